@@ -1,0 +1,80 @@
+# make run     start the service and print a first explanation (installs what it needs, once)
+# make test    the fast test suite                                   make test-all   every test
+# make check   lint, format, types, import contracts, then the tests
+# make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
+#
+# PYTHON=python3.12 picks the interpreter, VENV=dir the place, PYTEST_ARGS='-k name' the tests.
+# Nothing but make, a Python >=3.11,<3.14 with venv, and pip's usual registry is assumed.
+
+PYTHON ?=
+VENV ?= .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+INSTALL := $(PIP) install --quiet
+BUILD_FILES := pyproject.toml requirements/build.txt
+
+.DELETE_ON_ERROR:
+.PHONY: help run test test-all check lint format lock clean docker-steps FORCE
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+run: $(VENV)/.run
+	$(BIN)/ifonly run
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint test
+
+lint: $(VENV)/.test
+	$(BIN)/python -m pip check
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock:
+	python=$$(.ci/find-python.sh "$(PYTHON)") && .ci/lock.sh "$$python"
+
+docker-steps:
+	python=$$(.ci/find-python.sh "$(PYTHON)") && "$$python" .ci/docker_steps.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# A stamp says: these locks are installed here. The run set is a part of the test set, the same
+# versions, so either may be installed on top of the other.
+$(VENV)/.run: $(BIN)/python requirements/run.txt $(BUILD_FILES)
+	@echo "ifonly: installing what the service needs into $(VENV) (once)"
+	$(INSTALL) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python requirements/run.txt requirements/test.txt $(BUILD_FILES)
+	@echo "ifonly: installing what the tests need into $(VENV) (once, some minutes)"
+	$(INSTALL) --require-hashes -r requirements/test.txt -r requirements/build.txt
+	$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $(VENV)/.run $@
+
+# Another PYTHON than the one the venv was made with: make it anew.
+ifneq ($(PYTHON),)
+ifneq ($(PYTHON),$(shell cat $(VENV)/.asked 2>/dev/null))
+$(BIN)/python: FORCE
+endif
+endif
+
+$(BIN)/python:
+	@python=$$(.ci/find-python.sh "$(PYTHON)") && \
+	    echo "ifonly: making $(VENV) with $$python" && \
+	    "$$python" -m venv --clear $(VENV)
+	@echo "$(PYTHON)" > $(VENV)/.asked

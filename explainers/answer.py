@@ -1,0 +1,143 @@
+"""Answers. A claim is a type: nothing here can mean two things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from explainers.constraints import Constraint
+
+
+class Status(StrEnum):
+    OPTIMAL = "optimal"
+    """Flips, and nothing cheaper that is allowed does: proven on the declared grid."""
+    FEASIBLE = "feasible"
+    """Flips; a cheaper one may exist, down to the lower bound."""
+    INFEASIBLE = "infeasible"
+    """Nothing allowed flips the decision: proven."""
+    UNKNOWN = "unknown"
+    """Nothing was found, and nothing was proven."""
+    ALREADY_TARGET = "already_target"
+    """The factual's own prediction is in the target."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the deployed model says of one row."""
+
+    scores: tuple[float, ...]
+    """As :data:`models.predictor.Scores`, one row."""
+    decided: int
+    """Position of the class, -1 where nothing decides."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One feature that is set."""
+
+    column: int
+    factual: float
+    counterfactual: float
+    sufficient_range: tuple[float, float] | None = None
+    """Widest interval around the counterfactual value in which, everything else as in the
+    answer, the decision stays flipped and every rule holds; None where not computed."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One feature that follows, by the causal model, from what is set."""
+
+    column: int
+    factual: float
+    counterfactual: float
+    via: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """A row that was verified: allowed, on the grid, and in the target by the deployed model."""
+
+    row: tuple[float, ...]
+    actions: tuple[Action, ...]
+    cost: float
+    prediction: Prediction
+    lower_bound: float | None = None
+    """No allowed row (with levers other than those of the answers before) costs less; None
+    where nothing is known."""
+    effects: tuple[Effect, ...] = ()
+
+    @property
+    def gap(self) -> float | None:
+        """``(cost - lower_bound) / cost``; 0 is proven optimal, None is not known."""
+        if self.lower_bound is None:
+            return None
+        return 0.0 if self.cost <= self.lower_bound else (self.cost - self.lower_bound) / self.cost
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the search did: counts, not seconds, so that they repeat."""
+
+    engine: str
+    rows: int
+    """Model rows scored."""
+    runs: int
+    """Model calls."""
+    deadline_hit: bool = False
+
+
+@dataclass(frozen=True)
+class Recourse:
+    """Counterfactuals, cheapest first; never empty."""
+
+    prediction: Prediction
+    counterfactuals: tuple[Counterfactual, ...]
+    work: Work
+
+    @property
+    def status(self) -> Status:
+        return Status.OPTIMAL if self.counterfactuals[0].gap == 0.0 else Status.FEASIBLE
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """Proven: no allowed row is in the target."""
+
+    prediction: Prediction
+    blocked_by: tuple[Constraint, ...]
+    """Constraints that together leave nothing that is in the target; may be all of them."""
+    work: Work
+    best: Prediction | None = None
+    """The allowed prediction nearest to the target, where one was scored."""
+
+    @property
+    def status(self) -> Status:
+        return Status.INFEASIBLE
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Nothing found, nothing proven: the deadline or the budget of model rows ran out."""
+
+    prediction: Prediction
+    work: Work
+    best: Prediction | None = None
+
+    @property
+    def status(self) -> Status:
+        return Status.UNKNOWN
+
+
+@dataclass(frozen=True)
+class AlreadyTarget:
+    """The factual is in the target: there is nothing to change."""
+
+    prediction: Prediction
+    work: Work
+
+    @property
+    def status(self) -> Status:
+        return Status.ALREADY_TARGET
+
+
+Answer = Recourse | Infeasible | Unknown | AlreadyTarget

@@ -1,0 +1,595 @@
+"""What is allowed. Every constraint is hard: kept, or the row is not an answer.
+
+A constraint can do two things: say which rows keep it (:meth:`Constraint.holds`, the
+definition), and cut the axes to a superset of what keeps it (:meth:`Constraint.narrow`, a help
+for searches and for finding contradictions). ``narrow`` may cut too little, never too much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.space import TOLERANCE, Axis, changed, slack
+from models.predictor import Row, Rows, Scores
+from models.schema import Labels
+
+Mask = npt.NDArray[np.bool_]
+Axes = tuple[Axis, ...]
+
+
+class Source(StrEnum):
+    SCHEMA = "schema"
+    POLICY = "policy"
+    REQUEST = "request"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a constraint was declared, and why."""
+
+    source: Source
+    key: str
+    """Dotted path within the spec or the request, e.g. ``policy.rules.0``."""
+    why: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """Base of all constraints."""
+
+    origin: Origin = field(kw_only=True)
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        """Which of ``rows`` keep the constraint, ``(n_rows,)``."""
+        raise NotImplementedError
+
+    def narrow(self, axes: Axes, factual: Row) -> Axes:
+        """``axes`` less values that no row keeping this constraint can have."""
+        raise NotImplementedError
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """Features that the constraint reads; empty if it reads all of them."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Single(Constraint):
+    """A constraint on one feature."""
+
+    column: int
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset({self.column})
+
+    def narrow(self, axes: Axes, factual: Row) -> Axes:
+        narrowed = self.cut(axes[self.column], float(factual[self.column]))
+        return replaced(axes, self.column, narrowed)
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Immutable(Single):
+    """The feature keeps its factual value."""
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        return ~changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        return axis.only([factual])
+
+
+@dataclass(frozen=True)
+class NotMissing(Single):
+    """The feature's reading is, and stays, present or absent as it was."""
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        kept: Mask = np.isnan(rows[:, self.column]) == np.isnan(factual[self.column])
+        return kept
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        return axis.only([factual]) if math.isnan(factual) else axis
+
+
+class Sense(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class Direction(Single):
+    """The feature may only rise, or only fall (categories: along their order)."""
+
+    sense: Sense
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        before, after = factual[self.column], rows[:, self.column]
+        kept: Mask = after >= before if self.sense is Sense.UP else after <= before
+        return kept if not np.isnan(before) else np.ones_like(kept)
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        if math.isnan(factual):
+            return axis
+        if self.sense is Sense.UP:
+            return axis.clip(factual, math.inf)
+        return axis.clip(-math.inf, factual)
+
+
+@dataclass(frozen=True)
+class Range(Single):
+    """The feature ends within ``[lower, upper]``, wherever it began."""
+
+    lower: float
+    upper: float
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        after = rows[:, self.column]
+        return (after >= self.lower) & (after <= self.upper) | np.isnan(after)
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        return axis.clip(self.lower, self.upper)
+
+
+@dataclass(frozen=True)
+class Settable(Range):
+    """If the feature is set, it is set within ``[lower, upper]``; left alone, it may be outside."""
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        kept = ~changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
+        return kept | super().holds(rows, factual)
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        cut = super().cut(axis, factual)
+        return cut.adding(factual) if factual in axis else cut
+
+
+@dataclass(frozen=True)
+class MaxChange(Single):
+    """The feature moves by at most ``amount``, in its unit."""
+
+    amount: float
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        before, after = factual[self.column], rows[:, self.column]
+        tolerance = slack(float(np.nan_to_num(before)))
+        kept: Mask = np.abs(after - before) <= self.amount + tolerance
+        return kept if not np.isnan(before) else np.ones_like(kept)
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        if math.isnan(factual):
+            return axis
+        return axis.clip(factual - self.amount, factual + self.amount)
+
+
+@dataclass(frozen=True)
+class OnlyTo(Single):
+    """If the feature changes, it becomes one of ``values`` (a worn tool: 0)."""
+
+    values: tuple[float, ...]
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        after = rows[:, self.column]
+        return np.isin(after, self.values) | ~changed(after[:, None], factual[[self.column]])[:, 0]
+
+    def cut(self, axis: Axis, factual: float) -> Axis:
+        return axis.only([*self.values, factual])
+
+
+@dataclass(frozen=True)
+class MaxChanges(Constraint):
+    """At most ``count`` features change."""
+
+    count: int
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset()
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        return np.asarray(changed(rows, factual).sum(axis=1) <= self.count)
+
+    def narrow(self, axes: Axes, factual: Row) -> Axes:
+        must = [float(x) not in axis for axis, x in zip(axes, factual, strict=True)]
+        if sum(must) > self.count:
+            return tuple(Axis() for _ in axes)
+        if sum(must) < self.count:
+            return axes
+        return tuple(
+            axis if moves else axis.only([float(x)])
+            for axis, x, moves in zip(axes, factual, must, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class LeavesOne(Constraint):
+    """At least one of ``levers`` keeps its factual value: so that a further answer is another."""
+
+    levers: frozenset[int]
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return self.levers
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        levers = sorted(self.levers)
+        return np.asarray(~changed(rows[:, levers], factual[levers]).all(axis=1))
+
+    def narrow(self, axes: Axes, factual: Row) -> Axes:
+        may_stay = [j for j in self.levers if float(factual[j]) in axes[j]]
+        if not may_stay:
+            return _emptied(axes, sorted(self.levers))
+        if len(may_stay) > 1:
+            return axes
+        column = may_stay[0]
+        return replaced(axes, column, axes[column].only([float(factual[column])]))
+
+
+class Scorer(Protocol):
+    """Anything that gives each row one number: a :class:`models.predictor.Predictor` will do."""
+
+    def score(self, rows: Rows) -> Scores: ...
+
+
+@dataclass(frozen=True)
+class Plausible(Constraint):
+    """The row is like rows that were seen: ``lower <= scorer(row) <= upper``.
+
+    A factual that is itself implausible does not make its counterfactuals so: the level is
+    what the policy declares, for the row as it would be.
+    """
+
+    scorer: Scorer
+    lower: float = -math.inf
+    upper: float = math.inf
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset()
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        if not len(rows):
+            return np.zeros(0, dtype=np.bool_)
+        scores = self.scorer.score(rows)[:, 0]
+        return (scores >= self.lower) & (scores <= self.upper)
+
+    def narrow(self, axes: Axes, factual: Row) -> Axes:
+        return axes
+
+
+class Relation(StrEnum):
+    LE = "<="
+    LT = "<"
+    GE = ">="
+    GT = ">"
+    EQ = "=="
+    NE = "!="
+
+
+NEGATED = {
+    Relation.LE: Relation.GT,
+    Relation.GT: Relation.LE,
+    Relation.GE: Relation.LT,
+    Relation.LT: Relation.GE,
+    Relation.EQ: Relation.NE,
+    Relation.NE: Relation.EQ,
+}
+
+
+class Truth(StrEnum):
+    """What is known of a condition over all the rows of some axes."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+    SOMETIMES = "sometimes"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A statement about one row and its factual; the atom of rules."""
+
+    def true(self, rows: Rows, factual: Row) -> Mask:
+        """Where it is true, ``(n_rows,)``. What reads a missing value is not true."""
+        raise NotImplementedError
+
+    def truth(self, axes: Axes, factual: Row) -> Truth:
+        raise NotImplementedError
+
+    def negated(self) -> Condition:
+        raise NotImplementedError
+
+    def require(self, axes: Axes, factual: Row) -> Axes:
+        """``axes`` less values with which the condition cannot be true."""
+        raise NotImplementedError
+
+    @property
+    def columns(self) -> frozenset[int]:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Comparison(Condition):
+    """``sum now_j * x'_j + sum before_j * x_j + constant  (relation)  0``
+
+    ``x'`` is the counterfactual, ``x`` the factual. Sums are compared within
+    :data:`explainers.space.TOLERANCE` of the size of their terms.
+    """
+
+    now: tuple[tuple[int, float], ...]
+    before: tuple[tuple[int, float], ...]
+    constant: float
+    relation: Relation
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset(j for j, _ in (*self.now, *self.before))
+
+    def negated(self) -> Comparison:
+        return replace(self, relation=NEGATED[self.relation])
+
+    def true(self, rows: Rows, factual: Row) -> Mask:
+        fixed, size = self._fixed(factual)
+        total = np.full(len(rows), fixed)
+        sizes = np.full(len(rows), size)
+        for column, weight in self.now:
+            term = weight * rows[:, column]
+            total += term
+            sizes += np.abs(term)
+        return self._compare(total, TOLERANCE * np.maximum(sizes, 1.0))
+
+    def _fixed(self, factual: Row) -> tuple[float, float]:
+        terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
+        return sum(terms), sum(abs(t) for t in terms)
+
+    def _compare(self, total: npt.NDArray[np.float64], tolerance: npt.NDArray[np.float64]) -> Mask:
+        match self.relation:
+            case Relation.LE:
+                return total <= tolerance
+            case Relation.LT:
+                return total < -tolerance
+            case Relation.GE:
+                return total >= -tolerance
+            case Relation.GT:
+                return total > tolerance
+            case Relation.EQ:
+                return np.abs(total) <= tolerance
+            case Relation.NE:
+                return np.abs(total) > tolerance
+
+    def _hull(self, axes: Axes, factual: Row) -> tuple[float, float, float]:
+        """Least and greatest total over the axes, and the tolerance for them."""
+        fixed, size = self._fixed(factual)
+        low = high = fixed
+        for column, weight in self.now:
+            ends = (weight * axes[column].low, weight * axes[column].high)
+            low, high = low + min(ends), high + max(ends)
+            size += max(abs(e) for e in ends)
+        return low, high, TOLERANCE * max(size, 1.0)
+
+    def truth(self, axes: Axes, factual: Row) -> Truth:
+        if any(axes[j].has_missing for j, _ in self.now):
+            only = all(len(axes[j]) == 1 for j, _ in self.now if axes[j].has_missing)
+            return Truth.NEVER if only else Truth.SOMETIMES
+        low, high, tolerance = self._hull(axes, factual)
+        if math.isnan(low):
+            return Truth.NEVER
+        # Twice the tolerance: a superset is wanted, and ``true`` measures its terms row by row.
+        margin = 2 * tolerance
+        match self.relation:
+            case Relation.LE | Relation.LT:
+                return _truth(high < -margin, low > margin)
+            case Relation.GE | Relation.GT:
+                return _truth(low > margin, high < -margin)
+            case Relation.EQ:
+                return _truth(False, low > margin or high < -margin)
+            case Relation.NE:
+                return _truth(low > margin or high < -margin, False)
+
+    def require(self, axes: Axes, factual: Row) -> Axes:
+        if self.truth(axes, factual) is Truth.NEVER:
+            return _emptied(axes, [j for j, _ in self.now] or range(len(axes)))
+        if any(axes[j].has_missing or not len(axes[j]) for j, _ in self.now):
+            return axes
+        if self.relation in (Relation.LE, Relation.LT, Relation.EQ):
+            axes = self._bound(axes, factual, 1.0)
+        if self.relation in (Relation.GE, Relation.GT, Relation.EQ):
+            axes = self._bound(axes, factual, -1.0)
+        return axes
+
+    def _bound(self, axes: Axes, factual: Row, sign: float) -> Axes:
+        """Cut each axis by ``sign * total <= 0`` with the others at their best ends."""
+        fixed, size = self._fixed(factual)
+        terms = [(j, sign * w) for j, w in self.now if w != 0.0]
+        least = {j: min(w * axes[j].low, w * axes[j].high) for j, w in terms}
+        size += sum(max(abs(w * axes[j].low), abs(w * axes[j].high)) for j, w in terms)
+        room = 2 * TOLERANCE * max(size, 1.0) - sign * fixed - sum(least.values())
+        for column, weight in terms:
+            limit = (room + least[column]) / weight
+            axis = axes[column]
+            cut = axis.clip(-math.inf, limit) if weight > 0 else axis.clip(limit, math.inf)
+            axes = replaced(axes, column, cut)
+        return axes
+
+
+@dataclass(frozen=True)
+class Changes(Condition):
+    """The feature changes (or, negated, stays)."""
+
+    column: int
+    does: bool = True
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset({self.column})
+
+    def negated(self) -> Changes:
+        return replace(self, does=not self.does)
+
+    def true(self, rows: Rows, factual: Row) -> Mask:
+        moved = changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
+        return moved if self.does else ~moved
+
+    def truth(self, axes: Axes, factual: Row) -> Truth:
+        axis, stays = axes[self.column], float(factual[self.column])
+        may_stay = stays in axis
+        may_move = len(axis) > may_stay
+        return _truth(
+            may_move and not may_stay if self.does else may_stay and not may_move,
+            not may_move if self.does else not may_stay,
+        )
+
+    def require(self, axes: Axes, factual: Row) -> Axes:
+        axis, stays = axes[self.column], float(factual[self.column])
+        cut = axis.without(stays) if self.does else axis.only([stays])
+        return replaced(axes, self.column, cut)
+
+
+@dataclass(frozen=True)
+class IsIn(Condition):
+    """A categorical feature is (or, negated, is not) one of some categories.
+
+    ``of_factual`` reads the factual instead of the counterfactual.
+    """
+
+    column: int
+    codes: frozenset[int]
+    inside: bool = True
+    of_factual: bool = False
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset({self.column})
+
+    def negated(self) -> IsIn:
+        return replace(self, inside=not self.inside)
+
+    def true(self, rows: Rows, factual: Row) -> Mask:
+        values = (
+            np.full(len(rows), factual[self.column]) if self.of_factual else rows[:, self.column]
+        )
+        found = np.isin(values, list(self.codes))
+        return (found if self.inside else ~found) & ~np.isnan(values)
+
+    def _fits(self, value: float) -> bool:
+        return not math.isnan(value) and (value in self.codes) == self.inside
+
+    def truth(self, axes: Axes, factual: Row) -> Truth:
+        if self.of_factual:
+            fits = self._fits(float(factual[self.column]))
+            return _truth(fits, not fits)
+        fits_each = [self._fits(float(v)) for v in axes[self.column].values()]
+        return _truth(all(fits_each), not any(fits_each))
+
+    def require(self, axes: Axes, factual: Row) -> Axes:
+        if self.of_factual:
+            fits = self._fits(float(factual[self.column]))
+            return axes if fits else _emptied(axes, [self.column])
+        return replaced(axes, self.column, axes[self.column].where(self._fits))
+
+
+@dataclass(frozen=True)
+class Rule(Constraint):
+    """If all of ``when`` then all of ``then``; with no ``when``, always ``then``."""
+
+    text: str
+    """As it was declared."""
+    then: tuple[Condition, ...]
+    when: tuple[Condition, ...] = ()
+
+    @property
+    def columns(self) -> frozenset[int]:
+        return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
+
+    def holds(self, rows: Rows, factual: Row) -> Mask:
+        applies = np.ones(len(rows), dtype=np.bool_)
+        for condition in self.when:
+            applies &= condition.true(rows, factual)
+        kept = np.ones(len(rows), dtype=np.bool_)
+        for condition in self.then:
+            kept &= condition.true(rows, factual)
+        return kept | ~applies
+
+    def narrow(self, axes: Axes, factual: Row) -> Axes:
+        open_ones = []
+        for condition in self.when:
+            truth = condition.truth(axes, factual)
+            if truth is Truth.NEVER:
+                return axes
+            if truth is Truth.SOMETIMES:
+                open_ones.append(condition)
+        if not open_ones:
+            for condition in self.then:
+                axes = condition.require(axes, factual)
+            return axes
+        refuted = any(c.truth(axes, factual) is Truth.NEVER for c in self.then)
+        if refuted and len(open_ones) == 1:
+            return self._forbid(open_ones[0], axes, factual)
+        return axes
+
+    @staticmethod
+    def _forbid(condition: Condition, axes: Axes, factual: Row) -> Axes:
+        # "not true" is weaker than "the opposite is true" where a value may be missing.
+        if any(axes[j].has_missing for j in condition.columns):
+            return axes
+        return condition.negated().require(axes, factual)
+
+
+def _truth(always: bool, never: bool) -> Truth:
+    return Truth.ALWAYS if always else Truth.NEVER if never else Truth.SOMETIMES
+
+
+def replaced(axes: Axes, column: int, axis: Axis) -> Axes:
+    if axis is axes[column]:
+        return axes
+    return (*axes[:column], axis, *axes[column + 1 :])
+
+
+def _emptied(axes: Axes, columns: Sequence[int]) -> Axes:
+    return tuple(Axis() if j in columns else axis for j, axis in enumerate(axes))
+
+
+def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
+    """Narrow ``axes`` by all ``constraints`` until nothing moves, or one of them is empty.
+
+    Bounds of real-valued chains can creep for ever, so the rounds are limited; what is left
+    is still a superset of what is allowed.
+    """
+    for _ in range(32):
+        before = axes
+        for constraint in constraints:
+            axes = constraint.narrow(axes, factual)
+            if not all(len(axis) for axis in axes):
+                return axes
+        if axes == before:
+            break
+    return axes
+
+
+def conflict(
+    constraints: Sequence[Constraint], axes: Axes, factual: Row
+) -> tuple[Constraint, ...] | None:
+    """A smallest-by-removal set of ``constraints`` that leaves nothing at all, or None.
+
+    Removing any one of the set makes the contradiction that propagation sees disappear.
+    """
+
+    def contradictory(some: Sequence[Constraint]) -> bool:
+        return not all(len(axis) for axis in propagate(some, axes, factual))
+
+    if not contradictory(constraints):
+        return None
+    kept = list(constraints)
+    for candidate in list(kept):
+        rest = [c for c in kept if c is not candidate]
+        if contradictory(rest):
+            kept = rest
+    return tuple(kept)

@@ -1,0 +1,66 @@
+"""Proximity: what a change costs. The only definition; engines, verifier and pages call it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.space import changed
+from models.predictor import Row, Rows
+
+Costs = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FeatureCost:
+    """Cost of one feature's change: ``fixed + weight * distance``, and 0 for no change.
+
+    The distance is ``|to - from| / scale`` for numbers (Wachter et al. 2018, eq. 4), the
+    steps for ordinal categories, 1 for nominal ones, the entry of ``matrix`` where one is
+    declared, and 1 for filling a missing value.
+    """
+
+    weight: float = 1.0
+    scale: float = 1.0
+    fixed: float = 0.0
+    matrix: tuple[tuple[float, ...], ...] | None = None
+    nominal: bool = False
+
+    def of(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
+        """Cost of moving from ``factual`` to each of ``values``, same shape."""
+        moved = changed(values, np.float64(factual))
+        return np.where(moved, self.fixed + self.weight * self._distance(values, factual), 0.0)
+
+    def _distance(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
+        if np.isnan(factual):
+            return np.ones_like(values)
+        if self.matrix is not None:
+            declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
+            return declared[np.nan_to_num(values).astype(np.int64)]
+        if self.nominal:
+            return np.ones_like(values)
+        return np.abs(values - factual) / self.scale
+
+
+@dataclass(frozen=True)
+class Cost:
+    """``sum_j cost_j(a_j) + change_penalty * |changed|`` over the features that are set."""
+
+    features: tuple[FeatureCost, ...]
+    change_penalty: float = 0.0
+    """Added for every feature that changes: lambda_0, in units of cost."""
+
+    def of_feature(self, column: int, values: npt.NDArray[np.float64], factual: float) -> Costs:
+        """One feature's part, the penalty included; the parts of a row add up to its cost."""
+        moved = changed(values, np.float64(factual))
+        total: Costs = self.features[column].of(values, factual) + self.change_penalty * moved
+        return total
+
+    def of(self, rows: Rows, factual: Row) -> Costs:
+        """Cost of each row, ``(n_rows,)``."""
+        total = np.zeros(len(rows))
+        for column in np.flatnonzero(changed(rows, factual).any(axis=0)):
+            total += self.of_feature(int(column), rows[:, column], float(factual[column]))
+        return total

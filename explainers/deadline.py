@@ -1,0 +1,39 @@
+"""The only clock in ``explainers``: when to stop looking."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from explainers.errors import DeadlineReached
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment after which a search answers with what it has."""
+
+    at: float = math.inf
+    """On ``clock``'s scale, in seconds."""
+    clock: Callable[[], float] = time.monotonic
+
+    @classmethod
+    def never(cls) -> Deadline:
+        return cls()
+
+    @classmethod
+    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
+        return cls(clock() + seconds, clock)
+
+    def expired(self) -> bool:
+        return self.at != math.inf and self.clock() >= self.at
+
+    def check(self) -> None:
+        """Raises
+        ------
+        DeadlineReached
+            If the moment has passed.
+        """
+        if self.expired():
+            raise DeadlineReached("the deadline has passed")

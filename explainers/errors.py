@@ -1,0 +1,46 @@
+"""What can go wrong with a question.
+
+ExplainError
+├── InvalidRule       the text of a rule cannot be read: rule, column, what was expected
+├── InvalidTarget     the model cannot decide or score that: field, value, limit
+├── InvalidPolicy     a policy or a request's constraint is broken: key, value, limit
+└── DeadlineReached   the time is up; internal to a search, which then answers with what it has
+"""
+
+from __future__ import annotations
+
+
+class ExplainError(Exception):
+    """Base of every error that ``explainers`` raises on purpose."""
+
+
+class InvalidRule(ExplainError):
+    """A rule that cannot be read, or that speaks of something the model does not have."""
+
+    def __init__(self, rule: str, problem: str) -> None:
+        self.rule = rule
+        self.problem = problem
+        super().__init__(f"rule {rule!r}: {problem}")
+
+
+class KeyedError(ExplainError):
+    """A broken value at a key: ``key`` is a dotted path within what was given."""
+
+    def __init__(self, key: str, problem: str, value: object = None, limit: object = None) -> None:
+        self.key = key
+        self.problem = problem
+        self.value = value
+        self.limit = limit
+        super().__init__(f"{key}: {problem}")
+
+
+class InvalidTarget(KeyedError):
+    """A target that this model cannot have."""
+
+
+class InvalidPolicy(KeyedError):
+    """A policy, or a request's constraint, that breaks its own rules."""
+
+
+class DeadlineReached(ExplainError):
+    """The deadline passed. Raised between model calls and caught by ``explain``."""

@@ -1,0 +1,1 @@
+"""Engines that look for counterfactuals. They propose; ``explainers.verify`` decides."""

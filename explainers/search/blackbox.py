@@ -1,0 +1,309 @@
+"""Search by asking: works on any graph, whatever it computes.
+
+Candidates are made in bulk and cheapest first, never one at a time: every value of every lever
+alone, pairs of levers, starts from rows seen in service that are in the target, beams over
+larger sets, random rows within the best cost so far; and each improvement is drawn back
+towards the factual on the full grid. Nothing is random but by ``problem.seed``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.constraints import MaxChanges
+from explainers.deadline import Deadline
+from explainers.errors import DeadlineReached
+from explainers.problem import Problem
+from explainers.search.ball import ball
+from explainers.search.engine import Meter, Outcome
+from explainers.search.ladder import Ladder
+from explainers.search.pool import BudgetSpent, Pool, Tried
+from explainers.space import changed
+from models.predictor import Row, Rows
+
+SINGLE_ROWS = 12_288
+PAIR_ROWS = 8_192
+BEAM_WIDTH = 24
+BEAM_RUNGS = 12
+BEAM_DEPTH = 6
+STARTS = 64
+RANDOM_ROWS = 1_024
+RANDOM_ROUNDS = 3
+POLISH_ROUNDS = 24
+RETREAT_RUNGS = 96
+TRADE_RUNGS = 16
+PARTNERS = 8
+"""Levers that a polished row may lean on besides its own."""
+
+Ladders = dict[int, Ladder]
+
+
+@dataclass(frozen=True)
+class Blackbox:
+    """The engine that is always eligible."""
+
+    enumerable: int = 32_768
+    """Rows up to which everything is scored instead of searched; then the answer is proven."""
+
+    @property
+    def name(self) -> str:
+        return "blackbox"
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        pool = Pool(problem, meter)
+        bound: float | None = None
+        deadline_hit = False
+        try:
+            bound = _prove(pool, self.enumerable)
+            if bound is None:
+                _hunt(pool)
+                bound = _prove(pool, self.enumerable)
+        except BudgetSpent:
+            pass
+        except DeadlineReached:
+            deadline_hit = True
+        return Outcome(pool.rows, bound, pool.nearest, deadline_hit)
+
+
+def _prove(pool: Pool, most: int) -> float | None:
+    """Score everything cheaper than the best, if that is little; the cost then proven least."""
+    rows = ball(pool.problem, pool.cost, most)
+    if rows is None:
+        return None
+    rows = rows[np.argsort(pool.problem.cost_of(rows), kind="stable")]
+    for start in range(0, len(rows), PAIR_ROWS):
+        pool.consider(rows[start : start + PAIR_ROWS])
+    return pool.cost
+
+
+def _hunt(pool: Pool) -> None:
+    """From the likeliest answers to the least likely, polishing whatever is found."""
+    problem = pool.problem
+    each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))
+    ladders = {int(j): Ladder.of(problem, int(j)).thinned(each) for j in problem.movable}
+    rungs, tried = _single_moves(pool, ladders)
+    if _most_changes(problem) >= 2:
+        tried = Tried.joined([tried, _pairs(pool, rungs)])
+    _neighbours(pool)
+    _polish(pool, rungs)
+    _beam(pool, rungs, tried)
+    _polish(pool, rungs)
+    generator = np.random.default_rng(problem.seed)
+    for _ in range(RANDOM_ROUNDS):
+        pool.consider(_random_rows(problem, ladders, pool.cost, generator))
+        _polish(pool, rungs)
+
+
+def _single_moves(pool: Pool, ladders: Ladders) -> tuple[Ladders, Tried]:
+    """Score every lever alone; return the rungs at which the score changes, and what missed."""
+    start_row, factual = pool.problem.start, pool.problem.factual
+    whole = _stacked(start_row, (_with_column(start_row, j, r.values) for j, r in ladders.items()))
+    # All are scored, also those that a rule forbids alone: their curves guide the pairs.
+    shortfalls = pool.probe(whole)
+    rungs, start = {}, 0
+    for j, ladder in ladders.items():
+        curve = shortfalls[start : start + len(ladder)]
+        start += len(ladder)
+        rungs[j] = ladder.at(_telling(ladder.values, curve, float(factual[j])))
+    allowed = pool.problem.allowed(whole)
+    missed = allowed & (shortfalls > 0)
+    return rungs, Tried(whole[missed], pool.problem.cost_of(whole[missed]), shortfalls[missed])
+
+
+def _telling(
+    values: npt.NDArray[np.float64], curve: npt.NDArray[np.float64], factual: float
+) -> npt.NDArray[np.int64]:
+    """Rungs at which the curve differs from the rung before, going away from the factual on
+    either side: between them, dearer values buy nothing."""
+    up = values > factual
+    keep = np.zeros(len(values), dtype=np.bool_)
+    for side in (np.flatnonzero(up), np.flatnonzero(~up)):
+        if side.size:
+            keep[side[0]] = True
+            keep[side[1:][np.diff(curve[side]) != 0.0]] = True
+    return np.flatnonzero(keep)
+
+
+def _pairs(pool: Pool, rungs: Ladders) -> Tried:
+    """A coarse grid over every pair of levers, within the best cost so far."""
+    pairs = list(combinations(rungs, 2))
+    if not pairs:
+        return _nothing_tried(pool)
+    each = int(np.clip(math.sqrt(PAIR_ROWS / len(pairs)), 4, 40))
+    affordable = {j: ladder.below(pool.cost).thinned(each) for j, ladder in rungs.items()}
+    start = pool.problem.start
+    crossed = (_crossed(start[None, :], affordable[i], affordable[j], pool.cost) for i, j in pairs)
+    return pool.consider(_stacked(start, crossed))
+
+
+def _neighbours(pool: Pool) -> None:
+    """Rows seen in service that are in the target, moved onto what may be set here.
+
+    As NICE does (Brughmans et al. 2023); the polishing then gives back what is not needed.
+    """
+    problem = pool.problem
+    if problem.references is None or not len(problem.references):
+        return
+    rows = np.repeat(problem.factual[None, :], len(problem.references), axis=0)
+    for j in problem.movable:
+        seen = ~np.isnan(problem.references[:, j])
+        rows[seen, j] = problem.axes[j].nearest(problem.references[seen, j])
+    order = np.argsort(problem.cost_of(rows), kind="stable")
+    for start in range(0, len(rows), STARTS):
+        pool.consider(rows[order[start : start + STARTS]])
+        if pool.cost < math.inf:
+            return
+
+
+def _beam(pool: Pool, rungs: Ladders, tried: Tried) -> None:
+    """Grow the sets of levers that came nearest to the target, one lever at a time."""
+    for _ in range(min(BEAM_DEPTH, _most_changes(pool.problem)) - 1):
+        beam = tried.best(BEAM_WIDTH, pool.cost)
+        if not len(beam):
+            return
+        steps = {j: ladder.below(pool.cost).thinned(BEAM_RUNGS) for j, ladder in rungs.items()}
+        factual = pool.problem.factual
+        grown = (
+            _set_columns(beam[~changed(beam, factual)[:, j]], ladder) for j, ladder in steps.items()
+        )
+        tried = pool.consider(_stacked(factual, grown))
+
+
+def _polish(pool: Pool, rungs: Ladders) -> None:
+    """Draw the best row back towards the factual until no step back stays in the target."""
+    for _ in range(POLISH_ROUNDS):
+        before = pool.cost
+        if before == math.inf:
+            return
+        row = pool.row
+        moved = np.flatnonzero(changed(row[None, :], pool.problem.factual)[0])
+        partners = [*moved, *_partners(pool, rungs, set(moved.tolist()))]
+        pool.consider(
+            _stacked(
+                row,
+                [
+                    *(_retreats(pool.problem, row, int(j)) for j in moved),
+                    *(
+                        _trades(pool, row, int(i), int(j))
+                        for i in moved
+                        for j in partners
+                        if i != j
+                    ),
+                ],
+            )
+        )
+        if pool.cost >= before:
+            return
+
+
+def _partners(pool: Pool, rungs: Ladders, moved: set[int]) -> list[int]:
+    """Other levers, those with the cheapest first step first."""
+    others = [(float(r.costs[0]), j) for j, r in rungs.items() if j not in moved and len(r)]
+    return [j for _, j in sorted(others)[:PARTNERS]]
+
+
+def _retreats(problem: Problem, row: Row, column: int) -> Rows:
+    """``row`` with one of its changes made smaller, or taken back."""
+    spent = _cost_of_column(problem, row, column)
+    values = _cheaper(problem, column, spent, RETREAT_RUNGS).values
+    if float(problem.factual[column]) in problem.axes[column]:
+        values = np.append(values, problem.factual[column])
+    return _with_column(row, column, values)
+
+
+def _trades(pool: Pool, row: Row, giving: int, taking: int) -> Rows:
+    """``row`` with one change made smaller and another made larger, for less in all."""
+    problem = pool.problem
+    spent = _cost_of_column(problem, row, giving)
+    held = _cost_of_column(problem, row, taking)
+    given = _cheaper(problem, giving, spent, TRADE_RUNGS)
+    taken = _cheaper(problem, taking, held + spent, TRADE_RUNGS)
+    if float(problem.factual[giving]) in problem.axes[giving]:
+        given = Ladder(
+            giving,
+            np.append(given.values, problem.factual[giving]),
+            np.append(given.costs, 0.0),
+        )
+    return _crossed(row[None, :], given, taken, spent + held)
+
+
+def _cheaper(problem: Problem, column: int, cost: float, most: int) -> Ladder:
+    """Values of a lever that cost less than ``cost``: the dearest ones, one grid step apart,
+    and a spread of the others."""
+    ladder = Ladder.of(problem, column).below(cost)
+    if len(ladder) <= most:
+        return ladder
+    near = np.arange(len(ladder) - most // 3, len(ladder))
+    spread = np.linspace(0, len(ladder) - 1, most - len(near)).astype(np.int64)
+    return ladder.at(np.union1d(near, spread))
+
+
+def _cost_of_column(problem: Problem, row: Row, column: int) -> float:
+    value = row[[column]]
+    return float(problem.cost.of_feature(column, value, float(problem.factual[column]))[0])
+
+
+def _random_rows(
+    problem: Problem, ladders: Ladders, cost: float, generator: np.random.Generator
+) -> Rows:
+    """Rows that spend a random part of ``cost`` on a random few levers."""
+    rows = np.repeat(problem.start[None, :], RANDOM_ROWS, axis=0)
+    columns = [j for j, ladder in ladders.items() if len(ladder)]
+    if not columns:
+        return rows[:0]
+    sizes = generator.integers(1, min(_most_changes(problem), len(columns)) + 1, RANDOM_ROWS)
+    priority = generator.random((RANDOM_ROWS, len(columns))).argsort(axis=1)
+    shares = generator.dirichlet(np.ones(len(columns)), RANDOM_ROWS) * (priority < sizes[:, None])
+    shares *= generator.random((RANDOM_ROWS, 1)) / shares.sum(axis=1, keepdims=True)
+    for k, j in enumerate(columns):
+        ladder = ladders[j].below(cost)
+        if not len(ladder):
+            continue
+        ceiling = cost if math.isfinite(cost) else float(ladder.costs[-1]) * 2.0 + 1.0
+        affordable = np.searchsorted(ladder.costs, shares[:, k] * ceiling, side="right")
+        rung = np.minimum((generator.random(RANDOM_ROWS) * affordable).astype(np.int64), affordable)
+        moves = (affordable > 0) & (shares[:, k] > 0)
+        rows[moves, j] = ladder.values[np.maximum(rung, 0)[moves]]
+    return rows
+
+
+def _most_changes(problem: Problem) -> int:
+    limits = [c.count for c in problem.constraints if isinstance(c, MaxChanges)]
+    return min([len(problem.movable), *limits])
+
+
+def _with_column(row: Row, column: int, values: npt.NDArray[np.float64]) -> Rows:
+    rows = np.repeat(row[None, :], len(values), axis=0)
+    rows[:, column] = values
+    return rows
+
+
+def _set_columns(rows: Rows, ladder: Ladder) -> Rows:
+    """Every row with every rung, ``(n_rows * n_rungs, n_features)``."""
+    grown = np.repeat(rows, len(ladder), axis=0)
+    grown[:, ladder.column] = np.tile(ladder.values, len(rows))
+    return grown
+
+
+def _crossed(rows: Rows, first: Ladder, second: Ladder, cost: float) -> Rows:
+    """Each of ``rows`` with every pair of rungs that together cost less than ``cost``."""
+    total = first.costs[:, None] + second.costs[None, :]
+    i, j = np.nonzero(total < cost)
+    crossed = np.repeat(rows, len(i), axis=0)
+    crossed[:, first.column] = np.tile(first.values[i], len(rows))
+    crossed[:, second.column] = np.tile(second.values[j], len(rows))
+    return crossed
+
+
+def _stacked(row: Row, parts: Iterable[Rows]) -> Rows:
+    return np.concatenate([np.empty((0, len(row))), *parts])
+
+
+def _nothing_tried(pool: Pool) -> Tried:
+    return Tried(np.empty((0, len(pool.problem.schema))), np.empty(0), np.empty(0))

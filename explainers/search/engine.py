@@ -1,0 +1,71 @@
+"""What an engine is given and what it may say."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from explainers.deadline import Deadline
+from explainers.problem import Problem
+from models.predictor import Predictor, Rows, Scores
+
+ROWS_PER_RUN = 16_384
+"""Most rows of one model call; between calls the deadline is looked at."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search found. Every row is a proposal until it is verified."""
+
+    candidates: Rows
+    """Allowed rows that are in the target, ``(n_candidates, n_features)``, cheapest first."""
+    lower_bound: float | None = None
+    """No allowed row in the target costs less; ``inf`` is a proof that there is none."""
+    nearest: Scores | None = None
+    """Scores of the allowed row nearest to the target, ``(1, n_outputs)``, where none is in it."""
+    deadline_hit: bool = False
+
+    @property
+    def is_infeasible(self) -> bool:
+        return self.lower_bound == math.inf
+
+
+class Engine(Protocol):
+    """A way to search. Engines hold no state between searches and know nothing of each other."""
+
+    @property
+    def name(self) -> str: ...
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        """Cheapest rows found. ``problem.conflict`` is None. Deterministic but for the deadline."""
+        ...
+
+
+class Meter:
+    """A predictor that counts, keeps calls to a bounded size and looks at the deadline."""
+
+    def __init__(self, predictor: Predictor, deadline: Deadline) -> None:
+        self._predictor = predictor
+        self._deadline = deadline
+        self.rows = 0
+        self.runs = 0
+
+    def score(self, rows: Rows) -> Scores:
+        """Scores of ``rows``, ``(n_rows, n_outputs)``.
+
+        Raises
+        ------
+        DeadlineReached
+            Before a call that would begin after the deadline.
+        """
+        parts = []
+        for start in range(0, max(1, len(rows)), ROWS_PER_RUN):
+            self._deadline.check()
+            part = rows[start : start + ROWS_PER_RUN]
+            self.rows += len(part)
+            self.runs += 1
+            parts.append(self._predictor.score(part))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -1,0 +1,68 @@
+"""The values of one lever in order of cost, as searches climb them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.problem import Problem
+
+Floats = npt.NDArray[np.float64]
+
+LONGEST = 4_096
+"""Values kept of one lever. Longer axes keep all near the factual and a spread of the rest;
+what lies between is looked at again when a search closes in on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ladder:
+    """Values that one lever could be set to, other than its factual one, cheapest first."""
+
+    column: int
+    values: Floats
+    costs: Floats
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @classmethod
+    def of(cls, problem: Problem, column: int) -> Ladder:
+        axis, factual = problem.axes[column], float(problem.factual[column])
+        values = axis.values(_positions(len(axis), axis.below(factual)))
+        return cls.around(problem, column, values)
+
+    @classmethod
+    def around(cls, problem: Problem, column: int, values: Floats) -> Ladder:
+        """``values`` as a ladder; ties of cost: the smaller value first."""
+        factual = float(problem.factual[column])
+        values = np.unique(values)
+        values = values[values != factual]
+        if np.isnan(factual):
+            values = values[~np.isnan(values)]
+        costs = problem.cost.of_feature(column, values, factual)
+        order = np.lexsort((values, costs))
+        return cls(column, values[order], costs[order])
+
+    def below(self, cost: float) -> Ladder:
+        """The part that costs less than ``cost``."""
+        return self.at(np.flatnonzero(self.costs < cost))
+
+    def thinned(self, most: int) -> Ladder:
+        """At most ``most`` rungs, evenly spread, the cheapest and the dearest among them."""
+        if len(self) <= most:
+            return self
+        return self.at(np.unique(np.linspace(0, len(self) - 1, most).astype(np.int64)))
+
+    def at(self, rungs: npt.NDArray[np.int64]) -> Ladder:
+        return Ladder(self.column, self.values[rungs], self.costs[rungs])
+
+
+def _positions(size: int, middle: int) -> npt.NDArray[np.int64]:
+    if size <= LONGEST:
+        return np.arange(size, dtype=np.int64)
+    half = LONGEST // 2
+    near = np.arange(max(0, middle - half // 2), min(size, middle + half // 2), dtype=np.int64)
+    far = np.linspace(0, size - 1, half).astype(np.int64)
+    return np.union1d(near, far)

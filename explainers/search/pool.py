@@ -1,0 +1,136 @@
+"""What a search has seen so far: the best rows, and how much it may still spend."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.problem import Problem
+from explainers.search.engine import Meter
+from models.predictor import Row, Rows, Scores
+
+KEPT = 8
+"""Proposals kept: the next one is there if the first is not verified."""
+
+
+EDGE = 1e-12
+"""Least shortfall of a row that is not in the target."""
+
+
+class BudgetSpent(Exception):
+    """The model rows of this search are used up."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """Allowed rows that were scored and are not in the target: where to go on from."""
+
+    rows: Rows
+    costs: npt.NDArray[np.float64]
+    shortfalls: npt.NDArray[np.float64]
+
+    @classmethod
+    def joined(cls, parts: list[Tried]) -> Tried:
+        rows, costs, shortfalls = zip(
+            *((p.rows, p.costs, p.shortfalls) for p in parts), strict=True
+        )
+        return cls(np.concatenate(rows), np.concatenate(costs), np.concatenate(shortfalls))
+
+    def best(self, most: int, below: float) -> Rows:
+        """At most ``most`` rows cheaper than ``below``, nearest to the target first."""
+        cheap = np.flatnonzero(self.costs < below)
+        order = np.lexsort((self.costs[cheap], self.shortfalls[cheap]))
+        return self.rows[cheap[order[:most]]]
+
+
+class Pool:
+    """Scores rows that could improve on the best so far, and remembers what it learned."""
+
+    def __init__(self, problem: Problem, meter: Meter) -> None:
+        self.problem = problem
+        self._meter = meter
+        self._last_row = meter.rows + problem.max_rows
+        self._rows: Rows = np.empty((0, len(problem.schema)))
+        self._costs = np.empty(0)
+        self.nearest: Scores | None = None
+        self._nearest_shortfall = math.inf
+
+    @property
+    def cost(self) -> float:
+        """Cost of the best row in the target, ``inf`` while there is none."""
+        return float(self._costs[0]) if len(self._costs) else math.inf
+
+    @property
+    def row(self) -> Row:
+        return np.asarray(self._rows[0])
+
+    @property
+    def rows(self) -> Rows:
+        """Rows in the target, cheapest first."""
+        return self._rows
+
+    def consider(self, rows: Rows) -> Tried:
+        """Score those of ``rows`` that are allowed and cheaper than the best, cheapest first.
+
+        Raises
+        ------
+        BudgetSpent
+            Once no more rows may be scored.
+        DeadlineReached
+            Once the time is up.
+        """
+        costs = self.problem.cost_of(rows)
+        hopeful = np.flatnonzero(costs < self.cost)
+        hopeful = hopeful[self.problem.allowed(rows[hopeful])]
+        hopeful = hopeful[np.argsort(costs[hopeful], kind="stable")]
+        return self._score(rows[hopeful], costs[hopeful])
+
+    def probe(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """Shortfall of every row, allowed or not, ``(n_rows,)``; the allowed ones that are in
+        the target are kept. Raises as :meth:`consider`."""
+        if len(rows) > self._last_row - self._meter.rows:
+            raise BudgetSpent
+        scores = self._meter.score(rows)
+        allowed = self.problem.allowed(rows)
+        met = self.problem.target.met(scores)
+        kept = np.flatnonzero(allowed & met)
+        costs = self.problem.cost_of(rows[kept])
+        order = np.argsort(costs, kind="stable")
+        self._keep(rows[kept[order]], costs[order])
+        # A row on the edge of the target, yet outside it, must not look as if it were inside.
+        missing = np.maximum(self.problem.target.shortfall(scores), EDGE)
+        shortfalls: npt.NDArray[np.float64] = np.where(met, 0.0, missing)
+        self._note_nearest(scores[allowed & ~met], shortfalls[allowed & ~met])
+        return shortfalls
+
+    def _score(self, rows: Rows, costs: npt.NDArray[np.float64]) -> Tried:
+        left = self._last_row - self._meter.rows
+        if left <= 0:
+            raise BudgetSpent
+        rows, costs = rows[:left], costs[:left]
+        if not len(rows):
+            return Tried(rows, costs, costs)
+        scores = self._meter.score(rows)
+        met = self.problem.target.met(scores)
+        shortfalls = self.problem.target.shortfall(scores)
+        self._keep(rows[met], costs[met])
+        missed = ~met
+        self._note_nearest(scores[missed], shortfalls[missed])
+        return Tried(rows[missed], costs[missed], shortfalls[missed])
+
+    def _keep(self, rows: Rows, costs: npt.NDArray[np.float64]) -> None:
+        rows = np.concatenate([self._rows, rows[:KEPT]])
+        costs = np.concatenate([self._costs, costs[:KEPT]])
+        order = np.lexsort((*rows.T[::-1], costs))[:KEPT]
+        self._rows, self._costs = rows[order], costs[order]
+
+    def _note_nearest(self, scores: Scores, shortfalls: npt.NDArray[np.float64]) -> None:
+        if not len(shortfalls):
+            return
+        first = int(np.argmin(shortfalls))
+        if shortfalls[first] < self._nearest_shortfall:
+            self._nearest_shortfall = float(shortfalls[first])
+            self.nearest = scores[[first]]

@@ -1,0 +1,252 @@
+"""The values that a feature may take: exact decimal grids, cut by constraints."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from models.predictor import Row
+from models.schema import Feature
+
+Positions = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
+
+TOLERANCE = 1e-12
+"""Slack of every comparison between sums of decimals, relative to the size of what is
+compared: 308.2 - 300.3 is 7.899999999999977 in float64, and must count as 7.9."""
+
+
+def slack(size: float) -> float:
+    """Absolute tolerance for comparing numbers of this size."""
+    return TOLERANCE * max(1.0, abs(size))
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The multiples of a decimal step, each as the float64 nearest to its decimal text.
+
+    ``step = numerator / 10**power``; dividing two exact integers rounds once, so
+    ``value(532)`` of a 0.1 grid is the same double that JSON's ``53.2`` parses to.
+    """
+
+    numerator: int
+    power: int
+
+    @classmethod
+    def of(cls, resolution: Decimal) -> Grid:
+        _, digits, exponent = resolution.as_tuple()
+        if not isinstance(exponent, int) or resolution <= 0:
+            raise ValueError(f"resolution {resolution} is not a positive decimal")
+        numerator = int("".join(map(str, digits)))
+        if exponent > 0:
+            return cls(numerator * 10**exponent, 0)
+        return cls(numerator, -exponent)
+
+    def value(self, multiples: Positions) -> Values:
+        return np.asarray(multiples * self.numerator, dtype=np.float64) / 10.0**self.power
+
+    def ceil(self, value: float) -> int:
+        """Least multiple whose value is at least ``value``, within tolerance."""
+        return math.ceil(self._multiples(value))
+
+    def floor(self, value: float) -> int:
+        """Greatest multiple whose value is at most ``value``, within tolerance."""
+        return math.floor(self._multiples(value))
+
+    def _multiples(self, value: float) -> float:
+        """``value`` in steps; whole where only rounding keeps it from being so."""
+        steps = value * 10.0**self.power / self.numerator
+        whole = round(steps)
+        return whole if abs(steps - whole) <= slack(steps) else steps
+
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is exactly the double of one of the multiples."""
+        nearest = round(value * 10.0**self.power / self.numerator)
+        return float(self.value(np.array([nearest]))[0]) == value
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The values that one feature may take, ascending, NaN last: a run of grid multiples and
+    a few values besides (categories, a factual off the grid, "only to these")."""
+
+    grid: Grid | None = None
+    first: int = 0
+    """First multiple of the run."""
+    count: int = 0
+    """Length of the run."""
+    others: tuple[float, ...] = ()
+    """Ascending, none of them on the run."""
+
+    @classmethod
+    def of(cls, feature: Feature, factual: float) -> Axis:
+        """Everything the feature could be set to, and its factual value."""
+        if feature.kind.is_categorical:
+            return cls(others=tuple(float(k) for k in range(len(feature.categories)))).adding(
+                factual
+            )
+        if feature.resolution is None:
+            return cls(others=(factual,))
+        grid = Grid.of(feature.resolution)
+        first, last = grid.ceil(feature.lower), grid.floor(feature.upper)
+        return cls(grid, first, max(0, last - first + 1)).adding(factual)
+
+    def __len__(self) -> int:
+        return self.count + len(self.others)
+
+    def __contains__(self, value: float) -> bool:
+        return self._on_run(value) or any(same(value, other) for other in self.others)
+
+    def _on_run(self, value: float) -> bool:
+        if self.grid is None or self.count == 0 or math.isnan(value) or not self.grid.holds(value):
+            return False
+        multiple = round(value * 10.0**self.grid.power / self.grid.numerator)
+        return self.first <= multiple < self.first + self.count
+
+    def adding(self, value: float) -> Axis:
+        if value in self:
+            return self
+        return replace(self, others=ascending((*self.others, value)))
+
+    @cached_property
+    def _slots(self) -> Positions:
+        """Position of each of ``others`` in the merged order."""
+        slots = []
+        for i, other in enumerate(self.others):
+            below = 0
+            if self.grid is not None and self.count:
+                ceiling = (
+                    self.count if math.isnan(other) else self._multiple_at_least(other) - self.first
+                )
+                below = min(max(ceiling, 0), self.count)
+            slots.append(below + i)
+        return np.array(slots, dtype=np.int64)
+
+    def _multiple_at_least(self, value: float) -> int:
+        """Exact, for values off the run: no tolerance, so that the order stays strict."""
+        assert self.grid is not None
+        multiple = self.grid.floor(value) - 1
+        while float(self.grid.value(np.array([multiple]))[0]) < value:
+            multiple += 1
+        return multiple
+
+    def values(self, positions: Positions | None = None) -> Values:
+        """The values at ``positions`` (all, if None), float64, same shape."""
+        if positions is None:
+            positions = np.arange(len(self), dtype=np.int64)
+        before = np.searchsorted(self._slots, positions, side="left")
+        if not self.others:
+            assert self.grid is not None or not positions.size
+            return self._run_values(positions)
+        at = np.minimum(before, len(self.others) - 1)
+        is_other = self._slots[at] == positions
+        listed = np.array(self.others)[at]
+        if self.grid is None or not self.count:
+            return listed
+        return np.where(is_other, listed, self._run_values(positions - before))
+
+    def _run_values(self, offsets: Positions) -> Values:
+        if self.grid is None:
+            return np.empty(0)
+        return self.grid.value(self.first + offsets)
+
+    @property
+    def low(self) -> float:
+        """Smallest value; NaN if there is none or only NaN."""
+        return float(self.values(np.array([0]))[0]) if len(self) else math.nan
+
+    @property
+    def high(self) -> float:
+        """Largest number; NaN if there is none."""
+        last = len(self) - 1
+        if last >= 0 and self.others and math.isnan(self.others[-1]):
+            last -= 1
+        return float(self.values(np.array([last]))[0]) if last >= 0 else math.nan
+
+    @property
+    def has_missing(self) -> bool:
+        return bool(self.others) and math.isnan(self.others[-1])
+
+    def below(self, value: float) -> int:
+        """How many of the values are smaller than ``value``."""
+        lo, hi = 0, len(self) - self.has_missing
+        while lo < hi:
+            mid = (lo + hi) // 2
+            if float(self.values(np.array([mid]))[0]) < value:
+                lo = mid + 1
+            else:
+                hi = mid
+        return lo
+
+    def nearest(self, values: Values) -> Values:
+        """The value of the axis nearest to each of ``values``; the axis has numbers."""
+        ends = len(self) - self.has_missing - 1
+        guess = self._guess(values)
+        around = np.stack([np.clip(guess + step, 0, ends) for step in (-1, 0, 1)])
+        candidates = self.values(around)
+        best = np.argmin(np.abs(candidates - values), axis=0)
+        return np.asarray(np.take_along_axis(candidates, best[None, :], axis=0)[0])
+
+    def _guess(self, values: Values) -> Positions:
+        """Position within one of the nearest, for the run as for the others."""
+        others = np.array([v for v in self.others if not math.isnan(v)])
+        below = np.searchsorted(others, values)
+        if self.grid is None or not self.count:
+            return np.asarray(below, dtype=np.int64)
+        multiples = np.rint(values * 10.0**self.grid.power / self.grid.numerator)
+        offsets = np.clip(multiples - self.first, 0, self.count - 1)
+        return np.asarray(offsets + below, dtype=np.int64)
+
+    def clip(self, lower: float, upper: float) -> Axis:
+        """The part within ``[lower, upper]``, within tolerance; NaN stays."""
+        low, high = lower - slack(lower), upper + slack(upper)
+        others = tuple(v for v in self.others if math.isnan(v) or low <= v <= high)
+        if self.grid is None or not self.count:
+            return replace(self, others=others)
+        first = max(self.first, self.grid.ceil(lower) if math.isfinite(lower) else self.first)
+        last = self.first + self.count - 1
+        last = min(last, self.grid.floor(upper) if math.isfinite(upper) else last)
+        return replace(self, first=first, count=max(0, last - first + 1), others=others)
+
+    def only(self, values: Iterable[float]) -> Axis:
+        """The part that is also among ``values``."""
+        return Axis(others=ascending({v for v in values if v in self}))
+
+    def without(self, value: float) -> Axis:
+        """The part other than ``value``."""
+        if value not in self:
+            return self
+        if not self._on_run(value):
+            return replace(self, others=tuple(v for v in self.others if not same(v, value)))
+        assert self.grid is not None
+        multiple = round(value * 10.0**self.grid.power / self.grid.numerator)
+        if multiple == self.first:
+            return replace(self, first=self.first + 1, count=self.count - 1)
+        if multiple == self.first + self.count - 1:
+            return replace(self, count=self.count - 1)
+        return Axis(others=tuple(float(v) for v in self.values() if v != value))
+
+    def where(self, predicate: Callable[[float], bool]) -> Axis:
+        """The part for which ``predicate`` holds; for short axes (categories)."""
+        return Axis(others=tuple(float(v) for v in self.values() if predicate(float(v))))
+
+
+def same(a: float, b: float) -> bool:
+    """Equality in which a missing value equals a missing value."""
+    return a == b or (math.isnan(a) and math.isnan(b))
+
+
+def ascending(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(sorted(values, key=lambda v: (math.isnan(v), v)))
+
+
+def changed(rows: npt.NDArray[np.float64], factual: Row | np.float64) -> npt.NDArray[np.bool_]:
+    """Which cells of ``rows`` differ from the factual, ``(n_rows, n_features)``."""
+    moved: npt.NDArray[np.bool_] = rows != factual
+    return moved & ~(np.isnan(rows) & np.isnan(factual))

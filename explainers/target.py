@@ -1,0 +1,95 @@
+"""What the counterfactual's prediction must be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.errors import InvalidTarget
+from models.predictor import Scores
+from models.schema import Decision, Task, plain
+
+
+@dataclass(frozen=True)
+class Target:
+    """A set of scores: a class, a probability of that class, a score interval, or all of them.
+
+    Raises
+    ------
+    InvalidTarget
+        If the model has no such class or score.
+    """
+
+    decision: Decision
+    wanted: int | None = None
+    """Position of the class that must be decided."""
+    lower: float = -math.inf
+    """Least probability of the wanted class; without a class, least score."""
+    upper: float = math.inf
+    """The same, at most."""
+
+    def __post_init__(self) -> None:
+        if self.wanted is None and math.isinf(self.lower) and math.isinf(self.upper):
+            raise InvalidTarget("target", "names neither a class nor a score to reach")
+        if not self.lower <= self.upper:
+            raise InvalidTarget(
+                "target", f"asks for at least {plain(self.lower)} and at most {plain(self.upper)}"
+            )
+        if self.wanted is None:
+            if self.decision.task is Task.MULTICLASS:
+                raise InvalidTarget(
+                    "target", "a multi-class model needs a class, not a score alone"
+                )
+            return
+        if not 0 <= self.wanted < len(self.decision.classes):
+            raise InvalidTarget("target.class", f"{self.wanted} is not a class", self.wanted)
+        if self.decision.task is not Task.MULTICLASS and self.decision.threshold is None:
+            raise InvalidTarget("target.class", "this model has no limit that decides a class")
+        bounded = not (math.isinf(self.lower) and math.isinf(self.upper))
+        if bounded and self.decision.task is Task.REGRESSION:
+            raise InvalidTarget("target.probability", "a regression gives no probabilities")
+
+    def met(self, scores: Scores) -> npt.NDArray[np.bool_]:
+        """Which rows of ``scores`` are in the target, ``(n_rows,)``. NaN never is."""
+        measured = self._measure(scores)
+        inside = (measured >= self.lower) & (measured <= self.upper) & ~np.isnan(scores).any(axis=1)
+        if self.wanted is not None:
+            inside &= self.decision.decide(scores) == self.wanted
+        return inside
+
+    def shortfall(self, scores: Scores) -> npt.NDArray[np.float64]:
+        """How far each row is from the target: 0 inside or on its edge, larger is farther.
+
+        A guide for searches; :meth:`met` alone decides.
+        """
+        measured = self._measure(scores)
+        gap = np.maximum(np.maximum(self.lower - measured, measured - self.upper), 0.0)
+        return np.maximum(gap, self._class_shortfall(scores))
+
+    def _measure(self, scores: Scores) -> npt.NDArray[np.float64]:
+        """Probability of the wanted class; without a class, the score."""
+        if self.wanted is None:
+            return scores[:, 0]
+        if self.decision.task is Task.MULTICLASS:
+            return scores[:, self.wanted]
+        positive = scores[:, 0]
+        is_probability = self.decision.task is Task.BINARY
+        if self.wanted == self.decision.positive or not is_probability:
+            return positive
+        return 1.0 - positive
+
+    def _class_shortfall(self, scores: Scores) -> npt.NDArray[np.float64]:
+        if self.wanted is None:
+            return np.zeros(len(scores))
+        if self.decision.task is Task.MULTICLASS:
+            rivals = scores.copy()
+            rivals[:, self.wanted] = -np.inf
+            ahead = np.asarray(rivals.max(axis=1), dtype=np.float64)
+            return np.maximum(ahead - scores[:, self.wanted], 0.0)
+        assert self.decision.threshold is not None
+        over: npt.NDArray[np.float64] = scores[:, 0] - self.decision.threshold
+        over = -over if self.wanted == self.decision.positive else over
+        return np.maximum(over, 0.0)

@@ -1,0 +1,247 @@
+"""What a deployed model reads and decides: columns, kinds, units, bounds, grid, classes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.errors import FieldProblem, InvalidInstance
+from models.predictor import Row, Scores
+
+Labels = Mapping[str, str]
+"""Language tag (``"ko"``, ``"en"``) to text."""
+
+
+class Kind(StrEnum):
+    """The level of measurement of a feature (Stevens 1946)."""
+
+    CONTINUOUS = "continuous"
+    INTEGER = "integer"
+    NOMINAL = "nominal"
+    """Unordered categories; a row holds the position in :attr:`Feature.categories`."""
+    ORDINAL = "ordinal"
+    """Ordered categories, lowest first; a row holds the position."""
+
+    @property
+    def is_categorical(self) -> bool:
+        return self in (Kind.NOMINAL, Kind.ORDINAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """One value of a categorical feature."""
+
+    name: str
+    """As requests and replies write it."""
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column of a row."""
+
+    name: str
+    kind: Kind
+    unit: str = ""
+    """As it is shown, e.g. ``"Nm"``; empty where there is none."""
+    lower: float = -math.inf
+    """Smallest valid reading, inclusive, in ``unit``."""
+    upper: float = math.inf
+    """Largest valid reading, inclusive, in ``unit``."""
+    resolution: Decimal | None = None
+    """Step between values that can be *set* (multiples of it, from 0); None: cannot be set."""
+    categories: tuple[Category, ...] = ()
+    may_be_missing: bool = False
+    """Whether a reading may be absent (NaN in a row, ``null`` on the wire)."""
+    labels: Labels = field(default_factory=dict)
+    description: Labels = field(default_factory=dict)
+
+    def label(self, language: str) -> str:
+        return self.labels.get(language, self.name)
+
+    @property
+    def category_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.categories)
+
+    def read(self, value: Any) -> float:
+        """The row's number for one wire value.
+
+        Raises
+        ------
+        InvalidInstance
+            Naming the field, the value, the unit and the limit.
+        """
+        if value is None:
+            if self.may_be_missing:
+                return math.nan
+            raise self._invalid(value, f"{self.name} is null, but this model needs a value")
+        if self.kind.is_categorical:
+            names = self.category_names
+            if not isinstance(value, str) or value not in names:
+                known = ", ".join(repr(n) for n in names)
+                raise self._invalid(value, f"{self.name} is {value!r}, not one of {known}", names)
+            return float(names.index(value))
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._invalid(
+                value, f"{self.name} is {value!r} ({type(value).__name__}), not a number"
+            )
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        unit = f" {self.unit}" if self.unit else ""
+        if not math.isfinite(number):
+            raise self._invalid(str(value), f"{self.name} is {number}, not a finite number")
+        if self.kind is Kind.INTEGER and not number.is_integer():
+            raise self._invalid(value, f"{self.name} is {value}{unit}, not a whole number")
+        if not self.lower <= number <= self.upper:
+            low, high = plain(self.lower), plain(self.upper)
+            raise self._invalid(
+                value,
+                f"{self.name} is {value}{unit}, outside [{low}, {high}]{unit}",
+                (self.lower, self.upper),
+            )
+        return number
+
+    def write(self, number: float) -> float | int | str | None:
+        """The wire value of one number of a row; the inverse of :meth:`read`."""
+        if math.isnan(number):
+            return None
+        if self.kind.is_categorical:
+            return self.categories[int(number)].name
+        if self.kind is Kind.INTEGER or (
+            self.resolution is not None and self.resolution >= 1 and float(number).is_integer()
+        ):
+            return int(number)
+        return float(number)
+
+    def _invalid(self, value: object, problem: str, limit: object = None) -> InvalidInstance:
+        return InvalidInstance([FieldProblem(self.name, problem, value, self.unit, limit)])
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a row, in order."""
+
+    features: tuple[Feature, ...]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, name: str) -> Feature:
+        return self.features[self.index(name)]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f.name for f in self.features)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: j for j, name in enumerate(self.names)}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._positions
+
+    def index(self, name: str) -> int:
+        """Column of the feature called ``name``.
+
+        Raises
+        ------
+        KeyError
+            If there is no such feature.
+        """
+        return self._positions[name]
+
+    def read(self, instance: Mapping[str, Any]) -> Row:
+        """One wire instance as a row, ``(n_features,)``.
+
+        Raises
+        ------
+        InvalidInstance
+            With one problem for each unknown, missing or invalid field.
+        """
+        problems = [
+            FieldProblem(
+                name,
+                f"{name} is not a feature of this model ({', '.join(self.names)})",
+                limit=self.names,
+            )
+            for name in instance
+            if name not in self
+        ]
+        row = np.full(len(self), np.nan)
+        for j, feature in enumerate(self.features):
+            if feature.name not in instance:
+                problems.append(
+                    FieldProblem(feature.name, f"{feature.name} is missing", unit=feature.unit)
+                )
+                continue
+            try:
+                row[j] = feature.read(instance[feature.name])
+            except InvalidInstance as error:
+                problems.extend(error.problems)
+        if problems:
+            raise InvalidInstance(problems)
+        return row
+
+    def write(self, row: Row) -> dict[str, float | int | str | None]:
+        """A row as a wire instance; the inverse of :meth:`read`."""
+        return {f.name: f.write(float(v)) for f, v in zip(self.features, row, strict=True)}
+
+
+class Task(StrEnum):
+    BINARY = "binary"
+    """One score, the probability of the positive class; a threshold decides."""
+    MULTICLASS = "multiclass"
+    """One score a class; the largest decides, the first of equals."""
+    REGRESSION = "regression"
+    """One score, a value in :attr:`Decision.unit`; a threshold, if there is one, decides."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How scores become a decision."""
+
+    task: Task
+    classes: tuple[Category, ...] = ()
+    """Class order of the scores; two for binary and for a regression with a limit; may be
+    empty for a regression without."""
+    positive: int = 1
+    """Position of the class that a score at or above :attr:`threshold` means."""
+    threshold: float | None = None
+    unit: str = ""
+    """Unit of a regression's value."""
+    desired: int | None = None
+    """Class that an explanation aims at when a request names none."""
+    phrases: Mapping[str, Labels] = field(default_factory=dict)
+    """How people say the decision; see the wording of explanations."""
+
+    @property
+    def n_outputs(self) -> int:
+        return len(self.classes) if self.task is Task.MULTICLASS else 1
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.classes)
+
+    def decide(self, scores: Scores) -> npt.NDArray[np.int64]:
+        """Class position of each row of ``scores``, ``(n_rows,)``; -1 where nothing decides."""
+        if self.task is Task.MULTICLASS:
+            return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
+        if self.threshold is None:
+            return np.full(len(scores), -1, dtype=np.int64)
+        above = scores[:, 0] >= self.threshold
+        return np.asarray(np.where(above, self.positive, 1 - self.positive), dtype=np.int64)
+
+
+def plain(number: float) -> str:
+    """``number`` as short decimal text: ``310`` rather than ``310.0``."""
+    return str(int(number)) if math.isfinite(number) and float(number).is_integer() else str(number)

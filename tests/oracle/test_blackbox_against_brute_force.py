@@ -1,0 +1,124 @@
+"""Every constraint kind, alone and in pairs, on generated models: the engine against a walk over
+all rows. Where the space is enumerated the claim must be exact; where it is searched the answer
+must be valid and never cheaper than the optimum."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status, Unknown
+from explainers.explain import explain
+from explainers.problem import Problem
+from explainers.search.blackbox import Blackbox
+from explainers.target import Target
+from models.schema import Task
+from tests.support.bruteforce import Predicate, cheapest
+from tests.support.generated import SCHEMA, Stumps
+from tests.support.kinds import KINDS, ConstraintKind
+from tests.support.questions import policy, price, question
+
+SEARCHED = Blackbox(enumerable=0)
+
+
+def optimum(
+    problem: Problem, model: Stumps, kept: Sequence[Predicate], met: Callable[[Any], Any]
+) -> float | None:
+    best = cheapest(SCHEMA, problem.factual, model, met, kept, price)
+    return None if best is None else best[0]
+
+
+def normal(task: Task) -> Callable[[Any], Any]:
+    if task is Task.MULTICLASS:
+        return lambda scores: scores.argmax(axis=1) == 0
+    return lambda scores: scores[:, 0] < (0.5 if task is Task.BINARY else 0.3)
+
+
+def check_exact(answer: Answer, best: float | None) -> None:
+    if best is None:
+        assert isinstance(answer, Infeasible)
+    else:
+        assert isinstance(answer, Recourse)
+        assert answer.status is Status.OPTIMAL
+        assert answer.counterfactuals[0].cost == pytest.approx(best, abs=1e-9)
+
+
+def check_searched(answer: Answer, best: float | None) -> bool:
+    """Whether the optimum was found; anything published must be no better than it."""
+    if best is None:
+        assert isinstance(answer, Unknown | Infeasible)
+        return True
+    assert isinstance(answer, Recourse | Unknown)
+    if isinstance(answer, Unknown):
+        return False
+    cost = answer.counterfactuals[0].cost
+    assert cost >= best - 1e-9
+    return cost <= best + 1e-9
+
+
+CASES = [(kind,) for kind in KINDS] + list(itertools.combinations(KINDS, 2))
+
+
+@pytest.mark.parametrize("kinds", CASES, ids=lambda kinds: " + ".join(k.name for k in kinds))
+def test_the_answer_is_the_optimum_of_the_whole_space(kinds: Sequence[ConstraintKind]) -> None:
+    base = zlib.crc32(" ".join(k.name for k in kinds).encode()) % 100_000
+    asked = 0
+    for seed in range(base, base + 12):
+        problem, model, kept = question(kinds, seed)
+        answer = explain(problem, model)
+        if isinstance(answer, AlreadyTarget):
+            continue
+        asked += 1
+        best = optimum(problem, model, kept, normal(Task.BINARY))
+        check_exact(answer, best)
+        check_searched(explain(problem, model, engine=SEARCHED), best)
+        if asked == 3:
+            break
+    assert asked
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_other_tasks_reach_their_optimum_too(kind: ConstraintKind, task: Task) -> None:
+    for seed in range(4):
+        problem, model, kept = question((kind,), seed, task)
+        answer = explain(problem, model)
+        if not isinstance(answer, AlreadyTarget):
+            check_exact(answer, optimum(problem, model, kept, normal(task)))
+
+
+def test_a_probability_target_is_met_and_optimal() -> None:
+    for seed in range(40):
+        problem, model, kept = question((), seed)
+        target = Target(problem.target.decision, 0, lower=0.7)
+        problem = policy((), Task.BINARY).problem(problem.factual, target, seed=seed)
+        answer = explain(problem, model)
+        if not isinstance(answer, AlreadyTarget):
+            check_exact(answer, optimum(problem, model, kept, lambda s: s[:, 0] <= 0.3))
+
+
+def test_a_score_interval_is_met_and_optimal() -> None:
+    for seed in range(40):
+        problem, model, kept = question((), seed, Task.REGRESSION)
+        target = Target(problem.target.decision, lower=-1.0, upper=-0.5)
+        problem = policy((), Task.REGRESSION).problem(problem.factual, target, seed=seed)
+        answer = explain(problem, model)
+        if not isinstance(answer, AlreadyTarget):
+            inside = lambda s: (s[:, 0] >= -1.0) & (s[:, 0] <= -0.5)  # noqa: E731
+            check_exact(answer, optimum(problem, model, kept, inside))
+
+
+def test_searching_finds_nearly_every_optimum_that_enumerating_does() -> None:
+    found = []
+    for seed in range(200):
+        problem, model, kept = question((KINDS[seed % len(KINDS)],), seed)
+        answer = explain(problem, model, engine=SEARCHED)
+        if not isinstance(answer, AlreadyTarget):
+            found.append(check_searched(answer, optimum(problem, model, kept, normal(Task.BINARY))))
+    assert len(found) >= 80
+    assert np.mean(found) >= 0.95

@@ -1,0 +1,1 @@
+"""What several test modules share: generated models, generated rules, and brute force."""

@@ -1,0 +1,206 @@
+"""``explain``: one question in, one claim out."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
+from explainers.deadline import Deadline
+from explainers.errors import InvalidPolicy
+from explainers.explain import explain
+from explainers.policy import Policy, read_constraints
+from explainers.problem import Problem
+from explainers.search.blackbox import Blackbox
+from explainers.search.engine import Engine, Meter, Outcome
+from models.predictor import Row, Rows, Scores
+from models.schema import Task
+from tests.support.generated import SCHEMA, Stumps, decision
+
+ALARM = np.array([1.87, 77.0, 0.0, 2.0, 0.123])
+
+
+@dataclass(frozen=True)
+class Hot:
+    """Probability of an alarm rises with pressure and with speed."""
+
+    def score(self, rows: Rows) -> Scores:
+        return 1 / (1 + np.exp(-(rows[:, [0]] + rows[:, [1]] / 50 - 2.0)))
+
+
+def ask(table: dict | None = None, request: dict | None = None, **options: object) -> Problem:
+    policy = Policy.read(table or {}, SCHEMA, decision(Task.BINARY))
+    return policy.problem(ALARM, constraints=read_constraints(request or {}, SCHEMA), **options)
+
+
+def test_a_fixed_feature_is_never_moved() -> None:
+    answer = explain(ask(request={"freeze": ["speed"]}), Hot())
+    assert isinstance(answer, Recourse)
+    (best,) = answer.counterfactuals
+    assert best.row[1] == ALARM[1]
+    assert [a.column for a in best.actions] == [0]
+    assert best.prediction.scores[0] < 0.5
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    problem = ask(alternatives=3, seed=7)
+    searched = Blackbox(enumerable=0)
+    first, second = (explain(problem, Hot(), engine=searched) for _ in range(2))
+    assert first == second
+
+
+def test_what_is_already_in_the_target_needs_no_change() -> None:
+    problem = replace(ask(), factual=np.array([0.0, 10.0, 0.0, 0.0, 0.0]))
+    answer = explain(problem, Hot())
+    assert isinstance(answer, AlreadyTarget)
+    assert answer.status is Status.ALREADY_TARGET
+    assert (answer.work.rows, answer.work.runs) == (1, 1)
+
+
+def test_constraints_that_contradict_each_other_are_named_and_no_others() -> None:
+    request = {"freeze": ["speed", "grade"], "ranges": {"speed": [10, 40]}, "max_changes": 3}
+    problem = ask(request=request)
+    answer = explain(problem, Hot())
+    assert isinstance(answer, Infeasible)
+    assert {c.origin.key for c in answer.blocked_by} == {
+        "constraints.freeze.0",
+        "constraints.ranges.speed",
+    }
+    assert problem.conflict_is_the_requests
+
+
+def test_nothing_allowed_flips_the_decision_is_a_proof_with_the_best_score() -> None:
+    answer = explain(ask(request={"freeze": ["speed"], "ranges": {"pressure": [1.5, 2]}}), Hot())
+    assert isinstance(answer, Infeasible)
+    assert answer.best is not None
+    assert answer.best.scores[0] == pytest.approx(1 / (1 + math.exp(-(1.5 + 77 / 50 - 2))))
+
+
+def test_alternatives_each_leave_alone_a_lever_of_every_answer_before() -> None:
+    answer = explain(ask(alternatives=4), Stumps.random(11))
+    assert isinstance(answer, Recourse)
+    assert len(answer.counterfactuals) >= 2
+    levers = [{a.column for a in c.actions} for c in answer.counterfactuals]
+    assert all(not earlier <= later for earlier, later in itertools.combinations(levers, 2))
+    costs = [c.cost for c in answer.counterfactuals]
+    assert costs == sorted(costs)
+
+
+def test_a_must_change_feature_starts_from_its_cheapest_allowed_value() -> None:
+    problem = ask(request={"ranges": {"speed": [85, 100]}})
+    assert problem.start[1] == 90.0
+    answer = explain(problem, Hot(), engine=Blackbox(enumerable=0))
+    assert isinstance(answer, Recourse)
+    assert answer.counterfactuals[0].row[1] == 90.0
+
+
+def test_an_expired_deadline_is_said_and_nothing_is_claimed() -> None:
+    answer = explain(ask(), Hot(), deadline=Deadline.after(-1.0))
+    assert isinstance(answer, Unknown)
+    assert answer.work.deadline_hit
+    assert answer.status is Status.UNKNOWN
+
+
+def test_a_deadline_in_the_middle_keeps_what_was_found() -> None:
+    calls = itertools.count()
+    answer = explain(
+        ask(),
+        Stumps.random(11),
+        engine=Blackbox(enumerable=0),
+        deadline=Deadline(6, lambda: next(calls)),
+    )
+    assert isinstance(answer, Recourse)
+    assert answer.work.deadline_hit
+    assert answer.status is Status.FEASIBLE
+    assert answer.counterfactuals[0].gap is None
+
+
+def test_a_budget_of_rows_is_kept() -> None:
+    problem = replace(ask(), max_rows=300)
+    answer = explain(problem, Hot(), engine=Blackbox(enumerable=0))
+    assert answer.work.rows <= 300 + 2
+
+
+@dataclass
+class Counting:
+    """Notes the size of each call."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    def score(self, rows: Rows) -> Scores:
+        self.sizes.append(len(rows))
+        return Hot().score(rows)
+
+
+def test_the_work_that_is_reported_is_the_work_that_was_done() -> None:
+    counting = Counting()
+    answer = explain(ask(alternatives=2), counting)
+    assert answer.work.rows == sum(counting.sizes)
+    assert answer.work.runs == len(counting.sizes)
+
+
+@dataclass(frozen=True)
+class Proposing:
+    """An engine that claims whatever it is told to."""
+
+    rows: tuple[Row, ...]
+    bound: float | None
+    name: str = "proposing"
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        return Outcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
+
+
+def moved(**values: float) -> Row:
+    row = ALARM.copy()
+    for name, value in values.items():
+        row[SCHEMA.index(name)] = value
+    return row
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        moved(pressure=0.1),  # off the grid
+        moved(pressure=2.25),  # out of bounds
+        moved(pressure=1.75),  # does not flip
+        moved(mode=1.5),  # no such category
+        moved(flow=math.nan),  # goes missing
+        moved(pressure=0.0, speed=10.0),  # breaks the freeze
+    ],
+)
+def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
+    problem = ask(request={"freeze": ["speed"]})
+    right = moved(pressure=0.25)
+    only_wrong: Engine = Proposing((wrong,), 0.1)
+    assert isinstance(explain(problem, Hot(), engine=only_wrong), Unknown)
+    both: Engine = Proposing((wrong, right), 0.1)
+    answer = explain(problem, Hot(), engine=both)
+    assert isinstance(answer, Recourse)
+    assert answer.counterfactuals[0].row == tuple(right)
+    assert answer.counterfactuals[0].lower_bound is None
+
+
+def test_a_claim_of_infeasible_that_comes_with_proposals_is_not_believed() -> None:
+    engine: Engine = Proposing((moved(pressure=1.75),), math.inf)
+    assert isinstance(explain(ask(), Hot(), engine=engine), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"alternatives": 0}, "alternatives: is 0, below 1"),
+        ({"max_rows": 0}, "max_rows: is 0, below 1"),
+        ({"factual": ALARM[:3]}, "factual: has shape"),
+        ({"factual": np.full(5, np.nan)}, "pressure is missing"),
+        ({"references": np.zeros((3, 2))}, "references: has shape"),
+    ],
+)
+def test_a_problem_whose_parts_do_not_fit_is_refused(change: dict, problem: str) -> None:
+    with pytest.raises(InvalidPolicy) as caught:
+        replace(ask(), **change)
+    assert problem in str(caught.value)
