@@ -337,7 +337,7 @@ class Comparison(Condition):
         return replace(self, relation=NEGATED[self.relation])
 
     def true(self, rows: Rows, factual: Row) -> Mask:
-        fixed, size = self._fixed(factual)
+        fixed, size = self.fixed(factual)
         total = np.full(len(rows), fixed)
         sizes = np.full(len(rows), size)
         for column, weight in self.now:
@@ -346,7 +346,7 @@ class Comparison(Condition):
             sizes += np.abs(term)
         return self._compare(total, TOLERANCE * np.maximum(sizes, 1.0))
 
-    def _fixed(self, factual: Row) -> tuple[float, float]:
+    def fixed(self, factual: Row) -> tuple[float, float]:
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
         return sum(terms), sum(abs(t) for t in terms)
 
@@ -367,7 +367,7 @@ class Comparison(Condition):
 
     def _hull(self, axes: Axes, factual: Row) -> tuple[float, float, float]:
         """Least and greatest total over the axes, and the tolerance for them."""
-        fixed, size = self._fixed(factual)
+        fixed, size = self.fixed(factual)
         low = high = fixed
         for column, weight in self.now:
             ends = (weight * axes[column].low, weight * axes[column].high)
@@ -407,7 +407,7 @@ class Comparison(Condition):
 
     def _bound(self, axes: Axes, factual: Row, sign: float) -> Axes:
         """Cut each axis by ``sign * total <= 0`` with the others at their best ends."""
-        fixed, size = self._fixed(factual)
+        fixed, size = self.fixed(factual)
         terms = [(j, sign * w) for j, w in self.now if w != 0.0]
         least = {j: min(w * axes[j].low, w * axes[j].high) for j, w in terms}
         size += sum(max(abs(w * axes[j].low), abs(w * axes[j].high)) for j, w in terms)

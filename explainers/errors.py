@@ -4,6 +4,7 @@ ExplainError
 ├── InvalidRule       the text of a rule cannot be read: rule, column, what was expected
 ├── InvalidTarget     the model cannot decide or score that: field, value, limit
 ├── InvalidPolicy     a policy or a request's constraint is broken: key, value, limit
+├── NotEligible       an engine cannot keep a rule or read a graph, so it does not search
 └── DeadlineReached   the time is up; internal to a search, which then answers with what it has
 """
 
@@ -44,3 +45,12 @@ class InvalidPolicy(KeyedError):
 
 class DeadlineReached(ExplainError):
     """The deadline passed. Raised between model calls and caught by ``explain``."""
+
+
+class NotEligible(ExplainError):
+    """An engine cannot answer this question exactly as asked; another must."""
+
+    def __init__(self, engine: str, reason: str) -> None:
+        self.engine = engine
+        self.reason = reason
+        super().__init__(f"{engine}: {reason}")

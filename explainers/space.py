@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -27,7 +27,7 @@ def slack(size: float) -> float:
     return TOLERANCE * max(1.0, abs(size))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Grid:
     """The multiples of a decimal step, each as the float64 nearest to its decimal text.
 
@@ -49,7 +49,15 @@ class Grid:
         return cls(numerator, -exponent)
 
     def value(self, multiples: Positions) -> Values:
-        return np.asarray(multiples * self.numerator, dtype=np.float64) / 10.0**self.power
+        return np.asarray(multiples * self.numerator, dtype=np.float64) / self.scale
+
+    def at(self, multiple: int) -> float:
+        """One value; the same double as :meth:`value` gives."""
+        return multiple * self.numerator / self.scale
+
+    @cached_property
+    def scale(self) -> float:
+        return 10.0**self.power
 
     def ceil(self, value: float) -> int:
         """Least multiple whose value is at least ``value``, within tolerance."""
@@ -61,14 +69,17 @@ class Grid:
 
     def _multiples(self, value: float) -> float:
         """``value`` in steps; whole where only rounding keeps it from being so."""
-        steps = value * 10.0**self.power / self.numerator
+        steps = value * self.scale / self.numerator
         whole = round(steps)
         return whole if abs(steps - whole) <= slack(steps) else steps
 
     def holds(self, value: float) -> bool:
         """Whether ``value`` is exactly the double of one of the multiples."""
-        nearest = round(value * 10.0**self.power / self.numerator)
-        return float(self.value(np.array([nearest]))[0]) == value
+        return self.at(self.nearest(value)) == value
+
+    def nearest(self, value: float) -> int:
+        """The multiple nearest to ``value``."""
+        return round(value * self.scale / self.numerator)
 
 
 @dataclass(frozen=True)
@@ -106,8 +117,7 @@ class Axis:
     def _on_run(self, value: float) -> bool:
         if self.grid is None or self.count == 0 or math.isnan(value) or not self.grid.holds(value):
             return False
-        multiple = round(value * 10.0**self.grid.power / self.grid.numerator)
-        return self.first <= multiple < self.first + self.count
+        return self.first <= self.grid.nearest(value) < self.first + self.count
 
     def adding(self, value: float) -> Axis:
         if value in self:
@@ -132,7 +142,7 @@ class Axis:
         """Exact, for values off the run: no tolerance, so that the order stays strict."""
         assert self.grid is not None
         multiple = self.grid.floor(value) - 1
-        while float(self.grid.value(np.array([multiple]))[0]) < value:
+        while self.grid.at(multiple) < value:
             multiple += 1
         return multiple
 
@@ -156,18 +166,24 @@ class Axis:
             return np.empty(0)
         return self.grid.value(self.first + offsets)
 
-    @property
+    @cached_property
     def low(self) -> float:
-        """Smallest value; NaN if there is none or only NaN."""
-        return float(self.values(np.array([0]))[0]) if len(self) else math.nan
+        """Smallest number; NaN if there is none."""
+        return min(self._ends, default=math.nan)
 
-    @property
+    @cached_property
     def high(self) -> float:
         """Largest number; NaN if there is none."""
-        last = len(self) - 1
-        if last >= 0 and self.others and math.isnan(self.others[-1]):
-            last -= 1
-        return float(self.values(np.array([last]))[0]) if last >= 0 else math.nan
+        return max(self._ends, default=math.nan)
+
+    @property
+    def _ends(self) -> list[float]:
+        """Among them the least and the greatest number."""
+        present = [v for v in self.others if not math.isnan(v)]
+        ends = [present[0], present[-1]] if present else []
+        if self.grid is not None and self.count:
+            ends += [self.grid.at(self.first), self.grid.at(self.first + self.count - 1)]
+        return ends
 
     @property
     def has_missing(self) -> bool:
@@ -175,14 +191,10 @@ class Axis:
 
     def below(self, value: float) -> int:
         """How many of the values are smaller than ``value``."""
-        lo, hi = 0, len(self) - self.has_missing
-        while lo < hi:
-            mid = (lo + hi) // 2
-            if float(self.values(np.array([mid]))[0]) < value:
-                lo = mid + 1
-            else:
-                hi = mid
-        return lo
+        run = 0
+        if self.grid is not None and self.count:
+            run = min(max(self._multiple_at_least(value) - self.first, 0), self.count)
+        return run + sum(other < value for other in self.others)
 
     def nearest(self, values: Values) -> Values:
         """The value of the axis nearest to each of ``values``; the axis has numbers."""
@@ -199,7 +211,7 @@ class Axis:
         below = np.searchsorted(others, values)
         if self.grid is None or not self.count:
             return np.asarray(below, dtype=np.int64)
-        multiples = np.rint(values * 10.0**self.grid.power / self.grid.numerator)
+        multiples = np.rint(values * self.grid.scale / self.grid.numerator)
         offsets = np.clip(multiples - self.first, 0, self.count - 1)
         return np.asarray(offsets + below, dtype=np.int64)
 
@@ -208,14 +220,23 @@ class Axis:
         low, high = lower - slack(lower), upper + slack(upper)
         others = tuple(v for v in self.others if math.isnan(v) or low <= v <= high)
         if self.grid is None or not self.count:
-            return replace(self, others=others)
+            return self if others == self.others else Axis(others=others)
         first = max(self.first, self.grid.ceil(lower) if math.isfinite(lower) else self.first)
         last = self.first + self.count - 1
         last = min(last, self.grid.floor(upper) if math.isfinite(upper) else last)
-        return replace(self, first=first, count=max(0, last - first + 1), others=others)
+        count = max(0, last - first + 1)
+        if count == self.count and len(others) == len(self.others):
+            return self
+        return Axis(self.grid, first, count, others)
 
-    def only(self, values: Iterable[float]) -> Axis:
+    def only(self, values: Sequence[float]) -> Axis:
         """The part that is also among ``values``."""
+        if (
+            not self.count
+            and len(self.others) == 1
+            and any(same(self.others[0], v) for v in values)
+        ):
+            return self
         return Axis(others=ascending({v for v in values if v in self}))
 
     def without(self, value: float) -> Axis:
@@ -225,7 +246,7 @@ class Axis:
         if not self._on_run(value):
             return replace(self, others=tuple(v for v in self.others if not same(v, value)))
         assert self.grid is not None
-        multiple = round(value * 10.0**self.grid.power / self.grid.numerator)
+        multiple = self.grid.nearest(value)
         if multiple == self.first:
             return replace(self, first=self.first + 1, count=self.count - 1)
         if multiple == self.first + self.count - 1:

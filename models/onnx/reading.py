@@ -1,0 +1,234 @@
+"""The bytes of a ``model.onnx`` as a graph that can be served, or a reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+
+from models.encoding import TensorInput
+from models.errors import GraphError
+
+_LFS_POINTER = b"version https://git-lfs"
+
+_STANDARD_DOMAINS = ("", "ai.onnx.ml")
+"""Domains whose operators the ``onnx`` package knows."""
+_BUILT_IN_DOMAINS = ("com.microsoft", "com.ms.", "ai.onnx", "org.pytorch.aten")
+"""Beginnings of domains that ONNX Runtime brings along; it decides about their operators."""
+
+
+@dataclass(frozen=True)
+class GraphFile:
+    """A model that was read whole."""
+
+    model: ModelProto
+    """With every tensor in it, wherever it was kept."""
+    sha256: str
+    """Of the file's bytes; where tensors lie in other files, of that digest and theirs."""
+
+
+def read_graph(model_bytes: bytes, folder: Path | None = None) -> GraphFile:
+    """Parse a model and check what can be checked before it is run.
+
+    Tensors that the model keeps in files beside it are read from ``folder``.
+
+    Raises
+    ------
+    GraphError
+        If the bytes are a Git LFS pointer or no ONNX model, an operator is unknown (naming
+        the node), or a tensor lies in a file outside ``folder``.
+    """
+    model = _parse(model_bytes)
+    nodes = [node for graph in _graphs(model) for node in graph.node]
+    nodes += [node for function in model.functions for node in function.node]
+    for node in nodes:
+        _check_operator(node, model)
+    data = _embed_data_files(model, folder)
+    digests = [hashlib.sha256(part).hexdigest() for part in (model_bytes, *data)]
+    whole = hashlib.sha256("\n".join(digests).encode()).hexdigest() if data else digests[0]
+    return GraphFile(model, whole)
+
+
+def tensor_inputs(model: ModelProto) -> tuple[TensorInput, ...]:
+    """The inputs that a caller must feed, in the graph's order.
+
+    Raises
+    ------
+    GraphError
+        If an input is no tensor of a type that numpy has, or declares no shape.
+    """
+    defaults = {i.name for i in model.graph.initializer}
+    return tuple(_tensor_input(i) for i in model.graph.input if i.name not in defaults)
+
+
+def node_name(node: NodeProto) -> str:
+    """How errors call a node: its name, or what it yields."""
+    domain = f"{node.domain}:" if node.domain else ""
+    name = repr(node.name) if node.name else f"that yields {', '.join(map(repr, node.output))}"
+    return f"node {name} ({domain}{node.op_type})"
+
+
+# --- parsing ------------------------------------------------------------------------------
+
+
+def _parse(model_bytes: bytes) -> ModelProto:
+    if model_bytes.startswith(_LFS_POINTER):
+        raise GraphError(
+            "the file is a Git LFS pointer, not a model: run `git lfs pull` to fetch the model"
+        )
+    size = len(model_bytes)
+    try:
+        model = onnx.load_model_from_string(model_bytes)
+    except Exception as error:  # whatever protobuf makes of bytes that are no message
+        raise GraphError(
+            f"the file ({size} bytes) is not an ONNX model, or is cut short: {error}"
+        ) from error
+    if not model.graph.node or not model.graph.output:
+        raise GraphError(f"the file ({size} bytes) is not an ONNX model: it holds no graph")
+    return model
+
+
+def _graphs(model: ModelProto) -> Iterator[GraphProto]:
+    """The graph and all graphs within its nodes and functions."""
+    yield from _with_subgraphs(model.graph)
+    for function in model.functions:
+        for node in function.node:
+            yield from _subgraphs(node)
+
+
+def _with_subgraphs(graph: GraphProto) -> Iterator[GraphProto]:
+    yield graph
+    for node in graph.node:
+        yield from _subgraphs(node)
+
+
+def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.GRAPH:
+            yield from _with_subgraphs(attribute.g)
+        for graph in attribute.graphs:
+            yield from _with_subgraphs(graph)
+
+
+# --- operators ----------------------------------------------------------------------------
+
+
+def _check_operator(node: NodeProto, model: ModelProto) -> None:
+    names: list[object] = [node.op_type, node.domain, node.name, *node.input, *node.output]
+    if not all(isinstance(name, str) for name in names):  # bytes that are no UTF-8
+        raise GraphError(f"a node's names are not text ({names!r}): the file is damaged")
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    if any((f.domain, f.name) == (node.domain, node.op_type) for f in model.functions):
+        return
+    if domain not in _STANDARD_DOMAINS:
+        if not domain.startswith(_BUILT_IN_DOMAINS):
+            raise GraphError(
+                f"{node_name(node)} is a custom operator of domain {domain!r}, "
+                f"which is not built into ONNX Runtime and cannot be served"
+            )
+        return
+    if not onnx.defs.has(node.op_type, domain=domain):
+        raise GraphError(
+            f"{node_name(node)}: ONNX {onnx.__version__} knows no operator {node.op_type!r} "
+            f"in domain {domain or 'ai.onnx'!r}"
+        )
+    _check_opset(node, domain, model)
+
+
+def _check_opset(node: NodeProto, domain: str, model: ModelProto) -> None:
+    """The operator exists in the opset that the model says it was written for."""
+    names = (domain, "ai.onnx") if domain == "" else (domain,)
+    declared = [o.version for o in model.opset_import if o.domain in names]
+    if declared and not onnx.defs.has(node.op_type, declared[0], domain):
+        since = onnx.defs.get_schema(node.op_type, domain=domain).since_version
+        raise GraphError(
+            f"{node_name(node)}: operator {node.op_type!r} is not in opset {declared[0]} of "
+            f"domain {domain or 'ai.onnx'!r}, which the model imports (latest form: {since})"
+        )
+
+
+# --- tensors in files beside the model ----------------------------------------------------
+
+
+def _embed_data_files(model: ModelProto, folder: Path | None) -> list[bytes]:
+    """Move tensors from the files they lie in into the model; yields those files, by name."""
+    tensors = [
+        tensor
+        for graph in _graphs(model)
+        for tensor in _tensors(graph)
+        if tensor.data_location == TensorProto.EXTERNAL
+    ]
+    files = {_entries(t)["location"]: _data_file(t, folder) for t in tensors}
+    for tensor in tensors:
+        _embed(tensor, files[_entries(tensor)["location"]])
+    return [files[name] for name in sorted(files)]
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+
+
+def _entries(tensor: TensorProto) -> dict[str, str]:
+    return {"location": ""} | {entry.key: entry.value for entry in tensor.external_data}
+
+
+def _data_file(tensor: TensorProto, folder: Path | None) -> bytes:
+    name = _entries(tensor)["location"]
+    if folder is None:
+        raise GraphError(f"tensor {tensor.name!r} lies in file {name!r}, not in the model")
+    path = (folder / name).resolve()
+    if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
+        raise GraphError(
+            f"tensor {tensor.name!r} lies in {name!r}, which is no file in the model's folder"
+        )
+    return path.read_bytes()
+
+
+def _embed(tensor: TensorProto, data: bytes) -> None:
+    """Copy the tensor's bytes out of its file's into the model."""
+    entries = _entries(tensor)
+    try:
+        offset = int(entries.get("offset", 0))
+        length = int(entries.get("length", len(data) - offset))
+    except ValueError as error:
+        raise GraphError(f"tensor {tensor.name!r}: {error} in its place in a file") from error
+    if offset < 0 or length < 0 or offset + length > len(data):
+        raise GraphError(
+            f"tensor {tensor.name!r} needs {length} bytes at {offset} of file "
+            f"{entries['location']!r}, which has {len(data)}"
+        )
+    tensor.raw_data = data[offset : offset + length]
+    tensor.data_location = TensorProto.DEFAULT
+    del tensor.external_data[:]
+
+
+# --- inputs -------------------------------------------------------------------------------
+
+
+def _tensor_input(value: ValueInfoProto) -> TensorInput:
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        raise GraphError(f"input {value.name!r} is a {kind or 'value of no type'}, not a tensor")
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        raise GraphError(f"input {value.name!r} declares no shape")
+    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    if dtype.kind not in "fiubO":
+        element = TensorProto.DataType.Name(tensor.elem_type)
+        raise GraphError(f"input {value.name!r} has type {element}, which cannot be fed")
+    dims = [
+        d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
+        for d in tensor.shape.dim
+    ]
+    return TensorInput(value.name, dtype, tuple(dims))

@@ -1,0 +1,50 @@
+"""A model that is deployed: everything known of it, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.predictor import Predictor, Row, Rows
+from models.schema import Labels
+from models.spec import Spec
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """An instance worth looking at, shipped with a model."""
+
+    id: str
+    instance: Mapping[str, Any]
+    """As a request would write it."""
+    row: Row
+    note: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class DeployedModel:
+    """One version of a model, ready to score."""
+
+    name: str
+    version: str
+    spec: Spec
+    predictor: Predictor
+    model_sha256: str
+    """Of ``model.onnx``; of its digest and those of its data files where it has any."""
+    spec_sha256: str
+    folder: Path
+    reference: Rows | None = None
+    """Rows of the data it was trained on, ``(n, n_features)``: scales, plausibility, starts."""
+    plausibility: Predictor | None = None
+    """One score a row; see ``policy.plausibility``."""
+    examples: tuple[Example, ...] = ()
+    parity: Mapping[str, Any] | None = None
+    """``parity.json``: how the graph compared with the model that was trained."""
+    thresholds: Mapping[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
+    """Position of a feature to the values at which trees of the graph split it, ascending, as
+    the graph compares them; empty where the graph is no tree ensemble on raw features."""

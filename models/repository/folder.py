@@ -1,0 +1,157 @@
+"""One version folder, read into a :class:`DeployedModel` or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.errors import GraphError, SpecError
+from models.graph import feature_thresholds
+from models.onnx import OnnxPredictor, load_plausibility, load_predictor
+from models.predictor import Rows
+from models.repository.deployed import DeployedModel, Example
+from models.repository.reference import read_examples, read_reference
+from models.spec import Spec, parse_spec
+
+MODEL, SPEC = "model.onnx", "spec.toml"
+REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"
+PLAUSIBILITY = "plausibility.onnx"
+
+
+class Folder:
+    """The files of one version folder, none of which may lie outside ``root``."""
+
+    def __init__(self, path: Path, root: Path) -> None:
+        self.path = path
+        self._root = root.resolve()
+        self._label = f"{path.parent.name}/{path.name}"
+
+    def label(self, name: str) -> str:
+        """How errors call the file ``name``."""
+        return f"{self._label}/{name}"
+
+    def read(self, name: str) -> bytes | None:
+        """Bytes of the file ``name``; None where there is none.
+
+        Raises
+        ------
+        SpecError
+            If it is a link that leaves the repository, or cannot be read.
+        """
+        path = self.path / name
+        if not path.resolve().is_relative_to(self._root):
+            raise SpecError(self.label(name), "", "is a link that leaves the repository")
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SpecError(self.label(name), "", f"cannot be read: {error}") from error
+
+    def need(self, name: str, why: str) -> bytes:
+        """As :meth:`read`, of a file that must be there."""
+        data = self.read(name)
+        if data is None:
+            raise SpecError(self.label(name), "", f"is missing: {why}")
+        return data
+
+
+def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> DeployedModel:
+    """Read, check and try the model in ``path``, a version folder ``<name>/<version>``.
+
+    Raises
+    ------
+    SpecError
+        If a file beside the graph breaks a rule, or is missing.
+    GraphError
+        If a graph cannot be served; the message names the file.
+    """
+    folder = Folder(path, root or path.parent.parent)
+    spec_bytes = folder.need(SPEC, "it says what the model reads and decides")
+    spec = parse_spec(spec_bytes, folder.label(SPEC))
+    _check_names(spec, folder)
+    model_bytes = folder.need(MODEL, "it is the model")
+    predictor = _graph(folder, MODEL, model_bytes, spec, threads)
+    return DeployedModel(
+        name=spec.name,
+        version=spec.version,
+        spec=spec,
+        predictor=predictor,
+        model_sha256=predictor.sha256,
+        spec_sha256=spec.sha256,
+        folder=path,
+        reference=_reference(folder, spec),
+        plausibility=_plausibility(folder, spec, threads),
+        examples=_examples(folder, spec),
+        parity=_parity(folder, predictor.sha256),
+        thresholds=feature_thresholds(predictor.model, predictor.encoding.columns),
+    )
+
+
+def _check_names(spec: Spec, folder: Folder) -> None:
+    file = folder.label(SPEC)
+    for key, value, actual in (
+        ("name", spec.name, folder.path.parent.name),
+        ("version", spec.version, folder.path.name),
+    ):
+        if value != actual:
+            raise SpecError(file, key, f"is {value!r}, but the folder is called {actual!r}")
+
+
+def _graph(folder: Folder, name: str, data: bytes, spec: Spec, threads: int) -> OnnxPredictor:
+    load = load_predictor if name == MODEL else load_plausibility
+    try:
+        return load(data, spec, threads=threads, folder=folder.path)
+    except GraphError as error:
+        raise GraphError(f"{folder.label(name)}: {error}") from error
+
+
+def _reference(folder: Folder, spec: Spec) -> Rows | None:
+    data = folder.read(REFERENCE)
+    if data is None:
+        _check_plausible(folder, spec, "knn", REFERENCE)
+        return None
+    return read_reference(data, spec.schema, folder.label(REFERENCE))
+
+
+def _plausibility(folder: Folder, spec: Spec, threads: int) -> OnnxPredictor | None:
+    data = folder.read(PLAUSIBILITY)
+    if data is None:
+        _check_plausible(folder, spec, "onnx", PLAUSIBILITY)
+        return None
+    return _graph(folder, PLAUSIBILITY, data, spec, threads)
+
+
+def _check_plausible(folder: Folder, spec: Spec, method: str, absent: str) -> None:
+    """A constraint that cannot be computed is refused, never dropped."""
+    if spec.policy.get("plausibility", {}).get("method") == method:
+        raise SpecError(
+            folder.label(SPEC), "policy.plausibility.method", f"is {method!r}, which needs {absent}"
+        )
+
+
+def _examples(folder: Folder, spec: Spec) -> tuple[Example, ...]:
+    data = folder.read(EXAMPLES)
+    return () if data is None else read_examples(data, spec.schema, folder.label(EXAMPLES))
+
+
+def _parity(folder: Folder, model_sha256: str) -> Mapping[str, Any] | None:
+    data = folder.read(PARITY)
+    if data is None:
+        return None
+    try:
+        report = json.loads(data)
+    except ValueError as error:
+        raise SpecError(folder.label(PARITY), "", f"is not JSON: {error}") from error
+    if not isinstance(report, dict):
+        raise SpecError(folder.label(PARITY), "", "is not a table")
+    measured = report.get("model_sha256", model_sha256)
+    if measured != model_sha256:
+        raise SpecError(
+            folder.label(PARITY),
+            "model_sha256",
+            f"is {measured}, but {MODEL} has {model_sha256}: it was measured on another model",
+        )
+    return report

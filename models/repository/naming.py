@@ -1,0 +1,18 @@
+"""Which version is the latest."""
+
+from __future__ import annotations
+
+import re
+
+Key = tuple[tuple[int, int, str], ...]
+
+
+def natural(version: str) -> tuple[Key, str]:
+    """Sorting key by which 1 < 2 < 10 and 1.9 < 1.10; ``01`` and ``1`` still differ.
+
+    >>> sorted(["1.10", "1.9", "10", "2"], key=natural)
+    ['1.9', '1.10', '2', '10']
+    """
+    parts = re.findall(r"(\d+)|(\D+)", version)
+    key = tuple((1, int(digits), "") if digits else (0, 0, text) for digits, text in parts)
+    return key, version

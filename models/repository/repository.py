@@ -1,0 +1,257 @@
+"""All deployed models, and how they change while they are served."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast, overload
+
+from models.errors import ModelError, UnknownModel
+from models.repository.deployed import DeployedModel
+from models.repository.files import (
+    Id,
+    Signature,
+    check_path,
+    content_of,
+    label_of,
+    signature_of,
+    version_folders,
+)
+from models.repository.folder import load_folder
+from models.repository.naming import natural
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A folder that is not served as it stands."""
+
+    name: str
+    version: str
+    reason: str
+    still_served: bool
+    """Whether what the folder held before is still served."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a refresh did, each as ``name/version``."""
+
+    loaded: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[T]):
+    """A version that is served."""
+
+    model: DeployedModel
+    prepared: T
+    signature: Signature
+    content: str
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A folder that is not served as it stands."""
+
+    reason: str
+    signature: Signature | None = None
+    """The folder as it was when it was refused: not tried again until it changes. None where
+    it was not looked into: tried again every time."""
+    keeps: bool = True
+    """Whether what was served before stays served."""
+
+
+@dataclass(frozen=True)
+class _Snapshot(Generic[T]):
+    """What is served at one moment. Replaced whole, never changed."""
+
+    entries: Mapping[Id, _Entry[T]] = field(default_factory=dict)
+    """By name, then version, oldest first."""
+    refused: Mapping[Id, _Refused] = field(default_factory=dict)
+
+    @cached_property
+    def versions(self) -> Mapping[str, tuple[str, ...]]:
+        """Versions of each name, oldest first."""
+        versions: dict[str, tuple[str, ...]] = {}
+        for name, version in self.entries:
+            versions[name] = (*versions.get(name, ()), version)
+        return versions
+
+    def versions_of(self, name: str) -> tuple[str, ...]:
+        if name not in self.versions:
+            known = ", ".join(self.versions) or "none"
+            raise UnknownModel(f"no model {name!r} is deployed; deployed: {known}")
+        return self.versions[name]
+
+
+class Repository(Generic[T]):
+    """Models under ``root/<name>/<version>``.
+
+    ``prepare`` turns each model into what the caller needs beside it, once, when it is loaded;
+    a :class:`~models.errors.ModelError` that it raises refuses the folder. Readers never wait:
+    they see the models as they were before a refresh, or as they are after it.
+    """
+
+    @overload
+    def __init__(
+        self: Repository[DeployedModel], root: Path | str, *, threads: int = 1
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self, root: Path | str, prepare: Callable[[DeployedModel], T], *, threads: int = 1
+    ) -> None: ...
+
+    def __init__(
+        self,
+        root: Path | str,
+        prepare: Callable[[DeployedModel], Any] | None = None,
+        *,
+        threads: int = 1,
+    ) -> None:
+        self.root = Path(root)
+        self._prepare = cast("Callable[[DeployedModel], T]", prepare or _itself)
+        self._threads = threads
+        self._snapshot: _Snapshot[T] = _Snapshot()
+        self._refreshing = threading.Lock()
+
+    def load(self) -> Changes:
+        """Read every folder for the first time; the same as :meth:`refresh`."""
+        return self.refresh()
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the models served, sorted."""
+        return tuple(self._snapshot.versions)
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Versions of a model, the latest last.
+
+        Raises
+        ------
+        UnknownModel
+            If no model of that name is deployed.
+        """
+        return self._snapshot.versions_of(name)
+
+    def models(self) -> tuple[DeployedModel, ...]:
+        """Every version of every model, by name, then version, oldest first."""
+        return tuple(entry.model for entry in self._snapshot.entries.values())
+
+    def get(self, name: str, version: str | None = None) -> DeployedModel:
+        """A model; its latest version by natural order where none is named.
+
+        Raises
+        ------
+        UnknownModel
+            If no model of that name and version is deployed.
+        """
+        return self._entry(name, version).model
+
+    def prepared(self, name: str, version: str | None = None) -> T:
+        """What ``prepare`` made of the model that :meth:`get` returns."""
+        return self._entry(name, version).prepared
+
+    @property
+    def refused(self) -> Mapping[str, Refusal]:
+        """``name/version`` of each folder that is not served as it stands, and why."""
+        snapshot = self._snapshot
+        return {
+            label_of(key): Refusal(*key, refused.reason, key in snapshot.entries)
+            for key, refused in snapshot.refused.items()
+        }
+
+    def _entry(self, name: str, version: str | None) -> _Entry[T]:
+        snapshot = self._snapshot  # one look: a refresh may replace it meanwhile
+        versions = snapshot.versions_of(name)
+        entry = snapshot.entries.get((name, versions[-1] if version is None else version))
+        if entry is None:
+            raise UnknownModel(
+                f"model {name!r} has no version {version!r}; it has {', '.join(versions)}"
+            )
+        return entry
+
+    # --- refresh --------------------------------------------------------------------------
+
+    def refresh(self) -> Changes:
+        """Load what is new, reload what changed, drop what is gone.
+
+        A folder that cannot be loaded is refused: its reason is in :attr:`refused`, and what
+        it held before stays served.
+
+        Raises
+        ------
+        OSError
+            If the root is no folder that can be read; what was served stays served.
+        """
+        with self._refreshing:
+            before = self._snapshot
+            visits = {
+                key: self._visit(key, path, before) for key, path in version_folders(self.root)
+            }
+            self._snapshot = _merged(before, visits)
+            return _changes(before, self._snapshot)
+
+    def _visit(self, key: Id, path: Path, before: _Snapshot[T]) -> _Entry[T] | _Refused:
+        old, earlier = before.entries.get(key), before.refused.get(key)
+        try:
+            check_path(key, path, self.root)
+            signature = signature_of(path)
+        except (ModelError, OSError) as error:
+            return _Refused(str(error))
+        if not key[1]:
+            return _Refused(f"{label_of(key)}: holds no version folder", keeps=False)
+        if old is not None and old.signature == signature:
+            return old
+        if earlier is not None and earlier.signature == signature:
+            return earlier
+        return self._read(path, signature, old)
+
+    def _read(
+        self, path: Path, signature: Signature, old: _Entry[T] | None
+    ) -> _Entry[T] | _Refused:
+        try:
+            content = content_of(path)
+            if old is not None and old.content == content:
+                return replace(old, signature=signature)
+            model = load_folder(path, self.root, threads=self._threads)
+            entry = _Entry(model, self._prepare(model), signature, content)
+            changed = signature_of(path) != signature
+        except ModelError as error:
+            return _Refused(str(error), signature)
+        except Exception as error:  # one folder must not stop the others from being served
+            return _Refused(f"{type(error).__name__}: {error}", signature)
+        return _Refused("was written to while it was read", signature) if changed else entry
+
+
+def _itself(model: DeployedModel) -> DeployedModel:
+    return model
+
+
+def _merged(before: _Snapshot[T], visits: Mapping[Id, _Entry[T] | _Refused]) -> _Snapshot[T]:
+    """What is served after the visits: a refused folder leaves what was."""
+    entries = {key: visit for key, visit in visits.items() if isinstance(visit, _Entry)}
+    refused = {key: visit for key, visit in visits.items() if isinstance(visit, _Refused)}
+    for key, old in before.entries.items():
+        refusal = refused.get(key) or refused.get((key[0], ""))
+        if refusal is not None and refusal.keeps:
+            entries[key] = old
+    order = sorted(entries, key=lambda key: (key[0], natural(key[1])))
+    return _Snapshot({key: entries[key] for key in order}, refused)
+
+
+def _changes(before: _Snapshot[T], after: _Snapshot[T]) -> Changes:
+    was, now = before.entries, after.entries
+    return Changes(
+        loaded=tuple(
+            label_of(k) for k, e in now.items() if k not in was or was[k].model is not e.model
+        ),
+        removed=tuple(label_of(k) for k in was if k not in now),
+        refused=tuple(label_of(k) for k, r in after.refused.items() if before.refused.get(k) != r),
+    )

@@ -1,0 +1,147 @@
+"""From a checked document to the values that the rest of the program uses."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from models.encoding import Encoding, FeatureEncoding, Form, Place
+from models.errors import SpecError
+from models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
+from models.spec.checks import contradictions
+from models.spec.document import Document, read_document
+from models.spec.policy_checks import policy_contradictions
+
+
+@dataclass(frozen=True, slots=True)
+class OutputBinding:
+    """Which tensor of the graph is the score; None: find it."""
+
+    name: str | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Everything that ``spec.toml`` declares of a deployed model."""
+
+    name: str
+    version: str
+    title: Labels
+    description: Labels
+    schema: Schema
+    decision: Decision
+    encoding: Encoding
+    output: OutputBinding
+    policy: Mapping[str, Any]
+    """The ``[policy]`` table as plain dicts, lists, floats, ints and strings."""
+    alarm: Mapping[str, Any]
+    """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``."""
+    sha256: str
+    """Of the file's bytes."""
+
+
+def parse_spec(text: bytes, file: str) -> Spec:
+    """Read and check a model's spec; ``file`` is how errors call it.
+
+    >>> parse_spec(b'format = 2', "spec.toml")
+    Traceback (most recent call last):
+    models.errors.SpecError: spec.toml: is missing 'name', 'version', 'task', 'features'
+    spec.toml: format: is 2 (int), not 1
+
+    Raises
+    ------
+    SpecError
+        With every problem found: file, dotted key, value and limit.
+    """
+    document = read_document(text, file)
+    problems = [*contradictions(document), *policy_contradictions(document)]
+    if problems:
+        raise SpecError.of(file, problems)
+    output = document.get("output", {})
+    return Spec(
+        name=document["name"],
+        version=document["version"],
+        title=_labels(document.get("title")),
+        description=_labels(document.get("description")),
+        schema=Schema(tuple(_feature(table) for table in document["features"])),
+        decision=_decision(Task(document["task"]), document.get("decision", {})),
+        encoding=Encoding(tuple(_encoding(table) for table in document["features"])),
+        output=OutputBinding(output.get("name"), output.get("column")),
+        policy=_plain(document.get("policy", {})),
+        alarm=_plain(document.get("alarm", {})),
+        sha256=hashlib.sha256(text).hexdigest(),
+    )
+
+
+def _feature(table: Document) -> Feature:
+    lower, upper = table.get("bounds", (-math.inf, math.inf))
+    resolution = table.get("resolution")
+    return Feature(
+        name=table["name"],
+        kind=Kind(table["kind"]),
+        unit=table.get("unit", ""),
+        lower=float(lower),
+        upper=float(upper),
+        resolution=None if resolution is None else Decimal(resolution),
+        categories=_categories(table.get("categories", ())),
+        may_be_missing=table.get("missing", False),
+        labels=_labels(table.get("label")),
+        description=_labels(table.get("description")),
+    )
+
+
+def _categories(items: Sequence[str | Document]) -> tuple[Category, ...]:
+    return tuple(
+        Category(item)
+        if isinstance(item, str)
+        else Category(item["name"], _labels(item.get("label")))
+        for item in items
+    )
+
+
+def _encoding(table: Document) -> FeatureEncoding:
+    name, kind, missing = table["name"], Kind(table["kind"]), table.get("missing", False)
+    where = table.get("input", {})
+    place = Place(where.get("name"), where.get("column"), tuple(where.get("names", ())))
+    if not kind.is_categorical:
+        whole = kind is Kind.INTEGER
+        return FeatureEncoding(name, whole=whole, may_be_missing=missing, place=place)
+    names = [category.name for category in _categories(table["categories"])]
+    values = [v if isinstance(v, str) else float(v) for v in table.get("values", names)]
+    form = Form(table.get("encoding", Form.CODES))
+    return FeatureEncoding.of_categories(name, form, values, may_be_missing=missing, place=place)
+
+
+def _decision(task: Task, table: Document) -> Decision:
+    classes = _categories(table.get("classes", ()))
+    names = [c.name for c in classes]
+    threshold = table.get("threshold", Decimal("0.5") if task is Task.BINARY else None)
+    return Decision(
+        task=task,
+        classes=classes,
+        positive=names.index(table["positive"]) if "positive" in table else 1,
+        threshold=None if threshold is None else float(threshold),
+        unit=table.get("unit", ""),
+        desired=names.index(table["desired"]) if "desired" in table else None,
+        phrases={name: _labels(labels) for name, labels in table.get("phrases", {}).items()},
+    )
+
+
+def _labels(table: Mapping[str, str] | None) -> Labels:
+    return dict(table or {})
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with every Decimal as a float."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,111 @@
+"""A spec that uses every key there is."""
+
+FULL = """format = 1
+name = "mill"
+version = "1.2"
+task = "binary"
+title = {en = "Mill", ko = "밀링 머신"}
+description = {en = "Will the mill fail?"}
+
+[output]
+name = "probabilities"
+column = 1
+
+[decision]
+classes = [{name = "normal", label = {en = "normal", ko = "정상"}}, "failure"]
+positive = "failure"
+threshold = 0.42
+desired = "normal"
+[decision.phrases]
+alarm = {en = "the alarm"}
+
+[[features]]
+name = "torque"
+kind = "continuous"
+unit = "Nm"
+bounds = [0.0, 100.0]
+resolution = 0.1
+missing = true
+label = {en = "torque", ko = "토크"}
+description = {en = "at the spindle"}
+input = {name = "numbers", column = 0}
+
+[[features]]
+name = "wear"
+kind = "integer"
+bounds = [0, 300]
+resolution = 1
+input = {name = "numbers", column = 1}
+
+[[features]]
+name = "quality"
+kind = "ordinal"
+categories = [{name = "L", label = {en = "low"}}, "M", "H"]
+encoding = "one-hot"
+input = {names = ["q_l", "q_m", "q_h"]}
+
+[[features]]
+name = "shift"
+kind = "nominal"
+categories = ["day", "night"]
+encoding = "string"
+values = ["d", "n"]
+
+[[features]]
+name = "tool"
+kind = "nominal"
+categories = ["a", "b"]
+encoding = "values"
+values = [1, 2.5]
+
+[[features]]
+name = "grade"
+kind = "ordinal"
+categories = ["I", "II", "III"]
+encoding = "thermometer"
+
+[policy]
+max_changes = 3
+change_penalty = 0.1
+
+[policy.features.torque]
+actionable = true
+direction = "down"
+range = [20.0, 70.0]
+max_change = 15.0
+weight = 1.5
+scale = 10.0
+fixed_cost = 0.5
+fillable = true
+
+[policy.features.wear]
+only_to = [0]
+phrases = {"0" = {en = "the tool replaced", ko = "공구를 교체"}}
+
+[policy.features.quality]
+only_to = ["L", "M"]
+cost_matrix = [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
+
+[policy.features.shift]
+actionable = false
+why = {en = "the shift is given"}
+
+[policy.features.tool]
+weight = 2
+
+[[policy.rules]]
+rule = "torque * wear <= 11000"
+why = {en = "overstrain"}
+
+[policy.plausibility]
+method = "knn"
+k = 5
+max_distance = 1.2
+why = {en = "unlike anything seen"}
+
+[alarm]
+cause = {en = "worn tool"}
+consequence = {en = "scrap"}
+response = {en = "replace the tool"}
+time_to_respond = "30 min"
+"""
