@@ -26,6 +26,13 @@ class Deadline:
     def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
         return cls(clock() + seconds, clock)
 
+    def sooner(self, share: float) -> Deadline:
+        """The moment when ``share`` of the time that is left is over."""
+        if self.at == math.inf:
+            return self
+        now = self.clock()
+        return Deadline(now + share * (self.at - now), self.clock)
+
     def expired(self) -> bool:
         return self.at != math.inf and self.clock() >= self.at
 

@@ -60,18 +60,21 @@ def explain(
 
     found: list[Counterfactual] = []
     question, deadline_hit = problem, False
-    for _ in range(problem.alternatives):
+    while True:
         outcome = engine.search(question, meter, deadline)
         deadline_hit |= outcome.deadline_hit
         counterfactual = _first_verified(question, predictor, outcome)
         if counterfactual is None:
             break
         found.append(counterfactual)
+        if deadline_hit or len(found) == problem.alternatives:
+            break
         question = question.excluding(frozenset(a.column for a in counterfactual.actions))
-        if question.conflict is not None or deadline_hit:
+        if question.conflict is not None:
             break
     # The factual and each published row are scored once outside the search.
-    work = Work(engine.name, meter.rows + 1 + len(found), meter.runs + 1 + len(found), deadline_hit)
+    name = outcome.engine or engine.name
+    work = Work(name, meter.rows + 1 + len(found), meter.runs + 1 + len(found), deadline_hit)
     if found:
         return Recourse(prediction, tuple(found), work)
     return _nothing(problem, prediction, outcome, work)

@@ -27,10 +27,24 @@ class Outcome:
     nearest: Scores | None = None
     """Scores of the allowed row nearest to the target, ``(1, n_outputs)``, where none is in it."""
     deadline_hit: bool = False
+    engine: str = ""
+    """To which the rows, or the proof that there are none, are owed."""
 
     @property
     def is_infeasible(self) -> bool:
         return self.lower_bound == math.inf
+
+    def is_proven(self, problem: Problem) -> bool:
+        """Whether nothing is left to look for: the cheapest row meets the bound, or none can."""
+        if self.lower_bound is None or not len(self.candidates):
+            return self.is_infeasible
+        return float(problem.cost_of(self.candidates[:1])[0]) <= self.lower_bound
+
+
+@dataclass
+class _Count:
+    rows: int = 0
+    runs: int = 0
 
 
 class Engine(Protocol):
@@ -50,8 +64,21 @@ class Meter:
     def __init__(self, predictor: Predictor, deadline: Deadline) -> None:
         self._predictor = predictor
         self._deadline = deadline
-        self.rows = 0
-        self.runs = 0
+        self._count = _Count()
+
+    @property
+    def rows(self) -> int:
+        return self._count.rows
+
+    @property
+    def runs(self) -> int:
+        return self._count.runs
+
+    def until(self, deadline: Deadline) -> Meter:
+        """The same meter, running on, for a part of the time."""
+        part = Meter(self._predictor, deadline)
+        part._count = self._count
+        return part
 
     def score(self, rows: Rows) -> Scores:
         """Scores of ``rows``, ``(n_rows, n_outputs)``.
@@ -65,7 +92,7 @@ class Meter:
         for start in range(0, max(1, len(rows)), ROWS_PER_RUN):
             self._deadline.check()
             part = rows[start : start + ROWS_PER_RUN]
-            self.rows += len(part)
-            self.runs += 1
+            self._count.rows += len(part)
+            self._count.runs += 1
             parts.append(self._predictor.score(part))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

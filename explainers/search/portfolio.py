@@ -1,0 +1,66 @@
+"""Which engine answers: the exact ones first, then the one that can answer anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from explainers.deadline import Deadline
+from explainers.errors import NotEligible
+from explainers.problem import Problem
+from explainers.search.engine import Engine, Meter, Outcome
+
+EXACT_SHARE = 0.8
+"""Part of the time that is left which an exact engine may take before the others look too."""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Engines in order of preference; each says itself whether a question is for it.
+
+    The first that proves its answer ends the search. What is not proven is passed on, and the
+    cheapest row found is kept with the best bound known.
+    """
+
+    engines: Sequence[Engine]
+
+    @property
+    def name(self) -> str:
+        return "portfolio"
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        best = Outcome(np.empty((0, len(problem.schema))), engine="none")
+        for rank, engine in enumerate(self.engines):
+            is_last = rank == len(self.engines) - 1
+            until = deadline if is_last else deadline.sooner(EXACT_SHARE)
+            try:
+                found = engine.search(problem, meter.until(until), until)
+            except NotEligible:
+                continue
+            best = _better(problem, best, replace(found, engine=found.engine or engine.name))
+            if best.is_proven(problem) or deadline.expired():
+                break
+        return best
+
+
+def _better(problem: Problem, one: Outcome, other: Outcome) -> Outcome:
+    """The cheaper rows, the higher bound, and the engine to which the rows are owed."""
+    first, second = _cost(problem, one), _cost(problem, other)
+    cheaper, dearer = (one, other) if first <= second and first < math.inf else (other, one)
+    bounds = [b for b in (one.lower_bound, other.lower_bound) if b is not None]
+    return replace(
+        cheaper,
+        candidates=np.concatenate([cheaper.candidates, dearer.candidates]),
+        lower_bound=max(bounds, default=None),
+        nearest=cheaper.nearest if cheaper.nearest is not None else dearer.nearest,
+        deadline_hit=one.deadline_hit or other.deadline_hit,
+    )
+
+
+def _cost(problem: Problem, outcome: Outcome) -> float:
+    if not len(outcome.candidates):
+        return math.inf
+    return float(problem.cost_of(outcome.candidates[:1])[0])

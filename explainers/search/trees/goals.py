@@ -1,0 +1,124 @@
+"""A target as linear limits on the raw outputs of an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.errors import NotEligible
+from explainers.target import Target
+from models.graph.forms import GraphForm, Link
+from models.schema import Task
+
+NUDGE = 1e-6
+"""Relative doubt about a score computed from a raw output: the link in float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """``weights @ raw <= limit``, sure outside ``band`` on either side of the limit."""
+
+    weights: npt.NDArray[np.float64]
+    limit: float
+    band: float
+
+
+def goals_of(target: Target, form: GraphForm, n_raw: int) -> tuple[Goal, ...]:
+    """Limits whose conjunction is the target.
+
+    Raises
+    ------
+    NotEligible
+        If the target is not such a conjunction (a probability after a softmax).
+    """
+    if target.decision.task is Task.MULTICLASS:
+        return tuple(_multiclass(target, form, n_raw))
+    if n_raw != 1:
+        raise NotEligible("trees", f"the graph has {n_raw} raw outputs for one score")
+    return tuple(_scalar(target, form))
+
+
+def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
+    wanted = target.wanted
+    assert wanted is not None
+    bounded = not (np.isinf(target.lower) and np.isinf(target.upper))
+    if form.link not in (Link.IDENTITY, Link.SOFTMAX) or n_raw != len(target.decision.classes):
+        raise NotEligible("trees", f"classes are decided after {form.link}")
+    for rival in range(n_raw):
+        if rival != wanted:
+            weights = np.zeros(n_raw)
+            weights[rival], weights[wanted] = 1.0, -1.0
+            yield Goal(weights, 0.0, NUDGE)
+    if not bounded:
+        return
+    if form.link is not Link.IDENTITY:
+        raise NotEligible("trees", "a probability after a softmax is no sum over trees")
+    unit = np.eye(n_raw)[wanted]
+    if target.lower > -np.inf:
+        yield Goal(-unit, -target.lower, NUDGE)
+    if target.upper < np.inf:
+        yield Goal(unit, target.upper, NUDGE)
+
+
+def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
+    """The raw values in the target are an interval, since link and target are monotone."""
+    raw = _samples(target, form)
+    met = target.met(form.scores_of(raw[:, None]))
+    inside = np.flatnonzero(met)
+    if not len(inside):
+        # No raw value is in the target: a limit that nothing reaches.
+        yield Goal(np.ones(1), -np.inf, 0.0)
+        return
+    first, last = inside[0], inside[-1]
+    if not met[first : last + 1].all():
+        raise NotEligible("trees", "the target is not an interval of the raw output")
+    if last + 1 < len(raw):
+        edge = _edge(target, form, raw[last], raw[last + 1])
+        yield Goal(np.ones(1), edge, _doubt(form, edge))
+    if first > 0:
+        edge = _edge(target, form, raw[first], raw[first - 1])
+        yield Goal(-np.ones(1), -edge, _doubt(form, edge))
+
+
+def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:
+    """Raw values between which, one by one, the target changes at most once."""
+    size = 2.0 ** np.arange(-20, 121)
+    grid = np.concatenate([-size[::-1], [0.0], size])
+    if form.link is not Link.IDENTITY:
+        grid = np.concatenate([grid, np.linspace(-40.0, 40.0, 2001)])
+    edges = [target.lower, target.upper]
+    if target.decision.threshold is not None:
+        edges.append(target.decision.threshold)
+    finite = np.array([e for e in edges if np.isfinite(e)])
+    around = np.concatenate([finite, np.nextafter(finite, -np.inf), np.nextafter(finite, np.inf)])
+    return np.unique(np.concatenate([grid, around]))
+
+
+def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> float:
+    """The last raw value in the target on the way from ``inside`` to ``outside``."""
+    for _ in range(200):
+        middle = 0.5 * (inside + outside)
+        if middle in (inside, outside):
+            break
+        if target.met(form.scores_of(np.array([[middle]])))[0]:
+            inside = middle
+        else:
+            outside = middle
+    return inside
+
+
+def _doubt(form: GraphForm, edge: float) -> float:
+    """How far the raw value may move while its score moves by rounding only."""
+    if form.link is Link.IDENTITY:
+        return NUDGE * max(1e-3, abs(edge))
+    score = float(form.scores_of(np.array([[edge]]))[0, 0])
+    doubt = NUDGE
+    while doubt < 16.0:
+        low, high = (float(form.scores_of(np.array([[edge + s]]))[0, 0]) for s in (-doubt, doubt))
+        if abs(low - score) > 2 * NUDGE * score and abs(high - score) > 2 * NUDGE * score:
+            break
+        doubt *= 2.0
+    return doubt

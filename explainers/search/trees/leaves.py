@@ -1,0 +1,298 @@
+"""The leaves of an ensemble as boxes of cells.
+
+A cell is a set of values of one feature that no test of the ensemble can tell apart: the gaps
+between thresholds for numbers, the categories for categorical features, and one more for a
+missing value. Every leaf is then an interval of cells on each feature; one that is not (a set of
+categories, a side that a missing value joins) is taken apart into several with the same value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from explainers.errors import NotEligible
+from models.graph.forms import Columns, GraphForm, Mode, TreeEnsemble
+from models.schema import Feature, Schema
+
+Ints = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+MOST_LEAVES = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureCells:
+    """How the values of one feature fall into cells."""
+
+    count: int
+    cuts: npt.NDArray[Any] | None
+    """Ascending, in the graph's own type; cell ``k`` of a number begins at ``cuts[k - 1]``.
+    None for a categorical feature: its cells are its categories."""
+    flipped: bool = False
+    """Whether the graph reads the feature upside down (a negative scale)."""
+    column: int = -1
+    """Column of the core that a number enters."""
+
+    def of(self, values: Floats, columns: Columns, feature: int, n_features: int) -> Ints:
+        """Cell of each of ``values``, int32, same shape; a missing value is the last cell."""
+        missing = np.isnan(values)
+        if self.cuts is None:
+            return np.where(missing, self.count - 1, np.nan_to_num(values)).astype(np.int32)
+        rows = np.zeros((len(values), n_features))
+        rows[:, feature] = values
+        encoded = columns.encode(rows)[:, self.column]
+        cells = np.searchsorted(self.cuts, encoded, side="right")
+        if self.flipped:
+            cells = len(self.cuts) - cells
+        return np.where(missing, self.count - 1, cells).astype(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaves:
+    """All leaves, tree after tree."""
+
+    lower: Ints
+    """``(n_leaves, n_features)`` first cell of the box."""
+    upper: Ints
+    """``(n_leaves, n_features)`` last cell of the box."""
+    values: Floats
+    """``(n_leaves, n_raw)``"""
+    trees: npt.NDArray[np.int64]
+    """``(n_trees + 1,)`` first leaf of each tree."""
+    cells: tuple[FeatureCells, ...]
+    base: Floats
+    """``(n_raw,)`` added to the sum over trees."""
+
+
+def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
+    """The leaves of a tree ensemble, in cells of the features of ``schema``.
+
+    Raises
+    ------
+    NotEligible
+        If the graph is no tree ensemble, or does not read its features one by one.
+    """
+    core = form.core
+    if not isinstance(core, TreeEnsemble):
+        raise NotEligible("trees", f"the graph is {type(core).__name__}, not a tree ensemble")
+    cuts = [_cuts(core, column) for column in range(core.n_columns)]
+    boxes = _unfold(core, cuts)
+    leaf_node, tree = boxes[:2]
+    cells = tuple(
+        _feature_cells(form.columns, f, j, cuts, schema) for j, f in enumerate(schema.features)
+    )
+    source, feature_lower, feature_upper = _by_feature(form.columns, schema, cells, cuts, boxes)
+    tree, node = tree[source], leaf_node[source]
+    starts = np.searchsorted(tree, np.arange(len(core.roots) + 1))
+    return Leaves(feature_lower, feature_upper, core.values[node], starts, cells, core.base)
+
+
+def _cuts(core: TreeEnsemble, column: int) -> npt.NDArray[Any]:
+    """Values at which a test of this column changes: all tests as ``x >= cut``."""
+    tests = core.column == column
+    thresholds, modes = core.threshold[tests], core.mode[tests]
+    following = np.nextafter(thresholds, np.array(np.inf, dtype=thresholds.dtype))
+    at = np.isin(modes, (Mode.LT, Mode.GE, Mode.EQ, Mode.NE))
+    after = np.isin(modes, (Mode.LE, Mode.GT, Mode.EQ, Mode.NE))
+    return np.unique(np.concatenate([thresholds[at], following[after]]))
+
+
+def _unfold(core: TreeEnsemble, cuts: list[npt.NDArray[Any]]) -> tuple[Any, ...]:
+    """Every path from a root to a leaf as an interval of cells on every column."""
+    index = np.zeros(len(core.column), dtype=np.int32)
+    after = np.zeros(len(core.column), dtype=np.int32)
+    for column, column_cuts in enumerate(cuts):
+        tests = np.flatnonzero(core.column == column)
+        thresholds = core.threshold[tests]
+        following = np.nextafter(thresholds, np.array(np.inf, dtype=thresholds.dtype))
+        index[tests] = np.searchsorted(column_cuts, thresholds)
+        after[tests] = np.searchsorted(column_cuts, following)
+    last = np.array([len(c) for c in cuts], dtype=np.int32)
+    most = 4 * len(core.column) + 64
+    while True:
+        size, *arrays = _paths(
+            core.roots.astype(np.int64),
+            core.column.astype(np.int64),
+            core.mode.astype(np.int64),
+            core.true_child.astype(np.int64),
+            core.false_child.astype(np.int64),
+            core.missing_true.astype(np.bool_),
+            index,
+            after,
+            last,
+            most,
+        )
+        if size <= most:
+            return tuple(array[:size] for array in arrays)
+        if most >= MOST_LEAVES:
+            raise NotEligible("trees", f"the ensemble has more than {MOST_LEAVES} leaves")
+        most = min(MOST_LEAVES, 4 * most)
+
+
+@njit(cache=True, nogil=True)
+def _paths(
+    roots: Any, column: Any, mode: Any, true_child: Any, false_child: Any, missing_true: Any,
+    index: Any, after: Any, last: Any, most: int,
+) -> Any:  # fmt: skip
+    """Paths as (count, leaf node, tree, lower, upper, missing allowed); the count alone is right
+    if it is above ``most``."""
+    n_columns = len(last)
+    node_of = np.empty(most, np.int64)
+    tree_of = np.empty(most, np.int64)
+    lower = np.empty((most, n_columns), np.int32)
+    upper = np.empty((most, n_columns), np.int32)
+    missing = np.empty((most, n_columns), np.bool_)
+    depth = 4096
+    stack = np.empty(depth, np.int64)
+    lo = np.empty((depth, n_columns), np.int32)
+    hi = np.empty((depth, n_columns), np.int32)
+    ok = np.empty((depth, n_columns), np.bool_)
+    size = 0
+    for tree in range(len(roots)):
+        stack[0] = roots[tree]
+        lo[0, :] = 0
+        hi[0, :] = last
+        ok[0, :] = True
+        sp = 1
+        while sp > 0:
+            sp -= 1
+            node = stack[sp]
+            c = column[node]
+            if c < 0:
+                if size < most:
+                    node_of[size], tree_of[size] = node, tree
+                    lower[size], upper[size], missing[size] = lo[sp], hi[sp], ok[sp]
+                size += 1
+                continue
+            base_lo, base_hi, base_ok = lo[sp].copy(), hi[sp].copy(), ok[sp].copy()
+            m = mode[node]
+            # Cells where the test is true: [first, final]; EQ and NE: between its two cuts.
+            if m == 0:  # LT
+                first, final, inside = 0, index[node], True
+            elif m == 1:  # LE
+                first, final, inside = 0, after[node], True
+            elif m == 2:  # GT
+                first, final, inside = after[node] + 1, last[c], True
+            elif m == 3:  # GE
+                first, final, inside = index[node] + 1, last[c], True
+            else:  # EQ, NE
+                first, final, inside = index[node] + 1, after[node], m == 4
+            for side in range(2):
+                child = true_child[node] if side == 0 else false_child[node]
+                within = inside if side == 0 else not inside
+                # NaN != x is true, so that a missing value passes such a test by itself.
+                missing_here = base_ok[c] and (missing_true[node] or m == 5) == (side == 0)
+                for part in range(2):
+                    if within:
+                        if part == 1:
+                            continue
+                        a, b = max(base_lo[c], first), min(base_hi[c], final)
+                    elif part == 0:
+                        a, b = base_lo[c], min(base_hi[c], first - 1)
+                    else:
+                        a, b = max(base_lo[c], final + 1), base_hi[c]
+                    takes_missing = missing_here and part == 0
+                    if a > b and not takes_missing:
+                        continue
+                    stack[sp] = child
+                    lo[sp], hi[sp], ok[sp] = base_lo, base_hi, base_ok
+                    lo[sp, c], hi[sp, c] = a, b
+                    ok[sp, c] = takes_missing
+                    sp += 1
+    return size, node_of, tree_of, lower, upper, missing
+
+
+def _feature_cells(
+    columns: Columns, feature: Feature, j: int, cuts: list[npt.NDArray[Any]], schema: Schema
+) -> FeatureCells:
+    own = np.flatnonzero(columns.feature == j)
+    missing = int(feature.may_be_missing)
+    if feature.kind.is_categorical:
+        return FeatureCells(len(feature.categories) + missing, None)
+    if len(own) == 0:
+        return FeatureCells(1 + missing, np.empty(0))
+    if len(own) > 1:
+        raise NotEligible("trees", f"{feature.name} enters the graph as {len(own)} columns")
+    column = int(own[0])
+    ends = np.zeros((2, len(schema)))
+    ends[:, j] = np.clip([feature.lower, feature.upper], -1e30, 1e30)
+    low, high = columns.encode(ends)[:, column]
+    return FeatureCells(len(cuts[column]) + 1 + missing, cuts[column], bool(low > high), column)
+
+
+def _by_feature(
+    columns: Columns,
+    schema: Schema,
+    cells: tuple[FeatureCells, ...],
+    cuts: list[npt.NDArray[Any]],
+    boxes: tuple[Any, ...],
+) -> tuple[npt.NDArray[np.int64], Ints, Ints]:
+    """Boxes over columns as boxes over features; ``source`` says which path each came from."""
+    _, _, lower, upper, missing = boxes
+    n = len(schema)
+    source = np.arange(len(lower))
+    out_lower = np.zeros((len(lower), n), dtype=np.int32)
+    out_upper = np.zeros((len(lower), n), dtype=np.int32)
+    for j, feature in enumerate(schema.features):
+        own = cells[j]
+        if own.cuts is not None and not feature.may_be_missing:
+            if own.column >= 0:
+                first, final = lower[source, own.column], upper[source, own.column]
+                reached = first <= final  # else only by a missing value, which never comes
+                source, out_lower, out_upper = (
+                    source[reached],
+                    out_lower[reached],
+                    out_upper[reached],
+                )
+                first, final = first[reached], final[reached]
+                last = len(own.cuts)
+                out_lower[:, j] = last - final if own.flipped else first
+                out_upper[:, j] = last - first if own.flipped else final
+            continue
+        allowed = _allowed(columns, feature, j, own, cuts, lower, upper, missing, n)[source]
+        begins = allowed & ~np.pad(allowed, ((0, 0), (1, 0)))[:, :-1]
+        ends = allowed & ~np.pad(allowed, ((0, 0), (0, 1)))[:, 1:]
+        which, first = np.nonzero(begins)
+        final = np.nonzero(ends)[1]
+        source, out_lower, out_upper = source[which], out_lower[which], out_upper[which]
+        out_lower[:, j], out_upper[:, j] = first, final
+    return source, out_lower, out_upper
+
+
+def _allowed(
+    columns: Columns,
+    feature: Feature,
+    j: int,
+    own: FeatureCells,
+    cuts: list[npt.NDArray[Any]],
+    lower: Ints,
+    upper: Ints,
+    missing: npt.NDArray[np.bool_],
+    n: int,
+) -> npt.NDArray[np.bool_]:
+    """Which cells of a feature each path allows, ``(n_paths, n_cells)``."""
+    allowed = np.ones((len(lower), own.count), dtype=np.bool_)
+    if own.cuts is not None:
+        if own.column >= 0:
+            k = np.arange(own.count - 1)
+            k = len(own.cuts) - k if own.flipped else k
+            inside = (lower[:, [own.column]] <= k) & (k <= upper[:, [own.column]])
+            allowed = np.column_stack([inside, missing[:, own.column]])
+        return allowed
+    values = np.arange(own.count, dtype=np.float64)
+    if feature.may_be_missing:
+        values[-1] = np.nan
+    rows = np.zeros((own.count, n))
+    rows[:, j] = values
+    encoded = columns.encode(rows)
+    for column in np.flatnonzero(columns.feature == j):
+        at = encoded[:, column]
+        k = np.searchsorted(cuts[column], at, side="right")
+        inside = (lower[:, [column]] <= k) & (k <= upper[:, [column]])
+        allowed &= np.where(np.isnan(at), missing[:, [column]], inside)
+    return allowed

@@ -1,0 +1,30 @@
+"""Answers in Korean and English: "Had the model read the torque as 7.5 Nm lower, …".
+
+Without a causal model a sentence speaks of what the *model* reads and decides, never of the
+equipment; :class:`Grounds` is the switch. It says what would have been, and gives no advice.
+
+What a spec may supply (all optional)
+-------------------------------------
+``[decision.phrases]``
+    - ``alarm``: a noun, ``{en = "the alarm", ko = "경보"}``. The positive class raises it.
+    - ``score``: a noun, ``{en = "the NOx concentration", ko = "NOx 농도"}``: what is predicted.
+    - a class's name: a clause, ``{en = "the loan been approved", ko = "대출이 승인되"}``. Of two
+      classes one is enough: the other is its denial.
+
+    Without them the decision is said by its label: "its decision would have been 'normal'".
+``[policy.features.X] phrases``
+    Own words for setting X to a value:
+    ``{"0" = {en = "the tool been replaced", ko = "공구를 교체"}}``.
+
+A clause takes every mood, so it is given in a form that does: English
+``<subject> been <participle …>``; Korean a verb's stem without 하, or one that ends in 되. See
+:mod:`explainers.wording.phrases`.
+"""
+
+from __future__ import annotations
+
+from explainers.wording.grounds import Grounds
+from explainers.wording.numerals import LANGUAGES
+from explainers.wording.wording import Wording
+
+__all__ = ["LANGUAGES", "Grounds", "Wording"]

@@ -1,0 +1,210 @@
+"""English: "Had the model read the torque as 7.5 Nm lower, it would not have raised the alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from explainers.wording.english_clauses import as_been, as_read, compared, listed, then
+from explainers.wording.gauges import Change, Gauge, quantity
+from explainers.wording.grounds import Grounds
+from explainers.wording.numerals import count
+from explainers.wording.outcomes import (
+    Alarm,
+    Bounds,
+    Closest,
+    Goal,
+    Odds,
+    Outcome,
+    Score,
+    Verdict,
+)
+from explainers.wording.phrases import EnglishClause, KoreanClause
+from explainers.wording.units import Unit
+
+LANGUAGE = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An outcome as a sentence's parts."""
+
+    subject: str
+    again: str
+    """The subject where "the model" was just named."""
+    infinitive: str
+    """``have raised the alarm``."""
+    fact: str
+    """``raised the alarm``, ``did not raise the alarm``."""
+    holds: bool
+    rider: str = ""
+
+    def would(self, *, still: bool = False) -> str:
+        words = ["would", *(["still"] if still else []), *([] if self.holds else ["not"])]
+        return " ".join([*words, self.infinitive]) + self.rider
+
+
+@dataclass(frozen=True, slots=True)
+class English:
+    """The grammar of the sentences."""
+
+    grounds: Grounds
+
+    # --- values and changes ---------------------------------------------------------------------
+
+    def change(self, change: Change) -> str:
+        """``7.5 Nm lower``, ``H instead of L``, ``the tool replaced``: for a table."""
+        own = change.own.english
+        return f"{own.subject} {own.predicate}" if own else compared(change)
+
+    def span(self, gauge: Gauge, low: float, high: float) -> str:
+        if low == high:
+            return gauge.value(low, LANGUAGE)
+        return f"anywhere between {gauge.bare(low, LANGUAGE)} and {gauge.value(high, LANGUAGE)}"
+
+    # --- sentences ------------------------------------------------------------------------------
+
+    def counterfactual(
+        self, actions: Sequence[Change], effects: Sequence[Change], outcome: Outcome, rank: int
+    ) -> str:
+        said = self._said(outcome)
+        if self.grounds is Grounds.MODEL:
+            read = listed([as_read(c) for c in (*actions, *effects)])
+            sentence = f"had the model read {read}, {said.again} {said.would()}."
+        else:
+            been = listed([as_been(c, "" if i else "been") for i, c in enumerate(actions)])
+            sentence = f"had {been}, {then(effects)}{said.subject} {said.would()}."
+        return _capital(f"alternatively, {sentence}" if rank > 1 else sentence)
+
+    def proven_smallest(self) -> str:
+        return "This is proven to be the smallest such change that is allowed."
+
+    def not_proven_smallest(self, percent: int | None, out_of_time: bool) -> str:
+        smaller = "a smaller one" if percent is None else f"one up to {percent} % smaller"
+        why = ", because the search ran out of time" if out_of_time else ""
+        return f"It is not proven to be the smallest{why}: {smaller} may exist."
+
+    def infeasible(self, outcome: Outcome) -> str:
+        said = self._said(outcome.denied())
+        if self.grounds is Grounds.MODEL:
+            start = "Whatever the model had read within what is allowed"
+            return f"{start}, {said.again} {said.would(still=True)}; this is proven."
+        start = "Whatever had been changed within what is allowed"
+        return f"{start}, {said.subject} {said.would(still=True)}; this is proven."
+
+    def blocked(self, constraints: Sequence[str], more: int) -> str:
+        rest = [f"and {count(more, LANGUAGE)} more"] if more else []
+        return f"What stands in the way: {'; '.join([*constraints, *rest])}."
+
+    def unknown(self, outcome: Outcome, rows: int | None) -> str:
+        """``rows`` scored, or None where the time ran out."""
+        said = self._said(outcome)
+        spent = (
+            "in the time allowed"
+            if rows is None
+            else f"within the search budget ({count(rows, LANGUAGE)} model rows scored)"
+        )
+        return (
+            f"No change with which {said.subject} {said.would()} was found {spent}. "
+            "It is not proven that there is none."
+        )
+
+    def already(self, outcome: Outcome) -> str:
+        said = self._said(outcome)
+        return _capital(f"{said.subject} {said.fact}{said.rider}: there is nothing to change.")
+
+    def closest(self, closest: Closest) -> str:
+        value = quantity(closest.value, closest.unit, LANGUAGE)
+        what = f"a probability of {value} for '{closest.label}'" if closest.label else value
+        needed = f" ({_interval(closest.needed)} is needed)" if closest.needed else ""
+        return f"The closest prediction found is {what}{needed}."
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _said(self, outcome: Outcome) -> Said:
+        of_model = self.grounds is Grounds.MODEL
+        holds, rider = outcome.holds, _rider(outcome)
+        match outcome.matter:
+            case Alarm(noun) if of_model:
+                fact = f"raised {noun}" if holds else f"did not raise {noun}"
+                return Said("the model", "it", f"have raised {noun}", fact, holds, rider)
+            case Alarm(noun):
+                fact = "sounded" if holds else "did not sound"
+                return Said(noun, noun, "have sounded", fact, holds, rider)
+            case EnglishClause(subject, predicate):
+                fact = f"was {predicate}" if holds else f"was not {predicate}"
+                return Said(subject, subject, f"have been {predicate}", fact, holds, rider)
+            case Verdict(label):
+                names = ("the model's decision", "its decision")
+                subject, again = names if of_model else ("the decision", "the decision")
+                fact = f"was '{label}'" if holds else f"was not '{label}'"
+                return Said(subject, again, f"have been '{label}'", fact, holds, rider)
+            case Score() as score:
+                return self._said_score(score, holds)
+            case Goal() if of_model:
+                fact = "reached the target" if holds else "did not reach the target"
+                return Said("the model", "it", "have reached the target", fact, holds)
+            case Goal():
+                fact = "was reached" if holds else "was not reached"
+                return Said("the target", "the target", "have been reached", fact, holds)
+            case KoreanClause():
+                raise AssertionError("a Korean clause in an English sentence")
+
+    def _said_score(self, score: Score, holds: bool) -> Said:
+        noun = f"the probability of '{score.class_label}'" if score.class_label else score.noun
+        where = _interval(score.bounds)
+        if self.grounds is Grounds.CAUSAL:
+            subject = noun or "the prediction"
+            fact = f"was {where}" if holds else f"was not {where}"
+            return Said(subject, subject, f"have been {where}", fact, holds)
+        if not noun:
+            fact = f"predicted {where}" if holds else f"did not predict {where}"
+            return Said("the model", "it", f"have predicted {where}", fact, holds)
+        put = f"put {noun} {_placed(score.bounds)}"
+        fact = put if holds else f"did not {put}"
+        return Said("the model", "it", f"have {put}", fact, holds)
+
+
+def _interval(bounds: Bounds) -> str:
+    """``between 50 and 65 mg/m³``, ``65 mg/m³ or less``, ``below 65 mg/m³``."""
+    low, high = _ends(bounds)
+    if bounds.is_point:
+        return high
+    if low and high:
+        return f"between {low} and {high}"
+    return f"{low} or more" if low else f"below {high}" if bounds.below else f"{high} or less"
+
+
+def _placed(bounds: Bounds) -> str:
+    """``below 65 mg/m³``, ``at 65 mg/m³ or less``: behind "put"."""
+    plain = _interval(bounds)
+    return plain if plain.startswith(("between", "below")) else f"at {plain}"
+
+
+def _ends(bounds: Bounds) -> tuple[str, str]:
+    """Both ends, the unit once: ``50`` and ``65 mg/m³``; empty where open."""
+    unit = bounds.unit
+    shared = bounds.upper is not None and not unit.stands_in_front(LANGUAGE)
+    low_unit = Unit("") if shared else unit
+    low = "" if bounds.lower is None else quantity(bounds.lower, low_unit, LANGUAGE)
+    high = "" if bounds.upper is None else quantity(bounds.upper, unit, LANGUAGE)
+    return low, high
+
+
+def _rider(outcome: Outcome) -> str:
+    if outcome.odds is None:
+        return ""
+    if isinstance(outcome.matter, Verdict):
+        return f" with a probability {_at_least(outcome.odds)}"
+    return f", with a probability {_at_least(outcome.odds)} for '{outcome.odds.label}'"
+
+
+def _at_least(odds: Odds) -> str:
+    low, high = _ends(odds.bounds)
+    if low and high:
+        return _interval(odds.bounds)
+    return f"of at least {low}" if low else f"of at most {high}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

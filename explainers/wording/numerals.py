@@ -1,0 +1,119 @@
+"""Numbers as people read them: exact decimals, grouped digits, never the noise of a float."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import cache
+
+from babel import Locale
+from babel.numbers import format_decimal
+
+LANGUAGES = ("ko", "en")
+_LOCALES = {"ko": "ko_KR", "en": "en_US"}
+
+EXACT_DIGITS = 9
+"""Decimals of up to so many significant digits were meant; longer ones are a float's noise
+(a float32 read as float64 has 16 or 17)."""
+ROUNDED_DIGITS = 6
+
+_WIDE = Context(prec=1000)
+"""Wide enough to add any two doubles without rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number to be shown."""
+
+    value: Decimal
+    exact: bool = True
+    """Whether the digits are all of it; if not, the text must say "about"."""
+
+
+def decimal(value: float) -> Decimal:
+    """The shortest decimal that is this double: what JSON wrote and will read back."""
+    return tidy(Decimal(repr(float(value))))
+
+
+def difference(a: Decimal, b: Decimal) -> Decimal:
+    """``a - b``, exactly."""
+    return tidy(_WIDE.subtract(a, b))
+
+
+def shown(value: Decimal, resolution: Decimal | None = None, digits: int = EXACT_DIGITS) -> Number:
+    """``value`` itself if its digits were meant, else rounded to the resolution and marked so.
+
+    Meant are the decimals of the resolution, and up to ``digits`` significant digits.
+    """
+    places = max(0, -_exponent(tidy(resolution))) if resolution is not None else 0
+    if -_exponent(value) <= places or len(value.as_tuple().digits) <= digits:
+        return Number(value)
+    rounded = _significant(value, ROUNDED_DIGITS)
+    if resolution is not None:
+        on_grid = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, _WIDE)
+        rounded = on_grid if on_grid else rounded
+    return Number(tidy(rounded), exact=False)
+
+
+def apart(value: Decimal, limit: Decimal | None, places: int = 0) -> Number:
+    """``value`` rounded to ``places`` decimals, or to as many more as keep it on its side of
+    ``limit``: what is below must not be printed as equal."""
+    for digits in range(places, places + 12):
+        rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _WIDE)
+        if limit is None or value == limit or _side(rounded, limit) == _side(value, limit):
+            return Number(tidy(rounded), exact=rounded == value)
+    return Number(value)
+
+
+def percent(share: Decimal) -> Decimal:
+    """0.6 as 60."""
+    return tidy(_WIDE.multiply(share, Decimal(100)))
+
+
+def ceiling_percent(share: float) -> int:
+    return math.ceil(round(share * 100, 6))
+
+
+def write(value: Decimal, language: str) -> str:
+    """All digits of ``value``, thousands grouped; powers of ten where it is very long."""
+    value = tidy(value)
+    if value and not -6 <= value.adjusted() < 15:
+        scale = value.adjusted()
+        return f"{write(tidy(value.scaleb(-scale, _WIDE)), language)}×10{superscript(scale)}"
+    return format_decimal(value, locale=_locale(language), decimal_quantization=False)
+
+
+def count(number: int, language: str) -> str:
+    return write(Decimal(number), language)
+
+
+def superscript(power: int) -> str:
+    return str(power).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(_LOCALES[language])
+
+
+def tidy(value: Decimal) -> Decimal:
+    """``value`` without trailing zeros, exponent or minus zero: 53, 50, 0."""
+    if not value:
+        return Decimal(0)
+    value = value.normalize(_WIDE)
+    return value.quantize(Decimal(1), context=_WIDE) if _exponent(value) > 0 else value
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int), f"{value} is not a finite number"
+    return exponent
+
+
+def _significant(value: Decimal, digits: int) -> Decimal:
+    return Context(prec=digits, rounding=ROUND_HALF_EVEN).plus(value)
+
+
+def _side(value: Decimal, limit: Decimal) -> int:
+    return (value > limit) - (value < limit)

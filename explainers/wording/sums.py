@@ -1,0 +1,118 @@
+"""Linear rules, put the way people say them: what grows on the left, what limits on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+
+from explainers.constraints import Changes, Comparison, IsIn, Relation, Rule
+from explainers.wording.gauges import Gauge, quantity
+from explainers.wording.numerals import Number, decimal, tidy
+from explainers.wording.units import Unit
+
+_MIRRORED = {
+    Relation.LE: Relation.GE,
+    Relation.GE: Relation.LE,
+    Relation.LT: Relation.GT,
+    Relation.GT: Relation.LT,
+    Relation.EQ: Relation.EQ,
+    Relation.NE: Relation.NE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A multiple of one feature."""
+
+    weight: Decimal
+    column: int
+    of_factual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inequality:
+    """``left  relation  right + constant``, in ``unit`` where all terms share one."""
+
+    left: tuple[Term, ...]
+    relation: Relation
+    right: tuple[Term, ...]
+    constant: Decimal
+    unit: Unit
+
+    @property
+    def category_of(self) -> int | None:
+        """Column of which the constant is a code, if it may be one."""
+        alone = len(self.left) == 1 and not self.right and self.left[0].weight == 1
+        return self.left[0].column if alone else None
+
+
+def can_be_said(rule: Rule) -> bool:
+    """Whether all conditions of ``rule`` are of kinds that have words; its own text has to do
+    where one is not."""
+    return all(isinstance(c, Changes | IsIn | Comparison) for c in (*rule.when, *rule.then))
+
+
+def inequality(comparison: Comparison, gauges: Sequence[Gauge]) -> Inequality:
+    """``x' - 1.1 x <= 0`` as ``x' <= 1.1 x``; ``-2 x' + 10 >= 0`` as ``x' <= 5``."""
+    terms = [Term(decimal(w), j) for j, w in comparison.now if w]
+    terms += [Term(decimal(w), j, True) for j, w in comparison.before if w]
+    constant, relation = -decimal(comparison.constant), comparison.relation
+    if terms:
+        terms, constant, flipped = _scaled(terms, constant)
+        relation = _MIRRORED[relation] if flipped else relation
+    left = [t for t in terms if not t.of_factual] or terms
+    if not constant and len(left) == len(terms):
+        left = [t for t in left if t.weight > 0]
+    right = [Term(-t.weight, t.column, t.of_factual) for t in terms if t not in left]
+    unit = _shared_unit(terms, gauges)
+    return Inequality(tuple(left), relation, tuple(right), constant, unit)
+
+
+def _scaled(terms: list[Term], constant: Decimal) -> tuple[list[Term], Decimal, bool]:
+    """Divided by the first weight if every quotient is short, else only by its sign; then with
+    a positive constant, if a positive term can stand before it."""
+    first = terms[0].weight
+    with localcontext(prec=40):
+        for divisor in (first, Decimal(1).copy_sign(first)):
+            weights = [tidy(t.weight / divisor) for t in terms]
+            scaled = tidy(constant / divisor)
+            if _are_short([*weights, scaled]):
+                break
+    flipped = first < 0
+    if scaled < 0 and min(weights) < 0 and not any(t.of_factual for t in terms):
+        weights, scaled, flipped = [-w for w in weights], -scaled, not flipped
+    moved = [Term(w, t.column, t.of_factual) for w, t in zip(weights, terms, strict=True)]
+    return moved, scaled, flipped
+
+
+def _are_short(numbers: list[Decimal]) -> bool:
+    return all(len(n.as_tuple().digits) <= 12 for n in numbers)
+
+
+def _shared_unit(terms: list[Term], gauges: Sequence[Gauge]) -> Unit:
+    """The unit of the constant: none where units differ or a sum of readings has no meaning."""
+    units = {gauges[t.column].unit for t in terms}
+    if len(units) != 1:
+        return Unit("")
+    unit = units.pop()
+    total = sum((t.weight for t in terms), Decimal(0))
+    if total == 0:
+        return unit.difference
+    return Unit("") if unit.has_own_zero and total != 1 else unit
+
+
+def constant_in_words(said: Inequality, gauges: Sequence[Gauge], language: str) -> str:
+    """The size of the constant with its unit; of a category the label."""
+    column = said.category_of
+    if column is not None and gauges[column].feature.kind.is_categorical:
+        codes = range(len(gauges[column].feature.categories))
+        if said.constant in codes:
+            return gauges[column].value(float(said.constant), language)
+    size = said.constant if not said.right else abs(said.constant)
+    return quantity(Number(size), said.unit, language)
+
+
+def positive_first(parts: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """Parts of a sum, (is positive, text), those to subtract behind those to add."""
+    return sorted(parts, key=lambda part: not part[0])

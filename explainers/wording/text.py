@@ -1,0 +1,32 @@
+"""Text that people wrote (labels, reasons) made safe to stand inside a sentence."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from models.schema import Category, Feature, Labels
+
+
+def clean(text: str) -> str:
+    """``text`` on one line: control, format and separator characters become single spaces."""
+    spaced = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
+    return " ".join(spaced.split())
+
+
+def label_of(thing: Feature | Category, language: str) -> str:
+    """What people call a feature or a category; never empty."""
+    own = clean(thing.labels.get(language, ""))
+    if own:
+        return own
+    name = clean(thing.name)
+    return clean(name.replace("_", " ")) if isinstance(thing, Feature) else name or "?"
+
+
+def bracketed(text: str, glue: str = " ") -> str:
+    """``text`` in brackets after ``glue``; nothing for no text."""
+    return f"{glue}({text})" if text else ""
+
+
+def reason(why: Labels, language: str) -> str:
+    """A reason without the period that would end the sentence around it."""
+    return clean(why.get(language, "")).rstrip(".。 ")

@@ -1,0 +1,185 @@
+"""Answers in words: the door to this package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from explainers.answer import (
+    Action,
+    AlreadyTarget,
+    Answer,
+    Counterfactual,
+    Effect,
+    Infeasible,
+    Prediction,
+    Recourse,
+    Unknown,
+)
+from explainers.constraints import Constraint
+from explainers.target import Target
+from explainers.wording.english import English
+from explainers.wording.english_limits import EnglishLimits
+from explainers.wording.gauges import Change, Gauge
+from explainers.wording.grounds import Grounds
+from explainers.wording.korean import Korean
+from explainers.wording.korean_limits import KoreanLimits
+from explainers.wording.numerals import LANGUAGES, ceiling_percent
+from explainers.wording.outcomes import Outcome, Speech
+from explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases
+from models.schema import Decision, Schema
+
+MAX_BLOCKERS = 8
+"""Constraints that a sentence names; of more it gives the number."""
+
+NO_PHRASES: Phrases = MappingProxyType({})
+
+
+class Wording:
+    """One model's answers, said in Korean and in English.
+
+    Raises
+    ------
+    InvalidPolicy
+        If a phrase of the policy or of the decision has a form that cannot be used; the key is
+        the dotted path within the spec.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        decision: Decision,
+        phrases: Phrases = NO_PHRASES,
+        *,
+        grounds: Grounds = Grounds.MODEL,
+    ) -> None:
+        self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
+        for gauge in self._gauges:
+            gauge.unit.learn()
+        self._own = OwnWords.read(phrases, schema)
+        words = DecisionWords.read(decision)
+        self._voices: Mapping[str, _Voice] = {
+            "ko": _Voice(
+                Korean(grounds), KoreanLimits(self._gauges), Speech(decision, words, "ko")
+            ),
+            "en": _Voice(
+                English(grounds), EnglishLimits(self._gauges), Speech(decision, words, "en")
+            ),
+        }
+
+    def sentence(self, answer: Answer, language: str, *, target: Target | None = None) -> str:
+        """The whole answer: what would have flipped it and how sure that is, or why nothing.
+
+        ``target`` is the problem's: an answer does not carry it. Without it the decision's
+        desired class is spoken of.
+        """
+        voice = self._voice(language)
+        match answer:
+            case Recourse(counterfactuals=found, work=work):
+                best = found[0]
+                said = self.counterfactual(best, language, target=target)
+                return f"{said} {_claim(voice.grammar, best, work.deadline_hit)}"
+            case Infeasible(blocked_by=constraints, best=nearest):
+                parts = [voice.grammar.infeasible(voice.aim(target, answer.prediction))]
+                if constraints:
+                    named = [voice.limits.say(c) for c in constraints[:MAX_BLOCKERS]]
+                    more = max(0, len(constraints) - MAX_BLOCKERS)
+                    parts.append(voice.grammar.blocked(named, more))
+                return " ".join([*parts, *voice.closest(nearest, target)])
+            case Unknown(work=work, best=nearest):
+                outcome = voice.aim(target, answer.prediction)
+                rows = None if work.deadline_hit else work.rows
+                said = voice.grammar.unknown(outcome, rows)
+                return " ".join([said, *voice.closest(nearest, target)])
+            case AlreadyTarget(prediction=prediction):
+                return voice.grammar.already(voice.fact(target, prediction))
+
+    def counterfactual(
+        self,
+        counterfactual: Counterfactual,
+        language: str,
+        *,
+        target: Target | None = None,
+        rank: int = 1,
+    ) -> str:
+        """One counterfactual in one sentence; from rank 2 on it begins "Alternatively"."""
+        voice = self._voice(language)
+        actions = [self._change(a) for a in counterfactual.actions]
+        effects = [self._change(e) for e in counterfactual.effects]
+        effects = [e for e in effects if e.before != e.after]
+        outcome = voice.fact(target, counterfactual.prediction)
+        return voice.grammar.counterfactual(actions, effects, outcome, rank)
+
+    def constraint(self, constraint: Constraint, language: str) -> str:
+        """One constraint as a clause without a period: "the torque may only go down"."""
+        return self._voice(language).limits.say(constraint)
+
+    def value(self, column: int, value: float, language: str) -> str:
+        """A reading with its unit: ``53.2 Nm``, ``216분``, ``H``."""
+        self._voice(language)
+        return self._gauges[column].value(value, language)
+
+    def label(self, column: int, language: str) -> str:
+        """What the feature is called."""
+        self._voice(language)
+        return self._gauges[column].label(language)
+
+    def change(self, action: Action | Effect, language: str) -> str:
+        """What is done to the feature: ``7.5 Nm lower``, ``7.5 Nm 더 낮음``, ``H instead of L``."""
+        return self._voice(language).grammar.change(self._change(action))
+
+    def sufficient_range(self, action: Action, language: str) -> str | None:
+        """Where the feature could be, the rest as in the answer: "anywhere between 38 and 53.2 Nm";
+        None where that was not computed."""
+        if action.sufficient_range is None:
+            return None
+        gauge = self._gauges[action.column]
+        return self._voice(language).grammar.span(gauge, *action.sufficient_range)
+
+    def _change(self, moved: Action | Effect) -> Change:
+        gauge = self._gauges[moved.column]
+        is_set = isinstance(moved, Action)
+        own = self._own.of(moved.column, moved.counterfactual) if is_set else NOTHING
+        return Change(gauge, moved.factual, moved.counterfactual, own, computed=not is_set)
+
+    def _voice(self, language: str) -> _Voice:
+        try:
+            return self._voices[language]
+        except KeyError:
+            known = ", ".join(LANGUAGES)
+            raise ValueError(f"language is {language!r}, not one of {known}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Voice:
+    """One language."""
+
+    grammar: English | Korean
+    limits: EnglishLimits | KoreanLimits
+    speech: Speech
+
+    def aim(self, target: Target | None, prediction: Prediction) -> Outcome:
+        """What was asked for."""
+        if target is None:
+            return self.speech.of_default(prediction)
+        return self.speech.of_target(target)
+
+    def fact(self, target: Target | None, prediction: Prediction) -> Outcome:
+        """What ``prediction``, known to meet the target, amounts to."""
+        if target is None:
+            return self.speech.of_prediction(prediction)
+        return self.speech.of_target(target)
+
+    def closest(self, best: Prediction | None, target: Target | None) -> list[str]:
+        found = None if best is None else self.speech.closest(best, target)
+        return [] if found is None else [self.grammar.closest(found)]
+
+
+def _claim(grammar: English | Korean, best: Counterfactual, out_of_time: bool) -> str:
+    """How sure it is that nothing smaller would have done."""
+    if best.gap == 0.0:
+        return grammar.proven_smallest()
+    percent = None if best.gap is None else ceiling_percent(best.gap)
+    bounded = percent if percent is not None and percent < 100 else None
+    return grammar.not_proven_smallest(bounded, out_of_time)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from explainers.wording.numerals import apart, ceiling_percent, decimal, difference, shown, write
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"), (-0.0, "0"), (53.0, "53"), (53.2, "53.2"), (1282.0, "1,282"),
+        (1234567.5, "1,234,567.5"), (-7.5, "-7.5"), (0.1 + 0.2, "0.30000000000000004"),
+        (0.000001, "0.000001"), (1.2e-7, "1.2×10⁻⁷"), (1e15, "1×10¹⁵"), (5e-324, "5×10⁻³²⁴"),
+        (123456789012345.0, "123,456,789,012,345"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_all_digits_are_written_and_thousands_grouped(value: float, text: str, language: str):
+    assert write(decimal(value), language) == text
+
+
+def test_a_difference_is_that_of_the_decimals_not_of_the_doubles():
+    assert 308.4 - 300.3 != 8.1
+    assert difference(decimal(308.4), decimal(300.3)) == Decimal("8.1")
+    assert difference(decimal(1e300), decimal(1e-300)) > Decimal("9e299")
+
+
+def test_digits_that_were_meant_are_kept():
+    assert shown(Decimal("60.73"), Decimal("0.1")) == shown(Decimal("60.73"))
+    assert shown(Decimal("60.73"), Decimal("0.1")).exact
+
+
+def test_the_noise_of_a_float_is_cut_and_said_to_be():
+    noisy = shown(decimal(float.fromhex("0x1.e599ap+5")), Decimal("0.1"))
+    assert (noisy.value, noisy.exact) == (Decimal("60.7"), False)
+    without_grid = shown(Decimal("60.700000762939453"))
+    assert (without_grid.value, without_grid.exact) == (Decimal("60.7"), False)
+
+
+def test_what_would_be_cut_to_nothing_keeps_six_digits():
+    tiny = shown(Decimal("0.000000762939453125"), Decimal("0.1"))
+    assert (tiny.value, tiny.exact) == (Decimal("7.62939E-7"), False)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "rounded"),
+    [
+        ("47.00001", "42", "47"), ("42.00001", "42", "42.00001"), ("41.99999", "42", "41.99999"),
+        ("41.6", "42", "41.6"), ("42", "42", "42"), ("7.4", None, "7"),
+    ],
+)  # fmt: skip
+def test_a_rounded_number_stays_on_its_side_of_the_limit(
+    value: str, limit: str | None, rounded: str
+):
+    number = apart(Decimal(value), None if limit is None else Decimal(limit))
+    assert number.value == Decimal(rounded)
+    assert number.exact == (Decimal(value) == Decimal(rounded))
+
+
+@pytest.mark.parametrize(("gap", "percent"), [(0.115, 12), (0.12, 12), (0.001, 1), (0.07, 7)])
+def test_a_gap_is_never_said_smaller_than_it_is(gap: float, percent: int):
+    assert ceiling_percent(gap) == percent
