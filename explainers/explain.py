@@ -67,7 +67,10 @@ def explain(
         if counterfactual is None:
             break
         found.append(counterfactual)
-        if deadline_hit or len(found) == problem.alternatives:
+        if len(found) == problem.alternatives:
+            break
+        deadline_hit |= deadline.expired()
+        if deadline_hit:
             break
         question = question.excluding(frozenset(a.column for a in counterfactual.actions))
         if question.conflict is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +12,27 @@ import numpy as np
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.problem import Problem
+from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.trees.engine import Trees
+from models.graph.forms import GraphForm
+from models.predictor import Predictor
+from models.schema import Schema
 
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
+
+
+def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
+    """The engines for one deployed model: exact ones where its graph could be read.
+
+    Made once, when the model is loaded: an exact engine holds tables of the whole model.
+    """
+    engines: list[Engine] = []
+    if form is not None:
+        with suppress(NotEligible):
+            engines.append(Trees(form, schema))
+    return Portfolio((*engines, Blackbox()))
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,12 @@ class Portfolio:
     @property
     def name(self) -> str:
         return "portfolio"
+
+    def warm(self, problem: Problem, predictor: Predictor) -> None:
+        """Compile and build now what the first question would otherwise wait for."""
+        for engine in self.engines:
+            if isinstance(engine, Trees):
+                engine.warm(problem, predictor)
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
         best = Outcome(np.empty((0, len(problem.schema))), engine="none")

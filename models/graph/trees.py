@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
 from models.encoding import Column
+from models.graph import tree_tables, tree_v5
+from models.graph.refusal import UnreadableGraph
 
 Thresholds = npt.NDArray[np.floating[Any]]
-"""Ascending, without repeats, in the type in which the node compares: float32 or float64."""
+"""Ascending, without repeats, in the type in which the graph keeps them: float32 or float64."""
 
 _OPEN_WIDTH = 1 << 20
 """Columns assumed of an input that does not say how many it has."""
@@ -51,17 +53,14 @@ def feature_thresholds(model: ModelProto, columns: Sequence[Column]) -> dict[int
 
 
 def _splits(node: NodeProto) -> tuple[npt.NDArray[np.int64], Thresholds]:
-    """Column and value of every inner node."""
-    attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    features = np.array(attributes["nodes_featureids"], dtype=np.int64)
-    if "nodes_splits" in attributes:  # TreeEnsemble
-        return features, numpy_helper.to_array(attributes["nodes_splits"])
-    if "nodes_values_as_tensor" in attributes:
-        values = numpy_helper.to_array(attributes["nodes_values_as_tensor"])
-    else:
-        values = np.array(attributes["nodes_values"], dtype=np.float32)
-    inner = np.array([mode != b"LEAF" for mode in attributes["nodes_modes"]], dtype=bool)
-    return features[inner], values[inner]
+    """Column and value of every inner node; none where the node is not read."""
+    read = tree_v5.read_tables if node.op_type == "TreeEnsemble" else tree_tables.read_tables
+    try:
+        tables = read(node)
+    except UnreadableGraph:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    inner = tables.feature >= 0
+    return tables.feature[inner], tables.threshold[inner]
 
 
 class _Origins:

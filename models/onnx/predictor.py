@@ -52,7 +52,8 @@ class OnnxPredictor:
         """What stands in each column of its inputs."""
         self._run = run
         self._output = output
-        self._columns = columns
+        self.columns = columns
+        """Columns of the score tensor, in the order of the scores."""
         self._batch = _fixed_batch(encoding)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "score") if threads > 1 else None
@@ -67,10 +68,10 @@ class OnnxPredictor:
         """
         if len(rows) == 0:
             self.encoding.feeds(rows)
-            return np.empty((0, len(self._columns)))
+            return np.empty((0, len(self.columns)))
         size = self._size(len(rows))
         parts = [rows[at : at + size] for at in range(0, len(rows), size)]
-        scores = np.concatenate(self._runs(parts))[:, self._columns]
+        scores = np.concatenate(self._runs(parts))[:, self.columns]
         if not np.isfinite(scores).all():
             row = int(np.argwhere(~np.isfinite(scores))[0][0])
             raise GraphError(f"row {row} scores {scores[row].tolist()}: {rows[row].tolist()}")

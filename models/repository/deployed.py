@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Rows
 from models.schema import Labels
 from models.spec import Spec
@@ -45,6 +46,10 @@ class DeployedModel:
     examples: tuple[Example, ...] = ()
     parity: Mapping[str, Any] | None = None
     """``parity.json``: how the graph compared with the model that was trained."""
+    form: GraphForm | None = None
+    """The graph read as mathematics; None where it could not be."""
+    form_refusal: str = ""
+    """Why it could not."""
     thresholds: Mapping[int, npt.NDArray[np.floating[Any]]] = field(default_factory=dict)
     """Position of a feature to the values at which trees of the graph split it, ascending, as
     the graph compares them; empty where the graph is no tree ensemble on raw features."""

@@ -9,6 +9,9 @@ from typing import Any
 
 from models.errors import GraphError, SpecError
 from models.graph import feature_thresholds
+from models.graph.forms import GraphForm
+from models.graph.reading import read_graph
+from models.graph.refusal import UnreadableGraph
 from models.onnx import OnnxPredictor, load_plausibility, load_predictor
 from models.predictor import Rows
 from models.repository.deployed import DeployedModel, Example
@@ -74,6 +77,7 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
     _check_names(spec, folder)
     model_bytes = folder.need(MODEL, "it is the model")
     predictor = _graph(folder, MODEL, model_bytes, spec, threads)
+    form, form_refusal = _form(predictor)
     return DeployedModel(
         name=spec.name,
         version=spec.version,
@@ -86,8 +90,17 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
         plausibility=_plausibility(folder, spec, threads),
         examples=_examples(folder, spec),
         parity=_parity(folder, predictor.sha256),
+        form=form,
+        form_refusal=form_refusal,
         thresholds=feature_thresholds(predictor.model, predictor.encoding.columns),
     )
+
+
+def _form(predictor: OnnxPredictor) -> tuple[GraphForm | None, str]:
+    try:
+        return read_graph(predictor.model, predictor.encoding, predictor.columns), ""
+    except UnreadableGraph as refusal:
+        return None, str(refusal)
 
 
 def _check_names(spec: Spec, folder: Folder) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached
+from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
 from explainers.search.trees import kernel
@@ -23,9 +24,12 @@ from explainers.search.trees.question import Question, build_question
 from explainers.search.trees.tables import Tables, build_tables
 from explainers.target import Target
 from models.graph.forms import GraphForm
+from models.predictor import Predictor
 from models.schema import Schema
 
 STACK = 1_024
+WARM_SECONDS = 10.0
+"""For the search of a question that is asked to warm up; compiling may take longer."""
 MOST_TARGETS = 256
 """Targets whose limits are remembered."""
 WORDS_BETWEEN_LOOKS = 400_000
@@ -100,6 +104,16 @@ class Trees:
         self._tables: dict[tuple[bytes, ...], Tables] = {}
         self._lock = Lock()
 
+    def warm(self, problem: Problem, predictor: Predictor) -> None:
+        """Compile the kernel, the merging of trees included, and build the tables for the
+        target of ``problem``."""
+        deadline = Deadline.after(WARM_SECONDS)
+        meter = Meter(predictor, deadline)
+        with suppress(NotEligible):
+            self.search(problem, meter, deadline)
+            tables, question = self._asked(problem)
+            _Search(problem, meter, deadline, tables, question, 0).run()
+
     @property
     def table_bytes(self) -> int:
         """Bytes of the bit tables that are held at present."""
@@ -113,6 +127,10 @@ class Trees:
         NotEligible
             If a constraint or the target cannot be kept inside the proof.
         """
+        tables, question = self._asked(problem)
+        return _Search(problem, meter, deadline, tables, question, self._patience).run()
+
+    def _asked(self, problem: Problem) -> tuple[Tables, Question]:
         goals = self._goals_of(problem.target)
         tables = self._tables_for(goals)
         question = build_question(
@@ -123,7 +141,7 @@ class Trees:
             self._leaves.base,
             [self._noise(goal) for goal in goals],
         )
-        return _Search(problem, meter, deadline, tables, question, self._patience).run()
+        return tables, question
 
     def _goals_of(self, target: Target) -> tuple[Goal, ...]:
         key = (target.wanted, target.lower, target.upper, target.decision.threshold)

@@ -11,14 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
-from explainers.search.trees.kernel import broken_rule, cheapest, lowest_bit
-
-_jit = njit(cache=True, nogil=True, error_model="numpy")
+from explainers.search.trees.kernel import broken_rule, cheapest, compiled, inner, lowest_bit
 
 
-@_jit
+@inner
 def _lines(t: Any, q: Any, at: Any, totals: Any) -> None:
     """Score of every goal at every cell of every line through ``at``: ``totals[goal, cell]``."""
     n, n_words = len(at), len(t.full)
@@ -54,7 +52,7 @@ def _lines(t: Any, q: Any, at: Any, totals: Any) -> None:
                 totals[g, cell] += totals[g, cell - 1]
 
 
-@_jit
+@inner
 def _missing_by(q: Any, totals: Any, cell: int) -> float:
     """How far a cell of a line is from the target; 0 inside, rounding aside."""
     over = 0.0
@@ -63,7 +61,7 @@ def _missing_by(q: Any, totals: Any, cell: int) -> float:
     return over
 
 
-@_jit
+@inner
 def _allowed(q: Any, at: Any) -> bool:
     must = 0
     for j in range(len(at)):
@@ -79,7 +77,7 @@ def _allowed(q: Any, at: Any) -> bool:
     return broken_rule(q, at) < 0
 
 
-@_jit
+@inner
 def _cost(q: Any, at: Any) -> float:
     total = 0.0
     for j in range(len(at)):
@@ -87,7 +85,7 @@ def _cost(q: Any, at: Any) -> float:
     return total
 
 
-@_jit
+@inner
 def _best_move(t: Any, q: Any, at: Any, totals: Any, best: float, out: Any) -> float:
     """The cheapest allowed row in the target that differs from ``at`` on one feature; its cost
     if that is below ``best``, else ``best``."""
@@ -114,7 +112,7 @@ def _best_move(t: Any, q: Any, at: Any, totals: Any, best: float, out: Any) -> f
     return best
 
 
-@_jit
+@inner
 def _step(t: Any, q: Any, at: Any, totals: Any) -> bool:
     """Move ``at`` on the one feature that gains most for its cost; False if none gains."""
     now = np.inf
@@ -141,7 +139,7 @@ def _step(t: Any, q: Any, at: Any, totals: Any) -> bool:
     return True
 
 
-@_jit
+@compiled
 def find_incumbent(t: Any, q: Any, out: Any) -> float:
     """Positions of a good row into ``out``, and its cost; infinity if none was found.
 
@@ -152,7 +150,7 @@ def find_incumbent(t: Any, q: Any, out: Any) -> float:
     totals = np.empty((len(q.limit), t.cells[n]))
     at = np.empty(n, np.int64)
     for j in range(n):
-        at[j] = cheapest(q, j, 0, q.size[j] - 1)
+        at[j] = cheapest(q, j, np.int64(0), q.size[j] - 1)
     best = np.inf
     for _ in range(2 * n + 4):
         _lines(t, q, at, totals)

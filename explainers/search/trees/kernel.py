@@ -33,7 +33,12 @@ ALWAYS, NEVER, SOMETIMES = 1, 0, 2
 COMPARISON, CHANGES, MEMBER, CONSTANT = 0, 1, 2, 3
 LE, LT, GE, GT, EQ, NE = 0, 1, 2, 3, 4, 5
 
-_jit = njit(cache=True, nogil=True, error_model="numpy")
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
+_njit: Any = njit
+compiled = _njit(**_OPTIONS)
+inner = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For what only compiled code calls: without the doors to Python, which take a third of the
+time to compile."""
 
 
 @intrinsic
@@ -49,7 +54,7 @@ lowest_bit: Any = _trailing_zeros
 """Index of the lowest set bit of a word that is not 0: one machine instruction."""
 
 
-@_jit
+@inner
 def cheapest(q: Any, j: int, a: int, b: int) -> int:
     """Position of the least cost among ``a..b`` of axis ``j``."""
     if q.table[j] >= 0:
@@ -68,7 +73,7 @@ def cheapest(q: Any, j: int, a: int, b: int) -> int:
 # --- rules ----------------------------------------------------------------------------------------
 
 
-@_jit
+@inner
 def _hull(q: Any, c: int, lo: Any, hi: Any) -> tuple[float, float, float]:
     """Least and greatest total of comparison ``c`` over the box, and the margin for rounding."""
     low = high = q.fixed[c]
@@ -82,7 +87,7 @@ def _hull(q: Any, c: int, lo: Any, hi: Any) -> tuple[float, float, float]:
     return low, high, 2.0 * q.tolerance * max(size, 1.0)
 
 
-@_jit
+@inner
 def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
     """0: comparison ``c`` reads no missing value in the box, 1: it may, 2: it must."""
     found = 0
@@ -93,7 +98,7 @@ def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
     return found
 
 
-@_jit
+@inner
 def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
     """What is known of condition ``c`` over the whole box."""
     kind = q.kind[c]
@@ -130,7 +135,7 @@ def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
     return ALWAYS if members == hi[j] - lo[j] + 1 else SOMETIMES
 
 
-@_jit
+@inner
 def _true_at(q: Any, c: int, at: Any) -> bool:
     """Whether condition ``c`` is true of the row at positions ``at``; as `Condition.true`."""
     kind = q.kind[c]
@@ -162,7 +167,7 @@ def _true_at(q: Any, c: int, at: Any) -> bool:
     return abs(total) > slack
 
 
-@_jit
+@inner
 def _first_at_least(q: Any, j: int, limit: float, a: int, b: int) -> int:
     """First position of ``a..b`` whose value is at least ``limit``, or ``b + 1``."""
     o = q.off[j]
@@ -175,7 +180,7 @@ def _first_at_least(q: Any, j: int, limit: float, a: int, b: int) -> int:
     return a
 
 
-@_jit
+@inner
 def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
     """Cut the box by ``sign * total <= 0``; False if nothing is left."""
     _, _, margin = _hull(q, c, lo, hi)
@@ -199,7 +204,7 @@ def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
     return True
 
 
-@_jit
+@inner
 def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
     """Cut the box to where condition ``c`` is (not) true; False if nothing is left."""
     truth = _truth(q, c, lo, hi)
@@ -235,30 +240,31 @@ def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
     return lo[j] <= hi[j]
 
 
-@_jit
+@inner
 def _apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
     """Cut the box by one rule; False if nothing is left."""
-    open_ones, last = 0, -1
+    # A typed -1 and typed truth values: a literal would compile every callee once more.
+    open_ones, last = np.int64(0), np.int64(-1)
     for c in range(q.rule[r], q.split[r]):
         truth = _truth(q, c, lo, hi)
         if truth == NEVER:
             return True
         if truth == SOMETIMES:
             open_ones += 1
-            last = c
+            last = np.int64(c)
     if open_ones == 0:
         for c in range(q.split[r], q.rule[r + 1]):
-            if not _require(q, c, False, lo, hi):
+            if not _require(q, c, np.bool_(False), lo, hi):
                 return False
         return True
     if open_ones == 1 and (q.kind[last] != COMPARISON or not _missing(q, last, lo, hi)):
         for c in range(q.split[r], q.rule[r + 1]):
             if _truth(q, c, lo, hi) == NEVER:
-                return _require(q, last, True, lo, hi)
+                return _require(q, last, np.bool_(True), lo, hi)
     return True
 
 
-@_jit
+@inner
 def broken_rule(q: Any, at: Any) -> int:
     """A rule that the row at positions ``at`` breaks, or -1."""
     for r in range(len(q.rule) - 1):
@@ -277,7 +283,7 @@ def broken_rule(q: Any, at: Any) -> int:
 # --- boxes ----------------------------------------------------------------------------------------
 
 
-@_jit
+@inner
 def _shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
     """Cut a box by cost, counts and rules until nothing moves, and put its cheapest corner into
     ``at``; returns that corner's cost, or infinity if the box is closed."""
@@ -297,7 +303,7 @@ def _shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
                     lo[j] = hi[j] = at[j]
                     moved = True
         for s in range(len(q.levers) - 1):
-            staying, last = 0, -1
+            staying, last = np.int64(0), np.int64(-1)
             for k in range(q.levers[s], q.levers[s + 1]):
                 if at[q.lever[k]] == q.home[q.lever[k]]:
                     staying += 1
@@ -360,7 +366,7 @@ def _shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
     return total if total < best else np.inf
 
 
-@_jit
+@inner
 def _leaf_costs(t: Any, q: Any, out: Any) -> None:
     """Least cost of a row that reaches each leaf, rules aside; infinity where none does."""
     n = len(q.off) - 1
@@ -376,7 +382,7 @@ def _leaf_costs(t: Any, q: Any, out: Any) -> None:
         out[i] = total
 
 
-@_jit
+@inner
 def _within_reach(t: Any, leaf_cost: Any, best: float, out: Any) -> None:
     """Bits of the leaves that a row cheaper than ``best`` can reach."""
     for w in range(len(t.full)):
@@ -389,7 +395,7 @@ def _within_reach(t: Any, leaf_cost: Any, best: float, out: Any) -> None:
         out[w] = word
 
 
-@_jit
+@inner
 def _narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
     """AND the box's word masks with the rows of every bound that moved since last time."""
     mask, lo, hi = a.mask[sp], a.lo[sp], a.hi[sp]
@@ -407,7 +413,7 @@ def _narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
                 mask[w] &= row[w]
 
 
-@_jit
+@inner
 def _lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
     """Note each tree's least reachable leaf; False if a group cannot come down to its limit."""
     mask = a.mask[sp]
@@ -429,7 +435,7 @@ def _lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
     return True
 
 
-@_jit
+@inner
 def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
     """Score the corner exactly: 1 in the target, 0 not, 2 within rounding of its edge."""
     mask, at, corner = a.mask[sp], a.at, a.corner_mask
@@ -460,7 +466,7 @@ def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
     return verdict
 
 
-@_jit
+@inner
 def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     """Feature and first position of the upper part of the cut that promises most: towards the
     least leaves of the trees, weighted by what they would gain. (-1, 0) if there is none."""
@@ -497,7 +503,7 @@ def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     return column, q.first[t.cells[column] + column + edge]
 
 
-@_jit
+@inner
 def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     """A cut between the corner's cell and a cell beside it; (-1, 0) if the box is one cell."""
     for j in range(len(a.at)):
@@ -509,7 +515,7 @@ def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     return -1, 0
 
 
-@_jit
+@inner
 def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
     """A cut that sets the corner's value of a feature of rule ``r`` apart."""
     lo, hi = a.lo[sp], a.hi[sp]
@@ -520,7 +526,7 @@ def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
     return -1, 0
 
 
-@_jit
+@inner
 def _push_halves(t: Any, q: Any, a: Any, sp: int, column: int, edge: int) -> None:
     """Replace box ``sp`` by its parts below and from ``edge``, the corner's part on top."""
     n = len(a.at)
@@ -536,7 +542,7 @@ def _push_halves(t: Any, q: Any, a: Any, sp: int, column: int, edge: int) -> Non
     a.ints[SP] = sp + 2
 
 
-@_jit
+@compiled
 def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
     """Open up to ``max_nodes`` boxes of the stack in ``a``; see the codes at the top."""
     for _ in range(max_nodes):
@@ -587,7 +593,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
     return DONE if a.ints[SP] == 0 else MORE
 
 
-@_jit
+@compiled
 def start(t: Any, q: Any, a: Any, best: float) -> None:
     """Put the whole space on the stack; only what is cheaper than ``best`` is looked for."""
     _leaf_costs(t, q, a.leaf_cost)
@@ -604,7 +610,7 @@ def start(t: Any, q: Any, a: Any, best: float) -> None:
         a.mask[0, w] = t.full[w]
 
 
-@_jit
+@compiled
 def open_bound(q: Any, a: Any) -> float:
     """Least cost that an unopened box could still have, infinity if there is none."""
     least = np.inf

@@ -11,18 +11,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from explainers.search.trees.kernel import compiled, inner
 from explainers.search.trees.question import Question
 from explainers.search.trees.tables import Tables, build_tables
-
-_jit = njit(cache=True, nogil=True, error_model="numpy")
 
 MOST_LEAVES = 64
 CANDIDATES = 24
 
 
-@_jit
+@inner
 def _least_cost(first: Any, off: Any, cost: Any, middle: Any, table: Any, cheapest: Any, size: Any,
                 j: int, start: int, lo: int, hi: int) -> float:  # fmt: skip
     a, b = first[start + lo], first[start + hi + 1] - 1
@@ -38,7 +36,7 @@ def _least_cost(first: Any, off: Any, cost: Any, middle: Any, table: Any, cheape
     return min(cost[o + middle[j]], cost[o + middle[j] - 1])
 
 
-@_jit
+@inner
 def _meet(q: Any, starts: Any, lo_a: Any, hi_a: Any, lo_b: Any, hi_b: Any, best: float,
           lo: Any, hi: Any) -> bool:  # fmt: skip
     """Intersection of two boxes into ``lo, hi``; False if it is empty or costs ``best``."""
@@ -55,7 +53,7 @@ def _meet(q: Any, starts: Any, lo_a: Any, hi_a: Any, lo_b: Any, hi_b: Any, best:
     return True
 
 
-@_jit
+@inner
 def _count(q: Any, starts: Any, lower: Any, upper: Any, a0: int, a1: int, b0: int, b1: int,
            best: float, most: int) -> int:  # fmt: skip
     lo, hi = np.empty(lower.shape[1], np.int32), np.empty(lower.shape[1], np.int32)
@@ -69,7 +67,7 @@ def _count(q: Any, starts: Any, lower: Any, upper: Any, a0: int, a1: int, b0: in
     return n
 
 
-@_jit
+@compiled
 def _merge_group(q: Any, starts: Any, lower: Any, upper: Any, values: Any, trees: Any,
                  best: float, most: int, candidates: int) -> Any:  # fmt: skip
     """Greedy merging of the trees of one goal; leaves and tree offsets of what comes out."""

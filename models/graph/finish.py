@@ -1,0 +1,112 @@
+"""From what a core adds up to the scores that the predictor yields."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from models.graph import floats
+from models.graph.operators.tree_scores import PostTransform, Transform
+from models.graph.program import Program
+from models.predictor import Scores
+
+Expand = npt.NDArray[np.float64] | None
+"""``(n_raw, n_graph)``; None: nothing to do."""
+
+
+class Link(StrEnum):
+    """What scores are of raw outputs, by name. :class:`Finish` computes it."""
+
+    IDENTITY = "identity"
+    LOGISTIC = "logistic"
+    SOFTMAX = "softmax"
+    SOFTMAX_ZERO = "softmax-zero"
+    """Softmax that leaves out what is 0; does *not* keep the order of the outputs."""
+    PROBIT = "probit"
+    OTHER = "other"
+    """Some other function; see :attr:`Finish.sense`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finish:
+    """Raw outputs of a core to scores."""
+
+    expand: Expand
+    """From our outputs to the graph's own. A binary model whose score depends on the difference of
+    two outputs is read as that difference alone."""
+    program: Program
+    dtype: np.dtype[Any]
+    """Of the graph's core outputs."""
+    pick: npt.NDArray[np.intp]
+    """Column of the score tensor behind each score."""
+    sense: int
+    """Of one score: 1, it never falls when the raw output rises.
+    Of several: 1 if they have the order of the raw outputs, one for each class; 0 if not."""
+
+    INPUT: ClassVar[str] = "raw"
+    """What :attr:`program` calls the graph's core outputs."""
+
+    @cached_property
+    def link(self) -> Link:
+        """What the scores are of the raw outputs, by name."""
+        raw = _probes(len(self.pick))
+        scores = self(raw)
+        for transform, link in _LINKS.items():
+            with np.errstate(all="ignore"):
+                known = PostTransform(transform, raw.dtype).run(raw)
+            if np.allclose(scores, known, rtol=1e-5, atol=1e-6, equal_nan=True):
+                return link
+        return Link.OTHER
+
+    def __call__(self, raw: npt.NDArray[np.float64]) -> Scores:
+        """``(n, n_raw)`` to ``(n, n_scores)``."""
+        with np.errstate(all="ignore"):
+            full = raw if self.expand is None else raw @ self.expand
+            full = full.astype(self.dtype)
+            scores = self.program.run({self.INPUT: full})
+        matrix = scores[:, None] if scores.ndim == 1 else scores
+        return np.ascontiguousarray(matrix[:, self.pick], dtype=np.float64)
+
+    def least_raw(self, score: float) -> float:
+        """The smallest float64 whose score, of a single one, is ``score`` or more; infinity where
+        none is. By bisection, for scores are rounded: no formula has it exactly.
+        """
+        limits = np.finfo(self.dtype)
+        low, high = (floats.number(float(bound)) for bound in (limits.min, limits.max))
+        if self._single(floats.value(high)) < score:
+            return math.inf
+        while low < high:
+            middle = (low + high) // 2
+            if self._single(floats.value(middle)) >= score:
+                high = middle
+            else:
+                low = middle + 1
+        return floats.value(high)
+
+    def _single(self, raw: float) -> float:
+        """The score of one raw output; beyond where it is a number, it goes on to infinity."""
+        score = float(self(np.array([[raw]]))[0, 0])
+        return math.copysign(math.inf, raw) if math.isnan(score) else score
+
+
+_LINKS = {
+    Transform.NONE: Link.IDENTITY,
+    Transform.LOGISTIC: Link.LOGISTIC,
+    Transform.SOFTMAX: Link.SOFTMAX,
+    Transform.SOFTMAX_ZERO: Link.SOFTMAX_ZERO,
+    Transform.PROBIT: Link.PROBIT,
+}
+
+_TRIED = (-3.0, -0.5, 0.0, 0.125, 0.25, 0.625, 0.875, 2.0, -1.25, 4.0)
+"""Raw outputs by which functions are told apart."""
+
+
+def _probes(n_raw: int) -> npt.NDArray[np.float64]:
+    """``(10, n_raw)``"""
+    return np.stack([np.roll(_TRIED, -3 * k) for k in range(n_raw)], axis=1)

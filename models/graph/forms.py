@@ -1,0 +1,66 @@
+"""A deployed graph as mathematics: columns of features, a core, and what makes scores of it.
+
+Pure numpy, immutable, picklable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from models.graph.columns import Columns
+from models.graph.ensemble import Mode, TreeEnsemble
+from models.graph.finish import Finish, Link
+from models.graph.layers import Affine, ReluNetwork
+from models.predictor import Rows, Scores
+
+__all__ = [
+    "Affine",
+    "Columns",
+    "Core",
+    "Finish",
+    "GraphForm",
+    "Link",
+    "Mode",
+    "ReluNetwork",
+    "TreeEnsemble",
+]
+
+Core = TreeEnsemble | Affine | ReluNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class GraphForm:
+    """A graph read as ``finish(core(columns(rows)))``."""
+
+    columns: Columns
+    core: Core
+    finish: Finish
+
+    @property
+    def link(self) -> Link:
+        return self.finish.link
+
+    @property
+    def keeps_order(self) -> bool:
+        """Whether the largest score is that of the largest raw output; see :attr:`Finish.sense`."""
+        return self.finish.sense == 1
+
+    def raw(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """The core's outputs for ``rows``, ``(n, n_features)``: ``(n, n_raw)``."""
+        with np.errstate(all="ignore"):
+            return self.core.raw(self.columns.encode(rows))
+
+    def scores_of(self, raw: npt.NDArray[np.float64]) -> Scores:
+        """Scores of raw outputs, ``(n, n_raw)``.
+
+        A single score never falls when ``raw[:, 0]`` rises. Of several, each belongs to the raw
+        output in its place, and they have the order of those if :attr:`keeps_order`.
+        """
+        return self.finish(raw)
+
+    def score(self, rows: Rows) -> Scores:
+        """Scores of ``rows`` by our own arithmetic: the reference for the deployed graph's."""
+        return self.scores_of(self.raw(rows))

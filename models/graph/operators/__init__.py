@@ -1,0 +1,1 @@
+"""ONNX operators in numpy, with the types and the order of ONNX Runtime."""

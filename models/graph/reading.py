@@ -1,0 +1,121 @@
+"""A graph that can be served, read as mathematics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import ModelProto
+
+from models.encoding import BoundEncoding
+from models.graph.cells import Cell, Cells, sources
+from models.graph.columns import Columns
+from models.graph.cores import Found, find_core
+from models.graph.ensemble import TreeEnsemble
+from models.graph.finish import Expand, Finish
+from models.graph.forms import Core, GraphForm
+from models.graph.parts import Part, part
+from models.graph.reduction import Reduced, fold, mirrored, reduce
+from models.graph.refusal import UnreadableGraph, refuse
+from models.graph.source import Source
+
+
+def read_graph(
+    model: ModelProto, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
+) -> GraphForm:
+    """``model``, whose only output holds the scores in ``columns``, as mathematics.
+
+    Raises
+    ------
+    UnreadableGraph
+        If there is no such form, or none that is known; the message names node and operator.
+    """
+    try:
+        return _read(Source(model), encoding, columns)
+    except UnreadableGraph:
+        raise
+    except Exception as error:  # a node may be malformed in any way, and served all the same
+        raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
+
+
+def _read(source: Source, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
+    found = find_core(source)
+    before = part(source, found.input)
+    features = _features(before, encoding)
+    core, steps = found.read(_type_of(before, encoding, found), len(features))
+    behind = part(source, source.output, start=found.output, first=steps)
+    reduced = _reduce(core, behind, columns)
+    finish = _settled(
+        Finish(
+            expand=reduced.expand,
+            program=behind.program,
+            dtype=core.sums if isinstance(core, TreeEnsemble) else core.dtype,
+            pick=columns,
+            sense=reduced.sense,
+        )
+    )
+    return GraphForm(Columns(features, core.dtype, encoding, before.program), reduced.core, finish)
+
+
+def _settled(finish: Finish) -> Finish:
+    """With the order of two scores that move in opposite directions: they have that of their raw
+    outputs if they meet where those do.
+    """
+    is_pair = finish.expand is not None and len(finish.expand) == 2 and not finish.expand[0].any()
+    if not is_pair or finish.sense == 1:
+        return finish
+    meet = finish(np.zeros((1, 2)))[0]
+    return replace(finish, sense=int(meet[0] == meet[1]))
+
+
+def _reduce(core: Core, behind: Part, columns: npt.NDArray[np.intp]) -> Reduced:
+    """The core with one output for each score."""
+    if len(columns) > 1 or not mirrored(core):
+        return reduce(core, _scores(behind, sources(range(core.n_outputs)), columns))
+    folded = fold(core)
+    both = sources([0, 0])
+    both[0] = [Cell(frozenset({0}), 0, sense) for sense in (-1, 1)]
+    reduced = reduce(folded.core, _scores(behind, both, columns))
+    return replace(reduced, expand=_through(reduced.expand, folded.expand))
+
+
+def _through(first: Expand, then: Expand) -> Expand:
+    """One expansion after the other."""
+    if first is None or then is None:
+        return then if first is None else first
+    return first @ then
+
+
+def _scores(behind: Part, raw: Cells, columns: npt.NDArray[np.intp]) -> list[Cell]:
+    """What each score depends on, of a core whose outputs are ``raw``."""
+    cells = behind.trace({Finish.INPUT: raw})
+    line = cells[0] if cells.ndim == 2 else cells
+    return [line[column] for column in columns]
+
+
+def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
+    """The feature behind each column that the core reads."""
+    inputs = {
+        bound.tensor.name: _shaped([c.feature for c in bound.columns], len(bound.tensor.shape))
+        for bound in encoding.inputs
+    }
+    cells = before.trace(inputs, single=True)
+    if cells.ndim != 2:
+        raise UnreadableGraph(f"{before.output!r}, which the model reads, has rank {cells.ndim}")
+    return np.array([min(cell.sources, default=0) for cell in cells[0]], dtype=np.int32)
+
+
+def _shaped(features: list[int], rank: int) -> Cells:
+    cells = sources(features)
+    return cells[:, 0] if rank == 1 else cells
+
+
+def _type_of(before: Part, encoding: BoundEncoding, found: Found) -> np.dtype[Any]:
+    """Type of the tensor that the core reads."""
+    with np.errstate(all="ignore"):
+        tensor = before.program.run(encoding.feeds(np.zeros((2, encoding.n_features))))
+    if tensor.dtype.kind not in "fiu":
+        raise refuse(found.node, f"reads {tensor.dtype.name}, not numbers")
+    return tensor.dtype

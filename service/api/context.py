@@ -1,0 +1,67 @@
+"""What surrounds every request: its id, its log line, and an answer when we fail."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service import logs
+from service.api.errors import internal_error
+
+HEADER = "X-Request-ID"
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestContext:
+    """Outermost ASGI middleware. An id that the client sends is kept, if it is harmless."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = Headers(scope=scope).get(HEADER, "")
+        identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
+        token = logs.request_id.set(identity)
+        started, status = time.perf_counter(), 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[HEADER] = identity
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            logs.logger.info("the client went away")
+        except Exception as error:
+            kind = type(error).__name__
+            logs.logger.error("failed: %s", logs.where(error), extra={"error": kind})
+            logs.logger.debug("the failure's message", exc_info=error)
+            if status:  # half of an answer is sent already: break it off, visibly
+                raise
+            await internal_error(scope["path"])(scope, receive, send_with_id)
+        finally:
+            _log(scope, status, time.perf_counter() - started)
+            logs.request_id.reset(token)
+
+
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    """One line a request: never its query, its body or its reply."""
+    fields = {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "milliseconds": round(seconds * 1000, 1),
+    }
+    level = logs.logger.debug if scope["path"].startswith("/healthz/") else logs.logger.info
+    level("%(method)s %(path)s %(status)s in %(milliseconds)s ms", fields, extra=fields)

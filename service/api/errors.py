@@ -1,0 +1,263 @@
+"""Refusals as HTTP: the one place that knows status codes (RFC 9457, problem details).
+
+Every error body of this service, also for a path that does not exist, is
+``application/problem+json``. A type is a URN, ``urn:ifonly:problem:<slug>``; ``docs/api.md``
+lists them. ``errors`` points at each wrong part of the request by JSON pointer (RFC 6901).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from models.errors import GraphError, UnknownModel
+from service import errors, logs
+from service.api import validation
+from service.errors import Fault, Part, Path
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 100
+"""Entries of ``errors``; a body of a megabyte can be wrong in a hundred thousand places."""
+MAX_TEXT = 500
+"""Characters of a sentence or a value that is quoted back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One kind of refusal."""
+
+    status: int
+    slug: str
+    title: str
+
+    @property
+    def uri(self) -> str:
+        return f"urn:ifonly:problem:{self.slug}"
+
+
+INVALID_JSON = ProblemType(400, "invalid-json", "The body is not JSON")
+UNKNOWN_MODEL = ProblemType(404, "unknown-model", "No such model")
+NOT_FOUND = ProblemType(404, "not-found", "No such resource")
+METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
+BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
+UNSUPPORTED_MEDIA_TYPE = ProblemType(
+    415, "unsupported-media-type", "The body is not declared as JSON"
+)
+INVALID = {
+    Part.REQUEST: ProblemType(422, "invalid-request", "The request is not as documented"),
+    Part.INSTANCE: ProblemType(422, "invalid-instance", "Not an instance of this model"),
+    Part.TARGET: ProblemType(422, "invalid-target", "Not a target of this model"),
+    Part.CONSTRAINTS: ProblemType(422, "invalid-constraints", "Not constraints of this model"),
+}
+TARGET_ALREADY_MET = ProblemType(422, "target-already-met", "The target is met already")
+CONTRADICTORY_CONSTRAINTS = ProblemType(
+    422,
+    "contradictory-constraints",
+    "The constraints contradict each other",
+)
+MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
+INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
+NOT_READY = ProblemType(503, "not-ready", "No model is served yet")
+OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
+
+PROBLEM_TYPES = (
+    INVALID_JSON,
+    UNKNOWN_MODEL,
+    NOT_FOUND,
+    METHOD_NOT_ALLOWED,
+    BODY_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    *INVALID.values(),
+    TARGET_ALREADY_MET,
+    CONTRADICTORY_CONSTRAINTS,
+    MODEL_FAILED,
+    INTERNAL_ERROR,
+    NOT_READY,
+    OVERLOADED,
+)
+
+
+class Refusal(Exception):
+    """A refusal that only HTTP knows of."""
+
+    def __init__(
+        self, kind: ProblemType, detail: str, *, faults: Iterable[Fault] = (), **extensions: Any
+    ) -> None:
+        self.kind = kind
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.extensions = extensions
+        super().__init__(detail)
+
+
+class UnsupportedMediaType(Refusal):
+    """The body is not declared as what this service reads."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+class BodyTooLarge(Refusal):
+    """The body has more bytes than are read."""
+
+    def __init__(self, size: int | None, limit: int) -> None:
+        length = f"{size:,} bytes" if size is not None else "more"
+        super().__init__(
+            BODY_TOO_LARGE,
+            f"the body is {length} long; the limit is {limit:,} bytes",
+            faults=[Fault((), "the body is too large", size, "bytes", limit)],
+        )
+
+
+def pointer(path: Path) -> str:
+    """``("instance", "a/b")`` as the JSON pointer ``/instance/a~1b``."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+def problem_response(
+    request_path: str,
+    kind: ProblemType,
+    detail: str,
+    *,
+    faults: Iterable[Fault] = (),
+    headers: Mapping[str, str] | None = None,
+    **extensions: Any,
+) -> Response:
+    """A problem details body; ``extensions`` are members of their own."""
+    listed = [_entry(fault) for fault in faults]
+    if len(listed) > MAX_ERRORS:
+        detail = f"{detail[:MAX_TEXT]} (the first {MAX_ERRORS} of {len(listed)} errors are listed)"
+    body = {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": _brief(detail),
+        "instance": request_path,
+        "request_id": logs.request_id.get(),
+        **({"errors": listed[:MAX_ERRORS]} if listed else {}),
+        **extensions,
+    }
+    content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    return Response(content, kind.status, headers, MEDIA_TYPE)
+
+
+def _entry(fault: Fault) -> dict[str, Any]:
+    where = {"parameter": fault.parameter} if fault.parameter else {"pointer": pointer(fault.path)}
+    entry: dict[str, Any] = {**where, "detail": _brief(fault.problem)}
+    if fault.value is not None:
+        entry["value"] = _quoted(fault.value)
+    if fault.unit:
+        entry["unit"] = fault.unit
+    if fault.limit is not None:
+        entry["limit"] = _quoted(fault.limit)
+    return entry
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= MAX_TEXT + 100 else f"{text[:MAX_TEXT]}…"
+
+
+def _quoted(value: object) -> Any:
+    """``value`` as JSON of bounded size; an infinite end of an interval is ``null``."""
+    if isinstance(value, bool | None):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < 2**64 else _brief(str(value))
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        return _brief(value)
+    if isinstance(value, list | tuple) and len(value) <= MAX_ERRORS:
+        return [_quoted(item) for item in value]
+    if isinstance(value, Mapping):
+        return f"an object with {len(value)} keys"
+    return _brief(str(type(value).__name__ if isinstance(value, list | tuple) else value))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of ``app`` with a problem details body."""
+    app.add_exception_handler(Refusal, _refusal)
+    app.add_exception_handler(errors.ServiceError, _service_error)
+    app.add_exception_handler(UnknownModel, _unknown_model)
+    app.add_exception_handler(GraphError, _model_failed)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem_response(
+        request.url.path, error.kind, error.detail, faults=error.faults, **error.extensions
+    )
+
+
+async def _service_error(request: Request, error: Exception) -> Response:
+    path = request.url.path
+    match error:
+        case errors.MalformedBody():
+            where: dict[str, Any] = {}
+            if error.line is not None:
+                where = {"line": error.line, "column": error.column}
+            return problem_response(path, INVALID_JSON, str(error), **where)
+        case errors.InvalidRequest():
+            return problem_response(path, INVALID[error.part], str(error), faults=error.faults)
+        case errors.Overloaded():
+            return problem_response(path, OVERLOADED, str(error), headers={"Retry-After": "1"})
+        case _:
+            raise error
+
+
+async def _unknown_model(request: Request, error: Exception) -> Response:
+    return problem_response(request.url.path, UNKNOWN_MODEL, str(error))
+
+
+async def _model_failed(request: Request, error: Exception) -> Response:
+    logs.logger.error("the model failed: %s", logs.where(error))
+    return internal_error(request.url.path, MODEL_FAILED)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = validation.faults(error.errors(), _body_type(request))
+    detail = "; ".join(fault.problem for fault in faults)
+    return problem_response(request.url.path, INVALID[Part.REQUEST], detail, faults=faults)
+
+
+def _body_type(request: Request) -> object:
+    """The wire type that the route wanted, None if it takes no body."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    return None if field is None else field.field_info.annotation
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    path, method = request.url.path, request.method
+    match error.status_code:
+        case 404:
+            return problem_response(path, NOT_FOUND, f"there is nothing at {path}")
+        case 405:
+            return problem_response(
+                path,
+                METHOD_NOT_ALLOWED,
+                f"{method} is not a method of {path}",
+                headers=error.headers,
+            )
+        case _:
+            phrase = HTTPStatus(error.status_code).phrase
+            kind = ProblemType(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+            return problem_response(path, kind, phrase, headers=error.headers)
+
+
+def internal_error(path: str, kind: ProblemType = INTERNAL_ERROR) -> Response:
+    """A failure of ours: it says where the log tells more, and nothing else."""
+    return problem_response(
+        path, kind, f"the log has the reason under request id {logs.request_id.get()}"
+    )

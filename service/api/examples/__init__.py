@@ -1,0 +1,36 @@
+"""Requests and replies that the OpenAPI document and ``docs/api.md`` show: real ones.
+
+``UPDATE_EXAMPLES=1 python -m pytest tests/integration/test_examples.py`` asks the shipped model
+again and rewrites the replies.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+MODEL = "milling-machine"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One question that was asked."""
+
+    path: str
+    """Below ``/api/v1/models/{model}/``."""
+    status: int
+    request: dict[str, Any]
+    reply: dict[str, Any]
+
+
+def read(name: str) -> Example:
+    text = (files(__package__) / f"{name}.json").read_text(encoding="utf-8")
+    return Example(**json.loads(text))
+
+
+PREDICTIONS = read("predictions")
+WHAT_IF = read("what_if")
+EXPLANATION = read("explanation")
+PROBLEM = read("problem")

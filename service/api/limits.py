@@ -1,0 +1,56 @@
+"""No body is read beyond its limit."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.errors import BodyTooLarge, problem_response
+
+
+class BodyLimit:
+    """ASGI middleware: refuses a body that says, or turns out, to be longer than the limit."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self._max_bytes:
+            refusal = BodyTooLarge(int(declared), self._max_bytes)
+            response = problem_response(
+                scope["path"], refusal.kind, refusal.detail, faults=refusal.faults
+            )
+            await _drain(receive, self._max_bytes)
+            await response(scope, receive, send)
+            return
+        await self._app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        """``receive`` that raises once more than the limit has come in."""
+        total = 0
+
+        async def counted() -> Message:
+            nonlocal total
+            message = await receive()
+            total += len(message.get("body", b""))
+            if total > self._max_bytes:
+                raise BodyTooLarge(None, self._max_bytes)
+            return message
+
+        return counted
+
+
+async def _drain(receive: Receive, max_bytes: int) -> None:
+    """Take in, and drop, as much as any body may have: most clients read no answer before
+    they have sent everything."""
+    total = 0
+    while total <= max_bytes:
+        message = await receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
+        total += len(message["body"])

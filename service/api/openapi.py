@@ -1,0 +1,54 @@
+"""The OpenAPI document: what FastAPI makes of the routes, with problem details throughout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.api.errors import MEDIA_TYPE, PROBLEM_TYPES
+from service.api.schema.problem import Problem
+
+REFERENCE = "#/components/schemas/"
+
+DESCRIPTION = """\
+Counterfactual explanations of a deployed model's predictions: **predict** (what does the model
+say?), **what-if** (set these: what would it say?) and **explain** (which smallest allowed change
+would have flipped it?).
+
+An answered question is HTTP 200 whatever its `status`. Everything else is
+`application/problem+json` (RFC 9457), with a JSON pointer to what is wrong."""
+
+TAGS = [
+    {"name": "models", "description": "What is deployed, and what it reads and decides."},
+    {"name": "questions", "description": "Predict, what-if, explain."},
+    {"name": "health", "description": "For whoever runs the service."},
+]
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of a route that may refuse with ``statuses``; 500 is always possible."""
+    return {
+        status: {
+            "description": "; ".join(
+                f"`{kind.slug}`: {kind.title}" for kind in PROBLEM_TYPES if kind.status == status
+            ),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": f"{REFERENCE}Problem"}}},
+        }
+        for status in (*statuses, 500)
+    }
+
+
+class Service(FastAPI):
+    """A FastAPI application whose document knows problem details."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            problem = Problem.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+            for name, schema in problem.pop("$defs", {}).items():
+                schemas.setdefault(name, schema)
+            schemas["Problem"] = problem
+            self.openapi_schema = document
+        return self.openapi_schema

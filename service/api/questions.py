@@ -1,0 +1,74 @@
+"""One request, whole: translated, answered, worded, written. Runs in a worker thread."""
+
+from __future__ import annotations
+
+from explainers.constraints import Source
+from explainers.deadline import Deadline
+from service import usecases
+from service.api import translate
+from service.api.errors import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET, Refusal
+from service.api.replies import Speaker
+from service.api.schema import replies, requests
+from service.errors import ContradictoryConstraints, Fault, TargetAlreadyMet
+from service.registry import ServedModel
+from service.settings import Settings
+
+
+def predict(model: ServedModel, request: requests.PredictionsRequest) -> replies.PredictionsReply:
+    rows = translate.rows(request, model)
+    return Speaker(model).predictions(usecases.predict(model, rows))
+
+
+def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
+    factual = translate.instance(request.instance, model)
+    settings = translate.settings(request.set_, model)
+    return Speaker(model, request.languages).what_if(usecases.what_if(model, factual, settings))
+
+
+def explain(
+    model: ServedModel, request: requests.ExplanationRequest, deadline: Deadline, deadline_ms: int
+) -> replies.ExplanationReply:
+    """Raises
+    ------
+    Refusal
+        If the target is met already, or the constraints contradict each other.
+    """
+    speaker = Speaker(model, request.languages)
+    try:
+        explanation = usecases.explain(model, translate.question(request, model), deadline)
+    except TargetAlreadyMet as error:
+        prediction = speaker.prediction(error.prediction)
+        raise Refusal(
+            TARGET_ALREADY_MET,
+            f"{error}: there is nothing to change",
+            faults=[Fault(("target",), "the target is met already")],
+            prediction=prediction.model_dump(mode="json", by_alias=True),
+        ) from None
+    except ContradictoryConstraints as error:
+        raise _contradiction(error, request, speaker) from None
+    return speaker.explanation(explanation, deadline_ms)
+
+
+def _contradiction(
+    error: ContradictoryConstraints, request: requests.ExplanationRequest, speaker: Speaker
+) -> Refusal:
+    """All the constraints in words; a pointer and the value for those that the request brought."""
+    conflict = [speaker.constraint(c) for c in error.constraints]
+    in_words = [c.text.get("en") or next(iter(c.text.values())) for c in conflict]
+    named = " and ".join(f"{c.key} ({t})" for c, t in zip(conflict, in_words, strict=True))
+    faults = []
+    for constraint, words in zip(error.constraints, in_words, strict=True):
+        if constraint.origin.source is Source.REQUEST:
+            path = speaker.path(constraint)
+            faults.append(Fault(path, words, translate.value_at(path, request)))
+    return Refusal(
+        CONTRADICTORY_CONSTRAINTS,
+        f"nothing can keep {named}{' together' if len(conflict) > 1 else ''}",
+        faults=faults,
+        conflict=[c.model_dump(mode="json", by_alias=True) for c in conflict],
+    )
+
+
+def deadline_ms(asked: int | None, settings: Settings) -> int:
+    """What a request gets of what it asks for."""
+    return min(asked or settings.default_deadline_ms, settings.max_deadline_ms)

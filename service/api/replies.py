@@ -1,0 +1,253 @@
+"""Domain values into replies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from explainers.answer import (
+    Action,
+    Counterfactual,
+    Effect,
+    Infeasible,
+    Prediction,
+    Recourse,
+    Unknown,
+)
+from explainers.constraints import Constraint, Source
+from explainers.space import changed
+from explainers.target import Target
+from models.schema import Feature, Kind, Labels, Task
+from service.api import assumptions
+from service.api.errors import pointer
+from service.api.schema import replies as wire
+from service.errors import Path
+from service.registry import ServedModel
+from service.usecases import Explanation, OffGrid, WhatIf
+
+ALL = ("ko", "en")
+
+
+@cache
+def ifonly_version() -> str:
+    """Version of the installed distribution; of a bare checkout it is not known."""
+    try:
+        return version("ifonly")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+class Speaker:
+    """Writes replies about one model in some languages."""
+
+    def __init__(self, model: ServedModel, languages: Sequence[str] = ALL) -> None:
+        self._model = model
+        self._languages = tuple(dict.fromkeys(languages))
+
+    # --- replies --------------------------------------------------------------------------
+
+    def predictions(self, predictions: Sequence[Prediction]) -> wire.PredictionsReply:
+        return wire.PredictionsReply(
+            predictions=[self.prediction(p) for p in predictions], provenance=self.reference()
+        )
+
+    def what_if(self, asked: WhatIf) -> wire.WhatIfReply:
+        moved = np.flatnonzero(changed(asked.row[np.newaxis], asked.factual)[0])
+        actions = [Action(int(j), float(asked.factual[j]), float(asked.row[j])) for j in moved]
+        decided = asked.before.decided >= 0
+        return wire.WhatIfReply(
+            id=str(asked.id),
+            rung="association",
+            changed=asked.before.decided != asked.after.decided
+            if decided
+            else asked.before.scores != asked.after.scores,
+            prediction=wire.WhatIfPredictions(
+                before=self.prediction(asked.before), after=self.prediction(asked.after)
+            ),
+            actions=[self.action(a) for a in actions],
+            effects=[],
+            instance=self._model.schema.write(asked.row),
+            allowed=not asked.broken and not asked.off_grid,
+            broken_rules=[self.constraint(c) for c in asked.broken],
+            off_grid=[self._off_grid(o) for o in asked.off_grid],
+            cost=asked.cost,
+            assumptions=self._assume(assumptions.NOTHING_FOLLOWS, assumptions.PREDICTION_IS_EXACT),
+            provenance=self.reference(),
+        )
+
+    def explanation(self, explanation: Explanation, deadline_ms: int) -> wire.ExplanationReply:
+        answer, problem = explanation.answer, explanation.problem
+        wording = self._model.wording
+        found = answer.counterfactuals if isinstance(answer, Recourse) else ()
+        blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
+        best = answer.best if isinstance(answer, Infeasible | Unknown) else None
+        return wire.ExplanationReply(
+            id=str(explanation.id),
+            status=answer.status,
+            deadline_hit=answer.work.deadline_hit,
+            prediction=self.prediction(answer.prediction),
+            counterfactuals=[
+                self._counterfactual(k, c, problem.target) for k, c in enumerate(found, 1)
+            ],
+            text={
+                tag: wording.sentence(answer, tag, target=problem.target) for tag in self._languages
+            },
+            assumptions=self._assume(
+                assumptions.NOTHING_FOLLOWS,
+                assumptions.SMALLEST_BY_POLICY,
+                assumptions.PREDICTION_IS_EXACT,
+            ),
+            blocked_by=[self.constraint(c) for c in blocking],
+            best_prediction=None if best is None else self.prediction(best),
+            provenance=wire.Provenance(
+                **self.reference().model_dump(),
+                engine=answer.work.engine,
+                engine_version=ifonly_version(),
+                seed=problem.seed,
+            ),
+            work=wire.Work(rows=answer.work.rows, runs=answer.work.runs, deadline_ms=deadline_ms),
+        )
+
+    # --- their parts ----------------------------------------------------------------------
+
+    def reference(self) -> wire.ModelReference:
+        deployed = self._model.deployed
+        return wire.ModelReference(
+            model=deployed.name,
+            version=deployed.version,
+            model_sha256=deployed.model_sha256,
+            spec_sha256=deployed.spec_sha256,
+            ifonly_version=ifonly_version(),
+        )
+
+    def prediction(self, prediction: Prediction) -> wire.Prediction:
+        decision, scores = self._model.decision, prediction.scores
+        name = label = probability = probabilities = None
+        if prediction.decided >= 0:
+            decided = decision.classes[prediction.decided]
+            name, label = decided.name, self._text(decided.labels, decided.name)
+        if decision.task is Task.REGRESSION:
+            return wire.Prediction(
+                class_=name, label=label, score=scores[0], unit=decision.unit or None
+            )
+        if decision.task is Task.MULTICLASS:
+            probability = scores[prediction.decided]
+            probabilities = dict(zip(decision.class_names, scores, strict=True))
+        elif prediction.decided == decision.positive:
+            probability = scores[0]
+        else:
+            probability = 1.0 - scores[0]
+        return wire.Prediction(
+            class_=name, label=label, probability=probability, probabilities=probabilities
+        )
+
+    def action(self, action: Action) -> wire.Action:
+        feature = self._model.schema.features[action.column]
+        return wire.Action(
+            feature=feature.name,
+            label=self._text(feature.labels, feature.name),
+            from_=feature.write(action.factual),
+            to=feature.write(action.counterfactual),
+            delta=delta(feature, action.factual, action.counterfactual),
+            unit=feature.unit,
+            sufficient_range=_range(feature, action.sufficient_range),
+        )
+
+    def constraint(self, constraint: Constraint) -> wire.Constraint:
+        """The constraint by name and in words; its pointer if a request brought it."""
+        origin, names = constraint.origin, self._model.schema.names
+        return wire.Constraint(
+            source=origin.source.value,
+            key=origin.key,
+            pointer=pointer(self.path(constraint)) if origin.source is Source.REQUEST else None,
+            features=[names[j] for j in sorted(constraint.columns)],
+            text={tag: self._model.wording.constraint(constraint, tag) for tag in self._languages},
+            why={tag: origin.why[tag] for tag in self._languages if tag in origin.why},
+        )
+
+    def path(self, constraint: Constraint) -> Path:
+        """Where in its request a constraint stands: keys end in a feature's name or an index."""
+        part, _, rest = constraint.origin.key.partition(".")
+        if part != "constraints":
+            return (part,)
+        section, _, last = rest.partition(".")
+        if last in self._model.schema:
+            return (part, section, last)
+        return (part, section, *((int(last),) if last.isdecimal() else ()))
+
+    def _counterfactual(
+        self, rank: int, found: Counterfactual, target: Target
+    ) -> wire.Counterfactual:
+        wording = self._model.wording
+        return wire.Counterfactual(
+            rank=rank,
+            cost=found.cost,
+            lower_bound=found.lower_bound,
+            gap=found.gap,
+            actions=[self.action(a) for a in found.actions],
+            effects=[self._effect(e) for e in found.effects],
+            prediction=self.prediction(found.prediction),
+            instance=self._model.schema.write(np.array(found.row)),
+            text={
+                tag: wording.counterfactual(found, tag, target=target, rank=rank)
+                for tag in self._languages
+            },
+        )
+
+    def _effect(self, effect: Effect) -> wire.Effect:
+        schema = self._model.schema
+        feature = schema.features[effect.column]
+        return wire.Effect(
+            feature=feature.name,
+            label=self._text(feature.labels, feature.name),
+            from_=feature.write(effect.factual),
+            to=feature.write(effect.counterfactual),
+            delta=delta(feature, effect.factual, effect.counterfactual),
+            unit=feature.unit,
+            via=[schema.names[j] for j in effect.via],
+        )
+
+    def _off_grid(self, found: OffGrid) -> wire.OffGrid:
+        feature = self._model.schema.features[found.column]
+        assert feature.resolution is not None
+        return wire.OffGrid(
+            feature=feature.name,
+            value=_number(found.value, whole=found.value.is_integer()),
+            unit=feature.unit,
+            resolution=number(feature.resolution),
+            nearest=[_number(v, whole=feature.resolution % 1 == 0) for v in found.nearest],
+        )
+
+    def _text(self, labels: Labels, fallback: str) -> dict[str, str]:
+        return {tag: labels.get(tag, fallback) for tag in self._languages}
+
+    def _assume(self, *taken: Labels) -> list[dict[str, str]]:
+        return assumptions.in_languages(taken, self._languages)
+
+
+def delta(feature: Feature, before: float, after: float) -> float | int | None:
+    """``after - before`` in the decimals that the wire carries: -7.5, never -7.499999."""
+    if feature.kind.is_categorical or math.isnan(before) or math.isnan(after):
+        return None
+    return number(Decimal(repr(after)) - Decimal(repr(before)))
+
+
+def number(decimal: Decimal) -> float | int:
+    """A decimal as JSON's shortest number: whole ones without a point."""
+    return int(decimal) if decimal == decimal.to_integral_value() else float(decimal)
+
+
+def _number(value: float, *, whole: bool) -> float | int:
+    return int(value) if whole else value
+
+
+def _range(feature: Feature, interval: tuple[float, float] | None) -> list[float | int] | None:
+    if interval is None or feature.kind.is_categorical:
+        return None
+    whole = feature.kind is Kind.INTEGER
+    return [_number(end, whole=whole) for end in interval]

@@ -1,0 +1,132 @@
+"""Routes of the native API, ``/api/v1``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from explainers.deadline import Deadline
+from service.api import catalogue, examples, questions
+from service.api.body import JsonRoute
+from service.api.openapi import refusals
+from service.api.schema import models, replies, requests
+from service.api.schema.base import Wire
+from service.api.state import Shared
+
+router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
+
+ModelName = Annotated[
+    str, Path(max_length=128, description="Name of a model.", examples=[examples.MODEL])
+]
+
+
+class Selection(BaseModel):
+    """Which version of the model is meant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: str | None = Field(
+        None, min_length=1, max_length=128, description="Default: the latest version."
+    )
+
+
+class SpecSelection(Selection):
+    """Which version, and how it is written."""
+
+    format: Literal["json", "toml"] = "json"
+
+
+Selected = Annotated[Selection, Query()]
+
+QUESTION = refusals(400, 404, 413, 415, 422, 503)
+
+
+def _answer(reply: Wire) -> Response:
+    """``reply`` as the body; written here, in a worker thread, not by FastAPI on the loop."""
+    return Response(reply.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@router.get("/models", tags=["models"], response_model=models.ModelsReply, responses=refusals(422))
+async def list_models(state: Shared) -> Response:
+    """Every model that is served, and every folder that is not, with the reason."""
+    return _answer(catalogue.listing(state.registry))
+
+
+@router.get(
+    "/models/{model}",
+    tags=["models"],
+    response_model=models.ModelReply,
+    responses=refusals(404, 422),
+)
+async def describe_model(model: ModelName, selected: Selected, state: Shared) -> Response:
+    """What a client needs to ask about a model: features, classes, policy, examples."""
+    served = state.registry.get(model, selected.version)
+    return _answer(catalogue.description(served, state.registry))
+
+
+@router.get(
+    "/models/{model}/spec",
+    tags=["models"],
+    response_model=dict[str, Any],
+    responses={
+        200: {"content": {"application/toml": {"schema": {"type": "string"}}}},
+        **refusals(404, 422),
+    },
+)
+async def read_spec(
+    model: ModelName, selected: Annotated[SpecSelection, Query()], state: Shared
+) -> Response:
+    """The model's `spec.toml`: as it is (`format=toml`), or the same as JSON."""
+    served = state.registry.get(model, selected.version)
+    if selected.format == "toml":
+        return Response(served.spec_text, media_type="application/toml")
+    return Response(catalogue.spec_as_json(served), media_type="application/json")
+
+
+@router.post(
+    "/models/{model}/predictions",
+    tags=["questions"],
+    response_model=replies.PredictionsReply,
+    responses=QUESTION,
+)
+async def predict(
+    model: ModelName, selected: Selected, request: requests.PredictionsRequest, state: Shared
+) -> Response:
+    """What does the model say of these rows?"""
+    served = state.registry.get(model, selected.version)
+    return await state.workers.run(lambda: _answer(questions.predict(served, request)))
+
+
+@router.post(
+    "/models/{model}/what-if",
+    tags=["questions"],
+    response_model=replies.WhatIfReply,
+    responses=QUESTION,
+)
+async def what_if(
+    model: ModelName, selected: Selected, request: requests.WhatIfRequest, state: Shared
+) -> Response:
+    """Set these on this instance: what would the model say, and which rules would break?"""
+    served = state.registry.get(model, selected.version)
+    return await state.workers.run(lambda: _answer(questions.what_if(served, request)))
+
+
+@router.post(
+    "/models/{model}/explanations",
+    tags=["questions"],
+    response_model=replies.ExplanationReply,
+    responses=QUESTION,
+)
+async def explain(
+    model: ModelName, selected: Selected, request: requests.ExplanationRequest, state: Shared
+) -> Response:
+    """Which smallest allowed change would have put the prediction in the target?"""
+    served = state.registry.get(model, selected.version)
+    budget = questions.deadline_ms(request.deadline_ms, state.settings)
+    # The clock starts here: waiting for a thread is part of what the client waits.
+    deadline = Deadline.after(budget / 1000)
+    answered = partial(questions.explain, served, request, deadline, budget)
+    return await state.workers.run(lambda: _answer(answered()))

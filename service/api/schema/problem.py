@@ -1,0 +1,44 @@
+"""What is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ConfigDict, Field
+
+from service.api import examples
+from service.api.schema.base import Wire
+from service.api.schema.replies import Constraint, Prediction
+
+
+class Error(Wire):
+    """One thing that is wrong, and where."""
+
+    pointer: str | None = Field(None, description="JSON pointer (RFC 6901) into the body.")
+    parameter: str | None = Field(None, description="Name of the query parameter.")
+    detail: str
+    value: Any = Field(None, description="What was given.")
+    unit: str | None = None
+    limit: Any = Field(None, description="What would have been allowed.")
+
+
+class Problem(Wire):
+    """Problem details (RFC 9457)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM.reply]})
+
+    type: str = Field(description="URN of the kind of problem: urn:ifonly:problem:…")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path that was asked.")
+    request_id: str = Field(description="Also in the X-Request-ID header and in the log.")
+    errors: list[Error] = Field(default=[])
+    line: int | None = Field(None, description="Of a body that is not JSON.")
+    column: int | None = None
+    prediction: Prediction | None = Field(
+        None, description="When the target is met already: the instance's own prediction."
+    )
+    conflict: list[Constraint] = Field(
+        default=[], description="When constraints contradict each other: which ones."
+    )

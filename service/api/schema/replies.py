@@ -1,0 +1,187 @@
+"""What is answered."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from explainers.answer import Status
+from service.api import examples
+from service.api.schema.base import Text, Wire, Written, is_none
+
+
+class Prediction(Wire):
+    """What the deployed model says of one row."""
+
+    class_: str | None = Field(None, alias="class", exclude_if=is_none)
+    label: Text | None = Field(None, exclude_if=is_none)
+    probability: float | None = Field(
+        None, exclude_if=is_none, description="Of the class named; not for regression."
+    )
+    probabilities: dict[str, float] | None = Field(
+        None, exclude_if=is_none, description="Of every class; multi-class only."
+    )
+    score: float | None = Field(None, exclude_if=is_none, description="Regression only.")
+    unit: str | None = Field(None, exclude_if=is_none)
+
+
+class ModelReference(Wire):
+    """Which model said so, to the byte."""
+
+    model: str
+    version: str
+    model_sha256: str
+    spec_sha256: str
+    ifonly_version: str
+
+
+class Provenance(ModelReference):
+    """Everything that the answer follows from, the request aside."""
+
+    engine: str
+    engine_version: str
+    seed: int
+
+
+class PredictionsReply(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PREDICTIONS.reply]})
+
+    predictions: list[Prediction]
+    provenance: ModelReference
+
+
+class Constraint(Wire):
+    """A constraint, by name and in words."""
+
+    source: Literal["schema", "policy", "request"]
+    key: str = Field(description="Dotted path in the model's spec, or in the request.")
+    pointer: str | None = Field(
+        None, exclude_if=is_none, description="JSON pointer into the request, if it is of it."
+    )
+    features: list[str] = Field(description="Features that it reads; empty: all of them.")
+    text: Text
+    why: Text = Field(description="The reason that the policy gives; may be empty.")
+
+
+class OffGrid(Wire):
+    """A value that cannot be set as it stands."""
+
+    feature: str
+    value: float | int
+    unit: str
+    resolution: float | int = Field(description="Step between values that can be set.")
+    nearest: list[float | int] = Field(description="The values beside it that can be set.")
+
+
+class WhatIfPredictions(Wire):
+    before: Prediction
+    after: Prediction
+
+
+class WhatIfReply(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WHAT_IF.reply]})
+
+    id: str
+    rung: Literal["association", "intervention", "counterfactual"] = Field(
+        description="Rung of Pearl's ladder that the answer stands on. Without a causal model it "
+        "is `association`: the model is asked about another row, and nothing follows from what "
+        "is set."
+    )
+    changed: bool = Field(description="Whether the decision (without one: the score) changes.")
+    prediction: WhatIfPredictions
+    actions: list[Action]
+    effects: list[Effect]
+    instance: dict[str, Written] = Field(description="The whole row, as it would be.")
+    allowed: bool = Field(description="Whether this could be set: no broken rule, on the grid.")
+    broken_rules: list[Constraint]
+    off_grid: list[OffGrid]
+    cost: float
+    assumptions: list[Text]
+    provenance: ModelReference
+
+
+class Action(Wire):
+    """One feature that is set."""
+
+    feature: str
+    label: Text
+    from_: Written = Field(alias="from")
+    to: Written
+    delta: float | int | None = Field(
+        None, exclude_if=is_none, description="`to - from` in exact decimals; numbers only."
+    )
+    unit: str
+    sufficient_range: list[float | int] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Any value between these two flips the decision as well, all else as in this "
+        "answer; numbers only, and only where it was computed.",
+    )
+
+
+class Effect(Wire):
+    """One feature that follows, by the causal model, from what is set."""
+
+    feature: str
+    label: Text
+    from_: Written = Field(alias="from")
+    to: Written
+    delta: float | int | None = Field(None, exclude_if=is_none)
+    unit: str
+    via: list[str]
+
+
+class Counterfactual(Wire):
+    """An answer: allowed, on the grid, and in the target when scored by the deployed model."""
+
+    rank: int
+    cost: float
+    lower_bound: float | None = Field(
+        description="No allowed row (with levers other than those of the answers before) costs "
+        "less; null: nothing is known."
+    )
+    gap: float | None = Field(description="(cost - lower_bound) / cost; 0: proven; null: unknown.")
+    actions: list[Action]
+    effects: list[Effect]
+    prediction: Prediction
+    verified: Literal[True] = Field(
+        True, description="Recomputed end to end by code that shares nothing with the engines."
+    )
+    instance: dict[str, Written] = Field(description="The whole row: score it again and it flips.")
+    text: Text
+
+
+class Work(Wire):
+    """What the search did, in counts, so that they repeat."""
+
+    rows: int = Field(description="Model rows scored.")
+    runs: int = Field(description="Model calls.")
+    deadline_ms: int = Field(description="Time that the search was given.")
+
+
+class ExplanationReply(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPLANATION.reply]})
+
+    id: str
+    status: Status = Field(
+        description="`optimal`: proven cheapest. `feasible`: flips; a cheaper one may exist. "
+        "`infeasible`: proven that nothing allowed flips. `unknown`: nothing found, nothing "
+        "proven. `already_target`: there is nothing to change."
+    )
+    deadline_hit: bool
+    prediction: Prediction
+    counterfactuals: list[Counterfactual]
+    text: Text
+    assumptions: list[Text]
+    blocked_by: list[Constraint] = Field(description="Only when infeasible: what leaves nothing.")
+    best_prediction: Prediction | None = Field(
+        None,
+        exclude_if=is_none,
+        description="The allowed prediction nearest to the target, where there is no answer.",
+    )
+    provenance: Provenance
+    work: Work
+
+
+WhatIfReply.model_rebuild()

@@ -1,0 +1,167 @@
+"""What is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from service.api import examples
+from service.api.schema.base import (
+    MAX_FEATURES,
+    FeatureName,
+    Instance,
+    Interval,
+    Language,
+    Probability,
+    Value,
+    Wire,
+    absent_or_not_null,
+)
+from service.settings import MAX_DEADLINE_MS
+
+MAX_INSTANCES = 1_000
+MAX_ALTERNATIVES = 10
+MAX_RULES = 50
+MAX_RULE_TEXT = 2_000
+"""Characters of all rules: reading them takes time that no deadline cuts, up to 0.2 ms each."""
+MAX_SEED = 2**53 - 1
+"""The largest whole number that every JSON reader keeps."""
+
+
+class ProbabilityRange(Wire):
+    """The probability of the target's class, both ends included."""
+
+    min: Probability | None = None
+    max: Probability | None = None
+
+
+class ScoreRange(Wire):
+    """The model's score, both ends included: a regression's value in its unit, or the
+    probability of a binary model's positive class."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Target(Wire):
+    """What the prediction should have been: a class, perhaps with a probability, or a score."""
+
+    class_: str | None = Field(None, alias="class", max_length=256, description="Its name.")
+    probability: ProbabilityRange | None = Field(None, description="Needs `class`.")
+    score: ScoreRange | None = Field(None, description="Without `class`.")
+
+
+Values = Annotated[list[Value], Field(min_length=1, max_length=1_000)]
+
+
+Rule = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+def _not_too_long(rules: list[str]) -> list[str]:
+    length = sum(len(rule) for rule in rules)
+    if length > MAX_RULE_TEXT:
+        raise ValueError(f"rules have {length} characters together, above {MAX_RULE_TEXT}")
+    return rules
+
+
+class Constraints(Wire):
+    """What this request allows less than the model's policy does. Nothing here loosens it."""
+
+    freeze: list[FeatureName] = Field(
+        default=[], max_length=MAX_FEATURES, description="Features that keep their value."
+    )
+    ranges: dict[FeatureName, Interval] = Field(
+        default={}, description="Where a feature must end, in its unit."
+    )
+    directions: dict[FeatureName, Literal["up", "down"]] = Field(
+        default={}, description="The only way in which a feature may move."
+    )
+    max_change: dict[FeatureName, Annotated[float, Field(ge=0.0)]] = Field(
+        default={}, description="The most that a feature may move by, in its unit."
+    )
+    only_to: dict[FeatureName, Values] = Field(
+        default={}, description="The only values that a feature may be set to."
+    )
+    max_changes: Annotated[int, Field(ge=1, le=MAX_FEATURES)] | None = Field(
+        None, description="How many features may be set at once."
+    )
+    rules: Annotated[list[Rule], AfterValidator(_not_too_long)] = Field(
+        default=[],
+        max_length=MAX_RULES,
+        description="Rules for the whole row, in the policy's rule language, e.g. "
+        "`process_temperature - air_temperature >= 8`; "
+        f"at most {MAX_RULE_TEXT} characters together.",
+    )
+
+
+Languages = Annotated[
+    list[Language],
+    Field(
+        default_factory=lambda: ["ko", "en"],
+        min_length=1,
+        max_length=2,
+        description="Languages of every text in the reply.",
+    ),
+]
+
+
+class PredictionsRequest(Wire):
+    """Rows to be scored: exactly one of the two keys."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [examples.PREDICTIONS.request],
+            "oneOf": [{"required": ["instance"]}, {"required": ["instances"]}],
+        }
+    )
+
+    instance: Instance | None = Field(
+        None, description="One row.", json_schema_extra=absent_or_not_null
+    )
+    instances: Annotated[list[Instance], Field(min_length=1, max_length=MAX_INSTANCES)] | None = (
+        Field(
+            None, description="Several rows, scored at once.", json_schema_extra=absent_or_not_null
+        )
+    )
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> PredictionsRequest:
+        if (self.instance is None) == (self.instances is None):
+            raise ValueError("the body needs either instance or instances, and not both")
+        return self
+
+
+class WhatIfRequest(Wire):
+    """An instance, and what would be set on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WHAT_IF.request]})
+
+    instance: Instance
+    set_: Instance = Field(alias="set", description="Feature name to the value it is set to.")
+    languages: Languages
+
+
+class ExplanationRequest(Wire):
+    """Which smallest allowed change would have put this instance's prediction in the target?"""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPLANATION.request]})
+
+    instance: Instance = Field(description="The row as it was read, by feature name.")
+    target: Target | None = Field(
+        None, description="Default: the class that the model's spec says is desired."
+    )
+    constraints: Constraints = Constraints()
+    alternatives: int = Field(
+        1,
+        ge=1,
+        le=MAX_ALTERNATIVES,
+        description="How many answers are wanted, each with other levers than those before it.",
+    )
+    deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
+        None,
+        description="Milliseconds, waiting included, after which the best found is the answer. "
+        "Default and upper limit are the service's settings; `work.deadline_ms` is what it got.",
+    )
+    seed: int = Field(0, ge=0, le=MAX_SEED)
+    languages: Languages

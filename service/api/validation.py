@@ -1,0 +1,134 @@
+"""What pydantic found wrong with a request, as faults that name place, value and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from service.errors import Fault, Path
+
+Details = Mapping[str, Any]
+"""One entry of ``ValidationError.errors()``."""
+
+_LIMITS = ("ge", "gt", "le", "lt", "max_length", "min_length", "expected", "pattern")
+_JSON_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    type(None): "null",
+}
+_EXPECTED = {
+    "bool": "true or false",
+    "dict": "an object",
+    "float": "a number",
+    "int": "a whole number",
+    "list": "a list",
+    "model": "an object",
+    "model_attributes": "an object",
+    "string": "text",
+}
+
+
+def faults(details: Sequence[Details], body_type: object) -> tuple[Fault, ...]:
+    """One fault for each of pydantic's errors; ``body_type`` is the wire type of the body."""
+    return tuple(_fault(error, body_type) for error in details)
+
+
+def called(path: Path) -> str:
+    """What people call a place: ``languages[0]`` for ``("languages", 0)``."""
+    last = max((i for i, part in enumerate(path) if isinstance(part, str)), default=None)
+    if last is None:
+        return "the body"
+    return f"{path[last]}{''.join(f'[{i}]' for i in path[last + 1 :])}"
+
+
+def _fault(error: Details, body_type: object) -> Fault:
+    source, *rest = error["loc"]
+    path: Path = tuple(rest)
+    name = called(path)
+    context = error.get("ctx", {})
+    limit = next((context[key] for key in _LIMITS if key in context), None)
+    value = error.get("input")
+    if error["type"] == "extra_forbidden":
+        limit = _known_keys(body_type, path[:-1]) if source == "body" else None
+    if error["type"] in ("missing", "value_error"):
+        value = None
+    problem = _sentence(error["type"], value, limit, error["msg"])
+    return Fault(
+        path,
+        problem if error["type"] == "value_error" else f"{name} {problem}",
+        value,
+        limit=limit,
+        parameter=name if source == "query" else "",
+    )
+
+
+def _sentence(kind: str, value: object, limit: object, message: str) -> str:
+    match kind:
+        case "missing":
+            return "is missing"
+        case "extra_forbidden" if isinstance(limit, tuple):
+            return f"is not a key here; known are {', '.join(limit)}"
+        case "extra_forbidden":
+            return "is not known here"
+        case "greater_than_equal":
+            return f"is {value}, below {limit}"
+        case "less_than_equal":
+            return f"is {value}, above {limit}"
+        case "too_long" | "string_too_long":
+            return f"has length {_length(value)}, the most is {limit}"
+        case "too_short" | "string_too_short":
+            return f"has length {_length(value)}, the least is {limit}"
+        case "literal_error":
+            return f"is {_shown(value)}, not one of {limit}"
+        case "value_error":
+            return message.removeprefix("Value error, ")
+    wanted = _EXPECTED.get(kind.removesuffix("_type"))
+    if wanted is not None:
+        return f"is {_shown(value)}, not {wanted}"
+    return f"is {_shown(value)}: {message[:1].lower()}{message[1:]}"
+
+
+def _length(value: object) -> object:
+    return len(value) if isinstance(value, str | list | dict) else "unknown"
+
+
+def _shown(value: object) -> str:
+    """A scalar as JSON would show it, with its kind; a container by its kind alone."""
+    kind = _JSON_NAMES.get(type(value), type(value).__name__)
+    if value is None or isinstance(value, dict | list):
+        return kind
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        brief = value if len(value) <= 60 else f"{value[:60]}…"
+        return f"{brief!r} ({kind})"
+    return str(value)
+
+
+def _known_keys(body_type: object, path: Path) -> tuple[str, ...] | None:
+    """Keys of the object at ``path`` of a body of this type."""
+    model = _model_in(body_type)
+    for part in path:
+        if model is None or isinstance(part, int):
+            continue
+        by_name = {f.alias or name: f for name, f in model.model_fields.items()}
+        if part not in by_name:
+            return None
+        model = _model_in(by_name[part].annotation)
+    if model is None:
+        return None
+    return tuple(f.alias or name for name, f in model.model_fields.items())
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The first wire type within ``annotation``: ``Target | None`` is about ``Target``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_model_in(argument) for argument in get_args(annotation))
+    return next((model for model in found if model is not None), None)

@@ -1,0 +1,94 @@
+"""The application: routes, middleware, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from service import logs
+from service.api import errors, health, openapi, routes
+from service.api.context import RequestContext
+from service.api.limits import BodyLimit
+from service.api.replies import ifonly_version
+from service.api.state import State, Workers
+from service.registry import Registry
+from service.settings import Settings
+
+
+def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+    """The service as an ASGI application.
+
+    ``registry`` is one that is loaded already; without it, the folder that the settings name is
+    loaded when the application starts, and nothing to serve keeps it from starting.
+    """
+    settings = settings or Settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        models = registry
+        if models is None:
+            models = Registry(settings.models)
+            await anyio.to_thread.run_sync(models.load)
+        workers = Workers(settings.workers, settings.max_waiting)
+        app.state.ifonly = State(settings, models, workers)
+        async with _refreshing(models, settings.refresh_seconds):
+            yield
+
+    app = openapi.Service(
+        title="ifonly",
+        summary="The smallest change that would have flipped a deployed model's decision.",
+        description=openapi.DESCRIPTION,
+        version=ifonly_version(),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=openapi.TAGS,
+        # The stock pages fetch their scripts from a network that a plant does not have.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.include_router(routes.router)
+    app.include_router(health.router)
+    errors.install(app)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestContext)  # added last, so outermost
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]:
+    """Look at the folder of models every few seconds, and at SIGHUP."""
+    wake = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    listening = False
+    if hangup is not None:
+        # Only a main thread may listen to signals.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(hangup, wake.set)
+            listening = True
+    task = asyncio.create_task(_refresh(registry, seconds or None, wake))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        if listening and hangup is not None:
+            loop.remove_signal_handler(hangup)
+
+
+async def _refresh(registry: Registry, seconds: float | None, wake: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), seconds)
+        wake.clear()
+        try:
+            await anyio.to_thread.run_sync(registry.refresh)
+        except Exception as error:  # whatever it was, the next look may go well
+            logs.logger.error("the models could not be refreshed: %s", logs.where(error))

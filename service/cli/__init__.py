@@ -1,0 +1,60 @@
+"""``ifonly``: the command line.
+
+Exit codes: 0 the question was answered, whatever the answer; 1 it could not be (no model, a
+broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong.
+Answers go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from models.errors import ModelError, UnknownModel
+from service import logs
+from service.api.errors import Refusal
+from service.cli import asking, folders, serving, training
+from service.cli.console import Failure, complain
+from service.errors import InvalidRequest, MalformedBody, ModelsNotFound
+
+app = typer.Typer(
+    name="ifonly",
+    help="The smallest change that would have flipped a deployed model's decision.",
+    epilog="Exit codes: 0 answered; 1 could not be answered; 2 the command or request is wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(serving.run)
+app.command("serve")(serving.serve)
+app.command("explain")(asking.explain)
+app.command("predict")(asking.predict)
+app.command("train")(training.train)
+app.add_typer(folders.app, name="models")
+
+
+def main() -> None:
+    """Run the command; an expected failure is one message and an exit code, no traceback."""
+    try:
+        app()
+    except MalformedBody as error:
+        complain(str(error))
+        sys.exit(2)
+    except InvalidRequest as error:
+        complain(*(fault.problem for fault in error.faults))
+        sys.exit(2)
+    except (Refusal, UnknownModel) as error:
+        complain(str(error))
+        sys.exit(2)
+    except (Failure, ModelError, ModelsNotFound) as error:
+        complain(str(error))
+        sys.exit(1)
+    except Exception as error:
+        if logs.logger.isEnabledFor(logging.DEBUG):
+            raise
+        complain(
+            f"failed: {type(error).__name__}: {error} (IFONLY_LOG_LEVEL=DEBUG shows where)",
+        )
+        sys.exit(1)

@@ -1,0 +1,101 @@
+"""What the service refuses.
+
+ServiceError
+├── MalformedBody             the body is no JSON text: line, column
+├── InvalidRequest            parts of a request are wrong: path, value, unit, limit of each
+├── TargetAlreadyMet          the factual is already in the target that the request names
+├── ContradictoryConstraints  the request's constraints leave nothing: which ones
+├── ModelsNotFound            the folder of models is missing or has no model that loads
+└── Overloaded                more questions are waiting than may wait
+
+What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
+known only to ``service.api.errors``, exit codes only to ``service.cli``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from explainers.answer import Prediction
+from explainers.constraints import Constraint
+
+Path = tuple[str | int, ...]
+"""Where in the request, from its root: ``("instance", "torque")``."""
+
+
+class ServiceError(Exception):
+    """Base of every error that ``service`` raises on purpose."""
+
+
+class MalformedBody(ServiceError):
+    """The body is not JSON text."""
+
+    def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
+        self.problem = problem
+        self.line = line
+        self.column = column
+        where = f" (line {line}, column {column})" if line is not None else ""
+        super().__init__(problem + where)
+
+
+class Part(StrEnum):
+    """The part of a request that is wrong."""
+
+    REQUEST = "request"
+    INSTANCE = "instance"
+    TARGET = "target"
+    CONSTRAINTS = "constraints"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong at one place of a request."""
+
+    path: Path
+    problem: str
+    """A sentence that names the field, the value, the unit and the limit."""
+    value: object = None
+    unit: str = ""
+    limit: object = None
+    parameter: str = ""
+    """Name of the query parameter, when it is not the body that is wrong."""
+
+
+class InvalidRequest(ServiceError):
+    """Parts of a request are wrong; every fault that was found is listed, at least one."""
+
+    def __init__(self, part: Part, faults: Sequence[Fault]) -> None:
+        self.part = part
+        self.faults = tuple(faults)
+        super().__init__("; ".join(f.problem for f in self.faults))
+
+
+class TargetAlreadyMet(ServiceError):
+    """The factual's own prediction is in the target that the request names."""
+
+    def __init__(self, prediction: Prediction) -> None:
+        self.prediction = prediction
+        super().__init__("the instance's own prediction is already in this target")
+
+
+class ContradictoryConstraints(ServiceError):
+    """Constraints, at least one of them the request's, that nothing can keep together."""
+
+    def __init__(self, constraints: Sequence[Constraint]) -> None:
+        self.constraints = tuple(constraints)
+        keys = " and ".join(c.origin.key for c in self.constraints)
+        super().__init__(f"nothing can keep {keys}{' together' if len(constraints) > 1 else ''}")
+
+
+class ModelsNotFound(ServiceError):
+    """There is nothing to serve; the message names the folder and each reason."""
+
+
+class Overloaded(ServiceError):
+    """More questions are waiting than may wait."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"{waiting} questions are waiting already; ask again in a second")

@@ -1,0 +1,152 @@
+"""The models that are served, each with its policy and its words, and how they are kept fresh."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainers.errors import InvalidPolicy
+from explainers.policy import Policy
+from explainers.search.portfolio import Portfolio, engines_for
+from explainers.wording import Wording
+from models.errors import SpecError
+from models.repository import DeployedModel, Refusal, Repository
+from models.schema import Decision, Schema
+from service.errors import ModelsNotFound
+from service.logs import logger
+
+SPEC = "spec.toml"
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One version of a model with everything that answering needs."""
+
+    deployed: DeployedModel
+    policy: Policy
+    wording: Wording
+    engine: Portfolio
+    spec_text: bytes
+    """``spec.toml`` as it was when the model was loaded."""
+
+    @property
+    def name(self) -> str:
+        return self.deployed.name
+
+    @property
+    def version(self) -> str:
+        return self.deployed.version
+
+    @property
+    def schema(self) -> Schema:
+        return self.deployed.spec.schema
+
+    @property
+    def decision(self) -> Decision:
+        return self.deployed.spec.decision
+
+
+def prepare(deployed: DeployedModel) -> ServedModel:
+    """Read the policy of a model that was just loaded.
+
+    Raises
+    ------
+    SpecError
+        If the policy breaks a rule; the folder is then refused like any other broken one.
+    """
+    file = f"{deployed.name}/{deployed.version}/{SPEC}"
+    spec = deployed.spec
+    text = (deployed.folder / SPEC).read_bytes()
+    if hashlib.sha256(text).hexdigest() != deployed.spec_sha256:
+        raise SpecError(file, "", "changed while it was read")
+    try:
+        policy = Policy.read(
+            spec.policy,
+            spec.schema,
+            spec.decision,
+            reference=deployed.reference,
+            plausibility=deployed.plausibility,
+        )
+        wording = Wording(spec.schema, spec.decision, policy.phrases or {})
+    except InvalidPolicy as error:
+        raise SpecError(file, error.key, error.problem) from error
+    engine = engines_for(deployed.form, spec.schema)
+    _warm(deployed, policy, engine)
+    return ServedModel(deployed, policy, wording, engine, text)
+
+
+def _warm(deployed: DeployedModel, policy: Policy, engine: Portfolio) -> None:
+    """Ask one question now, so that no request pays for compiled code or tables."""
+    rows = [example.row for example in deployed.examples]
+    if not rows and deployed.reference is not None:
+        rows = list(deployed.reference[:1])
+    if rows and deployed.spec.decision.desired is not None:
+        engine.warm(policy.problem(rows[0]), deployed.predictor)
+
+
+class Registry:
+    """The repository of models as the service uses it. Thread-safe: see :class:`Repository`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._repository: Repository[ServedModel] = Repository(root, prepare)
+
+    def load(self) -> None:
+        """Read every folder for the first time.
+
+        Raises
+        ------
+        ModelsNotFound
+            If there is no such folder, or nothing in it can be served.
+        """
+        try:
+            self._repository.load()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ModelsNotFound(f"{self.root} is no folder of models: {reason}") from None
+        if not self.names():
+            reasons = [f"\n{identity}: {r.reason}" for identity, r in self.refused.items()]
+            raise ModelsNotFound(f"{self.root} has no model that can be served{''.join(reasons)}")
+        self._log_refused({})
+
+    def refresh(self) -> None:
+        """Load what changed; what cannot be loaded is logged, and what it was stays served."""
+        before = self.refused
+        try:
+            changes = self._repository.refresh()
+        except OSError as error:
+            logger.warning(
+                "%s cannot be read (%s); what was loaded stays served", self.root, error.strerror
+            )
+            return
+        for what in ("loaded", "removed"):
+            for identity in getattr(changes, what):
+                logger.info("%s model %s", what, identity)
+        self._log_refused(before)
+
+    def _log_refused(self, before: Mapping[str, Refusal]) -> None:
+        for identity, refusal in self.refused.items():
+            if before.get(identity) != refusal:
+                logger.warning("refused model %s: %s", identity, refusal.reason)
+
+    @property
+    def refused(self) -> Mapping[str, Refusal]:
+        return self._repository.refused
+
+    def names(self) -> tuple[str, ...]:
+        return self._repository.names()
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        return self._repository.versions(name)
+
+    def get(self, name: str, version: str | None = None) -> ServedModel:
+        """A model; its latest version where none is named.
+
+        Raises
+        ------
+        UnknownModel
+            If no model of that name and version is served.
+        """
+        return self._repository.prepared(name, version)

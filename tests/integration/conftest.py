@@ -1,0 +1,64 @@
+"""A real service: uvicorn in a thread, on a free port, over the shipped and some small models."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from service.app import create_app
+from service.cli.serving import listen, url_of
+from service.settings import Settings, shipped_models
+from tests.integration.small_models import write_all
+
+
+@contextlib.contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """The URL of a service that answers until the block ends."""
+    config = uvicorn.Config(create_app(settings), lifespan="on", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while thread.is_alive() and not server.started:
+            time.sleep(0.01)
+        assert server.started, "the service did not start"
+        try:
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="session")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("repository")
+    shutil.copytree(shipped_models() / "milling-machine", root / "milling-machine")
+    return write_all(root)
+
+
+@pytest.fixture(scope="session")
+def service_url(repository: Path) -> Iterator[str]:
+    with serving(Settings(models=repository, workers=2, max_waiting=64)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(service_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service_url, timeout=60, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def alarm(client: httpx.Client) -> dict[str, object]:
+    """A shipped example for which the shipped model raises the alarm."""
+    described = client.get("/api/v1/models/milling-machine").json()
+    instance: dict[str, object] = described["examples"][0]["instance"]
+    return instance

@@ -1,0 +1,313 @@
+"""The command line as a process: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+
+from service.cli import main
+from service.settings import shipped_models
+
+FOLDER = shipped_models() / "milling-machine" / "1"
+ALARM = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))[0]["instance"]
+ROW = json.dumps(ALARM)
+
+
+def ifonly(*arguments: str, stdin: str | None = None, **environment: str) -> Any:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        env=clean | {"PYTHONUTF8": "1", "COLUMNS": "120"} | environment,
+    )
+
+
+@pytest.fixture
+def here(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Any]]:
+    """As :func:`ifonly`, in this process: a table of commands need not start Python each time."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    for name in [name for name in os.environ if name.startswith("IFONLY_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capfd.readouterr()
+        return SimpleNamespace(returncode=end.value.code, stdout=printed.out, stderr=printed.err)
+
+    yield run
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def refused(process: Any, code: int) -> str:
+    """stderr of a command that ended with ``code`` and printed no answer and no traceback."""
+    assert process.returncode == code, process.stderr
+    assert process.stdout == ""
+    assert "Traceback" not in process.stderr
+    text: str = process.stderr
+    return text
+
+
+def test_explain_prints_the_sentence_in_both_languages_and_a_table() -> None:
+    process = ifonly("explain", "--row", ROW)
+    assert process.returncode == 0, process.stderr
+    assert "Had the model read" in process.stdout
+    assert "모델" in process.stdout
+    assert "Nm" in process.stdout
+    assert "would be" in process.stdout
+    assert "normal" in process.stdout
+    assert process.stderr == ""
+
+
+def test_explain_prints_only_the_language_asked_for(here: Any) -> None:
+    process = here("explain", "--row", ROW, "--lang", "ko")
+    assert process.returncode == 0
+    assert "Had the model" not in process.stdout
+    assert "토크" in process.stdout
+
+
+def test_explain_json_is_the_apis_reply(client: httpx.Client) -> None:
+    options = ["--alternatives", "2", "--seed", "3", "--freeze", "torque", "--deadline-ms", "30000"]
+    process = ifonly("explain", "--row", ROW, "--json", "--model", "milling-machine", *options)
+    assert process.returncode == 0, process.stderr
+    body = {
+        "instance": ALARM,
+        "alternatives": 2,
+        "seed": 3,
+        "constraints": {"freeze": ["torque"]},
+        "deadline_ms": 30_000,
+    }
+    reply = client.post("/api/v1/models/milling-machine/explanations", json=body).json()
+    printed = json.loads(process.stdout)
+    del printed["id"], reply["id"]
+    assert printed == reply
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_row_comes_from_a_file_or_standard_input(tmp_path: Path, how: str) -> None:
+    file = tmp_path / "row.json"
+    file.write_text(ROW, encoding="utf-8")
+    row = str(file) if how == "file" else "-"
+    process = ifonly("predict", "--row", row, "--json", stdin=ROW)
+    assert process.returncode == 0, process.stderr
+    assert json.loads(process.stdout)["predictions"][0]["class"] == "failure"
+
+
+def test_a_target_can_be_written_short(here: Any) -> None:
+    process = here("explain", "--row", ROW, "--json", "--target", "normal>=0.9")
+    best = json.loads(process.stdout)["counterfactuals"][0]
+    assert best["prediction"]["probability"] >= 0.9
+
+
+def test_no_answer_is_an_answer(here: Any) -> None:
+    levers = ["process_temperature", "rotational_speed", "torque", "tool_wear"]
+    process = here("explain", "--row", ROW, *(f"--freeze={lever}" for lever in levers))
+    assert process.returncode == 0
+    assert "infeasible" in process.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--row", "{}"], ["instance has length 0"]),
+        (["--row", "{"], ["the row is not JSON", "line 1"]),
+        (["--row", json.dumps(ALARM | {"torque": 150})], ["150 Nm", "[0, 100] Nm"]),
+        (["--row", '{"torque": NaN}'], ["torque is NaN", "not a finite number"]),
+        (["--row", ROW, "--target", "gone"], ["'gone'", "'normal', 'failure'"]),
+        (["--row", ROW, "--target", "failure"], ["already in this target"]),
+        (["--row", ROW, "--freeze", "tork"], ["tork is not a feature"]),
+        (["--row", ROW, "--alternatives", "11"], ["11, above 10"]),
+        (["--row", ROW, "--deadline-ms", "0"], ["0, below 1"]),
+        (["--row", ROW, "--model", "other"], ["'other'", "milling-machine"]),
+        (["--row", ROW, "--version", "9"], ["'9'"]),
+        (
+            ["--row", ROW, "--freeze", "torque", "--constraints", '{"ranges": {"torque": [1, 2]}}'],
+            ["constraints.freeze.0", "constraints.ranges.torque"],
+        ),
+        ([], ["--row"]),
+        (["--row", ROW, "--lang", "de"], ["de"]),
+    ],
+)
+def test_a_wrong_request_ends_with_2_and_says_why(
+    here: Any, arguments: list[str], words: list[str]
+) -> None:
+    message = refused(here("explain", *arguments), 2)
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["explain", "--row", "no-such-file.json"], ["no-such-file.json", "No such file"]),
+        (["predict", "--row", ROW, "--models", "no-such-folder"], ["no-such-folder"]),
+        (["serve", "--models", "no-such-folder"], ["no-such-folder"]),
+        (["serve", "--host", "no.such.host.invalid", "--port", "0"], ["no.such.host.invalid"]),
+        (["models", "check", "no-such-folder"], ["no-such-folder"]),
+        (["serve", "--port", "70000"], ["port", "70000"]),
+    ],
+)
+def test_what_cannot_be_done_ends_with_1_and_says_why(
+    here: Any, arguments: list[str], words: list[str]
+) -> None:
+    message = refused(here(*arguments), 1)
+    for word in words:
+        assert word in message
+
+
+def test_several_models_need_a_name(here: Any, repository: Path) -> None:
+    message = refused(here("predict", "--row", ROW, "--models", str(repository)), 1)
+    assert "--model brittle | milling-machine | press | sorter" in message
+
+
+def test_models_lists_what_is_served_and_what_is_not(
+    here: Any, repository: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(repository / "press", tmp_path / "press")
+    (tmp_path / "broken" / "1").mkdir(parents=True)
+    (tmp_path / "broken" / "1" / "spec.toml").write_text("format = 7")
+    process = here("models", "--models", str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert "Press force / 프레스 힘" in process.stdout
+    assert "refused: broken/1" in process.stdout
+    listing = json.loads(here("models", "--models", str(tmp_path), "--json").stdout)
+    assert [m["name"] for m in listing["models"]] == ["press"]
+
+
+def test_models_check_says_whether_a_folder_would_be_served(
+    here: Any, repository: Path, tmp_path: Path
+) -> None:
+    good = here("models", "check", str(repository / "sorter" / "1"))
+    assert good.returncode == 0, good.stderr
+    assert "sorter 1 can be served" in good.stdout
+
+    bad = shutil.copytree(repository / "sorter", tmp_path / "sorter") / "1"
+    spec = (bad / "spec.toml").read_text()
+    (bad / "spec.toml").write_text(spec.replace("scale = 1.0", "scale = -1.0\ndirection = 3"))
+    message = refused(here("models", "check", str(bad)), 1)
+    assert "policy.features.size.scale" in message
+    assert "policy.features.size.direction" in message
+
+    (bad / "spec.toml").write_text(spec)
+    (bad / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    assert "LFS" in refused(here("models", "check", str(bad)), 1)
+
+
+def test_run_once_explains_a_real_alarm_in_both_languages_and_stops() -> None:
+    process = ifonly("run", "--once", "--port", "0")
+    assert process.returncode == 0, process.stderr
+    printed = process.stdout
+    for reading in (str(ALARM["torque"]), str(ALARM["air_temperature"]), "rpm"):
+        assert reading in printed
+    assert "밀링 머신 고장 경보" in printed
+    assert "Had the model read" in printed
+    assert "curl -s http://127.0.0.1:" in printed
+    assert "/api/v1/models/milling-machine/explanations" in printed
+
+
+def test_run_serves_on_until_it_is_stopped_and_ends_well() -> None:
+    with _started("run", "--port", "0") as (process, lines):
+        url = next(line for line in lines if line.startswith("Serving at ")).split()[2].rstrip(";")
+        reply = httpx.get(f"{url}/healthz/ready", trust_env=False)
+        assert reply.json() == {"status": "ready", "models": 1}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+
+
+def test_serve_logs_json_lines_if_asked_to_and_ends_well_at_sigterm() -> None:
+    environment = {"IFONLY_LOG_FORMAT": "json"}
+    with _started("serve", "--port", "0", stream="stderr", **environment) as (process, lines):
+        url = next(lines).split()[-1]
+        logged = []
+        for line in lines:
+            logged.append(json.loads(line))
+            if "startup complete" in logged[-1]["message"]:
+                break
+        body = {"instance": ALARM}
+        reply = httpx.post(
+            f"{url}/api/v1/models/milling-machine/predictions",
+            json=body,
+            headers={"X-Request-ID": "shift-3"},
+            trust_env=False,
+        )
+        assert reply.status_code == 200
+        process.terminate()
+        logged += [json.loads(line) for line in lines]
+        assert process.wait(30) == 0
+    (asked,) = [line for line in logged if line["request_id"] == "shift-3"]
+    assert (asked["method"], asked["status"], asked["level"]) == ("POST", 200, "INFO")
+    assert str(ALARM["torque"]) not in json.dumps(asked["message"])
+
+
+def test_a_port_that_is_taken_is_said_and_ends_with_1(here: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        for command in ("run", "serve"):
+            message = refused(here(command, "--port", port), 1)
+            assert f"port {port}" in message
+            assert "in use" in message
+            assert "--port" in message
+
+
+def test_train_without_its_extra_names_the_line_that_installs_it(tmp_path: Path) -> None:
+    (tmp_path / "xgboost.py").write_text("raise ImportError('not here', name='xgboost')")
+    process = ifonly(
+        "train", "--out", str(tmp_path / "out"), PYTHONPATH=f"{tmp_path}:{os.getcwd()}"
+    )
+    assert process.returncode == 1
+    assert "pip install 'ifonly[train]'" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not list((tmp_path / "out").rglob("*.onnx"))
+
+
+def test_train_does_not_overwrite_a_version(here: Any, tmp_path: Path) -> None:
+    pytest.importorskip("xgboost")
+    (tmp_path / "milling-machine" / "1").mkdir(parents=True)
+    message = refused(here("train", "--out", str(tmp_path)), 1)
+    assert "milling-machine" in message
+    assert "already" in message
+
+
+class _started:
+    """A command that keeps running, and the lines it prints; stopped in the end."""
+
+    def __init__(self, *arguments: str, stream: str = "stdout", **environment: str) -> None:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
+        pipes: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "service", *arguments],
+            **(pipes | {stream: subprocess.PIPE}),
+            text=True,
+            encoding="utf-8",
+            env=clean | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"} | environment,
+        )
+        self._lines = getattr(self._process, stream)
+
+    def __enter__(self) -> tuple[subprocess.Popen[str], Any]:
+        return self._process, self._lines
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()

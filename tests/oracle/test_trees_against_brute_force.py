@@ -1,0 +1,175 @@
+"""The exact engine on generated ONNX ensembles: its claim is what walking every row finds."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+
+from explainers.answer import AlreadyTarget, Infeasible, Recourse
+from explainers.constraints import Mask
+from explainers.deadline import Deadline
+from explainers.errors import NotEligible
+from explainers.explain import explain
+from explainers.policy import Policy
+from explainers.search.engine import Meter
+from explainers.search.trees.engine import Trees
+from explainers.search.trees.goals import goals_of
+from explainers.search.trees.leaves import read_leaves
+from explainers.search.trees.question import build_question
+from explainers.search.trees.reference import least_cost
+from explainers.target import Target
+from models.predictor import Scores
+from models.schema import Task
+from tests.support.bruteforce import Predicate
+from tests.support.checks import check_exact, normal, optimum
+from tests.support.deployed import Deployed, deployed_trees
+from tests.support.generated import SCHEMA, decision, factual
+from tests.support.kinds import KINDS, ConstraintKind
+from tests.support.questions import policy, question
+
+IMPATIENT = 1
+"""Boxes after which trees are merged: nearly every question then goes that way."""
+CASES = [(kind,) for kind in KINDS] + list(itertools.combinations(KINDS, 2))
+TASKS = tuple(Task)
+
+
+@cache
+def model(seed: int, task: Task) -> Deployed:
+    return deployed_trees(seed, task)
+
+
+@cache
+def engine(seed: int, task: Task, patience: int = 4_000) -> Trees:
+    return Trees(model(seed, task).form, SCHEMA, patience=patience)
+
+
+@pytest.mark.parametrize("kinds", CASES, ids=lambda kinds: " + ".join(k.name for k in kinds))
+def test_the_claim_is_what_walking_every_row_finds(kinds: Sequence[ConstraintKind]) -> None:
+    base = zlib.crc32(" ".join(k.name for k in kinds).encode()) % 100_000
+    asked = 0
+    for seed in range(base, base + 40):
+        task = TASKS[seed % 3]
+        which = seed % 20
+        problem, _, kept = question(kinds, seed, task)
+        predictor = model(which, task).predictor
+        answer = explain(problem, predictor, engine=engine(which, task))
+        if isinstance(answer, AlreadyTarget):
+            continue
+        best = optimum(problem, predictor, kept, normal(task))
+        check_exact(answer, best)
+        merging = explain(problem, predictor, engine=engine(which, task, IMPATIENT))
+        check_exact(merging, best)
+        asked += 1
+        if asked == 2:
+            break
+    assert asked
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_kernel_agrees_with_its_twin_in_plain_python(seed: int) -> None:
+    task = TASKS[seed % 3]
+    which = seed % 20
+    problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, task)
+    if problem.conflict is not None:
+        return  # no engine is asked
+    form, predictor = model(which, task).form, model(which, task).predictor
+    found = engine(which, task).search(
+        problem, Meter(predictor, Deadline.never()), Deadline.never()
+    )
+    leaves = read_leaves(form, SCHEMA)
+    goals = goals_of(problem.target, form, leaves.values.shape[1])
+    tables = engine(which, task)._tables_for(goals)
+    arrays = build_question(
+        problem, leaves.cells, form.columns, goals, leaves.base, [1e-4] * len(goals)
+    )
+    cost, _ = least_cost(
+        problem, tables, arrays, lambda row: bool(problem.target.met(predictor.score(row[None]))[0])
+    )
+    assert found.lower_bound == pytest.approx(cost)
+
+
+def likely_normal(scores: Scores) -> Mask:
+    return (1.0 - scores[:, 0] >= 0.55) & (1.0 - scores[:, 0] <= 0.9)
+
+
+def in_the_interval(scores: Scores) -> Mask:
+    return (scores[:, 0] >= -0.5) & (scores[:, 0] <= 0.25)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_probability_targets_are_exact(seed: int) -> None:
+    predictor = model(seed % 20, Task.BINARY).predictor
+    desired = Target(decision(Task.BINARY), 0, lower=0.55, upper=0.9)
+    problem = policy((), Task.BINARY).problem(factual(seed), desired)
+    answer = explain(problem, predictor, engine=engine(seed % 20, Task.BINARY))
+    if not isinstance(answer, AlreadyTarget):
+        _, _, kept = question((), seed)
+        check_exact(answer, optimum(problem, predictor, kept, likely_normal))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_score_intervals_are_exact(seed: int) -> None:
+    predictor = model(seed % 20, Task.REGRESSION).predictor
+    wanted = Target(decision(Task.REGRESSION), lower=-0.5, upper=0.25)
+    problem = policy((), Task.REGRESSION).problem(factual(seed), wanted)
+    answer = explain(problem, predictor, engine=engine(seed % 20, Task.REGRESSION))
+    if not isinstance(answer, AlreadyTarget):
+        _, _, kept = question((), seed)
+        check_exact(answer, optimum(problem, predictor, kept, in_the_interval))
+
+
+def leaves_one(levers: frozenset[int]) -> Predicate:
+    return lambda row, before: any(row[j] == before[j] for j in levers)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_each_alternative_is_exact_given_the_ones_before_it(seed: int) -> None:
+    task = TASKS[seed % 3]
+    predictor = model(seed % 20, task).predictor
+    problem = policy((), task).problem(factual(seed), alternatives=3)
+    answer = explain(problem, predictor, engine=engine(seed % 20, task))
+    if not isinstance(answer, Recourse):
+        return
+    _, _, kept = question((), seed, task)
+    for found in answer.counterfactuals:
+        assert found.gap == 0.0
+        assert found.cost == pytest.approx(optimum(problem, predictor, kept, normal(task)))
+        levers = frozenset(a.column for a in found.actions)
+        kept.append(leaves_one(levers))
+
+
+def test_a_plausibility_rule_makes_the_engine_ineligible_rather_than_being_dropped() -> None:
+    reference = np.array([factual(seed) for seed in range(30)])
+    table = {"plausibility": {"method": "knn", "k": 3, "max_distance": 0.3}}
+    plausible = Policy.read(table, SCHEMA, decision(Task.BINARY), reference=reference)
+    deployed = model(0, Task.BINARY)
+    problem = plausible.problem(reference[0])
+    with pytest.raises(NotEligible, match="Plausible"):
+        engine(0, Task.BINARY).search(
+            problem, Meter(deployed.predictor, Deadline.never()), Deadline.never()
+        )
+
+
+def test_a_deadline_leaves_a_bound_that_holds() -> None:
+    """The clock passes the deadline at every possible look, one after the other."""
+    task, which = Task.BINARY, 3
+    predictor = model(which, task).predictor
+    for seed in range(6):
+        problem, _, kept = question((), seed, task)
+        best = optimum(problem, predictor, kept, normal(task))
+        for looks in range(4):
+            ticks = itertools.count()
+            deadline = Deadline(looks, lambda ticks=ticks: next(ticks))
+            answer = explain(problem, predictor, engine=engine(which, task, 1), deadline=deadline)
+            if isinstance(answer, Recourse):
+                first = answer.counterfactuals[0]
+                assert best is not None
+                assert first.cost >= best - 1e-9
+                assert first.lower_bound is None or first.lower_bound <= best + 1e-9
+            elif isinstance(answer, Infeasible):
+                assert best is None

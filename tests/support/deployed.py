@@ -1,0 +1,35 @@
+"""Generated models, deployed: the predictor that serves them and the mathematics read from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.graph.forms import GraphForm
+from models.graph.reading import read_graph
+from models.onnx import OnnxPredictor, load_predictor
+from models.schema import Task
+from models.spec import Spec, parse_spec
+from tests.support.onnx_trees import spec_text, tree_model
+
+
+@dataclass(frozen=True)
+class Deployed:
+    spec: Spec
+    predictor: OnnxPredictor
+    form: GraphForm
+
+
+def deployed_trees(seed: int, task: Task) -> Deployed:
+    """A random ensemble of 1 to 24 trees of depth 1 to 4, as a deployed model."""
+    draw = np.random.default_rng(seed)
+    trees, depth = int(draw.integers(1, 25)), int(draw.integers(1, 5))
+    return deployed(tree_model(seed, task, trees, depth), spec_text(task))
+
+
+def deployed(model: bytes, spec_toml: str) -> Deployed:
+    spec = parse_spec(spec_toml.encode(), "spec.toml")
+    predictor = load_predictor(model, spec)
+    form = read_graph(predictor.model, predictor.encoding, predictor.columns)
+    return Deployed(spec, predictor, form)

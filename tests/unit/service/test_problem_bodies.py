@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from service.api.errors import (
+    INTERNAL_ERROR,
+    INVALID,
+    MAX_ERRORS,
+    PROBLEM_TYPES,
+    pointer,
+    problem_response,
+)
+from service.api.schema.problem import Problem
+from service.api.validation import called
+from service.errors import Fault, Part
+
+
+def body(*faults: Fault, detail: str = "wrong") -> dict[str, Any]:
+    response = problem_response("/x", INVALID[Part.REQUEST], detail, faults=faults)
+    parsed: dict[str, Any] = json.loads(bytes(response.body))
+    Problem.model_validate(parsed)  # as the OpenAPI document promises
+    return parsed
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ((), ""),
+        (("instance", "torque"), "/instance/torque"),
+        (("instances", 0, "a/b"), "/instances/0/a~1b"),
+        (("~", "/", ""), "/~0/~1/"),
+        (("토크",), "/토크"),
+    ],
+)
+def test_a_pointer_is_written_as_rfc_6901_says(path: tuple[str | int, ...], text: str) -> None:
+    assert pointer(path) == text
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [((), "the body"), ((3,), "the body"), (("a", "b"), "b"), (("a", "b", 2, 0), "b[2][0]")],
+)
+def test_a_place_is_called_by_its_last_name(path: tuple[str | int, ...], name: str) -> None:
+    assert called(path) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.5, 1.5),
+        (True, True),
+        ((0.0, math.inf), [0.0, None]),
+        (math.nan, None),
+        (10**400, None),
+        ({"a": 1, "b": 2}, "an object with 2 keys"),
+        ("x" * 10_000, "x" * 500 + "…"),
+        (list(range(1_000)), "list"),
+    ],
+)
+def test_any_value_is_quoted_as_json_of_bounded_size(value: object, shown: object) -> None:
+    (error,) = body(Fault(("a",), "wrong", value))["errors"]
+    if value == 10**400:
+        assert len(error["value"]) < 600
+    else:
+        assert error.get("value") == shown
+
+
+def test_no_more_errors_are_listed_than_can_be_read() -> None:
+    answered = body(*(Fault(("a", i), "wrong") for i in range(1_000)), detail="y" * 100_000)
+    assert len(answered["errors"]) == MAX_ERRORS
+    assert f"{MAX_ERRORS} of 1000" in answered["detail"]
+    assert len(answered["detail"]) < 1_000
+
+
+def test_a_query_parameter_has_a_name_and_no_pointer() -> None:
+    (error,) = body(Fault(("version",), "wrong", parameter="version"))["errors"]
+    assert error == {"parameter": "version", "detail": "wrong"}
+
+
+def test_every_kind_of_problem_has_a_type_of_its_own() -> None:
+    assert len({kind.uri for kind in PROBLEM_TYPES}) == len(PROBLEM_TYPES)
+    assert INTERNAL_ERROR in PROBLEM_TYPES
+    assert all(400 <= kind.status < 600 for kind in PROBLEM_TYPES)
