@@ -100,15 +100,28 @@ class Recourse:
 
 
 @dataclass(frozen=True)
+class Relaxation:
+    """What would do if one constraint were lifted."""
+
+    lifted: Constraint
+    counterfactual: Counterfactual
+    """Allowed by all the other constraints, and in the target."""
+
+
+@dataclass(frozen=True)
 class Infeasible:
     """Proven: no allowed row is in the target."""
 
     prediction: Prediction
     blocked_by: tuple[Constraint, ...]
-    """Constraints that together leave nothing that is in the target; may be all of them."""
+    """Constraints that alone leave nothing in the target, and without any one of them
+    something is; empty where the values that can be set at all leave nothing."""
     work: Work
     best: Prediction | None = None
     """The allowed prediction nearest to the target, where one was scored."""
+    relaxation: Relaxation | None = None
+    """The cheapest way out that lifts one constraint; None where lifting one is not enough, or
+    the time was up."""
 
     @property
     def status(self) -> Status:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,15 +14,20 @@ from explainers.answer import (
     Infeasible,
     Prediction,
     Recourse,
+    Relaxation,
     Unknown,
     Work,
 )
+from explainers.blocking import blocking_set, without
+from explainers.constraints import Constraint
 from explainers.deadline import Deadline
+from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
 from explainers.verify import Rejection, predicted, verify
 from models.predictor import Predictor
+from models.schema import Kind
 
 NEVER = Deadline.never()
 
@@ -49,56 +55,116 @@ def explain(
     >>> answer.counterfactuals[0].actions                             # doctest: +SKIP
     (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
     """
-    engine = engine or Blackbox()
+    meter = Meter(predictor, deadline)
+    asking = _Asking(engine or Blackbox(), meter, predictor, deadline)
     scores = predictor.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
-    meter = Meter(predictor, deadline)
     if problem.target.met(scores)[0]:
         return AlreadyTarget(prediction, Work("none", 1, 1))
     if problem.conflict is not None:
-        return Infeasible(prediction, problem.conflict, Work("propagation", 1, 1))
+        relaxation = asking.cheapest_relaxation(problem, problem.conflict)
+        work = asking.work(Outcome(np.empty((0, 0)), engine="propagation"), deadline.expired())
+        return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
 
-    found: list[Counterfactual] = []
-    question, deadline_hit = problem, False
-    while True:
-        outcome = engine.search(question, meter, deadline)
-        deadline_hit |= outcome.deadline_hit
-        counterfactual = _first_verified(question, predictor, outcome)
-        if counterfactual is None:
-            break
-        found.append(counterfactual)
-        if len(found) == problem.alternatives:
-            break
+    first, outcome = asking.best(problem)
+    if first is None:
+        return asking.nothing(problem, prediction, outcome)
+    found, deadline_hit = [first], outcome.deadline_hit
+    question = problem
+    while len(found) < problem.alternatives:
         deadline_hit |= deadline.expired()
-        if deadline_hit:
+        question = question.excluding(frozenset(a.column for a in found[-1].actions))
+        if deadline_hit or question.conflict is not None:
             break
-        question = question.excluding(frozenset(a.column for a in counterfactual.actions))
-        if question.conflict is not None:
+        further, another = asking.best(question)
+        deadline_hit |= another.deadline_hit
+        if further is None:
             break
-    # The factual and each published row are scored once outside the search.
-    name = outcome.engine or engine.name
-    work = Work(name, meter.rows + 1 + len(found), meter.runs + 1 + len(found), deadline_hit)
-    if found:
-        return Recourse(prediction, tuple(found), work)
-    return _nothing(problem, prediction, outcome, work)
+        found.append(further)
+    return Recourse(
+        prediction,
+        tuple(asking.with_ranges(problem, counterfactual) for counterfactual in found),
+        asking.work(outcome, deadline_hit),
+    )
 
 
-def _first_verified(
-    problem: Problem, predictor: Predictor, outcome: Outcome
-) -> Counterfactual | None:
-    """The cheapest proposal that holds. If a cheaper one did not, the engine erred somewhere,
-    so its bound is not repeated."""
-    for rank, row in enumerate(outcome.candidates):
-        verified = verify(problem, predictor, row)
-        if not isinstance(verified, Rejection):
-            bound = outcome.lower_bound if rank == 0 else None
-            return replace(verified, lower_bound=bound)
-    return None
+@dataclass
+class _Asking:
+    """One question's engine, model and clock."""
 
+    engine: Engine
+    meter: Meter
+    predictor: Predictor
+    deadline: Deadline
+    verified: int = 0
+    """Rows that were scored outside the search, besides the factual."""
 
-def _nothing(problem: Problem, prediction: Prediction, outcome: Outcome, work: Work) -> Answer:
-    decision = problem.target.decision
-    best = None if outcome.nearest is None else predicted(decision, outcome.nearest)
-    if outcome.is_infeasible and not len(outcome.candidates):
-        return Infeasible(prediction, problem.constraints, work, best)
-    return Unknown(prediction, work, best)
+    def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
+        """The cheapest proposal that holds. If a cheaper one did not, the engine erred
+        somewhere, so its bound is not repeated."""
+        outcome = self.engine.search(problem, self.meter, self.deadline)
+        for rank, row in enumerate(outcome.candidates):
+            self.verified += 1
+            verified = verify(problem, self.predictor, row)
+            if not isinstance(verified, Rejection):
+                bound = outcome.lower_bound if rank == 0 else None
+                return replace(verified, lower_bound=bound), outcome
+        return None, outcome
+
+    def with_ranges(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
+        """Each action of a number with the values that would do as well."""
+        row = np.array(counterfactual.row)
+        actions = []
+        for action in counterfactual.actions:
+            if problem.schema.features[action.column].kind is not Kind.NOMINAL:
+                try:
+                    ends = self.engine.sufficient_range(problem, self.meter, row, action.column)
+                    action = replace(action, sufficient_range=ends)
+                except DeadlineReached:
+                    pass  # the answer stands without it
+            actions.append(action)
+        return replace(counterfactual, actions=tuple(actions))
+
+    def nothing(self, problem: Problem, prediction: Prediction, outcome: Outcome) -> Answer:
+        if not outcome.is_infeasible or len(outcome.candidates):
+            best = self._nearest(problem, outcome, proven=False)
+            return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
+        blocked_by = blocking_set(problem, self._reaches)
+        relaxation = self.cheapest_relaxation(problem, blocked_by)
+        best = self._nearest(problem, outcome, proven=True)
+        work = self.work(outcome, self.deadline.expired())
+        return Infeasible(prediction, blocked_by, work, best, relaxation)
+
+    def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
+        scores = outcome.nearest
+        if scores is None and proven and not self.deadline.expired():
+            scores = self.engine.nearest(problem, self.meter, self.deadline)
+        return None if scores is None else predicted(problem.target.decision, scores)
+
+    def _reaches(self, problem: Problem) -> bool | None:
+        if problem.conflict is not None:
+            return False
+        if self.deadline.expired():
+            return None
+        outcome = self.engine.search(problem, self.meter, self.deadline)
+        if len(outcome.candidates):
+            return True
+        return False if outcome.is_infeasible else None
+
+    def cheapest_relaxation(
+        self, problem: Problem, blocked_by: Sequence[Constraint]
+    ) -> Relaxation | None:
+        """Only a member of every blocking set can be enough by itself, so of this one too."""
+        found = []
+        for lifted in blocked_by:
+            relaxed = without(problem, lifted)
+            if relaxed.conflict is None and not self.deadline.expired():
+                counterfactual, _ = self.best(relaxed)
+                if counterfactual is not None:
+                    found.append(Relaxation(lifted, counterfactual))
+        return min(found, key=lambda r: r.counterfactual.cost, default=None)
+
+    def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
+        extra = 1 + self.verified
+        name = outcome.engine or self.engine.name
+        return Work(name, self.meter.rows + extra, self.meter.runs + extra, deadline_hit)

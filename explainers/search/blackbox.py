@@ -21,11 +21,11 @@ from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.ball import ball
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, Outcome, range_by_asking
 from explainers.search.ladder import Ladder
 from explainers.search.pool import BudgetSpent, Pool, Tried
 from explainers.space import changed
-from models.predictor import Row, Rows
+from models.predictor import Row, Rows, Scores
 
 SINGLE_ROWS = 12_288
 PAIR_ROWS = 8_192
@@ -69,6 +69,14 @@ class Blackbox:
         except DeadlineReached:
             deadline_hit = True
         return Outcome(pool.rows, bound, pool.nearest, deadline_hit)
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        return None  # noted while searching
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        return range_by_asking(problem, meter, row, column)
 
 
 def _prove(pool: Pool, most: int) -> float | None:

@@ -10,8 +10,10 @@ import numpy as np
 
 from explainers.deadline import Deadline
 from explainers.problem import Problem
-from models.predictor import Predictor, Rows, Scores
+from explainers.space import Values
+from models.predictor import Predictor, Row, Rows, Scores
 
+FIRST_BLOCK = 32
 ROWS_PER_RUN = 16_384
 """Most rows of one model call; between calls the deadline is looked at."""
 
@@ -54,8 +56,54 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        """Cheapest rows found. ``problem.conflict`` is None. Deterministic but for the deadline."""
+        """Cheapest rows found. ``problem.conflict`` is None. Deterministic but for the deadline.
+
+        Raises
+        ------
+        NotEligible
+            If this engine cannot keep a constraint or read the model.
+        """
         ...
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        """Scores, ``(1, n_outputs)``, of the allowed row that comes nearest to the target where
+        none is in it; None if the search has said it already or it cannot be told in time."""
+        ...
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        """As :func:`range_by_asking`; an engine that knows the model need not ask it."""
+        ...
+
+
+def range_by_asking(problem: Problem, meter: Meter, row: Row, column: int) -> tuple[float, float]:
+    """The widest run of settable values around ``row[column]`` with which, everything else as in
+    ``row``, every rule holds and the prediction stays in the target; ends included.
+
+    Walks outward from the value in blocks that double, one model call a block and side.
+    """
+    values = problem.axes[column].values()
+    at = int(np.flatnonzero(values == row[column])[0])
+    below = _holding(problem, meter, row, column, values[:at][::-1])
+    above = _holding(problem, meter, row, column, values[at + 1 :])
+    return float(values[at - below]), float(values[at + above])
+
+
+def _holding(problem: Problem, meter: Meter, row: Row, column: int, values: Values) -> int:
+    """How many of ``values``, in order, hold before one does not."""
+    start, block = 0, FIRST_BLOCK
+    while start < len(values):
+        rows = np.repeat(row[None, :], len(values[start : start + block]), axis=0)
+        rows[:, column] = values[start : start + block]
+        holds = problem.allowed(rows)
+        stop = int(np.argmin(holds)) if not holds.all() else len(rows)
+        if stop:
+            holds[:stop] &= problem.target.met(meter.score(rows[:stop]))
+        if not holds.all():
+            return start + int(np.argmin(holds))
+        start, block = start + block, 2 * block
+    return len(values)
 
 
 class Meter:

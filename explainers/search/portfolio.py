@@ -16,7 +16,7 @@ from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
 from explainers.search.trees.engine import Trees
 from models.graph.forms import GraphForm
-from models.predictor import Predictor
+from models.predictor import Predictor, Row, Scores
 from models.schema import Schema
 
 EXACT_SHARE = 0.8
@@ -68,6 +68,22 @@ class Portfolio:
             if best.is_proven(problem) or deadline.expired():
                 break
         return best
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        for engine in self.engines:
+            with suppress(NotEligible):
+                found = engine.nearest(problem, meter, deadline)
+                if found is not None:
+                    return found
+        return None
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        for engine in self.engines[:-1]:
+            with suppress(NotEligible):
+                return engine.sufficient_range(problem, meter, row, column)
+        return self.engines[-1].sufficient_range(problem, meter, row, column)
 
 
 def _better(problem: Problem, one: Outcome, other: Outcome) -> Outcome:

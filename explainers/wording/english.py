@@ -96,6 +96,10 @@ class English:
         rest = [f"and {count(more, LANGUAGE)} more"] if more else []
         return f"What stands in the way: {'; '.join([*constraints, *rest])}."
 
+    def lifted(self, constraint: str, counterfactual: str) -> str:
+        """What would do without one constraint: a statement, never advice to lift it."""
+        return f"Were it not that {constraint}: {_uncapital(counterfactual)}"
+
     def unknown(self, outcome: Outcome, rows: int | None) -> str:
         """``rows`` scored, or None where the time ran out."""
         said = self._said(outcome)
@@ -204,6 +208,10 @@ def _at_least(odds: Odds) -> str:
     if low and high:
         return _interval(odds.bounds)
     return f"of at least {low}" if low else f"of at most {high}"
+
+
+def _uncapital(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _capital(sentence: str) -> str:

@@ -97,6 +97,10 @@ class Korean:
         rest = [f"그 밖에 {count(more, LANGUAGE)}건"] if more else []
         return f"이를 막는 제약은 다음과 같습니다: {'; '.join([*constraints, *rest])}."
 
+    def lifted(self, constraint: str, counterfactual: str) -> str:
+        """What would do without one constraint: a statement, never advice to lift it."""
+        return f"'{constraint}'이라는 제약만 없다면 다음과 같습니다: {counterfactual}"
+
     def unknown(self, outcome: Outcome, rows: int | None) -> str:
         """``rows`` scored, or None where the time ran out."""
         spent = (

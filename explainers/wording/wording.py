@@ -80,13 +80,17 @@ class Wording:
                 best = found[0]
                 said = self.counterfactual(best, language, target=target)
                 return f"{said} {_claim(voice.grammar, best, work.deadline_hit)}"
-            case Infeasible(blocked_by=constraints, best=nearest):
+            case Infeasible(blocked_by=constraints, best=nearest, relaxation=way_out):
                 parts = [voice.grammar.infeasible(voice.aim(target, answer.prediction))]
                 if constraints:
                     named = [voice.limits.say(c) for c in constraints[:MAX_BLOCKERS]]
                     more = max(0, len(constraints) - MAX_BLOCKERS)
                     parts.append(voice.grammar.blocked(named, more))
-                return " ".join([*parts, *voice.closest(nearest, target)])
+                parts += voice.closest(nearest, target)
+                if way_out is not None:
+                    said = self.counterfactual(way_out.counterfactual, language, target=target)
+                    parts.append(voice.grammar.lifted(voice.limits.say(way_out.lifted), said))
+                return " ".join(parts)
             case Unknown(work=work, best=nearest):
                 outcome = voice.aim(target, answer.prediction)
                 rows = None if work.deadline_hit else work.rows

@@ -9,10 +9,12 @@ from typing import Any
 
 from models.errors import GraphError, SpecError
 from models.graph import feature_thresholds
+from models.graph.checking import check_reading
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
 from models.graph.refusal import UnreadableGraph
 from models.onnx import OnnxPredictor, load_plausibility, load_predictor
+from models.onnx.trial import trial_rows
 from models.predictor import Rows
 from models.repository.deployed import DeployedModel, Example
 from models.repository.reference import read_examples, read_reference
@@ -77,7 +79,8 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
     _check_names(spec, folder)
     model_bytes = folder.need(MODEL, "it is the model")
     predictor = _graph(folder, MODEL, model_bytes, spec, threads)
-    form, form_refusal = _form(predictor)
+    reference = _reference(folder, spec)
+    form, form_refusal = _form(predictor, spec, reference)
     return DeployedModel(
         name=spec.name,
         version=spec.version,
@@ -86,7 +89,7 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
         model_sha256=predictor.sha256,
         spec_sha256=spec.sha256,
         folder=path,
-        reference=_reference(folder, spec),
+        reference=reference,
         plausibility=_plausibility(folder, spec, threads),
         examples=_examples(folder, spec),
         parity=_parity(folder, predictor.sha256),
@@ -96,11 +99,17 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
     )
 
 
-def _form(predictor: OnnxPredictor) -> tuple[GraphForm | None, str]:
+def _form(
+    predictor: OnnxPredictor, spec: Spec, reference: Rows | None
+) -> tuple[GraphForm | None, str]:
+    """The graph as mathematics, tried against ONNX Runtime; or why there is none."""
+    rows = trial_rows(spec.schema) if reference is None else reference
     try:
-        return read_graph(predictor.model, predictor.encoding, predictor.columns), ""
+        form = read_graph(predictor.model, predictor.encoding, predictor.columns)
+        check_reading(form, predictor, rows)
     except UnreadableGraph as refusal:
         return None, str(refusal)
+    return form, ""
 
 
 def _check_names(spec: Spec, folder: Folder) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from explainers.answer import (
     Action,
+    Answer,
     Counterfactual,
     Effect,
     Infeasible,
@@ -103,6 +104,7 @@ class Speaker:
                 assumptions.PREDICTION_IS_EXACT,
             ),
             blocked_by=[self.constraint(c) for c in blocking],
+            relaxation=self._relaxation(answer, problem.target),
             best_prediction=None if best is None else self.prediction(best),
             provenance=wire.Provenance(
                 **self.reference().model_dump(),
@@ -179,6 +181,14 @@ class Speaker:
         if last in self._model.schema:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
+
+    def _relaxation(self, answer: Answer, target: Target) -> wire.Relaxation | None:
+        if not isinstance(answer, Infeasible) or answer.relaxation is None:
+            return None
+        return wire.Relaxation(
+            lifted=self.constraint(answer.relaxation.lifted),
+            counterfactual=self._counterfactual(1, answer.relaxation.counterfactual, target),
+        )
 
     def _counterfactual(
         self, rank: int, found: Counterfactual, target: Target

@@ -164,7 +164,7 @@ def test_a_deadline_leaves_a_bound_that_holds() -> None:
         best = optimum(problem, predictor, kept, normal(task))
         for looks in range(4):
             ticks = itertools.count()
-            deadline = Deadline(looks, lambda ticks=ticks: next(ticks))
+            deadline = Deadline(looks, ticks.__next__)
             answer = explain(problem, predictor, engine=engine(which, task, 1), deadline=deadline)
             if isinstance(answer, Recourse):
                 first = answer.counterfactuals[0]

@@ -55,10 +55,10 @@ class Stumps:
             )
             total += leaves[2 * first + second]
         if self.task is Task.BINARY:
-            return 1.0 / (1.0 + np.exp(-total))
+            return np.asarray(1.0 / (1.0 + np.exp(-total)))
         if self.task is Task.MULTICLASS:
             powers = np.exp(total - total.max(axis=1, keepdims=True))
-            return powers / powers.sum(axis=1, keepdims=True)
+            return np.asarray(powers / powers.sum(axis=1, keepdims=True))
         return total
 
 

@@ -7,6 +7,7 @@ all occur; loaded through the same door as any deployed model.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import onnx
@@ -81,7 +82,7 @@ def tree_model(seed: int, task: Task, trees: int = 10, depth: int = 3) -> bytes:
     for tree in range(trees):
         outputs = tuple(range(n_outputs)) if shared else (tree % n_outputs,)
         _grow(nodes, draw, tree, depth, outputs)
-    common = {
+    common: dict[str, Any] = {
         "nodes_treeids": nodes.tree,
         "nodes_nodeids": nodes.node,
         "nodes_featureids": nodes.feature,
@@ -106,7 +107,7 @@ def tree_model(seed: int, task: Task, trees: int = 10, depth: int = 3) -> bytes:
             target_weights=nodes.leaf_weight,
             **common,
         )
-        outputs = [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])]
+        results = [helper.make_tensor_value_info("value", TensorProto.FLOAT, [None, 1])]
     else:
         labels = [0, 1, 2] if task is Task.MULTICLASS else [0, 1]
         node = helper.make_node(
@@ -122,7 +123,7 @@ def tree_model(seed: int, task: Task, trees: int = 10, depth: int = 3) -> bytes:
             class_weights=nodes.leaf_weight,
             **common,
         )
-        outputs = [
+        results = [
             helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, len(labels)]),
         ]
@@ -130,12 +131,12 @@ def tree_model(seed: int, task: Task, trees: int = 10, depth: int = 3) -> bytes:
         [node],
         "generated",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, len(COLUMNS)])],
-        outputs,
+        results,
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def spec_text(task: Task) -> str:

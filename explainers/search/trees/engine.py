@@ -17,17 +17,18 @@ from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
 from explainers.search.trees import kernel
 from explainers.search.trees.goals import Goal, goals_of
-from explainers.search.trees.incumbent import find_incumbent
+from explainers.search.trees.incumbent import find_incumbent, line_totals
 from explainers.search.trees.leaves import Leaves, read_leaves
 from explainers.search.trees.merge import merged
 from explainers.search.trees.question import Question, build_question
 from explainers.search.trees.tables import Tables, build_tables
 from explainers.target import Target
 from models.graph.forms import GraphForm
-from models.predictor import Predictor
+from models.predictor import Predictor, Row, Scores
 from models.schema import Schema
 
 STACK = 1_024
+NEAREST_STEPS = 16
 WARM_SECONDS = 10.0
 """For the search of a question that is asked to warm up; compiling may take longer."""
 MOST_TARGETS = 256
@@ -104,6 +105,30 @@ class Trees:
         self._tables: dict[tuple[bytes, ...], Tables] = {}
         self._lock = Lock()
 
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        tables, question = self._asked(problem)
+        return _Search(problem, meter, deadline, tables, question, self._patience).nearest()
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        """From the tables: the model is asked only within rounding of the target's edge."""
+        t, q = self._asked(problem)
+        values = q.value[q.off[column] : q.off[column + 1]]
+        totals = line_totals(t, q, q.positions(row))[:, t.cells[column] + q.cells(column)]
+        over = totals - q.limit[:, None]
+        holds = (over <= q.band[:, None]).all(axis=0)
+        unsure = np.flatnonzero(holds & (over >= -q.band[:, None]).any(axis=0))
+        rows = np.repeat(row[None, :], len(values), axis=0)
+        rows[:, column] = values
+        if len(unsure):
+            holds[unsure] = problem.target.met(meter.score(rows[unsure]))
+        at = int(np.flatnonzero(values == row[column])[0])
+        first, last = _run_around(holds, at)
+        holds[first : last + 1] = problem.allowed(rows[first : last + 1])
+        first, last = _run_around(holds, at)
+        return float(values[first]), float(values[last])
+
     def warm(self, problem: Problem, predictor: Predictor) -> None:
         """Compile the kernel, the merging of trees included, and build the tables for the
         target of ``problem``."""
@@ -171,6 +196,15 @@ class Trees:
         return len(starts) * 2.0**-24 * total
 
 
+def _run_around(holds: npt.NDArray[np.bool_], at: int) -> tuple[int, int]:
+    """First and last index of the run of true values that ``at`` is in; ``at`` alone counts."""
+    before = np.flatnonzero(~holds[:at])
+    after = np.flatnonzero(~holds[at + 1 :])
+    first = int(before[-1]) + 1 if len(before) else 0
+    last = at + int(after[0]) if len(after) else len(holds) - 1
+    return first, last
+
+
 def _tables_of(leaves: Leaves, goals: Sequence[Goal]) -> Tables:
     """One group of trees for each goal, without the trees that a goal does not read."""
     sizes = np.diff(leaves.trees)
@@ -224,10 +258,41 @@ class _Search:
                 self._prove()
         except DeadlineReached:
             deadline_hit = True
-        rows = np.empty((0, len(self._problem.schema)))
+        bound = min(self._bound, self._best)
         if self._positions is not None:
-            rows = self._question.row(self._positions)[None, :]
-        return Outcome(rows, min(self._bound, self._best), deadline_hit=deadline_hit)
+            return Outcome(self._question.row(self._positions)[None, :], bound, None, deadline_hit)
+        rows = np.empty((0, len(self._problem.schema)))
+        return Outcome(rows, bound, None, deadline_hit)
+
+    def nearest(self) -> Scores | None:
+        """Scores of the allowed row that comes nearest to the target, by halving what all limits
+        must be loosened by; None if no row is allowed or the time is up."""
+        t, q, arena = self._tables, self._question, Arena.of(self._tables)
+        nearest, short, missing = None, 0.0, math.inf
+        for _ in range(NEAREST_STEPS):
+            loosened = q._replace(limit=q.limit + 0.5 * (short + min(missing, 1e300)))
+            kernel.start(t, loosened, arena, math.inf)
+            while kernel.search(t, loosened, arena, 256) == kernel.MORE:
+                if arena.ints[kernel.HAS_BEST] or arena.ints[kernel.NODES] >= self._patience:
+                    break
+            if self._deadline.expired():
+                return None
+            if arena.ints[kernel.HAS_BEST]:
+                nearest = q.row(arena.best)[None, :]
+                missing = self._over(nearest[0])
+            elif nearest is None:
+                return None
+            else:
+                short = 0.5 * (short + missing)
+        return None if nearest is None else self._meter.score(nearest)
+
+    def _over(self, row: Row) -> float:
+        """How far the row's sums are above their limits, the worst of them."""
+        totals = line_totals(self._tables, self._question, self._question.positions(row))
+        column = int(np.argmax(self._question.size > 1))
+        cell = self._tables.cells[column] + self._question.cells(column)
+        at = self._question.positions(row)[column]
+        return float((totals[:, cell[at]] - self._question.limit).max())
 
     def _prove(self) -> None:
         t, q = self._tables, self._question

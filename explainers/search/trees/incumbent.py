@@ -52,6 +52,15 @@ def _lines(t: Any, q: Any, at: Any, totals: Any) -> None:
                 totals[g, cell] += totals[g, cell - 1]
 
 
+@compiled
+def line_totals(t: Any, q: Any, at: Any) -> Any:
+    """Score of every goal at every cell of every line through ``at``: ``(n_goals, n_cells)``;
+    0 for a feature that has one value."""
+    totals = np.empty((len(q.limit), t.cells[len(q.size)]))
+    _lines(t, q, at, totals)
+    return totals
+
+
 @inner
 def _missing_by(q: Any, totals: Any, cell: int) -> float:
     """How far a cell of a line is from the target; 0 inside, rounding aside."""

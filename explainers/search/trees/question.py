@@ -83,6 +83,23 @@ class Question(NamedTuple):
     reads: npt.NDArray[np.int64]
     read: npt.NDArray[np.int64]
 
+    def positions(self, row: Row) -> npt.NDArray[np.int64]:
+        """Where each value of ``row`` stands on its axis."""
+        return np.array(
+            [
+                int(np.flatnonzero((own == value) | (np.isnan(own) & np.isnan(value)))[0])
+                for own, value in zip(self._axes(), row, strict=True)
+            ],
+            dtype=np.int64,
+        )
+
+    def _axes(self) -> list[npt.NDArray[np.float64]]:
+        return np.split(self.value, self.off[1:-1])
+
+    def cells(self, column: int) -> npt.NDArray[np.int32]:
+        """Cell of each position of one axis, counted from the feature's first."""
+        return np.asarray(self.cell[self.off[column] : self.off[column + 1]])
+
     def row(self, positions: npt.NDArray[Any]) -> Row:
         return np.asarray(self.value[self.off[:-1] + positions])
 

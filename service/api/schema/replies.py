@@ -160,6 +160,13 @@ class Work(Wire):
     deadline_ms: int = Field(description="Time that the search was given.")
 
 
+class Relaxation(Wire):
+    """What would do if one constraint were lifted; to be weighed, not done."""
+
+    lifted: Constraint
+    counterfactual: Counterfactual
+
+
 class ExplanationReply(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPLANATION.reply]})
 
@@ -175,6 +182,11 @@ class ExplanationReply(Wire):
     text: Text
     assumptions: list[Text]
     blocked_by: list[Constraint] = Field(description="Only when infeasible: what leaves nothing.")
+    relaxation: Relaxation | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only when infeasible: the cheapest way out that lifts one constraint.",
+    )
     best_prediction: Prediction | None = Field(
         None,
         exclude_if=is_none,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.engine import Engine, Meter, Outcome, range_by_asking
 from models.predictor import Row, Rows, Scores
 from models.schema import Task
 from tests.support.generated import SCHEMA, Stumps, decision
@@ -32,7 +33,7 @@ class Hot:
         return 1 / (1 + np.exp(-(rows[:, [0]] + rows[:, [1]] / 50 - 2.0)))
 
 
-def ask(table: dict | None = None, request: dict | None = None, **options: object) -> Problem:
+def ask(table: dict | None = None, request: dict | None = None, **options: Any) -> Problem:
     policy = Policy.read(table or {}, SCHEMA, decision(Task.BINARY))
     return policy.problem(ALARM, constraints=read_constraints(request or {}, SCHEMA), **options)
 
@@ -120,9 +121,9 @@ def test_a_deadline_in_the_middle_keeps_what_was_found() -> None:
 
 
 def test_a_budget_of_rows_is_kept() -> None:
-    problem = replace(ask(), max_rows=300)
-    answer = explain(problem, Hot(), engine=Blackbox(enumerable=0))
-    assert answer.work.rows <= 300 + 2
+    meter = Meter(Hot(), Deadline.never())
+    Blackbox(enumerable=0).search(replace(ask(), max_rows=300), meter, Deadline.never())
+    assert 0 < meter.rows <= 300
 
 
 @dataclass
@@ -153,6 +154,14 @@ class Proposing:
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
         return Outcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        return None
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        return range_by_asking(problem, meter, row, column)
 
 
 def moved(**values: float) -> Row:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 
-from explainers.constraints import Immutable, NotMissing, OnlyTo, Plausible, Settable
+from explainers.constraints import (
+    Immutable,
+    NotMissing,
+    OnlyTo,
+    Plausible,
+    Range,
+    Settable,
+)
 from explainers.errors import InvalidPolicy, InvalidTarget
 from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
@@ -20,7 +28,7 @@ from tests.support.generated import SCHEMA, Stumps, decision, factual
 REFERENCE = np.array([factual(seed) for seed in range(60)])
 
 
-def read(table: dict, **more: object) -> Policy:
+def read(table: dict, **more: Any) -> Policy:
     return Policy.read(table, SCHEMA, decision(Task.BINARY), **more)
 
 
@@ -114,6 +122,7 @@ def test_a_broken_request_names_key_value_and_limit(table: dict, problem: str) -
 
 def test_open_ended_ranges_are_open() -> None:
     (only,) = read_constraints({"ranges": {"speed": [None, 40]}}, SCHEMA)
+    assert isinstance(only, Range)
     assert (only.lower, only.upper) == (-math.inf, 40.0)
 
 

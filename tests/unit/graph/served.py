@@ -64,6 +64,7 @@ def encoding_of(feature: Feature, form: Form) -> FeatureEncoding:
 def decision_of(task: Task, n_classes: int = 2, threshold: float = 0.5) -> Decision:
     if task is Task.REGRESSION:
         return Decision(task, threshold=threshold, classes=(Category("low"), Category("high")))
+    n_classes = 2 if task is Task.BINARY else n_classes
     classes = tuple(Category(f"class {k}") for k in range(n_classes))
     return Decision(task, classes, threshold=threshold if task is Task.BINARY else None)
 

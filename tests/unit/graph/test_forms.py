@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.errors import GraphError
 from models.graph import floats
 from models.graph.checking import check_reading
 from models.graph.ensemble import Mode, TreeEnsemble
@@ -16,7 +17,7 @@ from models.graph.refusal import UnreadableGraph
 from models.predictor import Rows, Scores
 from models.repository.folder import load_folder
 from models.schema import Task
-from tests.unit.graph.ensembles import Leaf, Split, classifier, regressor, stump
+from tests.unit.graph.ensembles import Leaf, Split, Tree, classifier, regressor, stump
 from tests.unit.graph.served import decision_of, numbers, points, random_rows, serve
 
 ONE = decision_of(Task.REGRESSION)
@@ -24,7 +25,7 @@ SHIPPED = Path(__file__).parents[3] / "models" / "artifacts" / "milling-machine"
 
 
 def mixed() -> TreeEnsemble:
-    trees = [
+    trees: list[Tree] = [
         Split(0, "LT", 0.5, stump(1, "GTE", 0.0, 1.0, 2.0), Leaf({0: 4.0})),
         stump(1, "NEQ", 1.0, 8.0, 16.0, missing_true=True),
         Leaf({0: 32.0}),
@@ -160,8 +161,6 @@ def test_rows_that_the_graph_cannot_score_say_nothing_of_its_reading():
 
     class Picky:
         def score(self, rows: Rows) -> Scores:
-            from models.errors import GraphError
-
             if (rows > 5).any():
                 raise GraphError("not these")
             return served.predictor.score(rows)

@@ -31,10 +31,16 @@ ONE = decision_of(Task.REGRESSION)
 F, D, W, S = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64, TensorProto.STRING
 
 
+ML = {"Scaler", "Normalizer", "Imputer", "OneHotEncoder", "LabelEncoder", "Binarizer"}
+ML |= {"ArrayFeatureExtractor", "CategoryMapper", "FeatureVectorizer"}
+
+
+def singles(*values: Any) -> Any:
+    return np.array(values, dtype=np.float32)
+
+
 def node(operator: str, inputs: str, output: str, **attributes: Any):
-    ml = ("Scaler", "Normalizer", "Imputer", "OneHotEncoder", "LabelEncoder", "Binarizer")
-    ml += ("ArrayFeatureExtractor", "CategoryMapper", "FeatureVectorizer")
-    domain = "ai.onnx.ml" if operator in ml else ""
+    domain = "ai.onnx.ml" if operator in ML else ""
     return helper.make_node(operator, inputs.split(), [output], domain=domain, **attributes)
 
 
@@ -43,7 +49,7 @@ def before_trees(
     width: int,
     constants: dict[str, Any] | None = None,
     *,
-    inputs: dict[str, tuple[int, int]] | None = None,
+    inputs: dict[str, Any] | None = None,
 ) -> ModelProto:
     """``nodes`` from the graph's inputs (name to type and width) to ``z``, read by trees that split
     each of its ``width`` columns."""
@@ -110,11 +116,11 @@ CHAINS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "Binarizer": ([node("Binarizer", "x", "z", threshold=0.7)], {}),
     "Sub, Div": (
         [node("Sub", "x mean", "y"), node("Div", "y deviation", "z")],
-        {"mean": np.float32([[0.3, -1.7]]), "deviation": np.float32([2.7, 0.53])},
+        {"mean": singles([0.3, -1.7]), "deviation": singles(2.7, 0.53)},
     ),
     "Mul, Add": (
         [node("Mul", "factor x", "y"), node("Add", "y shift", "z")],
-        {"factor": np.float32([0.3, -1.7]), "shift": np.float32(0.1)},
+        {"factor": singles(0.3, -1.7), "shift": np.float32(0.1)},
     ),
     "Clip": (
         [node("Clip", "x low high", "z")],
@@ -127,7 +133,7 @@ CHAINS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     "Floor": ([node("Floor", "x", "z")], {}),
     "IsNaN, Where": (
         [node("IsNaN", "x", "absent"), node("Where", "absent middle x", "z")],
-        {"middle": np.float32([0.5, 0.75])},
+        {"middle": singles(0.5, 0.75)},
     ),
     "Concat of a flag": (
         [
@@ -172,7 +178,7 @@ CHAINS: dict[str, tuple[list[Any], dict[str, Any]]] = {
     ),
     "Greater, Cast": (
         [node("Greater", "x limit", "y"), node("Cast", "y", "z", to=F)],
-        {"limit": np.float32([0.25, 0.5])},
+        {"limit": singles(0.25, 0.5)},
     ),
     "Dropout": ([node("Dropout", "x", "z")], {}),
     "FeatureVectorizer": ([node("FeatureVectorizer", "x", "z", inputdimensions=[2])], {}),
@@ -272,8 +278,8 @@ def test_texts_are_encoded_by_a_table(form):
     else:
         more = {
             "keys_tensor": _tensor("k", keys),
-            "values_tensor": _tensor("v", np.float32(values)),
-            "default_tensor": _tensor("d", np.float32([-1.0])),
+            "values_tensor": _tensor("v", singles(*values)),
+            "default_tensor": _tensor("d", singles(-1.0)),
         }
     nodes = [
         node("LabelEncoder", "quality", "q", **more),
@@ -331,7 +337,7 @@ REFUSED: dict[str, tuple[list[Any], dict[str, Any], str]] = {
     ),
     "a rotation": (
         [node("MatMul", "x turn", "z")],
-        {"turn": np.float32([[0, 1], [1, 0]])},
+        {"turn": singles([0, 1], [1, 0])},
         r"\(MatMul\) is no operator that is read",
     ),
     "a mean over the batch": (

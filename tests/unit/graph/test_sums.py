@@ -63,7 +63,7 @@ def forest() -> ModelProto:
         "all": np.array([0, 1, 2]),
         "some": np.array([2, 0, 1]),
         "column": np.array([-1, 1]),
-        "two": np.float32([2.0]),
+        "two": np.array([2.0], np.float32),
     }
     return model_of(nodes, 3, 1, constants=constants)
 

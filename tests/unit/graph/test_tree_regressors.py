@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx import TensorProto
@@ -87,7 +89,7 @@ def test_numbers_are_cut_to_whole_ones_only_where_a_set_leaves_0_to_30():
 @pytest.mark.parametrize("base", [None, 0.375])
 def test_sums_and_averages_have_their_base_added_last(aggregate, base):
     trees = [stump(k % 2, "LEQ", k - 1.5, 0.1 * k, 1 / (k + 3)) for k in range(7)]
-    more = {} if base is None else {"base_values": [base]}
+    more: dict[str, Any] = {} if base is None else {"base_values": [base]}
     found = served(regressor(trees, 2, aggregate_function=aggregate, **more))
     assert agreement(found).exact == 1.0
     core = found.form.core
