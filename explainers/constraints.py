@@ -563,14 +563,23 @@ def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Ax
     Bounds of real-valued chains can creep for ever, so the rounds are limited; what is left
     is still a superset of what is allowed.
     """
+    single = [c for c in constraints if isinstance(c, Single)]
+    relating = [c for c in constraints if not isinstance(c, Single)]
+    # A constraint on one feature cuts once for all, whatever the others do after it.
+    axes = _narrowed(single, axes, factual)
     for _ in range(32):
         before = axes
-        for constraint in constraints:
-            axes = constraint.narrow(axes, factual)
-            if not all(len(axis) for axis in axes):
-                return axes
+        axes = _narrowed(relating, axes, factual)
         if axes == before:
             break
+    return axes
+
+
+def _narrowed(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
+    for constraint in constraints:
+        if not all(axes):  # an axis without values is false
+            break
+        axes = constraint.narrow(axes, factual)
     return axes
 
 

@@ -76,11 +76,11 @@ def shared(line: Sequence[Cell], *, keeps_order: bool = True) -> list[Cell]:
     """Shares of a whole, as softmax makes them: each rises with its own cell and falls with every
     other.
 
-    Without ``keeps_order`` nothing is said of how they move.
+    Without ``keeps_order`` nothing is said of how they move, only to which source each belongs.
     """
     sources = frozenset().union(*(cell.sources for cell in line))
     if not keeps_order:
-        return [Cell(sources) for _ in line]
+        return [Cell(sources, _main(cell, sources)) for cell in line]
     shift = all(cell.plain for cell in line) and len(sources) == len(line)
     return [
         Cell(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +104,7 @@ class Trees:
         self._leaves = read_leaves(form, schema)
         self._goals: dict[tuple[float | None, ...], tuple[Goal, ...]] = {}
         self._tables: dict[tuple[bytes, ...], Tables] = {}
+        self._questions: WeakKeyDictionary[Problem, tuple[Tables, Question]] = WeakKeyDictionary()
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
@@ -156,6 +158,16 @@ class Trees:
         return _Search(problem, meter, deadline, tables, question, self._patience).run()
 
     def _asked(self, problem: Problem) -> tuple[Tables, Question]:
+        """The problem in arrays; made once, while the problem is asked about."""
+        with self._lock:
+            known = self._questions.get(problem)
+        if known is None:
+            known = self._build(problem)
+            with self._lock:
+                self._questions[problem] = known
+        return known
+
+    def _build(self, problem: Problem) -> tuple[Tables, Question]:
         goals = self._goals_of(problem.target)
         tables = self._tables_for(goals)
         question = build_question(

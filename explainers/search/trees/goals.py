@@ -45,7 +45,7 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
     wanted = target.wanted
     assert wanted is not None
     bounded = not (np.isinf(target.lower) and np.isinf(target.upper))
-    if form.link not in (Link.IDENTITY, Link.SOFTMAX) or n_raw != len(target.decision.classes):
+    if not form.keeps_order or n_raw != len(target.decision.classes):
         raise NotEligible("trees", f"classes are decided after {form.link}")
     for rival in range(n_raw):
         if rival != wanted:

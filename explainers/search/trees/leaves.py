@@ -38,18 +38,20 @@ class FeatureCells:
     column: int = -1
     """Column of the core that a number enters."""
 
-    def of(self, values: Floats, columns: Columns, feature: int, n_features: int) -> Ints:
-        """Cell of each of ``values``, int32, same shape; a missing value is the last cell."""
-        missing = np.isnan(values)
+    def of(self, values: Floats, encoded: npt.NDArray[Any]) -> Ints:
+        """Cell of each of ``values``, int32, same shape; a missing value is the last cell.
+
+        ``encoded`` is what the core reads for them, ``(n_values, n_columns)``.
+        """
+        cells: npt.NDArray[Any]
         if self.cuts is None:
-            return np.where(missing, self.count - 1, np.nan_to_num(values)).astype(np.int32)
-        rows = np.zeros((len(values), n_features))
-        rows[:, feature] = values
-        encoded = columns.encode(rows)[:, self.column]
-        cells = np.searchsorted(self.cuts, encoded, side="right")
-        if self.flipped:
-            cells = len(self.cuts) - cells
-        return np.where(missing, self.count - 1, cells).astype(np.int32)
+            cells = np.nan_to_num(values)
+        elif self.column < 0:
+            cells = np.zeros(len(values))
+        else:
+            cells = np.searchsorted(self.cuts, encoded[:, self.column], side="right")
+            cells = len(self.cuts) - cells if self.flipped else cells
+        return np.where(np.isnan(values), self.count - 1, cells).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False)

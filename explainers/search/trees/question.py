@@ -30,6 +30,7 @@ from models.graph.forms import Columns
 from models.predictor import Row
 
 LONGEST_AXIS = 1_000_000
+SHORT_AXIS = 4_096
 MOST_CATEGORIES = 64
 
 _RELATIONS = {
@@ -119,7 +120,9 @@ def build_question(
     NotEligible
         If an axis is too long, or a constraint is of a kind that the kernel does not know.
     """
-    axes = [_axis(problem, j, cells[j], columns) for j in range(len(problem.schema))]
+    values = [_values(problem, j) for j in range(len(problem.schema))]
+    own = _cells(values, cells, columns)
+    axes = [_axis(problem, j, values[j], own[j]) for j in range(len(problem.schema))]
     rules, counts, levers = _sorted_constraints(problem.constraints)
     flat = _Rules(problem, [axis[0] for axis in axes])
     for rule in rules:
@@ -154,19 +157,48 @@ def build_question(
     )
 
 
-def _axis(problem: Problem, j: int, cells: FeatureCells, columns: Columns) -> tuple[Any, ...]:
+def _values(problem: Problem, j: int) -> npt.NDArray[np.float64]:
+    if len(problem.axes[j]) > LONGEST_AXIS:
+        count = len(problem.axes[j])
+        raise NotEligible("trees", f"{problem.schema.names[j]} has {count} settable values")
+    return problem.axes[j].values()
+
+
+def _cells(
+    values: Sequence[npt.NDArray[np.float64]], cells: Sequence[FeatureCells], columns: Columns
+) -> list[npt.NDArray[np.int32]]:
+    """Cells of all axes. Every column is made of one feature alone, so that axes of about the
+    same length are encoded side by side, in one call."""
+    found: dict[int, npt.NDArray[np.int32]] = {}
+    for group in _of_like_length([len(v) for v in values]):
+        rows = np.zeros((max(len(values[j]) for j in group), len(values)))
+        for j in group:
+            rows[: len(values[j]), j] = values[j]
+        encoded = columns.encode(rows)
+        for j in group:
+            found[j] = cells[j].of(values[j], encoded[: len(values[j])])
+    return [found[j] for j in range(len(values))]
+
+
+def _of_like_length(lengths: Sequence[int]) -> list[list[int]]:
+    short = [j for j, length in enumerate(lengths) if length <= SHORT_AXIS]
+    long = [[j] for j, length in enumerate(lengths) if length > SHORT_AXIS]
+    return [short, *long] if short else long
+
+
+def _axis(
+    problem: Problem, j: int, values: npt.NDArray[np.float64], own: npt.NDArray[np.int32]
+) -> tuple[Any, ...]:
     """Values, costs, cells, (middle, home) and table of cheapest positions of one axis."""
-    axis, factual = problem.axes[j], float(problem.factual[j])
-    if len(axis) > LONGEST_AXIS:
-        raise NotEligible("trees", f"{problem.schema.names[j]} has {len(axis)} settable values")
-    values = axis.values()
+    factual = float(problem.factual[j])
     costs = problem.cost.of_feature(j, values, factual)
-    own = cells.of(values, columns, j, len(problem.schema))
+    if len(values) == 1 and values[0] == factual:
+        return values, costs, own, (0, 0), None
     if np.any(np.diff(own) < 0):
         raise NotEligible("trees", f"the graph does not read {problem.schema.names[j]} in order")
     at = np.flatnonzero((values == factual) | (np.isnan(values) & np.isnan(factual)))
     home = int(at[0]) if len(at) else -1
-    middle = home if home >= 0 else axis.below(factual)
+    middle = home if home >= 0 else problem.axes[j].below(factual)
     rising = np.all(np.diff(costs[middle:]) >= 0) and np.all(np.diff(costs[:middle]) <= 0)
     if rising:
         return values, costs, own, (middle, home), None

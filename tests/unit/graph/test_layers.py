@@ -207,12 +207,12 @@ def test_a_linear_classifier_is_read_with_its_transform(transform, n_classes, no
     decision = THREE if n_classes == 3 else ONE
     column = None if n_classes == 3 else 1
     model = model_of(nodes, 4, None)
-    unreadable = (
-        (transform == "SOFTMAX_ZERO" and n_classes > 1)
-        or (transform == "LOGISTIC" and n_classes == 2 and normalized)
-        or (transform == "NONE" and normalized)
-        or (n_classes == 1 and normalized and transform != "LOGISTIC")
-    )
+    unreadable = {
+        "NONE": normalized,
+        "LOGISTIC": normalized and n_classes == 2,  # a quotient of two independent numbers
+        "SOFTMAX": normalized and n_classes == 1,
+        "SOFTMAX_ZERO": normalized or n_classes == 2,
+    }[transform]
     if unreadable:
         with pytest.raises(UnreadableGraph):
             serve(model, numbers(4), decision, column=column)

@@ -108,11 +108,17 @@ def test_three_classes_keep_the_order_of_their_sums(transform, base):
     assert found.scores < 1e-7
 
 
-def test_softmax_zero_of_three_classes_is_refused_for_it_keeps_no_order():
+def test_softmax_zero_of_three_classes_is_scored_but_keeps_no_order():
     trees = pair({0: 1.5, 1: -0.5, 2: 0.0}, {0: -0.25, 1: -2.0, 2: 0.0})
     model = classifier(trees, 2, 3, post_transform="SOFTMAX_ZERO")
-    with pytest.raises(UnreadableGraph, match="no output of the model each"):
-        serve(model, numbers(2), decision_of(Task.MULTICLASS, 3))
+    served = serve(model, numbers(2), decision_of(Task.MULTICLASS, 3))
+    assert not served.form.keeps_order
+    assert served.form.link is Link.SOFTMAX_ZERO
+    found = compare(served, points(served, np.random.default_rng(0), 500))
+    assert found.labels == 0
+    assert found.scores < 1e-7
+    with pytest.raises(UnreadableGraph, match="no monotone function"):
+        serve(model, numbers(2), ONE, column=1)
 
 
 def test_a_leaf_may_name_some_of_many_classes():

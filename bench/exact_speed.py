@@ -1,0 +1,93 @@
+"""How fast the exact engine proves the default model's alarms, and how it scales with threads.
+
+    python -m bench.exact_speed [--alarms 500]
+
+CPU seconds, medians; one question after the other through the Python API, then the same
+questions shared by two threads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from explainers.answer import Answer, Status
+from explainers.deadline import Deadline
+from explainers.explain import explain
+from explainers.policy import Policy
+from explainers.search.engine import Meter
+from explainers.search.portfolio import engines_for
+from explainers.search.trees.engine import Trees
+from models.predictor import Row
+from models.repository import load_folder
+from models.training.alarms import held_out_alarms
+
+FOLDER = Path(__file__).resolve().parent.parent / "models/artifacts/milling-machine/1"
+
+
+def timed(ask: Callable[[Row], object], rows: list[Row]) -> list[float]:
+    """Thread CPU milliseconds of each call."""
+    spent = []
+    for row in rows:
+        began = time.thread_time()
+        ask(row)
+        spent.append(1e3 * (time.thread_time() - began))
+    return spent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--alarms", type=int, default=500)
+    options = parser.parse_args()
+    model = load_folder(FOLDER)
+    spec = model.spec
+    policy = Policy.read(spec.policy, spec.schema, spec.decision, reference=model.reference)
+    portfolio = engines_for(model.form, spec.schema)
+    trees = portfolio.engines[0]
+    assert isinstance(trees, Trees)
+    alarms = held_out_alarms(options.alarms, 7, model.predictor, spec.decision)
+    rows = list(alarms.rows)
+    portfolio.warm(policy.problem(rows[0]), model.predictor)
+    never = Deadline.never()
+
+    def search(row: Row) -> object:
+        return trees.search(policy.problem(row), Meter(model.predictor, never), never)
+
+    def answer(row: Row) -> Answer:
+        return explain(policy.problem(row), model.predictor, engine=portfolio)
+
+    answers = [answer(row) for row in rows]
+    proven = sum(a.status in (Status.OPTIMAL, Status.INFEASIBLE) for a in answers)
+    engine, whole = timed(search, rows), timed(answer, rows)
+    walls = {}
+    for threads in (1, 2):
+        with ThreadPoolExecutor(threads) as pool:
+            began = time.perf_counter()
+            list(pool.map(answer, rows))
+            walls[threads] = time.perf_counter() - began
+    table = Table(title=f"{len(rows)} alarms of {model.name} {model.version}, engine trees")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    table.add_row("proven", f"{proven} of {len(rows)}")
+    for name, spent in {"search": engine, "search, verify, ranges": whole}.items():
+        median, p95, worst = np.quantile(spent, [0.5, 0.95, 1.0])
+        table.add_row(f"{name}: CPU ms, median, p95, max", f"{median:.2f}, {p95:.2f}, {worst:.2f}")
+    table.add_row("explanations per CPU-second", f"{1e3 * len(rows) / sum(whole):.0f}")
+    for threads, wall in walls.items():
+        table.add_row(f"explanations per second, {threads} thread(s)", f"{len(rows) / wall:.0f}")
+    table.add_row("tables", f"{trees.table_bytes / 1e6:.1f} MB")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    table.add_row("peak memory of this process", f"{peak:.0f} MB")
+    Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
