@@ -20,9 +20,11 @@ COPY requirements/run.txt requirements/
 RUN python -m pip install --require-hashes -r requirements/run.txt
 COPY --from=build /src/dist dist
 RUN python -m pip install --no-deps --no-index dist/*.whl
-ENV PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=compiled
+# Compile the search kernels now; another kind of processor compiles them anew, into the same place.
+RUN mkdir compiled && ifonly run --once --port 0 && chmod -R a+rwX compiled
 USER 65532:65532
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz/ready', timeout=2)"]
 ENTRYPOINT ["ifonly", "serve", "--host", "0.0.0.0", "--port", "8080"]

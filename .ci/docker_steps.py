@@ -149,7 +149,7 @@ def main() -> int:
         stage = build((PROJECT / "Dockerfile").read_text(), Path(scratch), target)
         if stage is None:
             return 0
-        healthy = serve(stage, seconds=60)
+        healthy = serve(stage, seconds=180)
         print("healthy: the HEALTHCHECK passed" if healthy else "NOT healthy", flush=True)
         return 0 if healthy else 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from explainers.errors import InvalidPolicy
@@ -48,8 +49,8 @@ class ServedModel:
         return self.deployed.spec.decision
 
 
-def prepare(deployed: DeployedModel) -> ServedModel:
-    """Read the policy of a model that was just loaded.
+def prepare(deployed: DeployedModel, *, warm: bool = True) -> ServedModel:
+    """Read the policy of a model that was just loaded; ``warm``: so that no request waits.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
     engine = engines_for(deployed.form, spec.schema)
-    _warm(deployed, policy, engine)
+    if warm:
+        _warm(deployed, policy, engine)
     return ServedModel(deployed, policy, wording, engine, text)
 
 
@@ -89,9 +91,9 @@ def _warm(deployed: DeployedModel, policy: Policy, engine: Portfolio) -> None:
 class Registry:
     """The repository of models as the service uses it. Thread-safe: see :class:`Repository`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, warm: bool = True) -> None:
         self.root = root
-        self._repository: Repository[ServedModel] = Repository(root, prepare)
+        self._repository: Repository[ServedModel] = Repository(root, partial(prepare, warm=warm))
 
     def load(self) -> None:
         """Read every folder for the first time.

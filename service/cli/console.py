@@ -62,8 +62,8 @@ def settings(**given: Any) -> Settings:
         raise Failure(f"setting {name} is {first['input']!r}: {first['msg']}") from None
 
 
-def registry(chosen: Settings) -> Registry:
-    """The models of the folder that the settings name, loaded.
+def registry(chosen: Settings, *, warm: bool = False) -> Registry:
+    """The models of the folder that the settings name, loaded; ``warm`` to serve them.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def registry(chosen: Settings) -> Registry:
         If there is nothing to serve.
     """
     logs.configure(chosen.log_format, chosen.log_level)
-    loaded = Registry(chosen.models)
+    loaded = Registry(chosen.models, warm=warm)
     loaded.load()
     return loaded
 

@@ -28,12 +28,13 @@ LANGUAGES = ("ko", "en")
 BACKLOG = 2_048
 START_SECONDS = 60.0
 ANSWER_SECONDS = 90.0
+PREPARING = "ifonly loads its models (the first time it compiles their search: about a minute)"
 
 
 def serve(host: Host = None, port: Port = None, models: Models = None) -> None:
     """Serve the models until told to stop. Settings: environment variables IFONLY_*."""
     chosen = settings(host=host, port=port, models=models)
-    loaded = registry(chosen)
+    loaded = registry(chosen, warm=True)
     with listen(chosen.host, chosen.port) as listener:
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
         _serve(_server(chosen, loaded), listener)
@@ -49,7 +50,8 @@ def run(
     chosen = settings(host=host, port=port, models=models)
     if "log_level" not in chosen.model_fields_set:
         chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
-    loaded = registry(chosen)
+    err.print(PREPARING, markup=False)
+    loaded = registry(chosen, warm=True)
     with listen(chosen.host, chosen.port) as listener:
         server = _server(chosen, loaded)
         greeter = Greeter(server, url_of(listener), once=once)
