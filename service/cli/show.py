@@ -17,9 +17,9 @@ _WORDS = {
         "from": "was",
         "to": "would be",
         "delta": "change",
-        "range": "any of these flips it",
+        "range": "suffices",
         "reading": "reading",
-        "rank": "answer",
+        "rank": "#",
         "prediction": "prediction",
         "score": "score",
     },
@@ -30,7 +30,7 @@ _WORDS = {
         "delta": "변화",
         "range": "뒤집히는 범위",
         "reading": "측정값",
-        "rank": "답",
+        "rank": "#",
         "prediction": "예측",
         "score": "점수",
     },
@@ -50,7 +50,8 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
 def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
     """One line for each feature that is set, answers one after another."""
     words = _WORDS[tag]
-    table = Table(words["rank"], words["feature"], words["from"], words["to"], words["delta"])
+    columns = ("rank", "feature", "from", "to", "delta")
+    table = Table(*(words[c] for c in columns), pad_edge=False)  # 80 characters hold it
     with_range = any("sufficient_range" in a for c in counterfactuals for a in c["actions"])
     if with_range:
         table.add_column(words["range"])
