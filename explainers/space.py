@@ -190,7 +190,9 @@ class Axis:
         return bool(self.others) and math.isnan(self.others[-1])
 
     def below(self, value: float) -> int:
-        """How many of the values are smaller than ``value``."""
+        """How many of the values are smaller than ``value``; all numbers are, than a missing one."""
+        if math.isnan(value):
+            return len(self) - self.has_missing
         run = 0
         if self.grid is not None and self.count:
             run = min(max(self._multiple_at_least(value) - self.first, 0), self.count)

@@ -68,6 +68,7 @@ def test_a_missing_value_comes_last_and_survives_clipping() -> None:
     assert math.isnan(axis.values()[2])
     assert axis.has_missing
     assert axis.high == 5.1
+    assert axis.below(math.nan) == 2
 
 
 def test_categories_are_positions() -> None:
