@@ -190,7 +190,7 @@ class Axis:
         return bool(self.others) and math.isnan(self.others[-1])
 
     def below(self, value: float) -> int:
-        """How many of the values are smaller than ``value``; all numbers are, than a missing one."""
+        """How many of the values are below ``value``; all numbers are below a missing one."""
         if math.isnan(value):
             return len(self) - self.has_missing
         run = 0
