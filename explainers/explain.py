@@ -25,6 +25,7 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
+from explainers.space import slack
 from explainers.verify import Rejection, predicted, verify
 from models.predictor import Predictor
 from models.schema import Kind
@@ -100,14 +101,16 @@ class _Asking:
     """Rows that were scored outside the search, besides the factual."""
 
     def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
-        """The cheapest proposal that holds. If a cheaper one did not, the engine erred
-        somewhere, so its bound is not repeated."""
+        """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
+        is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         outcome = self.engine.search(problem, self.meter, self.deadline)
         for rank, row in enumerate(outcome.candidates):
             self.verified += 1
             verified = verify(problem, self.predictor, row)
             if not isinstance(verified, Rejection):
                 bound = outcome.lower_bound if rank == 0 else None
+                if bound is not None and verified.cost < bound - slack(bound):
+                    bound = None
                 return replace(verified, lower_bound=bound), outcome
         return None, outcome
 

@@ -194,6 +194,14 @@ def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
     assert answer.counterfactuals[0].lower_bound is None
 
 
+def test_a_bound_that_a_verified_row_beats_is_not_repeated() -> None:
+    engine: Engine = Proposing((moved(pressure=0.25, speed=10.0),), 99.0)
+    answer = explain(ask(), Hot(), engine=engine)
+    assert isinstance(answer, Recourse)
+    assert answer.status is Status.FEASIBLE
+    assert answer.counterfactuals[0].lower_bound is None
+
+
 def test_a_claim_of_infeasible_that_comes_with_proposals_is_not_believed() -> None:
     engine: Engine = Proposing((moved(pressure=1.75),), math.inf)
     assert isinstance(explain(ask(), Hot(), engine=engine), Unknown)
