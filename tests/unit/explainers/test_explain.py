@@ -195,7 +195,7 @@ def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
 
 
 def test_a_bound_that_a_verified_row_beats_is_not_repeated() -> None:
-    engine: Engine = Proposing((moved(pressure=0.25, speed=10.0),), 99.0)
+    engine: Engine = Proposing((moved(pressure=0.25, speed=15.0),), 99.0)
     answer = explain(ask(), Hot(), engine=engine)
     assert isinstance(answer, Recourse)
     assert answer.status is Status.FEASIBLE
