@@ -22,13 +22,15 @@ from explainers.search.trees.incumbent import find_incumbent, line_totals
 from explainers.search.trees.leaves import Leaves, read_leaves
 from explainers.search.trees.merge import merged
 from explainers.search.trees.question import Question, build_question
-from explainers.search.trees.tables import Tables, build_tables
+from explainers.search.trees.tables import Tables, build_tables, table_bytes
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Scores
 from models.schema import Schema
 
 STACK = 1_024
+MOST_BYTES = 512 << 20
+"""Of the tables for one target; a larger forest is left to the other engines."""
 NEAREST_STEPS = 16
 WARM_SECONDS = 10.0
 """For the search of a question that is asked to warm up; compiling may take longer."""
@@ -229,6 +231,12 @@ def _tables_of(leaves: Leaves, goals: Sequence[Goal]) -> Tables:
         parts.append((np.flatnonzero(used[tree_of]), values))
         lengths.append(sizes[used])
         groups.append(groups[-1] + int(used.sum()))
+    n_leaves, n_cells = sum(len(rows) for rows, _ in parts), sum(c.count for c in leaves.cells)
+    size = table_bytes(n_cells, n_leaves, groups[-1])
+    if size > MOST_BYTES:
+        raise NotEligible(
+            "trees", f"its tables would take {size >> 20} MiB, above {MOST_BYTES >> 20}"
+        )
     return build_tables(
         np.concatenate([leaves.lower[rows] for rows, _ in parts]),
         np.concatenate([leaves.upper[rows] for rows, _ in parts]),
@@ -317,6 +325,7 @@ class _Search:
             return
         leaf_cost = arena.leaf_cost  # of every leaf of the model, for this question
         for cap in self._caps():
+            self._deadline.check()
             near, question = merged(t, q, leaf_cost, cap)
             if not self._drive(near, question, Arena.of(near), cap, None):
                 return

@@ -7,134 +7,157 @@ the bound over a box then takes their joint minimum instead of the sum of two mi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.trees.kernel import compiled, inner
+from explainers.search.trees.kernel import cheapest, compiled, inner
 from explainers.search.trees.question import Question
 from explainers.search.trees.tables import Tables, build_tables
 
 MOST_LEAVES = 64
-CANDIDATES = 24
+CANDIDATES = 12
+MOST_PAIRS = 1_024
+
+
+class Forest(NamedTuple):
+    """Trees as they are merged: their leaves in one growing table, a row of ``used`` each."""
+
+    lo: Any
+    """``(room, n_features)`` first cell of each leaf's box."""
+    hi: Any
+    value: Any
+    first: Any
+    """``(most_trees,)`` first leaf of each tree."""
+    last: Any
+    alive: Any
+    used: Any
+    """``(most_trees, n_features)``: whether any of the tree's leaves is bounded there."""
 
 
 @inner
-def _least_cost(first: Any, off: Any, cost: Any, middle: Any, table: Any, cheapest: Any, size: Any,
-                j: int, start: int, lo: int, hi: int) -> float:  # fmt: skip
-    a, b = first[start + lo], first[start + hi + 1] - 1
-    if a > b:
-        return np.inf
-    o = off[j]
-    if table[j] >= 0:
-        return cost[o + cheapest[table[j] + a * size[j] + b]]
-    if a >= middle[j]:
-        return cost[o + a]
-    if b < middle[j]:
-        return cost[o + b]
-    return min(cost[o + middle[j]], cost[o + middle[j] - 1])
-
-
-@inner
-def _meet(q: Any, starts: Any, lo_a: Any, hi_a: Any, lo_b: Any, hi_b: Any, best: float,
-          lo: Any, hi: Any) -> bool:  # fmt: skip
-    """Intersection of two boxes into ``lo, hi``; False if it is empty or costs ``best``."""
-    total = 0.0
-    for j in range(len(lo_a)):
-        a, b = max(lo_a[j], lo_b[j]), min(hi_a[j], hi_b[j])
-        if a > b:
+def _meet(q: Any, starts: Any, home: Any, f: Any, a: int, b: int, shared: Any, best: float,
+          top: int) -> bool:  # fmt: skip
+    """Intersection of leaves ``a`` and ``b`` into row ``top``; False if it is empty or costs
+    ``best``. ``shared`` are the features on which either is bounded."""
+    lo, hi = f.lo[top], f.hi[top]
+    for j in shared:
+        lo[j], hi[j] = max(f.lo[a, j], f.lo[b, j]), min(f.hi[a, j], f.hi[b, j])
+        if lo[j] > hi[j]:
             return False
-        lo[j], hi[j] = a, b
-        total += _least_cost(q.first, q.off, q.cost, q.middle, q.table, q.cheapest, q.size,
-                             j, starts[j] + j, a, b)  # fmt: skip
+    total = 0.0
+    for j in shared:
+        if lo[j] <= home[j] <= hi[j]:
+            continue  # holds the factual value, at no cost
+        left = q.first[starts[j] + j + lo[j]]
+        right = q.first[starts[j] + j + hi[j] + 1] - 1
+        if left > right:
+            return False
+        total += q.cost[q.off[j] + cheapest(q, j, left, right)]
         if total >= best:
             return False
     return True
 
 
 @inner
-def _count(q: Any, starts: Any, lower: Any, upper: Any, a0: int, a1: int, b0: int, b1: int,
-           best: float, most: int) -> int:  # fmt: skip
-    lo, hi = np.empty(lower.shape[1], np.int32), np.empty(lower.shape[1], np.int32)
+def _shared(f: Any, one: int, other: int) -> Any:
+    return np.flatnonzero(f.used[one] | f.used[other])
+
+
+@inner
+def _count(q: Any, starts: Any, home: Any, f: Any, one: int, other: int, best: float,
+           most: int, top: int) -> int:  # fmt: skip
+    """Leaves that the two trees would have together; more than ``most`` are not counted."""
+    shared = _shared(f, one, other)
     n = 0
-    for a in range(a0, a1):
-        for b in range(b0, b1):
-            if _meet(q, starts, lower[a], upper[a], lower[b], upper[b], best, lo, hi):
+    for a in range(f.first[one], f.last[one]):
+        for b in range(f.first[other], f.last[other]):
+            if _meet(q, starts, home, f, a, b, shared, best, top):
                 n += 1
                 if n > most:
                     return n
     return n
 
 
+@inner
+def _join(q: Any, starts: Any, home: Any, f: Any, one: int, other: int, new: int, best: float,
+          top: int) -> int:  # fmt: skip
+    """Replace two trees by tree ``new`` of their meetings, from row ``top``; the next free row."""
+    shared = _shared(f, one, other)
+    f.first[new] = top
+    for a in range(f.first[one], f.last[one]):
+        for b in range(f.first[other], f.last[other]):
+            f.lo[top], f.hi[top] = f.lo[a], f.hi[a]
+            if _meet(q, starts, home, f, a, b, shared, best, top):
+                f.value[top] = f.value[a] + f.value[b]
+                top += 1
+    f.last[new] = top
+    f.used[new] = f.used[one] | f.used[other]
+    f.alive[one] = f.alive[other] = False
+    f.alive[new] = True
+    return top
+
+
 @compiled
-def _merge_group(q: Any, starts: Any, lower: Any, upper: Any, values: Any, trees: Any,
-                 best: float, most: int, candidates: int) -> Any:  # fmt: skip
-    """Greedy merging of the trees of one goal; leaves and tree offsets of what comes out."""
-    n_trees, n = len(trees) - 1, lower.shape[1]
-    room = len(values) + 2 * n_trees * most + most + 1
-    lo, hi = np.empty((room, n), np.int32), np.empty((room, n), np.int32)
-    value = np.empty(room)
-    lo[: len(values)], hi[: len(values)], value[: len(values)] = lower, upper, values
-    top = len(values)
-    first, last = np.empty(3 * n_trees + 1, np.int64), np.empty(3 * n_trees + 1, np.int64)
-    alive = np.zeros(3 * n_trees + 1, np.bool_)
-    for tree in range(n_trees):
-        first[tree], last[tree], alive[tree] = trees[tree], trees[tree + 1], True
-    queue = np.empty(3 * n_trees + 1, np.int64)
-    queue[:n_trees] = np.argsort(last[:n_trees] - first[:n_trees])
-    head, tail, count = 0, n_trees, n_trees
+def _merge_all(q: Any, starts: Any, home: Any, f: Any, n_trees: int, top: int, best: float,
+               most: int) -> int:  # fmt: skip
+    """Join each tree, small ones first, with the partner among the next few that makes it grow
+    least; how many trees there are then, dead ones included."""
+    queue = np.empty(len(f.first), np.int64)
+    queue[:n_trees] = np.argsort(f.last[:n_trees] - f.first[:n_trees])
+    head, tail = 0, n_trees
     while head < tail:
         tree = queue[head]
         head += 1
-        if not alive[tree]:
+        if not f.alive[tree]:
             continue
-        size = last[tree] - first[tree]
-        partner, growth, tried = -1, most + 1, 0
+        size = f.last[tree] - f.first[tree]
+        partner, growth, tried = np.int64(-1), most + 1, 0
         for k in range(head, tail):
             other = queue[k]
-            if not alive[other] or tried >= candidates:
+            other_size = f.last[other] - f.first[other]
+            if not f.alive[other] or size * other_size > MOST_PAIRS:
                 continue
-            other_size = last[other] - first[other]
-            if size * other_size > 8 * most * most:
-                continue
-            tried += 1
-            met = _count(q, starts, lo, hi, first[tree], last[tree], first[other], last[other],
-                         best, most)  # fmt: skip
+            met = _count(q, starts, home, f, tree, other, best, most, top)
             if met <= most and met - max(size, other_size) < growth:
                 growth, partner = met - max(size, other_size), other
-        if partner < 0:
-            continue
-        begin = top
-        for a in range(first[tree], last[tree]):
-            for b in range(first[partner], last[partner]):
-                if _meet(q, starts, lo[a], hi[a], lo[b], hi[b], best, lo[top], hi[top]):
-                    value[top] = value[a] + value[b]
-                    top += 1
-        alive[tree] = alive[partner] = False
-        first[count], last[count], alive[count] = begin, top, True
-        queue[tail] = count
-        tail += 1
-        count += 1
-    left = 0
-    for tree in range(count):
-        left += alive[tree]
-    offsets = np.zeros(left + 1, np.int64)
-    size = 0
-    for tree in range(count):
-        if alive[tree]:
-            size += last[tree] - first[tree]
-    out_lo, out_hi = np.empty((size, n), np.int32), np.empty((size, n), np.int32)
-    out_value = np.empty(size)
-    i, k = 0, 0
-    for tree in range(count):
-        if alive[tree]:
-            for leaf in range(first[tree], last[tree]):
-                out_lo[i], out_hi[i], out_value[i] = lo[leaf], hi[leaf], value[leaf]
-                i += 1
-            k += 1
-            offsets[k] = i
-    return out_lo, out_hi, out_value, offsets
+            tried += 1
+            if tried == CANDIDATES:
+                break
+        if partner >= 0:
+            top = _join(q, starts, home, f, tree, partner, tail, best, top)
+            queue[tail] = tail
+            tail += 1
+    return tail
+
+
+def _merge_group(
+    t: Tables, q: Question, home: Any, leaves: tuple[npt.NDArray[Any], ...], best: float
+) -> tuple[npt.NDArray[Any], ...]:
+    """The trees of one goal merged: leaves and tree offsets of what comes out."""
+    lower, upper, value, offsets = leaves
+    n_trees, n = len(offsets) - 1, lower.shape[1]
+    room, trees = len(value) + n_trees * MOST_LEAVES + 1, 2 * n_trees
+    f = Forest(
+        lo=np.empty((room, n), np.int32),
+        hi=np.empty((room, n), np.int32),
+        value=np.empty(room),
+        first=np.zeros(trees, np.int64),
+        last=np.zeros(trees, np.int64),
+        alive=np.zeros(trees, np.bool_),
+        used=np.zeros((trees, n), np.bool_),
+    )
+    f.lo[: len(value)], f.hi[: len(value)], f.value[: len(value)] = lower, upper, value
+    f.first[:n_trees], f.last[:n_trees], f.alive[:n_trees] = offsets[:-1], offsets[1:], True
+    bounded = (lower > 0) | (upper < np.diff(t.cells) - 1)
+    tree_of = np.repeat(np.arange(n_trees), np.diff(offsets))
+    np.logical_or.at(f.used, tree_of, bounded)
+    count = _merge_all(q, t.cells, home, f, n_trees, len(value), best, MOST_LEAVES)
+    kept = np.flatnonzero(f.alive[:count])
+    rows = np.concatenate([np.arange(f.first[k], f.last[k]) for k in kept])
+    sizes = f.last[kept] - f.first[kept]
+    return f.lo[rows], f.hi[rows], f.value[rows], np.concatenate([[0], np.cumsum(sizes)])
 
 
 def merged(
@@ -142,12 +165,13 @@ def merged(
 ) -> tuple[Tables, Question]:
     """Tables over the leaves that a row cheaper than ``best`` reaches, trees merged, and cells
     that those leaves do not tell apart joined; the question speaks of the new cells."""
+    home = np.array(
+        [q.cells(j)[at] if at >= 0 else -1 for j, at in enumerate(q.home)], dtype=np.int64
+    )
     lowers, uppers, values, trees, groups = [], [], [], [np.zeros(1, np.int64)], [0]
     for g in range(len(q.limit)):
-        lower, upper, value, offsets = _reached(t, leaf_cost, best, g)
-        lower, upper, value, offsets = _merge_group(
-            q, t.cells, lower, upper, value, offsets, best, MOST_LEAVES, CANDIDATES
-        )
+        leaves = _reached(t, leaf_cost, best, g)
+        lower, upper, value, offsets = _merge_group(t, q, home, leaves, best)
         trees.append(offsets[1:] + trees[-1][-1])
         groups.append(groups[-1] + len(offsets) - 1)
         lowers.append(lower)
