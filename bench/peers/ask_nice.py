@@ -1,0 +1,47 @@
+"""NICE (Brughmans et al. 2023): from the nearest unlike neighbour back towards the factual.
+
+Recommended settings: HEOM distance on min-max scales, a justified neighbour (one that the model
+classifies rightly), its own reward; ``proximity`` is the reward nearest to our cost, ``sparsity``
+is its default. It takes no rules, no grid and no ranges.
+"""
+
+from __future__ import annotations
+
+from nice import NICE
+
+from bench.peers.contract import Asker, Found, Matrix
+from bench.peers.scorer import Scorer
+from bench.study import Study
+
+CANNOT = ("immutable", "direction", "linear", "if-then")
+
+
+class _Nice:
+    cannot = CANNOT
+
+    def __init__(self, study: Study, optimization: str) -> None:
+        rows, wanted = study.references()
+        self._scorer = Scorer(study)
+        categories = [j for j, lever in enumerate(study.levers) if not lever.is_number]
+        self._nice = NICE(
+            predict_fn=self._scorer.probabilities,
+            X_train=rows,
+            cat_feat=categories,
+            num_feat=[j for j in range(len(study.levers)) if j not in categories],
+            y_train=wanted.astype(int),
+            optimization=optimization,
+            justified_cf=True,
+        )
+
+    def ask(self, row: Matrix, seconds: float, seed: int) -> Found:
+        before = self._scorer.rows
+        rows = self._nice.explain(row[None, :].copy())
+        return Found(rows, model_rows=self._scorer.rows - before)
+
+
+def proximity(study: Study) -> Asker:
+    return _Nice(study, "proximity")
+
+
+def sparsity(study: Study) -> Asker:
+    return _Nice(study, "sparsity")

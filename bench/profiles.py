@@ -1,0 +1,62 @@
+"""What is run: the quick profile in minutes, the full one in hours."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bench.models import RECIPES
+from bench.peers.catalogue import USES
+
+SETTINGS = ("free", "rules")
+DATASETS = (
+    "ai4i-simulated",
+    "ai4i-uci",
+    "german-credit",
+    "steel-plates",
+    "gas-turbine",
+    "breast-cancer",
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which studies, how many rows of each, and by what."""
+
+    name: str
+    studies: tuple[tuple[str, str, str], ...]
+    """(data set, model, setting)"""
+    rows: int
+    slow_rows: int
+    most_seconds: float
+    """A question, for all but the slow libraries."""
+    methods: frozenset[str]
+    slow_datasets: frozenset[str] = frozenset(DATASETS)
+    """Of which the slow libraries are asked."""
+
+
+QUICK = Profile(
+    "quick",
+    (
+        ("ai4i-simulated", "xgboost-200x6", "free"),
+        ("ai4i-simulated", "xgboost-200x6", "rules"),
+        ("ai4i-uci", "forest-100x10", "free"),
+        ("german-credit", "xgboost-200x6", "rules"),
+        ("gas-turbine", "xgboost-100x4", "rules"),
+        ("breast-cancer", "xgboost-100x4", "free"),
+    ),
+    rows=8,
+    slow_rows=1,
+    most_seconds=5.0,
+    methods=frozenset(u.method for u in USES) - {"nice-sparsity"},
+    slow_datasets=frozenset({"german-credit", "gas-turbine"}),
+)
+FULL = Profile(
+    "full",
+    tuple((d, m, s) for d in DATASETS for m in RECIPES for s in SETTINGS),
+    rows=30,
+    slow_rows=5,
+    most_seconds=math.inf,
+    methods=frozenset(u.method for u in USES),
+)
+PROFILES = {p.name: p for p in (QUICK, FULL)}

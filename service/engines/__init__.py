@@ -1,0 +1,1 @@
+"""Engines that need a process of their own."""
