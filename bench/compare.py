@@ -1,4 +1,4 @@
-"""ifonly against the libraries that do the same: ``python -m bench.compare [--quick]``.
+"""ifonly against the libraries that do the same: ``python -m bench.compare --quick``.
 
 Same models, same rows, same cost, same judge. Every library runs in an environment of its own,
 which is made on the spot from pinned packages, in a process of its own on one thread; CPU and
@@ -34,7 +34,7 @@ CONSOLE = Console(stderr=True, width=150)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
-    profile = PROFILES["quick" if options.quick else "full"]
+    profile = PROFILES["quick" if options.quick else options.profile]
     uses = [u for u in USES if not options.methods or u.method in options.methods]
     pythons = _pythons(uses, options.cache, options.python)
     results = Results(profile.name)
@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few minutes instead of hours")
+    parser.add_argument("--quick", action="store_true", help="the quick profile")
+    parser.add_argument("--profile", choices=sorted(PROFILES), default="full")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--cache", type=Path, default=home / "ifonly-bench",
                         help="environments and trained models are kept here")  # fmt: skip

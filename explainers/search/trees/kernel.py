@@ -395,9 +395,14 @@ def _shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
 def _leaf_costs(t: Any, q: Any, out: Any) -> None:
     """Least cost of a row that reaches each leaf, rules aside; infinity where none does."""
     n = len(q.off) - 1
+    home = np.empty(n, np.int64)
+    for j in range(n):
+        home[j] = q.cell[q.off[j] + q.home[j]] if q.home[j] >= 0 else -1
     for i in range(len(out)):
         total = 0.0
         for j in range(n):
+            if t.leaf_lo[i, j] <= home[j] <= t.leaf_hi[i, j]:
+                continue  # holds the factual value, at no cost
             a = q.first[t.cells[j] + j + t.leaf_lo[i, j]]
             b = q.first[t.cells[j] + j + t.leaf_hi[i, j] + 1] - 1
             if a > b:
