@@ -13,13 +13,12 @@ from bench.peers.contract import Asker, Found, Matrix
 from bench.peers.scorer import Scorer
 from bench.study import Study
 
-CANNOT = ("immutable", "direction", "linear", "if-then")
+CANNOT = ("immutable", "direction", "grid", "linear", "if-then")
 
 
 class _Nice:
-    cannot = CANNOT
-
     def __init__(self, study: Study, optimization: str) -> None:
+        self.cannot = CANNOT if study.rules.texts else ()
         rows, wanted = study.references()
         self._scorer = Scorer(study)
         categories = [j for j, lever in enumerate(study.levers) if not lever.is_number]

@@ -97,7 +97,10 @@ def _found(answer: Answer, problem: Problem) -> Found:
 def portfolio(study: Study) -> Asker:
     """The engines that the service makes for such a model."""
     model = load_folder(Path(study.folder))
-    return _Ours(study, engines_for(model.form, model.spec.schema), model)
+    engines = engines_for(model.form, model.spec.schema)
+    rows, _ = study.references()
+    engines.warm(policy_of(study, model).problem(rows[0]), model.predictor)
+    return _Ours(study, engines, model)
 
 
 def blackbox(study: Study) -> Asker:

@@ -72,7 +72,7 @@ def _prepare(method: str, study: str) -> tuple[Reply, Asker | None]:
     except Exception as error:  # a peer may raise anything: it is a result, not our failure
         return _failed(error), None
     spent = time.process_time() - cpu, time.perf_counter() - began
-    versions = {d.metadata["Name"].lower(): d.version for d in distributions()}
+    versions = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions()}
     return Reply("ready", *spent, cannot=list(asker.cannot), versions=versions), asker
 
 

@@ -15,7 +15,7 @@ from explainers.constraints import Mask
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
-from explainers.policy import Policy
+from explainers.policy import Policy, read_constraints
 from explainers.search.engine import Meter
 from explainers.search.trees.engine import Trees
 from explainers.search.trees.goals import goals_of
@@ -32,8 +32,8 @@ from tests.support.generated import SCHEMA, decision, factual
 from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import policy, question
 
-IMPATIENT = 1
-"""Boxes after which trees are merged: nearly every question then goes that way."""
+IMPATIENT = 0
+"""Boxes after which trees are merged: every question then goes that way."""
 CASES = [(kind,) for kind in KINDS] + list(itertools.combinations(KINDS, 2))
 TASKS = tuple(Task)
 
@@ -141,6 +141,29 @@ def test_each_alternative_is_exact_given_the_ones_before_it(seed: int) -> None:
         assert found.cost == pytest.approx(optimum(problem, predictor, kept, normal(task)))
         levers = frozenset(a.column for a in found.actions)
         kept.append(leaves_one(levers))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_must_change_is_proven_also_where_little_reaches_no_leaf(seed: int) -> None:
+    """All that is cheaper than the forced change lies outside every tree."""
+    task = Task.BINARY
+    predictor = model(seed, task).predictor
+    before = factual(seed)
+    far = [60.0, 100.0] if before[1] < 45 else [10.0, 30.0]
+    forced = read_constraints({"ranges": {"speed": far}}, SCHEMA)
+    problem = policy((), task).problem(before, constraints=forced)
+    answer = explain(problem, predictor, engine=engine(seed, task, IMPATIENT))
+    if not isinstance(answer, AlreadyTarget):
+        _, _, kept = question((), seed)
+        kept.append(lambda row, _: far[0] <= row[1] <= far[1])
+        check_exact(answer, optimum(problem, predictor, kept, normal(task)))
+
+
+def test_warming_up_on_a_row_that_is_in_the_target_already_does_no_harm() -> None:
+    for seed in range(20):
+        predictor = model(seed, Task.BINARY).predictor
+        problem = policy((), Task.BINARY).problem(factual(seed))
+        Trees(model(seed, Task.BINARY).form, SCHEMA).warm(problem, predictor)
 
 
 def test_a_plausibility_rule_makes_the_engine_ineligible_rather_than_being_dropped() -> None:

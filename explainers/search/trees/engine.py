@@ -327,7 +327,9 @@ class _Search:
         for cap in self._caps():
             self._deadline.check()
             near, question = merged(t, q, leaf_cost, cap)
-            if not self._drive(near, question, Arena.of(near), cap, None):
+            if not len(near.full):  # no leaf is within reach of so little
+                self._bound = max(self._bound, min(cap, self._best))
+            elif not self._drive(near, question, Arena.of(near), cap, None):
                 return
             if self._best <= cap:
                 return  # everything cheaper than it was looked at
