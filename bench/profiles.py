@@ -45,9 +45,9 @@ QUICK = Profile(
         ("gas-turbine", "xgboost-100x4", "rules"),
         ("breast-cancer", "xgboost-100x4", "free"),
     ),
-    rows=8,
+    rows=6,
     slow_rows=1,
-    most_seconds=5.0,
+    most_seconds=4.0,
     methods=frozenset(u.method for u in USES) - {"nice-sparsity"},
     slow_datasets=frozenset({"german-credit", "gas-turbine"}),
 )

@@ -22,7 +22,7 @@ from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
-from explainers.search.portfolio import engines_for
+from explainers.search.portfolio import Portfolio, engines_for
 from models.repository import DeployedModel, load_folder
 
 
@@ -98,9 +98,18 @@ def portfolio(study: Study) -> Asker:
     """The engines that the service makes for such a model."""
     model = load_folder(Path(study.folder))
     engines = engines_for(model.form, model.spec.schema)
-    rows, _ = study.references()
-    engines.warm(policy_of(study, model).problem(rows[0]), model.predictor)
+    _warm(engines, study, model)
     return _Ours(study, engines, model)
+
+
+def _warm(engines: Portfolio, study: Study, model: DeployedModel) -> None:
+    """As the service does when it loads a model; a training row that raises the alarm will do."""
+    policy = policy_of(study, model)
+    rows, _ = study.references()
+    target = policy.problem(rows[0]).target
+    alarms = rows[~target.met(model.predictor.score(rows))]
+    if len(alarms):
+        engines.warm(policy.problem(alarms[0]), model.predictor)
 
 
 def blackbox(study: Study) -> Asker:
