@@ -17,8 +17,8 @@ from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.search.engine import Meter
+from explainers.search.goals import goals_of
 from explainers.search.trees.engine import Trees
-from explainers.search.trees.goals import goals_of
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.question import build_question
 from explainers.search.trees.reference import least_cost

@@ -16,8 +16,8 @@ from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
+from explainers.search.goals import Goal, goals_of
 from explainers.search.trees import kernel
-from explainers.search.trees.goals import Goal, goals_of
 from explainers.search.trees.incumbent import find_incumbent, line_totals
 from explainers.search.trees.leaves import Leaves, read_leaves
 from explainers.search.trees.merge import merged

@@ -22,8 +22,8 @@ from explainers.constraints import (
 )
 from explainers.errors import NotEligible
 from explainers.problem import Problem
+from explainers.search.goals import Goal
 from explainers.search.trees import kernel
-from explainers.search.trees.goals import Goal
 from explainers.search.trees.leaves import FeatureCells
 from explainers.space import TOLERANCE
 from models.graph.forms import Columns

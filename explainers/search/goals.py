@@ -1,4 +1,4 @@
-"""A target as linear limits on the raw outputs of an ensemble."""
+"""A target as linear limits on the raw outputs of a model."""
 
 from __future__ import annotations
 
