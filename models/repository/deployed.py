@@ -43,6 +43,12 @@ class DeployedModel:
     """Rows of the data it was trained on, ``(n, n_features)``: scales, plausibility, starts."""
     plausibility: Predictor | None = None
     """One score a row; see ``policy.plausibility``."""
+    causal: bytes | None = None
+    """``causal.toml`` as it is, to be read by whoever knows causal models; None: there is none."""
+    causal_sha256: str = ""
+    """Of those bytes. They hold the digests of the files that they name."""
+    causal_files: Mapping[str, bytes] = field(default_factory=dict)
+    """What lies in ``mechanisms/``, by path from the folder: ``mechanisms/torque.json``."""
     examples: tuple[Example, ...] = ()
     parity: Mapping[str, Any] | None = None
     """``parity.json``: how the graph compared with the model that was trained."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from models.spec import Spec, parse_spec
 MODEL, SPEC = "model.onnx", "spec.toml"
 REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"
 PLAUSIBILITY = "plausibility.onnx"
+CAUSAL, MECHANISMS = "causal.toml", "mechanisms"
 
 
 class Folder:
@@ -55,6 +57,21 @@ class Folder:
         except OSError as error:
             raise SpecError(self.label(name), "", f"cannot be read: {error}") from error
 
+    def below(self, name: str) -> Mapping[str, bytes]:
+        """Bytes of the files in the folder ``name``, by path from this one; none: no folder.
+
+        Raises
+        ------
+        SpecError
+            As :meth:`read`.
+        """
+        try:
+            found = sorted(item.name for item in (self.path / name).iterdir() if item.is_file())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        paths = [f"{name}/{file}" for file in found if not file.startswith(".")]
+        return {path: self.need(path, "it was there a moment ago") for path in paths}
+
     def need(self, name: str, why: str) -> bytes:
         """As :meth:`read`, of a file that must be there."""
         data = self.read(name)
@@ -81,6 +98,7 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
     predictor = _graph(folder, MODEL, model_bytes, spec, threads)
     reference = _reference(folder, spec)
     form, form_refusal = _form(predictor, spec, reference)
+    causal = folder.read(CAUSAL)
     return DeployedModel(
         name=spec.name,
         version=spec.version,
@@ -91,6 +109,9 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
         folder=path,
         reference=reference,
         plausibility=_plausibility(folder, spec, threads),
+        causal=causal,
+        causal_sha256="" if causal is None else hashlib.sha256(causal).hexdigest(),
+        causal_files={} if causal is None else folder.below(MECHANISMS),
         examples=_examples(folder, spec),
         parity=_parity(folder, predictor.sha256),
         form=form,

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from models.document import Document
 from models.encoding import Encoding, FeatureEncoding, Form, Place
 from models.errors import SpecError
 from models.schema import Category, Decision, Feature, Kind, Labels, Schema, Task
 from models.spec.checks import contradictions
-from models.spec.document import Document, read_document
+from models.spec.document import read_spec
 from models.spec.policy_checks import policy_contradictions
 
 
@@ -58,7 +59,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
     SpecError
         With every problem found: file, dotted key, value and limit.
     """
-    document = read_document(text, file)
+    document = read_spec(text, file)
     problems = [*contradictions(document), *policy_contradictions(document)]
     if problems:
         raise SpecError.of(file, problems)

@@ -1,0 +1,17 @@
+"""What else moves when a lever moves: a structural causal model over the columns of a row."""
+
+from explainers.causal.build import build_model
+from explainers.causal.graph import Graph
+from explainers.causal.members import CausalMembers, draw_members
+from explainers.causal.model import CausalModel
+from explainers.causal.spec import CausalSpec, parse_causal
+
+__all__ = [
+    "CausalMembers",
+    "CausalModel",
+    "CausalSpec",
+    "Graph",
+    "build_model",
+    "draw_members",
+    "parse_causal",
+]

@@ -1,0 +1,254 @@
+"""What a JSON Schema cannot say of ``causal.toml``: nodes, edges, roles and mechanisms that
+contradict one another. Each check is given a document of the right shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from explainers.causal.errors import InvalidExpression
+from explainers.causal.expression import Expression
+from explainers.causal.graph import find_loop
+from models.document import Document
+from models.errors import SpecProblem
+from models.schema import Schema
+
+_BY_KIND: Mapping[str, tuple[str, ...]] = {
+    "linear": ("intercept", "coefficients", "sd"),
+    "polynomial": ("terms", "sd"),
+    "expression": ("expression", "log_scale", "sd"),
+    "basis": (),
+    "trees": ("sd",),
+    "onnx": ("sd",),
+    "root": ("sd",),
+}
+"""Keys that each kind of mechanism may have beside ``kind``, ``noise`` and a file."""
+_FITTED = ("linear", "polynomial", "basis", "trees", "onnx", "root")
+"""Kinds that may be in a file."""
+
+
+def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    """Every semantic problem of ``document`` for a model that reads ``schema``."""
+    yield from _acceptance(document)
+    yield from _nodes(document["nodes"], schema)
+    edges = list(_edges(document, schema))
+    yield from edges
+    if edges:
+        return  # what follows reads the edges
+    yield from _loops(document)
+    yield from _roles(document)
+    yield from _confounders(document, schema)
+    yield from _mechanisms(document, schema)
+
+
+def _acceptance(document: Document) -> Iterator[SpecProblem]:
+    if document["status"] != "accepted":
+        return
+    for key in ("accepted_by", "accepted_at"):
+        if key not in document:
+            yield SpecProblem(key, "is missing: the status is 'accepted', so someone accepted it")
+
+
+def _nodes(nodes: Document, schema: Schema) -> Iterator[SpecProblem]:
+    for name in schema.names:
+        if name not in nodes:
+            yield SpecProblem("nodes", f"has no {name!r}: every feature of the model is a node")
+    for name, table in nodes.items():
+        kind, key = table.get("kind", "feature"), f"nodes.{name}"
+        if (kind == "feature") != (name in schema):
+            is_one = "is a feature of the model" if name in schema else _unknown(name, schema.names)
+            yield SpecProblem(f"{key}.kind", f"is {kind!r}, but {is_one}")
+        if kind != "feature" and table["role"] != "fixed":
+            yield SpecProblem(f"{key}.role", f"is {table['role']!r}: a {kind} node is 'fixed'")
+        for needed in ("of", "lag"):
+            if (needed in table) != (kind == "lagged"):
+                has = "has no meaning" if needed in table else "is missing"
+                yield SpecProblem(f"{key}.{needed}", f"{has} for a {kind} node")
+        if "of" in table and table["of"] not in schema:
+            yield SpecProblem(f"{key}.of", _unknown(table["of"], schema.names))
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else f" ({', '.join(known)})"
+    return f"{name!r} is not a feature of the model{hint}"
+
+
+def _edges(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    nodes, seen = document["nodes"], dict[tuple[str, str], int]()
+    for i, edge in enumerate(document.get("edges", ())):
+        pair, key = (edge["from"], edge["to"]), f"edges[{i}]"
+        for end, name in zip(("from", "to"), pair, strict=True):
+            if name not in nodes:
+                close = get_close_matches(name, list(nodes), n=1)
+                hint = f"; did you mean {close[0]!r}?" if close else f" ({', '.join(nodes)})"
+                yield SpecProblem(f"{key}.{end}", f"{name!r} is not a node{hint}")
+        if pair[1] in nodes and pair[1] not in schema:
+            yield SpecProblem(
+                f"{key}.to", f"{pair[1]!r} is {nodes[pair[1]]['kind']}: nothing acts on it"
+            )
+        if pair in seen:
+            yield SpecProblem(key, _repeated(document["edges"], seen[pair], edge))
+        seen.setdefault(pair, i)
+
+
+def _repeated(edges: Sequence[Document], first: int, edge: Document) -> str:
+    signs = edges[first].get("sign", "any"), edge.get("sign", "any")
+    text = f"{edge['from']} -> {edge['to']} is already edges[{first}]"
+    return text if signs[0] == signs[1] else f"{text}, with sign {signs[0]!r}, not {signs[1]!r}"
+
+
+def _causes(document: Document) -> dict[str, list[str]]:
+    causes: dict[str, list[str]] = {name: [] for name in document["nodes"]}
+    for edge in document.get("edges", ()):
+        causes[edge["to"]].append(edge["from"])
+    return causes
+
+
+def _loops(document: Document) -> Iterator[SpecProblem]:
+    causes = _causes(document)
+    names = list(causes)
+    loop = find_loop({i: [names.index(c) for c in causes[n]] for i, n in enumerate(names)})
+    if loop:
+        path = " -> ".join(names[i] for i in loop)
+        yield SpecProblem(
+            "edges",
+            f"form a loop: {path}. Make set-points roots; unroll feedback with lagged nodes",
+        )
+
+
+def _roles(document: Document) -> Iterator[SpecProblem]:
+    nodes, causes = document["nodes"], _causes(document)
+    for name, table in nodes.items():
+        if table["role"] == "consequence" and not causes[name]:
+            yield SpecProblem(
+                f"nodes.{name}.role", "is 'consequence', but no edge leads to it: of what?"
+            )
+        if table["role"] == "fixed":
+            lever = _actionable_ancestor(name, nodes, causes)
+            if lever:
+                yield SpecProblem(
+                    f"nodes.{name}.role",
+                    f"is 'fixed', but it follows from {lever!r}, which is actionable: a node that "
+                    f"moves is a 'consequence'",
+                )
+
+
+def _actionable_ancestor(name: str, nodes: Document, causes: Mapping[str, list[str]]) -> str:
+    open_, seen = list(causes[name]), set[str]()
+    while open_:
+        node = open_.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if nodes[node]["role"] == "actionable":
+            return node
+        open_ += causes[node]
+    return ""
+
+
+def _confounders(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    seen: list[frozenset[str]] = []
+    for i, table in enumerate(document.get("confounders", ())):
+        key, pair = f"confounders[{i}]", frozenset(table["between"])
+        for name in table["between"]:
+            if name not in schema:
+                yield SpecProblem(f"{key}.between", _unknown(name, schema.names))
+        if len(pair) == 1:
+            yield SpecProblem(f"{key}.between", "names one feature twice")
+        if pair in seen:
+            yield SpecProblem(f"{key}.between", f"is already confounders[{seen.index(pair)}]")
+        seen.append(pair)
+        low, high = table.get("rho", (-1, 1))
+        if not low <= high:
+            yield SpecProblem(f"{key}.rho", f"is [{low}, {high}]; the first must not be above")
+
+
+# --- mechanisms ---------------------------------------------------------------------------
+
+
+def _mechanisms(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    causes = _causes(document)
+    for name, table in document.get("mechanisms", {}).items():
+        key = f"mechanisms.{name}"
+        if name not in schema:
+            yield SpecProblem(key, _unknown(name, schema.names))
+            continue
+        parents = [p for p in schema.names if p in causes[name]]
+        if (table["kind"] == "root") == bool(parents):
+            has = f"{name} follows from {', '.join(parents)}" if parents else "nothing acts on it"
+            yield SpecProblem(f"{key}.kind", f"is {table['kind']!r}, but {has}")
+            continue
+        if parents and schema[name].kind.is_categorical:
+            yield SpecProblem(
+                key,
+                f"{name} is {schema[name].kind}: there are no mechanisms for categories. Leave it "
+                f"out (the feature then never moves) or make it a root",
+            )
+        yield from _keys(key, table)
+        yield from _parameters(key, table, parents)
+        yield from _signs(key, name, table, document)
+
+
+def _keys(key: str, table: Document) -> Iterator[SpecProblem]:
+    kind = table["kind"]
+    for given in table:
+        allowed = ("kind", "noise", "file", "sha256", *_BY_KIND[kind])
+        if given not in allowed:
+            yield SpecProblem(f"{key}.{given}", f"has no meaning for a mechanism of kind {kind!r}")
+    for a, b in (("file", "sha256"), ("sha256", "file")):
+        if a in table and b not in table:
+            yield SpecProblem(f"{key}.{b}", f"is missing beside {a!r}")
+    inline = {"linear": "coefficients", "polynomial": "terms", "expression": "expression"}
+    needed = inline.get(kind, "" if kind == "root" else "file")
+    if "file" in table and kind not in _FITTED:
+        yield SpecProblem(f"{key}.file", f"has no meaning for a mechanism of kind {kind!r}")
+    if "file" in table and needed != "file" and needed in table:
+        yield SpecProblem(f"{key}.{needed}", "is given beside 'file'; give one")
+    if needed and needed not in table and "file" not in table:
+        yield SpecProblem(f"{key}.{needed}", "is missing")
+    location_scale = table.get("noise") == "location-scale"
+    if location_scale and kind in ("trees", "onnx", "root"):
+        yield SpecProblem(f"{key}.noise", f"is 'location-scale': not for kind {kind!r}")
+        return
+    if "file" not in table and location_scale != ("log_scale" in table):
+        has = "is given, but the noise is additive" if "log_scale" in table else "is missing"
+        yield SpecProblem(f"{key}.log_scale", f"{has}: location-scale noise has a scale")
+
+
+def _parameters(key: str, table: Document, parents: Sequence[str]) -> Iterator[SpecProblem]:
+    named = [("coefficients", table.get("coefficients", {}))]
+    named += [
+        (f"terms[{i}].powers", term.get("powers", {}))
+        for i, term in enumerate(table.get("terms", ()))
+    ]
+    for where, given in named:
+        for name in given:
+            if name not in parents:
+                yield SpecProblem(
+                    f"{key}.{where}.{name}",
+                    f"is not a cause of it ({', '.join(parents) or 'none'})",
+                )
+    if "coefficients" in table:
+        for name in parents:
+            if name not in table["coefficients"]:
+                yield SpecProblem(f"{key}.coefficients", f"has no {name!r}, which is a cause")
+    for formula in ("expression", "log_scale"):
+        if formula in table:
+            try:
+                Expression(table[formula], tuple(parents))
+            except InvalidExpression as error:
+                yield SpecProblem(f"{key}.{formula}", f"is {error.text!r}: {error.problem}")
+
+
+def _signs(key: str, name: str, table: Document, document: Document) -> Iterator[SpecProblem]:
+    for i, edge in enumerate(document.get("edges", ())):
+        coefficient = table.get("coefficients", {}).get(edge["from"])
+        sign = edge.get("sign", "any")
+        if edge["to"] != name or coefficient is None or sign == "any":
+            continue
+        if coefficient * (1 if sign == "+" else -1) < 0:
+            yield SpecProblem(
+                f"{key}.coefficients.{edge['from']}",
+                f"is {coefficient}, but edges[{i}] has sign {sign!r}",
+            )

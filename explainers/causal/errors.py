@@ -1,0 +1,41 @@
+"""What can go wrong with a causal model. Its file, ``causal.toml``, is refused by SpecError.
+
+ExplainError
+└── CausalError             the causal model cannot answer that
+    ├── InvalidExpression   a mechanism's formula holds something that is not allowed
+    ├── NotInvertible       the noise that led to a row cannot be told: feature, value
+    └── NoMechanism         a node that would move has no mechanism, or no noise to draw from
+"""
+
+from __future__ import annotations
+
+from explainers.errors import ExplainError
+
+
+class CausalError(ExplainError):
+    """Base of every error that the causal layer raises on purpose."""
+
+
+class InvalidExpression(CausalError):
+    """A formula that cannot be read."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        self.text = text
+        self.problem = problem
+        super().__init__(f"formula {text!r}: {problem}")
+
+
+class NotInvertible(CausalError):
+    """No noise, or more than one, leads a mechanism to the value that was read."""
+
+    def __init__(self, feature: str, problem: str) -> None:
+        self.feature = feature
+        super().__init__(f"{feature}: {problem}")
+
+
+class NoMechanism(CausalError):
+    """A node that must be computed cannot be."""
+
+    def __init__(self, feature: str, problem: str) -> None:
+        self.feature = feature
+        super().__init__(f"{feature}: {problem}")

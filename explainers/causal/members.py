@@ -1,0 +1,80 @@
+"""Many plausible versions of one causal model, evaluated together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.causal.errors import NoMechanism
+from explainers.causal.function import Array, Members
+from explainers.causal.model import CausalModel
+from models.predictor import Row, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class MemberMechanism:
+    """``k`` versions of one node's mechanism."""
+
+    location: Members
+    log_scale: Members | None
+
+    def moved(self, before: Array, after: Array, value: Array) -> Array:
+        """As :meth:`Mechanism.moved`, each version with the noise that it abducts.
+
+        ``before`` is ``(1, n, p)``, ``after`` ``(1 or k, n, p)``, ``value`` ``(n,)``; yields
+        ``(1 or k, n)``.
+        """
+        level = self.location(before)
+        shift = self.location(after) - level
+        if self.log_scale is not None:
+            rise = self.log_scale(after) - self.log_scale(before)
+            shift = shift + np.expm1(rise) * (value - level)
+        return np.asarray(value + shift)
+
+
+@dataclass(frozen=True, eq=False)
+class CausalMembers:
+    """``k`` causal models with one graph, drawn from the posterior of the mechanisms."""
+
+    model: CausalModel
+    k: int
+    mechanisms: tuple[MemberMechanism | None, ...]
+
+    def counterfactual(self, factual: Row | Rows, columns: Sequence[int], values: Array) -> Array:
+        """:meth:`CausalModel.counterfactual` by every member: ``(k, n, d)``."""
+        graph = self.model.graph
+        before = np.atleast_2d(factual)
+        n = len(values)
+        before = np.broadcast_to(before, (n, self.model.n_columns))
+        # A column holds one version, (1, n), until members disagree on it, (k, n).
+        now = [before[None, :, j] for j in range(before.shape[1])]
+        for i, j in enumerate(columns):
+            now[j] = values[None, :, i]
+        for j in graph.affected(columns):
+            mechanism = self.mechanisms[j]
+            if mechanism is None:
+                raise NoMechanism(self.model.names[j], "has causes but no mechanism")
+            causes = graph.parents[j]
+            after = np.stack(np.broadcast_arrays(*(now[i] for i in causes)), axis=-1)
+            now[j] = mechanism.moved(before[None, :, causes], after, before[:, j])
+        whole = [np.broadcast_to(column, (self.k, n)) for column in now]
+        return np.stack(whole, axis=-1)
+
+
+def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> CausalMembers:
+    """``k`` draws of all mechanisms, each node's independent of the others'."""
+    drawn: list[MemberMechanism | None] = []
+    for mechanism in model.mechanisms:
+        if mechanism is None:
+            drawn.append(None)
+            continue
+        scale = mechanism.log_scale
+        drawn.append(
+            MemberMechanism(
+                mechanism.location.members(rng, k),
+                None if scale is None else scale.members(rng, k),
+            )
+        )
+    return CausalMembers(model, k, tuple(drawn))

@@ -1,0 +1,248 @@
+"""A structural causal model over the columns of a row: abduct, act, predict (Pearl 2009, 7.1).
+
+Everything is done on whole arrays, node by node: no loop over rows. What follows from an action
+is a real number, not a value of the feature's grid: the grid says what can be *set*, and an
+effect is not set. The bounds of the schema still say what can be read; whoever asks whether an
+image is possible checks it against them as a constraint of the whole row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.causal.errors import NoMechanism, NotInvertible
+from explainers.causal.function import Array
+from explainers.causal.graph import Graph
+from explainers.causal.mechanism import Mechanism, Noise
+from models.predictor import Row, Rows
+
+NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class CausalModel:
+    """A graph with a mechanism for every column that has causes."""
+
+    names: tuple[str, ...]
+    """Of the columns, for messages."""
+    graph: Graph
+    mechanisms: tuple[Mechanism | None, ...]
+    """By column; None for a root, and for a node that never moves (see :meth:`_mechanism`)."""
+    roots: tuple[Noise | None, ...] = ()
+    """By column: the distribution of a root's values; empty: of none is it known."""
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.graph)
+
+    # --- rung 3: this very machine ----------------------------------------------------------
+
+    def abduct(self, rows: Rows) -> Rows:
+        """The noise under which the model yields ``rows``, both ``(n, d)``; step 1 of 3.
+
+        A root's noise is its value.
+
+        Raises
+        ------
+        NotInvertible
+            If no finite noise leads to a finite reading; the message names the feature.
+        NoMechanism
+            If a node with causes has no mechanism.
+        """
+        noise = rows.copy()
+        for j in self._computed(range(self.n_columns)):
+            parents = rows[:, self.graph.parents[j]]
+            noise[:, j] = self._noise(j, parents, rows[:, j])
+        return noise
+
+    def predict(
+        self,
+        noise: Rows,
+        columns: Sequence[int] = (),
+        values: Array | None = None,
+        shift: frozenset[int] = NONE,
+    ) -> Rows:
+        """Rows that follow from ``noise`` once ``columns`` are set to ``values``; steps 2 and 3.
+
+        ``noise`` is ``(n, d)``; ``values`` ``(n, k)`` or ``(k,)``, one for each of ``columns``.
+        Columns in ``shift`` are not set: their value is added to what would follow anyhow.
+        """
+        rows = noise.copy()
+        acted = _by_column(columns, values, len(noise))
+        for j in self.graph.order:
+            if j in acted and j not in shift:
+                rows[:, j] = acted[j]
+                continue
+            if self.graph.parents[j]:
+                parents = rows[:, self.graph.parents[j]]
+                rows[:, j] = self._mechanism(j).predict(parents, noise[:, j])
+            if j in acted:
+                rows[:, j] += acted[j]
+        return rows
+
+    def counterfactual(
+        self,
+        factual: Row | Rows,
+        columns: Sequence[int],
+        values: Array,
+        shift: frozenset[int] = NONE,
+    ) -> Rows:
+        """What would have been read had ``columns`` been set to ``values``: ``(n, d)``.
+
+        The factual is one row ``(d,)`` for all actions, or one each, ``(n, d)``; ``values`` are
+        ``(n, k)``. Columns in ``shift`` get theirs added to what follows from their causes.
+        Only what is acted on and its descendants move; a node none of whose causes moves keeps
+        its reading to the last bit. Where a mechanism is undefined (a formula outside its
+        domain, a cause whose reading is missing) the result is NaN.
+
+        >>> from explainers.causal.basis import linear
+        >>> model = CausalModel(("a", "b"), Graph(((), (0,))),
+        ...                     (None, Mechanism(linear(1.0, np.array([2.0])))))
+        >>> model.counterfactual(np.array([1.0, 3.5]), [0], np.array([[1.0], [2.0]]))
+        array([[1. , 3.5],
+               [2. , 5.5]])
+        """
+        before = np.atleast_2d(factual)
+        rows = np.repeat(before, len(values), axis=0) if len(before) == 1 else before.copy()
+        acted = _by_column(columns, values, len(rows))
+        for j in self._moving(acted, shift):
+            if j in acted and j not in shift:
+                rows[:, j] = acted[j]
+                continue
+            causes = self.graph.parents[j]
+            if causes:
+                rows[:, j] = self._moved(j, before[:, causes], rows[:, causes], before[:, j])
+            if j in acted:
+                rows[:, j] += acted[j]
+        return rows
+
+    def bounds(
+        self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
+    ) -> tuple[Rows, Rows]:
+        """Rows below and above every counterfactual of each box of actions.
+
+        ``lower`` and ``upper`` are ``(m, k)``, the results ``(m, d)``. They hold up to the
+        rounding of float64 and are infinite where a mechanism has no bounds.
+        """
+        low = np.repeat(factual[None], len(lower), axis=0)
+        high = low.copy()
+        low[:, columns], high[:, columns] = lower, upper
+        for j in self.graph.affected(columns):
+            causes = self.graph.parents[j]
+            noise = self._noise(j, factual[None, causes], factual[None, j])[0]
+            mechanism = self._mechanism(j)
+            low[:, j], high[:, j] = mechanism.bounds(low[:, causes], high[:, causes], noise)
+        return low, high
+
+    def affine_effects(self, columns: Sequence[int]) -> Array | None:
+        """``(k, d)``: how every column moves with each of ``columns``, or None if not affinely.
+
+        ``counterfactual(x, columns, v) == x + (v - x[columns]) @ affine_effects(columns)``
+        """
+        effects = np.zeros((len(columns), self.n_columns))
+        effects[np.arange(len(columns)), columns] = 1.0
+        for j in self.graph.affected(columns):
+            mechanism = self._mechanism(j)
+            affine = getattr(mechanism.location, "affine", None)
+            if affine is None or mechanism.log_scale is not None:
+                return None
+            effects[:, j] = effects[:, self.graph.parents[j]] @ affine[1]
+        return effects
+
+    # --- rung 2: any machine ----------------------------------------------------------------
+
+    def interventional(
+        self,
+        rng: np.random.Generator,
+        n: int,
+        columns: Sequence[int] = (),
+        values: Array | None = None,
+        factual: Row | None = None,
+        shift: frozenset[int] = NONE,
+    ) -> Rows:
+        """``n`` rows with noise drawn anew after ``columns`` are set to ``values``, ``(k,)``.
+
+        With a ``factual``, what the action cannot move keeps its reading and only the noise of
+        what follows is redrawn (the sub-population of Karimi et al. 2020); without one all is
+        drawn. Without an action: rows as they are observed (rung 1). Noises are drawn
+        independently, so declared hidden common causes do not show.
+
+        Raises
+        ------
+        NoMechanism
+            If of a node that is drawn neither mechanism nor noise is known.
+        """
+        if factual is None:
+            drawn = set(range(self.n_columns))
+            noise = np.full((n, self.n_columns), np.nan)
+        else:
+            drawn = set(self.graph.affected(columns)) | (set(columns) & shift)
+            noise = np.repeat(self._known_noise(factual, drawn)[None], n, axis=0)
+        for j in sorted(drawn - (set(columns) - shift)):
+            noise[:, j] = self._distribution(j).draw(rng, n)
+        return self.predict(noise, columns, values, shift)
+
+    def _known_noise(self, factual: Row, drawn: set[int]) -> Row:
+        noise = factual.copy()
+        for j in self._computed(set(range(self.n_columns)) - drawn):
+            causes = self.graph.parents[j]
+            noise[j] = self._noise(j, factual[None, causes], factual[None, j])[0]
+        return noise
+
+    # --- parts ------------------------------------------------------------------------------
+
+    def _computed(self, columns: Sequence[int] | range | set[int]) -> tuple[int, ...]:
+        """Those of ``columns`` that have causes, causes first."""
+        wanted = frozenset(columns)
+        return tuple(j for j in self.graph.order if j in wanted and self.graph.parents[j])
+
+    def _moving(self, acted: dict[int, Array], shift: frozenset[int]) -> tuple[int, ...]:
+        """Columns to compute after an action, causes first: what is acted on and what follows."""
+        below = frozenset[int]().union(*(self.graph.descendants[j] for j in acted))
+        return tuple(j for j in self.graph.order if j in acted or j in below)
+
+    def _mechanism(self, j: int) -> Mechanism:
+        mechanism = self.mechanisms[j]
+        if mechanism is None:
+            raise NoMechanism(self.names[j], "has causes but no mechanism, so it cannot move")
+        return mechanism
+
+    def _distribution(self, j: int) -> Noise:
+        known = self._mechanism(j).noise if self.graph.parents[j] else None
+        if not self.graph.parents[j] and self.roots:
+            known = self.roots[j]
+        if known is None:
+            raise NoMechanism(self.names[j], "has no noise that could be drawn anew")
+        return known
+
+    def _noise(self, j: int, parents: Rows, values: Array) -> Array:
+        noise = self._mechanism(j).noise_of(parents, values)
+        lost = ~np.isfinite(noise) & np.isfinite(values) & np.isfinite(parents).all(axis=1)
+        if lost.any():
+            i = int(np.argmax(lost))
+            raise NotInvertible(
+                self.names[j],
+                f"no finite noise leads from {parents[i].tolist()} to {values[i]}",
+            )
+        return noise
+
+    def _moved(self, j: int, before: Rows, after: Rows, value: Array) -> Array:
+        mechanism = self._mechanism(j)
+        noise = value if mechanism.log_scale is None else self._noise(j, before, value)
+        with np.errstate(invalid="ignore"):
+            moved = mechanism.moved(before, after, value, noise)
+        if np.isnan(moved).any():  # a missing cause that did not move says nothing
+            same = (before == after) | (np.isnan(before) & np.isnan(after))
+            moved = np.where(same.all(axis=1), value, moved)
+        return moved
+
+
+def _by_column(columns: Sequence[int], values: Array | None, n: int) -> dict[int, Array]:
+    """``values`` of each column, ``(n,)``."""
+    if values is None:
+        return {}
+    table = np.broadcast_to(values, (n, len(columns)))
+    return {int(j): table[:, i] for i, j in enumerate(columns)}

@@ -1,0 +1,137 @@
+"""Mechanisms that are deployed graphs: tree ensembles by their leaves, others by their scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.causal.function import Array, Members, always
+from models.graph.forms import GraphForm, Mode, TreeEnsemble
+from models.predictor import Predictor
+
+
+@dataclass(frozen=True, eq=False)
+class Regressor:
+    """Any graph that yields one number a row of parents. Nothing bounds it."""
+
+    predictor: Predictor
+    n_parents: int
+
+    def __call__(self, parents: Array) -> Array:
+        return self.predictor.score(parents)[:, 0]
+
+    def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        everything = np.full(len(lower), np.inf)
+        return -everything, everything
+
+    def members(self, rng: np.random.Generator, k: int) -> Members:
+        return always(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """A sum of regression trees that was read from a graph, with ONNX Runtime's rounding.
+
+    Raises
+    ------
+    ValueError
+        If the graph is no tree ensemble with one output; a :class:`Regressor` takes it then.
+    """
+
+    form: GraphForm
+    n_parents: int
+
+    def __post_init__(self) -> None:
+        core = self.form.core
+        if not isinstance(core, TreeEnsemble) or core.n_outputs != 1:
+            raise ValueError("the graph is not a tree ensemble with one output")
+        if not np.isin(core.mode[~core.is_leaf], _ORDERED).all():
+            raise ValueError("the graph's trees test for equality")
+
+    @cached_property
+    def trees(self) -> TreeEnsemble:
+        assert isinstance(self.form.core, TreeEnsemble)
+        return self.form.core
+
+    def __call__(self, parents: Array) -> Array:
+        return self.form.score(parents)[:, 0]
+
+    def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        """Sum over trees of the least (greatest) leaf that each box reaches.
+
+        Parents are cast as the graph casts them; each column must rise, or fall, with its parent.
+        """
+        ends = self._columns(lower), self._columns(upper)
+        reached = self._reach(np.minimum(*ends), np.maximum(*ends))
+        is_reached_leaf = reached & self.trees.is_leaf
+        values = self.trees.values[:, 0]
+        low = np.where(is_reached_leaf, values, np.inf)
+        high = np.where(is_reached_leaf, values, -np.inf)
+        least = np.stack([low[:, tree].min(axis=1) for tree in self._nodes]).sum(axis=0)
+        most = np.stack([high[:, tree].max(axis=1) for tree in self._nodes]).sum(axis=0)
+        # The float32 sum of any leaves differs from theirs in float64 by less than this.
+        slack = self._rounding
+        raw = np.stack([least - slack, most + slack]) + self.trees.base[0]
+        finished = [self.form.scores_of(side[:, None])[:, 0] for side in raw]
+        return finished[0], finished[1]
+
+    def members(self, rng: np.random.Generator, k: int) -> Members:
+        return always(self)
+
+    def _columns(self, parents: Array) -> Array:
+        encoded = self.form.columns.encode(parents)
+        return np.asarray(encoded, dtype=self.trees.dtype).astype(np.float64)
+
+    def _reach(self, low: Array, high: Array) -> npt.NDArray[np.bool_]:
+        """Which nodes each box may enter, ``(n_boxes, n_nodes)``."""
+        trees = self.trees
+        reached = np.zeros((len(low), trees.n_nodes), dtype=np.bool_)
+        reached[:, trees.roots] = True
+        for level in trees.levels():
+            inner = level[~trees.is_leaf[level]]
+            if not len(inner):
+                continue
+            may, must = self._tests(inner, low, high)
+            reached[:, trees.true_child[inner]] = reached[:, inner] & may
+            reached[:, trees.false_child[inner]] = reached[:, inner] & ~must
+        return reached
+
+    def _tests(
+        self, nodes: npt.NDArray[np.int32], low: Array, high: Array
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Whether the test of each node may hold in each box, and whether it must."""
+        column, threshold = self.trees.column[nodes], self.trees.threshold[nodes]
+        mode = self.trees.mode[nodes]
+        ends = [
+            np.select(
+                [mode == Mode.LT, mode == Mode.LE, mode == Mode.GT],
+                [x[:, column] < threshold, x[:, column] <= threshold, x[:, column] > threshold],
+                x[:, column] >= threshold,
+            )
+            for x in (low, high)
+        ]
+        return ends[0] | ends[1], ends[0] & ends[1]
+
+    @cached_property
+    def _nodes(self) -> tuple[npt.NDArray[np.int32], ...]:
+        """Nodes of each tree."""
+        trees = self.trees
+        owner = np.full(trees.n_nodes, -1)
+        owner[trees.roots] = np.arange(trees.n_trees)
+        for level in trees.levels():
+            inner = level[~trees.is_leaf[level]]
+            owner[trees.true_child[inner]] = owner[inner]
+            owner[trees.false_child[inner]] = owner[inner]
+        return tuple(np.flatnonzero(owner == t).astype(np.int32) for t in range(trees.n_trees))
+
+    @cached_property
+    def _rounding(self) -> float:
+        largest = sum(float(np.abs(self.trees.values[nodes, 0]).max()) for nodes in self._nodes)
+        size = largest + float(np.abs(self.trees.base).max(initial=0.0))
+        return float(np.finfo(self.trees.sums).eps) * size * (self.trees.n_trees + 2)
+
+
+_ORDERED = (Mode.LT, Mode.LE, Mode.GT, Mode.GE)

@@ -1,0 +1,267 @@
+"""``causal.toml``: what acts on what, by which mechanisms, who accepted it, what was tested."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import Any
+
+from explainers.causal.checks import contradictions
+from explainers.causal.graph import Graph
+from explainers.causal.mechanism import NoiseForm
+from models.document import Document, read_document
+from models.errors import SpecError
+from models.schema import Labels, Schema
+
+
+class Status(StrEnum):
+    PROPOSED = "proposed"
+    """For review only."""
+    ACCEPTED = "accepted"
+    """A person answers for it: it may be used."""
+    RETIRED = "retired"
+
+
+class Role(StrEnum):
+    ACTIONABLE = "actionable"
+    """Can be set."""
+    FIXED = "fixed"
+    """Neither set, nor moved by what can be set."""
+    CONSEQUENCE = "consequence"
+    """Moves with its causes, and is never set."""
+
+
+class NodeKind(StrEnum):
+    FEATURE = "feature"
+    LATENT = "latent"
+    """Acts, and no sensor reads it."""
+    LAGGED = "lagged"
+    """An earlier value of a feature: past, so nothing that is done now moves it."""
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+    kind: NodeKind
+    role: Role
+    of: str = ""
+    """The feature that a lagged node is an earlier value of."""
+    lag: int = 0
+    delay: Labels = field(default_factory=dict)
+    description: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Edge:
+    cause: str
+    effect: str
+    source: str = ""
+    """``declared``, ``physics``, ``discovery``, ``experiment``; empty: nobody said."""
+    sign: str = "any"
+    """``+``, ``-`` or ``any``."""
+    evidence: str = ""
+    delay: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Confounder:
+    """Two features whose noises may share a cause that no sensor reads."""
+
+    between: tuple[str, str]
+    rho: tuple[float, float] | None = None
+    """Least and greatest correlation of the noises that is thought possible."""
+    evidence: str = ""
+
+
+@dataclass(frozen=True)
+class MechanismSpec:
+    """How a feature follows from its causes, as the file says it."""
+
+    kind: str
+    noise: NoiseForm = NoiseForm.ADDITIVE
+    sd: float | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """``intercept``, ``coefficients``, ``terms``, ``expression``, ``log_scale``."""
+    file: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tested."""
+
+    check: str
+    passed: bool
+    node: str = ""
+    value: float | None = None
+    limit: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    source: str = ""
+    data: str = ""
+    data_sha256: str = ""
+    rows: int = 0
+    fitted_at: str = ""
+    seed: int = 0
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class CausalSpec:
+    """Everything that ``causal.toml`` says."""
+
+    version: str
+    status: Status
+    schema: Schema
+    nodes: Mapping[str, Node]
+    edges: tuple[Edge, ...]
+    confounders: tuple[Confounder, ...]
+    mechanisms: Mapping[str, MechanismSpec]
+    provenance: Provenance
+    title: Labels = field(default_factory=dict)
+    accepted_by: str = ""
+    accepted_at: str = ""
+    sha256: str = ""
+    """Of the file's bytes."""
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Edges between features, by column. What latent and lagged nodes do is part of the
+        noise of what they act on."""
+        index = self.schema.index
+        inside = (e for e in self.edges if e.cause in self.schema)
+        return Graph.of(len(self.schema), [(index(e.cause), index(e.effect)) for e in inside])
+
+    def parents(self, feature: str) -> tuple[str, ...]:
+        """Features that act on ``feature`` directly, in the order in which mechanisms take
+        them: that of the schema."""
+        causes = self.graph.parents[self.schema.index(feature)]
+        return tuple(self.schema.names[i] for i in causes)
+
+    @cached_property
+    def hidden(self) -> tuple[Confounder, ...]:
+        """Declared hidden common causes, and one for each two features that share a latent or a
+        lagged node."""
+        declared = {frozenset(c.between) for c in self.confounders}
+        shared = []
+        for node in self.nodes.values():
+            if node.kind is NodeKind.FEATURE:
+                continue
+            below = [e.effect for e in self.edges if e.cause == node.name]
+            for i, a in enumerate(below):
+                for b in below[i + 1 :]:
+                    if frozenset((a, b)) not in declared:
+                        declared.add(frozenset((a, b)))
+                        shared.append(Confounder((a, b), None, f"both follow from {node.name}"))
+        return (*self.confounders, *shared)
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """The published JSON Schema (draft 2020-12) of ``causal.toml``."""
+    path = files("explainers.causal") / "causal.schema.json"
+    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return schema
+
+
+def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
+    """Read and check the causal model of the model that reads ``schema``.
+
+    Raises
+    ------
+    SpecError
+        With every problem found: file, dotted key, value and limit.
+    """
+    document = read_document(text, file, json_schema())
+    problems = list(contradictions(document, schema))
+    if problems:
+        raise SpecError.of(file, problems)
+    return CausalSpec(
+        version=document["version"],
+        status=Status(document["status"]),
+        schema=schema,
+        nodes={name: _node(name, table) for name, table in document["nodes"].items()},
+        edges=tuple(_edge(table) for table in document.get("edges", ())),
+        confounders=tuple(_confounder(table) for table in document.get("confounders", ())),
+        mechanisms={
+            name: _mechanism(table) for name, table in document.get("mechanisms", {}).items()
+        },
+        provenance=_provenance(document.get("provenance", {})),
+        title=dict(document.get("title", {})),
+        accepted_by=document.get("accepted_by", ""),
+        accepted_at=document.get("accepted_at", ""),
+        sha256=hashlib.sha256(text).hexdigest(),
+    )
+
+
+def _node(name: str, table: Document) -> Node:
+    return Node(
+        name,
+        NodeKind(table.get("kind", "feature")),
+        Role(table["role"]),
+        table.get("of", ""),
+        table.get("lag", 0),
+        dict(table.get("delay", {})),
+        dict(table.get("description", {})),
+    )
+
+
+def _edge(table: Document) -> Edge:
+    return Edge(
+        table["from"],
+        table["to"],
+        table.get("source", ""),
+        table.get("sign", "any"),
+        table.get("evidence", ""),
+        dict(table.get("delay", {})),
+    )
+
+
+def _confounder(table: Document) -> Confounder:
+    a, b = table["between"]
+    rho = table.get("rho")
+    limits = None if rho is None else (float(rho[0]), float(rho[1]))
+    return Confounder((a, b), limits, table.get("evidence", ""))
+
+
+_PARAMETERS = ("intercept", "coefficients", "terms", "expression", "log_scale")
+
+
+def _mechanism(table: Document) -> MechanismSpec:
+    return MechanismSpec(
+        table["kind"],
+        NoiseForm(table.get("noise", "additive")),
+        float(table["sd"]) if "sd" in table else None,
+        {key: _plain(table[key]) for key in _PARAMETERS if key in table},
+        table.get("file", ""),
+        table.get("sha256", ""),
+    )
+
+
+def _provenance(table: Document) -> Provenance:
+    given = {key: value for key, value in table.items() if key != "checks"}
+    return Provenance(**given, checks=tuple(_check(row) for row in table.get("checks", ())))
+
+
+def _check(table: Document) -> Check:
+    return Check(**_plain(table))
+
+
+def _plain(value: Any) -> Any:
+    """``value`` with every Decimal as a float."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value

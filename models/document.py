@@ -1,0 +1,168 @@
+"""A TOML file of a model folder as a document that its published JSON Schema accepts."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from models.errors import SpecError, SpecProblem
+
+Document = Mapping[str, Any]
+"""What TOML yields, with :class:`~decimal.Decimal` for every number that has a point."""
+
+Path = tuple[str | int, ...]
+
+MayBeInfinite = Callable[[Path], bool]
+"""Whether ``inf`` has a meaning at a place of the document."""
+
+
+def _nowhere(path: Path) -> bool:
+    return False
+
+
+def read_document(
+    text: bytes, file: str, schema: Mapping[str, Any], may_be_infinite: MayBeInfinite = _nowhere
+) -> Document:
+    """Read TOML and check its shape against ``schema``: keys, types and plain limits.
+
+    Raises
+    ------
+    SpecError
+        With the line and column of a syntax error, or with every key that is wrong.
+    """
+    document = _parse(text, file)
+    problems = [*_not_numbers(document, (), may_be_infinite)] or [*_misshapen(document, schema)]
+    if problems:
+        raise SpecError.of(file, problems)
+    return document
+
+
+def dotted(path: Path) -> str:
+    """``("features", 3, "bounds")`` as ``features[3].bounds``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _parse(text: bytes, file: str) -> Document:
+    try:
+        source = text.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = text[: error.start].count(b"\n") + 1
+        raise SpecError(file, "", f"is not UTF-8 text (line {line}): {error.reason}") from error
+    try:
+        return tomllib.loads(source, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        last = source.count("\n") + 1
+        where = str(error).replace("at end of document", f"at line {last}, the end of the file")
+        raise SpecError(file, "", f"is not TOML: {where}") from error
+    except RecursionError as error:
+        raise SpecError(file, "", "is not TOML: arrays or tables are nested too deep") from error
+
+
+def _not_numbers(
+    value: object, path: Path, may_be_infinite: MayBeInfinite
+) -> Iterator[SpecProblem]:
+    """Numbers that no float can hold, and infinities where they have no meaning."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _not_numbers(item, (*path, key), may_be_infinite)
+    elif isinstance(value, list):
+        for i, item in enumerate(value):
+            yield from _not_numbers(item, (*path, i), may_be_infinite)
+    elif isinstance(value, int | Decimal) and not _fits_float(value, may_be_infinite(path)):
+        shown = str(value) if isinstance(value, Decimal) else "a whole number too large"
+        yield SpecProblem(dotted(path), f"is {shown}: not a finite number of float range")
+
+
+def _fits_float(value: int | Decimal, may_be_infinite: bool) -> bool:
+    """Whether ``value`` is a float's worth: no NaN, overflow, or underflow to 0."""
+    if isinstance(value, Decimal) and value.is_infinite():
+        return may_be_infinite
+    try:
+        number = float(value)
+    except OverflowError:
+        return False
+    return math.isfinite(number) and (number != 0.0 or value == 0)
+
+
+def _misshapen(document: Document, schema: Mapping[str, Any]) -> Iterator[SpecProblem]:
+    for error in Draft202012Validator(schema).iter_errors(document):
+        yield SpecProblem(dotted(tuple(error.absolute_path)), _sentence(error))
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong, with the value and the limit."""
+    value: Any = error.instance
+    limit: Any = error.validator_value
+    schema: Any = error.schema
+    match error.validator:
+        case "additionalProperties":
+            return _unknown_keys(error)
+        case "required":
+            absent = [key for key in limit if key not in value]
+            return "is missing " + ", ".join(repr(key) for key in absent)
+        case "type":
+            return f"is {_shown(value)}, not {_types(limit)}"
+        case "enum":
+            return f"is {_shown(value)}, not one of {', '.join(repr(v) for v in limit)}"
+        case "const":
+            return f"is {_shown(value)}, not {limit!r}"
+        case "minimum":
+            return f"is {value}, below {limit}"
+        case "exclusiveMinimum":
+            return f"is {value}, not above {limit}"
+        case "pattern":
+            return f"is {value!r}, not {schema.get('title', limit)}"
+        case "minLength" | "minItems" | "minProperties":
+            return f"has length {len(value)}, the least is {limit}"
+        case "maxLength" | "maxItems":
+            return f"has length {len(value)}, the most is {limit}"
+        case _:
+            return str(error.message)
+
+
+def _unknown_keys(error: ValidationError) -> str:
+    schema: Any = error.schema
+    instance: Any = error.instance
+    known = list(schema.get("properties", {}))
+    unknown = [key for key in instance if key not in known]
+    sentences = []
+    for key in unknown:
+        close = get_close_matches(key, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+        sentences.append(f"has an unknown key {key!r}{hint}")
+    return " and ".join(sentences)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list):
+        return f"an array of {len(value)}"
+    return f"{value!r} ({type(value).__name__})"
+
+
+_TYPE_NAMES = {
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "a table",
+}
+
+
+def _types(names: str | Sequence[str]) -> str:
+    listed = [names] if isinstance(names, str) else names
+    return " or ".join(_TYPE_NAMES.get(name, name) for name in listed)
