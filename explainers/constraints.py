@@ -563,16 +563,20 @@ def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Ax
     Bounds of real-valued chains can creep for ever, so the rounds are limited; what is left
     is still a superset of what is allowed.
     """
-    single = [c for c in constraints if isinstance(c, Single)]
     relating = [c for c in constraints if not isinstance(c, Single)]
-    # A constraint on one feature cuts once for all, whatever the others do after it.
-    axes = _narrowed(single, axes, factual)
+    axes = cut_singly(constraints, axes, factual)
     for _ in range(32):
         before = axes
         axes = _narrowed(relating, axes, factual)
         if axes == before:
             break
     return axes
+
+
+def cut_singly(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
+    """Narrow ``axes`` by those of ``constraints`` that speak of one feature alone: once for all,
+    whatever the others do after it."""
+    return _narrowed([c for c in constraints if isinstance(c, Single)], axes, factual)
 
 
 def _narrowed(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:

@@ -62,10 +62,6 @@ def explain(
     prediction = predicted(problem.target.decision, scores)
     if problem.target.met(scores)[0]:
         return AlreadyTarget(prediction, Work("none", 1, 1))
-    if problem.conflict is not None:
-        relaxation = asking.cheapest_relaxation(problem, problem.conflict)
-        work = asking.work(Outcome(np.empty((0, 0)), engine="propagation"), deadline.expired())
-        return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
 
     first, outcome = asking.best(problem)
     if first is None:
@@ -75,7 +71,7 @@ def explain(
     while len(found) < problem.alternatives:
         deadline_hit |= deadline.expired()
         question = question.excluding(frozenset(a.column for a in found[-1].actions))
-        if deadline_hit or question.conflict is not None:
+        if deadline_hit:
             break
         further, another = asking.best(question)
         deadline_hit |= another.deadline_hit
@@ -129,6 +125,10 @@ class _Asking:
         return replace(counterfactual, actions=tuple(actions))
 
     def nothing(self, problem: Problem, prediction: Prediction, outcome: Outcome) -> Answer:
+        if problem.conflict is not None:
+            relaxation = self.cheapest_relaxation(problem, problem.conflict)
+            work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
+            return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         if not outcome.is_infeasible or len(outcome.candidates):
             best = self._nearest(problem, outcome, proven=False)
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
@@ -145,8 +145,6 @@ class _Asking:
         return None if scores is None else predicted(problem.target.decision, scores)
 
     def _reaches(self, problem: Problem) -> bool | None:
-        if problem.conflict is not None:
-            return False
         if self.deadline.expired():
             return None
         outcome = self.engine.search(problem, self.meter, self.deadline)
@@ -161,7 +159,7 @@ class _Asking:
         found = []
         for lifted in blocked_by:
             relaxed = without(problem, lifted)
-            if relaxed.conflict is None and not self.deadline.expired():
+            if not self.deadline.expired():
                 counterfactual, _ = self.best(relaxed)
                 if counterfactual is not None:
                     found.append(Relaxation(lifted, counterfactual))

@@ -18,6 +18,7 @@ from explainers.constraints import (
     Plausible,
     Source,
     conflict,
+    cut_singly,
     propagate,
 )
 from explainers.cost import Cost, Costs
@@ -84,6 +85,11 @@ class Problem:
     def axes(self) -> Axes:
         """The values each feature may take: a superset of what is allowed in allowed rows."""
         return propagate(self.constraints, self._whole, self.factual)
+
+    @cached_property
+    def single_axes(self) -> Axes:
+        """The values that each feature may take by what is said of it alone."""
+        return cut_singly(self.constraints, self._whole, self.factual)
 
     @cached_property
     def conflict(self) -> tuple[Constraint, ...] | None:

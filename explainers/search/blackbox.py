@@ -56,6 +56,8 @@ class Blackbox:
         return "blackbox"
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        if problem.conflict is not None:
+            return Outcome.none(problem)
         pool = Pool(problem, meter)
         bound: float | None = None
         deadline_hit = False

@@ -78,6 +78,8 @@ class Dice:
         NotEligible
             If a reading is missing, no rows were seen in service, or DiCE is not there.
         """
+        if problem.conflict is not None:
+            return Outcome.none(problem)
         wish = _wish(problem)
         rows = np.empty((0, len(problem.schema)))
         deadline_hit = False

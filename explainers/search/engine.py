@@ -32,6 +32,11 @@ class Outcome:
     engine: str = ""
     """To which the rows, or the proof that there are none, are owed."""
 
+    @classmethod
+    def none(cls, problem: Problem) -> Outcome:
+        """It is proven that there is no such row."""
+        return cls(np.empty((0, len(problem.schema))), math.inf)
+
     @property
     def is_infeasible(self) -> bool:
         return self.lower_bound == math.inf
@@ -56,7 +61,8 @@ class Engine(Protocol):
     def name(self) -> str: ...
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        """Cheapest rows found. ``problem.conflict`` is None. Deterministic but for the deadline.
+        """Cheapest rows found; proven that there is none where ``problem.conflict`` says so.
+        Deterministic but for the deadline.
 
         Raises
         ------

@@ -5,86 +5,70 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+from explainers.constraints import Rule
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
 from explainers.search.goals import Goal, goals_of
-from explainers.search.trees import kernel
-from explainers.search.trees.incumbent import find_incumbent, line_totals
+from explainers.search.trees import entries, kernel
+from explainers.search.trees.arena import (
+    BEST,
+    HAS_BEST,
+    NODES,
+    PENDING,
+    WAITING,
+    Arena,
+    Arenas,
+)
+from explainers.search.trees.flat_rules import FlatRules, flatten
+from explainers.search.trees.incumbent import IN_DOUBT
+from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import Leaves, read_leaves
 from explainers.search.trees.merge import merged
-from explainers.search.trees.question import Question, build_question
+from explainers.search.trees.question import Limits, Question, build_question
 from explainers.search.trees.tables import Tables, build_tables, table_bytes
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Scores
 from models.schema import Schema
 
-STACK = 1_024
 MOST_BYTES = 512 << 20
 """Of the tables for one target; a larger forest is left to the other engines."""
 NEAREST_STEPS = 16
 WARM_SECONDS = 10.0
 """For the search of a question that is asked to warm up; compiling may take longer."""
-MOST_TARGETS = 256
-"""Targets whose limits are remembered."""
+MOST_REMEMBERED = 256
+"""Targets whose limits, and sets of rules whose arrays, are remembered."""
 WORDS_BETWEEN_LOOKS = 400_000
 """Work between two looks at the deadline: a few milliseconds."""
 SHARES = (0.5, 0.7, 0.85, 1.0)
 """Parts of the best cost within which it is proven, one after the other, that nothing is."""
 
 
-class Arena(NamedTuple):
-    """Everything that one search writes to."""
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A problem in arrays, and the place to search for its answer."""
 
-    lo: npt.NDArray[np.int64]
-    hi: npt.NDArray[np.int64]
-    cell_lo: npt.NDArray[np.int32]
-    cell_hi: npt.NDArray[np.int32]
-    mask: npt.NDArray[np.uint64]
-    reach: npt.NDArray[np.uint64]
-    corner_mask: npt.NDArray[np.uint64]
-    leaf_cost: npt.NDArray[np.float64]
-    least: npt.NDArray[np.int64]
-    leaf: npt.NDArray[np.int64]
-    over: npt.NDArray[np.float64]
-    gain: npt.NDArray[np.float64]
-    edge: npt.NDArray[np.int64]
-    at: npt.NDArray[np.int64]
-    best: npt.NDArray[np.int64]
-    ints: npt.NDArray[np.int64]
-    floats: npt.NDArray[np.float64]
+    tables: Tables
+    arenas: Arenas
+    question: Question
 
-    @classmethod
-    def of(cls, t: Tables, stack: int = STACK) -> Arena:
-        n, n_words, n_trees = t.leaf_lo.shape[1], len(t.full), len(t.words) - 1
-        return cls(
-            lo=np.empty((stack, n), np.int64),
-            hi=np.empty((stack, n), np.int64),
-            cell_lo=np.empty((stack, n), np.int32),
-            cell_hi=np.empty((stack, n), np.int32),
-            mask=np.empty((stack, n_words), np.uint64),
-            reach=np.empty(n_words, np.uint64),
-            corner_mask=np.empty(n_words, np.uint64),
-            leaf_cost=np.empty(64 * n_words),
-            least=np.empty(n_trees, np.int64),
-            leaf=np.empty(n_trees, np.int64),
-            over=np.empty(len(t.groups) - 1),
-            gain=np.empty((n, 2)),
-            edge=np.empty((n, 2), np.int64),
-            at=np.empty(n, np.int64),
-            best=np.empty(n, np.int64),
-            ints=np.zeros(4, np.int64),
-            floats=np.zeros(3),
-        )
+
+@dataclass(frozen=True, eq=False)
+class _Aim:
+    """What one target asks of the trees."""
+
+    tables: Tables
+    arenas: Arenas
+    limits: Limits
 
 
 class Trees:
@@ -102,35 +86,34 @@ class Trees:
         self._patience = patience
         """Boxes opened on the tables of the whole model before trees are merged."""
         self._form = form
-        self._schema = schema
         self._leaves = read_leaves(form, schema)
-        self._goals: dict[tuple[float | None, ...], tuple[Goal, ...]] = {}
-        self._tables: dict[tuple[bytes, ...], Tables] = {}
-        self._questions: WeakKeyDictionary[Problem, tuple[Tables, Question]] = WeakKeyDictionary()
+        self._layout = Layout.of(schema, form.columns, self._leaves.cells)
+        self._aims: dict[tuple[float | None, ...], _Aim] = {}
+        self._tables: dict[tuple[bytes, ...], tuple[Tables, Arenas]] = {}
+        self._rules: dict[tuple[int, ...], tuple[tuple[Rule, ...], FlatRules]] = {}
+        self._asked: WeakKeyDictionary[Problem, _Asked] = WeakKeyDictionary()
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        tables, question = self._asked(problem)
-        return _Search(problem, meter, deadline, tables, question, self._patience).nearest()
+        return self._search_for(problem, meter, deadline, self._patience).nearest()
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
         """From the tables: the model is asked only within rounding of the target's edge."""
-        t, q = self._asked(problem)
-        values = q.value[q.off[column] : q.off[column + 1]]
-        totals = line_totals(t, q, q.positions(row))[:, t.cells[column] + q.cells(column)]
-        over = totals - q.limit[:, None]
-        holds = (over <= q.band[:, None]).all(axis=0)
-        unsure = np.flatnonzero(holds & (over >= -q.band[:, None]).any(axis=0))
-        rows = np.repeat(row[None, :], len(values), axis=0)
-        rows[:, column] = values
+        asked = self._in_arrays(problem)
+        values = asked.question.values(column)
+        at = asked.question.positions(row)
+        found = np.empty(len(values), np.uint8)
+        with asked.arenas.lent() as arena:
+            entries.hold_around(asked.tables, asked.question, arena, at, column, found)
+        holds = found > 0
+        unsure = np.flatnonzero(found == IN_DOUBT)
         if len(unsure):
-            holds[unsure] = problem.target.met(meter.score(rows[unsure]))
-        at = int(np.flatnonzero(values == row[column])[0])
-        first, last = _run_around(holds, at)
-        holds[first : last + 1] = problem.allowed(rows[first : last + 1])
-        first, last = _run_around(holds, at)
+            rows = np.repeat(row[None, :], len(unsure), axis=0)
+            rows[:, column] = values[unsure]
+            holds[unsure] = problem.target.met(meter.score(rows))
+        first, last = _run_around(holds, int(at[column]))
         return float(values[first]), float(values[last])
 
     def warm(self, problem: Problem, predictor: Predictor) -> None:
@@ -139,14 +122,16 @@ class Trees:
         deadline = Deadline.after(WARM_SECONDS)
         meter = Meter(predictor, deadline)
         with suppress(NotEligible):
-            self.search(problem, meter, deadline)
-            tables, question = self._asked(problem)
-            _Search(problem, meter, deadline, tables, question, 0).run()
+            found = self.search(problem, meter, deadline)
+            self._search_for(problem, meter, deadline, 0).run()
+            self.nearest(problem, meter, deadline)
+            for row in found.candidates[:1]:
+                self.sufficient_range(problem, meter, row, 0)
 
     @property
     def table_bytes(self) -> int:
         """Bytes of the bit tables that are held at present."""
-        return sum(tables.size for tables in self._tables.values())
+        return sum(tables.size for tables, _ in self._tables.values())
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
         """The optimum with its proof, or the best row and bound at the deadline.
@@ -156,49 +141,63 @@ class Trees:
         NotEligible
             If a constraint or the target cannot be kept inside the proof.
         """
-        tables, question = self._asked(problem)
-        return _Search(problem, meter, deadline, tables, question, self._patience).run()
+        return self._search_for(problem, meter, deadline, self._patience).run()
 
-    def _asked(self, problem: Problem) -> tuple[Tables, Question]:
+    def _search_for(
+        self, problem: Problem, meter: Meter, deadline: Deadline, patience: int
+    ) -> _Search:
+        return _Search(problem, meter, deadline, self._in_arrays(problem), patience)
+
+    def _in_arrays(self, problem: Problem) -> _Asked:
         """The problem in arrays; made once, while the problem is asked about."""
         with self._lock:
-            known = self._questions.get(problem)
+            known = self._asked.get(problem)
         if known is None:
-            known = self._build(problem)
+            aim = self._aim_at(problem.target)
+            question = build_question(problem, self._layout, aim.limits, self._flattened)
+            known = _Asked(aim.tables, aim.arenas, question)
             with self._lock:
-                self._questions[problem] = known
+                self._asked[problem] = known
         return known
 
-    def _build(self, problem: Problem) -> tuple[Tables, Question]:
-        goals = self._goals_of(problem.target)
-        tables = self._tables_for(goals)
-        question = build_question(
-            problem,
-            self._leaves.cells,
-            self._form.columns,
-            goals,
-            self._leaves.base,
-            [self._noise(goal) for goal in goals],
-        )
-        return tables, question
+    def _flattened(self, rules: tuple[Rule, ...]) -> FlatRules:
+        """The rules of a policy are the same objects for all its questions."""
+        key = tuple(map(id, rules))
+        with self._lock:
+            known = self._rules.get(key)
+        if known is None:
+            known = rules, flatten(rules, self._layout.schema)
+            with self._lock:
+                if len(self._rules) >= MOST_REMEMBERED:
+                    self._rules.clear()  # as many rules as a client cares to send
+                self._rules[key] = known
+        return known[1]
 
-    def _goals_of(self, target: Target) -> tuple[Goal, ...]:
+    def _aim_at(self, target: Target) -> _Aim:
         key = (target.wanted, target.lower, target.upper, target.decision.threshold)
         with self._lock:
-            known = self._goals.get(key)
+            known = self._aims.get(key)
         if known is None:
-            known = goals_of(target, self._form, self._leaves.values.shape[1])
+            goals = goals_of(target, self._form, self._leaves.values.shape[1])
+            known = _Aim(*self._tables_for(goals), self._limits_of(goals))
             with self._lock:
-                if len(self._goals) >= MOST_TARGETS:
-                    self._goals.clear()  # as many targets as a client cares to invent
-                self._goals[key] = known
+                if len(self._aims) >= MOST_REMEMBERED:
+                    self._aims.clear()  # as many targets as a client cares to invent
+                self._aims[key] = known
         return known
 
-    def _tables_for(self, goals: Sequence[Goal]) -> Tables:
+    def _limits_of(self, goals: Sequence[Goal]) -> Limits:
+        return Limits(
+            np.array([goal.limit - goal.weights @ self._leaves.base for goal in goals]),
+            np.array([goal.band + self._noise(goal) for goal in goals]),
+        )
+
+    def _tables_for(self, goals: Sequence[Goal]) -> tuple[Tables, Arenas]:
         key = tuple(goal.weights.tobytes() for goal in goals)
         with self._lock:
             if key not in self._tables:
-                self._tables[key] = _tables_of(self._leaves, goals)
+                tables = _tables_of(self._leaves, goals)
+                self._tables[key] = tables, Arenas(tables)
             return self._tables[key]
 
     def _noise(self, goal: Goal) -> float:
@@ -251,20 +250,13 @@ class _Search:
     """One question's progress: the best row so far, and the cost below which there is none."""
 
     def __init__(
-        self,
-        problem: Problem,
-        meter: Meter,
-        deadline: Deadline,
-        tables: Tables,
-        question: Question,
-        patience: int,
+        self, problem: Problem, meter: Meter, deadline: Deadline, asked: _Asked, patience: int
     ) -> None:
         self._patience = patience
         self._problem = problem
         self._meter = meter
         self._deadline = deadline
-        self._tables = tables
-        self._question = question
+        self._asked = asked
         self._positions: npt.NDArray[np.int64] | None = None
         self._best = math.inf
         self._bound = 0.0
@@ -272,7 +264,7 @@ class _Search:
     def run(self) -> Outcome:
         deadline_hit = False
         try:
-            if not all(self._question.size):
+            if not all(self._asked.question.size):
                 self._bound = math.inf
             else:
                 self._prove()
@@ -280,99 +272,102 @@ class _Search:
             deadline_hit = True
         bound = min(self._bound, self._best)
         if self._positions is not None:
-            return Outcome(self._question.row(self._positions)[None, :], bound, None, deadline_hit)
+            row = self._asked.question.row(self._positions)
+            return Outcome(row[None, :], bound, None, deadline_hit)
         rows = np.empty((0, len(self._problem.schema)))
         return Outcome(rows, bound, None, deadline_hit)
 
     def nearest(self) -> Scores | None:
         """Scores of the allowed row that comes nearest to the target, by halving what all limits
         must be loosened by; None if no row is allowed or the time is up."""
-        t, q, arena = self._tables, self._question, Arena.of(self._tables)
+        t, q = self._asked.tables, self._asked.question
+        if not all(q.size):
+            return None
         nearest, short, missing = None, 0.0, math.inf
-        for _ in range(NEAREST_STEPS):
-            loosened = q._replace(limit=q.limit + 0.5 * (short + min(missing, 1e300)))
-            kernel.start(t, loosened, arena, math.inf)
-            while kernel.search(t, loosened, arena, 256) == kernel.MORE:
-                if arena.ints[kernel.HAS_BEST] or arena.ints[kernel.NODES] >= self._patience:
-                    break
-            if self._deadline.expired():
-                return None
-            if arena.ints[kernel.HAS_BEST]:
-                nearest = q.row(arena.best)[None, :]
-                missing = self._over(nearest[0])
-            elif nearest is None:
-                return None
-            else:
-                short = 0.5 * (short + missing)
+        with self._asked.arenas.lent() as arena:
+            for _ in range(NEAREST_STEPS):
+                loosened = q._replace(limit=q.limit + 0.5 * (short + min(missing, 1e300)))
+                entries.start(t, loosened, arena, math.inf)
+                while entries.search(t, loosened, arena, 256) == kernel.MORE:
+                    if arena.ints[HAS_BEST] or arena.ints[NODES] >= self._patience:
+                        break
+                if self._deadline.expired():
+                    return None
+                if arena.ints[HAS_BEST]:
+                    nearest = q.row(arena.best)[None, :]
+                    missing = float(entries.over_limit(t, q, arena, arena.best.copy()))
+                elif nearest is None:
+                    return None
+                else:
+                    short = 0.5 * (short + missing)
         return None if nearest is None else self._meter.score(nearest)
 
-    def _over(self, row: Row) -> float:
-        """How far the row's sums are above their limits, the worst of them."""
-        totals = line_totals(self._tables, self._question, self._question.positions(row))
-        column = int(np.argmax(self._question.size > 1))
-        cell = self._tables.cells[column] + self._question.cells(column)
-        at = self._question.positions(row)[column]
-        return float((totals[:, cell[at]] - self._question.limit).max())
-
     def _prove(self) -> None:
-        t, q = self._tables, self._question
-        first = np.empty(len(q.size), np.int64)
-        cost = float(find_incumbent(t, q, first))
-        if cost < math.inf:
-            self._best, self._positions = cost, first
-        arena = Arena.of(t)
-        if self._drive(t, q, arena, self._best, self._patience):
-            return
-        leaf_cost = arena.leaf_cost  # of every leaf of the model, for this question
-        for cap in self._caps():
-            self._deadline.check()
-            near, question = merged(t, q, leaf_cost, cap)
-            if not len(near.full):  # no leaf is within reach of so little
-                self._bound = max(self._bound, min(cap, self._best))
-            elif not self._drive(near, question, Arena.of(near), cap, None):
+        t, q = self._asked.tables, self._asked.question
+        with self._asked.arenas.lent() as arena:
+            status = entries.solve(t, q, arena, min(_chunk(t), self._patience))
+            if self._drive(t, q, arena, status, math.inf, self._patience):
                 return
-            if self._best <= cap:
-                return  # everything cheaper than it was looked at
+            for cap in self._caps():
+                self._deadline.check()
+                near, question = merged(t, q, arena, cap, self._deadline)
+                if not len(near.full):  # no leaf is within reach of so little
+                    self._bound = max(self._bound, min(cap, self._best))
+                elif not self._prove_below(cap, near, question):
+                    return
+                if self._best <= cap:
+                    return  # everything cheaper than it was looked at
+
+    def _prove_below(self, cap: float, t: Tables, q: Question) -> bool:
+        """Whether it is settled what is cheaper than ``cap``."""
+        arena = Arena.of(t)
+        entries.start(t, q, arena, cap)
+        return self._drive(t, q, arena, kernel.MORE, cap, None)
 
     def _caps(self) -> list[float]:
         if self._best < math.inf:
             return [share * self._best for share in SHARES]
-        q = self._question
+        q = self._asked.question
         most = sum(float(q.cost[a:b].max()) for a, b in zip(q.off, q.off[1:], strict=False))
         return [most / 64, most / 16, most / 4, math.inf]
 
-    def _drive(self, t: Tables, q: Question, a: Arena, cap: float, most_nodes: int | None) -> bool:
-        """Search for what is cheaper than ``cap``; whether the whole space was closed."""
-        kernel.start(t, q, a, cap)
-        chunk = max(16, WORDS_BETWEEN_LOOKS // len(t.full))
-        while most_nodes is None or a.ints[kernel.NODES] < most_nodes:
-            status = kernel.search(t, q, a, chunk)
+    def _drive(
+        self, t: Tables, q: Question, a: Arena, status: int, cap: float, most_nodes: int | None
+    ) -> bool:
+        """Search on for what is cheaper than ``cap``; whether the whole space was closed."""
+        while True:
             self._take(a)
             if status == kernel.DONE:
                 self._bound = max(self._bound, min(cap, self._best))
                 return True
             if status == kernel.VERDICT:
                 self._ask(q, a)
-            elif status == kernel.FULL:
-                return False
+            if status == kernel.FULL or (most_nodes is not None and a.ints[NODES] >= most_nodes):
+                break
             if self._deadline.expired():
-                self._bound = max(self._bound, min(cap, float(kernel.open_bound(q, a))))
+                self._bound = max(self._bound, min(cap, float(entries.open_bound(q, a))))
                 raise DeadlineReached("the deadline has passed")
-        self._bound = max(self._bound, min(cap, float(kernel.open_bound(q, a))))
+            status = entries.search(t, q, a, _chunk(t))
+        self._bound = max(self._bound, min(cap, float(entries.open_bound(q, a))))
         return False
 
     def _take(self, a: Arena) -> None:
-        if a.ints[kernel.HAS_BEST] and a.floats[kernel.BEST] < self._best:
-            self._best = float(a.floats[kernel.BEST])
+        if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
+            self._best = float(a.floats[BEST])
             self._positions = a.best.copy()
 
     def _ask(self, q: Question, a: Arena) -> None:
         """A candidate within rounding of the target: the deployed model decides."""
         scores = self._meter.score(q.row(a.at)[None, :])
         if self._problem.target.met(scores)[0]:
-            a.floats[kernel.BEST] = a.floats[2]
+            a.floats[BEST] = a.floats[WAITING]
             a.best[:] = a.at
-            a.ints[kernel.HAS_BEST] = 1
+            a.ints[HAS_BEST] = 1
             self._take(a)
         else:
-            a.ints[kernel.PENDING] = 1
+            a.ints[PENDING] = 1
+
+
+def _chunk(t: Tables) -> int:
+    """Boxes to open between two looks at the deadline."""
+    return max(16, WORDS_BETWEEN_LOOKS // len(t.full))

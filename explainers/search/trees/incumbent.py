@@ -13,52 +13,94 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from explainers.search.trees.kernel import broken_rule, cheapest, compiled, inner, lowest_bit
+from explainers.search.trees.boxes import allowed, cost_of
+from explainers.search.trees.compiled import cheapest, inner, lowest_bit
+
+HOLDS, IN_DOUBT = 1, 2
 
 
 @inner
-def _lines(t: Any, q: Any, at: Any, totals: Any) -> None:
-    """Score of every goal at every cell of every line through ``at``: ``totals[goal, cell]``."""
-    n, n_words = len(at), len(t.full)
-    others = np.empty((n, n_words), np.uint64)
-    running = t.full.copy()
+def _line(t: Any, q: Any, a: Any, g: int, j: int) -> None:
+    """Sum of goal ``g`` at every cell of feature ``j``, over the leaves in its ``line_mask``."""
+    start, end = t.cells[j], t.cells[j + 1]
+    total, mask = a.totals[g], a.line_mask[j]
+    for cell in range(start, end):
+        total[cell] = 0.0
+    for w in range(t.words[t.groups[g]], t.words[t.groups[g + 1]]):
+        left = mask[w]
+        while left != uint64(0):
+            leaf = w * 64 + np.int64(lowest_bit(left))
+            left &= left - uint64(1)
+            total[start + t.leaf_lo[leaf, j]] += t.value[leaf]
+            after = start + t.leaf_hi[leaf, j] + 1
+            if after < end:
+                total[after] -= t.value[leaf]
+    for cell in range(start + 1, end):
+        total[cell] += total[cell - 1]
+
+
+@inner
+def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
+    """Sum of every goal at every cell of the lines through ``at``, into ``totals``: of those with
+    somewhere to go, and the first."""
+    n, running = len(at), a.corner_mask
+    for w in range(len(running)):
+        running[w] = t.full[w]
     for j in range(n):
-        others[j] = running
         row = t.cells[j] + q.cell[q.off[j] + at[j]]
-        for w in range(n_words):
-            running[w] &= t.at_most[row, w] & t.at_least[row, w]
-    running = t.full.copy()
+        up, down, mask = t.at_most[row], t.at_least[row], a.line_mask[j]
+        for w in range(len(running)):
+            mask[w] = running[w]
+            running[w] &= up[w] & down[w]
+    for w in range(len(running)):
+        running[w] = t.full[w]
     for j in range(n - 1, -1, -1):
         row = t.cells[j] + q.cell[q.off[j] + at[j]]
-        for w in range(n_words):
-            others[j, w] &= running[w]
-            running[w] &= t.at_most[row, w] & t.at_least[row, w]
-    totals[:] = 0.0
+        up, down, mask = t.at_most[row], t.at_least[row], a.line_mask[j]
+        for w in range(len(running)):
+            mask[w] &= running[w]
+            running[w] &= up[w] & down[w]
     for g in range(len(q.limit)):
         for j in range(n):
-            if q.size[j] < 2:
-                continue
-            start, end = t.cells[j], t.cells[j + 1]
-            for w in range(t.words[t.groups[g]], t.words[t.groups[g + 1]]):
-                left = others[j, w]
-                while left != uint64(0):
-                    leaf = w * 64 + np.int64(lowest_bit(left))
-                    left &= left - uint64(1)
-                    totals[g, start + t.leaf_lo[leaf, j]] += t.value[leaf]
-                    after = start + t.leaf_hi[leaf, j] + 1
-                    if after < end:
-                        totals[g, after] -= t.value[leaf]
-            for cell in range(start + 1, end):
-                totals[g, cell] += totals[g, cell - 1]
+            if q.size[j] > 1 or j == 0:
+                _line(t, q, a, g, j)
 
 
-@compiled
-def line_totals(t: Any, q: Any, at: Any) -> Any:
-    """Score of every goal at every cell of every line through ``at``: ``(n_goals, n_cells)``;
-    0 for a feature that has one value."""
-    totals = np.empty((len(q.limit), t.cells[len(q.size)]))
-    _lines(t, q, at, totals)
-    return totals
+@inner
+def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
+    """How far the sums of the row at ``at`` are above their limits, the worst of them."""
+    _lines(t, q, a, at)
+    worst = -np.inf
+    for g in range(len(q.limit)):
+        worst = max(worst, a.totals[g, q.cell[q.off[0] + at[0]]] - q.limit[g])
+    return worst
+
+
+@inner
+def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
+    """Along the line of ``column`` through ``at``, which holds: :data:`HOLDS`, :data:`IN_DOUBT`
+    for a value within rounding of the target's edge, 0 from the first on that does not hold."""
+    _lines(t, q, a, at)
+    trial = a.trial
+    for j in range(len(at)):
+        trial[j] = at[j]
+    out[:] = 0
+    out[at[column]] = HOLDS
+    for step in (-1, 1):
+        p = at[column] + step
+        while 0 <= p < q.size[column]:
+            cell = t.cells[column] + q.cell[q.off[column] + p]
+            over = -np.inf
+            for g in range(len(q.limit)):
+                over = max(over, (a.totals[g, cell] - q.limit[g]) - q.band[g])
+            doubt = False
+            for g in range(len(q.limit)):
+                doubt = doubt or a.totals[g, cell] - q.limit[g] >= -q.band[g]
+            trial[column] = p
+            if over > 0.0 or not allowed(q, trial):
+                break
+            out[p] = IN_DOUBT if doubt else HOLDS
+            p += step
 
 
 @inner
@@ -71,74 +113,55 @@ def _missing_by(q: Any, totals: Any, cell: int) -> float:
 
 
 @inner
-def _allowed(q: Any, at: Any) -> bool:
-    must = 0
+def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
+    """The cheapest allowed row in the target that differs from ``at`` on one feature, into
+    ``best`` of the arena, if it is cheaper than ``best``; the least of the two costs."""
+    trial = a.trial
     for j in range(len(at)):
-        must += at[j] != q.home[j]
-    if must > q.most_changes:
-        return False
-    for s in range(len(q.levers) - 1):
-        stays = False
-        for k in range(q.levers[s], q.levers[s + 1]):
-            stays = stays or at[q.lever[k]] == q.home[q.lever[k]]
-        if not stays:
-            return False
-    return broken_rule(q, at) < 0
-
-
-@inner
-def _cost(q: Any, at: Any) -> float:
-    total = 0.0
+        trial[j] = at[j]
+    here = cost_of(q, at)
     for j in range(len(at)):
-        total += q.cost[q.off[j] + at[j]]
-    return total
-
-
-@inner
-def _best_move(t: Any, q: Any, at: Any, totals: Any, best: float, out: Any) -> float:
-    """The cheapest allowed row in the target that differs from ``at`` on one feature; its cost
-    if that is below ``best``, else ``best``."""
-    trial = at.copy()
-    here = _cost(q, at)
-    for j in range(len(at)):
+        if q.size[j] < 2:
+            continue
         others = here - q.cost[q.off[j] + at[j]]
         for cell in range(t.cells[j], t.cells[j + 1]):
-            k = t.cells[j] + j + (cell - t.cells[j])
-            a, b = q.first[k], q.first[k + 1] - 1
-            if q.size[j] < 2 or a > b or _missing_by(q, totals, cell) > 0.0:
+            first, last = q.first[cell + j], q.first[cell + j + 1] - 1
+            if first > last:
                 continue
-            p = cheapest(q, j, a, b)
-            cost = others + q.cost[q.off[j] + p]
-            if cost >= best:
+            p = cheapest(q, j, first, last)
+            if others + q.cost[q.off[j] + p] >= best or _missing_by(q, a.totals, cell) > 0.0:
                 continue
             trial[j] = p
-            if _allowed(q, trial):
-                exact = _cost(q, trial)
+            if allowed(q, trial):
+                exact = cost_of(q, trial)
                 if exact < best:
                     best = exact
-                    out[:] = trial
+                    for k in range(len(at)):
+                        a.best[k] = trial[k]
             trial[j] = at[j]
     return best
 
 
 @inner
-def _step(t: Any, q: Any, at: Any, totals: Any) -> bool:
+def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
     """Move ``at`` on the one feature that gains most for its cost; False if none gains."""
     now = np.inf
     for j in range(len(at)):
         if q.size[j] > 1:
-            now = min(now, _missing_by(q, totals, t.cells[j] + q.cell[q.off[j] + at[j]]))
+            cell = t.cells[j] + q.cell[q.off[j] + at[j]]
+            now = min(now, _missing_by(q, a.totals, cell))
     rate, column, position = 0.0, -1, 0
     for j in range(len(at)):
+        if q.size[j] < 2:
+            continue
         for cell in range(t.cells[j], t.cells[j + 1]):
-            k = t.cells[j] + j + (cell - t.cells[j])
-            a, b = q.first[k], q.first[k + 1] - 1
-            if q.size[j] < 2 or a > b:
+            first, last = q.first[cell + j], q.first[cell + j + 1] - 1
+            if first > last:
                 continue
-            gain = now - _missing_by(q, totals, cell)
+            gain = now - _missing_by(q, a.totals, cell)
             if gain <= 0.0:
                 continue
-            p = cheapest(q, j, a, b)
+            p = cheapest(q, j, first, last)
             extra = max(q.cost[q.off[j] + p] - q.cost[q.off[j] + at[j]], 0.0)
             if gain / (extra + 1e-3) > rate:
                 rate, column, position = gain / (extra + 1e-3), j, p
@@ -148,29 +171,28 @@ def _step(t: Any, q: Any, at: Any, totals: Any) -> bool:
     return True
 
 
-@compiled
-def find_incumbent(t: Any, q: Any, out: Any) -> float:
-    """Positions of a good row into ``out``, and its cost; infinity if none was found.
+@inner
+def find_incumbent(t: Any, q: Any, a: Any) -> float:
+    """Positions of a good row into ``best`` of the arena; its cost, infinity if none was found.
 
     The best single move from the factual; else greedy moves until the target is reached, then
     single moves that make the row cheaper.
     """
-    n = len(q.size)
-    totals = np.empty((len(q.limit), t.cells[n]))
-    at = np.empty(n, np.int64)
+    n, at = len(q.size), a.at
     for j in range(n):
         at[j] = cheapest(q, j, np.int64(0), q.size[j] - 1)
     best = np.inf
     for _ in range(2 * n + 4):
-        _lines(t, q, at, totals)
-        best = _best_move(t, q, at, totals, np.inf, out)
-        if best < np.inf or not _step(t, q, at, totals):
+        _lines(t, q, a, at)
+        best = _best_move(t, q, a, at, np.inf)
+        if best < np.inf or not _step(t, q, a, at):
             break
     while best < np.inf:
         before = best
-        at[:] = out
-        _lines(t, q, at, totals)
-        best = _best_move(t, q, at, totals, best, out)
+        for j in range(n):
+            at[j] = a.best[j]
+        _lines(t, q, a, at)
+        best = _best_move(t, q, a, at, best)
         if best >= before:
             break
     return best

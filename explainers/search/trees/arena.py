@@ -1,0 +1,101 @@
+"""Everything that one search writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.search.trees.tables import Tables
+
+STACK = 1_024
+IDLE = 4
+"""Arenas kept for later searches."""
+
+# Slots of `ints` and `floats`.
+SP, NODES, PENDING, HAS_BEST = 0, 1, 2, 3
+BEST, FLOOR, WAITING = 0, 1, 2
+"""Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
+deployed model's word."""
+
+
+class Arena(NamedTuple):
+    """The stack of open boxes, the best row, and notes on the box at hand."""
+
+    lo: npt.NDArray[np.int64]
+    """``(stack, n_features)``"""
+    hi: npt.NDArray[np.int64]
+    cell_lo: npt.NDArray[np.int32]
+    cell_hi: npt.NDArray[np.int32]
+    mask: npt.NDArray[np.uint64]
+    """``(stack, n_words)`` leaves that each box reaches."""
+    reach: npt.NDArray[np.uint64]
+    """``(n_words,)`` leaves that a row cheaper than the best reaches."""
+    corner_mask: npt.NDArray[np.uint64]
+    line_mask: npt.NDArray[np.uint64]
+    """``(n_features, n_words)`` leaves that hold all values of a row but one."""
+    totals: npt.NDArray[np.float64]
+    """``(n_goals, n_cells)`` sums along the lines through a row."""
+    leaf_cost: npt.NDArray[np.float64]
+    """``(64 * n_words,)`` least cost of a row that reaches each leaf; of leaves in `reach` only."""
+    least: npt.NDArray[np.int64]
+    leaf: npt.NDArray[np.int64]
+    over: npt.NDArray[np.float64]
+    gain: npt.NDArray[np.float64]
+    edge: npt.NDArray[np.int64]
+    at: npt.NDArray[np.int64]
+    trial: npt.NDArray[np.int64]
+    best: npt.NDArray[np.int64]
+    ints: npt.NDArray[np.int64]
+    floats: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, t: Tables, stack: int = STACK) -> Arena:
+        n, n_words, n_trees = t.leaf_lo.shape[1], len(t.full), len(t.words) - 1
+        n_goals = len(t.groups) - 1
+        return cls(
+            lo=np.empty((stack, n), np.int64),
+            hi=np.empty((stack, n), np.int64),
+            cell_lo=np.empty((stack, n), np.int32),
+            cell_hi=np.empty((stack, n), np.int32),
+            mask=np.empty((stack, n_words), np.uint64),
+            reach=np.empty(n_words, np.uint64),
+            corner_mask=np.empty(n_words, np.uint64),
+            line_mask=np.empty((n, n_words), np.uint64),
+            totals=np.empty((n_goals, int(t.cells[-1]))),
+            leaf_cost=np.empty(64 * n_words),
+            least=np.empty(n_trees, np.int64),
+            leaf=np.empty(n_trees, np.int64),
+            over=np.empty(n_goals),
+            gain=np.empty((n, 2)),
+            edge=np.empty((n, 2), np.int64),
+            at=np.empty(n, np.int64),
+            trial=np.empty(n, np.int64),
+            best=np.empty(n, np.int64),
+            ints=np.zeros(4, np.int64),
+            floats=np.zeros(3),
+        )
+
+
+class Arenas:
+    """Arenas for the tables of one model and target, lent to one search at a time: new memory
+    costs more than a short search does."""
+
+    def __init__(self, t: Tables) -> None:
+        self._tables = t
+        self._idle: list[Arena] = []
+
+    @contextmanager
+    def lent(self) -> Iterator[Arena]:
+        try:
+            arena = self._idle.pop()
+        except IndexError:
+            arena = Arena.of(self._tables)
+        try:
+            yield arena
+        finally:
+            if len(self._idle) < IDLE:
+                self._idle.append(arena)

@@ -1,0 +1,143 @@
+"""Boxes of positions, cut by the cost that is left, by counts and by rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from explainers.search.trees.compiled import cheapest, inner
+from explainers.search.trees.rule_cuts import apply_rule, broken_rule
+
+
+@inner
+def corner(q: Any, lo: Any, hi: Any, at: Any) -> float:
+    """Put the cheapest corner of a box into ``at``; its cost."""
+    total = 0.0
+    for j in range(len(lo)):
+        at[j] = cheapest(q, j, lo[j], hi[j])
+        total += q.cost[q.off[j] + at[j]]
+    return total
+
+
+@inner
+def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
+    """Hold features still where enough others must change: 1 if a bound moved, 0 if none did,
+    -1 if nothing is left."""
+    must, moved = np.int64(0), np.int64(0)
+    for j in range(len(lo)):
+        must += at[j] != q.home[j]
+    if must > q.most_changes:
+        return -1
+    if must == q.most_changes:
+        for j in range(len(lo)):
+            if at[j] == q.home[j] and lo[j] < hi[j]:
+                lo[j] = hi[j] = at[j]
+                moved = 1
+    for s in range(len(q.levers) - 1):
+        staying, last = np.int64(0), np.int64(-1)
+        for k in range(q.levers[s], q.levers[s + 1]):
+            if at[q.lever[k]] == q.home[q.lever[k]]:
+                staying += 1
+                last = q.lever[k]
+        if staying == 0:
+            return -1
+        if staying == 1 and lo[last] < hi[last]:
+            lo[last] = hi[last] = at[last]
+            moved = 1
+    return moved
+
+
+@inner
+def _within(q: Any, j: int, dear: int, near: int, room: float) -> int:
+    """The position nearest to ``dear`` on the way to ``near`` that costs less than ``room``;
+    ``dear`` does not, ``near`` does."""
+    o = q.off[j]
+    if q.table[j] >= 0:
+        step = 1 if near > dear else -1
+        while q.cost[o + dear] >= room:
+            dear += step
+        return dear
+    while abs(near - dear) > 1:  # costs fall towards the factual
+        middle = (near + dear) >> 1
+        if q.cost[o + middle] >= room:
+            dear = middle
+        else:
+            near = middle
+    return near
+
+
+@inner
+def _cut_by_cost(q: Any, room: float, lo: Any, hi: Any, at: Any) -> int:
+    """Cut off values that cost more than ``room`` beyond the corner's: 1 if a bound moved."""
+    moved = np.int64(0)
+    for j in range(len(lo)):
+        o = q.off[j]
+        own = room + q.cost[o + at[j]]
+        if lo[j] < at[j] and q.cost[o + lo[j]] >= own:
+            lo[j] = _within(q, j, lo[j], at[j], own)
+            moved = 1
+        if hi[j] > at[j] and q.cost[o + hi[j]] >= own:
+            hi[j] = _within(q, j, hi[j], at[j], own)
+            moved = 1
+    return moved
+
+
+@inner
+def _cut_by_rules(q: Any, lo: Any, hi: Any) -> int:
+    """1 if a bound moved, 0 if none did, -1 if nothing is left."""
+    before, after = np.int64(0), np.int64(0)
+    for j in range(len(lo)):
+        before += hi[j] - lo[j]
+    for r in range(len(q.rule) - 1):
+        if not apply_rule(q, r, lo, hi):
+            return -1
+    for j in range(len(lo)):
+        after += hi[j] - lo[j]
+    return 1 if after < before else 0
+
+
+@inner
+def shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
+    """Cut a box by cost, counts and rules until nothing moves, and put its cheapest corner into
+    ``at``; returns that corner's cost, or infinity if the box is closed."""
+    for _ in range(12):
+        cost = corner(q, lo, hi, at)
+        if cost >= best:
+            return np.inf
+        by_counts = _cut_by_counts(q, lo, hi, at)
+        if by_counts < 0:
+            return np.inf
+        moved = by_counts + _cut_by_cost(q, best - cost, lo, hi, at)
+        by_rules = _cut_by_rules(q, lo, hi)
+        if by_rules < 0:
+            return np.inf
+        if moved + by_rules == 0:
+            return cost
+    cost = corner(q, lo, hi, at)
+    return cost if cost < best else np.inf
+
+
+@inner
+def allowed(q: Any, at: Any) -> bool:
+    """Whether the row at positions ``at`` keeps every count and rule."""
+    must = 0
+    for j in range(len(at)):
+        must += at[j] != q.home[j]
+    if must > q.most_changes:
+        return False
+    for s in range(len(q.levers) - 1):
+        stays = False
+        for k in range(q.levers[s], q.levers[s + 1]):
+            stays = stays or at[q.lever[k]] == q.home[q.lever[k]]
+        if not stays:
+            return False
+    return broken_rule(q, at) < 0
+
+
+@inner
+def cost_of(q: Any, at: Any) -> float:
+    total = 0.0
+    for j in range(len(at)):
+        total += q.cost[q.off[j] + at[j]]
+    return total

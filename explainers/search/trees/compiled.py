@@ -1,0 +1,60 @@
+"""How the hot loops are compiled, and the two smallest of their parts."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, uint64
+from numba.extending import intrinsic
+
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Without numba's reference counting (`_nrt`): it would count every array of a named tuple that is
+handed on, which took two thirds of the time. What it costs is that nothing here can allocate, and
+nothing here should."""
+_njit: Any = njit
+inner = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""For what only compiled code calls."""
+entry = _njit(**_OPTIONS, cache=True)
+"""For what Python calls. numba keeps the machine code under a key that knows of one source file
+only, so entries are made inside a function of :data:`SOURCES`, which is then a part of the key."""
+
+
+def _sources() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+SOURCES = _sources()
+"""Digest of this package's source."""
+
+
+@intrinsic
+def _trailing_zeros(typing_context: Any, word: Any) -> Any:
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return uint64(uint64), generate
+
+
+lowest_bit: Any = _trailing_zeros
+"""Index of the lowest set bit of a word that is not 0: one machine instruction."""
+
+
+@inner
+def cheapest(q: Any, j: int, a: int, b: int) -> int:
+    """Position of the least cost among ``a..b`` of axis ``j``."""
+    if q.table[j] >= 0:
+        return q.cheapest[q.table[j] + a * q.size[j] + b]
+    middle = q.middle[j]
+    if a >= middle:
+        return a
+    if b < middle:
+        return b
+    # The interval straddles the factual value; where that is allowed it is at `middle`.
+    if q.cost[q.off[j] + middle] <= q.cost[q.off[j] + middle - 1]:
+        return middle
+    return middle - 1

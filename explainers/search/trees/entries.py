@@ -1,0 +1,53 @@
+"""The doors from Python into the compiled search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from explainers.search.trees import incumbent, kernel
+from explainers.search.trees.arena import HAS_BEST
+from explainers.search.trees.compiled import SOURCES, entry
+
+
+def _entries(sources: str) -> tuple[Any, ...]:
+    """``sources`` is read by each of them, so that it is a part of the key of its machine code."""
+
+    @entry
+    def solve(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+        """A first answer, then the search for a cheaper one, up to ``max_nodes`` boxes."""
+        sources  # noqa: B018
+        cost = incumbent.find_incumbent(t, q, a)
+        kernel.start(t, q, a, cost)
+        if cost < kernel.np.inf:
+            a.ints[HAS_BEST] = 1
+        return kernel.search(t, q, a, max_nodes)
+
+    @entry
+    def start(t: Any, q: Any, a: Any, best: float) -> None:
+        sources  # noqa: B018
+        kernel.start(t, q, a, best)
+
+    @entry
+    def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+        sources  # noqa: B018
+        return kernel.search(t, q, a, max_nodes)
+
+    @entry
+    def open_bound(q: Any, a: Any) -> float:
+        sources  # noqa: B018
+        return kernel.open_bound(q, a)
+
+    @entry
+    def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
+        sources  # noqa: B018
+        incumbent.hold_around(t, q, a, at, column, out)
+
+    @entry
+    def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
+        sources  # noqa: B018
+        return incumbent.over_limit(t, q, a, at)
+
+    return solve, start, search, open_bound, hold_around, over_limit
+
+
+solve, start, search, open_bound, hold_around, over_limit = _entries(SOURCES)

@@ -1,0 +1,133 @@
+"""Rules as the flat arrays that the compiled search reads: made once for a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.constraints import Changes, Comparison, Condition, IsIn, Relation, Rule
+from explainers.errors import NotEligible
+from explainers.search.trees import rule_cuts
+from models.predictor import Row
+from models.schema import Schema
+
+_RELATIONS = {
+    Relation.LE: rule_cuts.LE,
+    Relation.LT: rule_cuts.LT,
+    Relation.GE: rule_cuts.GE,
+    Relation.GT: rule_cuts.GT,
+    Relation.EQ: rule_cuts.EQ,
+    Relation.NE: rule_cuts.NE,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class FlatRules:
+    """The arrays, and the conditions among them that depend on the factual."""
+
+    arrays: dict[str, npt.NDArray[Any]]
+    of_factual: tuple[tuple[int, Comparison | IsIn], ...]
+
+    def for_factual(self, factual: Row) -> dict[str, npt.NDArray[Any]]:
+        """The arrays for a question about ``factual``."""
+        if not self.of_factual:
+            return self.arrays
+        own = {name: self.arrays[name].copy() for name in ("flag", "fixed", "fixed_size")}
+        for at, condition in self.of_factual:
+            if isinstance(condition, Comparison):
+                own["fixed"][at], own["fixed_size"][at] = condition.fixed(factual)
+            else:
+                true = condition.true(factual[None, :], factual)[0]
+                own["flag"][at] = rule_cuts.ALWAYS if true else rule_cuts.NEVER
+        return {**self.arrays, **own}
+
+
+def flatten(rules: Sequence[Rule], schema: Schema) -> FlatRules:
+    """The rules as arrays.
+
+    Raises
+    ------
+    NotEligible
+        If a condition is of a kind that the compiled search does not know.
+    """
+    flat = _Flattening(schema)
+    for rule in rules:
+        flat.add(rule)
+    return FlatRules(flat.arrays(), tuple(flat.of_factual))
+
+
+class _Flattening:
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._rule = [0]
+        self._split: list[int] = []
+        self._conditions: list[tuple[int, int, int, float, float]] = []
+        self._terms = [0]
+        self._term: list[tuple[int, float]] = []
+        self._member: list[npt.NDArray[np.uint8]] = []
+        self._reads: list[list[int]] = []
+        self.of_factual: list[tuple[int, Comparison | IsIn]] = []
+
+    def add(self, rule: Rule) -> None:
+        for condition in rule.when:
+            self._add(condition)
+        self._split.append(len(self._conditions))
+        for condition in rule.then:
+            self._add(condition)
+        self._rule.append(len(self._conditions))
+        self._reads.append(sorted(rule.columns))
+
+    def _add(self, condition: Condition) -> None:
+        at = len(self._conditions)
+        match condition:
+            case Comparison():
+                flag = _RELATIONS[condition.relation]
+                size = abs(condition.constant)
+                self._conditions.append((rule_cuts.COMPARISON, flag, -1, condition.constant, size))
+                self._term.extend(condition.now)
+                if condition.before:
+                    self.of_factual.append((at, condition))
+            case Changes():
+                flag = int(condition.does)
+                self._conditions.append((rule_cuts.CHANGES, flag, condition.column, 0.0, 0.0))
+            case IsIn(of_factual=True):
+                self._conditions.append((rule_cuts.CONSTANT, rule_cuts.NEVER, -1, 0.0, 0.0))
+                self.of_factual.append((at, condition))
+            case IsIn():
+                start = sum(len(member) for member in self._member)
+                count = len(self._schema.features[condition.column].categories)
+                inside = np.isin(np.arange(count), list(condition.codes)) == condition.inside
+                self._member.append(inside.astype(np.uint8))
+                self._conditions.append((rule_cuts.MEMBER, start, condition.column, 0.0, 0.0))
+            case _:
+                raise NotEligible("trees", f"{type(condition).__name__} is not in the proof")
+        self._terms.append(len(self._term))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        kinds, flags, columns, fixed, sizes = (
+            zip(*self._conditions, strict=True) if self._conditions else ((),) * 5
+        )
+        return {
+            "rule": np.array(self._rule, dtype=np.int64),
+            "split": np.array(self._split, dtype=np.int64),
+            "kind": np.array(kinds, dtype=np.int64),
+            "flag": np.array(flags, dtype=np.int64),
+            "column": np.array(columns, dtype=np.int64),
+            "fixed": np.array(fixed, dtype=np.float64),
+            "fixed_size": np.array(sizes, dtype=np.float64),
+            "terms": np.array(self._terms, dtype=np.int64),
+            "term_column": np.array([j for j, _ in self._term], dtype=np.int64),
+            "term_weight": np.array([w for _, w in self._term], dtype=np.float64),
+            "member": np.concatenate([np.zeros(0, np.uint8), *self._member]),
+            "reads": offsets(self._reads),
+            "read": np.array([j for group in self._reads for j in group], dtype=np.int64),
+        }
+
+
+def offsets(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
+    """Where each group begins when they are laid end to end, and the end of the last."""
+    return np.cumsum([0, *(len(group) for group in groups)], dtype=np.int64)

@@ -1,0 +1,131 @@
+"""The settable values of each feature with their cells: made once for a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.errors import NotEligible
+from explainers.search.trees.leaves import FeatureCells
+from explainers.space import Axis
+from models.graph.forms import Columns
+from models.schema import Schema
+
+Values = npt.NDArray[np.float64]
+Cells = npt.NDArray[np.int32]
+
+_NOTHING = np.zeros(0)
+_NO_CELLS = np.zeros(0, np.int32)
+LONGEST_AXIS = 1_000_000
+LONGEST_KEPT = 1 << 16
+"""Grids with more values are laid out anew for each question, as much of them as it asks for."""
+
+
+class Run(NamedTuple):
+    """A whole grid, as far as the feature's bounds reach."""
+
+    first: int
+    values: Values
+    cells: Cells
+
+    def holds(self, values: Values) -> bool:
+        """Whether all ``values`` are on the grid."""
+        at = np.minimum(np.searchsorted(self.values, values), len(self.values) - 1)
+        return bool((self.values[at] == values).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How the values of every feature fall into the cells of one model."""
+
+    schema: Schema
+    columns: Columns
+    cells: tuple[FeatureCells, ...]
+    runs: tuple[Run | None, ...]
+
+    @classmethod
+    def of(cls, schema: Schema, columns: Columns, cells: tuple[FeatureCells, ...]) -> Layout:
+        """The layout of a model. Every column is made of one feature alone, so that features can
+        be encoded side by side, whatever stands in the others."""
+        plain = cls(schema, columns, cells, (None,) * len(schema))
+        whole = [Axis.of(feature, math.nan) for feature in schema.features]
+        kept = [
+            axis.grid is not None and 0 < axis.count <= LONGEST_KEPT and not feature.may_be_missing
+            for axis, feature in zip(whole, schema.features, strict=True)
+        ]
+        values = [
+            Axis(axis.grid, axis.first, axis.count).values() if keep else np.zeros(0)
+            for axis, keep in zip(whole, kept, strict=True)
+        ]
+        own = plain.cells_of(values)
+        return cls(
+            schema,
+            columns,
+            cells,
+            tuple(
+                Run(axis.first, v, c) if keep and (c[1:] >= c[:-1]).all() else None
+                for axis, keep, v, c in zip(whole, kept, values, own, strict=True)
+            ),
+        )
+
+    def cells_of(self, values: Sequence[Values]) -> list[Cells]:
+        """Cells of some values of every feature, int32."""
+        rows = np.zeros((max(map(len, values)), len(values)))
+        for j, own in enumerate(values):
+            rows[: len(own), j] = own
+        encoded = self.columns.encode(rows)
+        return [self.cells[j].of(own, encoded[: len(own)]) for j, own in enumerate(values)]
+
+    def of_axes(self, axes: Sequence[Axis]) -> tuple[list[Values], list[Cells]]:
+        """All values of the axes, ascending, NaN last, and their cells.
+
+        Raises
+        ------
+        NotEligible
+            If an axis is too long, or the graph does not read a feature in order.
+        """
+        asked = [self._foreign(j, axis) for j, axis in enumerate(axes)]
+        found = self.cells_of(asked) if any(map(len, asked)) else [_NO_CELLS] * len(axes)
+        values, cells = [], []
+        for j, (axis, own) in enumerate(zip(axes, found, strict=True)):
+            values_of_axis, cells_of_axis = self._laid_out(j, axis, own)
+            if len(own) and (cells_of_axis[1:] < cells_of_axis[:-1]).any():
+                name = self.schema.names[j]
+                raise NotEligible("trees", f"the graph does not read {name} in order")
+            values.append(values_of_axis)
+            cells.append(cells_of_axis)
+        return values, cells
+
+    def _foreign(self, j: int, axis: Axis) -> Values:
+        """Values of an axis that are not on its run."""
+        if self.cells[j].cuts is None:
+            return _NOTHING
+        run = self.runs[j]
+        if run is not None:
+            if not axis.others:
+                return _NOTHING
+            others = np.array(axis.others)
+            return _NOTHING if run.holds(others) else others
+        if len(axis) > LONGEST_AXIS:
+            name = self.schema.names[j]
+            raise NotEligible("trees", f"{name} has {len(axis)} settable values")
+        return axis.values()
+
+    def _laid_out(self, j: int, axis: Axis, foreign: Cells) -> tuple[Values, Cells]:
+        run = self.runs[j]
+        if run is None or self.cells[j].cuts is None:
+            values = axis.values()
+            return values, foreign if len(foreign) else self.cells[j].of(values, values)
+        span = slice(axis.first - run.first, axis.first - run.first + axis.count)
+        values, cells = run.values[span], run.cells[span]
+        if not axis.others:
+            return values, cells
+        others = np.array(axis.others)
+        own = foreign if len(foreign) else run.cells[np.searchsorted(run.values, others)]
+        at = np.searchsorted(values, others)
+        return np.insert(values, at, others), np.insert(cells, at, own)
