@@ -24,7 +24,7 @@ lock() { # lock OUTPUT ARGUMENTS...: the output's annotations keep only relative
 
 lock requirements/run.txt pyproject.toml
 lock requirements/test.txt --constraint requirements/run.txt \
-    --extra train --extra dice --extra dev pyproject.toml
+    --extra train --extra dice --extra parquet --extra dev pyproject.toml
 lock requirements/build.txt --constraint requirements/test.txt requirements/build.in
 
 if grep -nE '://|file:|(^|[ =@])/' requirements/*.txt; then

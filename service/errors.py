@@ -6,7 +6,15 @@ ServiceError
 ├── TargetAlreadyMet          the factual is already in the target that the request names
 ├── ContradictoryConstraints  the request's constraints leave nothing: which ones
 ├── ModelsNotFound            the folder of models is missing or has no model that loads
-└── Overloaded                more questions are waiting than may wait
+├── Overloaded                more questions are waiting than may wait
+├── JournalFull               more records are waiting to be written than may wait
+├── StoreUnavailable          the store cannot be read or written now
+├── StoreDamaged              what is stored is no database any more
+├── StoreOutdated             the store's tables are of another version
+├── UnknownRecord             there is no such record
+├── ErasedRecord              what the record told of was erased
+├── InvalidCursor             a cursor that no page gave
+└── FormatUnavailable         a format that this installation cannot write
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
 known only to ``service.api.errors``, exit codes only to ``service.cli``.
@@ -99,3 +107,51 @@ class Overloaded(ServiceError):
     def __init__(self, waiting: int) -> None:
         self.waiting = waiting
         super().__init__(f"{waiting} questions are waiting already; ask again in a second")
+
+
+class JournalFull(ServiceError):
+    """More records are waiting to be written than may wait."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"{waiting} records wait to be written already; ask again in a second")
+
+
+class StoreUnavailable(ServiceError):
+    """The store cannot be read or written now; the message says why."""
+
+
+class StoreDamaged(ServiceError):
+    """What is stored is no database any more; the message says what to do."""
+
+
+class StoreOutdated(ServiceError):
+    """The store's tables are of another version than this one."""
+
+
+class UnknownRecord(ServiceError):
+    """There is no such record."""
+
+    def __init__(self, identity: str, what: str = "record") -> None:
+        self.identity = identity
+        super().__init__(f"there is no {what} {identity!r}")
+
+
+class ErasedRecord(ServiceError):
+    """What the record told of was erased; the record itself is still there."""
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        super().__init__(f"the content of record {identity} was erased")
+
+
+class InvalidCursor(ServiceError):
+    """A cursor that no page gave."""
+
+    def __init__(self, cursor: str) -> None:
+        self.cursor = cursor
+        super().__init__("the cursor is none that a page gave")
+
+
+class FormatUnavailable(ServiceError):
+    """A format that this installation cannot write; the message says what to install."""

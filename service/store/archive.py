@@ -1,0 +1,169 @@
+"""Reading records: by id, by filter in pages, and all of them in the order of their chains."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.errors import InvalidCursor, UnknownRecord
+from service.store.chain import Kind, Payload, Record
+from service.store.database import Database
+from service.store.rows import payload_of, record_of
+from service.store.tables import PAGE_ORDER, payloads, records, writers
+
+PIECE = 500
+
+FILTERS = ("kind", "model", "status", "actor", "request_id", "about", "writer")
+"""Columns that a page may be filtered by; each has an index in page order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records; every condition that is given holds for each of them."""
+
+    equal: Mapping[str, str]
+    """Of :data:`FILTERS`."""
+    since_us: int | None = None
+    until_us: int | None = None
+    """Times from ``since_us``, before ``until_us``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    records: tuple[Record, ...]
+    next: str | None
+    """Cursor of the page after this one; None at the end."""
+
+
+def page(database: Database, wanted: Filter, cursor: str | None, limit: int) -> Page:
+    """The newest records first, ``limit`` of them after ``cursor``.
+
+    Raises
+    ------
+    InvalidCursor
+        If the cursor is none that a page gave.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(query(wanted, cursor, limit)).all()
+    found = tuple(record_of(row) for row in rows[:limit])
+    more = _cursor(found[-1]) if len(rows) > limit else None
+    return Page(found, more)
+
+
+def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
+    """What :func:`page` asks: one row more than fits, to know whether there is more."""
+    chosen = sa.select(records).order_by(*(column.desc() for column in PAGE_ORDER))
+    for name, value in wanted.equal.items():
+        chosen = chosen.where(records.c[name] == value)
+    if wanted.since_us is not None:
+        chosen = chosen.where(records.c.time_us >= wanted.since_us)
+    if wanted.until_us is not None:
+        chosen = chosen.where(records.c.time_us < wanted.until_us)
+    if cursor is not None:
+        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*_place(cursor)))
+    return chosen.limit(limit + 1)
+
+
+def _cursor(record: Record) -> str:
+    place = [record.facts.time_us, record.writer, record.sequence]
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[Any, ...]:
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))
+    except ValueError:
+        raise InvalidCursor(cursor) from None
+    except TypeError:
+        raise InvalidCursor(cursor) from None
+    if type(time_us) is not int or type(writer) is not str or type(sequence) is not int:
+        raise InvalidCursor(cursor)
+    return (
+        sa.literal(time_us, sa.BigInteger),
+        sa.literal(writer),
+        sa.literal(sequence, sa.BigInteger),
+    )
+
+
+def get(database: Database, identity: str) -> tuple[Record, Payload | None]:
+    """One record, and its payload unless it was erased.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        row = connection.execute(_whole().where(records.c.id == identity)).one_or_none()
+    if row is None:
+        raise UnknownRecord(identity)
+    return record_of(row), payload_of(row)
+
+
+def about(
+    database: Database, identity: str, kind: Kind
+) -> tuple[tuple[Record, Payload | None], ...]:
+    """The records of one kind about a record, oldest first."""
+    # By one condition: SQLite, asked for the kind too, may read all records of that kind instead.
+    chosen = _whole().where(records.c.about == identity).order_by(*PAGE_ORDER)
+    with database.reading() as connection:
+        rows = connection.execute(chosen).all()
+    return tuple((record_of(row), payload_of(row)) for row in rows if row.kind == kind.value)
+
+
+def everything(database: Database, wanted: Filter) -> Iterator[tuple[Record, Payload | None]]:
+    """Every record in question, chain by chain, each in its order; read in pieces."""
+    with database.reading() as connection:
+        ends = connection.execute(
+            sa.select(writers.c.id, writers.c.head_sequence).order_by(writers.c.started_us)
+        ).all()
+    for writer, end in ends:
+        if wanted.equal.get("writer", writer) == writer:
+            yield from chain(database, writer, end, wanted)
+
+
+def chain(
+    database: Database, writer: str, end: int, wanted: Filter | None = None
+) -> Iterator[tuple[Record, Payload | None]]:
+    """The records of one chain up to ``end``, in order; each piece is a query of its own."""
+    at = 0
+    while True:
+        chosen = (
+            _whole()
+            .where(records.c.writer == writer, records.c.sequence > at, records.c.sequence <= end)
+            .order_by(records.c.sequence)
+            .limit(PIECE)
+        )
+        with database.reading() as connection:
+            rows = connection.execute(chosen).all()
+        if not rows:
+            return
+        for row in rows:
+            if wanted is None or _fits(row, wanted):
+                yield record_of(row), payload_of(row)
+        at = rows[-1].sequence
+
+
+def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
+    said = row._mapping
+    return (
+        all(said[records.c[name]] == value for name, value in wanted.equal.items())
+        and (wanted.since_us is None or row.time_us >= wanted.since_us)
+        and (wanted.until_us is None or row.time_us < wanted.until_us)
+    )
+
+
+def _whole() -> sa.Select[Any]:
+    same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
+    joined = records.outerjoin(payloads, same)
+    return sa.select(records, payloads.c.salt, payloads.c.content).select_from(joined)

@@ -1,0 +1,272 @@
+"""The audit chain: how a record is written down, hashed, linked and checked. No input, no output.
+
+A record's hash is SHA-256 of its *document*: one JSON object in the canonical form of RFC 8785
+(keys sorted, no spaces, UTF-8). Documents hold only text, whole numbers below 2**53, lists and
+objects, so Python's ``json`` writes that form too. ``docs/audit.md`` shows a verifier that
+shares nothing with this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+FORMAT = 1
+"""Of the documents; another number means other fields or another way to hash."""
+GENESIS = "0" * 64
+"""What the first record of a chain has for its predecessor's hash."""
+SALT_BYTES = 32
+MAX_WHOLE = 2**53 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Kind(StrEnum):
+    """What a record tells of."""
+
+    PREDICTION = "prediction"
+    WHAT_IF = "what_if"
+    EXPLANATION = "explanation"
+    REFUSAL = "refusal"
+    FAILURE = "failure"
+    REVIEW = "review"
+    ERASURE = "erasure"
+    ANCHOR = "anchor"
+    KEY = "key"
+
+
+def now_us() -> int:
+    """Microseconds since 1970, UTC, by the system's clock."""
+    return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What one record says, apart from its place in a chain. ``None`` is not written down."""
+
+    kind: Kind
+    id: str = field(default_factory=new_id)
+    time_us: int = field(default_factory=now_us)
+    """Microseconds since 1970, by the clock of the process: the sequence, not it, is the order."""
+    actor: str
+    """Who asked: ``key:<id>``, ``oidc:<subject>``, ``system``; ``anonymous`` without accounts."""
+    role: str | None = None
+    request_id: str | None = None
+    about: str | None = None
+    """Id of the record that this one is about."""
+    status: str | None = None
+    """The claim; a refusal's or failure's kind; a review's verdict; what happened to a key."""
+    languages: str | None = None
+    model: str | None = None
+    version: str | None = None
+    model_sha256: str | None = None
+    spec_sha256: str | None = None
+    causal_sha256: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    seed: int | None = None
+    latency_us: int | None = None
+    """From the first byte of the request to the answer, without the wait for the record."""
+    detail: Mapping[str, Any] | None = None
+    """What only this kind says, e.g. an anchor's heads; of what a document may hold."""
+
+
+FACTS = tuple(f.name for f in fields(Facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain: how many records it has, and the hash of the last."""
+
+    sequence: int = 0
+    hash: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Facts in their place."""
+
+    writer: str
+    sequence: int
+    """From 1, without gaps."""
+    previous: str
+    payload_digest: str | None
+    facts: Facts
+    hash: str
+
+    @property
+    def head(self) -> Head:
+        return Head(self.sequence, self.hash)
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What a record tells of, word for word; kept apart so that it can be erased."""
+
+    salt: bytes
+    content: bytes
+
+    @classmethod
+    def of(cls, content: bytes) -> Payload:
+        return cls(secrets.token_bytes(SALT_BYTES), content)
+
+    @property
+    def digest(self) -> str:
+        """Salted: once both are gone, no guess at the content can be confirmed."""
+        return hashlib.sha256(self.salt + self.content).hexdigest()
+
+
+def seal(facts: Facts, writer: str, after: Head, payload_digest: str | None) -> Record:
+    """``facts`` as the next record of ``writer``'s chain."""
+    record = Record(writer, after.sequence + 1, after.hash, payload_digest, facts, "")
+    return Record(writer, record.sequence, after.hash, payload_digest, facts, hash_of(record))
+
+
+def hash_of(record: Record) -> str:
+    """The hash that ``record`` ought to have, from everything else it says."""
+    return hashlib.sha256(canonical(document(record))).hexdigest()
+
+
+def document(record: Record) -> dict[str, Any]:
+    """What is hashed."""
+    facts = record.facts
+    said = {name: getattr(facts, name) for name in FACTS if name != "time_us"}
+    said |= {
+        "format": FORMAT,
+        "writer": record.writer,
+        "sequence": record.sequence,
+        "previous": record.previous,
+        "payload_digest": record.payload_digest,
+        "time": timestamp(facts.time_us),
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def timestamp(time_us: int) -> str:
+    """RFC 3339, UTC, always with six decimals.
+
+    >>> timestamp(1_700_000_000_000_001)
+    '2023-11-14T22:13:20.000001Z'
+    """
+    moment = _EPOCH + timedelta(microseconds=time_us)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def microseconds(text: str) -> int:
+    """The inverse of :func:`timestamp`; any RFC 3339 time with an offset.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no offset from UTC")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def canonical(value: object) -> bytes:
+    """``value`` in the canonical form of RFC 8785.
+
+    >>> canonical({"b": [1, "x"], "a": None})
+    b'{"a":null,"b":[1,"x"]}'
+    """
+    _check(value)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def _check(value: object) -> None:
+    """Refuse what JSON's writers disagree about: fractions, huge numbers, odd keys."""
+    match value:
+        case None | str() | bool():
+            return
+        case int():
+            if abs(value) > MAX_WHOLE:
+                raise ValueError(f"{value} is beyond what every JSON reader keeps")
+        case dict():
+            for key, item in value.items():
+                if not (isinstance(key, str) and key.isascii()):
+                    raise ValueError(f"key {key!r} is not ASCII text")
+                _check(item)
+        case list() | tuple():
+            for item in value:
+                _check(item)
+        case _:
+            raise ValueError(f"{type(value).__name__} has no canonical form here")
+
+
+class Trouble(StrEnum):
+    """What can be wrong with a chain."""
+
+    ALTERED = "altered"
+    MOVED = "moved"
+    MISSING = "missing"
+    UNLINKED = "unlinked"
+    CUT = "cut"
+    PAYLOAD_ALTERED = "payload_altered"
+    PAYLOAD_MISSING = "payload_missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing wrong, and where."""
+
+    writer: str
+    sequence: int
+    trouble: Trouble
+    text: str
+
+
+def check(record: Record, before: Head) -> list[Finding]:
+    """Whether ``record`` is what was sealed, and follows ``before``; one finding for each lie.
+
+    What follows is judged from what this record claims, so that one lie is one finding.
+    """
+    found = []
+
+    def report(sequence: int, trouble: Trouble, text: str) -> None:
+        found.append(Finding(record.writer, sequence, trouble, text))
+
+    expected = before.sequence + 1
+    if record.sequence != expected:
+        last = record.sequence - 1
+        which = f"records {expected} to {last} are" if last > expected else f"record {last} is"
+        report(expected, Trouble.MISSING, f"{which} missing")
+    elif record.previous != before.hash:
+        text = f"record {record.sequence} does not follow record {before.sequence}"
+        report(record.sequence, Trouble.UNLINKED, text)
+    if not _holds(record):
+        found.append(_altered(record))
+    return found
+
+
+def _holds(record: Record) -> bool:
+    try:
+        return hash_of(record) == record.hash
+    except (ValueError, TypeError, OverflowError):  # a field that no sealed record could have
+        return False
+
+
+def _altered(record: Record) -> Finding:
+    at = record.sequence
+    for place in (at - 1, at + 1):
+        elsewhere = Record(
+            record.writer, place, record.previous, record.payload_digest, record.facts, record.hash
+        )
+        if _holds(elsewhere):
+            text = f"what stands as record {at} was sealed as record {place}"
+            return Finding(record.writer, at, Trouble.MOVED, text)
+    text = f"record {at} is not what was sealed: a field or its hash was altered"
+    return Finding(record.writer, at, Trouble.ALTERED, text)

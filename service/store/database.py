@@ -1,0 +1,160 @@
+"""Connections: one engine that writes, one that reads.
+
+SQLite: WAL, so that readers never wait for the writer, and ``synchronous=FULL``, so that a
+commit is on the disk. PostgreSQL: a commit that was switched to return early is switched back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from service.errors import StoreDamaged, StoreUnavailable
+
+BUSY_SECONDS = 5.0
+"""How long a writer waits for another process's transaction."""
+CONNECT_SECONDS = 3
+READERS = 8
+
+
+@dataclass(frozen=True)
+class Database:
+    """A store that is reached; ``close`` it."""
+
+    reader: sa.Engine
+    writer: sa.Engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.writer.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        self.reader.dispose()
+        self.writer.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that only reads.
+
+        Raises
+        ------
+        StoreUnavailable, StoreDamaged
+            If it cannot, or what it reads is no database.
+        """
+        with translated(), self.reader.connect() as connection:
+            yield connection
+
+
+def connect(url: str) -> Database:
+    """Engines for ``sqlite:///file`` or ``postgresql://user@host/name``. Connects to nothing yet.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the address is none that this service knows, or the file's folder cannot be made.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except ArgumentError:
+        raise StoreUnavailable("the database's address is not a URL") from None
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return _sqlite(parsed, Path(parsed.database))
+        case "postgresql" | "postgres":
+            return _postgresql(parsed.set(drivername="postgresql+psycopg"))
+    raise StoreUnavailable(
+        f"{parsed.drivername} is not a store: use sqlite:///FILE or postgresql://HOST/NAME"
+    )
+
+
+def _sqlite(url: sa.URL, file: Path) -> Database:
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Readings of people's work: nobody else's business. SQLite copies the mode to its WAL.
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(f"{file} cannot be opened: {error.strerror}") from None
+    shared: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
+    reader = sa.create_engine(url, pool_size=READERS, max_overflow=0, **shared)
+    writer = sa.create_engine(url, pool_size=1, max_overflow=0, **shared)
+    for engine, begin, pragmas in (
+        (reader, "BEGIN", ("query_only = ON",)),
+        # IMMEDIATE: wait for the lock at the start, never find out in the middle.
+        (writer, "BEGIN IMMEDIATE", ("journal_mode = WAL", "synchronous = FULL")),
+    ):
+        _configure(engine, begin, (*pragmas, "foreign_keys = ON", "trusted_schema = OFF"))
+    return Database(reader, writer)
+
+
+def _configure(engine: sa.Engine, begin: str, pragmas: tuple[str, ...]) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def on_begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+
+def _postgresql(url: sa.URL) -> Database:
+    arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "ifonly"}
+    reader = sa.create_engine(
+        url, connect_args=arguments, pool_size=READERS, max_overflow=0, pool_pre_ping=True
+    ).execution_options(postgresql_readonly=True)
+    writer = sa.create_engine(url, connect_args=arguments, pool_size=1, max_overflow=0)
+
+    @sa.event.listens_for(writer, "connect")
+    def on_connect(connection: Any, _: object) -> None:
+        if connection.execute("SHOW synchronous_commit").fetchone()[0] == "off":
+            connection.execute("SET synchronous_commit = on")
+        connection.commit()
+
+    return Database(reader, writer)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Whatever the driver raises, as one of ours; its message names no value of any row.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise failure(error) from error
+    except PoolTimeout as error:
+        raise StoreUnavailable("all connections to the store are in use") from error
+
+
+def failure(error: DBAPIError) -> StoreUnavailable | StoreDamaged:
+    said = str(error.orig).strip().splitlines()
+    reason = said[0] if said else type(error).__name__
+    code = getattr(error.orig, "sqlite_errorname", "")
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return StoreDamaged(f"the database file is damaged ({reason}): restore it from a backup")
+    return StoreUnavailable(f"the store does not answer: {reason}")
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether the same may succeed a moment later: a lock, a server that restarts."""
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is not None:
+        return str(name).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated:
+        return True
+    if isinstance(error, sa.exc.OperationalError) and state is None:
+        return True  # no connection, so no state
+    return state is not None and (state[:3] in ("57P", "080") or state in ("40001", "40P01"))

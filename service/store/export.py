@@ -1,0 +1,129 @@
+"""The audit trail as files: JSONL, or Parquet where pyarrow is installed (extra ``parquet``)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from service.errors import FormatUnavailable
+from service.store.chain import FACTS, Payload, Record, canonical, document
+
+Entry = tuple[Record, Payload | None]
+
+ROW_GROUP = 5_000
+"""Records in one row group of a Parquet file."""
+
+_NUMBERS = {"sequence", "time_us", "seed", "latency_us"}
+_COLUMNS = ("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload")
+
+
+class Format(StrEnum):
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+MEDIA_TYPES = {
+    Format.JSONL: "application/jsonl",
+    Format.PARQUET: "application/vnd.apache.parquet",
+}
+
+
+def export(entries: Iterable[Entry], form: Format) -> Iterator[bytes]:
+    """The file in pieces.
+
+    Raises
+    ------
+    FormatUnavailable
+        At once, if this installation cannot write the format.
+    """
+    return jsonl(entries) if form is Format.JSONL else parquet(entries)
+
+
+def jsonl(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """One object a line: the record's document with ``hash``, and ``salt`` and ``payload`` (text)
+    where it has one still. All of it canonical, so that equal trails are equal files."""
+    return (canonical(_line(record, payload)) + b"\n" for record, payload in entries)
+
+
+def _line(record: Record, payload: Payload | None) -> dict[str, Any]:
+    line = {**document(record), "hash": record.hash}
+    if payload is not None:
+        line |= {"salt": payload.salt.hex(), "payload": payload.content.decode()}
+    return line
+
+
+def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
+    """One row a record, the columns of the table; ``detail`` as JSON text.
+
+    Raises
+    ------
+    FormatUnavailable
+        If pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise FormatUnavailable(
+            "Parquet needs pyarrow, which is not installed: pip install 'ifonly[parquet]'"
+        ) from None
+    schema = pa.schema([(n, pa.int64() if n in _NUMBERS else pa.string()) for n in _COLUMNS])
+
+    def pieces() -> Iterator[bytes]:
+        pipe = _Pipe()
+        with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
+            rows: list[dict[str, Any]] = []
+            for record, payload in entries:
+                rows.append(_row(record, payload))
+                if len(rows) == ROW_GROUP:
+                    writer.write_table(pa.Table.from_pylist(rows, schema))
+                    rows = []
+                    yield pipe.taken()
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+        yield pipe.taken()
+
+    return pieces()
+
+
+def _row(record: Record, payload: Payload | None) -> dict[str, Any]:
+    facts = {name: getattr(record.facts, name) for name in FACTS}
+    if facts["detail"] is not None:
+        facts["detail"] = canonical(facts["detail"]).decode()
+    return facts | {
+        "writer": record.writer,
+        "sequence": record.sequence,
+        "previous": record.previous,
+        "payload_digest": record.payload_digest,
+        "hash": record.hash,
+        "salt": None if payload is None else payload.salt.hex(),
+        "payload": None if payload is None else payload.content.decode(),
+    }
+
+
+class _Pipe(io.RawIOBase):
+    """What is written into it is taken out piece by piece; it only counts how much there was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: list[bytes] = []
+        self._written = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._written
+
+    def write(self, data: Any, /) -> int:
+        piece = bytes(data)
+        self._pieces.append(piece)
+        self._written += len(piece)
+        return len(piece)
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)

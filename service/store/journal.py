@@ -1,0 +1,325 @@
+"""The one writer of a process: a thread with a queue, many records to a commit.
+
+Whoever appends gets a future, which is done once the record is durable. While one transaction
+is being committed the next ones wait in the queue and go into the next transaction together,
+so the cost of a commit is shared by however many wait for it. A queue that is full refuses.
+
+A transaction whose connection broke may or may not have been committed. Each is therefore
+sealed once and tried again as it is: if the head in the database is already the batch's own,
+it had been committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from service.errors import JournalFull, ServiceError, StoreUnavailable
+from service.store import anchors
+from service.store.chain import Facts, Head, Payload, Record, now_us, seal
+from service.store.database import Database, failure, is_passing
+from service.store.rows import row_of
+from service.store.tables import payloads, records, writers
+
+logger = logging.getLogger("ifonly")
+
+MAX_BATCH = 256
+PAUSE_SECONDS = 0.1
+"""Between two tries of a transaction that met a passing obstacle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record to be."""
+
+    facts: Facts
+    payload: bytes | None = None
+
+
+class Work(Protocol):
+    """Something else to be done in the transaction of its record, and the record of it.
+
+    May be called again if the transaction was rolled back.
+    """
+
+    def __call__(self, connection: sa.Connection, /) -> Draft: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where a record stands."""
+
+    id: str
+    writer: str
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOptions:
+    """How a journal behaves."""
+
+    engine_version: str
+    capacity: int = 1_024
+    """Records that may wait; more are refused."""
+    anchor_seconds: float = 60.0
+    """How often the heads of all chains are written down, if any moved."""
+    anchor_file: Path | None = None
+    """Where anchors are written down a second time, out of the database's reach."""
+    retry_seconds: float = 5.0
+    """How long a transaction is tried again while the database is away."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    work: Draft | Work
+    done: Future[Receipt] = field(default_factory=Future)
+
+
+class Journal:
+    """Appends to a chain of its own. ``start`` it, ``close`` it; ``append`` from any thread."""
+
+    def __init__(self, database: Database, options: JournalOptions) -> None:
+        self.writer = secrets.token_hex(8)
+        self._database = database
+        self._options = options
+        self._queue: queue.Queue[_Waiting | None] = queue.Queue(options.capacity)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._closing = threading.Event()
+        self._gate = threading.Lock()
+        self._head: Head | None = Head()
+        self._anchor_due = 0.0
+        self._last_anchor = 0
+        self._batches = 0
+        self._records = 0
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not being written yet."""
+        return self._queue.qsize()
+
+    @property
+    def commits(self) -> tuple[int, int]:
+        """Transactions and records so far."""
+        return self._batches, self._records
+
+    def start(self) -> None:
+        """Register the chain, anchor all others, and begin to write.
+
+        Raises
+        ------
+        StoreUnavailable, StoreDamaged
+            If that cannot be done.
+        """
+        try:
+            with self._database.writer.begin() as connection:
+                connection.execute(
+                    sa.insert(writers).values(
+                        id=self.writer,
+                        started_us=now_us(),
+                        engine_version=self._options.engine_version,
+                        head_sequence=0,
+                        head_hash=Head().hash,
+                        anchored=0,
+                    )
+                )
+        except DBAPIError as error:
+            raise failure(error) from error
+        self._anchor()
+        self._thread.start()
+
+    def append(self, work: Draft | Work) -> Future[Receipt]:
+        """Have ``work`` recorded; the future is done when that is durable, or fails with
+        ``StoreUnavailable`` or whatever the work itself raises.
+
+        Raises
+        ------
+        JournalFull
+            If too many wait already, or the journal is closed.
+        """
+        waiting = _Waiting(work)
+        with self._gate:
+            if self._closing.is_set():
+                raise JournalFull(self.waiting)
+            try:
+                self._queue.put_nowait(waiting)
+            except queue.Full:
+                raise JournalFull(self.waiting) from None
+        return waiting.done
+
+    def close(self) -> None:
+        """Write what waits, anchor once more, and stop. What comes later is refused."""
+        with self._gate:  # nothing comes after the end that is put below
+            self._closing.set()
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+
+    # --- the thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            batch = self._next_batch()
+            is_open = None not in batch
+            self._write_all([w for w in batch if w is not None])
+            if not is_open or time.monotonic() >= self._anchor_due:
+                self._anchor()
+
+    def _next_batch(self) -> list[_Waiting | None]:
+        """What waits, in order; at least one, unless an anchor is due before any comes."""
+        batch: list[_Waiting | None] = []
+        try:
+            seconds = max(0.0, self._anchor_due - time.monotonic())
+            batch.append(self._queue.get(timeout=seconds))
+            while len(batch) < MAX_BATCH:
+                batch.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _write_all(self, batch: Sequence[_Waiting]) -> None:
+        """Plain records together; each piece of other work in a transaction of its own."""
+        together: list[_Waiting] = []
+        for waiting in batch:
+            if isinstance(waiting.work, Draft):
+                together.append(waiting)
+            else:
+                self._write(together)
+                self._write([waiting])
+                together = []
+        self._write(together)
+
+    def _write(self, batch: Sequence[_Waiting]) -> None:
+        if not batch:
+            return
+        try:
+            written = self._commit([w.work for w in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, ServiceError):
+                for waiting in batch:  # find out whose fault it is: the others go on
+                    self._write([waiting])
+                return
+            if not isinstance(error, ServiceError):
+                logger.error("a record could not be written: %s", type(error).__name__)
+            for waiting in batch:
+                waiting.done.set_exception(error)
+            return
+        for waiting, record in zip(batch, written, strict=True):
+            receipt = Receipt(record.facts.id, record.writer, record.sequence, record.hash)
+            waiting.done.set_result(receipt)
+
+    def _commit(self, works: Sequence[Draft | Work]) -> list[Record]:
+        """``works`` as one durable transaction, tried again while the obstacle is a passing one."""
+        attempt = _Attempt(self.writer, works)
+        give_up = time.monotonic() + self._options.retry_seconds
+        while True:
+            try:
+                with self._database.writer.begin() as connection:
+                    head = self._head or _head(connection, self.writer)
+                    attempt.write(connection, head)
+                self._head = attempt.sealed[-1].head
+                self._batches += 1
+                self._records += len(attempt.sealed)
+                return attempt.sealed
+            except DBAPIError as error:
+                self._head = None  # whether it was committed is not known: look, next time
+                is_over = self._closing.is_set() or time.monotonic() > give_up
+                if not is_passing(error):
+                    raise _ours(error) from error
+                if is_over:
+                    raise failure(error) from error
+            except BaseException:
+                self._head = None
+                raise
+            time.sleep(PAUSE_SECONDS)
+
+    # --- anchors --------------------------------------------------------------------------
+
+    def _anchor(self) -> None:
+        """Write the heads that moved into this chain, and perhaps into a file."""
+        self._anchor_due = time.monotonic() + self._options.anchor_seconds
+        try:
+            with self._database.reading() as connection:
+                heads = anchors.moved(connection)
+            own = heads.get(self.writer)
+            if own is not None and own.sequence == self._last_anchor:
+                del heads[self.writer]  # nothing in it but the last anchor
+            if not heads:
+                return
+            facts = anchors.facts(heads, self._options.engine_version)
+            (record,) = self._commit([Draft(facts)])
+            self._last_anchor = record.sequence
+            with self._database.writer.begin() as connection:
+                anchors.mark(connection, heads)
+            if self._options.anchor_file is not None:
+                anchors.write_down(self._options.anchor_file, record)
+        except (ServiceError, DBAPIError, OSError) as error:
+            logger.error("the chains could not be anchored: %s", error)
+
+
+class _Attempt:
+    """One batch, sealed at the first try and written as it is at every later one."""
+
+    def __init__(self, writer: str, works: Sequence[Draft | Work]) -> None:
+        self._writer = writer
+        self._works = works
+        self.sealed: list[Record] = []
+
+    def write(self, connection: sa.Connection, head: Head) -> None:
+        if self.sealed and head == self.sealed[-1].head:
+            return  # the try before was committed after all
+        drafts = [w if isinstance(w, Draft) else w(connection) for w in self._works]
+        kept = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
+        self.sealed, at = [], head
+        for draft, payload in zip(drafts, kept, strict=True):
+            digest = None if payload is None else payload.digest
+            self.sealed.append(seal(draft.facts, self._writer, at, digest))
+            at = self.sealed[-1].head
+        connection.execute(sa.insert(records), [row_of(r) for r in self.sealed])
+        rows = [_payload(r, p) for r, p in zip(self.sealed, kept, strict=True) if p is not None]
+        if rows:
+            connection.execute(sa.insert(payloads), rows)
+        moved = sa.update(writers).where(
+            writers.c.id == self._writer, writers.c.head_sequence == head.sequence
+        )
+        result = connection.execute(moved.values(head_sequence=at.sequence, head_hash=at.hash))
+        if result.rowcount != 1:
+            raise StoreUnavailable(f"somebody else has written to the chain of {self._writer}")
+
+
+def _payload(record: Record, payload: Payload) -> Mapping[str, Any]:
+    return {
+        "writer": record.writer,
+        "sequence": record.sequence,
+        "time_us": record.facts.time_us,
+        "salt": payload.salt,
+        "content": payload.content,
+    }
+
+
+def _head(connection: sa.Connection, writer: str) -> Head:
+    found = connection.execute(
+        sa.select(writers.c.head_sequence, writers.c.head_hash).where(writers.c.id == writer)
+    ).one_or_none()
+    if found is None:
+        raise StoreUnavailable(f"the store has lost the chain of {writer}")
+    return Head(*found)
+
+
+def _ours(error: DBAPIError) -> Exception:
+    """A database that cannot is ours; a row that it will not take is whose row it is."""
+    if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError):
+        return error
+    return failure(error)

@@ -1,0 +1,84 @@
+"""Bring the tables to what this version needs, under a lock, one process at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from service.errors import StoreOutdated
+from service.store.database import Database, translated
+
+FOLDER = Path(__file__).parent / "migrations"
+_LOCK = 0x69666F6E6C79  # "ifonly"
+
+
+def upgrade(database: Database) -> str:
+    """Run the migrations that are missing; the revision that the tables then have.
+
+    Raises
+    ------
+    StoreOutdated
+        If a newer ifonly has been here.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be written.
+    """
+    with translated(), database.writer.begin() as connection:
+        if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE is the lock
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+        config = _config()
+        found = revision(connection)
+        _refuse_newer(found, ScriptDirectory.from_config(config))
+        if found != newest():
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return newest()
+
+
+def require_current(database: Database) -> None:
+    """Raises
+    ------
+    StoreOutdated
+        Unless the tables are those of this version.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        found = revision(connection)
+    if found != newest():
+        _refuse_newer(found, ScriptDirectory.from_config(_config()))
+        raise StoreOutdated(
+            f"the store's tables are at revision {found or 'none'}, this version needs "
+            f"{newest()}: run `ifonly db upgrade`"
+        )
+
+
+def revision(connection: sa.Connection) -> str | None:
+    """Of the tables; None in an empty database."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str:
+    """The revision that this version needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None
+    return head
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return config
+
+
+def _refuse_newer(found: str | None, scripts: ScriptDirectory) -> None:
+    known = {script.revision for script in scripts.walk_revisions()}
+    if found is not None and found not in known:
+        raise StoreOutdated(
+            f"the store's tables are at revision {found}, which this version does not know: "
+            "a newer ifonly has upgraded them"
+        )

@@ -1,0 +1,63 @@
+"""Records as rows of the tables, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.store.chain import FACTS, Facts, Kind, Payload, Record, canonical
+from service.store.tables import records
+
+
+def row_of(record: Record) -> dict[str, Any]:
+    facts = {name: getattr(record.facts, name) for name in FACTS}
+    facts["kind"] = record.facts.kind.value
+    if record.facts.detail is not None:
+        facts["detail"] = canonical(record.facts.detail).decode()
+    return facts | {
+        "writer": record.writer,
+        "sequence": record.sequence,
+        "previous": record.previous,
+        "payload_digest": record.payload_digest,
+        "hash": record.hash,
+    }
+
+
+def record_of(row: sa.Row[Any]) -> Record:
+    """What the row says, also where no sealed record would: whoever checks it finds out."""
+    said = row._mapping
+    facts = {name: said[records.c[name]] for name in FACTS}
+    facts["kind"] = _kind(facts["kind"])
+    if facts["detail"] is not None:
+        facts["detail"] = _detail(facts["detail"])
+    return Record(
+        writer=said[records.c.writer],
+        sequence=said[records.c.sequence],
+        previous=said[records.c.previous],
+        payload_digest=said[records.c.payload_digest],
+        facts=Facts(**facts),
+        hash=said[records.c.hash],
+    )
+
+
+def payload_of(row: sa.Row[Any]) -> Payload | None:
+    """The payload of a row of records joined with payloads; None where it has none any more."""
+    return None if row.salt is None else Payload(bytes(row.salt), bytes(row.content))
+
+
+def _kind(text: str) -> Any:
+    try:
+        return Kind(text)
+    except ValueError:
+        return text
+
+
+def _detail(text: str) -> Any:
+    """The object that ``text`` spells; the text itself if it spells none as it was written."""
+    try:
+        value = json.loads(text)
+        return value if canonical(value).decode() == text else text
+    except (ValueError, RecursionError):
+        return text

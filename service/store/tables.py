@@ -1,0 +1,90 @@
+"""The tables. Changed only together with a migration; a test compares the two."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+writers = sa.Table(
+    "audit_writers",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("started_us", sa.BigInteger, nullable=False),
+    sa.Column("engine_version", sa.Text, nullable=False),
+    # The end of the chain, moved in the transaction that appends: start of the next batch, and
+    # what anchors are made of. Not evidence: whoever cuts a tail can change it too.
+    sa.Column("head_sequence", sa.BigInteger, nullable=False),
+    sa.Column("head_hash", sa.String(64), nullable=False),
+    # How far some anchor has it. A hint that keeps anchors short; never read when verifying.
+    sa.Column("anchored", sa.BigInteger, nullable=False),
+)
+
+records = sa.Table(
+    "audit_records",
+    metadata,
+    sa.Column("writer", sa.ForeignKey(writers.c.id), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("payload_digest", sa.String(64)),
+    sa.Column("id", sa.String(36), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("role", sa.Text),
+    sa.Column("request_id", sa.Text),
+    sa.Column("about", sa.String(36)),
+    sa.Column("status", sa.Text),
+    sa.Column("languages", sa.Text),
+    sa.Column("model", sa.Text),
+    sa.Column("version", sa.Text),
+    sa.Column("model_sha256", sa.String(64)),
+    sa.Column("spec_sha256", sa.String(64)),
+    sa.Column("causal_sha256", sa.String(64)),
+    sa.Column("engine", sa.Text),
+    sa.Column("engine_version", sa.Text),
+    sa.Column("seed", sa.BigInteger),
+    sa.Column("latency_us", sa.BigInteger),
+    sa.Column("detail", sa.Text),
+)
+
+PAGE_ORDER = (records.c.time_us, records.c.writer, records.c.sequence)
+"""The order in which records of all writers are shown."""
+
+sa.Index("ix_audit_records_id", records.c.id, unique=True)
+sa.Index("ix_audit_records_time", *PAGE_ORDER)
+for _filter in ("kind", "model", "status", "actor", "request_id", "about"):
+    sa.Index(f"ix_audit_records_{_filter}", records.c[_filter], *PAGE_ORDER)
+sa.Index("ix_audit_records_writer", records.c.writer, records.c.time_us, records.c.sequence)
+
+payloads = sa.Table(
+    "audit_payloads",
+    metadata,
+    sa.Column("writer", sa.String(32), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),
+    sa.Column("salt", sa.LargeBinary, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(["writer", "sequence"], [records.c.writer, records.c.sequence]),
+)
+sa.Index("ix_audit_payloads_time", payloads.c.time_us)
+
+keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.String(16), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("expires_us", sa.BigInteger),
+    sa.Column("revoked_us", sa.BigInteger),
+)

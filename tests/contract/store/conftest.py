@@ -1,0 +1,88 @@
+"""Every test of this folder runs twice: against SQLite and against PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.store.chain import Facts, Kind
+from service.store.database import Database, connect
+from service.store.journal import Draft, Journal, JournalOptions
+from service.store.migrate import upgrade
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    new: str = request.getfixturevalue("postgres_server").new_database()
+    return new
+
+
+@pytest.fixture
+def empty(url: str) -> Iterator[Database]:
+    database = connect(url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def database(empty: Database) -> Database:
+    upgrade(empty)
+    return empty
+
+
+OPTIONS: dict[str, Any] = {"engine_version": "test", "anchor_seconds": 3_600}
+
+
+@contextmanager
+def journal_of(database: Database, **options: Any) -> Iterator[Journal]:
+    journal = Journal(database, JournalOptions(**(OPTIONS | options)))
+    journal.start()
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+@pytest.fixture
+def journal(database: Database) -> Iterator[Journal]:
+    with journal_of(database) as opened:
+        yield opened
+
+
+def draft(number: int = 0, **facts: Any) -> Draft:
+    """A prediction with everything a record can say."""
+    said: dict[str, Any] = {
+        "kind": Kind.PREDICTION,
+        "actor": "key:12345678",
+        "role": "operator",
+        "request_id": f"request-{number}",
+        "status": "optimal",
+        "languages": "ko,en",
+        "model": "milling-machine",
+        "version": "1",
+        "model_sha256": "a" * 64,
+        "spec_sha256": "b" * 64,
+        "engine": "trees",
+        "engine_version": "0.1.0",
+        "seed": 2**53 - 1,
+        "latency_us": 1_234,
+        "detail": {"note": "토크", "list": [1, None, True]},
+    }
+    return Draft(Facts(**(said | facts)), f'{{"torque": {number}}}'.encode())
+
+
+@pytest.fixture
+def filled(journal: Journal) -> Callable[[int], list[str]]:
+    """Appends so many predictions and gives their ids."""
+
+    def fill(count: int) -> list[str]:
+        done = [journal.append(draft(k)) for k in range(count)]
+        return [future.result(30).id for future in done]
+
+    return fill

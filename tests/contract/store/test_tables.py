@@ -1,0 +1,72 @@
+"""The migrations make the tables, once, under a lock."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from service.errors import StoreOutdated, StoreUnavailable
+from service.store.database import Database, connect
+from service.store.migrate import newest, require_current, revision, upgrade
+from service.store.tables import metadata
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_reads(database: Database) -> None:
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+        assert revision(connection) == newest()
+
+
+def test_an_upgrade_of_what_is_current_changes_nothing(database: Database) -> None:
+    assert upgrade(database) == newest()
+    require_current(database)
+
+
+def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> None:
+    databases = [connect(url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(upgrade, databases)) == [newest()] * 4
+    for database in databases:
+        require_current(database)
+        database.close()
+
+
+def test_tables_that_are_not_there_are_named_with_the_command_that_makes_them(
+    empty: Database,
+) -> None:
+    with pytest.raises(StoreOutdated, match="ifonly db upgrade"):
+        require_current(empty)
+
+
+def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:
+    with database.writer.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'future'"))
+    for attempt in (upgrade, require_current):
+        with pytest.raises(StoreOutdated, match="newer ifonly"):
+            attempt(database)
+
+
+def test_a_failed_migration_leaves_nothing_behind(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.op.create_index", fail)
+        with pytest.raises(ZeroDivisionError):
+            upgrade(empty)
+    with empty.reading() as connection:
+        assert sa.inspect(connection).get_table_names() == []
+    upgrade(empty)
+
+
+@pytest.mark.parametrize("address", ["nonsense", "mysql://host/name", "sqlite://", "sqlite:///"])
+def test_an_address_that_is_no_store_is_refused(address: str) -> None:
+    with pytest.raises(StoreUnavailable):
+        connect(address)
