@@ -337,14 +337,13 @@ class Comparison(Condition):
         return replace(self, relation=NEGATED[self.relation])
 
     def true(self, rows: Rows, factual: Row) -> Mask:
-        fixed, size = self.fixed(factual)
-        total = np.full(len(rows), fixed)
-        sizes = np.full(len(rows), size)
+        total, size = self.fixed(factual)
+        totals, sizes = np.full(len(rows), total), np.full(len(rows), size)
         for column, weight in self.now:
             term = weight * rows[:, column]
-            total += term
+            totals += term
             sizes += np.abs(term)
-        return self._compare(total, TOLERANCE * np.maximum(sizes, 1.0))
+        return self._compare(totals, TOLERANCE * np.maximum(sizes, 1.0))
 
     def fixed(self, factual: Row) -> tuple[float, float]:
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
@@ -510,13 +509,8 @@ class Rule(Constraint):
         return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
 
     def holds(self, rows: Rows, factual: Row) -> Mask:
-        applies = np.ones(len(rows), dtype=np.bool_)
-        for condition in self.when:
-            applies &= condition.true(rows, factual)
-        kept = np.ones(len(rows), dtype=np.bool_)
-        for condition in self.then:
-            kept &= condition.true(rows, factual)
-        return kept | ~applies
+        kept = _all_true(self.then, rows, factual)
+        return kept | ~_all_true(self.when, rows, factual) if self.when else kept
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         open_ones = []
@@ -541,6 +535,13 @@ class Rule(Constraint):
         if any(axes[j].has_missing for j in condition.columns):
             return axes
         return condition.negated().require(axes, factual)
+
+
+def _all_true(conditions: Sequence[Condition], rows: Rows, factual: Row) -> Mask:
+    true = np.ones(len(rows), dtype=np.bool_)
+    for condition in conditions:
+        true &= condition.true(rows, factual)
+    return true
 
 
 def _truth(always: bool, never: bool) -> Truth:

@@ -54,8 +54,9 @@ class Cost:
 
     def of_feature(self, column: int, values: npt.NDArray[np.float64], factual: float) -> Costs:
         """One feature's part, the penalty included; the parts of a row add up to its cost."""
-        moved = changed(values, np.float64(factual))
-        total: Costs = self.features[column].of(values, factual) + self.change_penalty * moved
+        total = self.features[column].of(values, factual)
+        if self.change_penalty:
+            total += self.change_penalty * changed(values, np.float64(factual))
         return total
 
     def of(self, rows: Rows, factual: Row) -> Costs:

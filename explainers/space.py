@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +38,16 @@ class Grid:
     numerator: int
     power: int
 
-    @classmethod
-    def of(cls, resolution: Decimal) -> Grid:
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def of(resolution: Decimal) -> Grid:
         _, digits, exponent = resolution.as_tuple()
         if not isinstance(exponent, int) or resolution <= 0:
             raise ValueError(f"resolution {resolution} is not a positive decimal")
         numerator = int("".join(map(str, digits)))
         if exponent > 0:
-            return cls(numerator * 10**exponent, 0)
-        return cls(numerator, -exponent)
+            return Grid(numerator * 10**exponent, 0)
+        return Grid(numerator, -exponent)
 
     def value(self, multiples: Positions) -> Values:
         return np.asarray(multiples * self.numerator, dtype=np.float64) / self.scale
@@ -272,4 +273,5 @@ def ascending(values: Iterable[float]) -> tuple[float, ...]:
 def changed(rows: npt.NDArray[np.float64], factual: Row | np.float64) -> npt.NDArray[np.bool_]:
     """Which cells of ``rows`` differ from the factual, ``(n_rows, n_features)``."""
     moved: npt.NDArray[np.bool_] = rows != factual
-    return moved & ~(np.isnan(rows) & np.isnan(factual))
+    missing = np.isnan(factual)
+    return moved & ~(np.isnan(rows) & missing) if missing.any() else moved

@@ -16,7 +16,7 @@ IDLE = 4
 """Arenas kept for later searches."""
 
 # Slots of `ints` and `floats`.
-SP, NODES, PENDING, HAS_BEST = 0, 1, 2, 3
+SP, NODES, PENDING, HAS_BEST, WORDS = 0, 1, 2, 3, 4
 BEST, FLOOR, WAITING = 0, 1, 2
 """Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
 deployed model's word."""
@@ -30,6 +30,8 @@ class Arena(NamedTuple):
     hi: npt.NDArray[np.int64]
     cell_lo: npt.NDArray[np.int32]
     cell_hi: npt.NDArray[np.int32]
+    moved: npt.NDArray[np.int64]
+    """``(stack,)`` features whose bounds moved since the rules were last applied to a box."""
     mask: npt.NDArray[np.uint64]
     """``(stack, n_words)`` leaves that each box reaches."""
     reach: npt.NDArray[np.uint64]
@@ -41,6 +43,14 @@ class Arena(NamedTuple):
     """``(n_goals, n_cells)`` sums along the lines through a row."""
     leaf_cost: npt.NDArray[np.float64]
     """``(64 * n_words,)`` least cost of a row that reaches each leaf; of leaves in `reach` only."""
+    word: npt.NDArray[np.int64]
+    """``(n_words,)`` of it the first ``ints[WORDS]``: words of the trees that are undecided."""
+    tree: npt.NDArray[np.int64]
+    """``(n_trees,)`` trees that reach more than one leaf, goal by goal."""
+    group: npt.NDArray[np.int64]
+    """``(n_goals + 1,)`` first of each goal in `tree`."""
+    base: npt.NDArray[np.float64]
+    """``(n_goals,)`` sum over the other trees."""
     least: npt.NDArray[np.int64]
     leaf: npt.NDArray[np.int64]
     over: npt.NDArray[np.float64]
@@ -61,12 +71,17 @@ class Arena(NamedTuple):
             hi=np.empty((stack, n), np.int64),
             cell_lo=np.empty((stack, n), np.int32),
             cell_hi=np.empty((stack, n), np.int32),
+            moved=np.empty(stack, np.int64),
             mask=np.empty((stack, n_words), np.uint64),
             reach=np.empty(n_words, np.uint64),
             corner_mask=np.empty(n_words, np.uint64),
             line_mask=np.empty((n, n_words), np.uint64),
             totals=np.empty((n_goals, int(t.cells[-1]))),
             leaf_cost=np.empty(64 * n_words),
+            word=np.empty(n_words, np.int64),
+            tree=np.empty(n_trees, np.int64),
+            group=np.zeros(n_goals + 1, np.int64),
+            base=np.empty(n_goals),
             least=np.empty(n_trees, np.int64),
             leaf=np.empty(n_trees, np.int64),
             over=np.empty(n_goals),
@@ -75,7 +90,7 @@ class Arena(NamedTuple):
             at=np.empty(n, np.int64),
             trial=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
-            ints=np.zeros(4, np.int64),
+            ints=np.zeros(5, np.int64),
             floats=np.zeros(3),
         )
 

@@ -9,6 +9,10 @@ import numpy as np
 from explainers.search.trees.compiled import cheapest, inner
 from explainers.search.trees.rule_cuts import apply_rule, broken_rule
 
+FEATURE_BITS = 62
+ALL = (1 << FEATURE_BITS) - 1
+"""Sets of features, as bits of a word that is never negative."""
+
 
 @inner
 def corner(q: Any, lo: Any, hi: Any, at: Any) -> float:
@@ -21,9 +25,15 @@ def corner(q: Any, lo: Any, hi: Any, at: Any) -> float:
 
 
 @inner
+def bit(j: int) -> int:
+    """The bit of feature ``j`` in a set of features; of wide schemas several share one."""
+    return np.int64(1) << (j % FEATURE_BITS)
+
+
+@inner
 def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
-    """Hold features still where enough others must change: 1 if a bound moved, 0 if none did,
-    -1 if nothing is left."""
+    """Hold features still where enough others must change: the features whose bounds moved, -1
+    if nothing is left."""
     must, moved = np.int64(0), np.int64(0)
     for j in range(len(lo)):
         must += at[j] != q.home[j]
@@ -33,7 +43,7 @@ def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
         for j in range(len(lo)):
             if at[j] == q.home[j] and lo[j] < hi[j]:
                 lo[j] = hi[j] = at[j]
-                moved = 1
+                moved |= bit(j)
     for s in range(len(q.levers) - 1):
         staying, last = np.int64(0), np.int64(-1)
         for k in range(q.levers[s], q.levers[s + 1]):
@@ -44,7 +54,7 @@ def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
             return -1
         if staying == 1 and lo[last] < hi[last]:
             lo[last] = hi[last] = at[last]
-            moved = 1
+            moved |= bit(last)
     return moved
 
 
@@ -69,38 +79,53 @@ def _within(q: Any, j: int, dear: int, near: int, room: float) -> int:
 
 @inner
 def _cut_by_cost(q: Any, room: float, lo: Any, hi: Any, at: Any) -> int:
-    """Cut off values that cost more than ``room`` beyond the corner's: 1 if a bound moved."""
+    """Cut off values that cost more than ``room`` beyond the corner's: the features whose bounds
+    moved."""
     moved = np.int64(0)
     for j in range(len(lo)):
         o = q.off[j]
         own = room + q.cost[o + at[j]]
         if lo[j] < at[j] and q.cost[o + lo[j]] >= own:
             lo[j] = _within(q, j, lo[j], at[j], own)
-            moved = 1
+            moved |= bit(j)
         if hi[j] > at[j] and q.cost[o + hi[j]] >= own:
             hi[j] = _within(q, j, hi[j], at[j], own)
-            moved = 1
+            moved |= bit(j)
     return moved
 
 
 @inner
-def _cut_by_rules(q: Any, lo: Any, hi: Any) -> int:
-    """1 if a bound moved, 0 if none did, -1 if nothing is left."""
-    before, after = np.int64(0), np.int64(0)
-    for j in range(len(lo)):
-        before += hi[j] - lo[j]
-    for r in range(len(q.rule) - 1):
-        if not apply_rule(q, r, lo, hi):
-            return -1
-    for j in range(len(lo)):
-        after += hi[j] - lo[j]
-    return 1 if after < before else 0
+def _width(q: Any, r: int, lo: Any, hi: Any) -> int:
+    """Positions left on the axes that rule ``r`` reads."""
+    total = np.int64(0)
+    for k in range(q.reads[r], q.reads[r + 1]):
+        total += hi[q.read[k]] - lo[q.read[k]]
+    return total
 
 
 @inner
-def shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
+def _cut_by_rules(q: Any, moved: int, lo: Any, hi: Any) -> int:
+    """Apply the rules that read a feature of ``moved``: the features whose bounds moved by them,
+    -1 if nothing is left."""
+    now = np.int64(0)
+    for r in range(len(q.rule) - 1):
+        if q.touched[r] & (moved | now) == 0:
+            continue
+        before = _width(q, r, lo, hi)
+        if not apply_rule(q, r, lo, hi):
+            return -1
+        if _width(q, r, lo, hi) < before:
+            now |= q.touched[r]
+    return now
+
+
+@inner
+def shrink(q: Any, best: float, moved: int, lo: Any, hi: Any, at: Any) -> float:
     """Cut a box by cost, counts and rules until nothing moves, and put its cheapest corner into
-    ``at``; returns that corner's cost, or infinity if the box is closed."""
+    ``at``; returns that corner's cost, or infinity if the box is closed.
+
+    ``moved`` are the features whose bounds moved since the rules were last applied.
+    """
     for _ in range(12):
         cost = corner(q, lo, hi, at)
         if cost >= best:
@@ -108,19 +133,20 @@ def shrink(q: Any, best: float, lo: Any, hi: Any, at: Any) -> float:
         by_counts = _cut_by_counts(q, lo, hi, at)
         if by_counts < 0:
             return np.inf
-        moved = by_counts + _cut_by_cost(q, best - cost, lo, hi, at)
-        by_rules = _cut_by_rules(q, lo, hi)
-        if by_rules < 0:
+        by_cost = _cut_by_cost(q, best - cost, lo, hi, at)
+        moved = _cut_by_rules(q, moved | by_counts | by_cost, lo, hi)
+        if moved < 0:
             return np.inf
-        if moved + by_rules == 0:
+        if by_counts | moved == 0:
             return cost
     cost = corner(q, lo, hi, at)
     return cost if cost < best else np.inf
 
 
 @inner
-def allowed(q: Any, at: Any) -> bool:
-    """Whether the row at positions ``at`` keeps every count and rule."""
+def allowed(q: Any, features: int, at: Any) -> bool:
+    """Whether the row at positions ``at`` keeps every count, and every rule that reads one of
+    ``features``."""
     must = 0
     for j in range(len(at)):
         must += at[j] != q.home[j]
@@ -132,7 +158,7 @@ def allowed(q: Any, at: Any) -> bool:
             stays = stays or at[q.lever[k]] == q.home[q.lever[k]]
         if not stays:
             return False
-    return broken_rule(q, at) < 0
+    return broken_rule(q, features, at) < 0
 
 
 @inner

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from explainers.search.trees import incumbent, kernel
 from explainers.search.trees.arena import HAS_BEST
 from explainers.search.trees.compiled import SOURCES, entry
@@ -18,7 +20,7 @@ def _entries(sources: str) -> tuple[Any, ...]:
         sources  # noqa: B018
         cost = incumbent.find_incumbent(t, q, a)
         kernel.start(t, q, a, cost)
-        if cost < kernel.np.inf:
+        if cost < np.inf:
             a.ints[HAS_BEST] = 1
         return kernel.search(t, q, a, max_nodes)
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from explainers.constraints import Changes, Comparison, Condition, IsIn, Relation, Rule
 from explainers.errors import NotEligible
 from explainers.search.trees import rule_cuts
+from explainers.search.trees.boxes import FEATURE_BITS
 from models.predictor import Row
 from models.schema import Schema
 
@@ -125,6 +126,10 @@ class _Flattening:
             "member": np.concatenate([np.zeros(0, np.uint8), *self._member]),
             "reads": offsets(self._reads),
             "read": np.array([j for group in self._reads for j in group], dtype=np.int64),
+            "touched": np.array(
+                [sum(1 << bit for bit in {j % FEATURE_BITS for j in g}) for g in self._reads],
+                dtype=np.int64,
+            ),
         }
 
 

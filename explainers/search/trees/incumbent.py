@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from explainers.search.trees.boxes import allowed, cost_of
+from explainers.search.trees.boxes import ALL, allowed, bit, cost_of
 from explainers.search.trees.compiled import cheapest, inner, lowest_bit
 
 HOLDS, IN_DOUBT = 1, 2
@@ -41,8 +41,8 @@ def _line(t: Any, q: Any, a: Any, g: int, j: int) -> None:
 
 @inner
 def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
-    """Sum of every goal at every cell of the lines through ``at``, into ``totals``: of those with
-    somewhere to go, and the first."""
+    """Sum of every goal at every cell of the lines through ``at``, into ``totals``, of those that
+    lead anywhere."""
     n, running = len(at), a.corner_mask
     for w in range(len(running)):
         running[w] = t.full[w]
@@ -62,14 +62,30 @@ def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
             running[w] &= up[w] & down[w]
     for g in range(len(q.limit)):
         for j in range(n):
-            if q.size[j] > 1 or j == 0:
+            if q.size[j] > 1:
                 _line(t, q, a, g, j)
+
+
+@inner
+def _line_of(t: Any, q: Any, a: Any, at: Any, column: int) -> None:
+    """Sum of every goal at every cell of the line of ``column`` through ``at``."""
+    mask = a.line_mask[column]
+    for w in range(len(mask)):
+        mask[w] = t.full[w]
+    for j in range(len(at)):
+        if j != column:
+            row = t.cells[j] + q.cell[q.off[j] + at[j]]
+            up, down = t.at_most[row], t.at_least[row]
+            for w in range(len(mask)):
+                mask[w] &= up[w] & down[w]
+    for g in range(len(q.limit)):
+        _line(t, q, a, g, column)
 
 
 @inner
 def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
     """How far the sums of the row at ``at`` are above their limits, the worst of them."""
-    _lines(t, q, a, at)
+    _line_of(t, q, a, at, 0)
     worst = -np.inf
     for g in range(len(q.limit)):
         worst = max(worst, a.totals[g, q.cell[q.off[0] + at[0]]] - q.limit[g])
@@ -80,7 +96,7 @@ def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
 def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
     """Along the line of ``column`` through ``at``, which holds: :data:`HOLDS`, :data:`IN_DOUBT`
     for a value within rounding of the target's edge, 0 from the first on that does not hold."""
-    _lines(t, q, a, at)
+    _line_of(t, q, a, at, column)
     trial = a.trial
     for j in range(len(at)):
         trial[j] = at[j]
@@ -97,7 +113,7 @@ def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
             for g in range(len(q.limit)):
                 doubt = doubt or a.totals[g, cell] - q.limit[g] >= -q.band[g]
             trial[column] = p
-            if over > 0.0 or not allowed(q, trial):
+            if over > 0.0 or not allowed(q, bit(column), trial):
                 break
             out[p] = IN_DOUBT if doubt else HOLDS
             p += step
@@ -132,7 +148,7 @@ def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
             if others + q.cost[q.off[j] + p] >= best or _missing_by(q, a.totals, cell) > 0.0:
                 continue
             trial[j] = p
-            if allowed(q, trial):
+            if allowed(q, ALL, trial):
                 exact = cost_of(q, trial)
                 if exact < best:
                     best = exact
@@ -175,19 +191,20 @@ def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
 def find_incumbent(t: Any, q: Any, a: Any) -> float:
     """Positions of a good row into ``best`` of the arena; its cost, infinity if none was found.
 
-    The best single move from the factual; else greedy moves until the target is reached, then
-    single moves that make the row cheaper.
+    The best single move from the factual, which is often the optimum; else greedy moves until
+    the target is reached, then single moves that make the row cheaper.
     """
     n, at = len(q.size), a.at
     for j in range(n):
         at[j] = cheapest(q, j, np.int64(0), q.size[j] - 1)
-    best = np.inf
-    for _ in range(2 * n + 4):
+    best, steps = np.inf, np.int64(0)
+    while steps < 2 * n + 4:
         _lines(t, q, a, at)
         best = _best_move(t, q, a, at, np.inf)
         if best < np.inf or not _step(t, q, a, at):
             break
-    while best < np.inf:
+        steps += 1
+    while steps > 0 and best < np.inf:
         before = best
         for j in range(n):
             at[j] = a.best[j]

@@ -26,8 +26,9 @@ from explainers.search.trees.arena import (
     PENDING,
     SP,
     WAITING,
+    WORDS,
 )
-from explainers.search.trees.boxes import shrink
+from explainers.search.trees.boxes import ALL, bit, shrink
 from explainers.search.trees.compiled import cheapest, inner, lowest_bit
 from explainers.search.trees.rule_cuts import broken_rule
 
@@ -65,12 +66,12 @@ def _note_reach(t: Any, q: Any, a: Any, best: float) -> None:
     for w in range(len(t.full)):
         word, left = uint64(0), a.mask[0, w]
         while left != uint64(0):
-            bit = lowest_bit(left)
+            lowest = lowest_bit(left)
             left &= left - uint64(1)
-            leaf = w * 64 + np.int64(bit)
+            leaf = w * 64 + np.int64(lowest)
             a.leaf_cost[leaf] = _leaf_cost(t, q, leaf)
             if a.leaf_cost[leaf] < best:
-                word |= uint64(1) << bit
+                word |= uint64(1) << lowest
         a.reach[w] = word
 
 
@@ -80,10 +81,42 @@ def _lessen_reach(a: Any, best: float) -> None:
     for w in range(len(a.reach)):
         left = a.reach[w]
         while left != uint64(0):
-            bit = lowest_bit(left)
+            lowest = lowest_bit(left)
             left &= left - uint64(1)
-            if a.leaf_cost[w * 64 + np.int64(bit)] >= best:
-                a.reach[w] ^= uint64(1) << bit
+            if a.leaf_cost[w * 64 + np.int64(lowest)] >= best:
+                a.reach[w] ^= uint64(1) << lowest
+
+
+@inner
+def _note_undecided(t: Any, a: Any, n_goals: int) -> None:
+    """Trees that reach more than one leaf, their words, and the sum of the others' leaves.
+
+    A tree that reaches none closes every box: it counts as infinitely far from the target.
+    """
+    n, n_words = np.int64(0), np.int64(0)
+    for g in range(n_goals):
+        a.base[g] = 0.0
+        a.group[g] = n
+        for tree in range(t.groups[g], t.groups[g + 1]):
+            leaves, only = np.int64(0), np.int64(-1)
+            for w in range(t.words[tree], t.words[tree + 1]):
+                word = a.reach[w]
+                if word != uint64(0):
+                    single = word & (word - uint64(1)) == uint64(0)
+                    leaves += 1 if single else 2
+                    only = w * 64 + np.int64(lowest_bit(word))
+            if leaves == 1:
+                a.base[g] += t.value[only]
+            elif leaves == 0:
+                a.base[g] = np.inf
+            else:
+                a.tree[n] = tree
+                n += 1
+                for w in range(t.words[tree], t.words[tree + 1]):
+                    a.word[n_words] = w
+                    n_words += 1
+    a.group[n_goals] = n
+    a.ints[WORDS] = n_words
 
 
 @inner
@@ -95,13 +128,13 @@ def _narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
         if low != a.cell_lo[sp, j]:
             a.cell_lo[sp, j] = low
             row = t.at_least[t.cells[j] + low]
-            for w in range(len(mask)):
-                mask[w] &= row[w]
+            for k in range(a.ints[WORDS]):
+                mask[a.word[k]] &= row[a.word[k]]
         if high != a.cell_hi[sp, j]:
             a.cell_hi[sp, j] = high
             row = t.at_most[t.cells[j] + high]
-            for w in range(len(mask)):
-                mask[w] &= row[w]
+            for k in range(a.ints[WORDS]):
+                mask[a.word[k]] &= row[a.word[k]]
 
 
 @inner
@@ -109,9 +142,9 @@ def _lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
     """Note each tree's least reachable leaf; False if a group cannot come down to its limit."""
     mask = a.mask[sp]
     for g in range(len(q.limit)):
-        total = 0.0
-        for tree in range(t.groups[g], t.groups[g + 1]):
-            least = np.int64(-1)
+        total = a.base[g]
+        for i in range(a.group[g], a.group[g + 1]):
+            tree, least = a.tree[i], np.int64(-1)
             for w in range(t.words[tree], t.words[tree + 1]):
                 word = mask[w] & a.reach[w]
                 mask[w] = word
@@ -130,19 +163,20 @@ def _lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
 def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
     """Score the corner exactly: 1 in the target, 0 not, 2 within rounding of its edge."""
     mask, at, corner = a.mask[sp], a.at, a.corner_mask
-    for w in range(len(mask)):
-        corner[w] = mask[w]
+    for k in range(a.ints[WORDS]):
+        corner[a.word[k]] = mask[a.word[k]]
     for j in range(len(at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
             cell = t.cells[j] + q.cell[q.off[j] + at[j]]
             up, down = t.at_most[cell], t.at_least[cell]
-            for w in range(len(mask)):
+            for k in range(a.ints[WORDS]):
+                w = a.word[k]
                 corner[w] &= up[w] & down[w]
     verdict = 1
     for g in range(len(q.limit)):
-        total = 0.0
-        for tree in range(t.groups[g], t.groups[g + 1]):
-            leaf = np.int64(-1)
+        total = a.base[g]
+        for i in range(a.group[g], a.group[g + 1]):
+            tree, leaf = a.tree[i], np.int64(-1)
             for w in range(t.words[tree], t.words[tree + 1]):
                 if corner[w] != uint64(0):
                     leaf = w * 64 + np.int64(lowest_bit(corner[w]))
@@ -167,7 +201,8 @@ def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     for g in range(len(q.limit)):
         if a.over[g] < -q.band[g]:
             continue
-        for tree in range(t.groups[g], t.groups[g + 1]):
+        for i in range(a.group[g], a.group[g + 1]):
+            tree = a.tree[i]
             least = a.least[tree]
             gain = t.value[a.leaf[tree]] - t.value[least]
             if gain <= 0.0:
@@ -224,12 +259,13 @@ def _push_halves(t: Any, q: Any, a: Any, sp: int, column: int, edge: int) -> Non
     for j in range(n):
         a.lo[sp + 1, j], a.hi[sp + 1, j] = a.lo[sp, j], a.hi[sp, j]
         a.cell_lo[sp + 1, j], a.cell_hi[sp + 1, j] = a.cell_lo[sp, j], a.cell_hi[sp, j]
-    for w in range(a.mask.shape[1]):
-        a.mask[sp + 1, w] = a.mask[sp, w]
+    for k in range(a.ints[WORDS]):
+        a.mask[sp + 1, a.word[k]] = a.mask[sp, a.word[k]]
     near_is_low = a.at[column] < edge
     low, high = (sp + 1, sp) if near_is_low else (sp, sp + 1)
     a.hi[low, column] = edge - 1
     a.lo[high, column] = edge
+    a.moved[low] = a.moved[high] = bit(column)
     a.ints[SP] = sp + 2
 
 
@@ -246,9 +282,10 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
         if best < a.floats[FLOOR]:
             a.floats[FLOOR] = best
             _lessen_reach(a, best)
+            _note_undecided(t, a, len(q.limit))
         rejected = a.ints[PENDING] == 1
         a.ints[PENDING] = 0
-        cost = shrink(q, best, a.lo[sp], a.hi[sp], a.at)
+        cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at)
         if cost == np.inf:
             continue
         _narrow_masks(t, q, a, sp)
@@ -256,7 +293,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
             continue
         verdict = _corner_value(t, q, a, sp)
         if verdict != 0:
-            broken = broken_rule(q, a.at)
+            broken = broken_rule(q, ALL, a.at)
             if broken >= 0:
                 column, edge = _rule_cut(q, a, sp, broken)
             elif verdict == 2 and rejected:
@@ -289,16 +326,21 @@ def start(t: Any, q: Any, a: Any, best: float) -> None:
     """Put the whole space on the stack; only what is cheaper than ``best`` is looked for."""
     a.floats[BEST] = a.floats[FLOOR] = best
     a.ints[:] = 0
+    a.ints[WORDS] = len(t.full)
     for j in range(len(a.at)):
         a.lo[0, j] = 0
         a.hi[0, j] = q.size[j] - 1
         a.cell_lo[0, j] = 0
         a.cell_hi[0, j] = t.cells[j + 1] - t.cells[j] - 1
     for w in range(len(t.full)):
+        a.word[w] = w
         a.mask[0, w] = t.full[w]
-    if shrink(q, best, a.lo[0], a.hi[0], a.at) < np.inf:
+    a.moved[0] = ALL
+    if shrink(q, best, a.moved[0], a.lo[0], a.hi[0], a.at) < np.inf:
+        a.moved[0] = 0
         _narrow_masks(t, q, a, 0)
         _note_reach(t, q, a, best)
+        _note_undecided(t, a, len(q.limit))
         a.ints[SP] = 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,11 @@ class Layout:
             ),
         )
 
+    @cached_property
+    def cell_numbers(self) -> list[Cells]:
+        """Number of every cell of each feature, and one more."""
+        return [np.arange(own.count + 1, dtype=np.int32) for own in self.cells]
+
     def cells_of(self, values: Sequence[Values]) -> list[Cells]:
         """Cells of some values of every feature, int32."""
         rows = np.zeros((max(map(len, values)), len(values)))
@@ -127,5 +133,7 @@ class Layout:
             return values, cells
         others = np.array(axis.others)
         own = foreign if len(foreign) else run.cells[np.searchsorted(run.values, others)]
+        if not axis.count:
+            return others, own
         at = np.searchsorted(values, others)
         return np.insert(values, at, others), np.insert(cells, at, own)

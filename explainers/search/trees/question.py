@@ -17,6 +17,7 @@ from explainers.space import TOLERANCE, same
 from models.predictor import Row
 
 MOST_CATEGORIES = 64
+_FREE = np.zeros(1)
 
 
 class Limits(NamedTuple):
@@ -67,6 +68,9 @@ class Question(NamedTuple):
     """Whether each category is a member, by its code."""
     reads: npt.NDArray[np.int64]
     read: npt.NDArray[np.int64]
+    """Features of each rule."""
+    touched: npt.NDArray[np.int64]
+    """The same as a set of bits."""
 
     def positions(self, row: Row) -> npt.NDArray[np.int64]:
         """Where each value of ``row`` stands on its axis."""
@@ -106,7 +110,7 @@ def build_question(
     values, cells = layout.of_axes(axes)
     factual = problem.factual.tolist()
     costs = [
-        problem.cost.of_feature(j, own, before)
+        _FREE if len(own) == 1 and own[0] == before else problem.cost.of_feature(j, own, before)
         for j, (own, before) in enumerate(zip(values, factual, strict=True))
     ]
     middle, home, table, squares = [], [], [], [np.zeros(0, np.int64)]
@@ -130,8 +134,8 @@ def build_question(
         cell=np.concatenate(cells),
         first=np.concatenate(
             [
-                np.searchsorted(own, np.arange(feature.count + 1))
-                for own, feature in zip(cells, layout.cells, strict=True)
+                np.searchsorted(own, numbers)
+                for own, numbers in zip(cells, layout.cell_numbers, strict=True)
             ]
         ),
         middle=np.array(middle, dtype=np.int64),

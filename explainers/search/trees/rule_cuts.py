@@ -211,10 +211,10 @@ def apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
 
 
 @inner
-def broken_rule(q: Any, at: Any) -> int:
-    """A rule that the row at positions ``at`` breaks, or -1."""
+def broken_rule(q: Any, features: int, at: Any) -> int:
+    """A rule that reads one of ``features`` and that the row at positions ``at`` breaks, or -1."""
     for r in range(len(q.rule) - 1):
-        applies = True
+        applies = q.touched[r] & features != 0
         for c in range(q.rule[r], q.split[r]):
             if not _true_at(q, c, at):
                 applies = False
