@@ -33,6 +33,10 @@ class Deadline:
         now = self.clock()
         return Deadline(now + share * (self.at - now), self.clock)
 
+    def left(self) -> float:
+        """Seconds; negative when the moment has passed."""
+        return self.at - self.clock()
+
     def expired(self) -> bool:
         return self.at != math.inf and self.clock() >= self.at
 

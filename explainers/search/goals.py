@@ -37,7 +37,7 @@ def goals_of(target: Target, form: GraphForm, n_raw: int) -> tuple[Goal, ...]:
     if target.decision.task is Task.MULTICLASS:
         return tuple(_multiclass(target, form, n_raw))
     if n_raw != 1:
-        raise NotEligible("trees", f"the graph has {n_raw} raw outputs for one score")
+        raise NotEligible("exact", f"the graph has {n_raw} raw outputs for one score")
     return tuple(_scalar(target, form))
 
 
@@ -46,7 +46,7 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
     assert wanted is not None
     bounded = not (np.isinf(target.lower) and np.isinf(target.upper))
     if not form.keeps_order or n_raw != len(target.decision.classes):
-        raise NotEligible("trees", f"classes are decided after {form.link}")
+        raise NotEligible("exact", f"classes are decided after {form.link}")
     for rival in range(n_raw):
         if rival != wanted:
             weights = np.zeros(n_raw)
@@ -55,7 +55,7 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
     if not bounded:
         return
     if form.link is not Link.IDENTITY:
-        raise NotEligible("trees", "a probability after a softmax is no sum over trees")
+        raise NotEligible("exact", "a probability after a softmax is no limit on raw outputs")
     unit = np.eye(n_raw)[wanted]
     if target.lower > -np.inf:
         yield Goal(-unit, -target.lower, NUDGE)
@@ -74,7 +74,7 @@ def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
         return
     first, last = inside[0], inside[-1]
     if not met[first : last + 1].all():
-        raise NotEligible("trees", "the target is not an interval of the raw output")
+        raise NotEligible("exact", "the target is not an interval of the raw output")
     if last + 1 < len(raw):
         edge = _edge(target, form, raw[last], raw[last + 1])
         yield Goal(np.ones(1), edge, _doubt(form, edge))

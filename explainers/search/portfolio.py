@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,6 +14,8 @@ from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.linear import Linear
+from explainers.search.relu import Relu
 from explainers.search.trees.engine import Trees
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Scores
@@ -29,9 +31,11 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     Made once, when the model is loaded: an exact engine holds tables of the whole model.
     """
     engines: list[Engine] = []
-    if form is not None:
-        with suppress(NotEligible):
-            engines.append(Trees(form, schema))
+    exact: tuple[Callable[[GraphForm, Schema], Engine], ...] = (Trees, Linear, Relu)
+    for make in exact:
+        if form is not None:
+            with suppress(NotEligible):
+                engines.append(make(form, schema))
     return Portfolio((*engines, Blackbox()))
 
 

@@ -11,6 +11,7 @@ from models.graph.reading import read_graph
 from models.onnx import OnnxPredictor, load_predictor
 from models.schema import Task
 from models.spec import Spec, parse_spec
+from tests.support.onnx_layers import layered_model
 from tests.support.onnx_trees import spec_text, tree_model
 
 
@@ -33,3 +34,11 @@ def deployed(model: bytes, spec_toml: str) -> Deployed:
     predictor = load_predictor(model, spec)
     form = read_graph(predictor.model, predictor.encoding, predictor.columns)
     return Deployed(spec, predictor, form)
+
+
+def deployed_layers(seed: int, task: Task, *, linear: bool) -> Deployed:
+    """A random linear model, or a network of 1 or 2 layers of 2 to 10 units, as a deployed one."""
+    draw = np.random.default_rng(seed)
+    depth = 0 if linear else int(draw.integers(1, 3))
+    hidden = tuple(int(draw.integers(2, 11)) for _ in range(depth))
+    return deployed(layered_model(seed, task, hidden), spec_text(task))

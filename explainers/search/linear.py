@@ -1,0 +1,24 @@
+"""The exact engine for linear and logistic models, scaler and one-hot columns included."""
+
+from __future__ import annotations
+
+from explainers.errors import NotEligible
+from explainers.search.milp.engine import Ladder, Milp
+from models.graph.forms import Affine, GraphForm
+from models.schema import Schema
+
+
+class Linear(Milp):
+    """Made once for a model, then shared.
+
+    Raises
+    ------
+    NotEligible
+        If the graph is no affine function of its columns.
+    """
+
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
+        if not isinstance(form.core, Affine):
+            raise NotEligible("linear", "the graph is no linear model")
+        layers = [(form.core.weights, form.core.bias)]
+        super().__init__("linear", form, schema, layers, Ladder(shares=(1.0,), guesses=()))

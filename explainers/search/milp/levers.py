@@ -1,0 +1,212 @@
+"""Each feature's settable values in pieces over which its cost and its columns are straight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.errors import NotEligible
+from explainers.problem import Problem
+from explainers.search.milp.reading import FeatureReading, encode_side_by_side
+from explainers.space import Axis, Grid, same, slack
+from models.graph.forms import Columns
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One value, or a run of a grid; cost and columns are ``first + k * rise`` at step ``k``."""
+
+    value: float
+    """The first."""
+    steps: int
+    cost: float
+    cost_rise: float
+    inputs: Floats
+    """``(n_own,)``, like the next."""
+    inputs_rise: Floats
+    grid: Grid | None = None
+    multiple: int = 0
+    """Of the first value, on the grid."""
+
+    def at(self, step: int) -> float:
+        return self.value if self.grid is None else self.grid.at(self.multiple + step)
+
+    @property
+    def rise(self) -> Fraction:
+        """Of the value, exactly as the decimals say."""
+        if self.grid is None:
+            return Fraction(0)
+        return Fraction(self.grid.numerator, 10**self.grid.power)
+
+    @property
+    def is_missing(self) -> bool:
+        return math.isnan(self.value)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        return (0, self.steps) if self.steps else (0,)
+
+    def within(self, budget: float) -> Piece | None:
+        """The part that costs no more; the cost only rises, or only falls."""
+        room = budget - self.cost + slack(budget)
+        if self.cost_rise == 0.0:
+            return self if room >= 0.0 else None
+        steps = room / self.cost_rise
+        first, last = (
+            (0, math.floor(steps)) if self.cost_rise > 0.0 else (math.ceil(steps), self.steps)
+        )
+        first, last = max(first, 0), min(last, self.steps)
+        return self._part(first, last) if first <= last else None
+
+    def _part(self, first: int, last: int) -> Piece:
+        return Piece(
+            self.at(first),
+            last - first,
+            self.cost + first * self.cost_rise,
+            self.cost_rise,
+            self.inputs + first * self.inputs_rise,
+            self.inputs_rise,
+            self.grid,
+            self.multiple + first,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Lever:
+    """A feature that can take other values than its factual one."""
+
+    column: int
+    own: Indices
+    """The core's columns behind it."""
+    pieces: tuple[Piece, ...]
+    home: int | None
+    """The piece that is the factual value alone; None where it is not allowed."""
+
+    @property
+    def least(self) -> float:
+        """Its smallest cost."""
+        return min(p.cost + k * p.cost_rise for p in self.pieces for k in p.ends)
+
+    @property
+    def most(self) -> float:
+        return max(p.cost + k * p.cost_rise for p in self.pieces for k in p.ends)
+
+
+@dataclass(frozen=True, eq=False)
+class Levers:
+    """All that can move, and the columns of what cannot."""
+
+    each: tuple[Lever, ...]
+    constant: Floats
+    """``(n_columns,)``: columns of fixed features; 0 for those of levers."""
+    deviation: Floats
+    """``(n_columns,)``: farthest that a column is from what its pieces say."""
+
+    @property
+    def most(self) -> float:
+        """What the dearest values cost together."""
+        return sum(lever.most for lever in self.each)
+
+    def within(self, budget: float) -> Levers | None:
+        """Without values that alone make a row dearer; None if every row is."""
+        if budget == math.inf:
+            return self
+        spare = budget - sum(lever.least for lever in self.each)
+        each = []
+        for lever in self.each:
+            kept = [piece.within(spare + lever.least) for piece in lever.pieces]
+            pieces = tuple(piece for piece in kept if piece is not None)
+            if not pieces:
+                return None
+            home = None if lever.home is None else kept[lever.home]
+            place = None if home is None else pieces.index(home)
+            each.append(Lever(lever.column, lever.own, pieces, place))
+        return Levers(tuple(each), self.constant, self.deviation)
+
+
+def exactly(value: float) -> Fraction:
+    """The decimal number that a float was written as."""
+    return Fraction(repr(float(value)))
+
+
+def read_levers(problem: Problem, columns: Columns, readings: Sequence[FeatureReading]) -> Levers:
+    """The levers of a problem.
+
+    Raises
+    ------
+    NotEligible
+        If a value is read as something that is no number.
+    """
+    axes, moving = problem.axes, [int(j) for j in problem.movable]
+    alone = [np.zeros(0)] * len(axes)
+    for j in moving:
+        alone[j] = np.array(_alone(axes[j], float(problem.factual[j])))
+    constant, *lines = encode_side_by_side(columns, problem.factual, alone)
+    rows = np.array(lines).reshape(-1, len(constant))
+    if not (np.isfinite(rows).all() and np.isfinite(constant).all()):
+        raise NotEligible("milp", "a value is read as no number")
+    deviation, each = np.zeros(len(constant)), []
+    for j in moving:
+        own = readings[j].own
+        constant[own] = 0.0
+        if readings[j].deviation is not None:
+            deviation[own] = readings[j].deviation
+        pieces = tuple(_pieces(problem, j, readings[j], alone[j], rows[: len(alone[j]), own]))
+        homes = [k for k, p in enumerate(pieces) if same(p.value, float(problem.factual[j]))]
+        each.append(Lever(j, own, pieces, homes[0] if homes else None))
+    return Levers(tuple(each), constant, deviation)
+
+
+def _alone(axis: Axis, factual: float) -> list[float]:
+    """Values that are pieces of their own: those off the run, and the factual one."""
+    on_run = factual in axis and not any(same(factual, other) for other in axis.others)
+    return [*axis.others, factual] if on_run else list(axis.others)
+
+
+def _pieces(
+    problem: Problem, j: int, reading: FeatureReading, alone: Floats, inputs: Floats
+) -> Iterator[Piece]:
+    factual = float(problem.factual[j])
+    costs = problem.cost.of_feature(j, alone, factual)
+    for value, cost, own in zip(alone.tolist(), costs.tolist(), inputs, strict=True):
+        yield Piece(value, 0, cost, 0.0, own, np.zeros_like(own))
+    grid = reading.grid
+    if grid is None:
+        return
+    spans = [s for a, b in _runs(problem.axes[j], factual) for s in reading.within(a, b - a)]
+    ends = np.array([[s.multiple, s.multiple + s.steps] for s in spans], dtype=np.int64)
+    ends_cost = problem.cost.of_feature(j, grid.value(ends), factual)
+    for span, (first, last) in zip(spans, ends_cost.tolist(), strict=True):
+        rise = (last - first) / max(1, span.steps)
+        yield Piece(
+            grid.at(span.multiple),
+            span.steps,
+            first,
+            rise,
+            span.first,
+            span.rise if span.steps else np.zeros_like(span.rise),
+            grid if span.steps else None,
+            span.multiple,
+        )
+
+
+def _runs(axis: Axis, factual: float) -> list[tuple[int, int]]:
+    """First and last multiples of the run on either side of the factual value."""
+    if axis.grid is None or not axis.count:
+        return []
+    first, last = axis.first, axis.first + axis.count - 1
+    if math.isnan(factual):
+        return [(first, last)]
+    nearest = axis.grid.nearest(factual)
+    below = nearest - (axis.grid.at(nearest) >= factual)
+    above = nearest + (axis.grid.at(nearest) <= factual)
+    runs = [(first, min(below, last)), (max(above, first), last)]
+    return [(a, b) for a, b in runs if a <= b]

@@ -1,0 +1,205 @@
+"""Affine layers with ReLU between them as rows of a program.
+
+A unit that is on, or off, wherever the question may go is no more than a sum; the others take a
+binary each (Fischetti & Jo 2018, eq. 5-8). How far each unit can go is bounded backwards through
+the layers (CROWN: Zhang et al. 2018, 3.2), and at the first layer exactly: there a sum over the
+features is as low as the sum of their lowest parts, less what the cost allows to be had together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.search.milp.choices import Choices
+from explainers.search.milp.program import Program
+
+Floats = npt.NDArray[np.float64]
+Layers = Sequence[tuple[Floats, Floats]]
+"""Weights ``(n_in, n_out)`` and bias ``(n_out,)`` of each layer, in float64."""
+
+MARGIN = 1e-9
+"""By how much bounds are widened, relative to their size, for the rounding of their arithmetic."""
+MOST_PRICES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Numbers as sums over a program's variables."""
+
+    weights: Floats
+    """``(n_variables, n)``"""
+    constant: Floats
+    size: Floats
+    """``(n,)``: none is larger in magnitude, wherever the question may go."""
+    error: Floats
+    """``(n,)``: how far the graph's own arithmetic may be from them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Where the core's columns may go: every feature to one of its ends."""
+
+    ends: Floats
+    """``(n_ends, n_columns)``: the columns at each end of each piece, 0 for those of others."""
+    costs: Floats
+    """``(n_ends,)``"""
+    starts: npt.NDArray[np.int64]
+    """First end of each feature."""
+    constant: Floats
+    budget: float
+    """What a row may cost."""
+
+    @classmethod
+    def of(cls, choices: Choices, budget: float) -> Reach:
+        ends: list[Floats] = []
+        costs: list[float] = []
+        starts: list[int] = []
+        n_columns = len(choices.levers.constant)
+        for lever in choices.levers.each:
+            starts.append(len(ends))
+            for piece in lever.pieces:
+                for step in piece.ends:
+                    columns = np.zeros(n_columns)
+                    columns[lever.own] = piece.inputs + step * piece.inputs_rise
+                    ends.append(columns)
+                    costs.append(piece.cost + step * piece.cost_rise)
+        return cls(
+            np.array(ends).reshape(-1, n_columns),
+            np.array(costs),
+            np.array(starts, dtype=np.int64),
+            choices.levers.constant,
+            budget,
+        )
+
+    @property
+    def size(self) -> Floats:
+        """``(n_columns,)``: no column is larger in magnitude."""
+        sizes: Floats = np.abs(self.ends).max(axis=0, initial=0.0)
+        return np.maximum(np.abs(self.constant), sizes)
+
+    def least(self, directions: Floats) -> Floats:
+        """Lower bounds of ``columns @ directions``, ``(n_columns, k)``: ``(k,)``.
+
+        Every price of cost gives one: the least of the sum with its cost at that price, less the
+        price of the whole budget.
+        """
+        parts = self.ends @ directions
+        constant = self.constant @ directions
+        least = np.add.reduce(np.minimum.reduceat(parts, self.starts), axis=0)
+        if np.isfinite(self.budget):
+            for price in self._prices(parts):
+                priced = np.minimum.reduceat(parts + price * self.costs[:, None], self.starts)
+                least = np.maximum(least, priced.sum(axis=0) - price * self.budget)
+        return np.asarray(least + constant)
+
+    def _prices(self, parts: Floats) -> Floats:
+        """Gain for cost of each feature's best end, the best features first, ``(n, k)``."""
+        rates = []
+        for group, cost in zip(
+            np.split(parts, self.starts[1:]), np.split(self.costs, self.starts[1:]), strict=True
+        ):
+            home = int(np.argmin(cost))
+            extra = np.maximum(cost - cost[home], 1e-12)[:, None]
+            rates.append(np.maximum((group[home] - group) / extra, 0.0).max(axis=0))
+        return np.sort(np.array(rates), axis=0)[::-1][:MOST_PRICES]
+
+
+def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Lines:
+    """The outputs of ``layers``; adds variables and rows for units that may be on or off.
+
+    ``unit`` is the rounding of one operation of the graph, relative to its result.
+    """
+    reach = Reach.of(choices, budget)
+    state = Lines(choices.inputs(program), reach.constant, reach.size, choices.levers.deviation)
+    lows: list[Floats] = []
+    highs: list[Floats] = []
+    for k in range(len(layers)):
+        before = _through(state, *layers[k], unit)
+        low, high = _bounds(reach, layers[: k + 1], lows, highs)
+        size = np.maximum(np.abs(low), np.abs(high))
+        state = Lines(before.weights, before.constant, size, before.error)
+        if k < len(layers) - 1:
+            state = _rectified(program, state, low, high)
+        lows, highs = [*lows, low], [*highs, high]
+    return state
+
+
+def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
+    """One layer; sums of ``n`` products in any order (Higham 2002, 3.1)."""
+    magnitude = np.abs(weights)
+    n = len(weights) + 2
+    gamma = n * unit / (1.0 - n * unit)
+    sizes = (state.size + state.error) @ magnitude + np.abs(bias)
+    error = state.error @ magnitude + gamma * sizes
+    return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
+
+
+def rounding(layers: Layers, unit: float, columns: npt.NDArray[np.floating[Any]]) -> Floats:
+    """How far outputs of ``layers`` for such ``columns``, ``(n, n_columns)``, may be from exact
+    ones, ``(n_outputs,)``."""
+    size = np.abs(columns.astype(np.float64)).max(axis=0, initial=0.0)
+    nothing = np.zeros((0, len(size)))
+    state = Lines(nothing, np.zeros(len(size)), size, np.zeros(len(size)))
+    for layer in layers:
+        state = _through(state, *layer, unit)
+    return state.error
+
+
+def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
+    """``max(0, ·)`` of each line, which lies between ``low`` and ``high``."""
+    weights, constant = state.weights.copy(), state.constant.copy()
+    weights[:, high <= 0.0] = 0.0
+    constant[high <= 0.0] = 0.0
+    open_units = np.flatnonzero((low < 0.0) & (high > 0.0))
+    new = []
+    for i in open_units:
+        own, shift = weights[:, i].copy(), constant[i]
+        used = np.flatnonzero(own)
+        value = program.variable(0.0, float(high[i]), whole=False)
+        on = program.binary()
+        program.row([*used, value], [*-own[used], 1.0], lower=shift)
+        program.row([*used, value, on], [*-own[used], 1.0, -low[i]], upper=shift - low[i])
+        program.row([value, on], [1.0, -high[i]], upper=0.0)
+        weights[:, i], constant[i] = 0.0, 0.0
+        new.append(value)
+    weights = np.pad(weights, ((0, program.n_variables - len(weights)), (0, 0)))
+    weights[new, open_units] = 1.0
+    return Lines(weights, constant, np.maximum(high, 0.0), state.error)
+
+
+def _bounds(
+    reach: Reach, layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats]
+) -> tuple[Floats, Floats]:
+    """Least and greatest value of each line that leaves ``layers``."""
+    weights, bias = layers[-1]
+    n = weights.shape[1]
+    both = np.concatenate([weights, -weights], axis=1)
+    shift = np.concatenate([bias, -bias])
+    for (inner, inner_bias), low, high in zip(layers[-2::-1], lows[::-1], highs[::-1], strict=True):
+        both, extra = _relaxed(both, low, high)
+        shift = shift + extra + inner_bias @ both
+        both = inner @ both
+    least = reach.least(both) + shift
+    if lows:  # neither bound is always the better one
+        up, down = np.maximum(layers[-1][0], 0.0), np.minimum(layers[-1][0], 0.0)
+        after, above = np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0)
+        low, high = after @ up + above @ down + bias, above @ up + after @ down + bias
+        least = np.maximum(least, np.concatenate([low, -high]))
+    least -= MARGIN * np.maximum(1.0, np.abs(least))
+    return least[:n], -least[n:]
+
+
+def _relaxed(weights: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Lower bounds of ``max(0, lines) @ weights``, as weights of the lines and a constant."""
+    on, off = low >= 0.0, high <= 0.0
+    span = np.maximum(high - low, 1e-300)
+    chord = np.where(on, 1.0, np.where(off, 0.0, high / span))
+    under = np.where(on, 1.0, np.where(off, 0.0, (high > -low).astype(np.float64)))
+    rise = np.where(on | off, 0.0, -low * chord)
+    up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    return under[:, None] * up + chord[:, None] * down, rise @ down

@@ -1,0 +1,150 @@
+"""A mixed-integer program, and the only door to HiGHS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import highspy
+import numpy as np
+import numpy.typing as npt
+
+from explainers.deadline import Deadline
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+TOLERANCE = 1e-9
+"""To which HiGHS keeps rows, bounds and whole numbers."""
+_OPTIONS = {
+    "output_flag": False,
+    "threads": 1,
+    "random_seed": 0,
+    "mip_rel_gap": 0.0,
+    "mip_abs_gap": 1e-10,
+    "mip_feasibility_tolerance": TOLERANCE,
+    "primal_feasibility_tolerance": TOLERANCE,
+    "dual_feasibility_tolerance": TOLERANCE,
+}
+_NONE = (
+    highspy.HighsModelStatus.kInfeasible,
+    highspy.HighsModelStatus.kUnboundedOrInfeasible,  # nothing here is unbounded
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """What is known of a program."""
+
+    values: Floats | None
+    """Best values found, ``(n_variables,)``."""
+    bound: float
+    """The objective is nowhere less; infinity: no values keep all rows."""
+    finished: bool
+    """Whether ``values`` are the best there are; not, if the deadline came first."""
+
+
+@dataclass
+class Program:
+    """Minimise ``cost @ x`` over bounded numbers, some of them whole, under rows of limits.
+
+    Grows by :meth:`variable` and :meth:`row`.
+    """
+
+    _cost: list[float] = field(default_factory=list)
+    _lower: list[float] = field(default_factory=list)
+    _upper: list[float] = field(default_factory=list)
+    _whole: list[bool] = field(default_factory=list)
+    _rows: list[tuple[Indices, Floats, float, float]] = field(default_factory=list)
+
+    @property
+    def n_variables(self) -> int:
+        return len(self._cost)
+
+    @property
+    def cost(self) -> Floats:
+        return np.array(self._cost)
+
+    def variable(self, lower: float, upper: float, *, cost: float = 0.0, whole: bool = True) -> int:
+        """Add a variable; its number."""
+        self._cost.append(cost)
+        self._lower.append(lower)
+        self._upper.append(upper)
+        self._whole.append(whole)
+        return len(self._cost) - 1
+
+    def binary(self) -> int:
+        return self.variable(0.0, 1.0)
+
+    def row(
+        self,
+        variables: Sequence[int] | Indices,
+        weights: Sequence[float] | Floats,
+        lower: float = -math.inf,
+        upper: float = math.inf,
+    ) -> None:
+        """Require ``lower <= weights @ x[variables] <= upper``."""
+        self._rows.append(
+            (np.asarray(variables, np.int64), np.asarray(weights, np.float64), lower, upper)
+        )
+
+    def dense_row(self, weights: Floats, lower: float = -math.inf, upper: float = math.inf) -> None:
+        """The same for weights of the first variables, most of them perhaps 0."""
+        used = np.flatnonzero(weights)
+        self.row(used, weights[used], lower, upper)
+
+    def minimise_only(self, variable: int) -> None:
+        """Let nothing else cost anything."""
+        self._cost = [float(number == variable) for number in range(self.n_variables)]
+
+    def solve(self, deadline: Deadline) -> Solved:
+        """The best values, or what is known of them when the deadline comes."""
+        solver = highspy.Highs()  # type: ignore[no-untyped-call]
+        for option, value in _OPTIONS.items():
+            solver.setOptionValue(option, value)
+        if deadline.at != math.inf:
+            _stop_at(solver, deadline)
+        solver.passModel(self._model())
+        solver.run()
+        return _read(solver)
+
+    def _model(self) -> highspy.HighsLp:
+        model = highspy.HighsLp()
+        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
+        model.num_col_, model.num_row_ = self.n_variables, len(self._rows)
+        model.col_cost_ = self.cost
+        model.col_lower_, model.col_upper_ = np.array(self._lower), np.array(self._upper)
+        model.integrality_ = [kinds[whole] for whole in self._whole]
+        model.row_lower_ = np.array([lower for _, _, lower, _ in self._rows])
+        model.row_upper_ = np.array([upper for _, _, _, upper in self._rows])
+        matrix = model.a_matrix_
+        matrix.format_ = highspy.MatrixFormat.kRowwise
+        matrix.num_col_, matrix.num_row_ = model.num_col_, model.num_row_
+        matrix.start_ = np.cumsum([0, *(len(v) for v, _, _, _ in self._rows)])
+        matrix.index_ = np.concatenate([np.zeros(0, np.int64), *(r[0] for r in self._rows)])
+        matrix.value_ = np.concatenate([np.zeros(0), *(r[1] for r in self._rows)])
+        return model
+
+
+def _stop_at(solver: highspy.Highs, deadline: Deadline) -> None:
+    """HiGHS looks at its own limit of time everywhere, and asks us now and then."""
+
+    def look(event: highspy.highs.HighsCallbackEvent) -> None:
+        if deadline.expired():
+            event.interrupt()
+
+    solver.setOptionValue("time_limit", max(0.0, deadline.left()))
+    solver.cbMipInterrupt.subscribe(look)
+    solver.cbSimplexInterrupt.subscribe(look)
+
+
+def _read(solver: highspy.Highs) -> Solved:
+    status, info = solver.getModelStatus(), solver.getInfo()
+    if status in _NONE:
+        return Solved(None, math.inf, True)
+    has_values = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+    values = np.array(solver.getSolution().col_value) if has_values else None
+    finished = status == highspy.HighsModelStatus.kOptimal
+    bound = float(info.mip_dual_bound)
+    return Solved(values, bound if math.isfinite(bound) else -math.inf, finished)

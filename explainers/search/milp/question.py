@@ -1,0 +1,91 @@
+"""One question, within one budget, as a program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.deadline import Deadline
+from explainers.problem import Problem
+from explainers.search.goals import Goal
+from explainers.search.milp.choices import Choices
+from explainers.search.milp.levers import Levers
+from explainers.search.milp.network import Layers, Lines, lay
+from explainers.search.milp.program import Program, Solved
+from explainers.search.milp.rules import add_constraints
+from models.predictor import Row
+
+Floats = npt.NDArray[np.float64]
+
+SOLVER_DOUBT = 1e-8
+"""Of a goal's row, relative to its size: the solver's tolerance, ten times."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A program whose solutions are rows; every row in the target within the budget is one."""
+
+    program: Program
+    choices: Choices
+    raw: Lines
+
+    @classmethod
+    def of(
+        cls, problem: Problem, levers: Levers, layers: Layers, unit: float, budget: float
+    ) -> Question | None:
+        """Constraints and costs, without a target; None if nothing can be within the budget.
+
+        Raises
+        ------
+        NotEligible
+            If a constraint is beyond what rows can say.
+        """
+        affordable = levers.within(budget)
+        if affordable is None:
+            return None
+        program = Program()
+        choices = Choices.add(program, problem, affordable)
+        add_constraints(program, choices, problem.constraints)
+        if budget < math.inf:
+            program.dense_row(program.cost, upper=budget)
+        return cls(program, choices, lay(program, choices, layers, budget, unit))
+
+    def require(self, goals: Sequence[Goal]) -> None:
+        """Rows for ``goals``, loosened by all that may be in doubt about them."""
+        for goal in goals:
+            weights, constant, size = self._total(goal)
+            scale = max(size, 1e-300)
+            limit = goal.limit + doubt_of(goal, self.raw) + SOLVER_DOUBT * size - constant
+            self.program.dense_row(weights / scale, upper=limit / scale)
+
+    def approach(self, goals: Sequence[Goal]) -> None:
+        """Look for the row whose worst excess over the goals is least, whatever it costs."""
+        excess = self.program.variable(-math.inf, math.inf, whole=False)
+        for goal in goals:
+            weights, constant, _ = self._total(goal)
+            used = np.flatnonzero(weights)
+            limit = goal.limit if math.isfinite(goal.limit) else 0.0
+            self.program.row([*used, excess], [*weights[used], -1.0], upper=limit - constant)
+        self.program.minimise_only(excess)
+
+    def _total(self, goal: Goal) -> tuple[Floats, float, float]:
+        size = float(self.raw.size @ np.abs(goal.weights))
+        return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
+
+    def solve(self, deadline: Deadline) -> Solved:
+        return self.program.solve(deadline)
+
+    def row(self, solution: Floats) -> Row:
+        return self.choices.row(solution)
+
+    def forbid(self, solution: Floats) -> None:
+        self.choices.forbid(self.program, solution)
+
+
+def doubt_of(goal: Goal, raw: Lines) -> float:
+    """How far the deployed model may be from the program's word on a goal."""
+    return goal.band + float(raw.error @ np.abs(goal.weights))

@@ -1,0 +1,155 @@
+"""How the graph reads each feature, found once for a model: in straight pieces over its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.errors import NotEligible
+from explainers.space import Axis, Grid
+from models.graph.forms import Columns
+from models.predictor import Rows
+from models.schema import Feature, Schema
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+LONGEST_AXIS = 1_000_000
+MOST_PIECES = 512
+"""Of one feature; beyond it a program would not end."""
+ROWS_AT_ONCE = 65_536
+STRAIGHT = 2e-5
+"""How far from straight, relative to its range, a column may be within a piece; what it is, is
+paid for in the doubt about every score."""
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """Consecutive multiples of a grid; at step ``k`` a column is ``first + k * rise``."""
+
+    multiple: int
+    steps: int
+    first: Floats
+    """``(n_own,)``, like the next."""
+    rise: Floats
+
+    def part(self, multiple: int, steps: int) -> Span:
+        first = self.first + (multiple - self.multiple) * self.rise
+        return Span(multiple, steps, first, self.rise)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureReading:
+    """One feature's columns."""
+
+    own: Indices
+    """Which of the core's columns are made of it."""
+    grid: Grid | None = None
+    spans: tuple[Span, ...] = ()
+    """All multiples that it could be set to; none for categories, and for what is never set."""
+    deviation: Floats | None = None
+    """``(n_own,)``: farthest that a column is from its span's line."""
+
+    def within(self, multiple: int, steps: int) -> Iterator[Span]:
+        """Parts of the spans over these multiples."""
+        last = multiple + steps
+        for span in self.spans:
+            start, end = max(multiple, span.multiple), min(last, span.multiple + span.steps)
+            if start <= end:
+                yield span.part(start, end - start)
+
+
+def read_features(columns: Columns, schema: Schema) -> tuple[FeatureReading, ...]:
+    """A reading of every feature.
+
+    Raises
+    ------
+    NotEligible
+        If one has too many values, is bent in too many places, or is read as no number.
+    """
+    plain = np.array([_some_value(feature) for feature in schema.features])
+    found = []
+    for j, feature in enumerate(schema.features):
+        own = np.flatnonzero(columns.feature == j)
+        if feature.kind.is_categorical or feature.resolution is None:
+            found.append(FeatureReading(own))
+        else:
+            found.append(_read(columns, j, own, feature, plain))
+    return tuple(found)
+
+
+def _some_value(feature: Feature) -> float:
+    return 0.0 if feature.kind.is_categorical else float(feature.lower)
+
+
+def _read(
+    columns: Columns, j: int, own: Indices, feature: Feature, plain: Floats
+) -> FeatureReading:
+    axis = Axis.of(feature, float(feature.lower))
+    if len(axis) > LONGEST_AXIS:
+        raise NotEligible("milp", f"{feature.name} has {len(axis)} settable values")
+    assert axis.grid is not None
+    values = axis.grid.value(axis.first + np.arange(axis.count))
+    inputs = np.concatenate(
+        [
+            _encoded(columns, plain, j, values[start : start + ROWS_AT_ONCE])[:, own]
+            for start in range(0, max(1, len(values)), ROWS_AT_ONCE)
+        ]
+    )
+    if not np.isfinite(inputs).all():
+        raise NotEligible("milp", f"{feature.name} is read as no number")
+    edges = list(_straight(values, inputs))
+    if len(edges) > MOST_PIECES:
+        raise NotEligible("milp", f"{feature.name} is bent in {len(edges)} places")
+    spans, deviation = [], np.zeros(len(own))
+    for a, b in edges:
+        rise = (inputs[b - 1] - inputs[a]) / max(1, b - 1 - a)
+        spans.append(Span(axis.first + a, b - 1 - a, inputs[a], rise))
+        deviation = np.maximum(deviation, _off_line(inputs[a:b]).max(axis=0))
+    return FeatureReading(own, axis.grid, tuple(spans), deviation)
+
+
+def _encoded(columns: Columns, plain: Floats, j: int, values: Floats) -> Floats:
+    rows: Rows = np.repeat(plain[None, :], len(values), axis=0)
+    rows[:, j] = values
+    return columns.encode(rows).astype(np.float64)
+
+
+def _straight(values: Floats, inputs: Floats) -> Iterator[tuple[int, int]]:
+    """Spans, ends excluded, that are straight: halved where they bend most until they are
+    (Douglas & Peucker 1973)."""
+    if not len(values):
+        return
+    spread, size = float(np.ptp(values)), float(np.abs(values).max())
+    # What the graph's float32 takes from a straight line: of its input, and of the column.
+    cast = 2.0**-22 * size / spread if spread > 0.0 else 0.0
+    range_, most = np.ptp(inputs, axis=0), np.abs(inputs).max(axis=0, initial=0.0)
+    allowed = range_ * max(STRAIGHT, cast) + 2.0**-22 * most + 1e-300
+    open_spans, closed = [(0, len(values))], 0
+    while open_spans and closed <= MOST_PIECES:
+        a, b = open_spans.pop()
+        off = _off_line(inputs[a:b]) / allowed
+        if not off.size or off.max() <= 1.0:
+            closed += 1
+            yield a, b
+            continue
+        middle = a + max(1, int(np.argmax(off.max(axis=1))))
+        open_spans += [(middle, b), (a, middle)]
+
+
+def _off_line(curves: Floats) -> Floats:
+    """Distance of each point of ``curves``, ``(m, k)``, from its own chord."""
+    share = np.linspace(0.0, 1.0, len(curves))[:, None]
+    return np.asarray(np.abs(curves - (curves[0] + share * (curves[-1] - curves[0]))))
+
+
+def encode_side_by_side(columns: Columns, row: Floats, values: Sequence[Floats]) -> Floats:
+    """The core's columns, ``(1 + longest, n_columns)``: of ``row``, and in line ``i`` after it of
+    the ``i``-th of ``values`` of every feature at once, since each column is made of one."""
+    rows: Rows = np.repeat(row[None, :], 1 + max(len(own) for own in values), axis=0)
+    for j, own in enumerate(values):
+        rows[1 : 1 + len(own), j] = own
+    return columns.encode(rows).astype(np.float64)

@@ -1,0 +1,127 @@
+"""Constraints as rows of a program: exact where sums are far enough apart, else a superset.
+
+A rule is a clause for each of its consequences: one of ``when`` is not true, or this one is.
+What a clause chooses from are literals: sums of binaries that are at least 1 only where the
+statement is true.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from explainers.constraints import (
+    NEGATED,
+    Changes,
+    Comparison,
+    Condition,
+    Constraint,
+    IsIn,
+    LeavesOne,
+    MaxChanges,
+    Rule,
+    Single,
+)
+from explainers.errors import NotEligible
+from explainers.search.milp.choices import Choices, Literal
+from explainers.search.milp.program import Program
+from explainers.search.milp.sums import Sum
+
+
+def add_constraints(program: Program, choices: Choices, constraints: Iterable[Constraint]) -> None:
+    """Rows for all of ``constraints``; those on one feature are in its values already.
+
+    Raises
+    ------
+    NotEligible
+        If one is of a kind that is no such rows.
+    """
+    for constraint in constraints:
+        match constraint:
+            case Rule():
+                _add_rule(program, choices, constraint)
+            case MaxChanges():
+                stays = [choices.changes(j).negated() for j in choices.places]
+                _add_row(program, stays, len(stays) - constraint.count)
+            case LeavesOne():
+                if constraint.levers <= choices.places.keys():
+                    stays = [choices.changes(j).negated() for j in sorted(constraint.levers)]
+                    _add_row(program, stays, 1.0)
+            case Single():
+                pass
+            case _:
+                name = type(constraint).__name__
+                raise NotEligible("milp", f"{name} ({constraint.origin.key}) is not in the proof")
+
+
+def _add_rule(program: Program, choices: Choices, rule: Rule) -> None:
+    refuted = [_literal(program, choices, condition, holds=False) for condition in rule.when]
+    for condition in rule.then:
+        _add_row(program, [*refuted, _literal(program, choices, condition, holds=True)], 1.0)
+
+
+def _add_row(program: Program, literals: Sequence[Literal], least: float) -> None:
+    total: dict[int, float] = {}
+    for literal in literals:
+        least -= literal.constant
+        for variable, weight in literal.weights.items():
+            total[variable] = total.get(variable, 0.0) + weight
+    program.row(list(total), list(total.values()), lower=least)
+
+
+def _literal(program: Program, choices: Choices, condition: Condition, *, holds: bool) -> Literal:
+    """That ``condition`` is true, or is not."""
+    if not condition.columns & choices.places.keys():
+        return Literal.of(_true_of_factual(choices, condition) == holds)
+    match condition:
+        case Changes():
+            moves = choices.changes(condition.column)
+            return moves if condition.does == holds else moves.negated()
+        case IsIn(of_factual=True):
+            return Literal.of(_true_of_factual(choices, condition) == holds)
+        case IsIn():
+            inside = _is_in(choices, condition)
+            return inside if holds else inside.negated()
+        case Comparison():
+            return _comparison(program, choices, condition, holds=holds)
+        case _:
+            raise NotEligible("milp", f"{type(condition).__name__} is not in the proof")
+
+
+def _true_of_factual(choices: Choices, condition: Condition) -> bool:
+    factual = choices.problem.factual
+    return bool(condition.true(factual[None, :], factual)[0])
+
+
+def _is_in(choices: Choices, condition: IsIn) -> Literal:
+    """Categories are pieces of their own."""
+    own = choices.of(condition.column)
+    if any(choice.piece.steps for choice in own):
+        raise NotEligible("milp", "a rule names some of the values of a number")
+    rows = np.repeat(choices.problem.factual[None, :], len(own), axis=0)
+    rows[:, condition.column] = [choice.piece.value for choice in own]
+    inside = condition.true(rows, choices.problem.factual)
+    return Literal({c.pick: 1.0 for c, fits in zip(own, inside, strict=True) if fits})
+
+
+def _comparison(
+    program: Program, choices: Choices, condition: Comparison, *, holds: bool
+) -> Literal:
+    """True only where no value that it reads is missing."""
+    factual = choices.problem.factual
+    constants = [float(factual[j]) for j, _ in condition.now if j not in choices.places]
+    if any(map(math.isnan, [*constants, condition.fixed(factual)[0]])):
+        return Literal.of(not holds)
+    total = Sum.of(choices, condition)
+    relation = condition.relation if holds else NEGATED[condition.relation]
+    switches = [total.switch(program, *limits) for limits in total.limits(relation)]
+    reads = {j for j, _ in condition.now} & choices.places.keys()
+    missing = [v for j in sorted(reads) for v in choices.is_missing(j).weights]
+    if not holds:
+        return Literal(dict.fromkeys([*switches, *missing], 1.0))
+    for switch in switches:
+        for gone in missing:
+            program.row([switch, gone], [1.0, 1.0], upper=1.0)
+    return Literal(dict.fromkeys(switches, 1.0))

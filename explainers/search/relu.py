@@ -1,0 +1,27 @@
+"""The exact engine for networks of affine layers and ReLU."""
+
+from __future__ import annotations
+
+from explainers.errors import NotEligible
+from explainers.search.milp.engine import Ladder, Milp
+from models.graph.forms import GraphForm, ReluNetwork
+from models.schema import Schema
+
+SHARES = (0.5, 0.75, 1.0)
+GUESSES = (1 / 64, 1 / 16, 1 / 4)
+"""Near the factual most units cannot change sides, so that small budgets are closed at once."""
+
+
+class Relu(Milp):
+    """Made once for a model, then shared.
+
+    Raises
+    ------
+    NotEligible
+        If the graph is no such network.
+    """
+
+    def __init__(self, form: GraphForm, schema: Schema) -> None:
+        if not isinstance(form.core, ReluNetwork):
+            raise NotEligible("relu", "the graph is no network of ReLU layers")
+        super().__init__("relu", form, schema, form.core.layers, Ladder(SHARES, GUESSES))
