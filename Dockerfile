@@ -22,7 +22,7 @@ COPY --from=build /src/dist dist
 RUN python -m pip install --no-deps --no-index dist/*.whl
 ENV PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=compiled
 # Compile the search kernels now; another kind of processor compiles them anew, into the same place.
-RUN mkdir compiled && ifonly run --once --port 0 && chmod -R a+rwX compiled
+RUN mkdir compiled var && IFONLY_DATA=$(mktemp -d) ifonly run --once --port 0 && chmod -R a+rwX compiled var
 USER 65532:65532
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \

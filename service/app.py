@@ -11,13 +11,19 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from service import logs
-from service.api import errors, health, openapi, routes
+from service.api import audit, errors, health, openapi, routes
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
+from service.api.oidc import Issuer
 from service.api.replies import ifonly_version
 from service.api.state import State, Workers
 from service.registry import Registry
 from service.settings import Settings
+from service.store.journal import JournalOptions
+from service.store.opened import Store, opened
+
+READERS = 4
+"""Threads that read the store; with the one that writes, well below its connections."""
 
 
 def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
@@ -34,10 +40,21 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         if models is None:
             models = Registry(settings.models)
             await anyio.to_thread.run_sync(models.load)
-        workers = Workers(settings.workers, settings.max_waiting)
-        app.state.ifonly = State(settings, models, workers)
-        async with _refreshing(models, settings.refresh_seconds):
-            yield
+        with contextlib.ExitStack() as stack:
+            store = await anyio.to_thread.run_sync(stack.enter_context, opened_by(settings))
+            app.state.ifonly = State(
+                settings,
+                models,
+                Workers(settings.workers, settings.max_waiting),
+                store,
+                readers=Workers(READERS, settings.max_waiting),
+                auditors=Workers(threads=1, max_waiting=0),
+                issuer=Issuer.of(settings),
+            )
+            if settings.no_auth:
+                logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
+            async with _refreshing(models, settings.refresh_seconds):
+                yield
 
     app = openapi.Service(
         title="ifonly",
@@ -53,11 +70,26 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         lifespan=lifespan,
     )
     app.include_router(routes.router)
+    app.include_router(routes.asking)
+    app.include_router(audit.router)
     app.include_router(health.router)
     errors.install(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(RequestContext)  # added last, so outermost
     return app
+
+
+def opened_by(
+    settings: Settings, *, migrate: bool = True
+) -> contextlib.AbstractContextManager[Store]:
+    """The store that the settings name, open until the block ends."""
+    options = JournalOptions(
+        engine_version=ifonly_version(),
+        capacity=settings.audit_queue,
+        anchor_seconds=settings.audit_anchor_seconds,
+        anchor_file=settings.audit_anchor_file,
+    )
+    return opened(settings.store_url, options, migrate=migrate)
 
 
 @contextlib.asynccontextmanager

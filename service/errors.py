@@ -11,8 +11,11 @@ ServiceError
 ├── StoreUnavailable          the store cannot be read or written now
 ├── StoreDamaged              what is stored is no database any more
 ├── StoreOutdated             the store's tables are of another version
+├── Unauthenticated           nobody known asks
+├── Forbidden                 whoever asks may not
 ├── UnknownRecord             there is no such record
 ├── ErasedRecord              what the record told of was erased
+├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
 └── FormatUnavailable         a format that this installation cannot write
 
@@ -155,3 +158,20 @@ class InvalidCursor(ServiceError):
 
 class FormatUnavailable(ServiceError):
     """A format that this installation cannot write; the message says what to install."""
+
+
+class Unauthenticated(ServiceError):
+    """Nobody known asks; the message tells nothing of what would have been right."""
+
+    def __init__(self, problem: str, *, was_tried: bool) -> None:
+        self.was_tried = was_tried
+        """Whether something was presented at all."""
+        super().__init__(problem)
+
+
+class Forbidden(ServiceError):
+    """Whoever asks may not; the message says who may."""
+
+
+class CannotReplay(ServiceError):
+    """A record that cannot be asked again; the message says why."""

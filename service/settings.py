@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_DEADLINE_MS = 60_000
@@ -45,3 +47,61 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     shutdown_seconds: int = Field(10, ge=1)
     """How long requests under way may take to finish once the service is told to stop."""
+
+    data: Path = Path("var")
+    """Folder for what the service writes when no database is named."""
+    database_url: SecretStr | None = None
+    """``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``; else a file in ``data``."""
+    audit_durability: Literal["durable", "eventual"] = "durable"
+    """``durable``: a reply leaves once its record is on the disk. ``eventual``: it does not wait,
+    and says so."""
+    audit_queue: int = Field(1_024, ge=1)
+    """Records that may wait to be written; more are refused with 503."""
+    audit_anchor_seconds: float = Field(60.0, gt=0.0)
+    """How often the ends of all chains are written down in a record."""
+    audit_anchor_file: Path | None = None
+    """Where those records are appended a second time: best on another machine's disk."""
+    no_auth: bool = False
+    """Answer whoever asks, as whoever they like. Only where nobody else can: on loopback."""
+    oidc_issuer: str | None = None
+    """``iss`` of the tokens that are accepted beside API keys."""
+    oidc_audience: str | None = None
+    """``aud`` that they must name."""
+    oidc_jwks_url: str | None = None
+    """Where the issuer's public keys are: https, or http on loopback."""
+    oidc_roles_claim: str = "roles"
+    """Claim with the holder's roles; dots lead into objects: ``realm_access.roles``."""
+
+    @property
+    def store_url(self) -> str:
+        """Where the store is. May hold a password: not for logs."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data.absolute() / 'ifonly.sqlite3'}"
+
+    @model_validator(mode="after")
+    def _accounts_are_needed_where_others_can_ask(self) -> Self:
+        if self.no_auth and not is_loopback(self.host):
+            raise ValueError(f"no_auth is for loopback only, and the host is {self.host}")
+        return self
+
+    @model_validator(mode="after")
+    def _oidc_is_whole_or_absent(self) -> Self:
+        given = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(given) and not all(given):
+            raise ValueError("oidc_issuer, oidc_audience and oidc_jwks_url are needed together")
+        if self.oidc_jwks_url is not None:
+            url = urlsplit(self.oidc_jwks_url)
+            if url.scheme != "https" and not (
+                url.scheme == "http" and is_loopback(url.hostname or "")
+            ):
+                raise ValueError("oidc_jwks_url must be https: who forges it forges every token")
+        return self
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can ask there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

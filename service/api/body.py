@@ -18,6 +18,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from service.api import authentication, permissions
 from service.api.errors import UnsupportedMediaType
 from service.api.validation import called
 from service.errors import Fault, InvalidRequest, MalformedBody, Part, Path
@@ -161,20 +162,26 @@ class JsonRequest(Request):
 
 
 class JsonRoute(APIRoute):
-    """A route that refuses what is not strict JSON before FastAPI sees it."""
+    """A route that refuses who may not, and then what is not strict JSON, before FastAPI sees it.
+
+    ``request.state`` then has the ``principal`` and the ``body``.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
+        roles = permissions.allowed(self.methods or (), self.path_format)
 
-        async def read_first(request: Request) -> Response:
+        async def admit_first(request: Request) -> Response:
+            request.state.principal = await authentication.admit(request, roles)
+            if self.body_field is None:
+                return await handle(request)
             check_media_type(request)
             strict = JsonRequest(request.scope, request.receive)
+            request.state.body = await strict.body()
             await strict.json()
             return await handle(strict)
 
-        return read_first
+        return admit_first
 
 
 def check_media_type(request: Request) -> None:

@@ -31,6 +31,7 @@ class RequestContext:
         identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
         token = logs.request_id.set(identity)
         started, status = time.perf_counter(), 0
+        scope.setdefault("state", {})["started"] = started
 
         async def send_with_id(message: Message) -> None:
             nonlocal status

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -20,10 +20,14 @@ from starlette.exceptions import HTTPException
 
 from models.errors import GraphError, UnknownModel
 from service import errors, logs
-from service.api import validation
+from service.api import permissions, validation
 from service.errors import Fault, Part, Path
 
 MEDIA_TYPE = "application/problem+json"
+SOON = {"Retry-After": "1"}
+LATER = {"Retry-After": "5"}
+NO_TOKEN = {"WWW-Authenticate": "Bearer"}
+INVALID_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 MAX_ERRORS = 100
 """Entries of ``errors``; a body of a megabyte can be wrong in a hundred thousand places."""
 MAX_TEXT = 500
@@ -44,9 +48,13 @@ class ProblemType:
 
 
 INVALID_JSON = ProblemType(400, "invalid-json", "The body is not JSON")
+UNAUTHENTICATED = ProblemType(401, "unauthenticated", "Who asks is not known")
+FORBIDDEN = ProblemType(403, "forbidden", "Whoever asks may not")
 UNKNOWN_MODEL = ProblemType(404, "unknown-model", "No such model")
+UNKNOWN_RECORD = ProblemType(404, "unknown-record", "No such record")
 NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
+ERASED = ProblemType(410, "erased", "The content was erased")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     415, "unsupported-media-type", "The body is not declared as JSON"
@@ -65,14 +73,21 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
 )
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
 INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
-NOT_READY = ProblemType(503, "not-ready", "No model is served yet")
+NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
+JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
+STORE_UNAVAILABLE = ProblemType(503, "store-unavailable", "The store does not answer")
+FORMAT_UNAVAILABLE = ProblemType(501, "format-unavailable", "Not a format of this installation")
 
 PROBLEM_TYPES = (
     INVALID_JSON,
+    UNAUTHENTICATED,
+    FORBIDDEN,
     UNKNOWN_MODEL,
+    UNKNOWN_RECORD,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    ERASED,
     BODY_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
     *INVALID.values(),
@@ -82,6 +97,9 @@ PROBLEM_TYPES = (
     INTERNAL_ERROR,
     NOT_READY,
     OVERLOADED,
+    JOURNAL_FULL,
+    STORE_UNAVAILABLE,
+    FORMAT_UNAVAILABLE,
 )
 
 
@@ -184,12 +202,16 @@ def _quoted(value: object) -> Any:
 
 def install(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem details body."""
-    app.add_exception_handler(Refusal, _refusal)
-    app.add_exception_handler(errors.ServiceError, _service_error)
-    app.add_exception_handler(UnknownModel, _unknown_model)
-    app.add_exception_handler(GraphError, _model_failed)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_exception)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answer_to(request: Request, error: Exception) -> Response | None:
+    """How ``error`` is answered; None for one that nobody foresaw."""
+    for kind, handler in _HANDLERS.items():
+        if isinstance(error, kind):
+            return await handler(request, error)
+    return None
 
 
 async def _refusal(request: Request, error: Exception) -> Response:
@@ -210,7 +232,27 @@ async def _service_error(request: Request, error: Exception) -> Response:
         case errors.InvalidRequest():
             return problem_response(path, INVALID[error.part], str(error), faults=error.faults)
         case errors.Overloaded():
-            return problem_response(path, OVERLOADED, str(error), headers={"Retry-After": "1"})
+            return problem_response(path, OVERLOADED, str(error), headers=SOON)
+        case errors.JournalFull():
+            return problem_response(path, JOURNAL_FULL, str(error), headers=SOON)
+        case errors.StoreUnavailable() | errors.StoreDamaged() | errors.StoreOutdated():
+            logs.logger.error("the store failed: %s", error)
+            detail = f"the log has the reason under request id {logs.request_id.get()}"
+            return problem_response(path, STORE_UNAVAILABLE, detail, headers=LATER)
+        case errors.Unauthenticated():
+            headers = INVALID_TOKEN if error.was_tried else NO_TOKEN
+            return problem_response(path, UNAUTHENTICATED, str(error), headers=headers)
+        case errors.Forbidden():
+            return problem_response(path, FORBIDDEN, str(error))
+        case errors.UnknownRecord():
+            return problem_response(path, UNKNOWN_RECORD, str(error))
+        case errors.ErasedRecord():
+            return problem_response(path, ERASED, str(error))
+        case errors.InvalidCursor():
+            fault = Fault(("cursor",), str(error), error.cursor, parameter="cursor")
+            return problem_response(path, INVALID[Part.REQUEST], str(error), faults=[fault])
+        case errors.FormatUnavailable():
+            return problem_response(path, FORMAT_UNAVAILABLE, str(error))
         case _:
             raise error
 
@@ -248,12 +290,22 @@ async def _http_exception(request: Request, error: Exception) -> Response:
                 path,
                 METHOD_NOT_ALLOWED,
                 f"{method} is not a method of {path}",
-                headers=error.headers,
+                headers={"Allow": permissions.methods_of(path)},
             )
         case _:
             phrase = HTTPStatus(error.status_code).phrase
             kind = ProblemType(error.status_code, phrase.lower().replace(" ", "-"), phrase)
             return problem_response(path, kind, phrase, headers=error.headers)
+
+
+_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Refusal: _refusal,
+    errors.ServiceError: _service_error,
+    UnknownModel: _unknown_model,
+    GraphError: _model_failed,
+    RequestValidationError: _validation_error,
+    HTTPException: _http_exception,
+}
 
 
 def internal_error(path: str, kind: ProblemType = INTERNAL_ERROR) -> Response:

@@ -20,8 +20,10 @@ async def live() -> Live:
 
 @router.get("/ready", responses=refusals(503))
 async def ready(state: Shared) -> Ready:
-    """At least one model is served."""
+    """At least one model is served, and the store takes records."""
     count = len(state.registry.names())
     if not count:
         raise Refusal(NOT_READY, "no model is served; GET /api/v1/models has the reasons")
+    if not state.store.journal.is_well:
+        raise Refusal(NOT_READY, "the store takes no records; the log has the reason")
     return Ready(models=count)

@@ -22,8 +22,19 @@ An answered question is HTTP 200 whatever its `status`. Everything else is
 TAGS = [
     {"name": "models", "description": "What is deployed, and what it reads and decides."},
     {"name": "questions", "description": "Predict, what-if, explain."},
+    {"name": "reviews", "description": "What people say of an explanation."},
+    {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},
     {"name": "health", "description": "For whoever runs the service."},
 ]
+
+
+ACCOUNTS = {401, 403, 503}
+"""Refusals of every route that is not for everybody; 503: the keys cannot be read."""
+
+
+def guarded(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """As :func:`refusals`, of a route that is not for everybody."""
+    return refusals(*sorted({*statuses, *ACCOUNTS}))
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -11,12 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from explainers.deadline import Deadline
 from service.api import catalogue, examples, questions
 from service.api.body import JsonRoute
-from service.api.openapi import refusals
+from service.api.openapi import guarded
+from service.api.recording import QuestionRoute, Recording
 from service.api.schema import models, replies, requests
 from service.api.schema.base import Wire
 from service.api.state import Shared
+from service.store.chain import Kind
 
 router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
+asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute)
 
 ModelName = Annotated[
     str, Path(max_length=128, description="Name of a model.", examples=[examples.MODEL])
@@ -41,15 +44,15 @@ class SpecSelection(Selection):
 
 Selected = Annotated[Selection, Query()]
 
-QUESTION = refusals(400, 404, 413, 415, 422, 503)
+QUESTION = guarded(400, 404, 413, 415, 422, 503)
 
 
 def _answer(reply: Wire) -> Response:
-    """``reply`` as the body; written here, in a worker thread, not by FastAPI on the loop."""
+    """``reply`` as the body."""
     return Response(reply.model_dump_json(by_alias=True), media_type="application/json")
 
 
-@router.get("/models", tags=["models"], response_model=models.ModelsReply, responses=refusals(422))
+@router.get("/models", tags=["models"], response_model=models.ModelsReply, responses=guarded(422))
 async def list_models(state: Shared) -> Response:
     """Every model that is served, and every folder that is not, with the reason."""
     return _answer(catalogue.listing(state.registry))
@@ -59,7 +62,7 @@ async def list_models(state: Shared) -> Response:
     "/models/{model}",
     tags=["models"],
     response_model=models.ModelReply,
-    responses=refusals(404, 422),
+    responses=guarded(404, 422),
 )
 async def describe_model(model: ModelName, selected: Selected, state: Shared) -> Response:
     """What a client needs to ask about a model: features, classes, policy, examples."""
@@ -73,7 +76,7 @@ async def describe_model(model: ModelName, selected: Selected, state: Shared) ->
     response_model=dict[str, Any],
     responses={
         200: {"content": {"application/toml": {"schema": {"type": "string"}}}},
-        **refusals(404, 422),
+        **guarded(404, 422),
     },
 )
 async def read_spec(
@@ -86,47 +89,61 @@ async def read_spec(
     return Response(catalogue.spec_as_json(served), media_type="application/json")
 
 
-@router.post(
+@asking.post(
     "/models/{model}/predictions",
     tags=["questions"],
     response_model=replies.PredictionsReply,
     responses=QUESTION,
 )
 async def predict(
-    model: ModelName, selected: Selected, request: requests.PredictionsRequest, state: Shared
+    model: ModelName,
+    selected: Selected,
+    request: requests.PredictionsRequest,
+    state: Shared,
+    recording: Recording,
 ) -> Response:
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
-    return await state.workers.run(lambda: _answer(questions.predict(served, request)))
+    asked = partial(questions.predict, served, request)
+    return await recording.answer(Kind.PREDICTION, served, request, asked)
 
 
-@router.post(
+@asking.post(
     "/models/{model}/what-if",
     tags=["questions"],
     response_model=replies.WhatIfReply,
     responses=QUESTION,
 )
 async def what_if(
-    model: ModelName, selected: Selected, request: requests.WhatIfRequest, state: Shared
+    model: ModelName,
+    selected: Selected,
+    request: requests.WhatIfRequest,
+    state: Shared,
+    recording: Recording,
 ) -> Response:
     """Set these on this instance: what would the model say, and which rules would break?"""
     served = state.registry.get(model, selected.version)
-    return await state.workers.run(lambda: _answer(questions.what_if(served, request)))
+    asked = partial(questions.what_if, served, request)
+    return await recording.answer(Kind.WHAT_IF, served, request, asked)
 
 
-@router.post(
+@asking.post(
     "/models/{model}/explanations",
     tags=["questions"],
     response_model=replies.ExplanationReply,
     responses=QUESTION,
 )
 async def explain(
-    model: ModelName, selected: Selected, request: requests.ExplanationRequest, state: Shared
+    model: ModelName,
+    selected: Selected,
+    request: requests.ExplanationRequest,
+    state: Shared,
+    recording: Recording,
 ) -> Response:
     """Which smallest allowed change would have put the prediction in the target?"""
     served = state.registry.get(model, selected.version)
     budget = questions.deadline_ms(request.deadline_ms, state.settings)
     # The clock starts here: waiting for a thread is part of what the client waits.
     deadline = Deadline.after(budget / 1000)
-    answered = partial(questions.explain, served, request, deadline, budget)
-    return await state.workers.run(lambda: _answer(answered()))
+    asked = partial(questions.explain, served, request, deadline, budget)
+    return await recording.answer(Kind.EXPLANATION, served, request, asked)

@@ -10,9 +10,11 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
+from service.api.oidc import Issuer
 from service.errors import Overloaded
 from service.registry import Registry
 from service.settings import Settings
+from service.store.opened import Store
 
 T = TypeVar("T")
 
@@ -58,6 +60,13 @@ class State:
     settings: Settings
     registry: Registry
     workers: Workers
+    store: Store
+    readers: Workers
+    """Threads that read the store: not those that answer questions."""
+    auditors: Workers
+    """Threads for what reads the whole store."""
+    issuer: Issuer | None
+    """Of tokens that are accepted beside API keys."""
 
 
 def _state(request: Request) -> State:

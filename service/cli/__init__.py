@@ -15,9 +15,9 @@ import typer
 from models.errors import ModelError, UnknownModel
 from service import logs
 from service.api.errors import Refusal
-from service.cli import asking, folders, serving, training
+from service.cli import asking, auditing, folders, keeping, serving, training
 from service.cli.console import Failure, complain
-from service.errors import InvalidRequest, MalformedBody, ModelsNotFound
+from service.errors import InvalidRequest, MalformedBody, ServiceError
 
 app = typer.Typer(
     name="ifonly",
@@ -33,6 +33,9 @@ app.command("explain")(asking.explain)
 app.command("predict")(asking.predict)
 app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
+app.add_typer(keeping.tables, name="db")
+app.add_typer(keeping.keys, name="keys")
+app.add_typer(auditing.app, name="audit")
 
 
 def main() -> None:
@@ -48,7 +51,7 @@ def main() -> None:
     except (Refusal, UnknownModel) as error:
         complain(str(error))
         sys.exit(2)
-    except (Failure, ModelError, ModelsNotFound) as error:
+    except (Failure, ModelError, ServiceError) as error:
         complain(str(error))
         sys.exit(1)
     except Exception as error:

@@ -58,6 +58,8 @@ def settings(**given: Any) -> Settings:
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # about several settings together: its message names them
+            raise Failure(first["msg"].removeprefix("Value error, ")) from None
         name = "_".join(str(part) for part in first["loc"])
         raise Failure(f"setting {name} is {first['input']!r}: {first['msg']}") from None
 

@@ -17,7 +17,7 @@ import uvicorn
 from rich.text import Text
 
 from service.app import create_app
-from service.cli import show
+from service.cli import keeping, show
 from service.cli.console import Failure, Models, err, out, registry, settings
 from service.registry import Registry
 from service.settings import Settings
@@ -31,10 +31,19 @@ ANSWER_SECONDS = 90.0
 PREPARING = "ifonly loads its models (the first time it compiles their search: about a minute)"
 
 
-def serve(host: Host = None, port: Port = None, models: Models = None) -> None:
+NoAuth = Annotated[
+    bool | None,
+    typer.Option("--no-auth", help="Answer whoever asks; only where nobody else can, on loopback."),
+]
+
+
+def serve(
+    host: Host = None, port: Port = None, models: Models = None, no_auth: NoAuth = None
+) -> None:
     """Serve the models until told to stop. Settings: environment variables IFONLY_*."""
-    chosen = settings(host=host, port=port, models=models)
+    chosen = settings(host=host, port=port, models=models, no_auth=no_auth)
     loaded = registry(chosen, warm=True)
+    keeping.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
         _serve(_server(chosen, loaded), listener)
@@ -46,12 +55,13 @@ def run(
     models: Models = None,
     once: Annotated[bool, typer.Option("--once", help="Stop after the first explanation.")] = False,
 ) -> None:
-    """Serve the models, and show a first alarm explained over HTTP."""
-    chosen = settings(host=host, port=port, models=models)
+    """Serve the models on loopback, to anybody here, and show a first alarm explained."""
+    chosen = settings(host=host, port=port, models=models, no_auth=True)
     if "log_level" not in chosen.model_fields_set:
         chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
     err.print(PREPARING, markup=False)
     loaded = registry(chosen, warm=True)
+    keeping.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
         server = _server(chosen, loaded)
         greeter = Greeter(server, url_of(listener), once=once)

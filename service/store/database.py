@@ -81,7 +81,10 @@ def _sqlite(url: sa.URL, file: Path) -> Database:
         # Readings of people's work: nobody else's business. SQLite copies the mode to its WAL.
         os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
-        raise StoreUnavailable(f"{file} cannot be opened: {error.strerror}") from None
+        raise StoreUnavailable(
+            f"{file} cannot be opened: {error.strerror}; IFONLY_DATA or IFONLY_DATABASE_URL names "
+            "another place"
+        ) from None
     shared: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     reader = sa.create_engine(url, pool_size=READERS, max_overflow=0, **shared)
     writer = sa.create_engine(url, pool_size=1, max_overflow=0, **shared)

@@ -37,6 +37,8 @@ logger = logging.getLogger("ifonly")
 MAX_BATCH = 256
 PAUSE_SECONDS = 0.1
 """Between two tries of a transaction that met a passing obstacle."""
+PROBE_SECONDS = 1.0
+"""Between two looks whether a store that failed writes again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Journal:
         self._head: Head | None = Head()
         self._anchor_due = 0.0
         self._last_anchor = 0
+        self._is_well = True
         self._batches = 0
         self._records = 0
 
@@ -108,6 +111,11 @@ class Journal:
     def waiting(self) -> int:
         """Records that are not being written yet."""
         return self._queue.qsize()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the store took the last thing that it was given."""
+        return self._is_well
 
     @property
     def commits(self) -> tuple[int, int]:
@@ -174,14 +182,18 @@ class Journal:
             batch = self._next_batch()
             is_open = None not in batch
             self._write_all([w for w in batch if w is not None])
+            if not batch and not self._is_well:
+                self._probe()
             if not is_open or time.monotonic() >= self._anchor_due:
                 self._anchor()
 
     def _next_batch(self) -> list[_Waiting | None]:
-        """What waits, in order; at least one, unless an anchor is due before any comes."""
+        """What waits, in order; none if something else is due before any comes."""
         batch: list[_Waiting | None] = []
+        seconds = max(0.0, self._anchor_due - time.monotonic())
+        if not self._is_well:
+            seconds = min(seconds, PROBE_SECONDS)
         try:
-            seconds = max(0.0, self._anchor_due - time.monotonic())
             batch.append(self._queue.get(timeout=seconds))
             while len(batch) < MAX_BATCH:
                 batch.append(self._queue.get_nowait())
@@ -230,20 +242,33 @@ class Journal:
                     head = self._head or _head(connection, self.writer)
                     attempt.write(connection, head)
                 self._head = attempt.sealed[-1].head
+                self._is_well = True
                 self._batches += 1
                 self._records += len(attempt.sealed)
                 return attempt.sealed
             except DBAPIError as error:
                 self._head = None  # whether it was committed is not known: look, next time
                 is_over = self._closing.is_set() or time.monotonic() > give_up
-                if not is_passing(error):
-                    raise _ours(error) from error
-                if is_over:
-                    raise failure(error) from error
+                if is_over or not is_passing(error):
+                    ours = _ours(error)
+                    self._is_well = not isinstance(ours, ServiceError)
+                    raise ours from error
             except BaseException:
                 self._head = None
                 raise
             time.sleep(PAUSE_SECONDS)
+
+    def _probe(self) -> None:
+        """See whether the store writes again: nobody sends anything to who is not ready."""
+        own = writers.c.id == self.writer
+        try:
+            with self._database.writer.begin() as connection:
+                connection.execute(
+                    sa.update(writers).where(own).values(anchored=writers.c.anchored)
+                )
+            self._is_well = True
+        except DBAPIError:
+            return
 
     # --- anchors --------------------------------------------------------------------------
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,8 +22,21 @@ from tests.integration.small_models import write_all
 
 
 @contextlib.contextmanager
-def serving(settings: Settings) -> Iterator[str]:
-    """The URL of a service that answers until the block ends."""
+def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
+    """The URL of a service that answers until the block ends; without accounts, unless asked.
+
+    Its store is a file that goes with it, unless the settings say where.
+    """
+    with tempfile.TemporaryDirectory(prefix="ifonly-store-") as folder:
+        given: dict[str, Any] = {"no_auth": no_auth}
+        if not settings.model_fields_set & {"data", "database_url"}:
+            given["data"] = Path(folder)
+        with _served(settings.model_copy(update=given)) as url:
+            yield url
+
+
+@contextlib.contextmanager
+def _served(settings: Settings) -> Iterator[str]:
     config = uvicorn.Config(create_app(settings), lifespan="on", log_config=None, access_log=False)
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listener:

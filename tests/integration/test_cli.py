@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from service.settings import shipped_models
 FOLDER = shipped_models() / "milling-machine" / "1"
 ALARM = json.loads((FOLDER / "examples.json").read_text(encoding="utf-8"))[0]["instance"]
 ROW = json.dumps(ALARM)
+DATA = tempfile.TemporaryDirectory(prefix="ifonly-cli-")
 
 
 def ifonly(*arguments: str, stdin: str | None = None, **environment: str) -> Any:
@@ -35,7 +37,7 @@ def ifonly(*arguments: str, stdin: str | None = None, **environment: str) -> Any
         text=True,
         encoding="utf-8",
         timeout=120,
-        env=clean | {"PYTHONUTF8": "1", "COLUMNS": "120"} | environment,
+        env=clean | {"PYTHONUTF8": "1", "COLUMNS": "120", "IFONLY_DATA": DATA.name} | environment,
     )
 
 
@@ -48,6 +50,7 @@ def here(
     handlers, level = root.handlers[:], root.level
     for name in [name for name in os.environ if name.startswith("IFONLY_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("IFONLY_DATA", DATA.name)
 
     def run(*arguments: str) -> Any:
         monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
@@ -101,7 +104,7 @@ def test_explain_json_is_the_apis_reply(client: httpx.Client) -> None:
     }
     reply = client.post("/api/v1/models/milling-machine/explanations", json=body).json()
     printed = json.loads(process.stdout)
-    del printed["id"], reply["id"]
+    del printed["id"], reply["id"], reply["audit"]
     assert printed == reply
 
 
@@ -238,7 +241,10 @@ def test_run_serves_on_until_it_is_stopped_and_ends_well() -> None:
 
 def test_serve_logs_json_lines_if_asked_to_and_ends_well_at_sigterm() -> None:
     environment = {"IFONLY_LOG_FORMAT": "json"}
-    with _started("serve", "--port", "0", stream="stderr", **environment) as (process, lines):
+    with _started("serve", "--no-auth", "--port", "0", stream="stderr", **environment) as (
+        process,
+        lines,
+    ):
         url = next(lines).split()[-1]
         logged = []
         for line in lines:
@@ -301,7 +307,9 @@ class _started:
             **(pipes | {stream: subprocess.PIPE}),
             text=True,
             encoding="utf-8",
-            env=clean | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"} | environment,
+            env=clean
+            | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "IFONLY_DATA": DATA.name}
+            | environment,
         )
         self._lines = getattr(self._process, stream)
 

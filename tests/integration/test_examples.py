@@ -98,6 +98,7 @@ def about(value: Any) -> Any:
 
 
 CHANGING = {
+    "audit",
     "id",
     "request_id",
     "ifonly_version",

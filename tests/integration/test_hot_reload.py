@@ -71,7 +71,12 @@ def test_a_policy_that_cannot_be_kept_refuses_the_folder(folder: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here")
 def test_a_hangup_signal_refreshes_at_once(folder: Path) -> None:
-    environment = os.environ | {"IFONLY_REFRESH_SECONDS": "0", "IFONLY_MODELS": str(folder)}
+    environment = os.environ | {
+        "IFONLY_REFRESH_SECONDS": "0",
+        "IFONLY_MODELS": str(folder),
+        "IFONLY_DATA": str(folder / ".data"),
+        "IFONLY_NO_AUTH": "1",
+    }
     command = [sys.executable, "-m", "service", "serve", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from service.api import examples
 from service.api.schema.base import Wire
-from service.api.schema.replies import Constraint, Prediction
+from service.api.schema.replies import Audit, Constraint, Prediction
 
 
 class Error(Wire):
@@ -39,6 +39,7 @@ class Problem(Wire):
     prediction: Prediction | None = Field(
         None, description="When the target is met already: the instance's own prediction."
     )
+    audit: Audit | None = Field(None, description="Of a refusal that was recorded.")
     conflict: list[Constraint] = Field(
         default=[], description="When constraints contradict each other: which ones."
     )

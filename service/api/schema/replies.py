@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -44,11 +44,33 @@ class Provenance(ModelReference):
     seed: int
 
 
+class Audit(Wire):
+    """Where the record of this reply stands."""
+
+    id: str = Field(description="Of the record; an explanation's own id.")
+    writer: str = Field(description="The chain.")
+    sequence: int | None = Field(
+        None, exclude_if=is_none, description="Place in the chain, from 1; once it is durable."
+    )
+    hash: str | None = Field(None, exclude_if=is_none)
+    durable: bool = Field(
+        description="Whether the record was on the disk before this reply left. `false` only if "
+        "the service is set to answer first."
+    )
+
+
+Recorded = Annotated[
+    Audit | None,
+    Field(exclude_if=is_none, description="Absent on the command line, which records nothing."),
+]
+
+
 class PredictionsReply(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PREDICTIONS.reply]})
 
     predictions: list[Prediction]
     provenance: ModelReference
+    audit: Recorded = None
 
 
 class Constraint(Wire):
@@ -99,6 +121,7 @@ class WhatIfReply(Wire):
     cost: float
     assumptions: list[Text]
     provenance: ModelReference
+    audit: Recorded = None
 
 
 class Action(Wire):
@@ -194,6 +217,7 @@ class ExplanationReply(Wire):
     )
     provenance: Provenance
     work: Work
+    audit: Recorded = None
 
 
 WhatIfReply.model_rebuild()

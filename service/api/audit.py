@@ -1,0 +1,113 @@
+"""Routes of what was recorded: explanations, their reviews, and the audit trail."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
+
+from service.api import trail
+from service.api.body import JsonRoute
+from service.api.openapi import guarded
+from service.api.recording import Recording
+from service.api.schema import trail as wire
+from service.api.state import Shared
+from service.store import archive
+from service.store.export import MEDIA_TYPES, export
+from service.store.journal import Draft
+from service.store.verification import verify
+
+router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
+
+Identity = Annotated[
+    str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")
+]
+JSON = "application/json"
+
+
+@router.get(
+    "/explanations/{id}",
+    tags=["reviews"],
+    response_model=wire.ExplanationRecord,
+    responses=guarded(404, 410, 422),
+)
+async def read_explanation(id: Identity, state: Shared) -> Response:
+    """An explanation as it was given, with its request and its reviews."""
+    body = await state.readers.run(partial(trail.explanation, state.store.database, id))
+    return Response(body, media_type=JSON)
+
+
+@router.get(
+    "/explanations/{id}/reviews",
+    tags=["reviews"],
+    response_model=wire.ReviewsReply,
+    responses=guarded(404, 422),
+)
+async def list_reviews(id: Identity, state: Shared) -> Response:
+    """What people said of it, oldest first."""
+    reply = await state.readers.run(partial(trail.reviews, state.store.database, id))
+    return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.post(
+    "/explanations/{id}/reviews",
+    tags=["reviews"],
+    status_code=201,
+    response_model=wire.Review,
+    responses=guarded(400, 404, 413, 415, 422),
+)
+async def review(
+    id: Identity, request: wire.ReviewRequest, state: Shared, recording: Recording
+) -> Response:
+    """Approve, reject or comment on it; or say whether it was acted on, and what happened."""
+    trail.check_reviewer(request.verdict, recording.principal.roles)
+    record, detail = await state.readers.run(
+        partial(trail.reviewed, state.store.database, id, request)
+    )
+    facts = recording.review(record, request.verdict, detail)
+    content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
+    audit = await recording.record(Draft(facts, content))
+    reply = trail.said(facts, audit, request.comment)
+    return Response(reply.model_dump_json(), 201, media_type=JSON)
+
+
+@router.get(
+    "/audit/events", tags=["audit"], response_model=wire.EventsReply, responses=guarded(422)
+)
+async def list_events(query: Annotated[wire.PageQuery, Query()], state: Shared) -> Response:
+    """Records of all chains, the newest first."""
+    reply = await state.readers.run(partial(trail.events, state.store.database, query))
+    return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/verify", tags=["audit"], response_model=wire.VerificationReply, responses=guarded()
+)
+async def verify_all(state: Shared) -> Response:
+    """Read every chain and see whether it holds. Takes a second for some ten thousand records."""
+    check = partial(verify, state.store.database, state.settings.audit_anchor_file)
+    report = await state.auditors.run(check)
+    return Response(trail.verification(report).model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/export",
+    tags=["audit"],
+    response_class=Response,
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()}},
+        **guarded(422, 501),
+    },
+)
+async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared) -> Response:
+    """The trail as a file, chain by chain, with salts and payloads: enough to verify it."""
+    entries = archive.everything(state.store.database, trail.wanted(query))
+    pieces = trail.gathered(export(entries, query.format))
+    name = f'attachment; filename="audit.{query.format.value}"'
+    return StreamingResponse(
+        pieces,
+        media_type=MEDIA_TYPES[query.format],
+        headers={"Content-Disposition": name},
+    )

@@ -1,0 +1,59 @@
+"""Whose request is it, and may they? Asked before anything of the body is read."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+from fastapi import Request
+
+from service.access import ANYONE, Principal, Role
+from service.api.state import State
+from service.errors import Forbidden, Unauthenticated
+from service.store.keys import PREFIX
+
+MAX_TOKEN = 8_192
+
+
+async def admit(request: Request, roles: frozenset[Role]) -> Principal:
+    """Whoever asks, if one of their roles is among ``roles``.
+
+    Raises
+    ------
+    Unauthenticated
+        If nobody known asks.
+    Forbidden
+        If they have none of the roles.
+    StoreUnavailable, StoreDamaged
+        If the keys cannot be read.
+    """
+    state: State = request.app.state.ifonly
+    principal = ANYONE if state.settings.no_auth else await _find(_token(request), state)
+    if not principal.roles & roles:
+        need = ", ".join(sorted(roles))
+        has = ", ".join(sorted(principal.roles)) or "none"
+        raise Forbidden(f"this is for the roles {need}; {principal.actor} has {has}")
+    return principal
+
+
+def _token(request: Request) -> str:
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if not header:
+        raise Unauthenticated("an API key or a token is needed", was_tried=False)
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
+        raise Unauthenticated("Authorization is not `Bearer` and a token", was_tried=True)
+    return token
+
+
+async def _find(token: str, state: State) -> Principal:
+    found: Principal | None = None
+    if token.startswith(PREFIX):
+        keyring = state.store.keyring
+        if keyring.should_load(token):
+            await anyio.to_thread.run_sync(keyring.load)
+        found = keyring.find(token)
+    elif state.issuer is not None:
+        found = await anyio.to_thread.run_sync(state.issuer.find, token)
+    if found is None:
+        raise Unauthenticated("this key or token is not accepted", was_tried=True)
+    return found

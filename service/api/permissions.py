@@ -1,0 +1,50 @@
+"""Who may do what: one table. A route that is not in it cannot be served at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.routing import compile_path
+
+from service.access import Role
+
+_ASKS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
+_REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
+_AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
+_EVERYBODY = frozenset(Role)
+
+PUBLIC = frozenset({("GET", "/healthz/live"), ("GET", "/healthz/ready"), ("GET", "/openapi.json")})
+"""What is told to whoever asks: nothing of any plant."""
+
+ALLOWED = {
+    ("GET", "/api/v1/models"): _EVERYBODY,
+    ("GET", "/api/v1/models/{model}"): _EVERYBODY,
+    ("GET", "/api/v1/models/{model}/spec"): _EVERYBODY,
+    ("POST", "/api/v1/models/{model}/predictions"): _ASKS,
+    ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
+    ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
+    ("GET", "/api/v1/explanations/{id}"): _EVERYBODY,
+    ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
+    ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
+    ("GET", "/api/v1/audit/events"): _AUDITS,
+    ("GET", "/api/v1/audit/verify"): _AUDITS,
+    ("GET", "/api/v1/audit/export"): _AUDITS,
+}
+
+
+def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:
+    """Who may use a route.
+
+    Raises
+    ------
+    KeyError
+        If nobody has said.
+    """
+    (roles,) = {ALLOWED[method, path] for method in methods}
+    return roles
+
+
+def methods_of(path: str) -> str:
+    """The methods of a resource that is there, as the header ``Allow`` has them."""
+    found = {m for m, template in (*ALLOWED, *PUBLIC) if compile_path(template)[0].match(path)}
+    return ", ".join(sorted(found))

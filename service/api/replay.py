@@ -1,0 +1,122 @@
+"""A recorded question asked again: does the same model still say the same?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.deadline import Deadline
+from service.api import questions
+from service.api.errors import pointer
+from service.api.schema import requests
+from service.api.schema.base import Wire
+from service.errors import CannotReplay, ErasedRecord, Path
+from service.registry import Registry, ServedModel
+from service.settings import MAX_DEADLINE_MS
+from service.store import archive
+from service.store.chain import Kind, Record
+from service.store.database import Database
+
+OWN = {("id",), ("audit",), ("deadline_hit",)}
+"""Members that are this answer's and no other's."""
+VERSIONS = {
+    ("provenance", "ifonly_version"),
+    ("provenance", "engine_version"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One place where the two answers differ."""
+
+    pointer: str
+    was: Any
+    now: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came out."""
+
+    record: Record
+    changes: tuple[Change, ...]
+    versions: tuple[Change, ...]
+    """Which software changed since; no change of the answer by itself."""
+    was_cut: bool
+    """Whether the first answer was cut by its deadline: more time may find more."""
+
+    @property
+    def is_same(self) -> bool:
+        return not self.changes
+
+
+def replay(database: Database, registry: Registry, identity: str) -> Replay:
+    """Ask the recorded question of the same model again, with all the time there is.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such record, or nothing in it any more.
+    CannotReplay
+        If it is no question, or its model is not served any more.
+    """
+    record, payload = archive.get(database, identity)
+    if payload is None:
+        if record.payload_digest is None:
+            raise CannotReplay(f"record {identity} is of kind {record.facts.kind}: no question")
+        raise ErasedRecord(identity)
+    kept = json.loads(payload.content)
+    now = json.loads(_ask(record, _model(record, registry), kept).model_dump_json(by_alias=True))
+    found = list(_changes((), kept["answer"], now))
+    return Replay(
+        record,
+        tuple(Change(pointer(p), a, b) for p, a, b in found if p not in OWN | VERSIONS),
+        tuple(Change(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
+        bool(kept["answer"].get("deadline_hit", False)),
+    )
+
+
+def _model(record: Record, registry: Registry) -> ServedModel:
+    """The served model that has both digests, whatever its version is called now."""
+    facts = record.facts
+    name = str(facts.model)
+    versions = registry.versions(name) if name in registry.names() else ()
+    for version in versions:
+        deployed = registry.get(name, version).deployed
+        if (deployed.model_sha256, deployed.spec_sha256) == (facts.model_sha256, facts.spec_sha256):
+            return registry.get(name, version)
+    here = ", ".join(versions) or "none"
+    raise CannotReplay(
+        f"the model {name} {facts.version} with sha256 {facts.model_sha256} and the spec with "
+        f"sha256 {facts.spec_sha256} are not served (versions here: {here})"
+    )
+
+
+def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
+    asked = kept["request"]
+    match record.facts.kind:
+        case Kind.PREDICTION:
+            return questions.predict(model, requests.PredictionsRequest.model_validate(asked))
+        case Kind.WHAT_IF:
+            return questions.what_if(model, requests.WhatIfRequest.model_validate(asked))
+        case Kind.EXPLANATION:
+            request = requests.ExplanationRequest.model_validate(asked)
+            given = int(kept["answer"]["work"]["deadline_ms"])
+            deadline = Deadline.after(MAX_DEADLINE_MS / 1_000)
+            return questions.explain(model, request, deadline, given)
+        case kind:
+            raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
+
+
+def _changes(path: Path, was: Any, now: Any) -> Iterator[tuple[Path, Any, Any]]:
+    """Every leaf that differs; a member that one side lacks differs whole."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in was | now:
+            yield from _changes((*path, key), was.get(key), now.get(key))
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for i, (a, b) in enumerate(zip(was, now, strict=True)):
+            yield from _changes((*path, i), a, b)
+    elif was != now:
+        yield path, was, now

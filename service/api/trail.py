@@ -1,0 +1,197 @@
+"""Records into replies. Runs in threads that read the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from service.access import Role
+from service.api.schema import trail as wire
+from service.api.schema.replies import Audit
+from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
+from service.store import archive
+from service.store.archive import FILTERS, Filter
+from service.store.chain import Facts, Kind, Payload, Record, document, microseconds, timestamp
+from service.store.database import Database
+from service.store.verification import Report
+
+REVIEWERS = {
+    "approve": {Role.AUDITOR, Role.ADMIN},
+    "reject": {Role.AUDITOR, Role.ADMIN},
+    "comment": {Role.AUDITOR, Role.OPERATOR, Role.ADMIN},
+    "acted": {Role.OPERATOR, Role.ADMIN},
+    "not_acted": {Role.OPERATOR, Role.ADMIN},
+}
+"""Whose verdict each is."""
+
+PIECE_BYTES = 65_536
+
+
+def explanation(database: Database, identity: str) -> bytes:
+    """A :class:`wire.ExplanationRecord` as JSON: what was answered, to the letter.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is none, or none any more.
+    """
+    record, payload = _explanation(database, identity)
+    if payload is None:
+        raise ErasedRecord(identity)
+    kept = json.loads(payload.content)
+    told = {
+        "explanation": kept["answer"] | {"audit": audit(record).model_dump()},
+        "request": kept["request"],
+        "reviews": [r.model_dump(mode="json") for r in reviews(database, identity).reviews],
+    }
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def _explanation(database: Database, identity: str) -> tuple[Record, Payload | None]:
+    record, payload = archive.get(database, identity)
+    if record.facts.kind != Kind.EXPLANATION:
+        raise UnknownRecord(identity, "explanation")
+    return record, payload
+
+
+def reviews(database: Database, identity: str) -> wire.ReviewsReply:
+    """Everything that was said of an explanation, oldest first.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is no such explanation.
+    """
+    _explanation(database, identity)
+    return wire.ReviewsReply(
+        reviews=[review(*entry) for entry in archive.about(database, identity, Kind.REVIEW)]
+    )
+
+
+def review(record: Record, payload: Payload | None) -> wire.Review:
+    kept = {} if payload is None else json.loads(payload.content)["request"]
+    return said(record.facts, audit(record), kept.get("comment"))
+
+
+def said(facts: Facts, where: Audit, comment: str | None) -> wire.Review:
+    shown: dict[str, Any] = {"verdict": facts.status, **(facts.detail or {})}
+    return wire.Review(
+        id=facts.id,
+        time=timestamp(facts.time_us),
+        by=facts.actor,
+        comment=comment,
+        audit=where,
+        **shown,
+    )
+
+
+def check_reviewer(verdict: str, roles: Iterable[Role]) -> None:
+    """Raises
+    ------
+    Forbidden
+        If that is not for any of ``roles`` to say.
+    """
+    if REVIEWERS[verdict].isdisjoint(roles):
+        need = ", ".join(sorted(REVIEWERS[verdict]))
+        raise Forbidden(f"the verdict {verdict} is for the roles {need}")
+
+
+def reviewed(
+    database: Database, identity: str, request: wire.ReviewRequest
+) -> tuple[Record, dict[str, int | str]]:
+    """The explanation that is reviewed, and what of the review is never erased.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is no such explanation.
+    InvalidRequest
+        If it has no counterfactual of that rank.
+    """
+    record, payload = _explanation(database, identity)
+    if request.rank is not None and payload is not None:
+        count = len(json.loads(payload.content)["answer"]["counterfactuals"])
+        if request.rank > count:
+            text = f"rank is {request.rank}, and the explanation has {count} counterfactuals"
+            raise InvalidRequest(Part.REQUEST, [Fault(("rank",), text, request.rank, limit=count)])
+    detail = request.model_dump(include={"rank", "outcome"}, exclude_none=True)
+    return record, detail
+
+
+def audit(record: Record) -> Audit:
+    return Audit(
+        id=record.facts.id,
+        writer=record.writer,
+        sequence=record.sequence,
+        hash=record.hash,
+        durable=True,
+    )
+
+
+def wanted(query: wire.EventsQuery) -> Filter:
+    """Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
+    given = query.model_dump(mode="json", include=set(FILTERS), exclude_none=True)
+    return Filter(given, _time("since", query.since), _time("until", query.until))
+
+
+def _time(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        # A space is what a plus sign turns into in a query that was not escaped.
+        return microseconds(text.replace(" ", "+"))
+    except (ValueError, OverflowError):
+        problem = f"{name} is {text!r}, not a time such as 2026-01-31T08:00:00Z"
+        fault = Fault((name,), problem, text, parameter=name)
+        raise InvalidRequest(Part.REQUEST, [fault]) from None
+
+
+def events(database: Database, query: wire.PageQuery) -> wire.EventsReply:
+    """One page.
+
+    Raises
+    ------
+    InvalidRequest, InvalidCursor
+        If a time or the cursor is none.
+    """
+    page = archive.page(database, wanted(query), query.cursor, query.limit)
+    return wire.EventsReply(events=[event(r) for r in page.records], next=page.next)
+
+
+def event(record: Record) -> wire.Event:
+    said: dict[str, Any] = {**document(record), "hash": record.hash}
+    return wire.Event.model_construct(**said)  # also what no sealed record would say
+
+
+def verification(report: Report) -> wire.VerificationReply:
+    return wire.VerificationReply(
+        holds=report.holds,
+        writers=report.writers,
+        records=report.records,
+        payloads=report.payloads,
+        erased=report.erased,
+        anchors=report.anchors,
+        troubles=report.troubles,
+        findings=[
+            wire.Finding(writer=f.writer, sequence=f.sequence, trouble=f.trouble, text=f.text)
+            for f in report.findings
+        ],
+    )
+
+
+def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces, so that a thread is not asked for each line."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)

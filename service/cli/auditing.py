@@ -1,0 +1,183 @@
+"""``ifonly audit``: verify, replay, export and erase what was recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from service.api import trail
+from service.api.replay import Replay
+from service.api.replay import replay as ask_again
+from service.app import opened_by
+from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
+from service.cli.keeping import DAY_US, by
+from service.settings import Settings
+from service.store import archive, erasure
+from service.store.chain import microseconds, now_us, timestamp
+from service.store.database import Database, connect
+from service.store.export import Format
+from service.store.export import export as write_out
+from service.store.migrate import require_current
+from service.store.verification import Report
+from service.store.verification import verify as check
+
+app = typer.Typer(help="Verify, replay, export and erase what was recorded.", no_args_is_help=True)
+
+Identity = Annotated[str, typer.Argument(help="Id of the record: of an explanation, its own.")]
+
+
+@contextmanager
+def _reading(chosen: Settings) -> Iterator[Database]:
+    database = connect(chosen.store_url)
+    try:
+        require_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+@app.command("verify")
+def verify(
+    anchors: Annotated[
+        Path | None,
+        typer.Option("--anchors", help="Check against this file of anchors too."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read every chain and see whether it holds; exit code 1 and the places if it does not."""
+    chosen = settings(audit_anchor_file=anchors)
+    with _reading(chosen) as database:
+        try:
+            report = check(database, chosen.audit_anchor_file, _progress)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Failure(f"the file of anchors cannot be read: {error}") from None
+    if as_json:
+        print_json(trail.verification(report).model_dump(mode="json"))
+    else:
+        _show(report)
+    if not report.holds:
+        raise typer.Exit(1)
+
+
+def _progress(report: Report) -> None:
+    err.print(f"{report.records:,} records…", markup=False)
+
+
+def _show(report: Report) -> None:
+    out.print(
+        f"{report.records:,} records in {report.writers:,} chains, {report.anchors:,} of them "
+        f"anchors; {report.payloads:,} payloads, {report.erased:,} erased",
+        markup=False,
+    )
+    for finding in report.findings:
+        out.print(f"writer {finding.writer}: {finding.text} ({finding.trouble})", markup=False)
+    if report.holds:
+        out.print("every chain holds", markup=False)
+    else:
+        out.print(f"NOT as it was written: {report.troubles:,} places", markup=False)
+
+
+@app.command("replay")
+def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> None:
+    """Ask a recorded question again of the same model; exit code 1 if the answer changed."""
+    chosen = settings(models=models, log_level="ERROR")
+    with _reading(chosen) as database:
+        came = ask_again(database, registry(chosen), record)
+    if as_json:
+        print_json(_as_json(came))
+    else:
+        for change in (*came.versions, *came.changes):
+            was, now = json.dumps(change.was), json.dumps(change.now)
+            out.print(f"{change.pointer}: {was} → {now}", markup=False)
+        if came.was_cut:
+            out.print("the first answer was cut by its deadline", markup=False)
+        out.print("the same answer" if came.is_same else "the answer CHANGED", markup=False)
+    if not came.is_same:
+        raise typer.Exit(1)
+
+
+def _as_json(came: Replay) -> dict[str, Any]:
+    def plain(changes: Any) -> list[dict[str, Any]]:
+        return [{"pointer": c.pointer, "was": c.was, "now": c.now} for c in changes]
+
+    return {
+        "id": came.record.facts.id,
+        "same": came.is_same,
+        "changes": plain(came.changes),
+        "versions": plain(came.versions),
+        "was_cut": came.was_cut,
+    }
+
+
+@app.command("export")
+def export(
+    to: Annotated[str, typer.Option("--out", help="File to write; - for standard output.")] = "-",
+    form: Annotated[Format, typer.Option("--format")] = Format.JSONL,
+    since: Annotated[str | None, typer.Option("--since", help="RFC 3339, included.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="RFC 3339, excluded.")] = None,
+) -> None:
+    """The trail as a file, with salts and payloads: enough to verify it elsewhere."""
+    wanted = archive.Filter({}, since_us=_time(since), until_us=_time(until))
+    with _reading(settings()) as database:
+        pieces = write_out(archive.everything(database, wanted), form)
+        try:
+            with _output(to) as file:
+                file.writelines(pieces)
+        except OSError as error:
+            raise Failure(f"{to} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _output(to: str) -> Iterator[BinaryIO]:
+    if to == "-":
+        yield sys.stdout.buffer
+        return
+    with open(to, "wb") as file:
+        yield file
+
+
+@app.command("erase")
+def erase(
+    record: Identity,
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the trail: name nobody.")],
+) -> None:
+    """Erase what one record tells of. The chain still holds, and says that it was erased."""
+    with opened_by(settings(), migrate=False) as store:
+        store.journal.append(erasure.erase(record, by(), reason)).result()
+    out.print(f"the content of {record} is erased", markup=False)
+
+
+@app.command("prune")
+def prune(
+    older: Annotated[
+        str, typer.Option("--older-than", help="Days, as in 365d, or an RFC 3339 time.")
+    ],
+) -> None:
+    """Erase what all older records tell of. The chain still holds, and says so."""
+    before = _age(older)
+    with opened_by(settings(), migrate=False) as store:
+        count = sum(erasure.prune(store.journal, before, by()))
+    out.print(f"erased {count:,} payloads from before {timestamp(before)}", markup=False)
+
+
+def _age(text: str) -> int:
+    days = re.fullmatch(r"(\d{1,6})d", text)
+    if days is not None:
+        return now_us() - int(days[1]) * DAY_US
+    moment = _time(text)
+    assert moment is not None
+    return moment
+
+
+def _time(text: str | None) -> int | None:
+    try:
+        return None if text is None else microseconds(text)
+    except (ValueError, OverflowError):
+        raise Failure(f"{text!r} is no time such as 2026-01-31T08:00:00Z") from None

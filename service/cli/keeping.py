@@ -1,0 +1,120 @@
+"""``ifonly db`` and ``ifonly keys``: the store's tables, and who may ask."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from contextlib import closing
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from service.access import Role
+from service.app import opened_by
+from service.cli.console import AsJson, err, out, print_json, settings
+from service.settings import Settings
+from service.store import keys as store_keys
+from service.store.chain import now_us, timestamp
+from service.store.database import connect
+from service.store.migrate import require_current, upgrade
+
+tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
+keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
+
+DAY_US = 86_400 * 1_000_000
+
+
+def by() -> str:
+    """Whoever types, as records name them."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # an account without a name, as in containers
+        return "cli"
+
+
+def prepare(chosen: Settings) -> None:
+    """Bring the store up to date before it is served; at the first start make the first key.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged, StoreOutdated
+        If it cannot be used.
+    """
+    with closing(connect(chosen.store_url)) as database:
+        upgrade(database)
+        is_first = not chosen.no_auth and not store_keys.listing(database)
+    if is_first:
+        token = _create(chosen, Role.ADMIN, "first start", None)
+        err.print(
+            f"The first key of this store, for the role admin. It is shown this once:\n{token}",
+            markup=False,
+        )
+
+
+@tables.command("upgrade")
+def upgrade_tables() -> None:
+    """Run the migrations that are missing. `ifonly serve` does so too."""
+    chosen = settings()
+    with closing(connect(chosen.store_url)) as database:
+        out.print(f"the store's tables are at revision {upgrade(database)}", markup=False)
+
+
+@keys.command("create")
+def create(
+    role: Annotated[Role, typer.Option("--role", help="What the key is for.")],
+    label: Annotated[str, typer.Option("--label", help="Whose it is, for people.")] = "",
+    days: Annotated[
+        int | None, typer.Option("--expires-days", min=1, max=3_650, help="Default: never.")
+    ] = None,
+) -> None:
+    """Make a key and print it: this once, for only its hash is kept."""
+    out.print(_create(settings(), role, label, days), markup=False)
+
+
+def _create(chosen: Settings, role: Role, label: str, days: int | None) -> str:
+    expires = None if days is None else now_us() + days * DAY_US
+    token, work = store_keys.create(role, label, expires, by())
+    with opened_by(chosen) as store:
+        store.journal.append(work).result()
+    return token
+
+
+@keys.command("list")
+def list_keys(as_json: AsJson = False) -> None:
+    """Every key by its prefix, never the key."""
+    with closing(connect(settings().store_url)) as database:
+        require_current(database)
+        found = store_keys.listing(database)
+    now = time.time_ns() // 1_000
+    rows = [
+        {
+            "key": key.shown,
+            "role": key.role.value,
+            "state": key.state(now),
+            "created": timestamp(key.created_us),
+            "expires": None if key.expires_us is None else timestamp(key.expires_us),
+            "label": key.label,
+        }
+        for key in found
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("key", "role", "state", "created", "expires", "label")
+    for row in rows:
+        table.add_row(*(Text(value or "–") for value in row.values()))
+    out.print(table)
+
+
+@keys.command("revoke")
+def revoke(
+    key: Annotated[str, typer.Argument(help="Prefix of the key, as `keys list` shows it.")],
+) -> None:
+    """End a key. Services that run know of it within five seconds."""
+    parts = key.split("_")
+    identity = parts[1] if key.startswith(store_keys.PREFIX) else key
+    with opened_by(settings(), migrate=False) as store:
+        store.journal.append(store_keys.revoke(identity, by())).result()
+    out.print(f"{store_keys.PREFIX}{identity} is revoked", markup=False)

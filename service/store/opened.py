@@ -1,0 +1,46 @@
+"""The store as a process uses it: its connections, its one writer, its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from service.store.database import Database, connect
+from service.store.journal import Journal, JournalOptions
+from service.store.keys import Keyring
+from service.store.migrate import require_current, upgrade
+
+
+@dataclass(frozen=True)
+class Store:
+    """Open from :func:`opened` until its block ends."""
+
+    database: Database
+    journal: Journal
+    keyring: Keyring
+
+
+@contextmanager
+def opened(url: str, options: JournalOptions, *, migrate: bool = True) -> Iterator[Store]:
+    """The store at ``url``, its tables brought up to date (or only checked), its journal open.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged, StoreOutdated
+        If it cannot be used.
+    """
+    database = connect(url)
+    try:
+        if migrate:
+            upgrade(database)
+        else:
+            require_current(database)
+        journal = Journal(database, options)
+        journal.start()
+        try:
+            yield Store(database, journal, Keyring(database))
+        finally:
+            journal.close()
+    finally:
+        database.close()
