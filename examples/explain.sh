@@ -1,9 +1,10 @@
 #!/bin/sh
 # Why did the alarm sound, and what is the smallest change that would have kept it silent?
-# Needs a service (`ifonly serve`) and curl. Another address: URL=http://host:port examples/explain.sh
+# Needs a service (`ifonly run`) and curl. Another address: URL=http://host:port examples/explain.sh
 set -eu
 curl --silent --show-error --fail-with-body \
     "${URL:-http://127.0.0.1:8080}/api/v1/models/milling-machine/explanations" \
+    ${IFONLY_KEY:+--header "Authorization: Bearer $IFONLY_KEY"} \
     --header 'Content-Type: application/json' --data @- <<'JSON'
 {
   "instance": {

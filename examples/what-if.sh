@@ -3,6 +3,7 @@
 set -eu
 curl --silent --show-error --fail-with-body \
     "${URL:-http://127.0.0.1:8080}/api/v1/models/milling-machine/what-if" \
+    ${IFONLY_KEY:+--header "Authorization: Bearer $IFONLY_KEY"} \
     --header 'Content-Type: application/json' --data @- <<'JSON'
 {
   "instance": {

@@ -1,0 +1,312 @@
+"""What is asked and answered over HTTP is in the trail, word for word, before the reply leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from service.settings import Settings
+from service.store import archive
+from service.store.chain import Kind, Payload
+from service.store.database import Database, connect
+from service.store.tables import payloads, records
+from service.store.verification import verify
+from tests.integration.conftest import serving
+from tests.support.postgres import Server
+
+MODEL = "/api/v1/models/milling-machine"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.sqlite3'}"
+    server: Server = request.getfixturevalue("postgres_server")
+    return server.new_database()
+
+
+@pytest.fixture(scope="module")
+def api(repository: Path, url: str) -> Iterator[httpx.Client]:
+    settings = Settings.model_validate({"models": repository, "database_url": url, "workers": 2})
+    with (
+        serving(settings) as base,
+        httpx.Client(base_url=base, timeout=60, trust_env=False) as api,
+    ):
+        yield api
+
+
+@pytest.fixture(scope="module")
+def database(url: str, api: httpx.Client) -> Iterator[Database]:
+    database = connect(url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def explained(api: httpx.Client, alarm: dict[str, Any]) -> dict[str, Any]:
+    reply = api.post(f"{MODEL}/explanations", json={"instance": alarm, "alternatives": 2})
+    assert reply.status_code == 200, reply.text
+    body: dict[str, Any] = reply.json()
+    return body
+
+
+def kept(database: Database, identity: str) -> tuple[Any, dict[str, Any]]:
+    record, payload = archive.get(database, identity)
+    assert isinstance(payload, Payload)
+    return record, json.loads(payload.content)
+
+
+# --- questions ----------------------------------------------------------------------------
+
+
+def test_a_reply_names_its_record_which_holds_it_word_for_word(
+    api: httpx.Client, database: Database, alarm: dict[str, Any]
+) -> None:
+    asked: dict[str, dict[str, Any]] = {
+        "predictions": {"instances": [alarm]},
+        "what-if": {"instance": alarm, "set": {"torque": 40.0}, "languages": ["ko"]},
+        "explanations": {"instance": alarm, "seed": 7, "languages": ["en", "ko"]},
+    }
+    for path, body in asked.items():
+        sent = api.post(f"{MODEL}/{path}", json=body, headers={"X-Request-ID": f"ask-{path}"})
+        reply = sent.json()
+        audit = reply.pop("audit")
+        record, content = kept(database, audit["id"])
+        assert content == {"answer": reply, "request": body}
+        assert (record.writer, record.sequence, record.hash) == (
+            audit["writer"],
+            audit["sequence"],
+            audit["hash"],
+        )
+        assert audit["durable"] is True
+        assert audit["id"] == reply.get("id", audit["id"])
+        facts = record.facts
+        assert facts.kind.value.replace("_", "-") == path.removesuffix("s")
+        assert (facts.actor, facts.role) == ("anonymous", None)
+        assert facts.request_id == f"ask-{path}"
+        assert facts.model_sha256 == reply["provenance"]["model_sha256"]
+        assert facts.spec_sha256 == reply["provenance"]["spec_sha256"]
+        assert facts.latency_us > 0
+    assert (facts.status, facts.seed, facts.languages) == ("optimal", 7, "en,ko")
+    assert facts.detail == reply["work"]
+
+
+def test_a_refusal_is_recorded_and_says_where(
+    api: httpx.Client, database: Database, alarm: dict[str, Any]
+) -> None:
+    bodies = {
+        "invalid-instance": json.dumps({"instance": {"torque": 1}}),
+        "invalid-request": json.dumps({"instance": alarm, "colour": 1}),
+        "target-already-met": json.dumps({"instance": alarm, "target": {"class": "failure"}}),
+        "invalid-json": "{",
+    }
+    for slug, body in bodies.items():
+        reply = api.post(
+            f"{MODEL}/explanations", content=body, headers={"Content-Type": "application/json"}
+        )
+        problem = reply.json()
+        assert problem["type"].endswith(slug)
+        audit = problem.pop("audit")
+        record, content = kept(database, audit["id"])
+        assert (record.facts.kind, record.facts.status) == ("refusal", slug)
+        assert record.facts.detail == {"asked": "explanations"}
+        assert content["answer"] == problem
+        is_json = slug != "invalid-json"
+        assert content["request"] == (json.loads(body) if is_json else {"unreadable_bytes": 1})
+
+
+def test_a_failure_is_recorded(api: httpx.Client, database: Database) -> None:
+    path = "/api/v1/models/brittle/predictions"
+    reply = api.post(path, json={"instance": {"level": 50.0}})
+    assert reply.status_code == 500
+    record, _ = kept(database, reply.json()["audit"]["id"])
+    assert (record.facts.kind, record.facts.status) == ("failure", "model-failed")
+    assert record.facts.model == "brittle"
+
+
+def test_what_is_about_no_model_is_not_recorded(api: httpx.Client, database: Database) -> None:
+    with database.reading() as connection:
+        before = connection.scalar(sa.select(sa.func.count()).select_from(records))
+    assert api.post("/api/v1/models/none/predictions", json={}).status_code == 422
+    known = {"instance": {"torque": 1}}
+    assert api.post("/api/v1/models/none/predictions", json=known).status_code == 404
+    assert api.get(MODEL).status_code == 200
+    assert api.get("/nothing").status_code == 404
+    with database.reading() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(records)) == before
+
+
+def test_records_of_many_questions_at_once_are_one_chain_that_holds(
+    api: httpx.Client, database: Database, alarm: dict[str, Any]
+) -> None:
+    def ask(k: int) -> dict[str, Any]:
+        body = {"instance": alarm | {"torque": 50 + k / 10}}
+        audit: dict[str, Any] = api.post(f"{MODEL}/predictions", json=body).json()["audit"]
+        return audit
+
+    with ThreadPoolExecutor(8) as pool:
+        audits = list(pool.map(ask, range(60)))
+    assert len({a["sequence"] for a in audits}) == 60
+    assert len({a["writer"] for a in audits}) == 1
+    assert verify(database).holds
+    assert api.get("/api/v1/audit/verify").json()["holds"] is True
+
+
+def test_eventual_durability_answers_first_and_says_so(
+    repository: Path, tmp_path: Path, alarm: dict[str, Any]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    given = {"models": repository, "database_url": url, "audit_durability": "eventual"}
+    with serving(Settings.model_validate(given)) as base:
+        body = {"instance": alarm}
+        audit = httpx.post(f"{base}{MODEL}/predictions", json=body, trust_env=False).json()["audit"]
+    assert audit["durable"] is False
+    assert audit.keys() == {"id", "writer", "durable"}
+    database = connect(url)
+    record, _ = archive.get(database, audit["id"])  # written by the time the service has ended
+    database.close()
+    assert record.writer == audit["writer"]
+
+
+# --- explanations and reviews -------------------------------------------------------------
+
+
+def test_an_explanation_can_be_read_again_as_it_was_given(
+    api: httpx.Client, explained: dict[str, Any], alarm: dict[str, Any]
+) -> None:
+    again = api.get(f"/api/v1/explanations/{explained['id']}").json()
+    assert again["explanation"] == explained
+    assert again["request"] == {"instance": alarm, "alternatives": 2}
+    assert again["reviews"] == []
+
+
+def test_reviews_are_chained_records_shown_with_the_explanation(
+    api: httpx.Client, database: Database, explained: dict[str, Any]
+) -> None:
+    path = f"/api/v1/explanations/{explained['id']}/reviews"
+    said: list[dict[str, Any]] = [
+        {"verdict": "approve"},
+        {"verdict": "reject", "rank": 2, "comment": "이 공구는 바꿀 수 없습니다"},
+        {"verdict": "comment", "comment": "seen"},
+        {"verdict": "acted", "rank": 1, "outcome": "as_predicted"},
+        {"verdict": "not_acted"},
+    ]
+    posted = []
+    for body in said:
+        reply = api.post(path, json=body)
+        assert reply.status_code == 201, reply.text
+        posted.append(reply.json())
+        assert body.items() <= posted[-1].items()
+        assert posted[-1]["by"] == "anonymous"
+    assert api.get(path).json()["reviews"] == posted
+    again = api.get(f"/api/v1/explanations/{explained['id']}").json()
+    assert again["reviews"] == posted
+    found = archive.about(database, explained["id"], Kind.REVIEW)
+    assert [r.hash for r, _ in found] == [p["audit"]["hash"] for p in posted]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"verdict": "acted"}, "outcome"),
+        ({"verdict": "approve", "outcome": "not_known"}, "outcome"),
+        ({"verdict": "comment"}, "needs a comment"),
+        ({"verdict": "approve", "rank": 9}, "2 counterfactuals"),
+        ({"verdict": "perhaps"}, "verdict"),
+        ({}, "verdict"),
+    ],
+)
+def test_a_review_that_says_nothing_or_too_much_is_refused(
+    api: httpx.Client, explained: dict[str, Any], body: dict[str, Any], words: str
+) -> None:
+    reply = api.post(f"/api/v1/explanations/{explained['id']}/reviews", json=body)
+    assert reply.status_code == 422
+    assert words in reply.json()["detail"]
+
+
+def test_what_is_no_explanation_is_not_found_as_one(
+    api: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    audit = api.post(f"{MODEL}/predictions", json={"instance": alarm}).json()["audit"]
+    for identity in (audit["id"], "nothing"):
+        for path in (
+            f"/api/v1/explanations/{identity}",
+            f"/api/v1/explanations/{identity}/reviews",
+        ):
+            reply = api.get(path)
+            assert reply.status_code == 404
+            assert reply.json()["type"] == "urn:ifonly:problem:unknown-record"
+
+
+def test_an_erased_explanation_is_gone_and_its_record_is_not(
+    api: httpx.Client, database: Database, explained: dict[str, Any]
+) -> None:
+    record, _ = archive.get(database, explained["id"])
+    with database.writer.begin() as connection:
+        here = sa.and_(payloads.c.writer == record.writer, payloads.c.sequence == record.sequence)
+        row = connection.execute(sa.select(payloads).where(here)).one()._mapping
+        connection.execute(sa.delete(payloads).where(here))
+    reply = api.get(f"/api/v1/explanations/{explained['id']}")
+    assert (reply.status_code, reply.json()["type"]) == (410, "urn:ifonly:problem:erased")
+    assert api.get(f"/api/v1/explanations/{explained['id']}/reviews").status_code == 200
+    with database.writer.begin() as connection:
+        connection.execute(sa.insert(payloads).values(**row))
+
+
+# --- the trail ----------------------------------------------------------------------------
+
+
+def test_events_come_in_pages_by_filter_the_newest_first(
+    api: httpx.Client, explained: dict[str, Any]
+) -> None:
+    path = f"/api/v1/explanations/{explained['id']}/reviews"
+    ids = [api.post(path, json={"verdict": "approve"}).json()["id"] for _ in range(3)]
+    query = {"kind": "review", "about": explained["id"], "limit": "2"}
+    first = api.get("/api/v1/audit/events", params=query).json()
+    second = api.get("/api/v1/audit/events", params=query | {"cursor": first["next"]}).json()
+    assert [e["id"] for e in first["events"] + second["events"]] == ids[::-1]
+    assert second["next"] is None
+    (event,) = second["events"]
+    assert (event["status"], event["actor"], event["format"]) == ("approve", "anonymous", 1)
+    assert "seed" not in event
+    times = {"since": event["time"], "until": first["events"][0]["time"]}
+    between = api.get("/api/v1/audit/events", params=query | times).json()
+    assert [e["id"] for e in between["events"]] == ids[1::-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"limit": "501"}, "limit"),
+        ({"since": "yesterday"}, "since"),
+        ({"until": "2026-01-01T00:00:00"}, "until"),
+        ({"cursor": "x"}, "cursor"),
+        ({"kind": "rumour"}, "kind"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_a_query_that_means_nothing_is_refused(
+    api: httpx.Client, query: dict[str, str], words: str
+) -> None:
+    reply = api.get("/api/v1/audit/events", params=query)
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["parameter"] == words
+
+
+def test_the_trail_is_exported_as_lines_and_as_parquet(api: httpx.Client) -> None:
+    lines = api.get("/api/v1/audit/export", params={"kind": "explanation"})
+    assert lines.headers["content-type"] == "application/jsonl"
+    exported = [json.loads(line) for line in lines.text.splitlines()]
+    assert exported
+    assert {line["kind"] for line in exported} == {"explanation"}
+    assert all(json.loads(line["payload"])["answer"]["id"] == line["id"] for line in exported)
+    pytest.importorskip("pyarrow")
+    table = api.get("/api/v1/audit/export", params={"format": "parquet"})
+    assert table.content[:4] == table.content[-4:] == b"PAR1"
