@@ -1,0 +1,361 @@
+"""Recourse under learned mechanisms, judged by the truth: ``python -m bench.causal_recourse``.
+
+Karimi et al. 2020 (NeurIPS), sections 5 and 6: mechanisms and classifier are learned from 250
+balanced rows; each of 100 individuals with a score of at most 0.4 gets the cheapest action that
+is believed to raise it to 0.5; then the action is carried out in the true model, with the
+individual's true noise. Cost: Euclidean, of what is set, each by its range.
+
+One search serves every line of the table, so that lines differ by what they believe alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from bench.causal_scms import ANM, LINEAR, LOAN, NON_ADDITIVE, Array, Truth, sigmoid
+from explainers.causal import CausalModel, Graph, draw_members
+from explainers.causal.certainty import Margin, certainty
+from explainers.causal.learning import learn
+from explainers.causal.mechanism import Mechanism
+from models.onnx.export import export_onnx, to_bytes
+
+ROWS = 250
+LIMIT, ELIGIBLE = 0.5, 0.4
+MEMBERS, FINAL_MEMBERS = 20, 100
+
+SETTINGS: tuple[tuple[Truth, str], ...] = (
+    (LINEAR, "lr"),
+    (ANM, "lr"),
+    (NON_ADDITIVE, "lr"),
+    (LOAN, "lr"),
+    (LOAN, "mlp"),
+    (LOAN, "rf"),
+)
+
+# --- the classifier -------------------------------------------------------------------------
+
+
+def train(kind: str, rows: Array, labels: Array, seed: int) -> Margin:
+    """Margin of the deployed (ONNX) classifier: chance of label 1, less 0.5."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if kind == "lr":
+        model: Any = LogisticRegression().fit(rows, labels)
+        weights, intercept = model.coef_[0], float(model.intercept_[0])
+        return lambda x: sigmoid(x @ weights + intercept) - LIMIT
+    if kind == "mlp":
+        network = MLPClassifier((10, 10), max_iter=2000, random_state=seed)
+        model, dtype = make_pipeline(StandardScaler(), network), np.float64
+    else:
+        model, dtype = (
+            RandomForestClassifier(100, random_state=seed, min_samples_leaf=5),
+            np.float32,
+        )
+    model.fit(rows.astype(dtype), labels)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    data = to_bytes(export_onnx(model, rows.shape[1], name="recourse"))
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda x: session.run(None, {name: x.astype(dtype)})[0][:, 1].astype(float) - LIMIT
+
+
+# --- what is believed -----------------------------------------------------------------------
+
+Belief = Callable[[Array, tuple[int, ...], Array], Array]
+"""Factual, columns and values ``(n, k)`` to a margin for each action: at least 0 is accepted."""
+
+
+def believed_truth(truth: Truth, noise: Array, margin: Margin) -> Belief:
+    """The true model with the individual's true noise."""
+
+    def belief(factual: Array, columns: tuple[int, ...], values: Array) -> Array:
+        actions = {j: values[:, i] for i, j in enumerate(columns)}
+        return margin(truth.carry_out(np.repeat(noise[None], len(values), axis=0), actions))
+
+    return belief
+
+
+def believed_mean(model: CausalModel, margin: Margin) -> Belief:
+    """A learned model, taken at its word."""
+    return lambda factual, columns, values: margin(model.counterfactual(factual, columns, values))
+
+
+def believed_bound(model: CausalModel, margin: Margin, gamma: float, k: int, seed: int) -> Belief:
+    """A learned model's lower confidence bound."""
+    members = draw_members(model, np.random.default_rng(seed), k)
+    return lambda factual, columns, values: (
+        certainty(members, factual, columns, values, margin, gamma).lower
+    )
+
+
+def independent(truth: Truth) -> CausalModel:
+    """Nothing acts on anything: the non-causal nearest counterfactual."""
+    d = len(truth.names)
+    return CausalModel(truth.names, Graph(((),) * d), (None,) * d)
+
+
+def learned(truth: Truth, rows: Array, rng: np.random.Generator) -> CausalModel:
+    mechanisms: list[Mechanism | None] = []
+    for j, causes in enumerate(truth.parents):
+        if not causes:
+            mechanisms.append(None)
+            continue
+        found = learn(rows[:, list(causes)], rows[:, j], [False] * len(causes), rng)
+        mechanisms.append(found.mechanism)
+    return CausalModel(truth.names, Graph(truth.parents), tuple(mechanisms))
+
+
+# --- the search -----------------------------------------------------------------------------
+
+
+RADII = np.geomspace(0.01, 1.5, 30)
+"""Of the first look, in ranges."""
+RAYS = 40
+ROUNDS, NEAR_RAYS, STEPS = 8, 16, 8
+FINALISTS, WITHIN = 4, 1.4
+"""Lever sets that are looked at closely: at most so many, none dearer than so many times the
+cheapest."""
+
+
+@dataclass(frozen=True)
+class Found:
+    columns: tuple[int, ...]
+    values: Array
+    cost: float
+    direction: Array
+
+
+class Search:
+    """Nearest accepted action over all lever sets: rays from the factual, then finer rays."""
+
+    def __init__(self, truth: Truth, lower: Array, upper: Array, rng: np.random.Generator) -> None:
+        levers = truth.actionable
+        self._sets = [s for k in range(1, len(levers) + 1) for s in combinations(levers, k)]
+        self._lower, self._upper, self._rng = lower, upper, rng
+
+    def coarse(self, factual: Array, belief: Belief) -> list[Found]:
+        """The nearest accepted action of the lever sets in question, nearest first."""
+        found = []
+        for columns in self._sets:
+            k = len(columns)
+            directions = np.array([[1.0], [-1.0]]) if k == 1 else self._rays(RAYS * (k - 1), k)
+            found += self._nearest(factual, belief, columns, directions, RADII)
+        found.sort(key=lambda f: f.cost)
+        return [f for f in found if f.cost <= WITHIN * found[0].cost][:FINALISTS]
+
+    def refine(self, factual: Array, belief: Belief, start: Found) -> Found | None:
+        """Shorter accepted actions about ``start``, which need not be accepted itself."""
+        out = start.cost * np.linspace(0.8, 2.0, 49)
+        accepted = self._nearest(factual, belief, start.columns, start.direction[None], out)
+        if not accepted:
+            return None
+        (best,), k = accepted, len(start.columns)
+        for step in range(ROUNDS if k > 1 else 0):
+            near = best.direction + 0.5 * 0.6**step * self._rng.normal(size=(NEAR_RAYS, k))
+            near /= np.linalg.norm(near, axis=1, keepdims=True)
+            radii = best.cost * np.linspace(1.0 - 0.2 * 0.7**step, 0.999, STEPS)
+            best = min([best, *self._nearest(factual, belief, best.columns, near, radii)],
+                       key=lambda f: f.cost)  # fmt: skip
+        closer = best.cost * np.linspace(0.96, 1.0, 41)
+        return (
+            self._nearest(factual, belief, best.columns, best.direction[None], closer) or [best]
+        )[0]
+
+    def _rays(self, n: int, k: int) -> Array:
+        drawn = self._rng.normal(size=(n, k))
+        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+    def _nearest(
+        self,
+        factual: Array,
+        belief: Belief,
+        columns: tuple[int, ...],
+        directions: Array,
+        radii: Array,
+    ) -> list[Found]:
+        """The nearest accepted action on these rays; none where none is accepted."""
+        at = list(columns)
+        ranges = (self._upper - self._lower)[at]
+        steps = directions[:, None, :] * radii[None, :, None] * ranges
+        values = (factual[at] + steps).reshape(-1, len(at))
+        inside = ((values >= self._lower[at]) & (values <= self._upper[at])).all(axis=1)
+        if not inside.any():
+            return []
+        accepted = np.zeros(len(values), dtype=bool)
+        accepted[inside] = belief(factual, columns, values[inside]) >= 0.0
+        accepted = accepted.reshape(len(directions), len(radii))
+        hits = np.where(accepted.any(axis=1), accepted.argmax(axis=1), len(radii))
+        ray = int(hits.argmin())
+        if hits[ray] == len(radii):
+            return []
+        place = ray * len(radii) + int(hits[ray])
+        return [Found(columns, values[place], float(radii[hits[ray]]), directions[ray])]
+
+
+def cheapest(search: Search, factual: Array, coarse: Belief, fine: Belief) -> Found | None:
+    """The cheapest action that ``fine`` accepts, looked for where ``coarse`` accepts some."""
+    refined = [search.refine(factual, fine, f) for f in search.coarse(factual, coarse)]
+    return min((f for f in refined if f), key=lambda f: f.cost, default=None)
+
+
+def settle(search: Search, factual: Array, belief: Belief, found: Found | None) -> Found | None:
+    """``found``, pushed outwards until a closer look accepts it."""
+    if found is None:
+        return None
+    radii = found.cost * np.linspace(1.0, 1.3, 121)
+    nearest = search._nearest(factual, belief, found.columns, found.direction[None], radii)
+    return nearest[0] if nearest else None
+
+
+# --- one seed -------------------------------------------------------------------------------
+
+
+@dataclass
+class Line:
+    """One line of the table, over all individuals of all seeds."""
+
+    asked: int = 0
+    answered: int = 0
+    valid: int = 0
+    cost: float = 0.0
+    ratio: float = 0.0
+    """Sum of cost by true optimum over the answers."""
+    optimum: float = 0.0
+    """Sum of the true optimum over the answers."""
+
+    def add(self, found: Found | None, valid: bool, optimum: float) -> None:
+        self.asked += 1
+        if found is None:
+            return
+        self.answered += 1
+        self.valid += valid
+        self.cost += found.cost
+        self.optimum += optimum
+        self.ratio += found.cost / optimum
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one seed drew."""
+
+    margin: Margin
+    rows: Array
+    model: CausalModel
+    people: Array
+    noise: Array
+
+
+def scene(truth: Truth, kind: str, seed: int, people: int) -> Scene:
+    rng = np.random.default_rng([seed, 7])
+    pool, _ = truth.sample(rng, 20_000)
+    labels = rng.random(len(pool)) < truth.probability(pool)
+    chosen = np.concatenate([np.flatnonzero(labels == y)[: ROWS // 2] for y in (False, True)])
+    rows = pool[chosen]
+    margin = train(kind, rows, labels[chosen], seed)
+    candidates, noise = truth.sample(rng, 5000)
+    eligible = np.flatnonzero(margin(candidates) <= ELIGIBLE - LIMIT)[:people]
+    return Scene(margin, rows, learned(truth, rows, rng), candidates[eligible], noise[eligible])
+
+
+def run(
+    truth: Truth, kind: str, seed: int, people: int, gammas: Sequence[float]
+) -> dict[str, Line]:
+    s = scene(truth, kind, seed, people)
+    lower, upper = s.rows.min(axis=0), s.rows.max(axis=0)
+    lines: dict[str, Line] = {}
+    bounds = {
+        g: [believed_bound(s.model, s.margin, g, k, seed) for k in (MEMBERS, FINAL_MEMBERS)]
+        for g in gammas
+    }
+    mean, alone = believed_mean(s.model, s.margin), believed_mean(independent(truth), s.margin)
+    for i, (factual, noise) in enumerate(zip(s.people, s.noise, strict=True)):
+        true = believed_truth(truth, noise, s.margin)
+        search = Search(truth, lower, upper, np.random.default_rng([seed, i]))
+        answers = {
+            "independent": cheapest(search, factual, alone, alone),
+            "point": cheapest(search, factual, mean, mean),
+        }
+        for g, (fine, final) in bounds.items():
+            found = cheapest(search, factual, mean, fine)
+            answers[f"bound {g}"] = settle(search, factual, final, found)
+        best = cheapest(search, factual, true, true)
+        valid = {
+            name: found is not None
+            and bool(true(factual, found.columns, found.values[None])[0] >= 0.0)
+            for name, found in answers.items()
+        }
+        # Whatever turned out valid is no cheaper than the optimum.
+        costs = [f.cost for n, f in answers.items() if f and valid[n]]
+        optimum = min([*costs, best.cost if best else np.inf])
+        if not np.isfinite(optimum):
+            continue
+        for name, found in answers.items():
+            lines.setdefault(name, Line()).add(found, valid[name], optimum)
+        lines.setdefault("truth", Line()).add(best, True, optimum)
+    return lines
+
+
+def _merged(parts: Sequence[dict[str, Line]]) -> dict[str, Line]:
+    total: dict[str, Line] = {}
+    for part in parts:
+        for name, line in part.items():
+            now = asdict(total.get(name, Line()))
+            total[name] = Line(**{key: now[key] + value for key, value in asdict(line).items()})
+    return total
+
+
+def table(name: str, lines: dict[str, Line]) -> Iterator[str]:
+    for key, line in lines.items():
+        n = max(line.answered, 1)
+        yield (
+            f"{name:18s} {key:12s} asked {line.asked:5d} answered {line.answered:5d} "
+            f"valid {100 * line.valid / n:6.2f} % cost {100 * line.cost / n:6.2f} % "
+            f"cost/optimum {line.cost / max(line.optimum, 1e-12):6.4f} "
+            f"mean ratio {line.ratio / n:6.4f}"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--people", type=int, default=100)
+    parser.add_argument("--only", default="", help="settings by name, e.g. anm/lr,loan/rf")
+    parser.add_argument("--gammas", default="", help="instead of each setting's own")
+    parser.add_argument("--out", type=Path, default=None, help="JSON with every sum")
+    arguments = parser.parse_args()
+    results = {}
+    for truth, kind in SETTINGS:
+        name = f"{truth.name}/{kind}"
+        if arguments.only and name not in arguments.only.split(","):
+            continue
+        began = time.perf_counter()
+        gammas = (
+            [float(g) for g in arguments.gammas.split(",")] if arguments.gammas else [truth.gamma]
+        )
+        parts = [
+            run(truth, kind, seed, arguments.people, gammas) for seed in range(arguments.seeds)
+        ]
+        lines = _merged(parts)
+        print(*table(name, lines), f"({time.perf_counter() - began:.0f} s)", sep="\n", flush=True)
+        results[name] = {key: asdict(line) for key, line in lines.items()}
+        if arguments.out:
+            arguments.out.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""How sure it is that an action flips the decision: under this graph, and were it not quite so.
+
+Every function takes a batch of actions on one factual and asks the deployed model once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.causal.errors import NoMechanism
+from explainers.causal.function import Array, Members, always
+from explainers.causal.mechanism import Mechanism
+from explainers.causal.members import CausalMembers
+from explainers.causal.model import CausalModel
+from models.predictor import Row, Rows
+
+Flags = npt.NDArray[np.bool_]
+
+Margin = Callable[[Rows], Array]
+"""Rows ``(n, d)`` to how far each is inside the target, ``(n,)``: at least 0 where it is met.
+For a probability that must fall: ``threshold - score``. One call of the deployed model."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certainty:
+    """Of each action, what plausible mechanisms say of its margin; each array ``(n,)``."""
+
+    mean: Array
+    sd: Array
+    """0 where nothing moves but what is set."""
+    lower: Array
+    """``mean - gamma * sd``: an action is answered with where this is at least 0. -inf where
+    some member leaves the domain of a mechanism."""
+    chance: Array
+    """Share of members by which the target is met: *under this model*. All members share the
+    data and the graph, so it is too sure of itself."""
+    gamma: float
+
+    @property
+    def holds(self) -> Flags:
+        """Which actions the lower bound accepts."""
+        return np.asarray(self.lower >= 0.0)
+
+
+def certainty(
+    members: CausalMembers,
+    factual: Row,
+    columns: Sequence[int],
+    values: Array,
+    margin: Margin,
+    gamma: float,
+) -> Certainty:
+    """The lower confidence bound of each action's margin, ``values`` ``(n, k)``.
+
+    A point estimate sits on the boundary, where any error of a mechanism loses the answer; the
+    bound keeps ``gamma`` standard deviations away from it (Karimi et al. 2020, eq. 8).
+    """
+    if not members.model.graph.affected(columns):
+        alone = _margins(members.model.counterfactual(factual, columns, values), factual, margin)
+        return Certainty(alone, np.zeros(len(alone)), alone, (alone >= 0).astype(float), gamma)
+    rows = members.counterfactual(factual, columns, values)
+    k, n, d = rows.shape
+    found = _margins(rows.reshape(k * n, d), factual, margin).reshape(k, n)
+    finite = np.isfinite(found).all(axis=0)
+    sure = np.where(finite, found, 0.0)
+    mean, sd = sure.mean(axis=0), sure.std(axis=0, ddof=1 if k > 1 else 0)
+    return Certainty(
+        np.where(finite, mean, -np.inf),
+        sd,
+        np.where(finite, mean - gamma * sd, -np.inf),
+        np.asarray((found >= 0.0).mean(axis=0)),
+        gamma,
+    )
+
+
+def sensor_survival(
+    model: CausalModel,
+    rng: np.random.Generator,
+    factual: Row,
+    columns: Sequence[int],
+    values: Array,
+    margin: Margin,
+    sd: Array,
+    n_draws: int = 200,
+) -> Array:
+    """Share of draws of the sensors' errors in which each action still flips, ``(n,)``.
+
+    ``sd`` ``(d,)`` is the standard deviation of each reading's error, 0 for none (categories).
+    The machine's true state is the reading less its error; the same values are set on it.
+    """
+    n = len(values)
+    states = factual + sd * rng.standard_normal((n_draws, len(factual)))
+    before = np.repeat(states, n, axis=0)
+    rows = model.counterfactual(before, columns, np.tile(values, (n_draws, 1)))
+    met = _margins(rows, factual, margin) >= 0.0
+    return np.asarray(met.reshape(n_draws, n).mean(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class Extrapolation:
+    """Whether effects rest on mechanisms beyond where they were seen at work."""
+
+    columns: tuple[int, ...]
+    """What follows from the action and has a fitted mechanism."""
+    ratio: Array
+    """``(n, len(columns))``: distance of the causes from those seen, by what held-out rows had;
+    above 1 is extrapolation. See :class:`~explainers.causal.support.Support`."""
+    unknown: tuple[int, ...]
+    """What follows by a declared mechanism: of that no one can tell."""
+
+    @property
+    def outside(self) -> Flags:
+        """Which actions extrapolate anywhere, ``(n,)``."""
+        return np.asarray((self.ratio > 1.0).any(axis=1))
+
+
+def extrapolation(model: CausalModel, columns: Sequence[int], rows: Rows) -> Extrapolation:
+    """Of counterfactual ``rows``, ``(n, d)``, after an action on ``columns``."""
+    moved = model.graph.affected(columns)
+    ratios, known, unknown = [], [], []
+    for j in moved:
+        mechanism = model.mechanisms[j]
+        support = None if mechanism is None else mechanism.support
+        if support is None:
+            unknown.append(j)
+            continue
+        known.append(j)
+        causes = rows[:, model.graph.parents[j]]
+        ratios.append(support.distance(causes) / max(support.limit, np.finfo(float).tiny))
+    table = np.stack(ratios, axis=1) if ratios else np.empty((len(rows), 0))
+    return Extrapolation(tuple(known), table, tuple(unknown))
+
+
+# --- hidden common causes -----------------------------------------------------------------
+
+RHO = np.round(np.concatenate([-np.arange(99, 0, -1), np.arange(100)]) / 100, 2)
+"""Correlations that are tried, -0.99 to 0.99."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tipping:
+    """How strong a hidden common cause of two nodes must be to undo an answer."""
+
+    cause: int
+    effect: int
+    rho: Array
+    """``(n,)``: of the correlations of the two noises at which the action no longer flips, the
+    one nearest to 0, in hundredths; NaN where none up to 0.99 does."""
+
+
+def tipping(
+    model: CausalModel,
+    factual: Row,
+    columns: Sequence[int],
+    values: Array,
+    margin: Margin,
+    cause: int,
+    effect: int,
+) -> Tipping:
+    """Were the noises of ``cause`` and ``effect``, an edge, correlated by rho, the fitted slope
+    would hold ``rho / sqrt(1 - rho**2) * s_effect / s_cause`` that is no effect (``s``: standard
+    deviation of the fitted noise): exact for linear mechanisms where the causes of ``cause``
+    are causes of ``effect`` too, an upper limit where they are not. The slope is tilted back by
+    as much, for every rho at once.
+
+    Raises
+    ------
+    NoMechanism
+        If there is no such edge, or nothing is known of the noise of either.
+    """
+    n, tilts = len(values), RHO / np.sqrt(1.0 - RHO**2)
+    slopes = tilts * _noise_sd(model, effect, factual) / _noise_sd(model, cause, factual)
+    mechanism = model.mechanisms[effect]
+    if cause not in model.graph.parents[effect] or mechanism is None:
+        raise NoMechanism(model.names[effect], f"does not follow from {model.names[cause]}")
+    place = model.graph.parents[effect].index(cause)
+    tilted = _Tilted(mechanism, place, float(factual[cause]), np.repeat(slopes, n))
+    mechanisms = list(model.mechanisms)
+    mechanisms[effect] = replace(mechanism, location=tilted)
+    other = replace(model, mechanisms=tuple(mechanisms))
+    rows = other.counterfactual(factual, columns, np.tile(values, (len(RHO), 1)))
+    lost = (_margins(rows, factual, margin) < 0.0).reshape(len(RHO), n)
+    strength = np.where(lost, np.abs(RHO)[:, None], np.inf)
+    nearest = RHO[strength.argmin(axis=0)]
+    return Tipping(cause, effect, np.where(lost.any(axis=0), nearest, np.nan))
+
+
+@dataclass(frozen=True, eq=False)
+class _Tilted:
+    """A location less ``slope`` times how far one parent is from where it was."""
+
+    mechanism: Mechanism
+    place: int
+    anchor: float
+    slope: Array
+
+    @property
+    def n_parents(self) -> int:
+        return self.mechanism.location.n_parents
+
+    def __call__(self, parents: Array) -> Array:
+        spurious = self.slope * (parents[:, self.place] - self.anchor)
+        return np.asarray(self.mechanism.location(parents) - spurious)
+
+    def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
+        low, high = self.mechanism.location.bounds(lower, upper)
+        ends = [self.slope * (x[:, self.place] - self.anchor) for x in (lower, upper)]
+        return low - np.maximum(*ends), high - np.minimum(*ends)
+
+    def members(self, rng: np.random.Generator, k: int) -> Members:
+        return always(self)
+
+
+def _noise_sd(model: CausalModel, j: int, factual: Row) -> float:
+    """Standard deviation of a node's noise, in its own unit, at the factual."""
+    mechanism = model.mechanisms[j]
+    root = model.roots[j] if model.roots else None
+    known = root if mechanism is None else mechanism.noise
+    if known is None or known.sd <= 0.0:
+        raise NoMechanism(model.names[j], "has no noise whose spread is known")
+    if mechanism is None:
+        return known.sd
+    return known.sd * float(mechanism.scale(factual[None, model.graph.parents[j]])[0])
+
+
+def _margins(rows: Rows, factual: Row, margin: Margin) -> Array:
+    """Margin of each row; -inf where a mechanism has no value (a missing *reading* stays)."""
+    lost = (np.isnan(rows) & ~np.isnan(factual)).any(axis=1) | np.isinf(rows).any(axis=1)
+    found = np.full(len(rows), -np.inf)
+    if not lost.all():
+        found[~lost] = margin(rows[~lost])
+    return found

@@ -1,0 +1,132 @@
+"""Does a declared graph agree with the rows? Which edges are missing, idle, or the wrong way.
+
+A graph says: given its parents, a node tells nothing more of what does not follow from it
+(local Markov condition). Each such statement is tested; so is each edge, given the effect's
+other parents. Many tests fail by chance and all fail with enough rows, so p-values are corrected
+(Holm) and an effect size must be passed, and the count of broken statements is held against
+graphs with the nodes' names shuffled (Eulig et al. 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.causal.function import Array
+from explainers.causal.graph import Graph
+from explainers.causal.independence import Dependence, Residuals, conditional, holm
+
+ALPHA = 0.05
+GATE = 0.1
+"""Least effect (a correlation of residuals) that counts as a broken statement."""
+IDLE = 0.05
+"""Effect below which an edge is idle."""
+PERMUTATIONS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One pair of columns about which graph and rows disagree."""
+
+    a: int
+    b: int
+    effect: float
+    p: float
+    """Corrected for all tests of its kind."""
+
+
+@dataclass(frozen=True)
+class Falsification:
+    """What the rows say of a graph."""
+
+    missing: tuple[Finding, ...]
+    """Not joined, yet dependent given the parents of ``b``: strongest first."""
+    superfluous: tuple[Finding, ...]
+    """Edges ``a -> b`` of which nothing is seen once the other parents of ``b`` are known."""
+    broken: float
+    """Share of the graph's independence statements that do not hold; 0 where it makes none."""
+    statements: int
+    shuffled: tuple[float, ...]
+    """The same share for graphs with shuffled names."""
+
+    @property
+    def p(self) -> float:
+        """Share of shuffled graphs that fit as well: above 0.05, the graph is no better than
+        chance."""
+        as_good = sum(share <= self.broken for share in self.shuffled)
+        return (1 + as_good) / (1 + len(self.shuffled))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing was found against the graph."""
+        return not self.missing and not self.superfluous
+
+
+def falsify(
+    graph: Graph,
+    rows: Array,
+    nominal: Sequence[bool],
+    rng: np.random.Generator,
+    n_permutations: int = PERMUTATIONS,
+) -> Falsification:
+    """Test ``graph`` on ``rows`` ``(n, d)``, all finite; ``nominal`` names unordered columns."""
+    residuals = Residuals(rows, nominal)
+    missing = _broken(graph, residuals)
+    superfluous = _idle(graph, residuals)
+    shuffled = [_renamed(graph, rng.permutation(len(graph))) for _ in range(n_permutations)]
+    statements = len(_statements(graph))
+    return Falsification(
+        tuple(missing),
+        tuple(superfluous),
+        len(missing) / statements if statements else 0.0,
+        statements,
+        tuple(_share(other, residuals) for other in shuffled),
+    )
+
+
+def _statements(graph: Graph) -> list[tuple[int, int]]:
+    """``(i, j)``: ``j`` is independent of ``i`` given the parents of ``j``; each pair once, with
+    the later node as ``j``."""
+    place = {j: k for k, j in enumerate(graph.order)}
+    return [
+        (i, j)
+        for j in graph.order
+        for i in graph.order
+        if place[i] < place[j] and i not in graph.parents[j]
+    ]
+
+
+def _broken(graph: Graph, residuals: Residuals) -> list[Finding]:
+    pairs = _statements(graph)
+    tests = [conditional(residuals, i, j, frozenset(graph.parents[j])) for i, j in pairs]
+    found = _corrected(pairs, tests)
+    return sorted((f for f in found if f.p < ALPHA and f.effect >= GATE), key=lambda f: -f.effect)
+
+
+def _idle(graph: Graph, residuals: Residuals) -> list[Finding]:
+    tests = [
+        conditional(residuals, i, j, frozenset(graph.parents[j]) - {i}) for i, j in graph.edges
+    ]
+    found = _corrected(graph.edges, tests)
+    return [f for f in found if f.p >= ALPHA or f.effect < IDLE]
+
+
+def _corrected(pairs: Sequence[tuple[int, int]], tests: Sequence[Dependence]) -> list[Finding]:
+    corrected = holm([t.p for t in tests])
+    return [
+        Finding(a, b, test.effect, p)
+        for (a, b), test, p in zip(pairs, tests, corrected, strict=True)
+    ]
+
+
+def _share(graph: Graph, residuals: Residuals) -> float:
+    statements = len(_statements(graph))
+    return len(_broken(graph, residuals)) / statements if statements else 0.0
+
+
+def _renamed(graph: Graph, names: npt.NDArray[np.signedinteger[Any]]) -> Graph:
+    return Graph.of(len(graph), [(int(names[i]), int(names[j])) for i, j in graph.edges])

@@ -1,0 +1,131 @@
+"""Tests of independence, each with an effect size: with enough rows everything is significant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.causal.candidates import quick_candidate, standardised
+from explainers.causal.function import Array
+from explainers.causal.regression import fit_location
+
+_MOST_ROWS = 1000
+"""Rows of a distance matrix; of more, some are drawn."""
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How strongly two things hang together, 0 to 1, and how likely chance does as much."""
+
+    effect: float
+    p: float
+
+
+def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Dependence:
+    """Of ``a`` ``(n, p)`` and ``b`` ``(n, q)``: 0 where they are independent, of whatever shape
+    the dependence is. Bias-corrected (Székely and Rizzo 2013); p by the chi-square test of Shen,
+    Panda and Vogelstein 2022, which never rejects more often than it says."""
+    if len(a) > _MOST_ROWS:
+        drawn = rng.choice(len(a), size=_MOST_ROWS, replace=False)
+        a, b = a[drawn], b[drawn]
+    x, y = _centred(a), _centred(b)
+    size = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
+    if size == 0.0:
+        return Dependence(0.0, 1.0)
+    found = float((x * y).sum()) / size
+    p = math.erfc(math.sqrt(max(len(a) * found + 1.0, 0.0) / 2.0))
+    return Dependence(math.sqrt(max(found, 0.0)), p)
+
+
+def noise_dependence(noise: Array, causes: Array, rng: np.random.Generator) -> Dependence:
+    """Of noise ``(n,)`` on causes ``(n, p)``: of itself and of its size, for a spread that
+    changes with the causes hardly shows in the noise alone; p corrected for the two tests."""
+    size = np.abs(noise - np.median(noise))
+    both = [distance_correlation(u[:, None], causes, rng) for u in (noise, size)]
+    strongest = max(both, key=lambda d: d.effect)
+    return Dependence(strongest.effect, min(1.0, 2.0 * min(d.p for d in both)))
+
+
+def _centred(a: Array) -> Array:
+    """Distances between rows of standardised columns, U-centred."""
+    spread = a.std(axis=0)
+    z = (a - a.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    squares = (z * z).sum(axis=1)
+    d = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * z @ z.T, 0.0))
+    n = len(d)
+    rows = d.sum(axis=1) / (n - 2)
+    centred = d - rows[:, None] - rows + d.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(centred, 0.0)
+    return np.asarray(centred)
+
+
+class Residuals:
+    """What each column leaves unexplained by sets of others, kept once computed."""
+
+    def __init__(self, rows: Array, nominal: Sequence[bool]) -> None:
+        self._rows = rows
+        self._nominal = nominal
+        self._known: dict[tuple[int, frozenset[int]], Array] = {}
+
+    def of(self, column: int, given: frozenset[int]) -> Array:
+        """``(n, c)``: standardised residuals, one for a number, one a category but the commonest
+        for a nominal column."""
+        key = column, given
+        if key not in self._known:
+            self._known[key] = self._regressed(column, sorted(given))
+        return self._known[key]
+
+    def _regressed(self, column: int, given: list[int]) -> Array:
+        coded = standardised(self._rows[:, [column]], [self._nominal[column]])
+        targets = coded(self._rows[:, [column]])
+        if given:
+            causes = self._rows[:, given]
+            coordinates = standardised(causes, [self._nominal[i] for i in given])
+            candidate = quick_candidate(coordinates, coordinates(causes))
+            features = candidate.expansion(causes)
+            fitted = [fit_location(features, t - t.mean(), candidate.groups) for t in targets.T]
+            means = [t.mean() + features @ f.mean for t, f in zip(targets.T, fitted, strict=True)]
+            targets = targets - np.stack(means, axis=1)
+        centred = targets - targets.mean(axis=0)
+        spread = centred.std(axis=0)
+        return np.asarray(centred / np.where(spread > 1e-9, spread, np.inf))
+
+
+def conditional(residuals: Residuals, a: int, b: int, given: frozenset[int]) -> Dependence:
+    """Whether columns ``a`` and ``b`` still hang together once ``given`` is known.
+
+    The generalised covariance measure (Shah and Peters 2020) of the residuals, and of each with
+    the other's square, so that a bend is seen too; p corrected for the number of those tests.
+    """
+    found: list[Dependence] = []
+    for x in residuals.of(a, given).T:
+        for y in residuals.of(b, given).T:
+            for u, v in ((x, y), (x**2 - 1.0, y), (x, y**2 - 1.0)):
+                found.append(_covariance(u, v))
+    strongest = max(found, key=lambda d: d.effect * (d.p < 0.05))
+    return Dependence(strongest.effect, min(1.0, len(found) * min(d.p for d in found)))
+
+
+def _covariance(u: Array, v: Array) -> Dependence:
+    products = u * v
+    sd = float(products.std())
+    size = math.sqrt(float((u * u).mean()) * float((v * v).mean()))
+    if sd == 0.0 or size == 0.0:
+        return Dependence(0.0, 1.0)
+    statistic = math.sqrt(len(products)) * float(products.mean()) / sd
+    return Dependence(
+        min(abs(float(products.mean())) / size, 1.0), math.erfc(abs(statistic) / math.sqrt(2.0))
+    )
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """p-values corrected for their number (Holm 1979)."""
+    order = sorted(range(len(p)), key=p.__getitem__)
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
+        corrected[i] = largest
+    return corrected
