@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from explainers.causal.build import LoadGraph, build_model
 from explainers.causal.function import Array
-from explainers.causal.learning import KINDS, learn, noise_sample, quantiles
+from explainers.causal.learning import KINDS, learn, quantiles
 from explainers.causal.mechanism import Noise, NoiseForm
 from explainers.causal.model import CausalModel
 from explainers.causal.spec import CausalSpec, MechanismSpec
@@ -133,7 +134,7 @@ class _Fitter:
         parents, values = self._complete(name)
         noise = noise_of(parents, values)
         noise = noise[np.isfinite(noise)]
-        sd = noise_sample(noise, float(noise.std())).sd
+        sd = float(noise.std())
         self.mechanisms[name] = replace(given, sd=sd)
         self.nodes.append(FittedNode(name, given.kind, given.noise, len(noise), sd))
 
@@ -147,7 +148,14 @@ class _Fitter:
         return self._rows[there][:, causes], self._rows[there, j]
 
     def _keep(self, name: str, mechanism: MechanismSpec, data: bytes) -> None:
-        path = f"mechanisms/{name}.json"
+        path = f"mechanisms/{self._file_name(name)}.json"
         digest = hashlib.sha256(data).hexdigest()
         self.files[path] = data
         self.mechanisms[name] = replace(mechanism, file=path, sha256=digest)
+
+    def _file_name(self, name: str) -> str:
+        """``name`` where a file may be called so; otherwise its column and what is left of it."""
+        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            return name
+        left = re.sub(r"[^A-Za-z0-9_-]", "_", name)
+        return f"{self._spec.schema.index(name)}.{left}"

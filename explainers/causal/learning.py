@@ -27,6 +27,8 @@ KINDS = ("linear", "polynomial", "basis")
 FOLDS = 5
 MOST_ROWS = 20_000
 """Rows that one mechanism is fitted to; of more, some are drawn."""
+LEAST_GAIN = 0.01
+"""Nats a row: with many rows less is beyond chance and means nothing."""
 SAMPLE = 400
 """Values of the noise that are kept."""
 
@@ -55,8 +57,8 @@ def learn(
     ``nominal`` tells which parents are unordered categories. The likeliest kind is kept even
     where a simpler one is as likely but for chance: a shape that is too simple is wrong without
     knowing it, one that is too rich says in its posterior what it does not know. Noise that
-    scales must be likelier than noise that does not by two standard errors: it changes what
-    happens to the noise when causes move.
+    scales must be likelier than noise that does not, beyond chance and by :data:`LEAST_GAIN`: it
+    changes what happens to the noise when causes move.
     """
     if len(values) > MOST_ROWS:
         drawn = rng.choice(len(values), size=MOST_ROWS, replace=False)
@@ -105,7 +107,7 @@ def _supported(
 
 def _surely_less(density: Array, best: Array) -> bool:
     gap = best - density
-    return bool(gap.mean() > 2.0 * gap.std() / np.sqrt(len(gap)))
+    return bool(gap.mean() > max(LEAST_GAIN, 2.0 * gap.std() / np.sqrt(len(gap))))
 
 
 def _held_out(

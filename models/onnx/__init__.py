@@ -1,5 +1,5 @@
 """ONNX graphs: read, cut down to the score, and run. The only door to ONNX Runtime."""
 
-from models.onnx.predictor import OnnxPredictor, load_plausibility, load_predictor
+from models.onnx.predictor import OnnxPredictor, load_plausibility, load_predictor, load_regressor
 
-__all__ = ["OnnxPredictor", "load_plausibility", "load_predictor"]
+__all__ = ["OnnxPredictor", "load_plausibility", "load_predictor", "load_regressor"]

@@ -11,14 +11,14 @@ import numpy.typing as npt
 import onnxruntime
 from onnx import ModelProto
 
-from models.encoding import BoundEncoding, Encoding, Tensor
+from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
 from models.errors import GraphError
 from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
 from models.onnx.surgery import class_names, keep_output, remove_zipmaps
 from models.onnx.trial import check_alone, check_probabilities, trial_rows
 from models.predictor import Rows, Scores
-from models.schema import Decision, Schema, Task
+from models.schema import Decision, Feature, Schema, Task
 from models.spec import OutputBinding, Spec
 
 CHUNK = 4096
@@ -132,6 +132,27 @@ def load_plausibility(
     """
     value = Decision(Task.REGRESSION)
     return _load(model_bytes, spec.schema, spec.encoding, value, OutputBinding(), threads, folder)
+
+
+def load_regressor(model_bytes: bytes, schema: Schema, *, threads: int = 1) -> OnnxPredictor:
+    """A graph that takes the features of ``schema``, categories as codes, and yields one number
+    a row: a mechanism of a causal model.
+
+    Raises
+    ------
+    GraphError
+        As :func:`load_predictor`.
+    """
+    encoding = Encoding(tuple(_as_code(feature) for feature in schema.features))
+    value = Decision(Task.REGRESSION)
+    return _load(model_bytes, schema, encoding, value, OutputBinding(), threads, None)
+
+
+def _as_code(feature: Feature) -> FeatureEncoding:
+    names, missing = feature.category_names, feature.may_be_missing
+    if not feature.kind.is_categorical:
+        return FeatureEncoding(feature.name, may_be_missing=missing)
+    return FeatureEncoding.of_categories(feature.name, Form.CODES, names, may_be_missing=missing)
 
 
 def _load(

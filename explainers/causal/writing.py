@@ -1,0 +1,139 @@
+"""A causal spec as the text of ``causal.toml``; reading it again yields the same spec."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from explainers.causal.mechanism import NoiseForm
+from explainers.causal.spec import (
+    CausalSpec,
+    Check,
+    Edge,
+    MechanismSpec,
+    Node,
+    NodeKind,
+    Provenance,
+)
+
+
+def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
+    """The file; ``comment`` stands at its head, a line each."""
+    parts = [
+        [f"# {line}" for line in comment.splitlines()],
+        list(_head(spec)),
+        *(_table(f"nodes.{_key(name)}", _node(node)) for name, node in spec.nodes.items()),
+        *(_table("edges", _edge(edge), repeated=True) for edge in spec.edges),
+        *(
+            _table(
+                "confounders",
+                {"between": list(c.between), "rho": c.rho and list(c.rho), "evidence": c.evidence},
+                repeated=True,
+            )
+            for c in spec.confounders
+        ),
+        *(_table(f"mechanisms.{_key(name)}", _mechanism(m)) for name, m in spec.mechanisms.items()),
+        *_provenance(spec.provenance),
+    ]
+    return ("\n\n".join("\n".join(part) for part in parts if part) + "\n").encode()
+
+
+def _head(spec: CausalSpec) -> Iterator[str]:
+    yield "format = 1"
+    yield from _lines(
+        {
+            "version": spec.version,
+            "title": spec.title,
+            "status": spec.status.value,
+            "accepted_by": spec.accepted_by,
+            "accepted_at": spec.accepted_at,
+        }
+    )
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "kind": "" if node.kind is NodeKind.FEATURE else node.kind.value,
+        "role": node.role.value,
+        "of": node.of,
+        "lag": node.lag or None,
+        "delay": node.delay,
+        "description": node.description,
+    }
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "from": edge.cause,
+        "to": edge.effect,
+        "source": edge.source,
+        "sign": "" if edge.sign == "any" else edge.sign,
+        "evidence": edge.evidence,
+        "delay": edge.delay,
+    }
+
+
+def _mechanism(m: MechanismSpec) -> dict[str, Any]:
+    noise = "" if m.noise is NoiseForm.ADDITIVE else m.noise.value
+    head = {"kind": m.kind, "noise": noise, "sd": m.sd}
+    return {**head, **m.parameters, "file": m.file, "sha256": m.sha256}
+
+
+def _provenance(provenance: Provenance) -> Iterator[list[str]]:
+    given = {f.name: getattr(provenance, f.name) for f in fields(Provenance) if f.name != "checks"}
+    given["rows"] = provenance.rows or None
+    if provenance != Provenance():
+        yield _table("provenance", given)
+    for check in provenance.checks:
+        yield _table("provenance.checks", _check(check), repeated=True)
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {f.name: getattr(check, f.name) for f in fields(Check)}
+
+
+# --- TOML ---------------------------------------------------------------------------------
+
+
+def _table(name: str, values: Mapping[str, Any], *, repeated: bool = False) -> list[str]:
+    return [f"[[{name}]]" if repeated else f"[{name}]", *_lines(values)]
+
+
+def _lines(values: Mapping[str, Any]) -> Iterator[str]:
+    """Every key whose value says something: no None, no empty text or table."""
+    for key, value in values.items():
+        if value is not None and value != "" and value != {}:
+            yield f"{_key(key)} = {_value(value)}"
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else _text(name)
+
+
+def _value(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return _text(value)
+        case int() | float():
+            return repr(value)
+        case Mapping():
+            return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
+        case Sequence():
+            return "[" + ", ".join(_value(item) for item in value) + "]"
+    raise TypeError(f"{type(value).__name__} has no place in causal.toml")
+
+
+def _text(text: str) -> str:
+    escaped = "".join(_ESCAPES.get(c) or (c if c.isprintable() else _code(c)) for c in text)
+    return f'"{escaped}"'
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
+
+
+def _code(character: str) -> str:
+    return f"\\U{ord(character):08x}"

@@ -1,0 +1,38 @@
+"""Mechanisms that are ONNX graphs, opened for the causal layer, which can run none."""
+
+from __future__ import annotations
+
+from explainers.causal.build import LoadGraph
+from explainers.causal.function import Function
+from explainers.causal.regressor import Regressor, Trees
+from models.errors import GraphError
+from models.graph.checking import check_reading
+from models.graph.forms import GraphForm
+from models.graph.reading import read_graph
+from models.graph.refusal import UnreadableGraph
+from models.onnx import OnnxPredictor, load_regressor
+from models.onnx.trial import trial_rows
+from models.schema import Schema
+
+
+def graph_loader(schema: Schema) -> LoadGraph:
+    """How ``explainers.causal.build_model`` opens graphs over the features of ``schema``."""
+
+    def load(data: bytes, parents: tuple[str, ...], must_be_trees: bool) -> Function:
+        causes = Schema(tuple(schema[name] for name in parents))
+        predictor = load_regressor(data, causes)
+        if not must_be_trees:
+            return Regressor(predictor, len(parents))
+        try:
+            return Trees(_form(predictor, causes), len(parents))
+        except (UnreadableGraph, ValueError) as error:
+            raise GraphError(f"is no tree ensemble that can be bounded: {error}") from error
+
+    return load
+
+
+def _form(predictor: OnnxPredictor, schema: Schema) -> GraphForm:
+    """The graph as mathematics, held against ONNX Runtime."""
+    form = read_graph(predictor.model, predictor.encoding, predictor.columns)
+    check_reading(form, predictor, trial_rows(schema))
+    return form

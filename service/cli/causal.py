@@ -1,0 +1,142 @@
+"""``ifonly causal``: fit and test the causal model that lies beside a model."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal.fit import Fitted, fit
+from explainers.causal.spec import Check
+from explainers.causal.validate import validate
+from explainers.causal.writing import write_causal
+from models.predictor import Rows
+from models.repository import DeployedModel, load_folder
+from models.repository.folder import CAUSAL, MECHANISMS
+from models.repository.reference import read_reference
+from models.schema import Kind, Schema
+from service.causal_graphs import graph_loader
+from service.cli.console import Failure, out
+
+app = typer.Typer(help="What acts on what: fit and test the causal model beside a model.")
+
+Folder = Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="CSV with a column a feature, in the order of time. Default: simulated."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed")]
+
+SIMULATED_ROWS = 20_000
+HELD_OUT = 0.3
+"""Share of the rows, the latest, that mechanisms are tested on and not fitted to."""
+
+
+@app.command("fit")
+def fit_command(
+    folder: Folder,
+    data: Data = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            "--graph", help="Take the graph from this file, not the folder's causal.toml."
+        ),
+    ] = None,
+    seed: Seed = 0,
+    today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
+) -> None:
+    """Learn the mechanisms of causal.toml, test them on later rows, write both."""
+    model = load_folder(folder.resolve())
+    spec = _graph(model, graph)
+    rows = _rows(model, data, seed)
+    first = rows[: round(len(rows) * (1 - HELD_OUT))]
+    rng = np.random.default_rng(seed)
+    files, load = model.causal_files, graph_loader(spec.schema)
+    fitted = fit(spec, first, rng, files=files, load_graph=load)
+    found = validate(fitted.model, rows[len(first) :], _nominal(spec.schema), rng)
+    provenance = replace(
+        spec.provenance,
+        data=f"{data.name if data else 'simulated'}: {len(first):,} rows fitted, the "
+        f"{len(rows) - len(first):,} after them tested",
+        data_sha256=hashlib.sha256(np.ascontiguousarray(rows, "<f8").tobytes()).hexdigest(),
+        rows=len(first),
+        fitted_at=today or datetime.date.today().isoformat(),
+        seed=seed,
+        checks=found.checks(spec.schema.names),
+    )
+    _write(folder, fitted, replace(fitted.spec, provenance=provenance))
+    _show_fit(fitted)
+    _show_checks(provenance.checks)
+
+
+@app.command("validate")
+def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
+    """Test the causal model of a folder on rows; nothing is written."""
+    model = load_folder(folder.resolve())
+    spec = _graph(model, None)
+    built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    rows = _rows(model, data, seed)
+    rng = np.random.default_rng(seed)
+    _show_checks(validate(built, rows, _nominal(spec.schema), rng).checks(spec.schema.names))
+
+
+def _graph(model: DeployedModel, given: Path | None) -> CausalSpec:
+    text = model.causal if given is None else given.read_bytes()
+    if text is None:
+        raise Failure(f"{model.name} {model.version} has no {CAUSAL}; name one with --graph")
+    name = f"{model.name}/{model.version}/{CAUSAL}" if given is None else str(given)
+    return parse_causal(text, name, model.spec.schema)
+
+
+def _rows(model: DeployedModel, data: Path | None, seed: int) -> Rows:
+    if data is not None:
+        return read_reference(data.read_bytes(), model.spec.schema, str(data))
+    from models.training.milling import FEATURES
+    from models.training.observed import observed_rows
+
+    if model.spec.schema.names != FEATURES:
+        raise Failure(f"{model.name} is not the simulated machine: give its rows with --data")
+    return observed_rows(SIMULATED_ROWS, seed)
+
+
+def _nominal(schema: Schema) -> list[bool]:
+    return [feature.kind is Kind.NOMINAL for feature in schema.features]
+
+
+def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
+    """Mechanisms first: until causal.toml names them, nobody reads them."""
+    (folder / MECHANISMS).mkdir(exist_ok=True)
+    for name, data in fitted.files.items():
+        (folder / name).write_bytes(data)
+    comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
+    draft = folder / f".{CAUSAL}"
+    draft.write_bytes(write_causal(spec, comment))
+    draft.replace(folder / CAUSAL)
+
+
+def _show_fit(fitted: Fitted) -> None:
+    table = Table("node", "mechanism", "noise", "sd of noise", "rows")
+    for node in fitted.nodes:
+        form = "" if node.noise is None else node.noise.value
+        table.add_row(Text(node.name), node.kind, form, f"{node.sd:.4g}", f"{node.rows:,}")
+    out.print(table)
+
+
+def _show_checks(checks: Sequence[Check]) -> None:
+    table = Table("check", "node", "value", "limit", "passed", "note")
+    for c in checks:
+        shown = ["" if v is None else f"{v:.4g}" for v in (c.value, c.limit)]
+        passed = "yes" if c.passed else "NO"
+        table.add_row(c.check, Text(c.node), *shown, passed, Text(c.note))
+    out.print(table)

@@ -1,0 +1,69 @@
+"""``ifonly causal``: from a graph and a file of rows to a folder that loads."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import models
+from explainers.causal import build_model, parse_causal
+from models.repository import load_folder
+from service.cli import app
+from service.settings import shipped_models
+
+SHIPPED = shipped_models() / "milling-machine" / "1"
+LINE = 'kind = "linear"\ncoefficients = {air_temperature = 1.0}\nintercept = 10\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    copy = tmp_path / "milling-machine" / "1"
+    shutil.copytree(SHIPPED, copy)
+    return copy
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["causal", *arguments], env={"COLUMNS": "200"})
+
+
+def test_fit_writes_what_it_found_and_the_folder_loads(folder):
+    before = load_folder(folder)
+    graph = folder / "graph.toml"
+    text = (Path(models.__file__).parent / "training" / "milling.causal.toml").read_text(
+        encoding="utf-8"
+    )
+    graph.write_text(text + f"\n[mechanisms.process_temperature]\n{LINE}", encoding="utf-8")
+    done = run(
+        "fit", str(folder), "--graph", str(graph), "--data", str(folder / "reference.csv"),
+        "--date", "2026-02-03",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "rotational_speed" in done.output
+    after = load_folder(folder)
+    assert after.causal is not None
+    assert after.causal_sha256 != before.causal_sha256
+    spec = parse_causal(after.causal, "causal.toml", after.spec.schema)
+    assert (spec.provenance.rows, spec.provenance.fitted_at) == (350, "2026-02-03")
+    assert spec.mechanisms["process_temperature"].kind == "linear"
+    assert spec.mechanisms["process_temperature"].sd == pytest.approx(1.0, rel=0.15)
+    assert spec.provenance.checks
+    build_model(spec, after.causal_files)
+
+
+def test_validate_prints_and_writes_nothing(folder):
+    before = (folder / "causal.toml").read_bytes()
+    done = run("validate", str(folder), "--data", str(folder / "reference.csv"))
+    assert done.exit_code == 0, done.output
+    for check in ("held-out fit", "noise independence", "graph", "invertibility", "composition"):
+        assert check in done.output
+    assert (folder / "causal.toml").read_bytes() == before
+
+
+def test_a_folder_without_a_graph_is_told_so(folder):
+    (folder / "causal.toml").unlink()
+    done = run("validate", str(folder))
+    assert done.exit_code == 1
+    assert "has no causal.toml; name one with --graph" in str(done.exception)
