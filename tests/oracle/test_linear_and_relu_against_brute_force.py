@@ -71,7 +71,7 @@ def check_questions(name: str, kinds: Sequence[ConstraintKind], most: int) -> No
 def test_the_claim_is_what_walking_every_row_finds(
     name: str, kinds: Sequence[ConstraintKind]
 ) -> None:
-    check_questions(name, kinds, 3)
+    check_questions(name, kinds, 2)
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ def test_what_cannot_be_reached_comes_with_the_nearest_prediction(name: str) -> 
         nearest = least_score(problem, predictor.score, kept)
         assert answer.best.scores[0] == pytest.approx(nearest, rel=1e-5, abs=1e-5)
         compared += 1
-        if compared == 4:
+        if compared == 2:
             return
     assert compared
 

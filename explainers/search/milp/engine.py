@@ -20,6 +20,7 @@ from explainers.search.milp.levers import Levers, read_levers
 from explainers.search.milp.network import rounding
 from explainers.search.milp.question import Question
 from explainers.search.milp.reading import read_features
+from explainers.search.milp.rules import check_kinds
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
 from models.predictor import Row, Rows, Scores
@@ -186,6 +187,7 @@ class _Search:
 
     def _prove(self) -> None:
         engine, problem = self._engine, self._problem
+        check_kinds(problem.constraints)  # before time is spent on a first answer
         goals, levers = engine.goals(problem), engine.levers(problem)
         first = find_incumbent(problem, lambda rows: engine.excess(goals, rows))
         if first is not None:
@@ -193,9 +195,9 @@ class _Search:
         for budget in engine.ladder.budgets(self._best, levers.most):
             self._deadline.check()
             if self._closed(goals, levers, budget):
-                break
+                return
             self._bound = max(self._bound, budget)
-        self._bound = self._best
+        self._bound = self._best  # nothing is cheaper, at any budget
 
     def _closed(self, goals: Sequence[Goal], levers: Levers, budget: float) -> bool:
         """Look within ``budget``; whether the best row is now the best there is, because one was
@@ -206,15 +208,21 @@ class _Search:
         question.require(goals)
         while True:
             solved = question.solve(self._deadline)
-            self._bound = max(self._bound, min(solved.bound - SAME_COST, budget))
-            is_new = solved.values is None or self._take(question.row(solved.values))
+            settled = solved.values is not None and self._take(question.row(solved.values))
+            self._raise_bound(min(solved.bound, budget))
             if not solved.finished:
                 raise DeadlineReached("the deadline has passed")
-            if solved.values is None:
-                return False
-            if is_new:
-                return True
+            if settled or solved.values is None:
+                return settled
             question.forbid(solved.values)
+
+    def _raise_bound(self, bound: float) -> None:
+        """Nothing costs less than ``bound``, but for the solver's rounding."""
+        if not math.isfinite(bound):
+            return
+        rounding = SAME_COST * max(1.0, abs(bound))
+        is_met = self._best < math.inf and bound >= self._best - 2.0 * rounding
+        self._bound = max(self._bound, self._best if is_met else bound - rounding)
 
     def _take(self, row: Row) -> bool:
         """Whether ``row`` is an answer, by the definitions and by the deployed model, or is none

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from explainers.problem import Problem
 from explainers.search.ladder import Ladder
+from explainers.space import changed
 from models.predictor import Row, Rows
 
 Floats = npt.NDArray[np.float64]
@@ -75,7 +76,8 @@ def _step(problem: Problem, rows: Rows, over: Floats) -> Row | None:
 def _polished(problem: Problem, ladders: Sequence[Ladder], excess: Excess, row: Row) -> Row:
     for _ in range(POLISHES):
         cost = float(problem.cost_of(row[None, :])[0])
-        near = [_between(problem, ladder, row) for ladder in ladders]
+        used = changed(row[None, :], problem.factual)[0]
+        near = [_between(problem, ladder, row) for ladder in ladders if used[ladder.column]]
         rows = _moves(problem, near, row)
         rows = rows[problem.cost_of(rows) < cost]
         cheaper = _cheapest(problem, rows[excess(rows) <= 0.0]) if len(rows) else None
@@ -86,8 +88,7 @@ def _polished(problem: Problem, ladders: Sequence[Ladder], excess: Excess, row: 
 
 
 def _between(problem: Problem, ladder: Ladder, row: Row) -> Ladder:
-    """All values that are cheaper than the row's own, so that steps back are as small as can be;
-    none, if the lever is not used."""
+    """Values that are cheaper than the row's own: steps back, as small as can be."""
     held = problem.cost.of_feature(
         ladder.column, row[[ladder.column]], float(problem.factual[ladder.column])
     )

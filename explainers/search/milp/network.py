@@ -118,15 +118,11 @@ def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit:
     state = Lines(choices.inputs(program), reach.constant, reach.size, choices.levers.deviation)
     lows: list[Floats] = []
     highs: list[Floats] = []
-    for k in range(len(layers)):
-        before = _through(state, *layers[k], unit)
-        low, high = _bounds(reach, layers[: k + 1], lows, highs)
-        size = np.maximum(np.abs(low), np.abs(high))
-        state = Lines(before.weights, before.constant, size, before.error)
-        if k < len(layers) - 1:
-            state = _rectified(program, state, low, high)
+    for k in range(len(layers) - 1):
+        low, high = bounds(reach, layers[: k + 1], lows, highs)
+        state = _rectified(program, _through(state, *layers[k], unit), low, high)
         lows, highs = [*lows, low], [*highs, high]
-    return state
+    return _through(state, *layers[-1], unit)
 
 
 def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
@@ -172,7 +168,7 @@ def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lin
     return Lines(weights, constant, np.maximum(high, 0.0), state.error)
 
 
-def _bounds(
+def bounds(
     reach: Reach, layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats]
 ) -> tuple[Floats, Floats]:
     """Least and greatest value of each line that leaves ``layers``."""

@@ -21,8 +21,8 @@ from models.predictor import Row
 
 Floats = npt.NDArray[np.float64]
 
-SOLVER_DOUBT = 1e-8
-"""Of a goal's row, relative to its size: the solver's tolerance, ten times."""
+SOLVER_DOUBT = 1e-7
+"""Of a goal's row, relative to its size: the rounding of the solver's own arithmetic."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Question:
         affordable = levers.within(budget)
         if affordable is None:
             return None
-        program = Program()
+        program = Program(proving=len(layers) > 1)
         choices = Choices.add(program, problem, affordable)
         add_constraints(program, choices, problem.constraints)
         if budget < math.inf:

@@ -8,7 +8,7 @@ statement is true.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,7 +30,19 @@ from explainers.search.milp.program import Program
 from explainers.search.milp.sums import Sum
 
 
-def add_constraints(program: Program, choices: Choices, constraints: Iterable[Constraint]) -> None:
+def check_kinds(constraints: Sequence[Constraint]) -> None:
+    """Raises
+    ------
+    NotEligible
+        If one of ``constraints`` is of a kind that is no rows.
+    """
+    for constraint in constraints:
+        if not isinstance(constraint, Rule | MaxChanges | LeavesOne | Single):
+            name = type(constraint).__name__
+            raise NotEligible("milp", f"{name} ({constraint.origin.key}) is not in the proof")
+
+
+def add_constraints(program: Program, choices: Choices, constraints: Sequence[Constraint]) -> None:
     """Rows for all of ``constraints``; those on one feature are in its values already.
 
     Raises
@@ -38,6 +50,7 @@ def add_constraints(program: Program, choices: Choices, constraints: Iterable[Co
     NotEligible
         If one is of a kind that is no such rows.
     """
+    check_kinds(constraints)
     for constraint in constraints:
         match constraint:
             case Rule():
@@ -49,11 +62,6 @@ def add_constraints(program: Program, choices: Choices, constraints: Iterable[Co
                 if constraint.levers <= choices.places.keys():
                     stays = [choices.changes(j).negated() for j in sorted(constraint.levers)]
                     _add_row(program, stays, 1.0)
-            case Single():
-                pass
-            case _:
-                name = type(constraint).__name__
-                raise NotEligible("milp", f"{name} ({constraint.origin.key}) is not in the proof")
 
 
 def _add_rule(program: Program, choices: Choices, rule: Rule) -> None:
