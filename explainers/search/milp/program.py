@@ -24,8 +24,8 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     "random_seed": 0,
     "mip_rel_gap": 0.0,
     "mip_abs_gap": 1e-6,
-    # Not tighter: at 1e-9, one optimum in some 200 was cut off by rounding. What a loose row
-    # lets in is proposed, refused and forbidden; what a tight one keeps out is lost.
+    # Not tighter: at 1e-9, without presolve, 1 optimum in 234 was lost (docs/decisions/0032).
+    # What a loose row lets in is proposed, refused and forbidden; what is kept out is lost.
     "mip_feasibility_tolerance": 1e-6,
     "primal_feasibility_tolerance": 1e-7,
     "dual_feasibility_tolerance": 1e-7,
