@@ -91,7 +91,12 @@ def _sqlite(url: sa.URL, file: Path) -> Database:
     for engine, begin, pragmas in (
         (reader, "BEGIN", ("query_only = ON",)),
         # IMMEDIATE: wait for the lock at the start, never find out in the middle.
-        (writer, "BEGIN IMMEDIATE", ("journal_mode = WAL", "synchronous = FULL")),
+        # secure_delete: what is erased is overwritten, not only forgotten.
+        (
+            writer,
+            "BEGIN IMMEDIATE",
+            ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"),
+        ),
     ):
         _configure(engine, begin, (*pragmas, "foreign_keys = ON", "trusted_schema = OFF"))
     return Database(reader, writer)

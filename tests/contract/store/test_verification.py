@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from service.store import archive
-from service.store.chain import Head, Trouble, hash_of, seal
+from service.store.chain import Facts, Head, Kind, Trouble, hash_of, seal
 from service.store.database import Database
 from service.store.erasure import erase, prune
-from service.store.journal import Journal
+from service.store.journal import Draft, Journal, JournalOptions
+from service.store.opened import opened
 from service.store.rows import record_of
 from service.store.tables import payloads, records, writers
 from service.store.verification import Report, verify
@@ -192,6 +193,19 @@ def test_an_erased_payload_leaves_the_chain_whole(
     erasure, _ = archive.get(database, receipt.id)
     assert erasure.facts.about == ids[2]
     assert erasure.facts.detail == {"count": 1, "reason": "asked for by the person"}
+
+
+def test_sqlite_overwrites_what_was_erased(tmp_path: Path) -> None:
+    file = tmp_path / "store.sqlite3"
+    secret = b'"operator":"somebody by name"' * 20
+    with opened(f"sqlite:///{file}", JournalOptions("test")) as store:
+        facts = Facts(kind=Kind.PREDICTION, actor="test")
+        identity = store.journal.append(Draft(facts, secret)).result(30).id
+    assert secret in file.read_bytes()
+    with opened(f"sqlite:///{file}", JournalOptions("test")) as store:
+        store.journal.append(erase(identity, "test", "asked for")).result(30)
+    left = b"".join(f.read_bytes() for f in tmp_path.iterdir())
+    assert b"somebody by name" not in left
 
 
 def test_payloads_that_were_pruned_by_age_leave_the_chain_whole(
