@@ -53,6 +53,10 @@ OCEAN = Environment(
     ),
     least_python=(3, 12),
 )
+DOWHY = Environment(
+    "dowhy", ("dowhy==0.14", "numpy==2.4.6", "scipy==1.15.3", "onnxruntime==1.31.1")
+)
+"""The oracle of the causal layer; no use below, for it searches nothing."""
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,9 @@ class Basis:
         return self.expansion.coordinates.n_parents
 
     def __call__(self, parents: Array) -> Array:
+        if self.affine is not None:
+            intercept, slopes = self.affine
+            return np.asarray(intercept + parents @ slopes)
         return np.asarray(self.shift + self.scale * (self.expansion(parents) @ self.weights))
 
     def sd(self, parents: Array) -> Array:
