@@ -83,10 +83,5 @@ def _audit() -> None:
         sa.Column("salt", sa.LargeBinary, nullable=False),
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("writer", "sequence", name="pk_audit_payloads"),
-        sa.ForeignKeyConstraint(
-            ["writer", "sequence"],
-            ["audit_records.writer", "audit_records.sequence"],
-            name="fk_audit_payloads_audit_records",
-        ),
     )
     op.create_index("ix_audit_payloads_time", "audit_payloads", ["time_us"])
