@@ -28,7 +28,7 @@ FOLDS = 5
 MOST_ROWS = 20_000
 """Rows that one mechanism is fitted to; of more, some are drawn."""
 LEAST_GAIN = 0.01
-"""Nats a row: with many rows less is beyond chance and means nothing."""
+"""Nats a row: less is of no use, even where many rows show it."""
 SAMPLE = 400
 """Values of the noise that are kept."""
 
@@ -54,11 +54,12 @@ def learn(
 ) -> Learned:
     """The mechanism from ``parents``, ``(n, p)``, to ``values``, ``(n,)``; all finite.
 
-    ``nominal`` tells which parents are unordered categories. The likeliest kind is kept even
-    where a simpler one is as likely but for chance: a shape that is too simple is wrong without
-    knowing it, one that is too rich says in its posterior what it does not know. Noise that
-    scales must be likelier than noise that does not, beyond chance and by :data:`LEAST_GAIN`: it
-    changes what happens to the noise when causes move.
+    ``nominal`` tells which parents are unordered categories; ``kinds`` stand from the simplest
+    to the richest. The simplest is kept that is *surely* as likely as the richest, but for
+    :data:`LEAST_GAIN`: a shape that is too simple is wrong without knowing it, one that is too
+    rich says in its posterior what it does not know. Noise
+    that scales must surely be likelier than noise that does not, by as much: it changes what
+    happens to the noise when causes move.
     """
     if len(values) > MOST_ROWS:
         drawn = rng.choice(len(values), size=MOST_ROWS, replace=False)
@@ -71,12 +72,13 @@ def learn(
         for kind in kinds
     }
     means = {key: float(density.mean()) for key, density in densities.items()}
-    form, kind = max(means, key=means.__getitem__)
-    plain = [key for key in means if key[0] is NoiseForm.ADDITIVE]
-    if plain and form is not NoiseForm.ADDITIVE:
-        rival = max(plain, key=means.__getitem__)
-        if not _surely_less(densities[rival], densities[form, kind]):
-            form, kind = rival
+    chosen = {form: _kind_of(kinds, {k: densities[form, k] for k in kinds}) for form in forms}
+    form = max(forms, key=lambda form: means[form, chosen[form]])
+    if NoiseForm.ADDITIVE in chosen and form is not NoiseForm.ADDITIVE:
+        plain = densities[NoiseForm.ADDITIVE, chosen[NoiseForm.ADDITIVE]]
+        least, _ = _gain(plain, densities[form, chosen[form]])
+        form = form if least > LEAST_GAIN else NoiseForm.ADDITIVE
+    kind = chosen[form]
     mechanism = _fitted(parents, values, designs[kind], form)
     return Learned(
         kind,
@@ -105,9 +107,19 @@ def _supported(
     return replace(mechanism, support=Support.of(coordinates, parents, rng))
 
 
-def _surely_less(density: Array, best: Array) -> bool:
-    gap = best - density
-    return bool(gap.mean() > max(LEAST_GAIN, 2.0 * gap.std() / np.sqrt(len(gap))))
+def _kind_of(kinds: Sequence[str], densities: Mapping[str, Array]) -> str:
+    richest = kinds[-1]
+    for kind in kinds:
+        if _gain(densities[kind], densities[richest])[1] < LEAST_GAIN:
+            return kind
+    return richest
+
+
+def _gain(density: Array, other: Array) -> tuple[float, float]:
+    """Two standard errors below and above what ``other`` gains in mean log density."""
+    gap = other - density
+    error = 2.0 * float(gap.std()) / np.sqrt(len(gap))
+    return float(gap.mean()) - error, float(gap.mean()) + error
 
 
 def _held_out(

@@ -19,7 +19,9 @@ Groups = npt.NDArray[np.int64]
 """``(m,)``: the group of each weight; -1: no prior to speak of (the intercept)."""
 
 _FLAT = 1e-6
-_PRECISIONS = 1e-8, 1e8
+_PRECISIONS = 1e-8, 100.0
+"""Of a group's prior: no weight is believed nearer to 0 than a tenth of the spread of what is
+fitted, or the evidence of a few rows rules shapes out that are there."""
 _ROUNDS = 40
 _NEWTON = 30
 _ALTERNATIONS = 3
