@@ -57,6 +57,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 yield
 
     app = openapi.Service(
+        with_accounts=not settings.no_auth,
         title="ifonly",
         summary="The smallest change that would have flipped a deployed model's decision.",
         description=openapi.DESCRIPTION,

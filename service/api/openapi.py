@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.api import permissions
 from service.api.errors import MEDIA_TYPE, PROBLEM_TYPES
 from service.api.schema.problem import Problem
 
@@ -50,8 +51,19 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key (`ifonly keys create`), or a token of the plant's accounts.",
+}
+
+
 class Service(FastAPI):
-    """A FastAPI application whose document knows problem details."""
+    """A FastAPI application whose document knows problem details, and who is let in."""
+
+    def __init__(self, *, with_accounts: bool, **given: Any) -> None:
+        super().__init__(**given)
+        self._with_accounts = with_accounts
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -61,5 +73,15 @@ class Service(FastAPI):
             for name, schema in problem.pop("$defs", {}).items():
                 schemas.setdefault(name, schema)
             schemas["Problem"] = problem
+            if self._with_accounts:
+                _guard(document)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _guard(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"bearer": BEARER}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if (method.upper(), path) not in permissions.PUBLIC:
+                operation["security"] = [{"bearer": []}]

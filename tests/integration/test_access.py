@@ -155,6 +155,18 @@ def test_every_route_is_in_the_table_or_public(guarded: httpx.Client) -> None:
     assert served | {("GET", "/openapi.json")} == set(ALLOWED) | set(PUBLIC)
 
 
+def test_the_document_says_where_a_key_is_needed(
+    guarded: httpx.Client, client: httpx.Client
+) -> None:
+    document = guarded.get("/openapi.json").json()
+    assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert ("security" in operation) is ((method.upper(), path) not in PUBLIC)
+    open_to_all = client.get("/openapi.json").json()
+    assert "securitySchemes" not in open_to_all["components"]
+
+
 def test_a_route_that_nobody_has_allowed_cannot_be_built() -> None:
     with pytest.raises(KeyError):
         allowed({"GET"}, "/api/v1/secrets")
