@@ -60,7 +60,7 @@ class Portfolio:
                 engine.warm(problem, predictor)
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        best = Outcome(np.empty((0, len(problem.schema))), engine="none")
+        best: Outcome | None = None
         for rank, engine in enumerate(self.engines):
             is_last = rank == len(self.engines) - 1
             until = deadline if is_last else deadline.sooner(EXACT_SHARE)
@@ -68,10 +68,11 @@ class Portfolio:
                 found = engine.search(problem, meter.until(until), until)
             except NotEligible:
                 continue
-            best = _better(problem, best, replace(found, engine=found.engine or engine.name))
+            found = replace(found, engine=found.engine or engine.name)
+            best = found if best is None else _better(problem, best, found)
             if best.is_proven(problem) or deadline.expired():
                 break
-        return best
+        return best or Outcome(np.empty((0, len(problem.schema))), engine="none")
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         for engine in self.engines:

@@ -17,9 +17,9 @@ IDLE = 4
 
 # Slots of `ints` and `floats`.
 SP, NODES, PENDING, HAS_BEST, WORDS = 0, 1, 2, 3, 4
-BEST, FLOOR, WAITING = 0, 1, 2
+BEST, FLOOR, WAITING, CORNER = 0, 1, 2, 3
 """Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
-deployed model's word."""
+deployed model's word; cost of the bottom box's cheapest corner."""
 
 
 class Arena(NamedTuple):
@@ -58,6 +58,8 @@ class Arena(NamedTuple):
     edge: npt.NDArray[np.int64]
     at: npt.NDArray[np.int64]
     trial: npt.NDArray[np.int64]
+    corner: npt.NDArray[np.int64]
+    """``(n_features,)`` cheapest corner of the bottom box."""
     best: npt.NDArray[np.int64]
     ints: npt.NDArray[np.int64]
     floats: npt.NDArray[np.float64]
@@ -89,9 +91,10 @@ class Arena(NamedTuple):
             edge=np.empty((n, 2), np.int64),
             at=np.empty(n, np.int64),
             trial=np.empty(n, np.int64),
+            corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
             ints=np.zeros(5, np.int64),
-            floats=np.zeros(3),
+            floats=np.zeros(4),
         )
 
 

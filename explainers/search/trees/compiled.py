@@ -44,6 +44,31 @@ lowest_bit: Any = _trailing_zeros
 """Index of the lowest set bit of a word that is not 0: one machine instruction."""
 
 
+@intrinsic
+def _population(typing_context: Any, word: Any) -> Any:
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return uint64(uint64), generate
+
+
+bit_count: Any = _population
+"""How many bits of a word are set: one machine instruction."""
+
+
+@inner
+def cell_at(t: Any, q: Any, j: int, position: int) -> int:
+    """Cell of the tables at hand that a position of axis ``j`` falls into."""
+    return t.coarse[t.fine[j] + q.cell[q.off[j] + position]]
+
+
+@inner
+def first_in(t: Any, q: Any, j: int, cell: int) -> int:
+    """First position of axis ``j`` in ``cell`` of the tables at hand, or beyond."""
+    return q.first[t.fine[j] + j + t.begin[t.cells[j] + j + cell]]
+
+
 @inner
 def cheapest(q: Any, j: int, a: int, b: int) -> int:
     """Position of the least cost among ``a..b`` of axis ``j``."""

@@ -21,9 +21,11 @@ from explainers.search.goals import Goal, goals_of
 from explainers.search.trees import entries, kernel
 from explainers.search.trees.arena import (
     BEST,
+    CORNER,
     HAS_BEST,
     NODES,
     PENDING,
+    SP,
     WAITING,
     Arena,
     Arenas,
@@ -49,8 +51,14 @@ MOST_REMEMBERED = 256
 """Targets whose limits, and sets of rules whose arrays, are remembered."""
 WORDS_BETWEEN_LOOKS = 400_000
 """Work between two looks at the deadline: a few milliseconds."""
-SHARES = (0.5, 0.7, 0.85, 1.0)
+MERGED_PATIENCE = 2_000
+"""Boxes opened on merged tables before each open box has its trees merged once more."""
+SHARES = (0.3, 0.45, 0.65, 0.85, 1.0)
 """Parts of the best cost within which it is proven, one after the other, that nothing is."""
+
+
+Box = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""First and last position of every axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +90,7 @@ class Trees:
 
     name = "trees"
 
-    def __init__(self, form: GraphForm, schema: Schema, *, patience: int = 4_000) -> None:
+    def __init__(self, form: GraphForm, schema: Schema, *, patience: int = 300) -> None:
         self._patience = patience
         """Boxes opened on the tables of the whole model before trees are merged."""
         self._form = form
@@ -121,12 +129,12 @@ class Trees:
         target of ``problem``."""
         deadline = Deadline.after(WARM_SECONDS)
         meter = Meter(predictor, deadline)
-        with suppress(NotEligible):
+        with suppress(NotEligible, DeadlineReached):
             found = self.search(problem, meter, deadline)
-            self._search_for(problem, meter, deadline, 0).run()
             self.nearest(problem, meter, deadline)
             for row in found.candidates[:1]:
                 self.sufficient_range(problem, meter, row, 0)
+            self._search_for(problem, meter, deadline, 0).rehearse()
 
     @property
     def table_bytes(self) -> int:
@@ -260,6 +268,8 @@ class _Search:
         self._positions: npt.NDArray[np.int64] | None = None
         self._best = math.inf
         self._bound = 0.0
+        self._open = math.inf
+        """Least cost that a box could have that the deadline left open."""
 
     def run(self) -> Outcome:
         deadline_hit = False
@@ -287,7 +297,7 @@ class _Search:
         with self._asked.arenas.lent() as arena:
             for _ in range(NEAREST_STEPS):
                 loosened = q._replace(limit=q.limit + 0.5 * (short + min(missing, 1e300)))
-                entries.start(t, loosened, arena, math.inf)
+                entries.start(t, loosened, arena, math.inf, q.least, q.most)
                 while entries.search(t, loosened, arena, 256) == kernel.MORE:
                     if arena.ints[HAS_BEST] or arena.ints[NODES] >= self._patience:
                         break
@@ -302,27 +312,50 @@ class _Search:
                     short = 0.5 * (short + missing)
         return None if nearest is None else self._meter.score(nearest)
 
+    def rehearse(self) -> None:
+        """Go once through what only hard questions need."""
+        t, q = self._asked.tables, self._asked.question
+        with self._asked.arenas.lent() as arena:
+            entries.start(t, q, arena, math.inf, q.least, q.most)
+            near = merged(t, q, arena, math.inf, self._deadline)
+            if near is not None:
+                own = Arena.of(near)
+                entries.start(near, q, own, math.inf, q.least, q.most)
+                entries.search(near, q, own, 1)
+                entries.improve(near, q, own)
+                entries.open_bound(q, own)
+                entries.least_cost(q, q.least, q.most)
+
     def _prove(self) -> None:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as arena:
             status = entries.solve(t, q, arena, min(_chunk(t), self._patience))
-            if self._drive(t, q, arena, status, math.inf, self._patience):
+            if self._drive(t, q, arena, status, self._patience):
+                self._bound = self._best
                 return
+            self._improve(t, q, arena)
             for cap in self._caps():
-                self._deadline.check()
-                near, question = merged(t, q, arena, cap, self._deadline)
-                if not len(near.full):  # no leaf is within reach of so little
-                    self._bound = max(self._bound, min(cap, self._best))
-                elif not self._prove_below(cap, near, question):
-                    return
+                self._open = math.inf
+                try:
+                    self._split(t, q, arena, [(q.least, q.most)], cap)
+                finally:
+                    self._bound = max(self._bound, min(cap, self._best, self._open))
                 if self._best <= cap:
                     return  # everything cheaper than it was looked at
 
-    def _prove_below(self, cap: float, t: Tables, q: Question) -> bool:
-        """Whether it is settled what is cheaper than ``cap``."""
-        arena = Arena.of(t)
-        entries.start(t, q, arena, cap)
-        return self._drive(t, q, arena, kernel.MORE, cap, None)
+    def _improve(self, t: Tables, q: Question, arena: Arena) -> None:
+        """A better row to start with, from the trees merged within the cost of the present one."""
+        if self._positions is None:
+            return
+        entries.start(t, q, arena, self._best, q.least, q.most)
+        near = merged(t, q, arena, self._best, self._deadline) if arena.ints[SP] else None
+        if near is None:
+            return
+        own = Arena.of(near, 1)
+        entries.start(near, q, own, self._best, q.least, q.most)
+        own.best[:], own.ints[HAS_BEST] = self._positions, 1
+        entries.improve(near, q, own)
+        self._take(own)
 
     def _caps(self) -> list[float]:
         if self._best < math.inf:
@@ -331,25 +364,57 @@ class _Search:
         most = sum(float(q.cost[a:b].max()) for a, b in zip(q.off, q.off[1:], strict=False))
         return [most / 64, most / 16, most / 4, math.inf]
 
-    def _drive(
-        self, t: Tables, q: Question, a: Arena, status: int, cap: float, most_nodes: int | None
-    ) -> bool:
-        """Search on for what is cheaper than ``cap``; whether the whole space was closed."""
+    def _split(
+        self, t: Tables, q: Question, arena: Arena, boxes: Sequence[Box], cap: float
+    ) -> None:
+        """Settle what is cheaper than ``cap`` in each of the boxes, with trees merged inside it;
+        ``arena`` is free to be used."""
+        for i, box in enumerate(boxes):
+            try:
+                self._settle_near(t, q, arena, box, cap)
+            except DeadlineReached:
+                left = (float(entries.least_cost(q, *box)) for box in boxes[i + 1 :])
+                self._open = min(self._open, *left, math.inf)
+                raise
+
+    def _settle_near(self, t: Tables, q: Question, arena: Arena, box: Box, cap: float) -> None:
+        """Settle what is cheaper than ``cap`` in a box, with the trees merged inside it."""
+        cost = min(cap, self._best)
+        entries.start(t, q, arena, cost, *box)
+        if not arena.ints[SP]:
+            return
+        try:
+            near = merged(t, q, arena, cost, self._deadline)
+        except DeadlineReached:
+            self._open = min(self._open, float(arena.floats[CORNER]))
+            raise
+        if near is not None:
+            self._settle(near, q, (arena.lo[0].copy(), arena.hi[0].copy()), cap)
+
+    def _settle(self, t: Tables, q: Question, box: Box, cap: float) -> None:
+        """Settle what is cheaper than ``cap`` in a box."""
+        arena = Arena.of(t)
+        entries.start(t, q, arena, min(cap, self._best), *box)
+        if self._drive(t, q, arena, entries.search(t, q, arena, 1), MERGED_PATIENCE):
+            return
+        n = int(arena.ints[SP])
+        boxes = [(arena.lo[i].copy(), arena.hi[i].copy()) for i in range(n - 1, -1, -1)]
+        self._split(t, q, arena, boxes, cap)
+
+    def _drive(self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int) -> bool:
+        """Search on; whether all boxes were closed before ``most_nodes`` were opened."""
         while True:
             self._take(a)
             if status == kernel.DONE:
-                self._bound = max(self._bound, min(cap, self._best))
                 return True
             if status == kernel.VERDICT:
                 self._ask(q, a)
-            if status == kernel.FULL or (most_nodes is not None and a.ints[NODES] >= most_nodes):
-                break
+            elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
+                return False
             if self._deadline.expired():
-                self._bound = max(self._bound, min(cap, float(entries.open_bound(q, a))))
+                self._open = min(self._open, float(entries.open_bound(q, a)))
                 raise DeadlineReached("the deadline has passed")
-            status = entries.search(t, q, a, _chunk(t))
-        self._bound = max(self._bound, min(cap, float(entries.open_bound(q, a))))
-        return False
+            status = entries.search(t, q, a, min(_chunk(t), most_nodes))
 
     def _take(self, a: Arena) -> None:
         if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
@@ -370,4 +435,4 @@ class _Search:
 
 def _chunk(t: Tables) -> int:
     """Boxes to open between two looks at the deadline."""
-    return max(16, WORDS_BETWEEN_LOOKS // len(t.full))
+    return max(16, WORDS_BETWEEN_LOOKS // (len(t.full) + 1))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from explainers.search.trees import incumbent, kernel
-from explainers.search.trees.arena import HAS_BEST
+from explainers.search.trees.arena import BEST, HAS_BEST
 from explainers.search.trees.compiled import SOURCES, entry
 
 
@@ -19,15 +19,15 @@ def _entries(sources: str) -> tuple[Any, ...]:
         """A first answer, then the search for a cheaper one, up to ``max_nodes`` boxes."""
         sources  # noqa: B018
         cost = incumbent.find_incumbent(t, q, a)
-        kernel.start(t, q, a, cost)
+        kernel.start(t, q, a, cost, q.least, q.most)
         if cost < np.inf:
             a.ints[HAS_BEST] = 1
         return kernel.search(t, q, a, max_nodes)
 
     @entry
-    def start(t: Any, q: Any, a: Any, best: float) -> None:
+    def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
         sources  # noqa: B018
-        kernel.start(t, q, a, best)
+        kernel.start(t, q, a, best, lo, hi)
 
     @entry
     def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
@@ -35,9 +35,20 @@ def _entries(sources: str) -> tuple[Any, ...]:
         return kernel.search(t, q, a, max_nodes)
 
     @entry
+    def improve(t: Any, q: Any, a: Any) -> None:
+        """Put a cheaper row in the place of the best, if a few exchanges lead to one."""
+        sources  # noqa: B018
+        a.floats[BEST] = incumbent.improve(t, q, a, a.floats[BEST])
+
+    @entry
     def open_bound(q: Any, a: Any) -> float:
         sources  # noqa: B018
         return kernel.open_bound(q, a)
+
+    @entry
+    def least_cost(q: Any, lo: Any, hi: Any) -> float:
+        sources  # noqa: B018
+        return kernel.least_cost(q, lo, hi)
 
     @entry
     def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
@@ -49,7 +60,7 @@ def _entries(sources: str) -> tuple[Any, ...]:
         sources  # noqa: B018
         return incumbent.over_limit(t, q, a, at)
 
-    return solve, start, search, open_bound, hold_around, over_limit
+    return solve, start, search, improve, open_bound, least_cost, hold_around, over_limit
 
 
-solve, start, search, open_bound, hold_around, over_limit = _entries(SOURCES)
+solve, start, search, improve, open_bound, least_cost, hold_around, over_limit = _entries(SOURCES)

@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
+from explainers.search.trees.arena import HAS_BEST
 from explainers.search.trees.boxes import ALL, allowed, bit, cost_of
-from explainers.search.trees.compiled import cheapest, inner, lowest_bit
+from explainers.search.trees.compiled import cell_at, cheapest, first_in, inner, lowest_bit
 
 HOLDS, IN_DOUBT = 1, 2
+MOST_LINES = 1_000
+"""Lines along which the second of two moves is looked for."""
 
 
 @inner
@@ -26,6 +29,7 @@ def _line(t: Any, q: Any, a: Any, g: int, j: int) -> None:
     total, mask = a.totals[g], a.line_mask[j]
     for cell in range(start, end):
         total[cell] = 0.0
+    total[start] = t.constant[g]
     for w in range(t.words[t.groups[g]], t.words[t.groups[g + 1]]):
         left = mask[w]
         while left != uint64(0):
@@ -47,7 +51,7 @@ def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
     for w in range(len(running)):
         running[w] = t.full[w]
     for j in range(n):
-        row = t.cells[j] + q.cell[q.off[j] + at[j]]
+        row = t.cells[j] + cell_at(t, q, j, at[j])
         up, down, mask = t.at_most[row], t.at_least[row], a.line_mask[j]
         for w in range(len(running)):
             mask[w] = running[w]
@@ -55,7 +59,7 @@ def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
     for w in range(len(running)):
         running[w] = t.full[w]
     for j in range(n - 1, -1, -1):
-        row = t.cells[j] + q.cell[q.off[j] + at[j]]
+        row = t.cells[j] + cell_at(t, q, j, at[j])
         up, down, mask = t.at_most[row], t.at_least[row], a.line_mask[j]
         for w in range(len(running)):
             mask[w] &= running[w]
@@ -74,7 +78,7 @@ def _line_of(t: Any, q: Any, a: Any, at: Any, column: int) -> None:
         mask[w] = t.full[w]
     for j in range(len(at)):
         if j != column:
-            row = t.cells[j] + q.cell[q.off[j] + at[j]]
+            row = t.cells[j] + cell_at(t, q, j, at[j])
             up, down = t.at_most[row], t.at_least[row]
             for w in range(len(mask)):
                 mask[w] &= up[w] & down[w]
@@ -88,7 +92,7 @@ def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
     _line_of(t, q, a, at, 0)
     worst = -np.inf
     for g in range(len(q.limit)):
-        worst = max(worst, a.totals[g, q.cell[q.off[0] + at[0]]] - q.limit[g])
+        worst = max(worst, a.totals[g, cell_at(t, q, 0, at[0])] - q.limit[g])
     return worst
 
 
@@ -105,7 +109,7 @@ def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
     for step in (-1, 1):
         p = at[column] + step
         while 0 <= p < q.size[column]:
-            cell = t.cells[column] + q.cell[q.off[column] + p]
+            cell = t.cells[column] + cell_at(t, q, column, p)
             over = -np.inf
             for g in range(len(q.limit)):
                 over = max(over, (a.totals[g, cell] - q.limit[g]) - q.band[g])
@@ -141,7 +145,8 @@ def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
             continue
         others = here - q.cost[q.off[j] + at[j]]
         for cell in range(t.cells[j], t.cells[j + 1]):
-            first, last = q.first[cell + j], q.first[cell + j + 1] - 1
+            own = cell - t.cells[j]
+            first, last = first_in(t, q, j, own), first_in(t, q, j, own + 1) - 1
             if first > last:
                 continue
             p = cheapest(q, j, first, last)
@@ -164,14 +169,15 @@ def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
     now = np.inf
     for j in range(len(at)):
         if q.size[j] > 1:
-            cell = t.cells[j] + q.cell[q.off[j] + at[j]]
+            cell = t.cells[j] + cell_at(t, q, j, at[j])
             now = min(now, _missing_by(q, a.totals, cell))
     rate, column, position = 0.0, -1, 0
     for j in range(len(at)):
         if q.size[j] < 2:
             continue
         for cell in range(t.cells[j], t.cells[j + 1]):
-            first, last = q.first[cell + j], q.first[cell + j + 1] - 1
+            own = cell - t.cells[j]
+            first, last = first_in(t, q, j, own), first_in(t, q, j, own + 1) - 1
             if first > last:
                 continue
             gain = now - _missing_by(q, a.totals, cell)
@@ -212,4 +218,47 @@ def find_incumbent(t: Any, q: Any, a: Any) -> float:
         best = _best_move(t, q, a, at, best)
         if best >= before:
             break
+    return best
+
+
+@inner
+def _exchange(t: Any, q: Any, a: Any, best: float) -> float:
+    """Single moves from the best row, and from it with one lever put back, until none helps."""
+    n, at = len(q.size), a.at
+    while True:
+        before = best
+        for back in range(-1, n):
+            if back >= 0 and a.best[back] == a.corner[back]:
+                continue
+            for j in range(n):
+                at[j] = a.corner[j] if j == back else a.best[j]
+            _lines(t, q, a, at)
+            best = _best_move(t, q, a, at, best)
+        if best >= before:
+            return best
+
+
+@inner
+def improve(t: Any, q: Any, a: Any, best: float) -> float:
+    """A row cheaper than ``best``, if exchanges or a move of two levers at once lead to one, into
+    ``best`` of the arena; its cost. A search of the whole space has begun in the arena."""
+    n, at = len(q.size), a.at
+    if a.ints[HAS_BEST]:
+        best = _exchange(t, q, a, best)
+    lines, before = np.int64(0), best
+    for first in range(n):
+        for cell in range(t.cells[first + 1] - t.cells[first]):
+            low, high = first_in(t, q, first, cell), first_in(t, q, first, cell + 1) - 1
+            if low > high or lines == MOST_LINES:
+                continue
+            for j in range(n):
+                at[j] = a.corner[j]
+            at[first] = cheapest(q, first, low, high)
+            if at[first] != a.corner[first] and cost_of(q, at) < best:
+                _lines(t, q, a, at)
+                best = _best_move(t, q, a, at, best)
+                lines += 1
+    if best < before:
+        a.ints[HAS_BEST] = 1
+        best = _exchange(t, q, a, best)
     return best

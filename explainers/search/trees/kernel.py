@@ -20,6 +20,7 @@ from numba import uint64
 
 from explainers.search.trees.arena import (
     BEST,
+    CORNER,
     FLOOR,
     HAS_BEST,
     NODES,
@@ -29,7 +30,7 @@ from explainers.search.trees.arena import (
     WORDS,
 )
 from explainers.search.trees.boxes import ALL, bit, shrink
-from explainers.search.trees.compiled import cheapest, inner, lowest_bit
+from explainers.search.trees.compiled import cell_at, cheapest, first_in, inner, lowest_bit
 from explainers.search.trees.rule_cuts import broken_rule
 
 # What a call of `search` ends with.
@@ -39,37 +40,39 @@ waits for the deployed model's word; the stack is full (its boxes are still open
 
 
 @inner
-def _home_cell(q: Any, j: int) -> int:
-    """Cell of the factual value of feature ``j``; -1 where it is not allowed."""
-    return q.cell[q.off[j] + q.home[j]] if q.home[j] >= 0 else -1
+def least_within(t: Any, q: Any, a: Any, j: int, low: int, high: int) -> float:
+    """What the cheapest value of the bottom box that falls into cells ``low..high`` of feature
+    ``j`` costs beyond the box's own cheapest; infinity if none falls there."""
+    first = max(first_in(t, q, j, low), a.lo[0, j])
+    last = min(first_in(t, q, j, high + 1) - 1, a.hi[0, j])
+    if first > last:
+        return np.inf
+    if first <= a.corner[j] <= last:
+        return 0.0
+    o = q.off[j]
+    return q.cost[o + cheapest(q, j, first, last)] - q.cost[o + a.corner[j]]
 
 
 @inner
-def _leaf_cost(t: Any, q: Any, leaf: int) -> float:
-    """Least cost of a row that reaches a leaf, rules aside; infinity if none does."""
-    total = 0.0
+def _leaf_cost(t: Any, q: Any, a: Any, leaf: int) -> float:
+    """Least cost of a row of the bottom box that reaches a leaf, rules aside; infinity if none
+    does."""
+    total = a.floats[CORNER]
     for j in range(len(q.size)):
-        low, high = t.leaf_lo[leaf, j], t.leaf_hi[leaf, j]
-        if low <= _home_cell(q, j) <= high:
-            continue  # holds the factual value, at no cost
-        a = q.first[t.cells[j] + j + low]
-        b = q.first[t.cells[j] + j + high + 1] - 1
-        if a > b:
-            return np.inf
-        total += q.cost[q.off[j] + cheapest(q, j, a, b)]
+        total += least_within(t, q, a, j, t.leaf_lo[leaf, j], t.leaf_hi[leaf, j])
     return total
 
 
 @inner
 def _note_reach(t: Any, q: Any, a: Any, best: float) -> None:
-    """Leaves of the box at the stack's bottom that a row cheaper than ``best`` reaches."""
+    """Leaves that a row of the bottom box reaches that is cheaper than ``best``."""
     for w in range(len(t.full)):
         word, left = uint64(0), a.mask[0, w]
         while left != uint64(0):
             lowest = lowest_bit(left)
             left &= left - uint64(1)
             leaf = w * 64 + np.int64(lowest)
-            a.leaf_cost[leaf] = _leaf_cost(t, q, leaf)
+            a.leaf_cost[leaf] = _leaf_cost(t, q, a, leaf)
             if a.leaf_cost[leaf] < best:
                 word |= uint64(1) << lowest
         a.reach[w] = word
@@ -95,7 +98,7 @@ def _note_undecided(t: Any, a: Any, n_goals: int) -> None:
     """
     n, n_words = np.int64(0), np.int64(0)
     for g in range(n_goals):
-        a.base[g] = 0.0
+        a.base[g] = t.constant[g]
         a.group[g] = n
         for tree in range(t.groups[g], t.groups[g + 1]):
             leaves, only = np.int64(0), np.int64(-1)
@@ -124,7 +127,7 @@ def _narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
     """AND the box's word masks with the rows of every bound that moved since last time."""
     mask, lo, hi = a.mask[sp], a.lo[sp], a.hi[sp]
     for j in range(len(lo)):
-        low, high = q.cell[q.off[j] + lo[j]], q.cell[q.off[j] + hi[j]]
+        low, high = cell_at(t, q, j, lo[j]), cell_at(t, q, j, hi[j])
         if low != a.cell_lo[sp, j]:
             a.cell_lo[sp, j] = low
             row = t.at_least[t.cells[j] + low]
@@ -167,7 +170,7 @@ def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
         corner[a.word[k]] = mask[a.word[k]]
     for j in range(len(at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
-            cell = t.cells[j] + q.cell[q.off[j] + at[j]]
+            cell = t.cells[j] + cell_at(t, q, j, at[j])
             up, down = t.at_most[cell], t.at_least[cell]
             for k in range(a.ints[WORDS]):
                 w = a.word[k]
@@ -208,7 +211,7 @@ def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
             if gain <= 0.0:
                 continue
             for j in range(n):
-                cell = q.cell[q.off[j] + a.at[j]]
+                cell = cell_at(t, q, j, a.at[j])
                 low, high = t.leaf_lo[least, j], t.leaf_hi[least, j]
                 if cell < low:
                     if a.gain[j, 1] == 0.0 or low < a.edge[j, 1]:
@@ -226,7 +229,7 @@ def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
             most, column, edge = a.gain[j, 0], j, a.edge[j, 0] + 1
     if column < 0:
         return -1, 0
-    return column, q.first[t.cells[column] + column + edge]
+    return column, first_in(t, q, column, edge)
 
 
 @inner
@@ -234,10 +237,10 @@ def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     """A cut between the corner's cell and a cell beside it; (-1, 0) if the box is one cell."""
     for j in range(len(a.at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
-            cell = q.cell[q.off[j] + a.at[j]]
+            cell = cell_at(t, q, j, a.at[j])
             if cell < a.cell_hi[sp, j]:
-                return j, q.first[t.cells[j] + j + cell + 1]
-            return j, q.first[t.cells[j] + j + cell]
+                return j, first_in(t, q, j, cell + 1)
+            return j, first_in(t, q, j, cell)
     return -1, 0
 
 
@@ -322,21 +325,22 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
 
 
 @inner
-def start(t: Any, q: Any, a: Any, best: float) -> None:
-    """Put the whole space on the stack; only what is cheaper than ``best`` is looked for."""
+def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
+    """Put one box on the stack; only what is cheaper than ``best`` is looked for in it."""
     a.floats[BEST] = a.floats[FLOOR] = best
     a.ints[:] = 0
     a.ints[WORDS] = len(t.full)
     for j in range(len(a.at)):
-        a.lo[0, j] = 0
-        a.hi[0, j] = q.size[j] - 1
+        a.lo[0, j] = lo[j]
+        a.hi[0, j] = hi[j]
         a.cell_lo[0, j] = 0
         a.cell_hi[0, j] = t.cells[j + 1] - t.cells[j] - 1
     for w in range(len(t.full)):
         a.word[w] = w
         a.mask[0, w] = t.full[w]
     a.moved[0] = ALL
-    if shrink(q, best, a.moved[0], a.lo[0], a.hi[0], a.at) < np.inf:
+    a.floats[CORNER] = shrink(q, best, a.moved[0], a.lo[0], a.hi[0], a.corner)
+    if a.floats[CORNER] < np.inf:
         a.moved[0] = 0
         _narrow_masks(t, q, a, 0)
         _note_reach(t, q, a, best)
@@ -345,12 +349,18 @@ def start(t: Any, q: Any, a: Any, best: float) -> None:
 
 
 @inner
+def least_cost(q: Any, lo: Any, hi: Any) -> float:
+    """Cost of the cheapest corner of a box."""
+    total = 0.0
+    for j in range(len(lo)):
+        total += q.cost[q.off[j] + cheapest(q, j, lo[j], hi[j])]
+    return total
+
+
+@inner
 def open_bound(q: Any, a: Any) -> float:
     """Least cost that an unopened box could still have, infinity if there is none."""
     least = np.inf
     for sp in range(a.ints[SP]):
-        total = 0.0
-        for j in range(a.lo.shape[1]):
-            total += q.cost[q.off[j] + cheapest(q, j, a.lo[sp, j], a.hi[sp, j])]
-        least = min(least, total)
+        least = min(least, least_cost(q, a.lo[sp], a.hi[sp]))
     return least

@@ -1,8 +1,11 @@
-"""Fewer, tighter trees inside a ball of cost.
+"""Fewer, tighter trees inside a box and a ball of cost.
 
 Near the best answer so far each tree keeps few leaves. Two trees whose leaves meet in at most 64
 places there can be replaced by one tree of those meetings, each with the sum of the two values:
 the bound over a box then takes their joint minimum instead of the sum of two minima.
+
+Which leaves of *all* trees a leaf meets is one AND of the rows of its bounds, so that the partner
+that makes a tree grow least is found by counting bits.
 """
 
 from __future__ import annotations
@@ -11,260 +14,437 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from numba import uint64
 
 from explainers.deadline import Deadline
-from explainers.search.trees.arena import Arena
-from explainers.search.trees.compiled import SOURCES, cheapest, entry, inner
+from explainers.search.trees.arena import CORNER, Arena
+from explainers.search.trees.compiled import SOURCES, bit_count, entry, inner, lowest_bit
+from explainers.search.trees.kernel import least_within
 from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables, build_tables
+from explainers.search.trees.tables import Tables, accumulate
 
 MOST_LEAVES = 64
-CANDIDATES = 12
-MOST_PAIRS = 1_024
-PAIRS_BETWEEN_LOOKS = 50_000
-"""Pairs of leaves to try between two looks at the deadline: a few milliseconds."""
+MOST_MEETINGS = 192
+"""Leaves that may meet, at whatever cost, for it to be worth asking at what cost they do."""
+TRIES = 3
+"""Partners tried for a tree before it is left as it is."""
+JOINS_BETWEEN_LOOKS = 32
+"""Joins between two looks at the deadline: about a millisecond."""
+
+N = 0
+"""Of ``at``: slots in use, those of joined trees included."""
 
 
 class Forest(NamedTuple):
-    """Trees as they are merged: their leaves in one growing table, a row of ``used`` each."""
+    """Trees as they are merged: up to 64 leaves a slot, in the cells that they tell apart."""
 
-    lo: Any
-    """``(room, n_features)`` first cell of each leaf's box."""
-    hi: Any
-    value: Any
-    first: Any
-    """``(most_trees,)`` first leaf of each tree."""
-    last: Any
-    alive: Any
-    used: Any
-    """``(most_trees, n_features)``: whether any of the tree's leaves is bounded there."""
-    home: Any
-    """``(n_features,)`` cell of the factual value, -1 where it is not allowed."""
-    queue: Any
-    """``(most_trees,)`` trees in the order in which partners are looked for."""
-    shared: Any
-    """``(n_features,)`` features on which either of the two trees at hand is bounded."""
-    at: Any
-    """Next of the queue, end of the queue, free row of the leaves."""
-
-
-HEAD, TAIL, TOP = 0, 1, 2
+    cells: npt.NDArray[np.int64]
+    fine: npt.NDArray[np.int64]
+    coarse: npt.NDArray[np.int32]
+    begin: npt.NDArray[np.int64]
+    """As in :class:`Tables`."""
+    at_most: npt.NDArray[np.uint64]
+    """``(n_cells, n_slots)``"""
+    at_least: npt.NDArray[np.uint64]
+    lo: npt.NDArray[np.int32]
+    """``(n_slots, 64, n_features)``"""
+    hi: npt.NDArray[np.int32]
+    value: npt.NDArray[np.float64]
+    count: npt.NDArray[np.int64]
+    """``(n_slots,)`` leaves; 0 once the tree is a part of another."""
+    tree: npt.NDArray[np.int64]
+    """Number of the tree, goal by goal; a tree of more leaves has several slots, side by side."""
+    goal: npt.NDArray[np.int64]
+    fixed: npt.NDArray[np.bool_]
+    """Whether the tree is no longer, or never was, to be joined with a larger one."""
+    wide: npt.NDArray[np.bool_]
+    used: npt.NDArray[np.bool_]
+    """``(n_slots, n_features)``: whether any leaf is bounded there."""
+    constant: npt.NDArray[np.float64]
+    mask: npt.NDArray[np.uint64]
+    met: npt.NDArray[np.int64]
+    new_lo: npt.NDArray[np.int32]
+    """``(65, n_features)`` leaves of the joined tree at hand."""
+    new_hi: npt.NDArray[np.int32]
+    new_value: npt.NDArray[np.float64]
+    at: npt.NDArray[np.int64]
 
 
 @inner
-def _meet(q: Any, starts: Any, f: Any, a: int, b: int, n_shared: int, best: float) -> bool:
-    """Intersection of leaves ``a`` and ``b`` into the free row; False if it is empty or costs
+def _tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
+    """Cells that the leaves within reach tell apart; how many slots those leaves fill."""
+    n, slots = a.lo.shape[1], np.int64(0)
+    for tree in range(len(t.words) - 1):
+        leaves = np.int64(0)
+        for w in range(t.words[tree], t.words[tree + 1]):
+            leaves += np.int64(bit_count(a.reach[w]))
+        slots += (leaves + MOST_LEAVES - 1) // MOST_LEAVES
+    for c in range(t.cells[n]):
+        begin[c] = 0
+    for w in range(len(t.full)):
+        left = a.reach[w]
+        while left != uint64(0):
+            leaf = w * 64 + np.int64(lowest_bit(left))
+            left &= left - uint64(1)
+            for j in range(n):
+                begin[t.cells[j] + t.leaf_lo[leaf, j]] = 1
+                after = t.cells[j] + t.leaf_hi[leaf, j] + 1
+                if after < t.cells[j + 1]:
+                    begin[after] = 1
+    total = np.int64(0)
+    for j in range(n):
+        cells[j] = total
+        k = np.int64(-1)
+        for c in range(t.cells[j], t.cells[j + 1]):
+            if c == t.cells[j] or begin[c] == 1:
+                k += 1
+            begin[c] = k  # for now: the new cell of each cell of `t`
+        total += k + 1
+        for c in range(t.fine[j], t.fine[j + 1]):
+            coarse[c] = begin[t.cells[j] + t.coarse[c]]
+    cells[n] = total
+    for j in range(n):
+        # From the end, so that the first cell of each stays.
+        start = cells[j] + j
+        for c in range(t.fine[j + 1] - 1, t.fine[j] - 1, -1):
+            begin[start + coarse[c]] = c - t.fine[j]
+        begin[start + cells[j + 1] - cells[j]] = t.fine[j + 1] - t.fine[j]
+    return slots
+
+
+@inner
+def _fill_column(f: Any, s: int) -> None:
+    """The column of slot ``s`` in the tables, anew."""
+    n = f.lo.shape[2]
+    for c in range(f.cells[n]):
+        f.at_most[c, s] = f.at_least[c, s] = uint64(0)
+    for j in range(n):
+        f.used[s, j] = False
+        last = f.cells[j + 1] - f.cells[j] - 1
+        for i in range(f.count[s]):
+            bit = uint64(1) << uint64(i)
+            low, high = f.lo[s, i, j], f.hi[s, i, j]
+            f.at_most[f.cells[j] + low, s] |= bit
+            f.at_least[f.cells[j] + high, s] |= bit
+            f.used[s, j] |= low > 0 or high < last
+        for c in range(f.cells[j] + 1, f.cells[j + 1]):
+            f.at_most[c, s] |= f.at_most[c - 1, s]
+        for c in range(f.cells[j + 1] - 2, f.cells[j] - 1, -1):
+            f.at_least[c, s] |= f.at_least[c + 1, s]
+
+
+@inner
+def _fill_columns(f: Any) -> None:
+    """All columns, anew, along the rows of the tables."""
+    n, slots = f.lo.shape[2], f.at[N]
+    for c in range(f.cells[n]):
+        for s in range(slots):
+            f.at_most[c, s] = f.at_least[c, s] = uint64(0)
+    for s in range(slots):
+        for j in range(n):
+            f.used[s, j] = False
+            last = f.cells[j + 1] - f.cells[j] - 1
+            for i in range(f.count[s]):
+                bit = uint64(1) << uint64(i)
+                low, high = f.lo[s, i, j], f.hi[s, i, j]
+                f.at_most[f.cells[j] + low, s] |= bit
+                f.at_least[f.cells[j] + high, s] |= bit
+                f.used[s, j] |= low > 0 or high < last
+    accumulate(f.cells, f.at_most, f.at_least, slots)
+
+
+@inner
+def _load(t: Any, a: Any, f: Any) -> bool:
+    """Leaves of ``t`` that are within reach; False if a tree has none."""
+    n, n_goals = a.lo.shape[1], len(t.groups) - 1
+    s, number = np.int64(0), np.int64(0)
+    for g in range(n_goals):
+        f.constant[g] = t.constant[g]
+        for tree in range(t.groups[g], t.groups[g + 1]):
+            leaves = np.int64(0)
+            for w in range(t.words[tree], t.words[tree + 1]):
+                leaves += np.int64(bit_count(a.reach[w]))
+            if leaves == 0:
+                return False
+            i = np.int64(0)
+            for w in range(t.words[tree], t.words[tree + 1]):
+                left = a.reach[w]
+                while left != uint64(0):
+                    leaf = w * 64 + np.int64(lowest_bit(left))
+                    left &= left - uint64(1)
+                    if leaves == 1:
+                        f.constant[g] += t.value[leaf]
+                        continue
+                    if i == MOST_LEAVES:
+                        f.count[s] = i
+                        f.tree[s], f.goal[s], f.fixed[s], f.wide[s] = number, g, True, True
+                        s, i = s + 1, np.int64(0)
+                    for j in range(n):
+                        old = t.cells[j] + j
+                        f.lo[s, i, j] = f.coarse[t.fine[j] + t.begin[old + t.leaf_lo[leaf, j]]]
+                        f.hi[s, i, j] = f.coarse[
+                            t.fine[j] + t.begin[old + t.leaf_hi[leaf, j] + 1] - 1
+                        ]
+                    f.value[s, i] = t.value[leaf]
+                    i += 1
+            if leaves > 1:
+                is_wide = leaves > MOST_LEAVES
+                f.count[s] = i
+                f.tree[s], f.goal[s], f.fixed[s], f.wide[s] = number, g, is_wide, is_wide
+                s, number = s + 1, number + 1
+    f.at[N] = s
+    _fill_columns(f)
+    return True
+
+
+@inner
+def _count_meetings(f: Any, s: int) -> None:
+    """How many pairs of leaves of slot ``s`` and of every other meet, into ``met``."""
+    n = f.lo.shape[2]
+    for k in range(f.at[N]):
+        f.met[k] = 0
+    for i in range(f.count[s]):
+        for k in range(f.at[N]):
+            f.mask[k] = ~uint64(0)
+        for j in range(n):
+            if not f.used[s, j]:
+                continue
+            if f.lo[s, i, j] > 0:
+                row = f.at_least[f.cells[j] + f.lo[s, i, j]]
+                for k in range(f.at[N]):
+                    f.mask[k] &= row[k]
+            if f.hi[s, i, j] < f.cells[j + 1] - f.cells[j] - 1:
+                row = f.at_most[f.cells[j] + f.hi[s, i, j]]
+                for k in range(f.at[N]):
+                    f.mask[k] &= row[k]
+        for k in range(f.at[N]):
+            if f.count[k] > 0:
+                # Bits above the count are only there if no feature was used.
+                word = f.mask[k]
+                if f.count[k] < 64:
+                    word &= (uint64(1) << uint64(f.count[k])) - uint64(1)
+                f.met[k] += np.int64(bit_count(word))
+
+
+@inner
+def _meet(q: Any, a: Any, f: Any, one: int, i: int, other: int, k: int, into: int,
+          best: float) -> bool:  # fmt: skip
+    """Intersection of two leaves into row ``into`` of the new ones; False if it is empty or costs
     ``best``."""
-    lo, hi = f.lo[f.at[TOP]], f.hi[f.at[TOP]]
-    for k in range(n_shared):
-        j = f.shared[k]
-        lo[j], hi[j] = max(f.lo[a, j], f.lo[b, j]), min(f.hi[a, j], f.hi[b, j])
+    lo, hi = f.new_lo[into], f.new_hi[into]
+    for j in range(len(lo)):
+        lo[j] = max(f.lo[one, i, j], f.lo[other, k, j])
+        hi[j] = min(f.hi[one, i, j], f.hi[other, k, j])
         if lo[j] > hi[j]:
             return False
-    total = 0.0
-    for k in range(n_shared):
-        j = f.shared[k]
-        if lo[j] <= f.home[j] <= hi[j]:
-            continue  # holds the factual value, at no cost
-        left = q.first[starts[j] + j + lo[j]]
-        right = q.first[starts[j] + j + hi[j] + 1] - 1
-        if left > right:
-            return False
-        total += q.cost[q.off[j] + cheapest(q, j, left, right)]
-        if total >= best:
-            return False
-    return True
-
-
-@inner
-def _share(f: Any, one: int, other: int) -> int:
-    """Note the features on which either tree is bounded; how many they are."""
-    n = np.int64(0)
-    for j in range(len(f.shared)):
+    total = a.floats[CORNER]
+    for j in range(len(lo)):
         if f.used[one, j] or f.used[other, j]:
-            f.shared[n] = j
-            n += 1
-    return n
-
-
-@inner
-def _count(q: Any, starts: Any, f: Any, one: int, other: int, best: float, most: int) -> int:
-    """Leaves that the two trees would have together; more than ``most`` are not counted."""
-    n_shared, n = _share(f, one, other), np.int64(0)
-    for a in range(f.first[one], f.last[one]):
-        for b in range(f.first[other], f.last[other]):
-            if _meet(q, starts, f, a, b, n_shared, best):
-                n += 1
-                if n > most:
-                    return n
-    return n
-
-
-@inner
-def _join(q: Any, starts: Any, f: Any, one: int, other: int, new: int, best: float) -> None:
-    """Replace two trees by tree ``new`` of their meetings, in the free rows."""
-    n_shared = _share(f, one, other)
-    f.first[new] = f.at[TOP]
-    for a in range(f.first[one], f.last[one]):
-        for b in range(f.first[other], f.last[other]):
-            top = f.at[TOP]
-            for j in range(len(f.shared)):
-                f.lo[top, j], f.hi[top, j] = f.lo[a, j], f.hi[a, j]
-            if _meet(q, starts, f, a, b, n_shared, best):
-                f.value[top] = f.value[a] + f.value[b]
-                f.at[TOP] = top + 1
-    f.last[new] = f.at[TOP]
-    for j in range(len(f.shared)):
-        f.used[new, j] = f.used[one, j] or f.used[other, j]
-    f.alive[one] = f.alive[other] = False
-    f.alive[new] = True
-
-
-@inner
-def _merge_some(q: Any, starts: Any, f: Any, best: float, most: int, most_pairs: int) -> bool:
-    """Join each tree, small ones first, with the partner among the next few that makes it grow
-    least, until about ``most_pairs`` pairs of leaves were tried; whether that is all."""
-    tried_pairs = np.int64(0)
-    while f.at[HEAD] < f.at[TAIL]:
-        if tried_pairs > most_pairs:
-            return False
-        tree = f.queue[f.at[HEAD]]
-        f.at[HEAD] += 1
-        if not f.alive[tree]:
-            continue
-        size = f.last[tree] - f.first[tree]
-        partner, growth, tried = np.int64(-1), most + 1, np.int64(0)
-        for k in range(f.at[HEAD], f.at[TAIL]):
-            other = f.queue[k]
-            other_size = f.last[other] - f.first[other]
-            if not f.alive[other] or size * other_size > MOST_PAIRS:
-                continue
-            tried_pairs += size * other_size
-            met = _count(q, starts, f, tree, other, best, most)
-            if met <= most and met - max(size, other_size) < growth:
-                growth, partner = met - max(size, other_size), other
-            tried += 1
-            if tried == CANDIDATES:
-                break
-        if partner >= 0:
-            tail = f.at[TAIL]
-            _join(q, starts, f, tree, partner, tail, best)
-            f.queue[tail] = tail
-            f.at[TAIL] = tail + 1
+            total += least_within(f, q, a, j, lo[j], hi[j])
+            if total >= best:
+                return False
+    f.new_value[into] = f.value[one, i] + f.value[other, k]
     return True
 
 
-def _entry(sources: str) -> Any:
+@inner
+def _join(q: Any, a: Any, f: Any, one: int, other: int, best: float) -> bool:
+    """Put the meetings of two trees in the place of the first; False if there are too many."""
+    n = np.int64(0)
+    for i in range(f.count[one]):
+        for k in range(f.count[other]):
+            if _meet(q, a, f, one, i, other, k, n, best):
+                if n == MOST_LEAVES:
+                    return False
+                n += 1
+    for i in range(n):
+        for j in range(f.lo.shape[2]):
+            f.lo[one, i, j], f.hi[one, i, j] = f.new_lo[i, j], f.new_hi[i, j]
+        f.value[one, i] = f.new_value[i]
+    f.count[one], f.count[other] = n, 0
+    _fill_column(f, one)
+    return True
+
+
+@inner
+def _smallest(f: Any) -> int:
+    """Slot of the smallest tree that is not fixed; -1 if there is none."""
+    found, least = np.int64(-1), np.int64(MOST_LEAVES + 1)
+    for s in range(f.at[N]):
+        if 0 < f.count[s] < least and not f.fixed[s]:
+            found, least = np.int64(s), f.count[s]
+    return found
+
+
+@inner
+def _partner(f: Any, s: int) -> int:
+    """Slot of the tree that ``s`` would grow least with; -1 if it would with all grow too much."""
+    found, least = np.int64(-1), np.int64(MOST_MEETINGS)
+    for k in range(f.at[N]):
+        if k == s or f.count[k] == 0 or f.wide[k] or f.goal[k] != f.goal[s]:
+            continue
+        growth = f.met[k] - max(f.count[k], f.count[s])
+        if f.met[k] <= MOST_MEETINGS and growth < least:
+            found, least = np.int64(k), growth
+    return found
+
+
+@inner
+def _merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
+    """Join trees, small ones first, for about a millisecond; whether that is all. A tree without
+    a leaf left ends it: nothing in the box is cheap enough."""
+    for _ in range(JOINS_BETWEEN_LOOKS):
+        s = _smallest(f)
+        if s < 0:
+            return True
+        _count_meetings(f, s)
+        joined = np.bool_(False)
+        for _ in range(TRIES):
+            k = _partner(f, s)
+            if k < 0:
+                break
+            joined = _join(q, a, f, s, k, best)
+            if joined:
+                break
+            f.met[k] = MOST_MEETINGS + 1
+        if not joined:
+            f.fixed[s] = True
+        elif f.count[s] == 0:
+            f.at[N] = 0
+            return True
+    return False
+
+
+@inner
+def _write(f: Any, t: Any) -> None:
+    """The trees that are left, each tree's leaves by value, into ``t``."""
+    n = f.lo.shape[2]
+    word = np.int64(0)
+    for s in range(f.at[N]):
+        count = f.count[s]
+        if count == 0:
+            continue
+        for i in range(count):  # by how many others come before it
+            rank = np.int64(0)
+            for k in range(count):
+                before = f.value[s, k] < f.value[s, i]
+                rank += before or (f.value[s, k] == f.value[s, i] and k < i)
+            leaf = 64 * word + rank
+            bit = uint64(1) << uint64(rank)
+            t.full[word] |= bit
+            t.value[leaf] = f.value[s, i]
+            for j in range(n):
+                t.leaf_lo[leaf, j], t.leaf_hi[leaf, j] = f.lo[s, i, j], f.hi[s, i, j]
+                t.at_most[f.cells[j] + f.lo[s, i, j], word] |= bit
+                t.at_least[f.cells[j] + f.hi[s, i, j], word] |= bit
+        word += 1
+    accumulate(f.cells, t.at_most, t.at_least, word)
+
+
+def _entries(sources: str) -> tuple[Any, ...]:
     @entry
-    def merge_some(q: Any, starts: Any, f: Any, best: float, most: int, most_pairs: int) -> bool:
+    def tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
         sources  # noqa: B018
-        return _merge_some(q, starts, f, best, most, most_pairs)
+        return _tell_apart(t, a, coarse, begin, cells)
 
-    return merge_some
+    @entry
+    def load(t: Any, a: Any, f: Any) -> bool:
+        sources  # noqa: B018
+        return _load(t, a, f)
 
+    @entry
+    def merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
+        sources  # noqa: B018
+        return _merge_some(q, a, f, best)
 
-merge_some = _entry(SOURCES)
+    @entry
+    def write(f: Any, t: Any) -> None:
+        sources  # noqa: B018
+        _write(f, t)
 
-
-def _merge_group(
-    t: Tables,
-    q: Question,
-    home: npt.NDArray[np.int64],
-    leaves: tuple[npt.NDArray[Any], ...],
-    best: float,
-    deadline: Deadline,
-) -> tuple[npt.NDArray[Any], ...]:
-    """The trees of one goal merged: leaves and tree offsets of what comes out."""
-    lower, upper, value, offsets = leaves
-    n_trees, n = len(offsets) - 1, lower.shape[1]
-    room, trees = len(value) + n_trees * MOST_LEAVES + 1, 2 * n_trees
-    f = Forest(
-        lo=np.empty((room, n), np.int32),
-        hi=np.empty((room, n), np.int32),
-        value=np.empty(room),
-        first=np.zeros(trees, np.int64),
-        last=np.zeros(trees, np.int64),
-        alive=np.zeros(trees, np.bool_),
-        used=np.zeros((trees, n), np.bool_),
-        home=home,
-        queue=np.zeros(trees, np.int64),
-        shared=np.zeros(n, np.int64),
-        at=np.array([0, n_trees, len(value)]),
-    )
-    f.lo[: len(value)], f.hi[: len(value)], f.value[: len(value)] = lower, upper, value
-    f.first[:n_trees], f.last[:n_trees], f.alive[:n_trees] = offsets[:-1], offsets[1:], True
-    f.queue[:n_trees] = np.argsort(np.diff(offsets), kind="stable")
-    bounded = (lower > 0) | (upper < np.diff(t.cells) - 1)
-    f.used[:n_trees] = np.logical_or.reduceat(bounded, offsets[:-1], axis=0)
-    while not merge_some(q, t.cells, f, best, MOST_LEAVES, PAIRS_BETWEEN_LOOKS):
-        deadline.check()
-    kept = np.flatnonzero(f.alive[: f.at[TAIL]])
-    rows = np.concatenate([np.arange(f.first[k], f.last[k]) for k in kept])
-    sizes = f.last[kept] - f.first[kept]
-    return f.lo[rows], f.hi[rows], f.value[rows], np.concatenate([[0], np.cumsum(sizes)])
+    return tell_apart, load, merge_some, write
 
 
-def merged(
-    t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline
-) -> tuple[Tables, Question]:
-    """Tables over the leaves that a row cheaper than ``best`` reaches, trees merged, and cells
-    that those leaves do not tell apart joined; the question speaks of the new cells. ``arena``
-    holds the leaves within reach of a search that began on ``t``.
+tell_apart, load, merge_some, write = _entries(SOURCES)
+
+
+def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline) -> Tables | None:
+    """Tables over the leaves that a row of a box reaches that is cheaper than ``best``, trees
+    merged, and cells that those leaves do not tell apart joined; None if there is no such row.
+    A search of that box has begun in ``arena``.
 
     Raises
     ------
     DeadlineReached
-        Between two trees.
+        Between two joins.
     """
-    home = np.array(
-        [q.cells(j)[at] if at >= 0 else -1 for j, at in enumerate(q.home)], dtype=np.int64
+    forest = _forest(t, arena)
+    if not load(t, arena, forest):
+        return None
+    while not merge_some(q, arena, forest, best):
+        deadline.check()
+    kept = np.flatnonzero(forest.count[: forest.at[N]])
+    if not len(kept) and forest.at[N] == 0 and _has_trees(t, arena):
+        return None
+    return _tables(t, forest, kept)
+
+
+def _has_trees(t: Tables, arena: Arena) -> bool:
+    """Whether any tree of ``t`` was undecided in the arena's box."""
+    return bool(arena.group[-1] > 0)
+
+
+def _forest(t: Tables, arena: Arena) -> Forest:
+    """Room for the trees of ``t`` that are undecided, in the cells that they tell apart."""
+    n, n_goals = arena.lo.shape[1], len(t.groups) - 1
+    coarse, cells = np.empty_like(t.coarse), np.empty(n + 1, np.int64)
+    begin = np.empty(int(t.fine[-1]) + n, np.int64)
+    slots = max(1, int(tell_apart(t, arena, coarse, begin, cells)))
+    n_cells = int(cells[-1])
+    return Forest(
+        cells=cells,
+        fine=t.fine,
+        coarse=coarse,
+        begin=begin[: n_cells + n].copy(),
+        at_most=np.empty((n_cells, slots), np.uint64),
+        at_least=np.empty((n_cells, slots), np.uint64),
+        lo=np.empty((slots, MOST_LEAVES, n), np.int32),
+        hi=np.empty((slots, MOST_LEAVES, n), np.int32),
+        value=np.empty((slots, MOST_LEAVES)),
+        count=np.zeros(slots, np.int64),
+        tree=np.empty(slots, np.int64),
+        goal=np.empty(slots, np.int64),
+        fixed=np.empty(slots, np.bool_),
+        wide=np.empty(slots, np.bool_),
+        used=np.empty((slots, n), np.bool_),
+        constant=np.empty(n_goals),
+        mask=np.empty(slots, np.uint64),
+        met=np.empty(slots, np.int64),
+        new_lo=np.empty((MOST_LEAVES + 1, n), np.int32),
+        new_hi=np.empty((MOST_LEAVES + 1, n), np.int32),
+        new_value=np.empty(MOST_LEAVES + 1),
+        at=np.zeros(1, np.int64),
     )
-    lowers, uppers, values, trees, groups = [], [], [], [np.zeros(1, np.int64)], [0]
-    for g in range(len(q.limit)):
-        leaves = _reached(t, arena, best, g)
-        if (np.diff(leaves[3]) == 0).any():
-            return _nothing(t, q)  # a tree without a leaf within reach
-        lower, upper, value, offsets = _merge_group(t, q, home, leaves, best, deadline)
-        trees.append(offsets[1:] + trees[-1][-1])
-        groups.append(groups[-1] + len(offsets) - 1)
-        lowers.append(lower)
-        uppers.append(upper)
-        values.append(value)
-    lower, upper = np.concatenate(lowers), np.concatenate(uppers)
-    cell, first, counts = q.cell.copy(), [], []
-    for j in range(len(q.size)):
-        n_cells = int(t.cells[j + 1] - t.cells[j])
-        begins = np.zeros(n_cells + 1, dtype=np.int32)
-        begins[lower[:, j]] = 1
-        begins[upper[:, j] + 1] = 1
-        begins[0] = begins[n_cells] = 0
-        new = np.cumsum(begins[:-1], dtype=np.int32)
-        lower[:, j], upper[:, j] = new[lower[:, j]], new[upper[:, j]]
-        own = slice(int(q.off[j]), int(q.off[j + 1]))
-        cell[own] = new[q.cell[own]]
-        counts.append(int(new[-1]) + 1)
-        first.append(np.searchsorted(cell[own], np.arange(counts[-1] + 1)))
-    tables = build_tables(
-        lower,
-        upper,
-        np.concatenate(values),
-        np.concatenate(trees),
-        np.array(groups, dtype=np.int64),
-        np.array(counts, dtype=np.int64),
+
+
+def _tables(t: Tables, f: Forest, kept: npt.NDArray[np.int64]) -> Tables:
+    n_words, n_cells, n = len(kept), int(f.cells[-1]), f.lo.shape[2]
+    starts = np.flatnonzero(np.diff(f.tree[kept], prepend=-1))
+    goals = f.goal[kept[starts]]
+    near = Tables(
+        cells=f.cells,
+        at_most=np.zeros((n_cells, n_words), np.uint64),
+        at_least=np.zeros((n_cells, n_words), np.uint64),
+        leaf_lo=np.zeros((64 * n_words, n), np.int32),
+        leaf_hi=np.full((64 * n_words, n), -1, np.int32),
+        value=np.full(64 * n_words, np.inf),
+        full=np.zeros(n_words, np.uint64),
+        words=np.append(starts, n_words).astype(np.int64),
+        groups=np.searchsorted(goals, np.arange(len(t.groups))).astype(np.int64),
+        constant=f.constant,
+        fine=f.fine,
+        coarse=f.coarse,
+        begin=f.begin,
     )
-    return tables, q._replace(cell=cell, first=np.concatenate(first))
-
-
-def _reached(t: Tables, arena: Arena, best: float, g: int) -> tuple[npt.NDArray[Any], ...]:
-    trees = np.arange(t.groups[g], t.groups[g + 1])
-    first, last = int(t.words[trees[0]]), int(t.words[trees[-1] + 1])
-    bits = np.unpackbits(arena.reach[first:last].view(np.uint8), bitorder="little")
-    slots = 64 * first + np.flatnonzero(bits)
-    slots = slots[arena.leaf_cost[slots] < best]
-    offsets = np.searchsorted(slots, 64 * t.words[t.groups[g] : t.groups[g + 1] + 1])
-    return t.leaf_lo[slots], t.leaf_hi[slots], t.value[slots], offsets.astype(np.int64)
-
-
-def _nothing(t: Tables, q: Question) -> tuple[Tables, Question]:
-    """Tables without a leaf."""
-    return t._replace(full=t.full[:0]), q
+    write(f, near)
+    return near

@@ -33,6 +33,10 @@ class Question(NamedTuple):
     off: npt.NDArray[np.int64]
     """``(n_features + 1,)`` first entry of each axis in the next three."""
     size: npt.NDArray[np.int64]
+    least: npt.NDArray[np.int64]
+    """``(n_features,)`` first position of every axis, 0."""
+    most: npt.NDArray[np.int64]
+    """Last position of every axis."""
     value: npt.NDArray[np.float64]
     cost: npt.NDArray[np.float64]
     cell: npt.NDArray[np.int32]
@@ -126,9 +130,12 @@ def build_question(
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
         table.append(sum(square.size for square in squares))
         squares.append(_cheapest_positions(costs[j]).ravel())
+    size = np.array([len(own) for own in values], dtype=np.int64)
     return Question(
         off=offsets(values),
-        size=np.array([len(own) for own in values], dtype=np.int64),
+        size=size,
+        least=np.zeros_like(size),
+        most=size - 1,
         value=np.concatenate(values),
         cost=np.concatenate(costs),
         cell=np.concatenate(cells),

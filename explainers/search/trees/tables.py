@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, uint64
+from numba import uint64
+
+from explainers.search.trees.compiled import SOURCES, entry, inner
 
 Words = npt.NDArray[np.uint64]
 
@@ -34,6 +36,15 @@ class Tables(NamedTuple):
     """``(n_trees + 1,)`` first word of each tree."""
     groups: npt.NDArray[np.int64]
     """``(n_goals + 1,)`` first tree of each goal."""
+    constant: npt.NDArray[np.float64]
+    """``(n_goals,)`` sum of what does not depend on the row."""
+    fine: npt.NDArray[np.int64]
+    """``(n_features + 1,)`` first cell of each feature among the cells of the whole model."""
+    coarse: npt.NDArray[np.int32]
+    """``(fine[-1],)`` cell here of each cell of the whole model, from its feature's first."""
+    begin: npt.NDArray[np.int64]
+    """``(cells[-1] + n_features,)`` first cell of the whole model in each cell here, counted from
+    its feature's first; feature ``j`` begins at ``cells[j] + j`` and ends with the count."""
 
     @property
     def size(self) -> int:
@@ -71,26 +82,53 @@ def build_tables(
     at_least = np.zeros_like(at_most)
     full = np.zeros(int(words[-1]), dtype=np.uint64)
     _fill(slots, leaf_lo, leaf_hi, cells, at_most, at_least, full)
-    return Tables(cells, at_most, at_least, leaf_lo, leaf_hi, value, full, words, groups)
+    return Tables(
+        cells,
+        at_most,
+        at_least,
+        leaf_lo,
+        leaf_hi,
+        value,
+        full,
+        words,
+        groups,
+        constant=np.zeros(len(groups) - 1),
+        fine=cells,
+        coarse=np.concatenate([np.arange(count) for count in counts]).astype(np.int32),
+        begin=np.concatenate([np.arange(count + 1) for count in counts]).astype(np.int64),
+    )
 
 
-@njit(cache=True, nogil=True)
-def _fill(
-    slots: Any, leaf_lo: Any, leaf_hi: Any, cells: Any, at_most: Any, at_least: Any, full: Any
-) -> None:
-    n_features = leaf_lo.shape[1]
-    for i in range(len(slots)):
-        slot = slots[i]
-        word = slot >> 6
-        bit = uint64(1) << uint64(slot & 63)
-        full[word] |= bit
-        for j in range(n_features):
-            at_most[cells[j] + leaf_lo[slot, j], word] |= bit
-            at_least[cells[j] + leaf_hi[slot, j], word] |= bit
-    for j in range(n_features):
+@inner
+def accumulate(cells: Any, at_most: Any, at_least: Any, n_words: int) -> None:
+    """Bits that are set at the first and the last cell of each leaf's interval, spread over it."""
+    for j in range(len(cells) - 1):
         for c in range(cells[j] + 1, cells[j + 1]):
-            for w in range(len(full)):
+            for w in range(n_words):
                 at_most[c, w] |= at_most[c - 1, w]
         for c in range(cells[j + 1] - 2, cells[j] - 1, -1):
-            for w in range(len(full)):
+            for w in range(n_words):
                 at_least[c, w] |= at_least[c + 1, w]
+
+
+def _entry(sources: str) -> Any:
+    @entry
+    def fill(
+        slots: Any, leaf_lo: Any, leaf_hi: Any, cells: Any, at_most: Any, at_least: Any, full: Any
+    ) -> None:
+        sources  # noqa: B018
+        n_features = leaf_lo.shape[1]
+        for i in range(len(slots)):
+            slot = slots[i]
+            word = slot >> 6
+            bit = uint64(1) << uint64(slot & 63)
+            full[word] |= bit
+            for j in range(n_features):
+                at_most[cells[j] + leaf_lo[slot, j], word] |= bit
+                at_least[cells[j] + leaf_hi[slot, j], word] |= bit
+        accumulate(cells, at_most, at_least, len(full))
+
+    return fill
+
+
+_fill = _entry(SOURCES)
