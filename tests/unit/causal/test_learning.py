@@ -145,3 +145,13 @@ def test_a_formula_has_no_file():
 
     with pytest.raises(TypeError, match="Expression has a file of its own"):
         mechanism_to_json("y", ("a",), Mechanism(Expression("a", ("a",))))
+
+
+def test_a_line_is_kept_where_it_is_surely_enough_and_not_where_few_rows_leave_it_open():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2500, 1))
+    straight = learn(x, 2 * x[:, 0] + rng.normal(size=2500), [False], rng)
+    assert (straight.kind, straight.mechanism.form) == ("linear", NoiseForm.ADDITIVE)
+    few = x[:80]
+    kinked = learn(few, np.maximum(few[:, 0], 0) + rng.normal(0, 0.5, 80), [False], rng)
+    assert kinked.kind != "linear"
