@@ -57,6 +57,8 @@ class Arena(NamedTuple):
     gain: npt.NDArray[np.float64]
     edge: npt.NDArray[np.int64]
     at: npt.NDArray[np.int64]
+    cell: npt.NDArray[np.int64]
+    """``(n_features,)`` cells of the corner at hand."""
     trial: npt.NDArray[np.int64]
     corner: npt.NDArray[np.int64]
     """``(n_features,)`` cheapest corner of the bottom box."""
@@ -90,6 +92,7 @@ class Arena(NamedTuple):
             gain=np.empty((n, 2)),
             edge=np.empty((n, 2), np.int64),
             at=np.empty(n, np.int64),
+            cell=np.empty(n, np.int64),
             trial=np.empty(n, np.int64),
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),

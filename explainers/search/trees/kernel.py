@@ -169,8 +169,10 @@ def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
     for k in range(a.ints[WORDS]):
         corner[a.word[k]] = mask[a.word[k]]
     for j in range(len(at)):
+        a.cell[j] = a.cell_lo[sp, j]
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
-            cell = t.cells[j] + cell_at(t, q, j, at[j])
+            a.cell[j] = cell_at(t, q, j, at[j])
+            cell = t.cells[j] + a.cell[j]
             up, down = t.at_most[cell], t.at_least[cell]
             for k in range(a.ints[WORDS]):
                 w = a.word[k]
@@ -211,7 +213,7 @@ def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
             if gain <= 0.0:
                 continue
             for j in range(n):
-                cell = cell_at(t, q, j, a.at[j])
+                cell = a.cell[j]
                 low, high = t.leaf_lo[least, j], t.leaf_hi[least, j]
                 if cell < low:
                     if a.gain[j, 1] == 0.0 or low < a.edge[j, 1]:
@@ -237,7 +239,7 @@ def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     """A cut between the corner's cell and a cell beside it; (-1, 0) if the box is one cell."""
     for j in range(len(a.at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
-            cell = cell_at(t, q, j, a.at[j])
+            cell = a.cell[j]
             if cell < a.cell_hi[sp, j]:
                 return j, first_in(t, q, j, cell + 1)
             return j, first_in(t, q, j, cell)
