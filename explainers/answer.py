@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from explainers.constraints import Constraint
+from explainers.image import Assurance
 
 
 class Status(StrEnum):
@@ -19,6 +20,8 @@ class Status(StrEnum):
     """Nothing was found, and nothing was proven."""
     ALREADY_TARGET = "already_target"
     """The factual's own prediction is in the target."""
+    ABSTAINED = "abstained"
+    """Something allowed flips by what is believed of the causes; nothing does so surely enough."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Effect:
     factual: float
     counterfactual: float
     via: tuple[int, ...] = ()
+    """What is set and leads here."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Counterfactual:
     """No allowed row (with levers other than those of the answers before) costs less; None
     where nothing is known."""
     effects: tuple[Effect, ...] = ()
+    assurance: Assurance | None = None
+    """How sure it is; None where nothing follows from what is set."""
 
     @property
     def gap(self) -> float | None:
@@ -153,4 +159,19 @@ class AlreadyTarget:
         return Status.ALREADY_TARGET
 
 
-Answer = Recourse | Infeasible | Unknown | AlreadyTarget
+@dataclass(frozen=True)
+class Abstained:
+    """Some action flips the decision by what is believed of the causes, none so surely as the
+    policy demands: no answer is better than one that may not come true."""
+
+    prediction: Prediction
+    chance: float
+    """Share of plausible mechanisms by which the surest action that was found flips."""
+    work: Work
+
+    @property
+    def status(self) -> Status:
+        return Status.ABSTAINED
+
+
+Answer = Recourse | Infeasible | Unknown | AlreadyTarget | Abstained

@@ -3,6 +3,19 @@
 A constraint can do two things: say which rows keep it (:meth:`Constraint.holds`, the
 definition), and cut the axes to a superset of what keeps it (:meth:`Constraint.narrow`, a help
 for searches and for finding contradictions). ``narrow`` may cut too little, never too much.
+
+Where other features follow from what is set, an *action* (the factual with some features set)
+leads to another *row*, and each kind speaks of one of the two (:attr:`Constraint.of_action`):
+
+=====================================================  =========================================
+the action: what may be set, and how                   Immutable (also a request's ``freeze``),
+                                                       Direction, Settable, MaxChange, OnlyTo,
+                                                       MaxChanges, LeavesOne; the grid
+the row: what would be read, effects included          Range, NotMissing, Rule (its ``changes``
+                                                       too), Plausible; the schema's bounds
+=====================================================  =========================================
+
+Where nothing follows, action and row are the same.
 """
 
 from __future__ import annotations
@@ -11,7 +24,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +57,13 @@ class Origin:
 class Constraint:
     """Base of all constraints."""
 
+    of_action: ClassVar[bool] = False
+    """Whether it speaks of what is set, and not of the row that this leads to."""
+
     origin: Origin = field(kw_only=True)
 
     def holds(self, rows: Rows, factual: Row) -> Mask:
-        """Which of ``rows`` keep the constraint, ``(n_rows,)``."""
+        """Which of ``rows`` (or actions) keep the constraint, ``(n_rows,)``."""
         raise NotImplementedError
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
@@ -82,6 +98,8 @@ class Single(Constraint):
 class Immutable(Single):
     """The feature keeps its factual value."""
 
+    of_action = True
+
     def holds(self, rows: Rows, factual: Row) -> Mask:
         return ~changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
 
@@ -109,6 +127,8 @@ class Sense(StrEnum):
 @dataclass(frozen=True)
 class Direction(Single):
     """The feature may only rise, or only fall (categories: along their order)."""
+
+    of_action = True
 
     sense: Sense
 
@@ -144,6 +164,8 @@ class Range(Single):
 class Settable(Range):
     """If the feature is set, it is set within ``[lower, upper]``; left alone, it may be outside."""
 
+    of_action = True
+
     def holds(self, rows: Rows, factual: Row) -> Mask:
         kept = ~changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
         return kept | super().holds(rows, factual)
@@ -156,6 +178,8 @@ class Settable(Range):
 @dataclass(frozen=True)
 class MaxChange(Single):
     """The feature moves by at most ``amount``, in its unit."""
+
+    of_action = True
 
     amount: float
 
@@ -175,6 +199,8 @@ class MaxChange(Single):
 class OnlyTo(Single):
     """If the feature changes, it becomes one of ``values`` (a worn tool: 0)."""
 
+    of_action = True
+
     values: tuple[float, ...]
 
     def holds(self, rows: Rows, factual: Row) -> Mask:
@@ -188,6 +214,8 @@ class OnlyTo(Single):
 @dataclass(frozen=True)
 class MaxChanges(Constraint):
     """At most ``count`` features change."""
+
+    of_action = True
 
     count: int
 
@@ -213,6 +241,8 @@ class MaxChanges(Constraint):
 @dataclass(frozen=True)
 class LeavesOne(Constraint):
     """At least one of ``levers`` keeps its factual value: so that a further answer is another."""
+
+    of_action = True
 
     levers: frozenset[int]
 

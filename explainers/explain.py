@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from explainers.answer import (
+    Abstained,
     AlreadyTarget,
     Answer,
     Counterfactual,
@@ -22,12 +23,13 @@ from explainers.blocking import blocking_set, without
 from explainers.constraints import Constraint
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
+from explainers.image import Assurance
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
 from explainers.space import slack
 from explainers.verify import Rejection, predicted, verify
-from models.predictor import Predictor
+from models.predictor import Predictor, Row
 from models.schema import Kind
 
 NEVER = Deadline.never()
@@ -80,7 +82,7 @@ def explain(
         found.append(further)
     return Recourse(
         prediction,
-        tuple(asking.with_ranges(problem, counterfactual) for counterfactual in found),
+        tuple(asking.completed(problem, counterfactual) for counterfactual in found),
         asking.work(outcome, deadline_hit),
     )
 
@@ -110,9 +112,11 @@ class _Asking:
                 return replace(verified, lower_bound=bound), outcome
         return None, outcome
 
-    def with_ranges(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
-        """Each action of a number with the values that would do as well."""
-        row = np.array(counterfactual.row)
+    def completed(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
+        """Each action of a number with the values that would do as well, and how sure it is."""
+        row = problem.factual.copy()
+        for action in counterfactual.actions:
+            row[action.column] = action.counterfactual
         actions = []
         for action in counterfactual.actions:
             if problem.schema.features[action.column].kind is not Kind.NOMINAL:
@@ -122,13 +126,23 @@ class _Asking:
                 except DeadlineReached:
                     pass  # the answer stands without it
             actions.append(action)
-        return replace(counterfactual, actions=tuple(actions))
+        assurance = self._assurance(problem, row, [a.column for a in actions])
+        return replace(counterfactual, actions=tuple(actions), assurance=assurance)
+
+    def _assurance(self, problem: Problem, action: Row, columns: list[int]) -> Assurance | None:
+        if problem.image is None:
+            return None
+        margin = problem.margin(self.meter.until(NEVER).score)
+        return problem.image.assurance(problem.factual, columns, action[columns], margin)
 
     def nothing(self, problem: Problem, prediction: Prediction, outcome: Outcome) -> Answer:
         if problem.conflict is not None:
             relaxation = self.cheapest_relaxation(problem, problem.conflict)
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
+        if outcome.unsure is not None and not outcome.deadline_hit:
+            found = problem.trust(outcome.unsure[None, :], self.meter.until(NEVER).score)
+            return Abstained(prediction, float(found.chance[0]), self.work(outcome, False))
         if not outcome.is_infeasible or len(outcome.candidates):
             best = self._nearest(problem, outcome, proven=False)
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -23,9 +24,10 @@ from explainers.constraints import (
 )
 from explainers.cost import Cost, Costs
 from explainers.errors import InvalidPolicy
-from explainers.space import Axis
+from explainers.image import Image, Margin, Trust, follow, trust
+from explainers.space import Axis, changed
 from explainers.target import Target
-from models.predictor import Row, Rows
+from models.predictor import Row, Rows, Scores
 from models.schema import Schema
 
 
@@ -54,6 +56,8 @@ class Problem:
     seed: int = 0
     max_rows: int = 50_000
     """Model rows that a search without a proof may score before it gives up."""
+    image: Image | None = None
+    """What follows from what is set; None: nothing does, features move alone."""
 
     def __post_init__(self) -> None:
         n = len(self.schema)
@@ -84,19 +88,31 @@ class Problem:
     @cached_property
     def axes(self) -> Axes:
         """The values each feature may take: a superset of what is allowed in allowed rows."""
-        return propagate(self.constraints, self._whole, self.factual)
+        return propagate(self._narrowing, self._whole, self.factual)
 
     @cached_property
     def single_axes(self) -> Axes:
         """The values that each feature may take by what is said of it alone."""
-        return cut_singly(self.constraints, self._whole, self.factual)
+        return cut_singly(self._narrowing, self._whole, self.factual)
+
+    @cached_property
+    def _narrowing(self) -> tuple[Constraint, ...]:
+        """Constraints that say what may be set: of those on the row, the ones that read nothing
+        that may move without being set."""
+        if self.image is None:
+            return self.constraints
+        actions = tuple(c for c in self.constraints if c.of_action)
+        axes = cut_singly(actions, self._whole, self.factual)
+        levers = [j for j, x in enumerate(self.factual) if len(axes[j]) > (float(x) in axes[j])]
+        moving = frozenset(k for j in levers for k in self.image.effects([j]))
+        return tuple(c for c in self.constraints if c.of_action or not c.columns & moving)
 
     @cached_property
     def conflict(self) -> tuple[Constraint, ...] | None:
         """Constraints that contradict each other whatever the model says, or None."""
         if all(len(axis) for axis in self.axes):
             return None
-        return conflict(self.constraints, self._whole, self.factual)
+        return conflict(self._narrowing, self._whole, self.factual)
 
     @property
     def conflict_is_the_requests(self) -> bool:
@@ -110,24 +126,57 @@ class Problem:
             self, constraints=(*self.constraints, LeavesOne(levers, origin=origin)), alternatives=1
         )
 
-    def allowed(self, rows: Rows) -> Mask:
-        """Which rows keep every constraint, ``(n_rows,)``."""
-        mask = np.ones(len(rows), dtype=np.bool_)
+    def rows_of(self, actions: Rows) -> Rows:
+        """The row that each action leads to, both ``(n, n_features)``. An action is the factual
+        with the features that are set; one that has its factual value is not set, it follows."""
+        return actions if self.image is None else follow(self.image, self.factual, actions)
+
+    def allowed(self, actions: Rows, rows: Rows | None = None) -> Mask:
+        """Which actions keep every constraint, ``(n,)``; ``rows`` if it is known what they lead
+        to."""
+        rows = self.rows_of(actions) if rows is None else rows
+        mask = self.readable(actions, rows)
         for constraint in self._cheapest_first:
             alive = np.flatnonzero(mask)
             if not alive.size:
                 break
-            mask[alive] = constraint.holds(rows[alive], self.factual)
+            spoken_of = actions if constraint.of_action else rows
+            mask[alive] = constraint.holds(spoken_of[alive], self.factual)
         return mask
+
+    def trust(self, actions: Rows, score: Callable[[Rows], Scores]) -> Trust:
+        """How far each action, which leads into the target by what is believed, can be trusted;
+        ``score`` is the model's. What nothing follows from is certain, and not asked about."""
+        if self.image is None:
+            n = len(actions)
+            return Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
+        return trust(self.image, self.factual, actions, self.margin(score))
+
+    def margin(self, score: Callable[[Rows], Scores]) -> Margin:
+        """How far rows are inside the target, by what ``score`` says of them."""
+        return lambda rows: self.target.margin(score(rows))
+
+    def readable(self, actions: Rows, rows: Rows) -> Mask:
+        """Where everything that follows is a number within the schema's bounds, ``(n,)``."""
+        if self.image is None:
+            return np.ones(len(actions), dtype=np.bool_)
+        lower, upper = self._bounds
+        inside = (rows >= lower) & (rows <= upper)
+        return np.asarray((inside | ~changed(rows, actions)).all(axis=1))
+
+    @cached_property
+    def _bounds(self) -> tuple[Row, Row]:
+        features = self.schema.features
+        return np.array([f.lower for f in features]), np.array([f.upper for f in features])
 
     @cached_property
     def _cheapest_first(self) -> tuple[Constraint, ...]:
         """Outlier scores last: they cost as much as a model call."""
         return tuple(sorted(self.constraints, key=lambda c: isinstance(c, Plausible)))
 
-    def cost_of(self, rows: Rows) -> Costs:
-        """Cost of each row, ``(n_rows,)``."""
-        return self.cost.of(rows, self.factual)
+    def cost_of(self, actions: Rows) -> Costs:
+        """Cost of each action, ``(n,)``: of what is set, not of what follows."""
+        return self.cost.of(actions, self.factual)
 
     @cached_property
     def start(self) -> Row:

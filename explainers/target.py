@@ -65,9 +65,13 @@ class Target:
 
         A guide for searches; :meth:`met` alone decides.
         """
+        return np.maximum(-self.margin(scores), 0.0)
+
+    def margin(self, scores: Scores) -> npt.NDArray[np.float64]:
+        """How far each row is inside the target, ``(n_rows,)``: 0 on its edge, negative outside."""
         measured = self._measure(scores)
-        gap = np.maximum(np.maximum(self.lower - measured, measured - self.upper), 0.0)
-        return np.maximum(gap, self._class_shortfall(scores))
+        inside = np.minimum(measured - self.lower, self.upper - measured)
+        return np.minimum(inside, self._class_margin(scores))
 
     def _measure(self, scores: Scores) -> npt.NDArray[np.float64]:
         """Probability of the wanted class; without a class, the score."""
@@ -81,15 +85,14 @@ class Target:
             return positive
         return 1.0 - positive
 
-    def _class_shortfall(self, scores: Scores) -> npt.NDArray[np.float64]:
+    def _class_margin(self, scores: Scores) -> npt.NDArray[np.float64]:
         if self.wanted is None:
-            return np.zeros(len(scores))
+            return np.full(len(scores), np.inf)
         if self.decision.task is Task.MULTICLASS:
             rivals = scores.copy()
             rivals[:, self.wanted] = -np.inf
             ahead = np.asarray(rivals.max(axis=1), dtype=np.float64)
-            return np.maximum(ahead - scores[:, self.wanted], 0.0)
+            return np.asarray(scores[:, self.wanted] - ahead)
         assert self.decision.threshold is not None
         over: npt.NDArray[np.float64] = scores[:, 0] - self.decision.threshold
-        over = -over if self.wanted == self.decision.positive else over
-        return np.maximum(over, 0.0)
+        return over if self.wanted == self.decision.positive else -over

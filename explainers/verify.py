@@ -1,8 +1,9 @@
 """The last word: is a proposed row an answer?
 
-Shares no code with the engines. The grid is checked in decimal arithmetic, every constraint by
-its own definition, the cost by :class:`explainers.cost.Cost`, the decision by the deployed
-model asked for this one row alone, as a client would.
+Shares no code with the engines. What follows from an action is asked of the causal model anew,
+the grid is checked in decimal arithmetic, every constraint by its own definition, the cost by
+:class:`explainers.cost.Cost`, the decision by the deployed model asked for this one row alone,
+as a client would.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from decimal import Decimal
 
 import numpy as np
 
-from explainers.answer import Action, Counterfactual, Prediction
+from explainers.answer import Action, Counterfactual, Effect, Prediction
 from explainers.problem import Problem
-from models.predictor import Predictor, Row, Scores
+from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Decision, Feature
 
 
@@ -26,42 +27,76 @@ class Rejection:
     reasons: tuple[str, ...]
 
 
-def verify(problem: Problem, predictor: Predictor, row: Row) -> Counterfactual | Rejection:
-    """``row``, ``(n_features,)``, as an answer with its cost and score recomputed."""
-    rows = np.array([row], dtype=np.float64)
+def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactual | Rejection:
+    """``action``, the factual with what is set, ``(n_features,)``, as an answer: what follows
+    from it, its cost and its score recomputed."""
+    actions = np.array([action], dtype=np.float64)
+    features = problem.schema.features
+    columns = _differing(actions[0], problem.factual)
+    rows = _leads_to(problem, actions, columns)
+    followed = _differing(rows[0], actions[0])
     reasons = [
-        f"{feature.name} = {value} cannot be set"
-        for feature, value, before in zip(
-            problem.schema.features, row, problem.factual, strict=True
-        )
-        if not _unchanged(float(value), float(before)) and not _can_be_set(feature, float(value))
+        f"{features[j].name} = {action[j]} cannot be set"
+        for j in columns
+        if not _can_be_set(features[j], float(action[j]))
+    ]
+    reasons += [
+        f"{features[j].name} would be {rows[0, j]}, which cannot be"
+        for j in followed
+        if not features[j].lower <= rows[0, j] <= features[j].upper
     ]
     reasons += [
         f"{constraint.origin.key} is broken"
         for constraint in problem.constraints
-        if not constraint.holds(rows, problem.factual)[0]
+        if not constraint.holds(actions if constraint.of_action else rows, problem.factual)[0]
     ]
     if reasons:  # a row off the grid or out of bounds is not sent to the model
         return Rejection(tuple(reasons))
     scores = predictor.score(rows)
     if not problem.target.met(scores)[0]:
         return Rejection((f"the deployed model scores it {scores[0].tolist()}, not in the target",))
-    actions = tuple(
-        Action(j, float(before), float(after))
-        for j, (before, after) in enumerate(zip(problem.factual, row, strict=True))
-        if not _unchanged(float(after), float(before))
-    )
+    doubt = _doubt(problem, predictor, actions[0], columns)
+    if doubt:
+        return Rejection((doubt,))
+    before = problem.factual
     return Counterfactual(
-        row=tuple(float(v) for v in row),
-        actions=actions,
-        cost=float(problem.cost_of(rows)[0]),
+        row=tuple(float(v) for v in rows[0]),
+        actions=tuple(Action(j, float(before[j]), float(action[j])) for j in columns),
+        cost=float(problem.cost_of(actions)[0]),
         prediction=predicted(problem.target.decision, scores),
+        effects=tuple(
+            Effect(j, float(before[j]), float(rows[0, j]), problem.image.via(columns, j))
+            for j in followed
+            if problem.image is not None
+        ),
     )
+
+
+def _leads_to(problem: Problem, actions: Rows, columns: list[int]) -> Rows:
+    if problem.image is None or not columns:
+        return actions
+    return problem.image.rows(problem.factual, columns, actions[:, columns])
+
+
+def _doubt(problem: Problem, predictor: Predictor, action: Row, columns: list[int]) -> str:
+    """Why what follows cannot be relied upon; empty if it can."""
+    image = problem.image
+    if image is None or not image.effects(columns):
+        return ""
+    margin = problem.margin(predictor.score)
+    found = image.trust(problem.factual, columns, action[None, columns], margin)
+    return "" if found.holds[0] else f"by {found.chance[0]:.0%} of plausible mechanisms it flips"
 
 
 def predicted(decision: Decision, scores: Scores) -> Prediction:
     """The first row of ``scores`` as a prediction."""
     return Prediction(tuple(float(s) for s in scores[0]), int(decision.decide(scores[:1])[0]))
+
+
+def _differing(after: Row, before: Row) -> list[int]:
+    """Columns in which two rows differ."""
+    pairs = enumerate(zip(after, before, strict=True))
+    return [j for j, (a, b) in pairs if not _unchanged(float(a), float(b))]
 
 
 def _unchanged(after: float, before: float) -> bool:

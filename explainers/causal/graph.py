@@ -72,6 +72,20 @@ class Graph:
         moved = frozenset[int]().union(*(self.descendants[j] for j in acted)) - acted
         return tuple(j for j in self.order if j in moved)
 
+    def sources(self, columns: Iterable[int], effect: int) -> tuple[int, ...]:
+        """Those of ``columns``, set together, from which ``effect`` follows not only through
+        another of them."""
+        acted, found, seen = frozenset(columns), set(), {effect}
+        waiting = list(self.parents[effect])
+        while waiting:
+            j = waiting.pop()
+            if j in acted:
+                found.add(j)
+            elif j not in seen:
+                seen.add(j)
+                waiting.extend(self.parents[j])
+        return tuple(sorted(found))
+
 
 def find_loop(parents: Mapping[int, Sequence[int]]) -> list[int]:
     """Nodes of one loop, each a cause of the next, the first again at the end; empty if none."""

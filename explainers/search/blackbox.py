@@ -70,7 +70,7 @@ class Blackbox:
             pass
         except DeadlineReached:
             deadline_hit = True
-        return Outcome(pool.rows, bound, pool.nearest, deadline_hit)
+        return Outcome(pool.rows, bound, pool.nearest, deadline_hit, unsure=pool.unsure)
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         return None  # noted while searching

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome, range_by_asking
+from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_image
 from explainers.space import Axis
 from models.predictor import Row, Rows, Scores
 from models.schema import Feature, Schema
@@ -76,10 +76,12 @@ class Dice:
         Raises
         ------
         NotEligible
-            If a reading is missing, no rows were seen in service, or DiCE is not there.
+            If a reading is missing, no rows were seen in service, DiCE is not there, or features
+            follow from what is set.
         """
         if problem.conflict is not None:
             return Outcome.none(problem)
+        refuse_image(problem, self.name)
         wish = _wish(problem)
         rows = np.empty((0, len(problem.schema)))
         deadline_hit = False

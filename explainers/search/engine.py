@@ -8,7 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from explainers.constraints import Mask
 from explainers.deadline import Deadline
+from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.space import Values
 from models.predictor import Predictor, Row, Rows, Scores
@@ -23,7 +25,8 @@ class Outcome:
     """What a search found. Every row is a proposal until it is verified."""
 
     candidates: Rows
-    """Allowed rows that are in the target, ``(n_candidates, n_features)``, cheapest first."""
+    """Allowed actions that lead into the target, ``(n_candidates, n_features)``, cheapest first:
+    the factual with the features that are set."""
     lower_bound: float | None = None
     """No allowed row in the target costs less; ``inf`` is a proof that there is none."""
     nearest: Scores | None = None
@@ -31,6 +34,9 @@ class Outcome:
     deadline_hit: bool = False
     engine: str = ""
     """To which the rows, or the proof that there are none, are owed."""
+    unsure: Row | None = None
+    """Where there is no candidate: the action that leads into the target most surely, yet not
+    so surely as the policy demands."""
 
     @classmethod
     def none(cls, problem: Problem) -> Outcome:
@@ -84,8 +90,8 @@ class Engine(Protocol):
 
 
 def range_by_asking(problem: Problem, meter: Meter, row: Row, column: int) -> tuple[float, float]:
-    """The widest run of settable values around ``row[column]`` with which, everything else as in
-    ``row``, every rule holds and the prediction stays in the target; ends included.
+    """The widest run of settable values around ``row[column]`` with which, everything else set as
+    in ``row``, every rule holds and the prediction stays in the target; ends included.
 
     Walks outward from the value in blocks that double, one model call a block and side.
     """
@@ -102,14 +108,37 @@ def _holding(problem: Problem, meter: Meter, row: Row, column: int, values: Valu
     while start < len(values):
         rows = np.repeat(row[None, :], len(values[start : start + block]), axis=0)
         rows[:, column] = values[start : start + block]
-        holds = problem.allowed(rows)
-        stop = int(np.argmin(holds)) if not holds.all() else len(rows)
-        if stop:
-            holds[:stop] &= problem.target.met(meter.score(rows[:stop]))
+        led = problem.rows_of(rows)
+        holds = problem.allowed(rows, led)
+        stop = _run(holds)
+        holds[:stop] &= _met(problem, meter, led[:stop])
+        stop = _run(holds)
+        holds[:stop] &= problem.trust(rows[:stop], meter.score).holds
         if not holds.all():
             return start + int(np.argmin(holds))
         start, block = start + block, 2 * block
     return len(values)
+
+
+def _run(holds: Mask) -> int:
+    """How many hold before one does not."""
+    return len(holds) if holds.all() else int(np.argmin(holds))
+
+
+def _met(problem: Problem, meter: Meter, rows: Rows) -> Mask:
+    return problem.target.met(meter.score(rows)) if len(rows) else np.ones(0, dtype=np.bool_)
+
+
+def refuse_image(problem: Problem, engine: str) -> None:
+    """For engines that move features alone.
+
+    Raises
+    ------
+    NotEligible
+        If other features follow from what is set.
+    """
+    if problem.image is not None:
+        raise NotEligible(engine, "it does not know what follows from what is set")
 
 
 class Meter:

@@ -8,16 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from explainers.constraints import Mask
 from explainers.problem import Problem
 from explainers.search.engine import Meter
 from models.predictor import Row, Rows, Scores
 
+FIRST_CHECKED = 8
+MOST_CHECKED = 2_048
+"""Actions of one search that may be held against every plausible mechanism: each costs as many
+model rows as there are mechanisms."""
 KEPT = 8
 """Proposals kept: the next one is there if the first is not verified."""
 
 
 EDGE = 1e-12
 """Least shortfall of a row that is not in the target."""
+LOST = 1e12
+"""Shortfall of an action from which nothing readable follows."""
 
 
 class BudgetSpent(Exception):
@@ -26,7 +33,7 @@ class BudgetSpent(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """Allowed rows that were scored and are not in the target: where to go on from."""
+    """Allowed actions whose rows were scored and are not in the target: where to go on from."""
 
     rows: Rows
     costs: npt.NDArray[np.float64]
@@ -47,7 +54,10 @@ class Tried:
 
 
 class Pool:
-    """Scores rows that could improve on the best so far, and remembers what it learned."""
+    """Scores what could improve on the best so far, and remembers what it learned.
+
+    Takes and keeps *actions*; the model is asked about the rows that they lead to.
+    """
 
     def __init__(self, problem: Problem, meter: Meter) -> None:
         self.problem = problem
@@ -57,6 +67,10 @@ class Pool:
         self._costs = np.empty(0)
         self.nearest: Scores | None = None
         self._nearest_shortfall = math.inf
+        self._checked = 0
+        self.unsure: Row | None = None
+        """The surest of the actions that were not sure enough."""
+        self._surest = -math.inf
 
     @property
     def cost(self) -> float:
@@ -73,7 +87,7 @@ class Pool:
         return self._rows
 
     def consider(self, rows: Rows) -> Tried:
-        """Score those of ``rows`` that are allowed and cheaper than the best, cheapest first.
+        """Score those actions that are allowed and cheaper than the best, cheapest first.
 
         Raises
         ------
@@ -84,42 +98,76 @@ class Pool:
         """
         costs = self.problem.cost_of(rows)
         hopeful = np.flatnonzero(costs < self.cost)
-        hopeful = hopeful[self.problem.allowed(rows[hopeful])]
-        hopeful = hopeful[np.argsort(costs[hopeful], kind="stable")]
-        return self._score(rows[hopeful], costs[hopeful])
+        led = self.problem.rows_of(rows[hopeful])
+        allowed = np.flatnonzero(self.problem.allowed(rows[hopeful], led))
+        order = allowed[np.argsort(costs[hopeful[allowed]], kind="stable")]
+        return self._score(rows[hopeful[order]], led[order], costs[hopeful[order]])
 
     def probe(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Shortfall of every row, allowed or not, ``(n_rows,)``; the allowed ones that are in
         the target are kept. Raises as :meth:`consider`."""
         if len(rows) > self._last_row - self._meter.rows:
             raise BudgetSpent
-        scores = self._meter.score(rows)
-        allowed = self.problem.allowed(rows)
+        led = self.problem.rows_of(rows)
+        known = np.flatnonzero(self.problem.readable(rows, led))
+        shortfalls = np.full(len(rows), LOST)
+        if not len(known):
+            return shortfalls
+        rows, led = rows[known], led[known]
+        scores = self._meter.score(led)
+        allowed = self.problem.allowed(rows, led)
         met = self.problem.target.met(scores)
         kept = np.flatnonzero(allowed & met)
         costs = self.problem.cost_of(rows[kept])
-        order = np.argsort(costs, kind="stable")
-        self._keep(rows[kept[order]], costs[order])
+        kept, costs = kept[(order := np.argsort(costs, kind="stable"))], costs[order]
+        sure = self._sure(rows[kept])
+        self._keep(rows[kept[sure]], costs[sure])
+        met[kept[~sure]] = False
         # A row on the edge of the target, yet outside it, must not look as if it were inside.
         missing = np.maximum(self.problem.target.shortfall(scores), EDGE)
-        shortfalls: npt.NDArray[np.float64] = np.where(met, 0.0, missing)
-        self._note_nearest(scores[allowed & ~met], shortfalls[allowed & ~met])
+        shortfalls[known] = np.where(met, 0.0, missing)
+        missed = allowed & ~met
+        self._note_nearest(scores[missed], shortfalls[known[missed]])
         return shortfalls
 
-    def _score(self, rows: Rows, costs: npt.NDArray[np.float64]) -> Tried:
+    def _score(self, rows: Rows, led: Rows, costs: npt.NDArray[np.float64]) -> Tried:
         left = self._last_row - self._meter.rows
         if left <= 0:
             raise BudgetSpent
         rows, costs = rows[:left], costs[:left]
         if not len(rows):
             return Tried(rows, costs, costs)
-        scores = self._meter.score(rows)
+        scores = self._meter.score(led[:left])
         met = self.problem.target.met(scores)
         shortfalls = self.problem.target.shortfall(scores)
+        met[met] = self._sure(rows[met])
         self._keep(rows[met], costs[met])
         missed = ~met
         self._note_nearest(scores[missed], shortfalls[missed])
         return Tried(rows[missed], costs[missed], shortfalls[missed])
+
+    def _sure(self, actions: Rows) -> Mask:
+        """Which actions, cheapest first and in the target by what is believed, are sure enough.
+        Blocks that double are asked about until one has some: what is dearer is not needed."""
+        sure = np.zeros(len(actions), dtype=np.bool_)
+        if self.problem.image is None:
+            return ~sure
+        start, block = 0, FIRST_CHECKED
+        while start < len(actions) and not sure.any():
+            if self._checked >= MOST_CHECKED:
+                raise BudgetSpent
+            before, some = self._meter.rows, actions[start : start + block]
+            found = self.problem.trust(some, self._meter.score)
+            self._last_row += self._meter.rows - before  # a budget of its own
+            self._checked += len(some)
+            sure[start : start + block] = found.holds
+            self._note_unsure(some[~found.holds], found.lower[~found.holds])
+            start, block = start + block, 2 * block
+        return sure
+
+    def _note_unsure(self, actions: Rows, lower: npt.NDArray[np.float64]) -> None:
+        if len(lower) and (self.unsure is None or lower.max() > self._surest):
+            self._surest, self.unsure = float(lower.max()), actions[int(lower.argmax())]
 
     def _keep(self, rows: Rows, costs: npt.NDArray[np.float64]) -> None:
         rows = np.concatenate([self._rows, rows[:KEPT]])

@@ -101,6 +101,7 @@ def _better(problem: Problem, one: Outcome, other: Outcome) -> Outcome:
         candidates=np.concatenate([cheaper.candidates, dearer.candidates]),
         lower_bound=max(bounds, default=None),
         nearest=cheaper.nearest if cheaper.nearest is not None else dearer.nearest,
+        unsure=cheaper.unsure if cheaper.unsure is not None else dearer.unsure,
         deadline_hit=one.deadline_hit or other.deadline_hit,
     )
 

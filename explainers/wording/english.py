@@ -113,6 +113,15 @@ class English:
             "It is not proven that there is none."
         )
 
+    def abstained(self, outcome: Outcome, percent: int) -> str:
+        """``percent`` of the mechanisms that fit the data, for the surest change."""
+        said = self._said(outcome)
+        return (
+            "No change is sure enough to be answered with. The surest one found, after which "
+            f"{said.subject} {said.would()}, does so for {percent} % of the causal mechanisms "
+            "that fit the data, and not by the margin that the policy asks for."
+        )
+
     def already(self, outcome: Outcome) -> str:
         said = self._said(outcome)
         return _capital(f"{said.subject} {said.fact}{said.rider}: there is nothing to change.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from explainers.answer import (
+    Abstained,
     Action,
     AlreadyTarget,
     Answer,
@@ -96,6 +98,9 @@ class Wording:
                 rows = None if work.deadline_hit else work.rows
                 said = voice.grammar.unknown(outcome, rows)
                 return " ".join([said, *voice.closest(nearest, target)])
+            case Abstained(chance=chance):
+                outcome = voice.aim(target, answer.prediction)
+                return voice.grammar.abstained(outcome, math.floor(100.0 * chance))
             case AlreadyTarget(prediction=prediction):
                 return voice.grammar.already(voice.fact(target, prediction))
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, Outcome, refuse_image
 from explainers.search.goals import Goal, goals_of
 from explainers.search.milp.incumbent import find_incumbent
 from explainers.search.milp.levers import Levers, read_levers
@@ -140,7 +140,14 @@ class Milp:
         return Question.of(problem, levers, self._layers, self._unit, budget)
 
     def goals(self, problem: Problem) -> tuple[Goal, ...]:
-        """Made once for a target: finding an edge takes some hundred scores."""
+        """Made once for a target: finding an edge takes some hundred scores.
+
+        Raises
+        ------
+        NotEligible
+            If the target is no such goals, or features follow from what is set.
+        """
+        refuse_image(problem, self.name)
         target = problem.target
         key = (target.wanted, target.lower, target.upper)
         with self._lock:

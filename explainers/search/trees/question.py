@@ -11,6 +11,7 @@ import numpy.typing as npt
 from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single
 from explainers.errors import NotEligible
 from explainers.problem import Problem
+from explainers.search.engine import refuse_image
 from explainers.search.trees.flat_rules import FlatRules, offsets
 from explainers.search.trees.layout import Cells, Layout, Values
 from explainers.space import TOLERANCE, same
@@ -108,6 +109,7 @@ def build_question(
     NotEligible
         If an axis is too long, or a constraint is of a kind that the kernel does not know.
     """
+    refuse_image(problem, "trees")
     rules, most_changes, levers = _sorted_constraints(problem.constraints)
     flat = rules_of(rules).for_factual(problem.factual)
     axes = problem.single_axes

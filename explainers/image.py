@@ -1,0 +1,110 @@
+"""What an action leads to: the row in which everything that follows from it has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.space import changed
+from models.predictor import Row, Rows
+
+Floats = npt.NDArray[np.float64]
+Margin = Callable[[Rows], Floats]
+"""Rows ``(n, d)`` to how far each is inside the target, ``(n,)``; below 0 it is not met."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """How far each action can be trusted, were the mechanisms a little other than they are
+    believed to be; each array ``(n,)``."""
+
+    lower: Floats
+    """Lower confidence bound of the margin."""
+    chance: Floats
+    """Share of plausible mechanisms by which the target is met: *under this model*."""
+    holds: npt.NDArray[np.bool_]
+    """Which actions may be answered with: those that keep the policy's demands on both."""
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A hidden common cause that was declared, and how strong it must be to undo an answer."""
+
+    between: tuple[int, int]
+    rho: float | None
+    """The correlation of the two noises, nearest to 0, at which the action no longer does; None
+    where none up to 0.99 undoes it."""
+
+
+@dataclass(frozen=True)
+class Assurance:
+    """How sure an answer is, beyond the deployed model's word."""
+
+    chance: float
+    survival: float
+    """Share of draws of the sensors' errors under which the target is met."""
+    extrapolates: tuple[int, ...]
+    """Effects that rest on causes unlike those that the mechanism was seen with."""
+    ties: tuple[Tie, ...]
+
+
+class Image(Protocol):
+    """What follows from what is set. ``columns`` are set, ``values`` is ``(n, len(columns))``."""
+
+    def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
+        """Columns that may move when ``columns`` are set; none of them."""
+        ...
+
+    def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
+        """Those of ``columns`` from which ``effect`` follows, not through another of them."""
+        ...
+
+    def rows(self, factual: Row, columns: Sequence[int], values: Floats) -> Rows:
+        """The rows that actions lead to, ``(n, d)``; NaN where no effect can be told."""
+        ...
+
+    def trust(self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin) -> Trust:
+        """How far each action can be trusted; asks for all margins at once."""
+        ...
+
+    def assurance(
+        self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin
+    ) -> Assurance:
+        """How sure one action is, ``values`` ``(len(columns),)``."""
+        ...
+
+
+def follow(image: Image, factual: Row, actions: Rows) -> Rows:
+    """The row that each of ``actions``, ``(n, d)``, leads to."""
+    rows = actions.copy()
+    for columns, some in _by_columns(actions, factual):
+        if image.effects(columns):
+            rows[some] = image.rows(factual, columns, actions[some[:, None], columns])
+    return rows
+
+
+def trust(image: Image, factual: Row, actions: Rows, margin: Margin) -> Trust:
+    """Of ``actions``, ``(n, d)``, that are known to meet the target by what is believed."""
+    n = len(actions)
+    found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
+    for columns, some in _by_columns(actions, factual):
+        if image.effects(columns):
+            own = image.trust(factual, columns, actions[some[:, None], columns], margin)
+            found.lower[some], found.chance[some] = own.lower, own.chance
+            found.holds[some] = own.holds
+    return found
+
+
+def _by_columns(actions: Rows, factual: Row) -> Iterator[tuple[list[int], npt.NDArray[np.int64]]]:
+    """Every set of columns that is set together, and the actions that do so."""
+    if not len(actions):
+        return
+    moved = changed(actions, factual)
+    kinds, kind_of = np.unique(np.packbits(moved, axis=1), axis=0, return_inverse=True)
+    for kind in range(len(kinds)):
+        some = np.flatnonzero(kind_of.ravel() == kind)
+        yield np.flatnonzero(moved[some[0]]).tolist(), some
