@@ -29,6 +29,7 @@ from explainers.constraints import (
     Sense,
     Settable,
     Source,
+    Survives,
 )
 from explainers.cost import Cost, FeatureCost
 from explainers.errors import InvalidPolicy, InvalidRule
@@ -55,6 +56,8 @@ class Policy:
     references: Rows | None = None
     phrases: Mapping[str, Mapping[str, Labels]] | None = None
     """Own words for setting a feature to a value: feature name, value text, language."""
+    tolerances: tuple[float, ...] = ()
+    """How far each feature's sensor may be off, in its unit; empty if none says so."""
 
     @classmethod
     def read(
@@ -95,7 +98,11 @@ class Policy:
             )
         penalty = _non_negative(table.get("change_penalty", 0.0), "policy.change_penalty")
         phrases = {n: t["phrases"] for n, t in features.items() if "phrases" in t}
-        return cls(schema, decision, tuple(constraints), Cost(costs, penalty), reference, phrases)
+        tolerances = _tolerances(schema, features)
+        if table.get("robust", False):
+            constraints.append(_survives(tolerances, "policy.robust", Source.POLICY))
+        cost = Cost(costs, penalty)
+        return cls(schema, decision, tuple(constraints), cost, reference, phrases, tolerances)
 
     def problem(
         self,
@@ -119,15 +126,20 @@ class Policy:
         )
 
 
-def read_constraints(table: Table, schema: Schema) -> tuple[Constraint, ...]:
-    """What a request adds to the policy; see the keys below.
+def read_constraints(
+    table: Table, schema: Schema, tolerances: tuple[float, ...] = ()
+) -> tuple[Constraint, ...]:
+    """What a request adds to the policy; see the keys below. ``tolerances`` are the policy's.
 
     Raises
     ------
     InvalidPolicy
         Naming the key under ``constraints``, the value and the limit.
     """
-    return tuple(_requested(table, schema))
+    asked = tuple(_requested(table, schema))
+    if table.get("robust", False):
+        return (*asked, _survives(tolerances, "constraints.robust", Source.REQUEST))
+    return asked
 
 
 def _requested(table: Table, schema: Schema) -> Iterator[Constraint]:
@@ -214,6 +226,26 @@ def _max_changes(table: Table, key: str, source: Source) -> Iterator[Constraint]
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise InvalidPolicy(key, f"is {count}, not a whole number of at least 1", count, 1)
     yield MaxChanges(count, origin=Origin(source, key))
+
+
+def _tolerances(schema: Schema, tables: Mapping[str, Table]) -> tuple[float, ...]:
+    declared = [name for name in schema.names if "tolerance" in tables.get(name, {})]
+    for name in declared:
+        _numeric(schema, name, f"policy.features.{name}.tolerance")
+    if not declared:
+        return ()
+    return tuple(
+        _non_negative(
+            tables.get(name, {}).get("tolerance", 0.0), f"policy.features.{name}.tolerance"
+        )
+        for name in schema.names
+    )
+
+
+def _survives(tolerances: tuple[float, ...], key: str, source: Source) -> Survives:
+    if not any(tolerances):
+        raise InvalidPolicy(key, "is true, but no feature of this model declares a tolerance", True)
+    return Survives(tolerances, origin=Origin(source, key))
 
 
 def _plausible(

@@ -18,6 +18,7 @@ from explainers.constraints import (
     Origin,
     Plausible,
     Source,
+    Survives,
     conflict,
     cut_singly,
     propagate,
@@ -118,6 +119,15 @@ class Problem:
     def conflict_is_the_requests(self) -> bool:
         """Whether the contradiction goes away without what the request added."""
         return any(c.origin.source is Source.REQUEST for c in self.conflict or ())
+
+    @cached_property
+    def survives(self) -> Survives | None:
+        """What readings the answer must survive, or None: the widest of what is asked for."""
+        asked = [c for c in self.constraints if isinstance(c, Survives)]
+        if len(asked) < 2:
+            return asked[0] if asked else None
+        widest = tuple(map(max, zip(*(c.tolerances for c in asked), strict=True)))
+        return replace(asked[0], tolerances=widest)
 
     def excluding(self, levers: frozenset[int]) -> Problem:
         """The same question for an answer that leaves at least one of ``levers`` alone."""

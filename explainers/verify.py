@@ -19,6 +19,9 @@ from explainers.problem import Problem
 from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Decision, Feature
 
+READINGS = 128
+"""Readings within the sensors' tolerances that are tried against a proof that all will do."""
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -55,6 +58,10 @@ def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactua
     scores = predictor.score(rows)
     if not problem.target.met(scores)[0]:
         return Rejection((f"the deployed model scores it {scores[0].tolist()}, not in the target",))
+    if problem.survives is not None:
+        readings = problem.survives.readings(rows[0], problem.schema, problem.seed, READINGS)
+        if not problem.target.met(predictor.score(readings)).all():
+            return Rejection(("a reading within the sensors' tolerances is not in the target",))
     doubt = _doubt(problem, predictor, actions[0], columns)
     if doubt:
         return Rejection((doubt,))

@@ -21,7 +21,7 @@ from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.ball import ball
-from explainers.search.engine import Meter, Outcome, range_by_asking
+from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_tolerances
 from explainers.search.ladder import Ladder
 from explainers.search.pool import BudgetSpent, Pool, Tried
 from explainers.space import changed
@@ -56,6 +56,7 @@ class Blackbox:
         return "blackbox"
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        refuse_tolerances(problem, self.name)
         if problem.conflict is not None:
             return Outcome.none(problem)
         pool = Pool(problem, meter)

@@ -17,7 +17,13 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_image
+from explainers.search.engine import (
+    Meter,
+    Outcome,
+    range_by_asking,
+    refuse_image,
+    refuse_tolerances,
+)
 from explainers.space import Axis
 from models.predictor import Row, Rows, Scores
 from models.schema import Feature, Schema
@@ -79,6 +85,7 @@ class Dice:
             If a reading is missing, no rows were seen in service, DiCE is not there, or features
             follow from what is set.
         """
+        refuse_tolerances(problem, self.name)
         if problem.conflict is not None:
             return Outcome.none(problem)
         refuse_image(problem, self.name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.constraints import Mask
 from explainers.deadline import Deadline
@@ -87,6 +88,27 @@ class Engine(Protocol):
     ) -> tuple[float, float]:
         """As :func:`range_by_asking`; an engine that knows the model need not ask it."""
         ...
+
+
+def refuse_tolerances(problem: Problem, engine: str) -> None:
+    """For engines that see single rows, and cannot prove anything about all readings of a box.
+
+    Raises
+    ------
+    NotEligible
+        If the answer must survive the sensors' tolerances.
+    """
+    if problem.survives is not None:
+        raise NotEligible(engine, f"it cannot prove {problem.survives.origin.key} over the box")
+
+
+def run_around(holds: npt.NDArray[np.bool_], at: int) -> tuple[int, int]:
+    """First and last index of the run of true values that ``at`` is in; ``at`` alone counts."""
+    before = np.flatnonzero(~holds[:at])
+    after = np.flatnonzero(~holds[at + 1 :])
+    first = int(before[-1]) + 1 if len(before) else 0
+    last = at + int(after[0]) if len(after) else len(holds) - 1
+    return first, last
 
 
 def range_by_asking(problem: Problem, meter: Meter, row: Row, column: int) -> tuple[float, float]:

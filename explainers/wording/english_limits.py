@@ -25,6 +25,7 @@ from explainers.constraints import (
     Rule,
     Sense,
     Settable,
+    Survives,
 )
 from explainers.wording.gauges import Gauge, quantity
 from explainers.wording.numerals import Number, count, decimal, write
@@ -81,6 +82,8 @@ class EnglishLimits:
                 return _at_most_changes(n)
             case Plausible():
                 return "the readings together must be like those seen before"
+            case Survives():
+                return "the answer must hold whatever the sensors' tolerances make of the readings"
             case Rule():
                 return self._rule(constraint)
             case _:

@@ -27,6 +27,7 @@ from explainers.constraints import (
     Rule,
     Sense,
     Settable,
+    Survives,
 )
 from explainers.wording.gauges import Gauge, quantity
 from explainers.wording.numerals import Number, count, decimal, write
@@ -122,6 +123,8 @@ class KoreanLimits:
                 return _at_most_changes(n)
             case Plausible():
                 return "전체 값의 조합이 이전에 관측된 것과 비슷해야 함"
+            case Survives():
+                return "센서 허용 오차 범위 안의 모든 측정값에서 결과가 유지되어야 함"
             case Rule():
                 return self._rule(constraint)
             case _:

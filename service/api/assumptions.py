@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.schema import Labels
+from explainers.constraints import Survives
+from models.schema import Labels, Schema, plain
 
 NOTHING_FOLLOWS: Labels = {
     "en": "There is no causal model of this equipment: each feature is read as set alone, and "
@@ -23,6 +24,19 @@ PREDICTION_IS_EXACT: Labels = {
     "written here.",
     "ko": "예측값은 배포된 모델 파일로 여기에 적힌 값 그대로 다시 계산한 것입니다.",
 }
+
+
+def survives(asked: Survives, schema: Schema) -> Labels:
+    """Which readings the answer was proven to survive."""
+    own = [(f, off) for f, off in zip(schema.features, asked.tolerances, strict=True) if off]
+
+    def listed(language: str) -> str:
+        return ", ".join(f"{f.label(language)} ±{plain(off)} {f.unit}".rstrip() for f, off in own)
+
+    return {
+        "en": f"Proven to hold for every reading within the sensors' tolerances: {listed('en')}.",
+        "ko": f"센서 허용 오차 안의 모든 측정값에서 성립함을 증명했습니다: {listed('ko')}.",
+    }
 
 
 def in_languages(assumptions: Sequence[Labels], languages: Sequence[str]) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from explainers.answer import (
     Unknown,
 )
 from explainers.constraints import Constraint, Source
+from explainers.problem import Problem
 from explainers.space import changed
 from explainers.target import Target
 from models.schema import Feature, Kind, Labels, Task
@@ -102,6 +103,7 @@ class Speaker:
                 assumptions.NOTHING_FOLLOWS,
                 assumptions.SMALLEST_BY_POLICY,
                 assumptions.PREDICTION_IS_EXACT,
+                *(self._survival(problem) if found else ()),
             ),
             blocked_by=[self.constraint(c) for c in blocking],
             relaxation=self._relaxation(answer, problem.target),
@@ -114,6 +116,10 @@ class Speaker:
             ),
             work=wire.Work(rows=answer.work.rows, runs=answer.work.runs, deadline_ms=deadline_ms),
         )
+
+    def _survival(self, problem: Problem) -> list[Labels]:
+        asked = problem.survives
+        return [] if asked is None else [assumptions.survives(asked, problem.schema)]
 
     # --- their parts ----------------------------------------------------------------------
 

@@ -163,7 +163,7 @@ def constraints(asked: wire.Constraints, model: ServedModel) -> tuple[Constraint
     """
     table = _given(asked)
     try:
-        return read_constraints(table, model.schema)
+        return read_constraints(table, model.schema, model.policy.tolerances)
     except InvalidPolicy as error:
         path = place(error.key, {"constraints": table})
         problem = error.problem

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome, refuse_image
+from explainers.search.engine import Meter, Outcome, refuse_image, run_around
 from explainers.search.goals import Goal, goals_of
 from explainers.search.milp.incumbent import find_incumbent
 from explainers.search.milp.levers import Levers, read_levers
@@ -106,13 +106,13 @@ class Milp:
         rows[:, column] = values
         holds, unsure = self._inside(problem, rows)
         at = int(np.flatnonzero(values == row[column])[0])
-        first, last = _run_around(holds, at)
+        first, last = run_around(holds, at)
         asked = first + np.flatnonzero(unsure[first : last + 1])
         if len(asked):
             holds[asked] = problem.target.met(meter.score(rows[asked]))
-        first, last = _run_around(holds, at)
+        first, last = run_around(holds, at)
         holds[first : last + 1] = problem.allowed(rows[first : last + 1])
-        first, last = _run_around(holds, at)
+        first, last = run_around(holds, at)
         return float(values[first]), float(values[last])
 
     def _inside(self, problem: Problem, rows: Rows) -> tuple[Mask, Mask]:
@@ -159,14 +159,6 @@ class Milp:
                     self._goals.clear()  # as many targets as a client cares to invent
                 self._goals[key] = known
         return known
-
-
-def _run_around(holds: Mask, at: int) -> tuple[int, int]:
-    """First and last of the run of true values that ``at`` is in; ``at`` itself counts."""
-    before, after = np.flatnonzero(~holds[:at]), np.flatnonzero(~holds[at + 1 :])
-    first = int(before[-1]) + 1 if len(before) else 0
-    last = at + int(after[0]) if len(after) else len(holds) - 1
-    return first, last
 
 
 class _Search:

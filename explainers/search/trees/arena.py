@@ -16,7 +16,7 @@ IDLE = 4
 """Arenas kept for later searches."""
 
 # Slots of `ints` and `floats`.
-SP, NODES, PENDING, HAS_BEST, WORDS = 0, 1, 2, 3, 4
+SP, NODES, PENDING, HAS_BEST, WORDS, FRAGILE = 0, 1, 2, 3, 4, 5
 BEST, FLOOR, WAITING, CORNER = 0, 1, 2, 3
 """Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
 deployed model's word; cost of the bottom box's cheapest corner."""
@@ -60,6 +60,10 @@ class Arena(NamedTuple):
     cell: npt.NDArray[np.int64]
     """``(n_features,)`` cells of the corner at hand."""
     trial: npt.NDArray[np.int64]
+    fragile_lo: npt.NDArray[np.int64]
+    """``(most, n_features)`` boxes of positions from which some reading within tolerance is known
+    to leave the target; ``ints[FRAGILE]`` of them."""
+    fragile_hi: npt.NDArray[np.int64]
     corner: npt.NDArray[np.int64]
     """``(n_features,)`` cheapest corner of the bottom box."""
     best: npt.NDArray[np.int64]
@@ -94,9 +98,11 @@ class Arena(NamedTuple):
             at=np.empty(n, np.int64),
             cell=np.empty(n, np.int64),
             trial=np.empty(n, np.int64),
+            fragile_lo=np.empty((0, n), np.int64),
+            fragile_hi=np.empty((0, n), np.int64),
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
-            ints=np.zeros(5, np.int64),
+            ints=np.zeros(6, np.int64),
             floats=np.zeros(4),
         )
 
@@ -115,6 +121,7 @@ class Arenas:
             arena = self._idle.pop()
         except IndexError:
             arena = Arena.of(self._tables)
+        arena.ints[:] = 0
         try:
             yield arena
         finally:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, uint64
 from numba.extending import intrinsic
@@ -51,6 +52,25 @@ def _population(typing_context: Any, word: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return uint64(uint64), generate
+
+
+@intrinsic
+def _leading_zeros(typing_context: Any, word: Any) -> Any:
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return uint64(uint64), generate
+
+
+leading_zeros: Any = _leading_zeros
+"""How many bits are above the highest set bit of a word that is not 0: one machine instruction."""
+
+
+@inner
+def highest_bit(word: Any) -> int:
+    """Index of the highest set bit of a word that is not 0."""
+    return 63 - np.int64(leading_zeros(word))
 
 
 bit_count: Any = _population

@@ -16,12 +16,13 @@ from explainers.constraints import Rule
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, Outcome, run_around
 from explainers.search.goals import Goal, goals_of
 from explainers.search.trees import entries, kernel
 from explainers.search.trees.arena import (
     BEST,
     CORNER,
+    FRAGILE,
     HAS_BEST,
     NODES,
     PENDING,
@@ -36,6 +37,7 @@ from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import Leaves, read_leaves
 from explainers.search.trees.merge import merged
 from explainers.search.trees.question import Limits, Question, build_question
+from explainers.search.trees.readings import FAILS, SURVIVES, UNDECIDED
 from explainers.search.trees.tables import Tables, build_tables, table_bytes
 from explainers.target import Target
 from models.graph.forms import GraphForm
@@ -56,6 +58,12 @@ MERGED_PATIENCE = 2_000
 SHARES = (0.3, 0.45, 0.65, 0.85, 1.0)
 """Parts of the best cost within which it is proven, one after the other, that nothing is."""
 
+
+MOST_PARTS = 20_000
+"""Parts into which the readings of one row are split before it is left undecided."""
+MOST_FRAGILE = 512
+GROWTH = 1.4
+"""From one cap to the next where no answer is known yet."""
 
 Box = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """First and last position of every axis."""
@@ -115,13 +123,17 @@ class Trees:
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
             entries.hold_around(asked.tables, asked.question, arena, at, column, found)
+            if len(asked.question.near):
+                entries.keep_surviving(
+                    asked.tables, asked.question, arena, at, column, MOST_PARTS, found
+                )
         holds = found > 0
         unsure = np.flatnonzero(found == IN_DOUBT)
         if len(unsure):
             rows = np.repeat(row[None, :], len(unsure), axis=0)
             rows[:, column] = values[unsure]
             holds[unsure] = problem.target.met(meter.score(rows))
-        first, last = _run_around(holds, int(at[column]))
+        first, last = run_around(holds, int(at[column]))
         return float(values[first]), float(values[last])
 
     def warm(self, problem: Problem, predictor: Predictor) -> None:
@@ -134,7 +146,7 @@ class Trees:
             self.nearest(problem, meter, deadline)
             for row in found.candidates[:1]:
                 self.sufficient_range(problem, meter, row, 0)
-            self._search_for(problem, meter, deadline, 0).rehearse()
+            self._search_for(problem, meter, Deadline.never(), 0).rehearse()
 
     @property
     def table_bytes(self) -> int:
@@ -217,15 +229,6 @@ class Trees:
         return len(starts) * 2.0**-24 * total
 
 
-def _run_around(holds: npt.NDArray[np.bool_], at: int) -> tuple[int, int]:
-    """First and last index of the run of true values that ``at`` is in; ``at`` alone counts."""
-    before = np.flatnonzero(~holds[:at])
-    after = np.flatnonzero(~holds[at + 1 :])
-    first = int(before[-1]) + 1 if len(before) else 0
-    last = at + int(after[0]) if len(after) else len(holds) - 1
-    return first, last
-
-
 def _tables_of(leaves: Leaves, goals: Sequence[Goal]) -> Tables:
     """One group of trees for each goal, without the trees that a goal does not read."""
     sizes = np.diff(leaves.trees)
@@ -270,6 +273,15 @@ class _Search:
         self._bound = 0.0
         self._open = math.inf
         """Least cost that a box could have that the deadline left open."""
+        self._guess = math.inf
+        """Cost of a row that is in the target, whatever the sensors may read."""
+        n = len(asked.question.size)
+        self._robust = len(asked.question.near) > 0
+        self._fragile = (
+            np.empty((MOST_FRAGILE, n), np.int64),
+            np.empty((MOST_FRAGILE, n), np.int64),
+        )
+        self._n_fragile = 0
 
     def run(self) -> Outcome:
         deadline_hit = False
@@ -293,6 +305,7 @@ class _Search:
         t, q = self._asked.tables, self._asked.question
         if not all(q.size):
             return None
+        q = q._replace(near=q.near[:0], far=q.far[:0])
         nearest, short, missing = None, 0.0, math.inf
         with self._asked.arenas.lent() as arena:
             for _ in range(NEAREST_STEPS):
@@ -325,15 +338,24 @@ class _Search:
                 entries.improve(near, q, own)
                 entries.open_bound(q, own)
                 entries.least_cost(q, q.least, q.most)
+            q = q._replace(near=q.cell, far=q.cell)
+            entries.begin(t, q, arena, math.inf, 1)
+            entries.survives(t, q, arena, q.least, 1)
+            entries.keep_surviving(t, q, arena, q.least, 0, 1, np.zeros(q.size[0], np.uint8))
 
     def _prove(self) -> None:
         t, q = self._asked.tables, self._asked.question
-        with self._asked.arenas.lent() as arena:
+        with self._asked.arenas.lent() as lent:
+            arena = self._with_fragile(lent)
             status = entries.solve(t, q, arena, min(_chunk(t), self._patience))
+            self._guess = float(arena.floats[BEST])
+            if self._robust:  # a first answer that may not survive is none
+                status = entries.begin(t, q, arena, math.inf, self._patience)
             if self._drive(t, q, arena, status, self._patience):
-                self._bound = self._best
+                self._bound = min(self._best, self._open)
                 return
-            self._improve(t, q, arena)
+            if not self._robust:
+                self._improve(t, q, arena)
             for cap in self._caps():
                 self._open = math.inf
                 try:
@@ -362,7 +384,10 @@ class _Search:
             return [share * self._best for share in SHARES]
         q = self._asked.question
         most = sum(float(q.cost[a:b].max()) for a, b in zip(q.off, q.off[1:], strict=False))
-        return [most / 64, most / 16, most / 4, math.inf]
+        caps = [self._guess if self._guess < math.inf else most / 64]
+        while caps[-1] < most:
+            caps.append(GROWTH * caps[-1] + 1e-9)
+        return [*caps, math.inf]
 
     def _split(
         self, t: Tables, q: Question, arena: Arena, boxes: Sequence[Box], cap: float
@@ -393,7 +418,7 @@ class _Search:
 
     def _settle(self, t: Tables, q: Question, box: Box, cap: float) -> None:
         """Settle what is cheaper than ``cap`` in a box."""
-        arena = Arena.of(t)
+        arena = self._with_fragile(Arena.of(t))
         entries.start(t, q, arena, min(cap, self._best), *box)
         if self._drive(t, q, arena, entries.search(t, q, arena, 1), MERGED_PATIENCE):
             return
@@ -422,15 +447,43 @@ class _Search:
             self._positions = a.best.copy()
 
     def _ask(self, q: Question, a: Arena) -> None:
-        """A candidate within rounding of the target: the deployed model decides."""
-        scores = self._meter.score(q.row(a.at)[None, :])
-        if self._problem.target.met(scores)[0]:
+        """A candidate that the tables cannot decide upon."""
+        if self._survives(q, a) if self._robust else self._is_met(q, a):
             a.floats[BEST] = a.floats[WAITING]
             a.best[:] = a.at
             a.ints[HAS_BEST] = 1
             self._take(a)
         else:
             a.ints[PENDING] = 1
+
+    def _is_met(self, q: Question, a: Arena) -> bool:
+        """Within rounding of the target, the deployed model decides."""
+        scores = self._meter.score(q.row(a.at)[None, :])
+        return bool(self._problem.target.met(scores)[0])
+
+    def _survives(self, q: Question, a: Arena) -> bool:
+        """Whether the candidate survives the sensors; if not, fragile rows like it are noted."""
+        with self._asked.arenas.lent() as own:
+            found = entries.survives(self._asked.tables, q, own, a.at.copy(), MOST_PARTS)
+            if found == UNDECIDED:
+                self._open = min(self._open, float(a.floats[WAITING]))
+            if found != FAILS:
+                return bool(found == SURVIVES)
+            lo, hi = self._fragile
+            n = int(a.ints[FRAGILE])
+            if n == len(lo):  # the newest half is kept
+                n //= 2
+                lo[:n], hi[:n] = lo[-n:].copy(), hi[-n:].copy()
+            lo[n], hi[n] = own.lo[0], own.hi[0]
+            a.ints[FRAGILE] = self._n_fragile = n + 1
+        return False
+
+    def _with_fragile(self, a: Arena) -> Arena:
+        """The arena, with what is known of fragile rows."""
+        if not self._robust:
+            return a
+        a.ints[FRAGILE] = self._n_fragile
+        return a._replace(fragile_lo=self._fragile[0], fragile_hi=self._fragile[1])
 
 
 def _chunk(t: Tables) -> int:

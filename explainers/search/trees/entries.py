@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.search.trees import incumbent, kernel
+from explainers.search.trees import incumbent, kernel, readings
 from explainers.search.trees.arena import BEST, HAS_BEST
 from explainers.search.trees.compiled import SOURCES, entry
 
@@ -30,6 +30,13 @@ def _entries(sources: str) -> tuple[Any, ...]:
         kernel.start(t, q, a, best, lo, hi)
 
     @entry
+    def begin(t: Any, q: Any, a: Any, best: float, max_nodes: int) -> int:
+        """Search the whole space for what is cheaper than ``best``."""
+        sources  # noqa: B018
+        kernel.start(t, q, a, best, q.least, q.most)
+        return kernel.search(t, q, a, max_nodes)
+
+    @entry
     def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
         sources  # noqa: B018
         return kernel.search(t, q, a, max_nodes)
@@ -51,6 +58,18 @@ def _entries(sources: str) -> tuple[Any, ...]:
         return kernel.least_cost(q, lo, hi)
 
     @entry
+    def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
+        sources  # noqa: B018
+        return readings.survives(t, q, a, at, max_parts)
+
+    @entry
+    def keep_surviving(
+        t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, holds: Any
+    ) -> None:
+        sources  # noqa: B018
+        readings.keep_surviving(t, q, a, at, column, max_parts, holds)
+
+    @entry
     def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
         sources  # noqa: B018
         incumbent.hold_around(t, q, a, at, column, out)
@@ -60,7 +79,31 @@ def _entries(sources: str) -> tuple[Any, ...]:
         sources  # noqa: B018
         return incumbent.over_limit(t, q, a, at)
 
-    return solve, start, search, improve, open_bound, least_cost, hold_around, over_limit
+    return (
+        solve,
+        start,
+        begin,
+        search,
+        improve,
+        open_bound,
+        least_cost,
+        survives,
+        keep_surviving,
+        hold_around,
+        over_limit,
+    )
 
 
-solve, start, search, improve, open_bound, least_cost, hold_around, over_limit = _entries(SOURCES)
+(
+    solve,
+    start,
+    begin,
+    search,
+    improve,
+    open_bound,
+    least_cost,
+    survives,
+    keep_surviving,
+    hold_around,
+    over_limit,
+) = _entries(SOURCES)

@@ -22,6 +22,7 @@ from explainers.search.trees.arena import (
     BEST,
     CORNER,
     FLOOR,
+    FRAGILE,
     HAS_BEST,
     NODES,
     PENDING,
@@ -258,6 +259,39 @@ def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
 
 
 @inner
+def _is_fragile(a: Any, lo: Any, hi: Any) -> int:
+    """A box of `fragile` that holds all of ``lo..hi``, the newest first; -1 if there is none."""
+    for i in range(a.ints[FRAGILE] - 1, -1, -1):
+        inside = True
+        for j in range(len(lo)):
+            if lo[j] < a.fragile_lo[i, j] or hi[j] > a.fragile_hi[i, j]:
+                inside = False
+                break
+        if inside:
+            return i
+    return -1
+
+
+@inner
+def _fragile_cut(q: Any, a: Any, sp: int, i: int) -> tuple[int, int]:
+    """The cut along the side of box ``i`` of `fragile` beyond which the cheapest value lies."""
+    column, edge, least = np.int64(-1), np.int64(0), np.inf
+    for j in range(len(a.at)):
+        o = q.off[j]
+        here = q.cost[o + a.at[j]]
+        low, high = a.fragile_lo[i, j], a.fragile_hi[i, j]
+        if high < a.hi[sp, j]:
+            extra = q.cost[o + cheapest(q, j, high + 1, a.hi[sp, j])] - here
+            if extra < least:
+                column, edge, least = np.int64(j), high + 1, extra
+        if low > a.lo[sp, j]:
+            extra = q.cost[o + cheapest(q, j, a.lo[sp, j], low - 1)] - here
+            if extra < least:
+                column, edge, least = np.int64(j), low, extra
+    return column, edge
+
+
+@inner
 def _push_halves(t: Any, q: Any, a: Any, sp: int, column: int, edge: int) -> None:
     """Replace box ``sp`` by its parts below and from ``edge``, the corner's part on top."""
     n = len(a.at)
@@ -291,7 +325,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
         rejected = a.ints[PENDING] == 1
         a.ints[PENDING] = 0
         cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at)
-        if cost == np.inf:
+        if cost == np.inf or _is_fragile(a, a.lo[sp], a.hi[sp]) >= 0:
             continue
         _narrow_masks(t, q, a, sp)
         if not _lower_bound(t, q, a, sp):
@@ -299,8 +333,13 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
         verdict = _corner_value(t, q, a, sp)
         if verdict != 0:
             broken = broken_rule(q, ALL, a.at)
+            fragile = _is_fragile(a, a.at, a.at)
+            if verdict == 1 and len(q.near) > 0:
+                verdict = 2  # whether it survives every reading is proven elsewhere
             if broken >= 0:
                 column, edge = _rule_cut(q, a, sp, broken)
+            elif fragile >= 0:
+                column, edge = _fragile_cut(q, a, sp, fragile)
             elif verdict == 2 and rejected:
                 column, edge = _any_cut(t, q, a, sp)
             elif verdict == 2:
@@ -330,7 +369,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
 def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
     """Put one box on the stack; only what is cheaper than ``best`` is looked for in it."""
     a.floats[BEST] = a.floats[FLOOR] = best
-    a.ints[:] = 0
+    a.ints[:FRAGILE] = 0
     a.ints[WORDS] = len(t.full)
     for j in range(len(a.at)):
         a.lo[0, j] = lo[j]

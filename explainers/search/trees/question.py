@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single
+from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single, Survives
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import refuse_image
@@ -19,6 +19,7 @@ from models.predictor import Row
 
 MOST_CATEGORIES = 64
 _FREE = np.zeros(1)
+_NO_CELLS = np.zeros(0, np.int32)
 
 
 class Limits(NamedTuple):
@@ -50,6 +51,11 @@ class Question(NamedTuple):
     table: npt.NDArray[np.int64]
     """Where costs do not rise from the factual: its square in ``cheapest``; else -1."""
     cheapest: npt.NDArray[np.int64]
+    near: npt.NDArray[np.int32]
+    """Cell of the least reading within tolerance of each value; empty if no answer must survive
+    the sensors."""
+    far: npt.NDArray[np.int32]
+    """Cell of the greatest."""
     limit: npt.NDArray[np.float64]
     band: npt.NDArray[np.float64]
     most_changes: int
@@ -132,6 +138,10 @@ def build_question(
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
         table.append(sum(square.size for square in squares))
         squares.append(_cheapest_positions(costs[j]).ravel())
+    near, far = _readings(problem, layout, values, cells)
+    if len(near):
+        # To survive is to stay in the target whatever float32 sums round to: no verdicts.
+        limits = Limits(limits.limit - limits.band, np.zeros_like(limits.band))
     size = np.array([len(own) for own in values], dtype=np.int64)
     return Question(
         off=offsets(values),
@@ -151,6 +161,8 @@ def build_question(
         home=np.array(home, dtype=np.int64),
         table=np.array(table, dtype=np.int64),
         cheapest=np.concatenate(squares),
+        near=near,
+        far=far,
         limit=limits.limit,
         band=limits.band,
         most_changes=min(len(axes), most_changes),
@@ -159,6 +171,28 @@ def build_question(
         tolerance=TOLERANCE,
         **flat,
     )
+
+
+def _readings(
+    problem: Problem, layout: Layout, values: Sequence[Values], cells: Sequence[Cells]
+) -> tuple[Cells, Cells]:
+    """Cells of the least and the greatest reading within tolerance of each value of all axes."""
+    if problem.survives is None:
+        return _NO_CELLS, _NO_CELLS
+    ends = []
+    for sign, toward in ((-1.0, -np.inf), (1.0, np.inf)):
+        readings = []
+        for j, own in enumerate(values):
+            feature, off = problem.schema.features[j], problem.survives.tolerances[j]
+            if off and not feature.kind.is_categorical:
+                # One step outward: the sum of two decimals may be rounded inward.
+                end = np.nextafter(own + sign * off, toward)
+                own = np.clip(end, np.minimum(feature.lower, own), np.maximum(feature.upper, own))
+            readings.append(own)
+        found = layout.cells_of(readings)
+        categories = [own.cuts is None for own in layout.cells]
+        ends.append([c if k else f for c, f, k in zip(cells, found, categories, strict=True)])
+    return np.concatenate(ends[0]), np.concatenate(ends[1])
 
 
 def _stand(factual: float, values: Values) -> tuple[int, bool]:
@@ -192,7 +226,7 @@ def _sorted_constraints(
     levers: list[list[int]] = []
     for constraint in constraints:
         match constraint:
-            case Single():
+            case Single() | Survives():  # in the axes; in `near` and `far`
                 pass
             case Rule():
                 rules.append(constraint)

@@ -86,6 +86,11 @@ class Constraints(Wire):
     max_changes: Annotated[int, Field(ge=1, le=MAX_FEATURES)] | None = Field(
         None, description="How many features may be set at once."
     )
+    robust: bool = Field(
+        default=False,
+        description="Whether the answer must survive every reading within the sensor tolerances "
+        "that the model's policy declares: proven over the whole box.",
+    )
     rules: Annotated[list[Rule], AfterValidator(_not_too_long)] = Field(
         default=[],
         max_length=MAX_RULES,

@@ -16,6 +16,7 @@ from explainers.constraints import (
     Plausible,
     Range,
     Settable,
+    Survives,
 )
 from explainers.errors import InvalidPolicy, InvalidTarget
 from explainers.explain import explain
@@ -179,3 +180,18 @@ def test_a_regression_without_a_limit_has_no_classes() -> None:
         False,
         False,
     ]
+
+
+def test_a_request_may_ask_to_survive_only_declared_tolerances() -> None:
+    with pytest.raises(InvalidPolicy, match="no feature of this model declares a tolerance"):
+        read_constraints({"robust": True}, SCHEMA)
+    policy = read({"features": {"speed": {"tolerance": 0.5}}})
+    (asked,) = read_constraints({"robust": True}, SCHEMA, policy.tolerances)
+    assert asked == Survives((0.0, 0.5, 0.0, 0.0, 0.0), origin=asked.origin)
+
+
+def test_a_policy_may_demand_that_every_answer_survives() -> None:
+    policy = read({"robust": True, "features": {"speed": {"tolerance": 0.5}}})
+    assert any(isinstance(c, Survives) for c in policy.constraints)
+    with pytest.raises(InvalidPolicy, match="category, not a number"):
+        read({"features": {"mode": {"tolerance": 0.5}}})

@@ -66,6 +66,7 @@ encoding = "thermometer"
 
 [policy]
 max_changes = 3
+robust = true
 change_penalty = 0.1
 
 [policy.features.torque]
@@ -77,6 +78,7 @@ weight = 1.5
 scale = 10.0
 fixed_cost = 0.5
 fillable = true
+tolerance = 0.5
 
 [policy.features.wear]
 only_to = [0]

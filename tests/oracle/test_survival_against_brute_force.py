@@ -1,0 +1,125 @@
+"""Answers that must survive the sensors: against every reading that a model can tell apart."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from explainers.answer import AlreadyTarget, Infeasible, Recourse
+from explainers.constraints import Origin, Source, Survives
+from explainers.deadline import Deadline
+from explainers.errors import NotEligible
+from explainers.explain import explain
+from explainers.problem import Problem
+from explainers.search.blackbox import Blackbox
+from explainers.search.engine import Meter
+from explainers.search.trees.engine import Trees
+from models.graph.forms import TreeEnsemble
+from models.predictor import Row, Rows
+from models.schema import Task
+from tests.support.bruteforce import settable
+from tests.support.deployed import Deployed, deployed_trees
+from tests.support.generated import SCHEMA
+from tests.support.kinds import KINDS
+from tests.support.questions import question
+
+TASKS = tuple(Task)
+TOLERANCES = (0.15, 8.0, 0.0, 0.0, 0.06)
+SURVIVES = Survives(TOLERANCES, origin=Origin(Source.REQUEST, "constraints.robust"))
+NUMBERS = {0: 0, 1: 1, 4: 6}
+"""Column of the graph of each number."""
+
+
+@cache
+def model(seed: int) -> Deployed:
+    return deployed_trees(seed, TASKS[seed % 3])
+
+
+@cache
+def engine(seed: int, patience: int = 300) -> Trees:
+    return Trees(model(seed).form, SCHEMA, patience=patience)
+
+
+def readings(deployed: Deployed, row: Row) -> Rows:
+    """Every reading within tolerance of ``row`` that could matter: the ends, and both sides of
+    every threshold between them."""
+    core = deployed.form.core
+    assert isinstance(core, TreeEnsemble)
+    choices = []
+    for j, (feature, value) in enumerate(zip(SCHEMA.features, row, strict=True)):
+        off = TOLERANCES[j]
+        if not off or np.isnan(value):
+            choices.append([value])
+            continue
+        low, high = max(value - off, min(feature.lower, value)), min(value + off, feature.upper)
+        cuts = core.threshold[core.column == NUMBERS[j]].astype(np.float32)
+        sides = [cuts, *(np.nextafter(cuts, np.float32(s)) for s in (-np.inf, np.inf))]
+        near = np.unique(np.concatenate(sides).astype(np.float64))
+        choices.append([low, high, value, *near[(near >= low) & (near <= high)]])
+    return np.array(list(itertools.product(*choices)))
+
+
+def stays(problem: Problem, deployed: Deployed, row: Row) -> bool:
+    return bool(problem.target.met(deployed.predictor.score(readings(deployed, row))).all())
+
+
+def asked(seed: int) -> tuple[Problem, Deployed]:
+    deployed = model(seed % 20)
+    problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, TASKS[seed % 20 % 3])
+    return replace(problem, constraints=(*problem.constraints, SURVIVES)), deployed
+
+
+@pytest.mark.parametrize("patience", [300, 0])
+@pytest.mark.parametrize("seed", range(60))
+def test_the_answer_is_the_cheapest_row_that_survives_every_reading(
+    seed: int, patience: int
+) -> None:
+    problem, deployed = asked(seed)
+    answer = explain(problem, deployed.predictor, engine=engine(seed % 20, patience))
+    if isinstance(answer, AlreadyTarget):
+        return
+    axes = [settable(f, float(v)) for f, v in zip(SCHEMA.features, problem.factual, strict=True)]
+    rows = np.array(list(itertools.product(*axes)))
+    rows = rows[problem.target.met(deployed.predictor.score(rows))]
+    rows = rows[problem.allowed(rows)]
+    costs = problem.cost_of(rows)
+    best = next((costs[i] for i in np.argsort(costs) if stays(problem, deployed, rows[i])), np.inf)
+    if best == np.inf:
+        assert isinstance(answer, Infeasible)
+        return
+    assert isinstance(answer, Recourse)
+    found = answer.counterfactuals[0]
+    assert found.cost == pytest.approx(best)
+    assert found.gap == 0.0
+    assert stays(problem, deployed, np.array(found.row))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_value_of_a_sufficient_range_survives(seed: int) -> None:
+    problem, deployed = asked(seed)
+    answer = explain(problem, deployed.predictor, engine=engine(seed % 20))
+    if not isinstance(answer, Recourse):
+        return
+    row = np.array(answer.counterfactuals[0].row)
+    for action in answer.counterfactuals[0].actions:
+        if action.sufficient_range is None:
+            continue
+        low, high = action.sufficient_range
+        for value in settable(
+            SCHEMA.features[action.column], float(problem.factual[action.column])
+        ):
+            if low <= value <= high:
+                other = row.copy()
+                other[action.column] = value
+                assert stays(problem, deployed, other)
+
+
+def test_an_engine_that_cannot_prove_it_is_not_eligible() -> None:
+    problem, deployed = asked(1)
+    never = Deadline.never()
+    with pytest.raises(NotEligible, match="over the box"):
+        Blackbox().search(problem, Meter(deployed.predictor, never), never)
