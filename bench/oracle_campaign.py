@@ -1,0 +1,127 @@
+"""Ten thousand generated questions against a walk over every row.
+
+    python -m bench.oracle_campaign [--questions 10000] [--seed 0]
+
+Random tree ensembles (binary, multi-class, regression; every branch mode, missing values, one-hot
+columns), linear models and ReLU networks, exported to ONNX and loaded as any deployed model is; one
+or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
+its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
+impossible what is not. Trees are asked twice, the second time with merging from the first box.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
+from explainers.explain import explain
+from explainers.search.portfolio import Portfolio, engines_for
+from explainers.search.trees.engine import Trees
+from models.schema import Task
+from tests.support.bruteforce import cheapest
+from tests.support.checks import normal
+from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.generated import SCHEMA
+from tests.support.kinds import KINDS
+from tests.support.questions import price, question
+
+FAMILIES = ("trees", "trees, merging", "linear", "relu")
+TASKS = tuple(Task)
+MODELS = 60
+"""Of each family and task."""
+
+
+@dataclass
+class Tally:
+    """What was claimed, and what the walk says of it."""
+
+    proven: int = 0
+    impossible: int = 0
+    unproven: int = 0
+    already: int = 0
+    wrong: int = 0
+
+
+@cache
+def _deployed(family: str, task: Task, seed: int) -> tuple[Deployed, Portfolio]:
+    if family.startswith("trees"):
+        deployed = deployed_trees(seed, task)
+        engines = engines_for(deployed.form, SCHEMA)
+        if family.endswith("merging"):
+            engines = Portfolio((Trees(deployed.form, SCHEMA, patience=0), *engines.engines[1:]))
+        return deployed, engines
+    deployed = deployed_layers(seed, task, linear=family == "linear")
+    return deployed, engines_for(deployed.form, SCHEMA)
+
+
+def _judge(answer: Answer, best: float, tally: Tally) -> bool:
+    """Count the claim; whether it holds."""
+    match answer:
+        case AlreadyTarget():
+            tally.already += 1
+            return True
+        case Infeasible():
+            tally.impossible += 1
+            return best == np.inf
+        case Recourse():
+            found = answer.counterfactuals[0]
+            if found.gap != 0.0:
+                tally.unproven += 1
+                return found.cost >= best - 1e-9
+            tally.proven += 1
+            return abs(found.cost - best) <= 1e-9 * max(1.0, best)
+        case _:
+            tally.unproven += 1
+            return True
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    draw = np.random.default_rng(options.seed)
+    console = Console(width=100)
+    tallies = {family: Tally() for family in FAMILIES}
+    asked: Counter[str] = Counter()
+    while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
+        family = FAMILIES[int(draw.integers(len(FAMILIES)))]
+        task = TASKS[int(draw.integers(len(TASKS)))]
+        deployed, engines = _deployed(family, task, int(draw.integers(MODELS)))
+        count = int(draw.integers(0, 3))
+        kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), count, replace=False)]
+        seed = int(draw.integers(2**31))
+        problem, _, kept = question(kinds, seed, task)
+        answer = explain(problem, deployed.predictor, engine=engines)
+        walked = None
+        if not isinstance(answer, AlreadyTarget):
+            met = normal(task)
+            walked = cheapest(SCHEMA, problem.factual, deployed.predictor, met, kept, price)
+        best = np.inf if walked is None else walked[0]
+        asked.update(kind.name for kind in kinds)
+        if not _judge(answer, best, tallies[family]):
+            tallies[family].wrong += 1
+            names = [kind.name for kind in kinds]
+            console.print(f"WRONG: {family} {task} {names} seed {seed}: walk {best}, {answer}")
+    table = Table(title="claims against a walk over every row")
+    for column in ("engine", "proven optimal", "impossible", "not proven", "already", "wrong"):
+        table.add_column(column, justify="left" if column == "engine" else "right")
+    for family, t in tallies.items():
+        numbers = (t.proven, t.impossible, t.unproven, t.already, t.wrong)
+        table.add_row(family, *(str(n) for n in numbers))
+    console.print(table)
+    least = min(asked[kind.name] for kind in KINDS)
+    console.print(f"{len(KINDS)} kinds of constraint, each in at least {least} questions")
+    if any(t.wrong for t in tallies.values()):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
