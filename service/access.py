@@ -27,6 +27,13 @@ class Principal:
     """As records name them: ``key:<id>``, ``oidc:<subject>``, ``cli:<user>``, ``anonymous``."""
     roles: frozenset[Role]
 
+    @classmethod
+    def of(cls, actor: str, roles: str | None) -> Principal:
+        """Whoever a record names; ``roles``: as in :attr:`in_words`."""
+        if roles is None:
+            return ANYONE
+        return cls(actor, frozenset(Role(role) for role in roles.split(",") if role))
+
     @property
     def in_words(self) -> str | None:
         """The roles as records have them; None without accounts."""

@@ -11,11 +11,12 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from service import logs
-from service.api import audit, errors, health, openapi, routes
+from service.api import audit, errors, health, jobs, openapi, routes
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
 from service.api.oidc import Issuer
 from service.api.replies import ifonly_version
+from service.api.running import Runner
 from service.api.state import State, Workers
 from service.registry import Registry
 from service.settings import Settings
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             store = await anyio.to_thread.run_sync(stack.enter_context, opened_by(settings))
+            runner = Runner(store, models, settings)
             app.state.ifonly = State(
                 settings,
                 models,
@@ -49,12 +51,17 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                wake=runner.wake,
                 issuer=Issuer.of(settings),
             )
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             async with _refreshing(models, settings.refresh_seconds):
-                yield
+                runner.start()
+                try:
+                    yield
+                finally:
+                    await anyio.to_thread.run_sync(runner.stop)
 
     app = openapi.Service(
         with_accounts=not settings.no_auth,
@@ -72,10 +79,14 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     )
     app.include_router(routes.router)
     app.include_router(routes.asking)
+    app.include_router(jobs.asking)
+    app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(health.router)
     errors.install(app)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.max_body_bytes, max_bulk_bytes=settings.max_job_bytes
+    )
     app.add_middleware(RequestContext)  # added last, so outermost
     return app
 

@@ -17,6 +17,9 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── QueueFull                 more rows of jobs are waiting than may wait
+├── LostLease                 another worker has the rows: what was found is not written
+├── JobNotFinished            its result is not there yet
 └── FormatUnavailable         a format that this installation cannot write
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
@@ -175,3 +178,22 @@ class Forbidden(ServiceError):
 
 class CannotReplay(ServiceError):
     """A record that cannot be asked again; the message says why."""
+
+
+class QueueFull(ServiceError):
+    """More rows of jobs are waiting than may wait."""
+
+    def __init__(self, waiting: int, limit: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"{waiting} rows of jobs are waiting already; {limit} may wait")
+
+
+class LostLease(ServiceError):
+    """The rows were given to another worker, answered, or cancelled."""
+
+
+class JobNotFinished(ServiceError):
+    """A job's result was asked for before its end."""
+
+    def __init__(self, identity: str, answered: int, rows: int) -> None:
+        super().__init__(f"job {identity} is not finished: {answered} of {rows} rows are answered")

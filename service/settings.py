@@ -41,6 +41,16 @@ class Settings(BaseSettings):
     """Questions answered at once, each in a thread; model calls release the GIL."""
     max_waiting: int = Field(64, ge=0)
     """Questions that may wait for a thread; more are refused with 503."""
+    job_threads: int = Field(1, ge=0)
+    """Rows of jobs answered at once, beside the questions; 0: other processes answer them."""
+    job_lease_seconds: float = Field(30.0, gt=0.0)
+    """After so long without a sign of life a worker's rows are given to another."""
+    max_job_bytes: int = Field(33_554_432, ge=1)
+    """A longer body of a job is refused with 413; so is one that unpacks to more."""
+    max_job_rows: int = Field(10_000, ge=1)
+    """A job of more is refused with 413."""
+    max_waiting_rows: int = Field(100_000, ge=1)
+    """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
     refresh_seconds: float = Field(5.0, ge=0.0)
     """How often the folder of models is looked at for changes; 0: only at SIGHUP."""
     log_format: Literal["plain", "json"] = "plain"

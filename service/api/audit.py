@@ -66,7 +66,7 @@ async def review(
     record, detail = await state.readers.run(
         partial(trail.reviewed, state.store.database, id, request)
     )
-    facts = recording.review(record, request.verdict, detail)
+    facts = recording.drafting.review(record, request.verdict, detail)
     content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
     audit = await recording.record(Draft(facts, content))
     reply = trail.said(facts, audit, request.comment)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine, Iterator
+import zlib
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
@@ -19,12 +20,16 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from service.api import authentication, permissions
-from service.api.errors import UnsupportedMediaType
+from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
 from service.api.validation import called
 from service.errors import Fault, InvalidRequest, MalformedBody, Part, Path
+from service.settings import Settings
 
 MAX_DEPTH = 32
 """Levels of nesting; the deepest request that means anything has five."""
+
+LINES = "application/jsonl"
+OTHER_LINES = ("application/x-ndjson", "application/x-jsonlines", "application/jsonlines")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 309
@@ -151,9 +156,16 @@ def _brief(text: str) -> str:
 
 
 class JsonRequest(Request):
-    """A request whose body is read by :func:`read_json`, once."""
+    """A request whose body is unpacked, and read by :func:`read_json`, once."""
 
     _value: Any
+    _plain: bytes
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_plain"):
+            limit = self.app.state.ifonly.settings.max_body_bytes
+            self._plain = plain(await super().body(), self.headers, limit)
+        return self._plain
 
     async def json(self) -> Any:
         if not hasattr(self, "_value"):
@@ -175,7 +187,7 @@ class JsonRoute(APIRoute):
             request.state.principal = await authentication.admit(request, roles)
             if self.body_field is None:
                 return await handle(request)
-            check_media_type(request)
+            check_media_type(request.headers)
             strict = JsonRequest(request.scope, request.receive)
             request.state.body = await strict.body()
             await strict.json()
@@ -184,25 +196,85 @@ class JsonRoute(APIRoute):
         return admit_first
 
 
-def check_media_type(request: Request) -> None:
+def check_media_type(headers: Mapping[str, str]) -> None:
     """Raises
     ------
     UnsupportedMediaType
-        Unless the body is declared to be plain JSON in UTF-8.
+        Unless the body is declared to be JSON in UTF-8.
     """
-    declared = request.headers.get("content-type", "")
+    kind = _media_type(headers)
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise _unsupported(headers, "application/json")
+
+
+def _unsupported(headers: Mapping[str, str], wanted: str) -> UnsupportedMediaType:
+    declared = headers.get("content-type") or "not given"
+    return UnsupportedMediaType(f"the content type is {declared}; this takes {wanted}")
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    """As declared, without its parameters; empty if none is."""
+    declared = headers.get("content-type", "")
     header = Message()
     header["content-type"] = declared or "none"
-    kind = header.get_content_type()
-    if not declared or not (
-        kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-    ):
-        raise UnsupportedMediaType(
-            f"the content type is {declared or 'not given'}; this takes application/json"
-        )
     charset = header.get_content_charset("utf-8")
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(f"the charset is {charset}; JSON is written in utf-8")
-    coding = request.headers.get("content-encoding", "identity").strip().lower()
-    if coding != "identity":
-        raise UnsupportedMediaType(f"the content encoding is {coding}; this takes none")
+    return header.get_content_type() if declared else ""
+
+
+def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """``body`` without its content encoding, which is gzip or none.
+
+    Raises
+    ------
+    BodyTooLarge
+        If it becomes longer than ``limit`` bytes; never are more than those unpacked.
+    MalformedBody
+        If it is not what it says.
+    UnsupportedMediaType
+        If it is encoded otherwise.
+    """
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip"):
+        raise UnsupportedMediaType(f"the content encoding is {coding}; this takes gzip or none")
+    unpacked = b""
+    while body:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        try:
+            unpacked += member.decompress(body, limit + 1 - len(unpacked))
+        except zlib.error:
+            raise MalformedBody("the body is not gzip, and says that it is") from None
+        if len(unpacked) > limit:
+            raise BodyTooLarge(None, limit)
+        if not member.eof:
+            raise MalformedBody("the body is gzip that is cut short")
+        body = member.unused_data
+    return unpacked
+
+
+def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> list[bytes]:
+    """The lines of a body of JSON lines, empty ones left out; what is in them is not looked at.
+
+    Raises
+    ------
+    UnsupportedMediaType, BodyTooLarge, TooManyRows, MalformedBody
+        If it is declared as something else, longer than a job may be, or has no line.
+    """
+    kind = _media_type(headers)
+    if kind not in (LINES, *OTHER_LINES):
+        raise _unsupported(headers, LINES)
+    text = plain(body, headers, settings.max_job_bytes).removeprefix(b"\xef\xbb\xbf")
+    lines = [line for line in text.split(b"\n") if line.strip()]
+    if not lines:
+        raise MalformedBody("the body has no line; each is a JSON object")
+    if len(lines) > settings.max_job_rows:
+        raise TooManyRows(len(lines), settings.max_job_rows)
+    longest = max(map(len, lines))
+    if longest > settings.max_body_bytes:
+        raise BodyTooLarge(longest, settings.max_body_bytes)
+    return lines

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from explainers.deadline import Deadline
 from service.api import catalogue, questions, validation
 from service.api.schema import requests
 from service.api.schema.base import Wire
-from service.errors import InvalidRequest, Part
 from service.registry import Registry, ServedModel
 from service.settings import Settings
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
-Request = TypeVar("Request", bound=Wire)
 
 
 def predict(model: ServedModel, body: Body) -> Reply:
@@ -28,7 +24,7 @@ def predict(model: ServedModel, body: Body) -> Reply:
     InvalidRequest, Refusal
         As there.
     """
-    return _plain(questions.predict(model, _read(requests.PredictionsRequest, body)))
+    return _plain(questions.predict(model, validation.read(requests.PredictionsRequest, body)))
 
 
 def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
@@ -39,7 +35,7 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
     InvalidRequest, Refusal
         As there.
     """
-    request = _read(requests.ExplanationRequest, body)
+    request = validation.read(requests.ExplanationRequest, body)
     budget = questions.deadline_ms(request.deadline_ms, settings)
     return _plain(questions.explain(model, request, Deadline.after(budget / 1000), budget))
 
@@ -52,14 +48,6 @@ def models(registry: Registry) -> Reply:
 def describe(model: ServedModel, registry: Registry) -> Reply:
     """As ``GET models/{m}``."""
     return _plain(catalogue.description(model, registry))
-
-
-def _read(kind: type[Request], body: Body) -> Request:
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        details = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
-        raise InvalidRequest(Part.REQUEST, validation.faults(details, kind)) from None
 
 
 def _plain(reply: Wire) -> Reply:

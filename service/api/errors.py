@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -54,7 +54,9 @@ UNKNOWN_MODEL = ProblemType(404, "unknown-model", "No such model")
 UNKNOWN_RECORD = ProblemType(404, "unknown-record", "No such record")
 NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
+JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
 ERASED = ProblemType(410, "erased", "The content was erased")
+TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
     415, "unsupported-media-type", "The body is not declared as JSON"
@@ -71,12 +73,14 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
     "contradictory-constraints",
     "The constraints contradict each other",
 )
+ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
 INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
 NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
 JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
 STORE_UNAVAILABLE = ProblemType(503, "store-unavailable", "The store does not answer")
+QUEUE_FULL = ProblemType(503, "queue-full", "Too many rows of jobs wait")
 FORMAT_UNAVAILABLE = ProblemType(501, "format-unavailable", "Not a format of this installation")
 
 PROBLEM_TYPES = (
@@ -87,18 +91,22 @@ PROBLEM_TYPES = (
     UNKNOWN_RECORD,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
+    JOB_NOT_FINISHED,
     ERASED,
     BODY_TOO_LARGE,
+    TOO_MANY_ROWS,
     UNSUPPORTED_MEDIA_TYPE,
     *INVALID.values(),
     TARGET_ALREADY_MET,
     CONTRADICTORY_CONSTRAINTS,
+    ROW_ABANDONED,
     MODEL_FAILED,
     INTERNAL_ERROR,
     NOT_READY,
     OVERLOADED,
     JOURNAL_FULL,
     STORE_UNAVAILABLE,
+    QUEUE_FULL,
     FORMAT_UNAVAILABLE,
 )
 
@@ -107,11 +115,18 @@ class Refusal(Exception):
     """A refusal that only HTTP knows of."""
 
     def __init__(
-        self, kind: ProblemType, detail: str, *, faults: Iterable[Fault] = (), **extensions: Any
+        self,
+        kind: ProblemType,
+        detail: str,
+        *,
+        faults: Iterable[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
     ) -> None:
         self.kind = kind
         self.detail = detail
         self.faults = tuple(faults)
+        self.headers = headers
         self.extensions = extensions
         super().__init__(detail)
 
@@ -121,6 +136,17 @@ class UnsupportedMediaType(Refusal):
 
     def __init__(self, detail: str) -> None:
         super().__init__(UNSUPPORTED_MEDIA_TYPE, detail)
+
+
+class TooManyRows(Refusal):
+    """The body has more rows than one request may have."""
+
+    def __init__(self, rows: int, limit: int) -> None:
+        super().__init__(
+            TOO_MANY_ROWS,
+            f"the body has {rows:,} rows; the limit is {limit:,}: send them in parts",
+            faults=[Fault((), "the body has too many rows", rows, limit=limit)],
+        )
 
 
 class BodyTooLarge(Refusal):
@@ -202,27 +228,52 @@ def _quoted(value: object) -> Any:
 
 def install(app: FastAPI) -> None:
     """Answer every error of ``app`` with a problem details body."""
-    for kind, handler in _HANDLERS.items():
-        app.add_exception_handler(kind, handler)
+    for kind in (*_OURS, *_OF_REQUESTS):
+        app.add_exception_handler(kind, _handle)
 
 
-async def answer_to(request: Request, error: Exception) -> Response | None:
+async def _handle(request: Request, error: Exception) -> Response:
+    response = answer_to(request, error)
+    if response is None:
+        raise error
+    return response
+
+
+def answer_to(request: Request, error: Exception) -> Response | None:
     """How ``error`` is answered; None for one that nobody foresaw."""
-    for kind, handler in _HANDLERS.items():
+    for kind, handler in _OF_REQUESTS.items():
         if isinstance(error, kind):
-            return await handler(request, error)
+            return handler(request, error)
+    return problem_of(request.url.path, error)
+
+
+def problem_of(path: str, error: Exception) -> Response | None:
+    """How an error of ours is answered, wherever it was raised; None for one that is not."""
+    for kind, handler in _OURS.items():
+        if isinstance(error, kind):
+            return handler(path, error)
     return None
 
 
-async def _refusal(request: Request, error: Exception) -> Response:
+def slug_of(problem: Response) -> str:
+    """Which :class:`ProblemType` a body made here is of."""
+    uri: str = json.loads(bytes(problem.body))["type"]
+    return uri.rpartition(":")[2]
+
+
+def _refusal(path: str, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return problem_response(
-        request.url.path, error.kind, error.detail, faults=error.faults, **error.extensions
+        path,
+        error.kind,
+        error.detail,
+        faults=error.faults,
+        headers=error.headers,
+        **error.extensions,
     )
 
 
-async def _service_error(request: Request, error: Exception) -> Response:
-    path = request.url.path
+def _service_error(path: str, error: Exception) -> Response:
     match error:
         case errors.MalformedBody():
             where: dict[str, Any] = {}
@@ -235,6 +286,10 @@ async def _service_error(request: Request, error: Exception) -> Response:
             return problem_response(path, OVERLOADED, str(error), headers=SOON)
         case errors.JournalFull():
             return problem_response(path, JOURNAL_FULL, str(error), headers=SOON)
+        case errors.QueueFull():
+            return problem_response(path, QUEUE_FULL, str(error), headers=LATER)
+        case errors.JobNotFinished():
+            return problem_response(path, JOB_NOT_FINISHED, str(error), headers=LATER)
         case errors.StoreUnavailable() | errors.StoreDamaged() | errors.StoreOutdated():
             logs.logger.error("the store failed: %s", error)
             detail = f"the log has the reason under request id {logs.request_id.get()}"
@@ -257,16 +312,16 @@ async def _service_error(request: Request, error: Exception) -> Response:
             raise error
 
 
-async def _unknown_model(request: Request, error: Exception) -> Response:
-    return problem_response(request.url.path, UNKNOWN_MODEL, str(error))
+def _unknown_model(path: str, error: Exception) -> Response:
+    return problem_response(path, UNKNOWN_MODEL, str(error))
 
 
-async def _model_failed(request: Request, error: Exception) -> Response:
+def _model_failed(path: str, error: Exception) -> Response:
     logs.logger.error("the model failed: %s", logs.where(error))
-    return internal_error(request.url.path, MODEL_FAILED)
+    return internal_error(path, MODEL_FAILED)
 
 
-async def _validation_error(request: Request, error: Exception) -> Response:
+def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = validation.faults(error.errors(), _body_type(request))
     detail = "; ".join(fault.problem for fault in faults)
@@ -279,7 +334,7 @@ def _body_type(request: Request) -> object:
     return None if field is None else field.field_info.annotation
 
 
-async def _http_exception(request: Request, error: Exception) -> Response:
+def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path, method = request.url.path, request.method
     match error.status_code:
@@ -298,11 +353,13 @@ async def _http_exception(request: Request, error: Exception) -> Response:
             return problem_response(path, kind, phrase, headers=error.headers)
 
 
-_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+_OURS: dict[type[Exception], Callable[[str, Exception], Response]] = {
     Refusal: _refusal,
     errors.ServiceError: _service_error,
     UnknownModel: _unknown_model,
     GraphError: _model_failed,
+}
+_OF_REQUESTS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
     RequestValidationError: _validation_error,
     HTTPException: _http_exception,
 }

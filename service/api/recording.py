@@ -7,9 +7,7 @@ is kept is the reply byte for byte, less its member ``audit``.
 from __future__ import annotations
 
 import asyncio
-import json
-import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Annotated, Any
 
@@ -21,13 +19,13 @@ from service import logs
 from service.access import Principal
 from service.api import errors
 from service.api.body import JsonRoute, read_json
-from service.api.replies import ifonly_version
+from service.api.drafting import Drafting, content
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
 from service.api.state import State
 from service.errors import JournalFull, ServiceError
 from service.registry import ServedModel
-from service.store.chain import Facts, Kind, Record
+from service.store.chain import Kind
 from service.store.journal import Draft, Receipt
 
 MAX_REFUSED = 65_536
@@ -39,12 +37,11 @@ class Recorder:
 
     def __init__(self, request: Request) -> None:
         self._state: State = request.app.state.ifonly
-        self._principal: Principal = request.state.principal
-        self._started: float = request.state.started
+        self.drafting = Drafting(request.state.principal, request.state.started)
 
     @property
     def principal(self) -> Principal:
-        return self._principal
+        return self.drafting.principal
 
     async def answer(
         self, kind: Kind, model: ServedModel, request: Wire, work: Callable[[], Wire]
@@ -59,61 +56,10 @@ class Recorder:
         if self._state.store.journal.waiting >= self._state.settings.audit_queue:
             raise JournalFull(self._state.store.journal.waiting)  # before the work, not after
         body, draft = await self._state.workers.run(
-            lambda: self._answered(kind, model, request, work())
+            lambda: self.drafting.answered(kind, model, request, work())
         )
         audit = await self.record(draft)
         return Response(with_member(body, "audit", audit), media_type="application/json")
-
-    def _answered(
-        self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
-    ) -> tuple[bytes, Draft]:
-        body = reply.model_dump_json(by_alias=True).encode()
-        asked = request.model_dump_json(by_alias=True, exclude_unset=True).encode()
-        work, provenance = getattr(reply, "work", None), getattr(reply, "provenance", None)
-        said: dict[str, Any] = {
-            "status": getattr(reply, "status", None),
-            "languages": ",".join(getattr(request, "languages", [])) or None,
-            "engine": getattr(provenance, "engine", None),
-            "seed": getattr(provenance, "seed", None),
-            "detail": None if work is None else work.model_dump(),
-        }
-        if hasattr(reply, "id"):
-            said["id"] = reply.id
-        facts = self.facts(kind, model, **said)
-        return body, Draft(facts, b'{"answer":%b,"request":%b}' % (body, asked))
-
-    def facts(self, kind: Kind, model: ServedModel, **said: Any) -> Facts:
-        deployed = model.deployed
-        return self._facts(
-            kind=kind,
-            model=deployed.name,
-            version=deployed.version,
-            model_sha256=deployed.model_sha256,
-            spec_sha256=deployed.spec_sha256,
-            **said,
-        )
-
-    def review(self, of: Record, verdict: str, detail: Mapping[str, Any]) -> Facts:
-        """What is said of an explanation; it names the model, so that both are found by it."""
-        model, version = of.facts.model, of.facts.version
-        return self._facts(
-            kind=Kind.REVIEW,
-            about=of.facts.id,
-            status=verdict,
-            model=model,
-            version=version,
-            detail=detail,
-        )
-
-    def _facts(self, **said: Any) -> Facts:
-        return Facts(
-            actor=self._principal.actor,
-            role=self._principal.in_words,
-            request_id=logs.request_id.get(),
-            engine_version=ifonly_version(),
-            latency_us=round((time.perf_counter() - self._started) * 1e6),
-            **said,
-        )
 
     async def record(self, draft: Draft) -> Audit:
         """Where ``draft`` stands now, or (eventual durability) that it will.
@@ -128,14 +74,18 @@ class Recorder:
         if self._state.settings.audit_durability == "eventual":
             done.add_done_callback(_complain)
             return Audit(id=draft.facts.id, writer=journal.writer, durable=False)
-        receipt = await asyncio.wrap_future(done)
-        return Audit(
-            id=receipt.id,
-            writer=receipt.writer,
-            sequence=receipt.sequence,
-            hash=receipt.hash,
-            durable=True,
-        )
+        return durable(await asyncio.wrap_future(done))
+
+
+def durable(receipt: Receipt) -> Audit:
+    """Where a record stands that is on the disk."""
+    return Audit(
+        id=receipt.id,
+        writer=receipt.writer,
+        sequence=receipt.sequence,
+        hash=receipt.hash,
+        durable=True,
+    )
 
 
 def _complain(done: Future[Receipt]) -> None:
@@ -169,7 +119,7 @@ class QuestionRoute(JsonRoute):
             except ClientDisconnect:
                 raise
             except Exception as error:
-                response = await errors.answer_to(request, error)
+                response = errors.answer_to(request, error)
                 audit = await _record_failure(request, asked, error, response)
                 if response is None:
                     raise
@@ -196,12 +146,11 @@ async def _record_failure(
     problem = b"null" if response is None else bytes(response.body)
     slug = errors.INTERNAL_ERROR.slug
     if response is not None:
-        slug = json.loads(problem)["type"].rpartition(":")[2]
+        slug = errors.slug_of(response)
     recorder = Recorder(request)
-    facts = recorder.facts(kind, model, status=slug, detail={"asked": asked})
-    content = b'{"answer":%b,"request":%b}' % (problem, _asked(request))
+    payload = content(problem, asked_as_json(getattr(request.state, "body", b"")))
     try:
-        return await recorder.record(Draft(facts, content))
+        return await recorder.record(recorder.drafting.refused(kind, model, slug, asked, payload))
     except ServiceError:
         if response is None:  # two failures at once: the first one is the news
             return None
@@ -216,9 +165,8 @@ def _model(request: Request) -> ServedModel | None:
         return None
 
 
-def _asked(request: Request) -> bytes:
+def asked_as_json(body: bytes) -> bytes:
     """The body as JSON; of what is none, or too long, only how long it was."""
-    body: bytes = getattr(request.state, "body", b"")
     if len(body) <= MAX_REFUSED:
         try:
             read_json(body)

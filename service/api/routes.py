@@ -5,17 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from explainers.deadline import Deadline
 from service.api import catalogue, examples, questions
 from service.api.body import JsonRoute
+from service.api.drafting import asked_by
 from service.api.openapi import guarded
 from service.api.recording import QuestionRoute, Recording
-from service.api.schema import models, replies, requests
+from service.api.schema import jobs, models, replies, requests
 from service.api.schema.base import Wire
 from service.api.state import Shared
+from service.api.submission import prefers_async, submitted
 from service.store.chain import Kind
 
 router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
@@ -43,6 +45,10 @@ class SpecSelection(Selection):
 
 
 Selected = Annotated[Selection, Query()]
+Preferences = Annotated[
+    str | None,
+    Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
+]
 
 QUESTION = guarded(400, 404, 413, 415, 422, 503)
 
@@ -131,7 +137,10 @@ async def what_if(
     "/models/{model}/explanations",
     tags=["questions"],
     response_model=replies.ExplanationReply,
-    responses=QUESTION,
+    responses={
+        202: {"model": jobs.Job, "description": "With `respond-async`: the job."},
+        **QUESTION,
+    },
 )
 async def explain(
     model: ModelName,
@@ -139,9 +148,12 @@ async def explain(
     request: requests.ExplanationRequest,
     state: Shared,
     recording: Recording,
+    prefer: Preferences = None,
 ) -> Response:
     """Which smallest allowed change would have put the prediction in the target?"""
     served = state.registry.get(model, selected.version)
+    if prefers_async(prefer):
+        return await submitted([asked_by(request)], served, state, recording)
     budget = questions.deadline_ms(request.deadline_ms, state.settings)
     # The clock starts here: waiting for a thread is part of what the client waits.
     deadline = Deadline.after(budget / 1000)

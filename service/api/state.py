@@ -65,6 +65,8 @@ class State:
     """Threads that read the store: not those that answer questions."""
     auditors: Workers
     """Threads for what reads the whole store."""
+    wake: Callable[[], None]
+    """Tells those who answer rows of jobs that there are some."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
 

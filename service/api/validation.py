@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from service.errors import Fault, Path
+from service.errors import Fault, InvalidRequest, Part, Path
+
+W = TypeVar("W", bound=BaseModel)
 
 Details = Mapping[str, Any]
 """One entry of ``ValidationError.errors()``."""
@@ -37,6 +39,21 @@ _EXPECTED = {
 def faults(details: Sequence[Details], body_type: object) -> tuple[Fault, ...]:
     """One fault for each of pydantic's errors; ``body_type`` is the wire type of the body."""
     return tuple(_fault(error, body_type) for error in details)
+
+
+def read(kind: type[W], body: object) -> W:
+    """``body``, which is JSON that was read, as a wire type.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is none; every fault is named.
+    """
+    try:
+        return kind.model_validate(body)
+    except ValidationError as error:
+        details = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
+        raise InvalidRequest(Part.REQUEST, faults(details, kind)) from None
 
 
 def called(path: Path) -> str:

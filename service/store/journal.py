@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -33,6 +33,9 @@ from service.store.rows import row_of
 from service.store.tables import payloads, records, writers
 
 logger = logging.getLogger("ifonly")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 MAX_BATCH = 256
 PAUSE_SECONDS = 0.1
@@ -50,12 +53,21 @@ class Draft:
 
 
 class Work(Protocol):
-    """Something else to be done in the transaction of its record, and the record of it.
+    """Something else to be done in the transaction of its records, and the records of it.
 
     May be called again if the transaction was rolled back.
     """
 
-    def __call__(self, connection: sa.Connection, /) -> Draft: ...
+    def __call__(self, connection: sa.Connection, /) -> Draft | Sequence[Draft]: ...
+
+
+class Change(Protocol[T_co]):
+    """Something to be written that no record tells of: who works at what, and until when.
+
+    May be called again, also when it was committed before after all.
+    """
+
+    def __call__(self, connection: sa.Connection, /) -> T_co: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +101,12 @@ class _Waiting:
     done: Future[Receipt] = field(default_factory=Future)
 
 
+@dataclass(slots=True)
+class _Changing(Generic[T]):
+    change: Change[T]
+    done: Future[T] = field(default_factory=Future)
+
+
 class Journal:
     """Appends to a chain of its own. ``start`` it, ``close`` it; ``append`` from any thread."""
 
@@ -96,7 +114,7 @@ class Journal:
         self.writer = secrets.token_hex(8)
         self._database = database
         self._options = options
-        self._queue: queue.Queue[_Waiting | None] = queue.Queue(options.capacity)
+        self._queue: queue.Queue[_Waiting | _Changing[Any] | None] = queue.Queue(options.capacity)
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._closing = threading.Event()
         self._gate = threading.Lock()
@@ -148,8 +166,8 @@ class Journal:
         self._thread.start()
 
     def append(self, work: Draft | Work) -> Future[Receipt]:
-        """Have ``work`` recorded; the future is done when that is durable, or fails with
-        ``StoreUnavailable`` or whatever the work itself raises.
+        """Have ``work`` recorded; the future is done when that is durable (with the last of its
+        records), or fails with ``StoreUnavailable`` or whatever the work itself raises.
 
         Raises
         ------
@@ -157,6 +175,22 @@ class Journal:
             If too many wait already, or the journal is closed.
         """
         waiting = _Waiting(work)
+        self._put(waiting)
+        return waiting.done
+
+    def change(self, change: Change[T]) -> Future[T]:
+        """Have ``change`` written in its turn, without a record; the future has what it returns.
+
+        Raises
+        ------
+        JournalFull
+            If too many wait already, or the journal is closed.
+        """
+        changing = _Changing(change)
+        self._put(changing)
+        return changing.done
+
+    def _put(self, waiting: _Waiting | _Changing[Any]) -> None:
         with self._gate:
             if self._closing.is_set():
                 raise JournalFull(self.waiting)
@@ -164,7 +198,6 @@ class Journal:
                 self._queue.put_nowait(waiting)
             except queue.Full:
                 raise JournalFull(self.waiting) from None
-        return waiting.done
 
     def close(self) -> None:
         """Write what waits, anchor once more, and stop. What comes later is refused."""
@@ -187,9 +220,9 @@ class Journal:
             if not is_open or time.monotonic() >= self._anchor_due:
                 self._anchor()
 
-    def _next_batch(self) -> list[_Waiting | None]:
+    def _next_batch(self) -> list[_Waiting | _Changing[Any] | None]:
         """What waits, in order; none if something else is due before any comes."""
-        batch: list[_Waiting | None] = []
+        batch: list[_Waiting | _Changing[Any] | None] = []
         seconds = max(0.0, self._anchor_due - time.monotonic())
         if not self._is_well:
             seconds = min(seconds, PROBE_SECONDS)
@@ -201,23 +234,34 @@ class Journal:
             pass
         return batch
 
-    def _write_all(self, batch: Sequence[_Waiting]) -> None:
+    def _write_all(self, batch: Sequence[_Waiting | _Changing[Any]]) -> None:
         """Plain records together; each piece of other work in a transaction of its own."""
         together: list[_Waiting] = []
         for waiting in batch:
-            if isinstance(waiting.work, Draft):
+            if isinstance(waiting, _Waiting) and isinstance(waiting.work, Draft):
                 together.append(waiting)
-            else:
-                self._write(together)
+                continue
+            self._write(together)
+            together = []
+            if isinstance(waiting, _Waiting):
                 self._write([waiting])
-                together = []
+            else:
+                self._make(waiting)
         self._write(together)
+
+    def _make(self, changing: _Changing[Any]) -> None:
+        try:
+            changing.done.set_result(self._transaction(changing.change))
+        except Exception as error:
+            if not isinstance(error, ServiceError):
+                logger.error("a change could not be written: %s", type(error).__name__)
+            changing.done.set_exception(error)
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
         if not batch:
             return
         try:
-            written = self._commit([w.work for w in batch])
+            written = self._commit([w.work for w in batch])[-len(batch) :]
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, ServiceError):
                 for waiting in batch:  # find out whose fault it is: the others go on
@@ -233,19 +277,27 @@ class Journal:
             waiting.done.set_result(receipt)
 
     def _commit(self, works: Sequence[Draft | Work]) -> list[Record]:
-        """``works`` as one durable transaction, tried again while the obstacle is a passing one."""
+        """``works`` as one durable transaction."""
         attempt = _Attempt(self.writer, works)
+
+        def write(connection: sa.Connection) -> None:
+            attempt.write(connection, self._head or _head(connection, self.writer))
+
+        self._transaction(write)
+        self._head = attempt.sealed[-1].head
+        self._batches += 1
+        self._records += len(attempt.sealed)
+        return attempt.sealed
+
+    def _transaction(self, write: Change[T]) -> T:
+        """Done and durable; tried again while the obstacle is a passing one."""
         give_up = time.monotonic() + self._options.retry_seconds
         while True:
             try:
                 with self._database.writer.begin() as connection:
-                    head = self._head or _head(connection, self.writer)
-                    attempt.write(connection, head)
-                self._head = attempt.sealed[-1].head
+                    result = write(connection)
                 self._is_well = True
-                self._batches += 1
-                self._records += len(attempt.sealed)
-                return attempt.sealed
+                return result
             except DBAPIError as error:
                 self._head = None  # whether it was committed is not known: look, next time
                 is_over = self._closing.is_set() or time.monotonic() > give_up
@@ -305,7 +357,7 @@ class _Attempt:
     def write(self, connection: sa.Connection, head: Head) -> None:
         if self.sealed and head == self.sealed[-1].head:
             return  # the try before was committed after all
-        drafts = [w if isinstance(w, Draft) else w(connection) for w in self._works]
+        drafts = [draft for work in self._works for draft in _drafts(work, connection)]
         kept = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
         self.sealed, at = [], head
         for draft, payload in zip(drafts, kept, strict=True):
@@ -322,6 +374,11 @@ class _Attempt:
         result = connection.execute(moved.values(head_sequence=at.sequence, head_hash=at.hash))
         if result.rowcount != 1:
             raise StoreUnavailable(f"somebody else has written to the chain of {self._writer}")
+
+
+def _drafts(work: Draft | Work, connection: sa.Connection) -> Sequence[Draft]:
+    made = work if isinstance(work, Draft) else work(connection)
+    return [made] if isinstance(made, Draft) else made
 
 
 def _payload(record: Record, payload: Payload) -> Mapping[str, Any]:

@@ -89,3 +89,45 @@ keys = sa.Table(
     sa.Column("expires_us", sa.BigInteger),
     sa.Column("revoked_us", sa.BigInteger),
 )
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("role", sa.Text),
+    sa.Column("request_id", sa.Text),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("answered", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("started_us", sa.BigInteger),
+    sa.Column("finished_us", sa.BigInteger),
+)
+
+job_rows = sa.Table(
+    "job_rows",
+    metadata,
+    sa.Column("job", sa.String(36), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    # Until it is answered; then the record has it, and what is erased there is nowhere else.
+    sa.Column("request", sa.LargeBinary),
+    # Id of the record that answers it.
+    sa.Column("record", sa.String(36)),
+    sa.Column("worker", sa.String(40)),
+    sa.Column("leased_until_us", sa.BigInteger, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+_open = job_rows.c.record.is_(None)
+# By number first: see service.store.jobs.claim.
+sa.Index(
+    "ix_job_rows_open",
+    job_rows.c.number,
+    job_rows.c.job,
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
+sa.Index("ix_job_rows_worker", job_rows.c.worker, sqlite_where=_open, postgresql_where=_open)

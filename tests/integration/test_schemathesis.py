@@ -16,8 +16,15 @@ from service.settings import Settings
 from tests.integration.conftest import serving
 
 CONFIG = """
+hooks = "hooks.py"
 [parameters]
 "path.model" = "milling-machine"
+"""
+
+# It does not know that JSON lines are text.
+HOOKS = """
+import schemathesis
+schemathesis.serializer.alias("application/jsonl", "text/plain")
 """
 
 # Whether an instance fits is up to the model that the path names, which no schema can say: a
@@ -30,6 +37,7 @@ def test_no_request_makes_the_service_fail_or_break_its_document(
 ) -> None:
     pytest.importorskip("schemathesis")
     (tmp_path / "config.toml").write_text(CONFIG)
+    (tmp_path / "hooks.py").write_text(HOOKS)
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "config.toml", "run"]
     options = ["--max-examples", "10", "--generation-deterministic", "--seed", "1", "--no-shrink"]
     with serving(Settings(models=repository, default_deadline_ms=100)) as url:
@@ -43,4 +51,4 @@ def test_no_request_makes_the_service_fail_or_break_its_document(
         )
     report = process.stdout[-4_000:] + process.stderr[-1_000:]
     assert process.returncode == 0, report
-    assert "Tested: 14" in process.stdout, report
+    assert "Tested: 19" in process.stdout, report

@@ -1,0 +1,96 @@
+"""What was asked and answered, as a record to be; for requests and for rows of jobs alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service import logs
+from service.access import Principal
+from service.api.replies import ifonly_version
+from service.api.schema.base import Wire
+from service.registry import ServedModel
+from service.store.chain import Facts, Kind, Record
+from service.store.journal import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """Drafts for who asked, in the context of their request."""
+
+    principal: Principal
+    started: float
+    """By ``time.perf_counter``."""
+    about: str | None = None
+    """Id of the job's record, for one of its rows."""
+
+    def answered(
+        self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
+    ) -> tuple[bytes, Draft]:
+        """The reply's body, and the record of it."""
+        body = reply.model_dump_json(by_alias=True).encode()
+        work, provenance = getattr(reply, "work", None), getattr(reply, "provenance", None)
+        said: dict[str, Any] = {
+            "status": getattr(reply, "status", None),
+            "languages": ",".join(getattr(request, "languages", [])) or None,
+            "engine": getattr(provenance, "engine", None),
+            "seed": getattr(provenance, "seed", None),
+            "detail": None if work is None else work.model_dump(),
+        }
+        if hasattr(reply, "id"):
+            said["id"] = reply.id
+        facts = self.facts(kind, model, **said)
+        return body, Draft(facts, content(body, asked_by(request)))
+
+    def refused(
+        self, kind: Kind, model: ServedModel | None, slug: str, asked: str, payload: bytes
+    ) -> Draft:
+        """``payload``: see :func:`content`; ``model``: None if it is not served any more."""
+        told = {"status": slug, "detail": {"asked": asked}}
+        facts = self.plain(kind=kind, **told) if model is None else self.facts(kind, model, **told)
+        return Draft(facts, payload)
+
+    def facts(self, kind: Kind, model: ServedModel, **said: Any) -> Facts:
+        deployed = model.deployed
+        return self.plain(
+            kind=kind,
+            model=deployed.name,
+            version=deployed.version,
+            model_sha256=deployed.model_sha256,
+            spec_sha256=deployed.spec_sha256,
+            **said,
+        )
+
+    def review(self, of: Record, verdict: str, detail: Mapping[str, Any]) -> Facts:
+        """What is said of an explanation; it names the model, so that both are found by it."""
+        model, version = of.facts.model, of.facts.version
+        return self.plain(
+            kind=Kind.REVIEW,
+            status=verdict,
+            model=model,
+            version=version,
+            detail=detail,
+            about=of.facts.id,
+        )
+
+    def plain(self, **said: Any) -> Facts:
+        return Facts(
+            actor=self.principal.actor,
+            role=self.principal.in_words,
+            request_id=logs.request_id.get(),
+            engine_version=ifonly_version(),
+            latency_us=round((time.perf_counter() - self.started) * 1e6),
+            **({"about": self.about} | said),
+        )
+
+
+def asked_by(request: Wire) -> bytes:
+    """What the request itself says, as JSON."""
+    return request.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
+def content(answer: bytes, request: bytes) -> bytes:
+    """The payload of a record; both are JSON."""
+    return b'{"answer":%b,"request":%b}' % (answer, request)

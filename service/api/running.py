@@ -1,0 +1,228 @@
+"""The threads of a process that answer rows of jobs, beside those that answer requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from explainers.deadline import Deadline
+from models.errors import UnknownModel
+from service import logs
+from service.access import Principal
+from service.api import errors, questions, validation
+from service.api.body import read_json
+from service.api.drafting import Drafting, content
+from service.api.recording import asked_as_json
+from service.api.schema.requests import ExplanationRequest
+from service.errors import LostLease, ServiceError
+from service.registry import Registry, ServedModel
+from service.settings import Settings
+from service.store import jobs
+from service.store.chain import Kind
+from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Job, Row
+from service.store.journal import Draft
+from service.store.opened import Store
+
+ASKED = "explanations"
+MOST_ROWS = 64
+"""Of one lease."""
+POLL_SECONDS = 0.5
+"""How soon a process sees what another was asked; what it was asked itself it sees at once."""
+WRITE_SECONDS = 0.5
+"""Answers are written together, those of so much time."""
+BEAT_SECONDS = 1.0
+"""How soon a cancelled job is seen."""
+AFTER_FAILURE_SECONDS = 1.0
+OVER = 86_400.0
+"""Added to a clock, it passes every deadline."""
+
+
+class Runner:
+    """``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
+
+    def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
+        self._store = store
+        self._lease_us = round(settings.job_lease_seconds * 1e6)
+        self._beat_seconds = min(BEAT_SECONDS, settings.job_lease_seconds / 3)
+        self._patience = settings.shutdown_seconds
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._cancelled: frozenset[str] = frozenset()
+        self._workers = [
+            _Worker(f"{store.journal.writer}-{k}", self, store, registry, settings)
+            for k in range(settings.job_threads)
+        ]
+        self._threads = [
+            threading.Thread(target=w.run, name=f"job-{k}", daemon=True)
+            for k, w in enumerate(self._workers)
+        ]
+        if self._workers:
+            self._threads.append(threading.Thread(target=self._beat, name="jobs", daemon=True))
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Stop the searches; what is not answered goes back. One that does not stop in time
+        loses its lease, later."""
+        self._stopping.set()
+        self._woken.set()
+        last = time.monotonic() + self._patience
+        for thread in self._threads:
+            thread.join(max(0.0, last - time.monotonic()))
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def is_over(self, job: str) -> bool:
+        """Whether nobody wants to know any more."""
+        return self._stopping.is_set() or job in self._cancelled
+
+    def pause(self, seconds: float) -> None:
+        """Until there may be something to do."""
+        self._woken.wait(seconds)
+        if not self._stopping.is_set():
+            self._woken.clear()
+
+    def _beat(self) -> None:
+        """Say that the workers are still there, and learn what was cancelled."""
+        due = 0.0
+        while not self._stopping.wait(self._beat_seconds):
+            held = [(w.name, job) for w in self._workers if (job := w.job) is not None]
+            try:
+                self._cancelled = jobs.cancelled(self._store.database, [job for _, job in held])
+                if held and time.monotonic() >= due:
+                    due = time.monotonic() + self._lease_us / 3e6
+                    for name, _ in held:
+                        self._store.journal.change(jobs.renew(name, self._lease_us)).result()
+            except ServiceError as error:
+                logs.logger.warning("leases could not be renewed: %s", error)
+
+
+class _Worker:
+    """One thread: leases rows, answers them, writes what it found."""
+
+    def __init__(
+        self, name: str, runner: Runner, store: Store, registry: Registry, settings: Settings
+    ) -> None:
+        self.name = name
+        self.job: str | None = None
+        """Whose rows it has."""
+        self._runner = runner
+        self._store = store
+        self._registry = registry
+        self._settings = settings
+        self._lease_us = round(settings.job_lease_seconds * 1e6)
+
+    def run(self) -> None:
+        while not self._runner.is_stopping:
+            try:
+                if not self._turn():
+                    self._runner.pause(POLL_SECONDS)
+            except LostLease as error:
+                logs.logger.warning("%s", error)
+            except ServiceError as error:
+                logs.logger.error("a job waits: %s", error)
+                self._runner.pause(AFTER_FAILURE_SECONDS)
+            except Exception as error:  # whatever it was, the rows go to whoever comes next
+                logs.logger.error("a job waits: %s", logs.where(error))
+                self._runner.pause(AFTER_FAILURE_SECONDS)
+
+    def _turn(self) -> bool:
+        """Lease rows and answer them; whether there were any."""
+        if not jobs.is_any_free(self._store.database):
+            return False
+        change = jobs.claim(self.name, MOST_ROWS, self._lease_us)
+        claim = self._store.journal.change(change).result()
+        if claim is None:
+            return False
+        self.job = claim.job.id
+        try:
+            self._answer_all(claim)
+        finally:
+            self.job = None
+            self._store.journal.change(jobs.hand_back(self.name)).result()
+        return True
+
+    def _answer_all(self, claim: Claim) -> None:
+        found: list[Answered] = []
+        due = time.monotonic() + WRITE_SECONDS
+        for row in claim.rows:
+            draft = answer(
+                claim.job, row, self._registry, self._settings, self._clock_of(claim.job)
+            )
+            if self._runner.is_over(claim.job.id):
+                break  # what was cut short is no answer
+            found.append(Answered(row.number, draft))
+            if time.monotonic() >= due:
+                self._write(claim.job, found)
+                found, due = [], time.monotonic() + WRITE_SECONDS
+        self._write(claim.job, found)
+
+    def _clock_of(self, job: Job) -> Callable[[], float]:
+        """By which every deadline has passed once nobody wants to know any more."""
+        return lambda: time.monotonic() + (OVER if self._runner.is_over(job.id) else 0.0)
+
+    def _write(self, job: Job, found: list[Answered]) -> None:
+        if found:
+            self._store.journal.append(jobs.finish(job, self.name, found)).result()
+
+
+def answer(
+    job: Job, row: Row, registry: Registry, settings: Settings, clock: Callable[[], float]
+) -> Draft:
+    """What the row's record says: an explanation, or why there is none."""
+    principal = Principal.of(job.actor, job.role)
+    drafting = Drafting(principal, time.perf_counter(), about=job.id)
+    token = logs.request_id.set(job.request_id or "-")
+    try:
+        return _explained(drafting, job, row, registry, settings, clock)
+    except Exception as error:
+        return _failed(drafting, job, row, _served(job, registry), error)
+    finally:
+        logs.request_id.reset(token)
+
+
+def _explained(
+    drafting: Drafting,
+    job: Job,
+    row: Row,
+    registry: Registry,
+    settings: Settings,
+    clock: Callable[[], float],
+) -> Draft:
+    if row.attempts > MAX_ATTEMPTS:
+        raise errors.Refusal(
+            errors.ROW_ABANDONED, f"{MAX_ATTEMPTS} workers have ended while they answered this row"
+        )
+    model = registry.get(job.model, job.version)
+    request = validation.read(ExplanationRequest, read_json(row.request))
+    budget = questions.deadline_ms(request.deadline_ms, settings)
+    reply = questions.explain(model, request, Deadline.after(budget / 1000, clock), budget)
+    return drafting.answered(Kind.EXPLANATION, model, request, reply)[1]
+
+
+def _failed(
+    drafting: Drafting, job: Job, row: Row, model: ServedModel | None, error: Exception
+) -> Draft:
+    path = f"/api/v1/jobs/{job.id}"
+    problem = errors.problem_of(path, error)
+    if problem is None:
+        logs.logger.error("failed: %s", logs.where(error))
+        problem = errors.internal_error(path)
+    kind = Kind.FAILURE if problem.status_code >= 500 else Kind.REFUSAL
+    payload = content(bytes(problem.body), asked_as_json(row.request))
+    return drafting.refused(kind, model, errors.slug_of(problem), ASKED, payload)
+
+
+def _served(job: Job, registry: Registry) -> ServedModel | None:
+    try:
+        return registry.get(job.model, job.version)
+    except UnknownModel:
+        return None

@@ -1,0 +1,409 @@
+"""Jobs: questions that are answered after the reply, row by row, by whichever process has time.
+
+A worker leases rows, answers them, and writes the answers' records and that the rows are
+answered in one transaction: a row has no record or one. A lease that ran out (its worker was
+killed, or stopped for too long) is given to another worker; what the first one still brings is
+then not written. What a row asked is kept until it is answered; then its record has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.errors import LostLease, QueueFull, UnknownRecord
+from service.store.chain import Facts, Kind, Payload, Record, now_us
+from service.store.database import Database
+from service.store.journal import Change, Draft, Work
+from service.store.rows import payload_of, record_of
+from service.store.tables import job_rows, jobs, payloads, records
+
+PIECE = 500
+MAX_ATTEMPTS = 3
+"""A row at which so many workers ended is not tried again: it may be what ended them."""
+_FREE = ""
+_UNANSWERED = job_rows.c.record.is_(None)
+
+
+class State(StrEnum):
+    """How far a job is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (State.DONE, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Rows about one version of one model."""
+
+    model: str
+    version: str
+    actor: str
+    role: str | None
+    request_id: str | None
+    rows: int
+    id: str
+    state: State = State.QUEUED
+    answered: int = 0
+    """Rows that have a record, refused ones among them."""
+    refused: int = 0
+    created_us: int
+    started_us: int | None = None
+    finished_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question of a job."""
+
+    number: int
+    """From 0, in the order in which they came."""
+    request: bytes
+    attempts: int
+    """How many workers have begun with it, this one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rows of one job that a worker has until its lease ends."""
+
+    job: Job
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A row with the record that answers it."""
+
+    number: int
+    draft: Draft
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.draft.facts.kind is not Kind.EXPLANATION
+
+
+def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[Job, Work]:
+    """A new job about the model that ``facts`` (of kind ``job``) name, and the work that keeps it.
+
+    Raises, when it is done:
+
+    QueueFull
+        If that many rows wait already that with these there would be more than ``most_waiting``.
+    """
+    assert facts.model is not None
+    assert facts.version is not None
+    job = Job(
+        id=facts.id,
+        model=facts.model,
+        version=facts.version,
+        actor=facts.actor,
+        role=facts.role,
+        request_id=facts.request_id,
+        rows=len(requests),
+        created_us=facts.time_us,
+    )
+
+    def work(connection: sa.Connection) -> Draft:
+        waiting = _waiting(connection)
+        if waiting + len(requests) > most_waiting:
+            raise QueueFull(waiting, most_waiting)
+        connection.execute(sa.insert(jobs).values(_row_of(job)))
+        connection.execute(
+            sa.insert(job_rows),
+            [
+                {
+                    "job": job.id,
+                    "number": number,
+                    "request": request,
+                    "worker": _FREE,
+                    "leased_until_us": 0,
+                    "attempts": 0,
+                }
+                for number, request in enumerate(requests)
+            ],
+        )
+        return Draft(facts)
+
+    return job, work
+
+
+def _row_of(job: Job) -> dict[str, Any]:
+    return {c.name: getattr(job, c.name) for c in jobs.c} | {"state": job.state.value}
+
+
+def _job_of(row: sa.Row[Any]) -> Job:
+    return Job(**{**row._mapping, "state": State(row.state)})
+
+
+def find(database: Database, identity: str) -> Job:
+    """Raises
+    ------
+    UnknownRecord
+        If there is no such job.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return _find(connection, identity)
+
+
+def _find(connection: sa.Connection, identity: str) -> Job:
+    row = connection.execute(sa.select(jobs).where(jobs.c.id == identity)).one_or_none()
+    if row is None:
+        raise UnknownRecord(identity, "job")
+    return _job_of(row)
+
+
+def waiting(database: Database) -> int:
+    """Rows that are not answered yet, of all jobs.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return _waiting(connection)
+
+
+def _waiting(connection: sa.Connection) -> int:
+    count = sa.select(sa.func.count()).select_from(job_rows).where(_UNANSWERED)
+    return connection.execute(count).scalar_one()
+
+
+def is_any_free(database: Database) -> bool:
+    """Whether a claim would find something: asked of the readers, so that waiting writes nothing.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return connection.execute(_next(now_us())).first() is not None
+
+
+def _next(now: int) -> sa.Select[Any]:
+    """The job whose next row is the earliest of its kind.
+
+    Rows are taken in the order of their number, whatever their job: jobs share the workers, and
+    a short one does not wait for the end of a long one.
+    """
+    return (
+        sa.select(job_rows.c.job, job_rows.c.attempts)
+        .where(_UNANSWERED, job_rows.c.leased_until_us <= now)
+        .order_by(job_rows.c.number, job_rows.c.job)
+        .limit(1)
+    )
+
+
+def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
+    """Lease up to ``most`` rows of one job; None if there are none.
+
+    A row that was begun before is leased alone: if it ends its worker, it ends nothing else.
+    """
+
+    def change(connection: sa.Connection) -> Claim | None:
+        now = now_us()
+        found = connection.execute(_next(now)).first()
+        if found is None:
+            return None
+        is_again = job_rows.c.attempts > 0
+        rows = connection.execute(
+            sa.select(job_rows.c.number, job_rows.c.request, job_rows.c.attempts)
+            .where(
+                job_rows.c.job == found.job,
+                _UNANSWERED,
+                job_rows.c.leased_until_us <= now,
+                is_again if found.attempts else ~is_again,
+            )
+            .order_by(job_rows.c.number)
+            .limit(1 if found.attempts else most)
+            .with_for_update(skip_locked=True)  # SQLite has the whole file: BEGIN IMMEDIATE
+        ).all()
+        if not rows:
+            return None
+        connection.execute(
+            sa.update(job_rows)
+            .where(job_rows.c.job == found.job, job_rows.c.number.in_([r.number for r in rows]))
+            .values(worker=worker, leased_until_us=now + lease_us, attempts=job_rows.c.attempts + 1)
+        )
+        connection.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == found.job, jobs.c.state == State.QUEUED.value)
+            .values(state=State.RUNNING.value, started_us=now)
+        )
+        leased = tuple(Row(r.number, bytes(r.request), r.attempts + 1) for r in rows)
+        return Claim(_find(connection, found.job), leased)
+
+    return change
+
+
+def renew(worker: str, lease_us: int) -> Change[int]:
+    """The worker is still there: its leases from now on. How many rows it has."""
+
+    def change(connection: sa.Connection) -> int:
+        kept = connection.execute(
+            sa.update(job_rows)
+            .where(job_rows.c.worker == worker, _UNANSWERED)
+            .values(leased_until_us=now_us() + lease_us)
+        )
+        return kept.rowcount
+
+    return change
+
+
+def hand_back(worker: str) -> Change[int]:
+    """The worker stops in good order: what it has may be taken at once, as if never begun."""
+
+    def change(connection: sa.Connection) -> int:
+        freed = connection.execute(
+            sa.update(job_rows)
+            .where(job_rows.c.worker == worker, _UNANSWERED)
+            .values(worker=_FREE, leased_until_us=0, attempts=job_rows.c.attempts - 1)
+        )
+        return freed.rowcount
+
+    return change
+
+
+def finish(job: Job, worker: str, answered: Sequence[Answered]) -> Work:
+    """Rows are answered: their records, and if they were the last, the record of the job's end.
+
+    Raises, when it is done:
+
+    LostLease
+        If the worker has none of them any more; those that it has are written.
+    """
+
+    def work(connection: sa.Connection) -> Sequence[Draft]:
+        kept = [row for row in answered if _keep(connection, job.id, worker, row)]
+        if not kept:
+            raise LostLease(f"rows of job {job.id} were answered or cancelled by somebody else")
+        connection.execute(
+            sa.update(jobs)
+            .where(jobs.c.id == job.id)
+            .values(
+                answered=jobs.c.answered + len(kept),
+                refused=jobs.c.refused + sum(row.is_refusal for row in kept),
+            )
+        )
+        drafts = [row.draft for row in kept]
+        now = _find(connection, job.id)
+        if now.answered == now.rows:
+            drafts.append(_end(connection, now, State.DONE, "system"))
+        return drafts
+
+    return work
+
+
+def _keep(connection: sa.Connection, job: str, worker: str, row: Answered) -> bool:
+    """Write down what answers the row, unless the worker has lost it."""
+    written = connection.execute(
+        sa.update(job_rows)
+        .where(
+            job_rows.c.job == job,
+            job_rows.c.number == row.number,
+            job_rows.c.worker == worker,
+            _UNANSWERED,
+        )
+        .values(record=row.draft.facts.id, request=None)
+    )
+    return written.rowcount == 1
+
+
+def _end(connection: sa.Connection, job: Job, state: State, actor: str) -> Draft:
+    facts = Facts(
+        kind=Kind.JOB,
+        actor=actor,
+        about=job.id,
+        status=state.value,
+        model=job.model,
+        version=job.version,
+        detail={"answered": job.answered, "refused": job.refused, "rows": job.rows},
+    )
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.id == job.id)
+        .values(state=state.value, finished_us=facts.time_us)
+    )
+    return Draft(facts)
+
+
+def cancel(identity: str, actor: str) -> Work:
+    """No row of the job is begun any more, and what is under way is not written.
+
+    What its open rows asked is deleted.
+
+    Raises, when it is done:
+
+    UnknownRecord
+        If there is no such job, or it has ended.
+    """
+
+    def work(connection: sa.Connection) -> Draft:
+        # Rows before the job, as everywhere here: nobody waits in a circle.
+        connection.execute(sa.delete(job_rows).where(job_rows.c.job == identity, _UNANSWERED))
+        found = connection.execute(
+            sa.select(jobs).where(jobs.c.id == identity).with_for_update()
+        ).one_or_none()
+        if found is None or State(found.state).is_final:
+            raise UnknownRecord(identity, "job under way")
+        return _end(connection, _job_of(found), State.CANCELLED, actor)
+
+    return work
+
+
+def cancelled(database: Database, identities: Sequence[str]) -> frozenset[str]:
+    """Which of these jobs are cancelled.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(jobs.c.id).where(
+        jobs.c.id.in_(identities), jobs.c.state == State.CANCELLED.value
+    )
+    with database.reading() as connection:
+        return frozenset(connection.execute(chosen).scalars())
+
+
+def results(database: Database, identity: str) -> Iterator[tuple[int, Record, Payload | None]]:
+    """Each answered row in order: its number, the record that answers it, its payload unless
+    that was erased. Read in pieces, each a query of its own.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
+    joined = job_rows.join(records, records.c.id == job_rows.c.record).outerjoin(payloads, same)
+    at = -1
+    while True:
+        chosen = (
+            sa.select(job_rows.c.number, records, payloads.c.salt, payloads.c.content)
+            .select_from(joined)
+            .where(job_rows.c.job == identity, job_rows.c.number > at)
+            .order_by(job_rows.c.number)
+            .limit(PIECE)
+        )
+        with database.reading() as connection:
+            rows = connection.execute(chosen).all()
+        for row in rows:
+            yield row.number, record_of(row), payload_of(row)
+        if len(rows) < PIECE:
+            return
+        at = rows[-1].number

@@ -1,0 +1,225 @@
+"""Jobs on both stores: each row is answered once, whoever is killed, stopped or late."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from typing import Any
+
+import pytest
+
+from service.errors import LostLease, QueueFull, UnknownRecord
+from service.store import archive, erasure, jobs
+from service.store.chain import Facts, Kind
+from service.store.database import Database, connect
+from service.store.jobs import Answered, Claim, Job, Row, State
+from service.store.journal import Draft, Journal
+from service.store.tables import job_rows
+from service.store.verification import verify
+from tests.contract.store.conftest import journal_of
+
+LONG = 60_000_000
+OVER = -1
+"""A lease that has run out when it is given."""
+
+
+def submitted(journal: Journal, rows: int = 3, most: int = 1_000) -> Job:
+    facts = Facts(kind=Kind.JOB, actor="key:1", role="pipeline", model="press", version="1")
+    requests = [b'{"instance":{"pressure":%d}}' % k for k in range(rows)]
+    job, work = jobs.submit(facts, requests, most)
+    journal.append(work).result(30)
+    return job
+
+
+def claimed(journal: Journal, worker: str, most: int = 100, lease_us: int = LONG) -> Claim | None:
+    return journal.change(jobs.claim(worker, most, lease_us)).result(30)
+
+
+def some(claim: Claim | None) -> Claim:
+    assert claim is not None
+    return claim
+
+
+def answer(row: Row, kind: Kind = Kind.EXPLANATION, **said: Any) -> Answered:
+    content = b'{"answer":{"of":%b},"request":%b}' % (row.request, row.request)
+    return Answered(row.number, Draft(Facts(kind=kind, actor="key:1", **said), content))
+
+
+def finish(journal: Journal, claim: Claim, worker: str) -> None:
+    found = [answer(row) for row in claim.rows]
+    journal.append(jobs.finish(claim.job, worker, found)).result(30)
+
+
+def numbers(claim: Claim | None) -> list[int]:
+    return [row.number for row in some(claim).rows]
+
+
+def results(database: Database, job: Job) -> list[tuple[int, Any]]:
+    found = jobs.results(database, job.id)
+    return [(n, None if p is None else json.loads(p.content)["answer"]) for n, _, p in found]
+
+
+def test_a_job_is_answered_row_by_row_and_its_result_is_in_the_trail(
+    database: Database, journal: Journal
+) -> None:
+    job = submitted(journal)
+    assert jobs.find(database, job.id) == job
+    assert jobs.waiting(database) == 3
+    claim = some(claimed(journal, "a"))
+    assert claim.job.state is State.RUNNING
+    assert [row.request for row in claim.rows] == [
+        b'{"instance":{"pressure":%d}}' % k for k in range(3)
+    ]
+    finish(journal, claim, "a")
+    ended = jobs.find(database, job.id)
+    assert (ended.state, ended.answered, ended.refused) == (State.DONE, 3, 0)
+    assert results(database, job) == [(k, {"of": {"instance": {"pressure": k}}}) for k in range(3)]
+    kinds = [r.facts.status for r, _ in archive.about(database, job.id, Kind.JOB)]
+    assert kinds == ["done"]
+    assert jobs.waiting(database) == 0
+    assert not jobs.is_any_free(database)
+    assert verify(database).holds
+
+
+def test_what_a_row_asked_is_kept_once_and_erased_with_its_record(
+    database: Database, journal: Journal
+) -> None:
+    job = submitted(journal, rows=1)
+    finish(journal, some(claimed(journal, "a")), "a")
+    ((_, record, _),) = jobs.results(database, job.id)
+    journal.append(erasure.erase(record.facts.id, "test", "asked for")).result(30)
+    assert results(database, job) == [(0, None)]
+    with database.reading() as connection:
+        assert connection.execute(job_rows.select()).one().request is None
+
+
+def test_no_two_workers_have_the_same_row(database: Database, url: str) -> None:
+    with ExitStack() as stack:
+        journals = []
+        for _ in range(4):
+            other = stack.enter_context(closing(connect(url)))
+            journals.append(stack.enter_context(journal_of(other)))
+        job = submitted(journals[0], rows=60)
+
+        def work(k: int) -> list[int]:
+            mine: list[int] = []
+            while jobs.waiting(database):
+                claim = claimed(journals[k], f"worker-{k}", most=3)
+                if claim is not None:
+                    mine += numbers(claim)
+                    finish(journals[k], claim, f"worker-{k}")
+            return mine
+
+        with ThreadPoolExecutor(4) as pool:
+            taken = [n for mine in pool.map(work, range(4)) for n in mine]
+    assert sorted(taken) == list(range(60))
+    assert [n for n, _ in results(database, job)] == list(range(60))
+    assert jobs.find(database, job.id).state is State.DONE
+    assert verify(database).holds
+
+
+def test_rows_of_a_worker_that_gives_no_sign_of_life_are_given_to_another(
+    database: Database, journal: Journal
+) -> None:
+    job = submitted(journal, rows=2)
+    lost = some(claimed(journal, "killed", lease_us=OVER))
+    found = []
+    for _ in range(2):  # one at a time: the first may be what killed it
+        claim = some(claimed(journal, "next"))
+        found.append([(row.number, row.attempts) for row in claim.rows])
+        finish(journal, claim, "next")
+    assert found == [[(0, 2)], [(1, 2)]]
+    with pytest.raises(LostLease):  # it was only slow, and comes too late
+        finish(journal, lost, "killed")
+    assert len(results(database, job)) == 2
+    assert jobs.find(database, job.id).answered == 2
+    explained = archive.page(database, archive.Filter({"kind": "explanation"}), None, 10)
+    assert len(explained.records) == 2
+
+
+def test_a_worker_that_has_lost_some_of_its_rows_keeps_the_others(
+    database: Database, journal: Journal
+) -> None:
+    job = submitted(journal, rows=2)
+    late = some(claimed(journal, "late", lease_us=OVER))
+    finish(journal, some(claimed(journal, "next")), "next")
+    finish(journal, late, "late")
+    assert jobs.find(database, job.id).state is State.DONE
+    assert [n for n, _ in results(database, job)] == [0, 1]
+
+
+def test_a_sign_of_life_keeps_the_rows(journal: Journal) -> None:
+    submitted(journal, rows=2)
+    claimed(journal, "a", lease_us=OVER)
+    assert journal.change(jobs.renew("a", LONG)).result(30) == 2
+    assert claimed(journal, "b") is None
+
+
+def test_what_is_handed_back_may_be_taken_at_once_as_if_never_begun(journal: Journal) -> None:
+    submitted(journal, rows=2)
+    claimed(journal, "a")
+    assert claimed(journal, "b") is None
+    assert journal.change(jobs.hand_back("a")).result(30) == 2
+    assert [row.attempts for row in some(claimed(journal, "b")).rows] == [1, 1]
+
+
+def test_a_cancelled_job_keeps_what_was_answered_and_forgets_what_was_asked(
+    database: Database, journal: Journal
+) -> None:
+    job = submitted(journal, rows=3)
+    first = some(claimed(journal, "a", most=1))
+    finish(journal, first, "a")
+    under_way = some(claimed(journal, "a", most=1))
+    journal.append(jobs.cancel(job.id, "key:1")).result(30)
+    with pytest.raises(LostLease):
+        finish(journal, under_way, "a")
+    assert jobs.find(database, job.id).state is State.CANCELLED
+    assert jobs.cancelled(database, [job.id, "another"]) == {job.id}
+    assert [n for n, _ in results(database, job)] == [0]
+    assert jobs.waiting(database) == 0
+    with pytest.raises(UnknownRecord, match="under way"):
+        journal.append(jobs.cancel(job.id, "key:1")).result(30)
+    assert verify(database).holds
+
+
+def test_refusals_are_answers_and_are_counted(database: Database, journal: Journal) -> None:
+    job = submitted(journal, rows=2)
+    one, two = some(claimed(journal, "a")).rows
+    answers = [answer(one, Kind.REFUSAL, status="invalid-instance"), answer(two)]
+    journal.append(jobs.finish(job, "a", answers)).result(30)
+    ended = jobs.find(database, job.id)
+    assert (ended.state, ended.answered, ended.refused) == (State.DONE, 2, 1)
+
+
+def test_a_short_job_does_not_wait_for_the_end_of_a_long_one(journal: Journal) -> None:
+    long = submitted(journal, rows=50)
+    begun = some(claimed(journal, "a", most=10))
+    short = submitted(journal, rows=2)
+    assert begun.job.id == long.id
+    assert some(claimed(journal, "b", most=10)).job.id == short.id
+    assert some(claimed(journal, "b", most=10)).job.id == long.id
+
+
+def test_more_rows_than_may_wait_are_refused_and_leave_nothing(
+    database: Database, journal: Journal
+) -> None:
+    submitted(journal, rows=8, most=10)
+    with pytest.raises(QueueFull, match="8 rows"):
+        submitted(journal, rows=3, most=10)
+    assert jobs.waiting(database) == 8
+    submitted(journal, rows=2, most=10)
+
+
+def test_a_job_that_is_not_there_is_said(database: Database, journal: Journal) -> None:
+    with pytest.raises(UnknownRecord, match="no job"):
+        jobs.find(database, "nothing")
+    with pytest.raises(UnknownRecord):
+        journal.append(jobs.cancel("nothing", "key:1")).result(30)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left(journal: Journal) -> Iterator[None]:
+    yield
+    assert journal.is_well
