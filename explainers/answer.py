@@ -68,6 +68,8 @@ class Counterfactual:
     lower_bound: float | None = None
     """No allowed row (with levers other than those of the answers before) costs less; None
     where nothing is known."""
+    enumerated: int = 0
+    """No allowed row that changes at most so many features costs less: all were scored."""
     effects: tuple[Effect, ...] = ()
     assurance: Assurance | None = None
     """How sure it is; None where nothing follows from what is set."""

@@ -109,7 +109,8 @@ class _Asking:
                 bound = outcome.lower_bound if rank == 0 else None
                 if bound is not None and verified.cost < bound - slack(bound):
                     bound = None
-                return replace(verified, lower_bound=bound), outcome
+                enumerated = outcome.enumerated if rank == 0 else 0
+                return replace(verified, lower_bound=bound, enumerated=enumerated), outcome
         return None, outcome
 
     def completed(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:

@@ -12,14 +12,15 @@ LONGEST_AXIS = 262_144
 """Values of one feature beyond which a ball is not counted at all."""
 
 
-def ball(problem: Problem, cost: float, most: int) -> Rows | None:
-    """All rows on the problem's axes that cost less than ``cost``, or None if more than ``most``.
+def ball(problem: Problem, cost: float, most: int, changes: int | None = None) -> Rows | None:
+    """All rows on the problem's axes that cost less than ``cost``, of those that change at most
+    ``changes`` features if that is given; None if there are more than ``most``.
 
     Rows are not checked against the constraints. The features are joined one by one; each
     partial row goes on with exactly the rungs that its remaining cost affords, so that nothing
     is made that is not kept.
     """
-    costs = np.zeros(1)
+    costs, changed = np.zeros(1), np.zeros(1, dtype=np.int64)
     rows = np.array([problem.factual])
     for column in problem.movable:
         axis = problem.axes[column]
@@ -28,13 +29,16 @@ def ball(problem: Problem, cost: float, most: int) -> Rows | None:
         ladder = Ladder.around(problem, int(column), axis.values())
         stays = float(problem.factual[column]) in axis
         affordable = np.searchsorted(ladder.costs, cost - costs, side="left")
+        if changes is not None:
+            affordable[changed == changes] = 0
         counts = affordable + stays
         if counts.sum() > most:
             return None
         source = np.repeat(np.arange(len(rows)), counts)
         rung = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts) - stays
-        rows, costs = rows[source], costs[source]
+        rows, costs, changed = rows[source], costs[source], changed[source]
         moves = rung >= 0
         rows[moves, column] = ladder.values[rung[moves]]
         costs[moves] += ladder.costs[rung[moves]]
+        changed[moves] += 1
     return rows

@@ -38,6 +38,7 @@ RANDOM_ROUNDS = 3
 POLISH_ROUNDS = 24
 RETREAT_RUNGS = 96
 TRADE_RUNGS = 16
+MOST_ENUMERATED = 3
 PARTNERS = 8
 """Levers that a polished row may lean on besides its own."""
 
@@ -61,17 +62,22 @@ class Blackbox:
             return Outcome.none(problem)
         pool = Pool(problem, meter)
         bound: float | None = None
+        enumerated = 0
         deadline_hit = False
         try:
             bound = _prove(pool, self.enumerable)
             if bound is None:
                 _hunt(pool)
                 bound = _prove(pool, self.enumerable)
+            while bound is None and enumerated < MOST_ENUMERATED:
+                if not _enumerate(pool, self.enumerable, enumerated + 1):
+                    break
+                enumerated += 1
         except BudgetSpent:
             pass
         except DeadlineReached:
             deadline_hit = True
-        return Outcome(pool.rows, bound, pool.nearest, deadline_hit, unsure=pool.unsure)
+        return Outcome(pool.rows, bound, pool.nearest, deadline_hit, enumerated, unsure=pool.unsure)
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         return None  # noted while searching
@@ -84,13 +90,19 @@ class Blackbox:
 
 def _prove(pool: Pool, most: int) -> float | None:
     """Score everything cheaper than the best, if that is little; the cost then proven least."""
-    rows = ball(pool.problem, pool.cost, most)
+    return pool.cost if _enumerate(pool, most) else None
+
+
+def _enumerate(pool: Pool, most: int, changes: int | None = None) -> bool:
+    """Score everything cheaper than the best, of what changes at most so many features, if that
+    is little; whether it was."""
+    rows = ball(pool.problem, pool.cost, most, changes)
     if rows is None:
-        return None
+        return False
     rows = rows[np.argsort(pool.problem.cost_of(rows), kind="stable")]
     for start in range(0, len(rows), PAIR_ROWS):
         pool.consider(rows[start : start + PAIR_ROWS])
-    return pool.cost
+    return True
 
 
 def _hunt(pool: Pool) -> None:

@@ -33,6 +33,9 @@ class Outcome:
     nearest: Scores | None = None
     """Scores of the allowed row nearest to the target, ``(1, n_outputs)``, where none is in it."""
     deadline_hit: bool = False
+    enumerated: int = 0
+    """Every allowed row that changes at most so many features and is cheaper than the cheapest
+    candidate was scored, and is not in the target."""
     engine: str = ""
     """To which the rows, or the proof that there are none, are owed."""
     unsure: Row | None = None

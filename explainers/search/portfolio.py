@@ -103,6 +103,7 @@ def _better(problem: Problem, one: Outcome, other: Outcome) -> Outcome:
         nearest=cheaper.nearest if cheaper.nearest is not None else dearer.nearest,
         unsure=cheaper.unsure if cheaper.unsure is not None else dearer.unsure,
         deadline_hit=one.deadline_hit or other.deadline_hit,
+        enumerated=max(one.enumerated, other.enumerated),
     )
 
 

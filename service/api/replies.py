@@ -204,6 +204,7 @@ class Speaker:
             rank=rank,
             cost=found.cost,
             lower_bound=found.lower_bound,
+            enumerated_changes=found.enumerated,
             gap=found.gap,
             actions=[self.action(a) for a in found.actions],
             effects=[self._effect(e) for e in found.effects],

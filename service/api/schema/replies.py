@@ -165,6 +165,10 @@ class Counterfactual(Wire):
         "less; null: nothing is known."
     )
     gap: float | None = Field(description="(cost - lower_bound) / cost; 0: proven; null: unknown.")
+    enumerated_changes: int = Field(
+        description="Where the optimum is not proven: no allowed row that changes at most so many "
+        "features costs less, since all of them were scored. 0: nothing was enumerated."
+    )
     actions: list[Action]
     effects: list[Effect]
     prediction: Prediction
