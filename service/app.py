@@ -15,6 +15,7 @@ from service.api import audit, errors, health, jobs, openapi, routes
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
 from service.api.oidc import Issuer
+from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
 from service.api.state import State, Workers
@@ -22,6 +23,7 @@ from service.registry import Registry
 from service.settings import Settings
 from service.store.journal import JournalOptions
 from service.store.opened import Store, opened
+from service.store.rates import Rate
 
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
@@ -47,10 +49,11 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.ifonly = State(
                 settings,
                 models,
-                Workers(settings.workers, settings.max_waiting),
+                Workers(settings.workers, settings.max_waiting, settings.slow_workers),
                 store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
             )
@@ -89,6 +92,13 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     )
     app.add_middleware(RequestContext)  # added last, so outermost
     return app
+
+
+def rate_of(settings: Settings) -> Rate | None:
+    """How often one may ask; None: as often as they like."""
+    if not settings.rate_per_second:
+        return None
+    return Rate(settings.rate_per_second, settings.rate_burst)
 
 
 def opened_by(

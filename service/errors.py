@@ -17,6 +17,9 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── TooOften                  whoever asks has asked as often as they may
+├── KeyReused                 an idempotency key was used for another request
+├── AlreadyAnswered           an idempotency key was used for this request: by which record
 ├── QueueFull                 more rows of jobs are waiting than may wait
 ├── LostLease                 another worker has the rows: what was found is not written
 ├── JobNotFinished            its result is not there yet
@@ -178,6 +181,29 @@ class Forbidden(ServiceError):
 
 class CannotReplay(ServiceError):
     """A record that cannot be asked again; the message says why."""
+
+
+class TooOften(ServiceError):
+    """Whoever asks has asked as often as they may."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = wait_seconds
+        super().__init__("more was asked with this key than its rate allows")
+
+
+class KeyReused(ServiceError):
+    """An idempotency key was used for another request."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"the idempotency key {key!r} was used for another request")
+
+
+class AlreadyAnswered(ServiceError):
+    """An idempotency key was used for this very request; ``record`` is the id of its answer."""
+
+    def __init__(self, record: str) -> None:
+        self.record = record
+        super().__init__(f"this request was answered by record {record}")
 
 
 class QueueFull(ServiceError):

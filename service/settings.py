@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     """Questions answered at once, each in a thread; model calls release the GIL."""
     max_waiting: int = Field(64, ge=0)
     """Questions that may wait for a thread; more are refused with 503."""
+    slow_workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 1), ge=0)
+    """Threads beside ``workers`` for questions that turn out to be slow; see ``Workers``."""
+    rate_per_second: float = Field(0.0, ge=0.0)
+    """Requests of one key or account, over all processes; more are refused with 429. 0: any."""
+    rate_burst: int = Field(100, ge=1)
+    """Requests at once before the rate counts."""
     job_threads: int = Field(1, ge=0)
     """Rows of jobs answered at once, beside the questions; 0: other processes answer them."""
     job_lease_seconds: float = Field(30.0, gt=0.0)

@@ -184,7 +184,9 @@ class JsonRoute(APIRoute):
         roles = permissions.allowed(self.methods or (), self.path_format)
 
         async def admit_first(request: Request) -> Response:
-            request.state.principal = await authentication.admit(request, roles)
+            principal = await authentication.admit(request, roles)
+            await request.app.state.ifonly.rates.admit(principal.actor)
+            request.state.principal = principal
             if self.body_field is None:
                 return await handle(request)
             check_media_type(request.headers)

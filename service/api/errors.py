@@ -73,6 +73,8 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
     "contradictory-constraints",
     "The constraints contradict each other",
 )
+KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
+TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
 INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
@@ -99,6 +101,8 @@ PROBLEM_TYPES = (
     *INVALID.values(),
     TARGET_ALREADY_MET,
     CONTRADICTORY_CONSTRAINTS,
+    KEY_REUSED,
+    TOO_OFTEN,
     ROW_ABANDONED,
     MODEL_FAILED,
     INTERNAL_ERROR,
@@ -286,6 +290,11 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, OVERLOADED, str(error), headers=SOON)
         case errors.JournalFull():
             return problem_response(path, JOURNAL_FULL, str(error), headers=SOON)
+        case errors.TooOften():
+            soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
+            return problem_response(path, TOO_OFTEN, str(error), headers=soon)
+        case errors.KeyReused():
+            return problem_response(path, KEY_REUSED, str(error))
         case errors.QueueFull():
             return problem_response(path, QUEUE_FULL, str(error), headers=LATER)
         case errors.JobNotFinished():

@@ -30,7 +30,7 @@ TAGS = [
 ]
 
 
-ACCOUNTS = {401, 403, 503}
+ACCOUNTS = {401, 403, 429, 503}
 """Refusals of every route that is not for everybody; 503: the keys cannot be read."""
 
 

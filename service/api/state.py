@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
 from service.api.oidc import Issuer
+from service.api.rates import Rates
 from service.errors import Overloaded
 from service.registry import Registry
 from service.settings import Settings
@@ -18,23 +20,33 @@ from service.store.opened import Store
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 0.05
+"""After which a question is a slow one."""
+
 
 class Workers:
     """Threads that answer questions, so that the event loop only shuffles bytes.
 
-    Counts who is inside: the one thing here that changes, and only on the event loop.
+    A question that takes longer than ``patience`` seconds goes on as a slow one, if there is
+    room for another (``slow``), and leaves its place to those that wait: a proof that takes
+    seconds does not hold up what takes milliseconds. All that changes does so on the event loop.
     """
 
-    def __init__(self, threads: int, max_waiting: int) -> None:
-        self._limiter = anyio.CapacityLimiter(threads)
-        self._room = threads + max_waiting
-        self._threads = threads
+    def __init__(
+        self, threads: int, max_waiting: int, slow: int = 0, patience: float = PATIENCE_SECONDS
+    ) -> None:
+        self._limiter = anyio.CapacityLimiter(threads + slow)
+        self._room = threads + slow + max_waiting
+        self._quick = asyncio.Semaphore(threads)
+        self._slow = asyncio.Semaphore(slow)
+        self._patience = patience
         self._inside = 0
+        self._waiting = 0
 
     @property
     def waiting(self) -> int:
         """Questions that have no thread yet."""
-        return max(0, self._inside - self._threads)
+        return self._waiting
 
     async def run(self, answer: Callable[[], T]) -> T:
         """Run ``answer`` in one of the threads.
@@ -47,10 +59,43 @@ class Workers:
         if self._inside >= self._room:
             raise Overloaded(self.waiting)
         self._inside += 1
+        self._waiting += 1
         try:
-            return await anyio.to_thread.run_sync(answer, limiter=self._limiter)
-        finally:
+            await self._quick.acquire()
+        except BaseException:
             self._inside -= 1
+            raise
+        finally:
+            self._waiting -= 1
+        place = _Place(self._quick)
+        task = asyncio.ensure_future(anyio.to_thread.run_sync(answer, limiter=self._limiter))
+        # When the thread is done, not when the client has gone away.
+        task.add_done_callback(lambda done: self._leave(place, done))
+        while place.lane is self._quick:
+            done, _ = await asyncio.wait([task], timeout=self._patience)
+            if done:
+                break
+            if not self._slow.locked():
+                await self._slow.acquire()
+                place.move(self._slow)
+        return await asyncio.shield(task)
+
+    def _leave(self, place: _Place, done: asyncio.Future[Any]) -> None:
+        place.lane.release()
+        self._inside -= 1
+        if not done.cancelled():
+            done.exception()  # somebody has looked, also if nobody waits for it any more
+
+
+class _Place:
+    """Where a question is: among the quick ones, or the slow ones."""
+
+    def __init__(self, lane: asyncio.Semaphore) -> None:
+        self.lane = lane
+
+    def move(self, lane: asyncio.Semaphore) -> None:
+        self.lane.release()
+        self.lane = lane
 
 
 @dataclass(frozen=True)
@@ -65,6 +110,8 @@ class State:
     """Threads that read the store: not those that answer questions."""
     auditors: Workers
     """Threads for what reads the whole store."""
+    rates: Rates
+    """How often who may ask."""
     wake: Callable[[], None]
     """Tells those who answer rows of jobs that there are some."""
     issuer: Issuer | None

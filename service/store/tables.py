@@ -131,3 +131,21 @@ sa.Index(
     postgresql_where=_open,
 )
 sa.Index("ix_job_rows_worker", job_rows.c.worker, sqlite_where=_open, postgresql_where=_open)
+
+rate_buckets = sa.Table(
+    "rate_buckets",
+    metadata,
+    sa.Column("actor", sa.Text, primary_key=True),
+    sa.Column("tokens", sa.Double, nullable=False),
+    sa.Column("filled_us", sa.BigInteger, nullable=False),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("actor", sa.Text, primary_key=True),
+    sa.Column("key", sa.String(128), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("record", sa.String(36), nullable=False),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+)

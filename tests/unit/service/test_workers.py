@@ -58,3 +58,64 @@ def test_a_question_that_fails_leaves_its_place() -> None:
                 await workers.run(lambda: 1 / 0)
 
     asyncio.run(main())
+
+
+def test_questions_that_are_answered_at_once_do_not_wait_for_slow_ones() -> None:
+    """Two long proofs hold both threads: counted is what is answered meanwhile."""
+    release = threading.Event()
+
+    async def main() -> None:
+        workers = Workers(threads=2, max_waiting=64, slow=2, patience=0.01)
+        hard = [asyncio.create_task(workers.run(lambda: release.wait(60))) for _ in range(2)]
+        easy = [workers.run(partial(int, k)) for k in range(50)]
+        assert await asyncio.gather(*easy) == list(range(50))
+        assert not any(task.done() for task in hard)
+        release.set()
+        assert await asyncio.gather(*hard) == [True, True]
+        assert await asyncio.gather(*(workers.run(lambda: 1) for _ in range(4))) == [1] * 4
+
+    asyncio.run(main())
+
+
+def test_no_more_slow_questions_go_on_at_once_than_may() -> None:
+    release = threading.Event()
+
+    async def main() -> None:
+        workers = Workers(threads=1, max_waiting=8, slow=1, patience=0.01)
+        hard = [asyncio.create_task(workers.run(lambda: release.wait(60))) for _ in range(3)]
+        while workers.waiting != 1:  # one goes on as a slow one, one has the thread
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert workers.waiting == 1
+        release.set()
+        assert await asyncio.gather(*hard) == [True] * 3
+
+    asyncio.run(main())
+
+
+def test_a_question_whose_client_went_away_keeps_its_place_until_it_is_over() -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def answer() -> bool:
+        begun.set()
+        return release.wait(60)
+
+    async def main() -> None:
+        workers = Workers(threads=1, max_waiting=0)
+        task = asyncio.create_task(workers.run(answer))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(Overloaded):
+            await workers.run(lambda: True)
+        release.set()
+        while True:
+            try:
+                assert await workers.run(lambda: True)
+                return
+            except Overloaded:
+                await asyncio.sleep(0.001)
+
+    asyncio.run(main())
