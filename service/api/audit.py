@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from service.api import trail
-from service.api.body import JsonRoute
+from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.schema import trail as wire
@@ -19,7 +19,7 @@ from service.store.export import MEDIA_TYPES, export
 from service.store.journal import Draft
 from service.store.verification import verify
 
-router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 
 Identity = Annotated[
     str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")
@@ -57,6 +57,7 @@ async def list_reviews(id: Identity, state: Shared) -> Response:
     status_code=201,
     response_model=wire.Review,
     responses=guarded(400, 404, 413, 415, 422),
+    openapi_extra=PARAMETER,
 )
 async def review(
     id: Identity, request: wire.ReviewRequest, state: Shared, recording: Recording

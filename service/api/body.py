@@ -11,7 +11,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
@@ -188,14 +188,20 @@ class JsonRoute(APIRoute):
             await request.app.state.ifonly.rates.admit(principal.actor)
             request.state.principal = principal
             if self.body_field is None:
-                return await handle(request)
+                return await self.admitted(request, handle)
             check_media_type(request.headers)
             strict = JsonRequest(request.scope, request.receive)
             request.state.body = await strict.body()
             await strict.json()
-            return await handle(strict)
+            return await self.admitted(strict, handle)
 
         return admit_first
+
+    async def admitted(
+        self, request: Request, handle: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        """What is done for somebody who may, with a body that is strict JSON."""
+        return await handle(request)
 
 
 def check_media_type(headers: Mapping[str, str]) -> None:

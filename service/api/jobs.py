@@ -16,8 +16,9 @@ from fastapi.responses import StreamingResponse
 from service.access import Principal, Role
 from service.api import submission, trail
 from service.api.body import LINES, JsonRoute, read_lines
+from service.api.once import PARAMETER, QuestionOnceRoute
 from service.api.openapi import guarded
-from service.api.recording import QuestionRoute, Recording
+from service.api.recording import Recording
 from service.api.routes import ModelName, Selected
 from service.api.schema import jobs as wire
 from service.api.state import Shared, State
@@ -28,7 +29,7 @@ from service.store.database import Database
 from service.store.jobs import Job
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=JsonRoute, tags=["jobs"])
-asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute, tags=["jobs"])
+asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute, tags=["jobs"])
 
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
 LOOK_SECONDS = 0.5
@@ -41,12 +42,13 @@ SILENCE_SECONDS = 15.0
     "/models/{model}/explanations/bulk",
     status_code=202,
     response_model=wire.Job,
-    responses=guarded(400, 404, 413, 415, 422, 503),
+    responses=guarded(400, 404, 410, 413, 415, 422, 503),
     openapi_extra={
+        **PARAMETER,
         "requestBody": {
             "required": True,
             "content": {LINES: {}},
-        }
+        },
     },
 )
 async def explain_all(

@@ -26,7 +26,8 @@ from service.api.state import State
 from service.errors import JournalFull, ServiceError
 from service.registry import ServedModel
 from service.store.chain import Kind
-from service.store.journal import Draft, Receipt
+from service.store.idempotency import Named, once
+from service.store.journal import Draft, Receipt, Work
 
 MAX_REFUSED = 65_536
 """Bytes of a refused request that are kept word for word."""
@@ -37,6 +38,7 @@ class Recorder:
 
     def __init__(self, request: Request) -> None:
         self._state: State = request.app.state.ifonly
+        self._named: Named | None = getattr(request.state, "named", None)
         self.drafting = Drafting(request.state.principal, request.state.started)
 
     @property
@@ -70,11 +72,24 @@ class Recorder:
             If it cannot be recorded.
         """
         journal = self._state.store.journal
-        done = journal.append(draft)
+        done = self.append(draft)
         if self._state.settings.audit_durability == "eventual":
             done.add_done_callback(_complain)
             return Audit(id=draft.facts.id, writer=journal.writer, durable=False)
         return durable(await asyncio.wrap_future(done))
+
+    def append(self, work: Draft | Work) -> Future[Receipt]:
+        """Have it recorded: once, if the client has named its request.
+
+        Raises
+        ------
+        JournalFull
+            If too many records wait already.
+        """
+        journal = self._state.store.journal
+        if self._named is None:
+            return journal.append(work)
+        return journal.append(once(self._named, work))
 
 
 def durable(receipt: Receipt) -> Audit:
@@ -147,6 +162,7 @@ async def _record_failure(
     slug = errors.INTERNAL_ERROR.slug
     if response is not None:
         slug = errors.slug_of(response)
+    request.state.named = None  # sent again, it is looked at again
     recorder = Recorder(request)
     payload = content(problem, asked_as_json(getattr(request.state, "body", b"")))
     try:

@@ -12,8 +12,9 @@ from explainers.deadline import Deadline
 from service.api import catalogue, examples, questions
 from service.api.body import JsonRoute
 from service.api.drafting import asked_by
+from service.api.once import PARAMETER, QuestionOnceRoute
 from service.api.openapi import guarded
-from service.api.recording import QuestionRoute, Recording
+from service.api.recording import Recording
 from service.api.schema import jobs, models, replies, requests
 from service.api.schema.base import Wire
 from service.api.state import Shared
@@ -21,7 +22,7 @@ from service.api.submission import prefers_async, submitted
 from service.store.chain import Kind
 
 router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
-asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute)
+asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute)
 
 ModelName = Annotated[
     str, Path(max_length=128, description="Name of a model.", examples=[examples.MODEL])
@@ -50,7 +51,7 @@ Preferences = Annotated[
     Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
 ]
 
-QUESTION = guarded(400, 404, 413, 415, 422, 503)
+QUESTION = guarded(400, 404, 410, 413, 415, 422, 503)
 
 
 def _answer(reply: Wire) -> Response:
@@ -100,6 +101,7 @@ async def read_spec(
     tags=["questions"],
     response_model=replies.PredictionsReply,
     responses=QUESTION,
+    openapi_extra=PARAMETER,
 )
 async def predict(
     model: ModelName,
@@ -119,6 +121,7 @@ async def predict(
     tags=["questions"],
     response_model=replies.WhatIfReply,
     responses=QUESTION,
+    openapi_extra=PARAMETER,
 )
 async def what_if(
     model: ModelName,
@@ -141,6 +144,7 @@ async def what_if(
         202: {"model": jobs.Job, "description": "With `respond-async`: the job."},
         **QUESTION,
     },
+    openapi_extra=PARAMETER,
 )
 async def explain(
     model: ModelName,

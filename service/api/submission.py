@@ -39,7 +39,7 @@ async def submitted(
         Kind.JOB, model, status=jobs.State.QUEUED.value, detail={"rows": len(lines)}
     )
     job, work = jobs.submit(facts, lines, state.settings.max_waiting_rows)
-    receipt = await asyncio.wrap_future(state.store.journal.append(work))
+    receipt = await asyncio.wrap_future(recording.append(work))
     state.wake()
     audit = durable(receipt)
     told = shown(job, audit)
