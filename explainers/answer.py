@@ -68,11 +68,11 @@ class Counterfactual:
     lower_bound: float | None = None
     """No allowed row (with levers other than those of the answers before) costs less; None
     where nothing is known."""
-    enumerated: int = 0
-    """No allowed row that changes at most so many features costs less: all were scored."""
     effects: tuple[Effect, ...] = ()
     assurance: Assurance | None = None
     """How sure it is; None where nothing follows from what is set."""
+    enumerated: int = 0
+    """No allowed row that changes at most so many features costs less: all were scored."""
 
     @property
     def gap(self) -> float | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from explainers.causal import CausalSpec
 from explainers.errors import InvalidPolicy
 from explainers.policy import Policy
 from explainers.search.portfolio import Portfolio, engines_for
@@ -15,6 +16,7 @@ from explainers.wording import Wording
 from models.errors import SpecError
 from models.repository import DeployedModel, Refusal, Repository
 from models.schema import Decision, Schema
+from service.causal_models import Semantics, ServedCausal, prepare_causal, read_graph_of
 from service.errors import ModelsNotFound
 from service.logs import logger
 
@@ -31,6 +33,10 @@ class ServedModel:
     engine: Portfolio
     spec_text: bytes
     """``spec.toml`` as it was when the model was loaded."""
+    graph: CausalSpec | None = None
+    """What ``causal.toml`` says, whether it is used or not; None: there is none."""
+    causal: ServedCausal | None = None
+    """The causal model, if a person has accepted it."""
 
     @property
     def name(self) -> str:
@@ -39,6 +45,11 @@ class ServedModel:
     @property
     def version(self) -> str:
         return self.deployed.version
+
+    @property
+    def semantics(self) -> Semantics:
+        """What a question is answered by that does not say."""
+        return Semantics.INTERVENTIONAL if self.causal else Semantics.INDEPENDENT
 
     @property
     def schema(self) -> Schema:
@@ -71,12 +82,14 @@ def prepare(deployed: DeployedModel, *, warm: bool = True) -> ServedModel:
             plausibility=deployed.plausibility,
         )
         wording = Wording(spec.schema, spec.decision, policy.phrases or {})
+        graph = read_graph_of(deployed)
+        causal = prepare_causal(deployed, graph, policy)
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
     engine = engines_for(deployed.form, spec.schema)
     if warm:
         _warm(deployed, policy, engine)
-    return ServedModel(deployed, policy, wording, engine, text)
+    return ServedModel(deployed, policy, wording, engine, text, graph, causal)
 
 
 def _warm(deployed: DeployedModel, policy: Policy, engine: Portfolio) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.answer import AlreadyTarget, Answer, Infeasible, Prediction
 from explainers.constraints import Constraint
@@ -15,9 +17,13 @@ from explainers.explain import explain as search
 from explainers.problem import Problem
 from explainers.space import Axis, changed
 from explainers.target import Target
-from models.predictor import Row, Rows
+from models.predictor import Row, Rows, Scores
+from service.causal_models import Semantics, ServedCausal
 from service.errors import ContradictoryConstraints, TargetAlreadyMet
 from service.registry import ServedModel
+
+DRAWS = 1_000
+"""Draws of the noise of what follows, on the second rung."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +37,7 @@ class Question:
     constraints: tuple[Constraint, ...] = ()
     alternatives: int = 1
     seed: int = 0
+    semantics: Semantics = Semantics.INDEPENDENT
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +48,8 @@ class Explanation:
     model: ServedModel
     problem: Problem
     answer: Answer
+    causal: ServedCausal | None = None
+    """By what features follow that are not set; None: nothing does."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +61,54 @@ class OffGrid:
     nearest: tuple[float, ...]
 
 
+class Rung(StrEnum):
+    """Of Pearl's ladder."""
+
+    ASSOCIATION = "association"
+    """Another row is asked about; nothing follows from what is set."""
+    INTERVENTION = "intervention"
+    """Any machine that reads the same where nothing moves: the noise of what follows is redrawn."""
+    COUNTERFACTUAL = "counterfactual"
+    """This machine, with the noise that it had."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """What an intervention leads to, for many draws of the noise of what follows."""
+
+    rows: Rows
+    scores: Scores
+    decided: npt.NDArray[np.int64]
+    """``(n,)``, -1 where nothing decides."""
+    effects: tuple[int, ...]
+
+    def mean(self, action: Row) -> Row:
+        row = action.copy()
+        row[list(self.effects)] = self.rows[:, self.effects].mean(axis=0)
+        return row
+
+
 @dataclass(frozen=True, eq=False)
 class WhatIf:
-    """The prediction of a row with some features set, and what that would break."""
+    """What is predicted once some features are set, and what that would break."""
 
     id: uuid.UUID
     model: ServedModel
+    rung: Rung
     factual: Row
+    columns: tuple[int, ...]
+    """What is set."""
     row: Row
+    """What would be read; on the second rung, by the mean of what is drawn."""
     before: Prediction
     after: Prediction
     broken: tuple[Constraint, ...]
     off_grid: tuple[OffGrid, ...]
     cost: float
+    unreadable: tuple[int, ...] = ()
+    """What would follow is outside what the schema lets be read."""
+    causal: ServedCausal | None = None
+    draws: Draws | None = None
 
 
 def predict(model: ServedModel, rows: Rows) -> tuple[Prediction, ...]:
@@ -83,26 +127,70 @@ def predict(model: ServedModel, rows: Rows) -> tuple[Prediction, ...]:
     )
 
 
-def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float]) -> WhatIf:
-    """What the model says once columns are set to values, each alone: nothing follows from it.
+def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], rung: Rung) -> WhatIf:
+    """What the model says once columns are set to values, and what follows by ``rung``. A column
+    set to what it reads already is held there: it does not follow its causes.
 
     Raises
     ------
+    CausalError
+        If what follows cannot be told.
     GraphError
         If the model cannot score the rows.
     """
-    row = factual.copy()
-    for column, value in settings.items():
-        row[column] = value
+    causal = None if rung is Rung.ASSOCIATION else model.causal
+    action, columns = factual.copy(), tuple(sorted(settings))
+    action[list(columns)] = [settings[j] for j in columns]
+    draws = None if rung is not Rung.INTERVENTION else _drawn(model, factual, action, columns)
+    row = _followed(causal, factual, action, columns) if draws is None else draws.mean(action)
     before, after = predict(model, np.array([factual, row]))
-    rows = row[np.newaxis]
-    broken = tuple(c for c in model.policy.constraints if not c.holds(rows, factual)[0])
-    moved = np.flatnonzero(changed(rows, factual)[0])
-    off_grid = tuple(
-        found for j in moved if (found := _off_grid(model, int(j), float(row[j]))) is not None
+    limits = (*model.policy.constraints, *(causal.constraints if causal else ()))
+    of = {True: action[np.newaxis], False: row[np.newaxis]}
+    moved = np.flatnonzero(changed(of[True], factual)[0])
+    return WhatIf(
+        uuid.uuid4(),
+        model,
+        rung,
+        factual,
+        columns,
+        row,
+        before,
+        after,
+        tuple(c for c in limits if not c.holds(of[c.of_action], factual)[0]),
+        tuple(o for j in moved if (o := _off_grid(model, int(j), float(action[j]))) is not None),
+        float(model.policy.cost.of(of[True], factual)[0]),
+        _unreadable(model, action, row),
+        causal,
+        draws,
     )
-    cost = float(model.policy.cost.of(rows, factual)[0])
-    return WhatIf(uuid.uuid4(), model, factual, row, before, after, broken, off_grid, cost)
+
+
+def _followed(
+    causal: ServedCausal | None, factual: Row, action: Row, columns: tuple[int, ...]
+) -> Row:
+    if causal is None or not columns:
+        return action
+    # The model itself, not its image: it says why where it cannot tell what follows.
+    causal.image.model.counterfactual(factual, columns, action[np.newaxis, columns])
+    return np.asarray(causal.image.rows(factual, columns, action[np.newaxis, columns])[0])
+
+
+def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ...]) -> Draws:
+    assert model.causal is not None
+    image = model.causal.image
+    rng = np.random.default_rng(0)  # the same question, the same answer
+    rows = image.model.interventional(rng, DRAWS, columns, action[list(columns)], factual)
+    effects = image.effects(columns)
+    stays = sorted({*range(len(action))} - {*effects})
+    rows[:, stays] = action[stays]  # computed from its noise, a reading changes its last digit
+    scores = model.deployed.predictor.score(rows)
+    return Draws(rows, scores, model.decision.decide(scores), effects)
+
+
+def _unreadable(model: ServedModel, action: Row, row: Row) -> tuple[int, ...]:
+    followed = np.flatnonzero(changed(row[np.newaxis], action)[0])
+    features = model.schema.features
+    return tuple(int(j) for j in followed if not features[j].lower <= row[j] <= features[j].upper)
 
 
 def _off_grid(model: ServedModel, column: int, value: float) -> OffGrid | None:
@@ -138,9 +226,13 @@ def explain(model: ServedModel, question: Question, deadline: Deadline) -> Expla
         alternatives=question.alternatives,
         seed=question.seed,
     )
+    causal = model.causal if question.semantics is Semantics.INTERVENTIONAL else None
+    if causal is not None:
+        limits = (*problem.constraints, *causal.constraints)
+        problem = replace(problem, image=causal.image, constraints=limits)
     answer = search(problem, model.deployed.predictor, engine=model.engine, deadline=deadline)
     if isinstance(answer, AlreadyTarget) and question.target_is_named:
         raise TargetAlreadyMet(answer.prediction)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
         raise ContradictoryConstraints(problem.conflict or ())
-    return Explanation(uuid.uuid4(), model, problem, answer)
+    return Explanation(uuid.uuid4(), model, problem, answer, causal)

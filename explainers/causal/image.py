@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
-from explainers.causal.errors import NoMechanism
+from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.function import Array
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import CausalModel
@@ -41,7 +41,12 @@ class CausalImage:
         return self.model.graph.sources(columns, effect)
 
     def rows(self, factual: Row, columns: Sequence[int], values: Array) -> Rows:
-        rows = self.model.counterfactual(factual, columns, values)
+        try:
+            rows = self.model.counterfactual(factual, columns, values)
+        except CausalError:  # a node that cannot be computed: nothing is known of what follows
+            rows = np.repeat(factual[None, :], len(values), axis=0)
+            rows[:, list(columns)] = values
+            rows[:, list(self.effects(columns))] = np.nan
         rounded = [j for j in self.effects(columns) if j in self.whole]
         rows[:, rounded] = np.rint(rows[:, rounded])
         return rows

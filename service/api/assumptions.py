@@ -8,10 +8,35 @@ from explainers.constraints import Survives
 from models.schema import Labels, Schema, plain
 
 NOTHING_FOLLOWS: Labels = {
-    "en": "There is no causal model of this equipment: each feature is read as set alone, and "
-    "nothing else is taken to follow from it. The statement is about the model's prediction.",
-    "ko": "이 설비의 인과 모델이 없으므로, 각 항목은 단독으로 바뀌고 "
+    "en": "There is no accepted causal model of this equipment: each feature is read as set alone, "
+    "and nothing else is taken to follow from it. The statement is about the model's prediction.",
+    "ko": "이 설비에 대해 승인된 인과 모델이 없으므로, 각 항목은 단독으로 바뀌고 "
     "다른 항목은 따라 변하지 않는다고 봅니다. 이 설명은 모델의 예측에 관한 것입니다.",
+}
+MOVED_ALONE: Labels = {
+    "en": "Asked for independent semantics: each feature is read as moved alone, although by the "
+    "accepted causal model others would follow. The statement is about the model's arithmetic, "
+    "not about the equipment, and it is no advice.",
+    "ko": "독립 의미론으로 물었으므로, 승인된 인과 모델에 따르면 다른 항목이 따라 변하더라도 각 "
+    "항목이 단독으로 바뀐다고 봅니다. 이 설명은 모델의 계산에 관한 것이며 설비에 관한 것도 "
+    "조치에 대한 권고도 아닙니다.",
+}
+DECISION_NOT_OUTCOME: Labels = {
+    "en": "What would have been otherwise is the model's decision, not the real outcome: whether "
+    "the equipment would have failed was not asked.",
+    "ko": "달라졌을 것은 모델의 판정이지 실제 결과가 아닙니다. 설비가 실제로 고장 났을지는 "
+    "묻지 않았습니다.",
+}
+THIS_MACHINE: Labels = {
+    "en": "What follows is computed for this very machine: everything that the causal model does "
+    "not explain stays as it was.",
+    "ko": "따라 변하는 값은 바로 이 설비에 대해 계산했습니다. 인과 모델이 설명하지 않는 것은 모두 "
+    "그대로 둡니다.",
+}
+ANY_MACHINE: Labels = {
+    "en": "What follows is drawn anew: machines that read the same where nothing follows.",
+    "ko": "따라 변하는 값은 새로 추출했습니다. 따라 변하지 않는 항목의 값이 같은 설비들에 대한 "
+    "것입니다.",
 }
 SMALLEST_BY_POLICY: Labels = {
     "en": "Smallest means cheapest by the costs, the steps and the rules that the model's policy "

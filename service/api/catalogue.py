@@ -10,6 +10,7 @@ from typing import Any
 
 from models.errors import UnknownModel
 from models.schema import Category, Feature, Labels
+from service.api import causal
 from service.api.replies import Speaker, number
 from service.api.schema import models as wire
 from service.registry import Registry, ServedModel
@@ -62,6 +63,9 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             for e in model.deployed.examples
         ],
         alarm=dict(spec.alarm),
+        causal=None
+        if model.graph is None
+        else causal.summary(model.graph, used=model.causal is not None),
         provenance=speaker.reference(),
     )
 

@@ -60,6 +60,7 @@ class Drafting:
             version=deployed.version,
             model_sha256=deployed.model_sha256,
             spec_sha256=deployed.spec_sha256,
+            causal_sha256=deployed.causal_sha256 if model.causal else None,
             **said,
         )
 

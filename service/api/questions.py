@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from explainers.causal.errors import CausalError
 from explainers.constraints import Source
 from explainers.deadline import Deadline
 from service import usecases
@@ -9,7 +10,13 @@ from service.api import translate
 from service.api.errors import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET, Refusal
 from service.api.replies import Speaker
 from service.api.schema import replies, requests
-from service.errors import ContradictoryConstraints, Fault, TargetAlreadyMet
+from service.errors import (
+    ContradictoryConstraints,
+    Fault,
+    InvalidRequest,
+    Part,
+    TargetAlreadyMet,
+)
 from service.registry import ServedModel
 from service.settings import Settings
 
@@ -22,7 +29,13 @@ def predict(model: ServedModel, request: requests.PredictionsRequest) -> replies
 def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
     factual = translate.instance(request.instance, model)
     settings = translate.settings(request.set_, model)
-    return Speaker(model, request.languages).what_if(usecases.what_if(model, factual, settings))
+    rung = translate.rung(request.rung, model)
+    try:
+        asked = usecases.what_if(model, factual, settings, rung)
+    except CausalError as error:
+        fault = Fault(("set",), f"what follows cannot be told: {error}")
+        raise InvalidRequest(Part.REQUEST, [fault]) from None
+    return Speaker(model, request.languages).what_if(asked)
 
 
 def explain(

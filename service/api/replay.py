@@ -79,18 +79,23 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
 
 
 def _model(record: Record, registry: Registry) -> ServedModel:
-    """The served model that has both digests, whatever its version is called now."""
+    """The served model that has the same digests, whatever its version is called now."""
     facts = record.facts
     name = str(facts.model)
     versions = registry.versions(name) if name in registry.names() else ()
     for version in versions:
-        deployed = registry.get(name, version).deployed
-        if (deployed.model_sha256, deployed.spec_sha256) == (facts.model_sha256, facts.spec_sha256):
-            return registry.get(name, version)
+        served = registry.get(name, version)
+        deployed, causal = served.deployed, None
+        if served.causal is not None:
+            causal = deployed.causal_sha256
+        asked = (facts.model_sha256, facts.spec_sha256, facts.causal_sha256)
+        if (deployed.model_sha256, deployed.spec_sha256, causal) == asked:
+            return served
     here = ", ".join(versions) or "none"
     raise CannotReplay(
-        f"the model {name} {facts.version} with sha256 {facts.model_sha256} and the spec with "
-        f"sha256 {facts.spec_sha256} are not served (versions here: {here})"
+        f"the model {name} {facts.version} with sha256 {facts.model_sha256}, the spec with sha256 "
+        f"{facts.spec_sha256} and the causal model with sha256 {facts.causal_sha256 or 'none'} "
+        f"are not served (versions here: {here})"
     )
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from explainers.answer import (
+    Abstained,
     Action,
     Answer,
     Counterfactual,
@@ -24,13 +25,17 @@ from explainers.constraints import Constraint, Source
 from explainers.problem import Problem
 from explainers.space import changed
 from explainers.target import Target
+from explainers.wording import Wording
 from models.schema import Feature, Kind, Labels, Task
 from service.api import assumptions
+from service.api import causal as causal_parts
 from service.api.errors import pointer
 from service.api.schema import replies as wire
+from service.api.schema.causal import CausalGrounds
+from service.causal_models import ServedCausal
 from service.errors import Path
 from service.registry import ServedModel
-from service.usecases import Explanation, OffGrid, WhatIf
+from service.usecases import Explanation, OffGrid, Rung, WhatIf
 
 ALL = ("ko", "en")
 
@@ -59,12 +64,25 @@ class Speaker:
         )
 
     def what_if(self, asked: WhatIf) -> wire.WhatIfReply:
-        moved = np.flatnonzero(changed(asked.row[np.newaxis], asked.factual)[0])
-        actions = [Action(int(j), float(asked.factual[j]), float(asked.row[j])) for j in moved]
+        moved = np.flatnonzero(changed(asked.row[np.newaxis], asked.factual)[0]).tolist()
+        causal, before, after = asked.causal, asked.factual, asked.row
+
+        def held(column: int) -> bool:
+            """Whether what else is set would have moved it."""
+            others = [j for j in asked.columns if j != column]
+            return causal is not None and column in causal.image.effects(others)
+
+        set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
+        actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
+        effects = [
+            Effect(j, float(before[j]), float(after[j]), causal.image.via(asked.columns, j))
+            for j in moved
+            if causal is not None and j not in set_
+        ]
         decided = asked.before.decided >= 0
         return wire.WhatIfReply(
             id=str(asked.id),
-            rung="association",
+            rung=asked.rung.value,
             changed=asked.before.decided != asked.after.decided
             if decided
             else asked.before.scores != asked.after.scores,
@@ -72,41 +90,53 @@ class Speaker:
                 before=self.prediction(asked.before), after=self.prediction(asked.after)
             ),
             actions=[self.action(a) for a in actions],
-            effects=[],
+            effects=[self._effect(e) for e in effects],
             instance=self._model.schema.write(asked.row),
-            allowed=not asked.broken and not asked.off_grid,
+            allowed=not (asked.broken or asked.off_grid or asked.unreadable),
+            unreadable=[self._model.schema.names[j] for j in asked.unreadable],
+            distribution=None
+            if asked.draws is None
+            else causal_parts.distribution(asked.draws, self._model.schema, self._model.decision),
             broken_rules=[self.constraint(c) for c in asked.broken],
             off_grid=[self._off_grid(o) for o in asked.off_grid],
             cost=asked.cost,
-            assumptions=self._assume(assumptions.NOTHING_FOLLOWS, assumptions.PREDICTION_IS_EXACT),
+            assumptions=self._assume(
+                *self._what_follows(causal, this_machine=asked.rung is Rung.COUNTERFACTUAL),
+                assumptions.PREDICTION_IS_EXACT,
+            ),
+            causal=self._grounds(causal, effects),
             provenance=self.reference(),
         )
 
     def explanation(self, explanation: Explanation, deadline_ms: int) -> wire.ExplanationReply:
         answer, problem = explanation.answer, explanation.problem
-        wording = self._model.wording
+        causal = explanation.causal
+        wording = self._wording(causal)
         found = answer.counterfactuals if isinstance(answer, Recourse) else ()
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
         return wire.ExplanationReply(
             id=str(explanation.id),
             status=answer.status,
+            semantics="independent" if causal is None else "interventional",
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=[
-                self._counterfactual(k, c, problem.target) for k, c in enumerate(found, 1)
+                self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
             ],
             text={
                 tag: wording.sentence(answer, tag, target=problem.target) for tag in self._languages
             },
             assumptions=self._assume(
-                assumptions.NOTHING_FOLLOWS,
+                *self._what_follows(causal),
                 assumptions.SMALLEST_BY_POLICY,
                 assumptions.PREDICTION_IS_EXACT,
                 *(self._survival(problem) if found else ()),
             ),
+            causal=self._grounds(causal, [e for c in found for e in c.effects]),
+            chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
-            relaxation=self._relaxation(answer, problem.target),
+            relaxation=self._relaxation(answer, problem.target, wording),
             best_prediction=None if best is None else self.prediction(best),
             provenance=wire.Provenance(
                 **self.reference().model_dump(),
@@ -121,6 +151,25 @@ class Speaker:
         asked = problem.survives
         return [] if asked is None else [assumptions.survives(asked, problem.schema)]
 
+    def _wording(self, causal: ServedCausal | None) -> Wording:
+        return self._model.wording if causal is None else causal.wording
+
+    def _grounds(
+        self, causal: ServedCausal | None, effects: Sequence[Effect]
+    ) -> CausalGrounds | None:
+        if causal is None:
+            return None
+        return causal_parts.grounds(causal, (e.column for e in effects), self._languages)
+
+    def _what_follows(
+        self, causal: ServedCausal | None, *, this_machine: bool = True
+    ) -> tuple[Labels, ...]:
+        if causal is not None:
+            return causal_parts.of_rung(this_machine)
+        if self._model.causal is not None:
+            return (assumptions.MOVED_ALONE,)
+        return (assumptions.NOTHING_FOLLOWS,)
+
     # --- their parts ----------------------------------------------------------------------
 
     def reference(self) -> wire.ModelReference:
@@ -130,6 +179,7 @@ class Speaker:
             version=deployed.version,
             model_sha256=deployed.model_sha256,
             spec_sha256=deployed.spec_sha256,
+            causal_sha256=deployed.causal_sha256 if self._model.causal else None,
             ifonly_version=ifonly_version(),
         )
 
@@ -188,18 +238,21 @@ class Speaker:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
 
-    def _relaxation(self, answer: Answer, target: Target) -> wire.Relaxation | None:
+    def _relaxation(
+        self, answer: Answer, target: Target, wording: Wording
+    ) -> wire.Relaxation | None:
         if not isinstance(answer, Infeasible) or answer.relaxation is None:
             return None
         return wire.Relaxation(
             lifted=self.constraint(answer.relaxation.lifted),
-            counterfactual=self._counterfactual(1, answer.relaxation.counterfactual, target),
+            counterfactual=self._counterfactual(
+                1, answer.relaxation.counterfactual, target, wording
+            ),
         )
 
     def _counterfactual(
-        self, rank: int, found: Counterfactual, target: Target
+        self, rank: int, found: Counterfactual, target: Target, wording: Wording
     ) -> wire.Counterfactual:
-        wording = self._model.wording
         return wire.Counterfactual(
             rank=rank,
             cost=found.cost,
@@ -208,6 +261,9 @@ class Speaker:
             gap=found.gap,
             actions=[self.action(a) for a in found.actions],
             effects=[self._effect(e) for e in found.effects],
+            assurance=None
+            if found.assurance is None
+            else causal_parts.assurance(found.assurance, self._model.schema),
             prediction=self.prediction(found.prediction),
             instance=self._model.schema.write(np.array(found.row)),
             text={

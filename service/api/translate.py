@@ -18,9 +18,10 @@ from models.schema import Task
 from service.api.schema import requests as wire
 from service.api.schema.base import Wire
 from service.api.validation import called
+from service.causal_models import Semantics
 from service.errors import Fault, InvalidRequest, Part, Path
 from service.registry import ServedModel
-from service.usecases import Question
+from service.usecases import Question, Rung
 
 
 def rows(request: wire.PredictionsRequest, model: ServedModel) -> Rows:
@@ -99,7 +100,43 @@ def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
         constraints=constraints(request.constraints, model),
         alternatives=request.alternatives,
         seed=request.seed,
+        semantics=semantics(request.semantics, model),
     )
+
+
+def semantics(asked: str | None, model: ServedModel) -> Semantics:
+    """What is asked for, or what the model is asked by where nothing is.
+
+    Raises
+    ------
+    InvalidRequest
+        If no causal model is accepted that could say what follows.
+    """
+    chosen = model.semantics if asked is None else Semantics(asked)
+    if chosen is Semantics.INTERVENTIONAL and model.causal is None:
+        raise _no_causal_model("semantics", chosen.value, model)
+    return chosen
+
+
+def rung(asked: str | None, model: ServedModel) -> Rung:
+    """The rung that a what-if stands on.
+
+    Raises
+    ------
+    InvalidRequest
+        If no causal model is accepted that could say what follows.
+    """
+    if asked is None:
+        return Rung.COUNTERFACTUAL if model.causal else Rung.ASSOCIATION
+    if Rung(asked) is not Rung.ASSOCIATION and model.causal is None:
+        raise _no_causal_model("rung", asked, model)
+    return Rung(asked)
+
+
+def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest:
+    has = "has no causal model" if model.graph is None else f"has one that is {model.graph.status}"
+    problem = f"{key} is {value}, which needs an accepted causal model; {model.name} {has}"
+    return InvalidRequest(Part.REQUEST, [Fault((key,), problem, value)])
 
 
 def target(asked: wire.Target | None, model: ServedModel) -> Target:

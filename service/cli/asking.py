@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from service.api import direct
+from service.causal_models import Semantics
 from service.cli import show
 from service.cli.console import (
     AsJson,
@@ -60,6 +61,14 @@ def explain(
         int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
+    semantics: Annotated[
+        Semantics | None,
+        typer.Option(
+            "--semantics",
+            help="interventional: what follows moves too, by the accepted causal model (the "
+            "default where there is one); independent: features move alone.",
+        ),
+    ] = None,
     lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:
@@ -78,6 +87,8 @@ def explain(
     }
     if target is not None:
         body["target"] = read_target(target)
+    if semantics is not None:
+        body["semantics"] = semantics.value
     if deadline_ms is not None:
         body["deadline_ms"] = deadline_ms
     served = pick(registry(chosen), model, version)

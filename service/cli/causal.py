@@ -16,7 +16,7 @@ from rich.text import Text
 
 from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.fit import Fitted, fit
-from explainers.causal.spec import Check
+from explainers.causal.spec import Check, Status
 from explainers.causal.validate import validate
 from explainers.causal.writing import write_causal
 from models.predictor import Rows
@@ -91,6 +91,32 @@ def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
     _show_checks(validate(built, rows, _nominal(spec.schema), rng).checks(spec.schema.names))
 
 
+@app.command("accept")
+def accept_command(
+    folder: Folder,
+    by: Annotated[str, typer.Option("--by", help="Who answers for the graph.")],
+    today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
+) -> None:
+    """Accept a proposed causal model: from then on it is used, in that person's name."""
+    model = load_folder(folder.resolve())
+    spec = _graph(model, None)
+    if spec.status is not Status.PROPOSED:
+        by_whom = f" by {spec.accepted_by}" if spec.accepted_by else ""
+        raise Failure(f"version {spec.version} is {spec.status}{by_whom}, not proposed")
+    if not by.strip():
+        raise Failure("--by is empty: a person answers for a graph")
+    build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    accepted = replace(
+        spec,
+        status=Status.ACCEPTED,
+        accepted_by=by.strip(),
+        accepted_at=today or datetime.date.today().isoformat(),
+    )
+    _write_graph(folder, accepted, "Accepted by `ifonly causal accept`.")
+    _show_checks(spec.provenance.checks)
+    out.print(f"accepted by {accepted.accepted_by}: version {spec.version} is used from now on")
+
+
 def _graph(model: DeployedModel, given: Path | None) -> CausalSpec:
     text = model.causal if given is None else given.read_bytes()
     if text is None:
@@ -120,6 +146,10 @@ def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
     for name, data in fitted.files.items():
         (folder / name).write_bytes(data)
     comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
+    _write_graph(folder, spec, comment)
+
+
+def _write_graph(folder: Path, spec: CausalSpec, comment: str) -> None:
     draft = folder / f".{CAUSAL}"
     draft.write_bytes(write_causal(spec, comment))
     draft.replace(folder / CAUSAL)

@@ -71,7 +71,22 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
                 cells.append(f"{low} – {high}{unit}" if low != "" else "")
             cells.append(prediction(found["prediction"], tag) if i == 0 else "")
             table.add_row(*(Text(cell) for cell in cells))
+        for effect in found["effects"]:
+            table.add_row(*(Text(cell) for cell in _followed(effect, tag)))
     return table
+
+
+def _followed(effect: Reply, tag: str) -> list[str]:
+    """A feature that follows: rounded, since nobody sets it."""
+    unit = f" {effect['unit']}" if effect["unit"] else ""
+    numbers = (f"{effect[key]:.6g}{unit}" for key in ("from", "to"))
+    label = effect["label"].get(tag, effect["feature"])
+    return [
+        "",
+        f"→ {label}",
+        *numbers,
+        f"{effect['delta']:+.3g}{unit}" if "delta" in effect else "",
+    ]
 
 
 def readings(instance: Reply, features: Sequence[Reply], tag: str) -> Table:

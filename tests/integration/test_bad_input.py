@@ -255,6 +255,7 @@ REQUESTS: list[tuple[str, dict[str, Any], str, Any, Any, list[str]]] = [
             "alternatives",
             "deadline_ms",
             "seed",
+            "semantics",
             "languages",
         ],
         ["alternative is not a key here", "alternatives"],

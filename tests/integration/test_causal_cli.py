@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import models
-from explainers.causal import build_model, parse_causal
+from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal.spec import Status
 from models.repository import load_folder
 from service.cli import app
 from service.settings import shipped_models
@@ -67,3 +69,40 @@ def test_a_folder_without_a_graph_is_told_so(folder):
     done = run("validate", str(folder))
     assert done.exit_code == 1
     assert "has no causal.toml; name one with --graph" in str(done.exception)
+
+
+def proposed(folder: Path) -> None:
+    file = folder / "causal.toml"
+    text = file.read_text(encoding="utf-8").replace('status = "accepted"', 'status = "proposed"')
+    lines = [line for line in text.splitlines() if not line.startswith("accepted_")]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_a_proposed_graph_is_accepted_in_a_persons_name_and_no_other_line_changes(folder):
+    shipped = parse(folder)
+    proposed(folder)
+    done = run("accept", str(folder), "--by", "J. Kim", "--date", "2026-03-04")
+    assert done.exit_code == 0, done.output
+    assert "held-out fit" in done.output
+    after = parse(folder)
+    assert (after.status, after.accepted_by, after.accepted_at) == (
+        Status.ACCEPTED,
+        "J. Kim",
+        "2026-03-04",
+    )
+    unsigned = [replace(s, accepted_by="", accepted_at="", sha256="") for s in (after, shipped)]
+    assert unsigned[0] == unsigned[1]
+
+
+def test_what_is_accepted_already_is_not_accepted_again(folder):
+    before = (folder / "causal.toml").read_bytes()
+    done = run("accept", str(folder), "--by", "J. Kim")
+    assert done.exit_code == 1
+    assert "accepted by ifonly maintainers (simulator truth), not proposed" in str(done.exception)
+    assert (folder / "causal.toml").read_bytes() == before
+
+
+def parse(folder: Path) -> CausalSpec:
+    loaded = load_folder(folder)
+    assert loaded.causal is not None
+    return parse_causal(loaded.causal, "causal.toml", loaded.spec.schema)

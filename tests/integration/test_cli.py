@@ -76,7 +76,7 @@ def refused(process: Any, code: int) -> str:
 def test_explain_prints_the_sentence_in_both_languages_and_a_table() -> None:
     process = ifonly("explain", "--row", ROW)
     assert process.returncode == 0, process.stderr
-    assert "Had the model read" in process.stdout
+    assert "Had the torque been" in process.stdout
     assert "모델" in process.stdout
     assert "Nm" in process.stdout
     assert "would be" in process.stdout
@@ -225,7 +225,7 @@ def test_run_once_explains_a_real_alarm_in_both_languages_and_stops() -> None:
     for reading in (str(ALARM["torque"]), str(ALARM["air_temperature"]), "rpm"):
         assert reading in printed
     assert "밀링 머신 고장 경보" in printed
-    assert "Had the model read" in printed
+    assert "Had the torque been" in printed
     assert "curl -s http://127.0.0.1:" in printed
     assert "/api/v1/models/milling-machine/explanations" in printed
 

@@ -65,14 +65,20 @@ def alarms(session: onnxruntime.InferenceSession) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize("semantics", ["independent", "interventional"])
 def test_every_published_counterfactual_flips_keeps_the_policy_and_lies_on_the_grid(
-    client: httpx.Client, session: onnxruntime.InferenceSession
+    client: httpx.Client, session: onnxruntime.InferenceSession, semantics: str
 ) -> None:
     asked = alarms(session)
     assert len(asked) == N_ALARMS
     published = 0
     for instance in asked:
-        body = {"instance": instance, "alternatives": 2, "deadline_ms": 30_000}
+        body = {
+            "instance": instance,
+            "alternatives": 2,
+            "deadline_ms": 30_000,
+            "semantics": semantics,
+        }
         text = client.post("/api/v1/models/milling-machine/explanations", json=body).text
         for counterfactual in json.loads(text)["counterfactuals"]:
             row = counterfactual["instance"]
@@ -81,15 +87,38 @@ def test_every_published_counterfactual_flips_keeps_the_policy_and_lies_on_the_g
             # Another session may add the trees in another order: float32 to its last digit.
             stated = counterfactual["prediction"]["probability"]
             assert stated == pytest.approx(1.0 - score, abs=1e-6)
-            check_policy(instance, row, text)
+            followed = {e["feature"]: e for e in counterfactual["effects"]}
+            check_policy(instance, row, set(followed), text)
+            check_effects(instance, row, followed, semantics)
             published += 1
     assert published >= N_ALARMS
 
 
-def check_policy(factual: dict[str, Any], row: dict[str, Any], text: str) -> None:
+def check_effects(
+    factual: dict[str, Any], row: dict[str, Any], followed: dict[str, Any], semantics: str
+) -> None:
+    """Only the speed follows, from torque alone, along the drive's curve 1000 + 20000 / torque of
+    the simulator, give or take 60 rpm."""
+    torque = row["torque"] != factual["torque"]
+    if semantics == "independent" or not torque:
+        assert followed == {}
+        return
+    if "rotational_speed" not in followed:
+        return  # set against the torque
+    effect = followed["rotational_speed"]
+    assert effect["via"] == ["torque"]
+    assert (effect["to"], effect["from"]) == (row["rotational_speed"], factual["rotational_speed"])
+    if min(row["torque"], factual["torque"]) >= 15:
+        truth = 20_000 / row["torque"] - 20_000 / factual["torque"]
+        assert effect["delta"] == pytest.approx(truth, abs=60)
+
+
+def check_policy(
+    factual: dict[str, Any], row: dict[str, Any], followed: set[str], text: str
+) -> None:
     """The shipped policy by hand, in decimals, from the digits of the reply."""
     policy = SPEC["policy"]["features"]
-    moved = [name for name in factual if row[name] != factual[name]]
+    moved = [name for name in factual if row[name] != factual[name] and name not in followed]
     assert 1 <= len(moved) <= SPEC["policy"]["max_changes"]
     for name in moved:
         own, feature = policy.get(name, {}), FEATURES[name]

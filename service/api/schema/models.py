@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from service.api.schema.base import Interval, Text, Wire, Written
+from service.api.schema.base import Interval, Text, Wire, Written, is_none
+from service.api.schema.causal import CausalSummary
 from service.api.schema.replies import Constraint, ModelReference
 
 
@@ -78,6 +79,9 @@ class ModelReply(Wire):
     constraints: list[Constraint] = Field(description="The plant's policy, in words.")
     examples: list[Example] = Field(description="Instances to try.")
     alarm: dict[str, Any] = Field(description="What an operator is told beside the explanation.")
+    causal: CausalSummary | None = Field(
+        None, exclude_if=is_none, description="What lies beside the model as `causal.toml`."
+    )
     provenance: ModelReference
 
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from explainers.answer import Status
 from service.api import examples
 from service.api.schema.base import Text, Wire, Written, is_none
+from service.api.schema.causal import Assurance, CausalGrounds, Distribution
 
 
 class Prediction(Wire):
@@ -33,6 +34,9 @@ class ModelReference(Wire):
     version: str
     model_sha256: str
     spec_sha256: str
+    causal_sha256: str | None = Field(
+        None, exclude_if=is_none, description="Of the accepted `causal.toml`, if there is one."
+    )
     ifonly_version: str
 
 
@@ -68,6 +72,7 @@ Recorded = Annotated[
 class PredictionsReply(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.PREDICTIONS.reply]})
 
+    rung: Literal["association"] = "association"
     predictions: list[Prediction]
     provenance: ModelReference
     audit: Recorded = None
@@ -106,20 +111,32 @@ class WhatIfReply(Wire):
 
     id: str
     rung: Literal["association", "intervention", "counterfactual"] = Field(
-        description="Rung of Pearl's ladder that the answer stands on. Without a causal model it "
-        "is `association`: the model is asked about another row, and nothing follows from what "
-        "is set."
+        description="Rung of Pearl's ladder that the answer stands on. Without an accepted causal "
+        "model it is `association`: the model is asked about another row, and nothing follows "
+        "from what is set."
     )
     changed: bool = Field(description="Whether the decision (without one: the score) changes.")
     prediction: WhatIfPredictions
     actions: list[Action]
     effects: list[Effect]
-    instance: dict[str, Written] = Field(description="The whole row, as it would be.")
-    allowed: bool = Field(description="Whether this could be set: no broken rule, on the grid.")
+    instance: dict[str, Written] = Field(
+        description="The whole row, as it would be; of an intervention, by its mean."
+    )
+    allowed: bool = Field(
+        description="Whether this could be set: no broken rule, on the grid, and what follows can "
+        "be read."
+    )
+    unreadable: list[str] = Field(
+        default=[], description="Features that would move out of their bounds."
+    )
+    distribution: Distribution | None = Field(
+        None, exclude_if=is_none, description="Of an intervention only."
+    )
     broken_rules: list[Constraint]
     off_grid: list[OffGrid]
     cost: float
     assumptions: list[Text]
+    causal: CausalGrounds | None = Field(None, exclude_if=is_none)
     provenance: ModelReference
     audit: Recorded = None
 
@@ -175,6 +192,9 @@ class Counterfactual(Wire):
     verified: Literal[True] = Field(
         True, description="Recomputed end to end by code that shares nothing with the engines."
     )
+    assurance: Assurance | None = Field(
+        None, exclude_if=is_none, description="Only where features follow from what is set."
+    )
     instance: dict[str, Written] = Field(description="The whole row: score it again and it flips.")
     text: Text
 
@@ -201,13 +221,26 @@ class ExplanationReply(Wire):
     status: Status = Field(
         description="`optimal`: proven cheapest. `feasible`: flips; a cheaper one may exist. "
         "`infeasible`: proven that nothing allowed flips. `unknown`: nothing found, nothing "
-        "proven. `already_target`: there is nothing to change."
+        "proven. `already_target`: there is nothing to change. `abstained`: something flips, "
+        "nothing so surely as the policy demands."
+    )
+    semantics: Literal["interventional", "independent"] = Field(
+        description="Whether what follows from what is set moves too."
     )
     deadline_hit: bool
     prediction: Prediction
     counterfactuals: list[Counterfactual]
     text: Text
     assumptions: list[Text]
+    causal: CausalGrounds | None = Field(
+        None, exclude_if=is_none, description="Only where features follow from what is set."
+    )
+    chance_under_this_model: float | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only when abstained: share of plausible mechanisms by which the surest change "
+        "that was found flips.",
+    )
     blocked_by: list[Constraint] = Field(description="Only when infeasible: what leaves nothing.")
     relaxation: Relaxation | None = Field(
         None,

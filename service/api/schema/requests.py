@@ -137,13 +137,33 @@ class PredictionsRequest(Wire):
         return self
 
 
+Semantics = Annotated[
+    Literal["interventional", "independent"] | None,
+    Field(
+        None,
+        description="`interventional`: what follows from what is set moves too, by the accepted "
+        "causal model (the default where there is one). `independent`: features move alone; a "
+        "statement about the model, not about the equipment.",
+    ),
+]
+
+
 class WhatIfRequest(Wire):
     """An instance, and what would be set on it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [examples.WHAT_IF.request]})
 
     instance: Instance
-    set_: Instance = Field(alias="set", description="Feature name to the value it is set to.")
+    set_: Instance = Field(
+        alias="set",
+        description="Feature name to the value it is set to; the value that it has: held there.",
+    )
+    rung: Literal["association", "intervention", "counterfactual"] | None = Field(
+        None,
+        description="`counterfactual`: this machine, what follows moves (the default where a "
+        "causal model is accepted). `intervention`: any such machine, the noise of what follows "
+        "drawn anew. `association`: nothing follows.",
+    )
     languages: Languages
 
 
@@ -169,4 +189,5 @@ class ExplanationRequest(Wire):
         "Default and upper limit are the service's settings; `work.deadline_ms` is what it got.",
     )
     seed: int = Field(0, ge=0, le=MAX_SEED)
+    semantics: Semantics
     languages: Languages

@@ -1,0 +1,66 @@
+"""What a policy demands of a causal answer: ``[policy.causal]``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from explainers.causal.image import CausalImage
+from explainers.causal.members import draw_members
+from explainers.causal.model import CausalModel
+from explainers.causal.spec import CausalSpec
+from models.schema import Feature, Kind
+
+MEMBERS = 64
+"""Plausible versions of a causal model that every answer is held against."""
+
+
+@dataclass(frozen=True)
+class Demands:
+    """How sure an answer must be before it is given."""
+
+    gamma: float = 2.5
+    """Standard deviations of the margin, over plausible mechanisms, that it keeps from the edge."""
+    floor: float = 0.9
+    """Least share of plausible mechanisms by which it flips the decision."""
+
+    @classmethod
+    def read(cls, policy: Mapping[str, Any]) -> Demands:
+        """Of a spec's ``[policy]`` table, which is known to be well formed."""
+        table = policy.get("causal", {})
+        return cls(*(float(table.get(key, getattr(cls, key))) for key in ("gamma", "floor")))
+
+
+def image_of(spec: CausalSpec, model: CausalModel, policy: Mapping[str, Any]) -> CausalImage:
+    """The image of actions by ``model``, as ``spec`` and the ``[policy]`` table want it."""
+    demands, features = Demands.read(policy), spec.schema.features
+    own = policy.get("features", {})
+    return CausalImage(
+        model,
+        draw_members(model, np.random.default_rng(0), MEMBERS),
+        demands.gamma,
+        demands.floor,
+        np.array([_error_sd(f, own.get(f.name, {})) for f in features]),
+        hidden=_hidden_edges(spec),
+        whole=tuple(j for j, f in enumerate(features) if f.kind is Kind.INTEGER),
+    )
+
+
+def _error_sd(feature: Feature, policy: Mapping[str, Any]) -> float:
+    """Of a uniform error within the sensor's tolerance; within half a step where none is given."""
+    if feature.kind.is_categorical:
+        return 0.0
+    step = 0.0 if feature.resolution is None else float(feature.resolution)
+    return float(policy.get("tolerance", step / 2.0)) / math.sqrt(3.0)
+
+
+def _hidden_edges(spec: CausalSpec) -> tuple[tuple[int, int], ...]:
+    """Edges between features that may share a hidden cause."""
+    pairs: Sequence[frozenset[int]] = [
+        frozenset(map(spec.schema.index, c.between)) for c in spec.hidden
+    ]
+    return tuple(edge for edge in spec.graph.edges if frozenset(edge) in pairs)
