@@ -2,8 +2,8 @@
 
     python -m bench.exact_speed [--alarms 500]
 
-CPU seconds, medians; one question after the other through the Python API, then the same
-questions shared by two threads.
+Features move alone (independent semantics). CPU seconds, medians; one question after the other
+through the Python API, then the same questions shared by two threads.
 """
 
 from __future__ import annotations
