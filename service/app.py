@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from service import logs
 from service.api import audit, errors, health, jobs, openapi, routes
+from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
 from service.api.oidc import Issuer
@@ -19,9 +20,10 @@ from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
 from service.api.state import State, Workers
+from service.metrics import Metrics
 from service.registry import Registry
 from service.settings import Settings
-from service.store.journal import JournalOptions
+from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
 from service.store.rates import Rate
 
@@ -36,6 +38,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     loaded when the application starts, and nothing to serve keeps it from starting.
     """
     settings = settings or Settings()
+    metrics = Metrics()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +47,9 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             models = Registry(settings.models)
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
-            store = await anyio.to_thread.run_sync(stack.enter_context, opened_by(settings))
+            stack.callback(metrics.close)
+            opening = opened_by(settings, observer=metrics.committed)
+            store = await anyio.to_thread.run_sync(stack.enter_context, opening)
             runner = Runner(store, models, settings)
             app.state.ifonly = State(
                 settings,
@@ -53,6 +58,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                metrics=metrics,
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
@@ -86,11 +92,12 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(health.router)
+    app.include_router(scraped.router)
     errors.install(app)
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_body_bytes, max_bulk_bytes=settings.max_job_bytes
     )
-    app.add_middleware(RequestContext)  # added last, so outermost
+    app.add_middleware(RequestContext, replied=metrics.replied)  # added last, so outermost
     return app
 
 
@@ -102,7 +109,7 @@ def rate_of(settings: Settings) -> Rate | None:
 
 
 def opened_by(
-    settings: Settings, *, migrate: bool = True
+    settings: Settings, *, migrate: bool = True, observer: Observer | None = None
 ) -> contextlib.AbstractContextManager[Store]:
     """The store that the settings name, open until the block ends."""
     options = JournalOptions(
@@ -110,6 +117,7 @@ def opened_by(
         capacity=settings.audit_queue,
         anchor_seconds=settings.audit_anchor_seconds,
         anchor_file=settings.audit_anchor_file,
+        observer=observer,
     )
     return opened(settings.store_url, options, migrate=migrate)
 

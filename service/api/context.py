@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from typing import Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -17,11 +18,18 @@ HEADER = "X-Request-ID"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
+class Replied(Protocol):
+    """Is told of every reply: method, the route's template, status, seconds."""
+
+    def __call__(self, method: str, route: str, status: int, seconds: float, /) -> None: ...
+
+
 class RequestContext:
     """Outermost ASGI middleware. An id that the client sends is kept, if it is harmless."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, replied: Replied | None = None) -> None:
         self._app = app
+        self._replied = replied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,7 +60,11 @@ class RequestContext:
                 raise
             await internal_error(scope["path"])(scope, receive, send_with_id)
         finally:
-            _log(scope, status, time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            _log(scope, status, seconds)
+            if self._replied is not None:
+                route = getattr(scope.get("route"), "path_format", "none")
+                self._replied(scope["method"], route, status, seconds)
             logs.request_id.reset(token)
 
 

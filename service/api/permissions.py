@@ -17,6 +17,7 @@ PUBLIC = frozenset({("GET", "/healthz/live"), ("GET", "/healthz/ready"), ("GET",
 """What is told to whoever asks: nothing of any plant."""
 
 ALLOWED = {
+    ("GET", "/metrics"): _EVERYBODY,
     ("GET", "/api/v1/models"): _EVERYBODY,
     ("GET", "/api/v1/models/{model}"): _EVERYBODY,
     ("GET", "/api/v1/models/{model}/spec"): _EVERYBODY,

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
+from service.metrics import Metrics
 from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
@@ -110,6 +111,7 @@ class State:
     """Threads that read the store: not those that answer questions."""
     auditors: Workers
     """Threads for what reads the whole store."""
+    metrics: Metrics
     rates: Rates
     """How often who may ask."""
     wake: Callable[[], None]

@@ -80,6 +80,12 @@ class Receipt:
     hash: str
 
 
+class Observer(Protocol):
+    """Is told what became durable, how long that took, and how much waits."""
+
+    def __call__(self, records: Sequence[Record], seconds: float, waiting: int, /) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class JournalOptions:
     """How a journal behaves."""
@@ -91,6 +97,7 @@ class JournalOptions:
     """How often the heads of all chains are written down, if any moved."""
     anchor_file: Path | None = None
     """Where anchors are written down a second time, out of the database's reach."""
+    observer: Observer | None = None
     retry_seconds: float = 5.0
     """How long a transaction is tried again while the database is away."""
 
@@ -283,7 +290,10 @@ class Journal:
         def write(connection: sa.Connection) -> None:
             attempt.write(connection, self._head or _head(connection, self.writer))
 
+        began = time.perf_counter()
         self._transaction(write)
+        if self._options.observer is not None:
+            self._options.observer(attempt.sealed, time.perf_counter() - began, self.waiting)
         self._head = attempt.sealed[-1].head
         self._batches += 1
         self._records += len(attempt.sealed)

@@ -38,6 +38,7 @@ CURVE = ec.generate_private_key(ec.SECP256R1())
 O, P, A, ADMIN = Role.OPERATOR, Role.PIPELINE, Role.AUDITOR, Role.ADMIN  # noqa: E741
 
 TABLE = {
+    ("GET", "/metrics"): {O, P, A, ADMIN},
     ("GET", "/api/v1/models"): {O, P, A, ADMIN},
     ("GET", "/api/v1/models/{model}"): {O, P, A, ADMIN},
     ("GET", "/api/v1/models/{model}/spec"): {O, P, A, ADMIN},

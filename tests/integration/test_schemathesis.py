@@ -51,4 +51,4 @@ def test_no_request_makes_the_service_fail_or_break_its_document(
         )
     report = process.stdout[-4_000:] + process.stderr[-1_000:]
     assert process.returncode == 0, report
-    assert "Tested: 19" in process.stdout, report
+    assert "Tested: 20" in process.stdout, report

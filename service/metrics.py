@@ -1,0 +1,123 @@
+"""What Prometheus may know: counts and times, never a reading, a key or an id.
+
+Whatever is recorded is counted where it is committed, so that questions and rows of jobs count
+alike, and nothing counts that was not answered. With several processes on one machine set
+``PROMETHEUS_MULTIPROC_DIR`` to a folder that is emptied at the start: they add up there, and
+whichever is asked tells the sum. Processes on several machines are asked one by one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+from service.store.chain import Kind, Record
+
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """One application's. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry()
+        model = ["model_name"]
+        # KServe's names.
+        self._latency = {
+            Kind.PREDICTION: Histogram(
+                "request_predict_seconds", "Prediction.", model, buckets=SECONDS, registry=registry
+            ),
+            Kind.EXPLANATION: Histogram(
+                "request_explain_seconds", "Explanation.", model, buckets=SECONDS, registry=registry
+            ),
+        }
+        self._claims = Counter(
+            "ifonly_claims", "Explanations.", [*model, "status", "engine"], registry=registry
+        )
+        self._rows = Counter(
+            "ifonly_model_rows", "Rows scored.", [*model, "engine"], registry=registry
+        )
+        self._refusals = Counter(
+            "ifonly_refusals", "Not answered.", ["kind", "status"], registry=registry
+        )
+        self._requests = Histogram(
+            "ifonly_http_request_seconds",
+            "Requests, records included.",
+            ["method", "route", "status"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "ifonly_commit_records", "Records of a commit.", buckets=BATCHES, registry=registry
+        )
+        self._commit = Histogram(
+            "ifonly_commit_seconds", "Duration of a commit.", buckets=SECONDS, registry=registry
+        )
+        self._questions = Gauge(
+            "ifonly_waiting_questions",
+            "For a thread.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._records = Gauge(
+            "ifonly_waiting_records",
+            "For a commit.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._job_rows = Gauge(
+            "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
+        )
+
+    def committed(self, records: Sequence[Record], seconds: float, waiting: int) -> None:
+        """These records became durable, together; ``waiting``: how many others were not yet."""
+        self._batch.observe(len(records))
+        self._commit.observe(seconds)
+        self._records.set(waiting)
+        for record in records:
+            self._count(record)
+
+    def _count(self, record: Record) -> None:
+        facts = record.facts
+        if facts.kind in (Kind.REFUSAL, Kind.FAILURE):
+            self._refusals.labels(facts.kind.value, facts.status or "").inc()
+        latency = self._latency.get(facts.kind)
+        if latency is not None and facts.latency_us is not None:
+            latency.labels(facts.model).observe(facts.latency_us / 1e6)
+        if facts.kind is Kind.EXPLANATION:
+            self._claims.labels(facts.model, facts.status, facts.engine).inc()
+            rows = (facts.detail or {}).get("rows", 0)
+            self._rows.labels(facts.model, facts.engine).inc(rows)
+
+    def replied(self, method: str, route: str, status: int, seconds: float) -> None:
+        """``route``: its template, never its path."""
+        self._requests.labels(method, route, str(status)).observe(seconds)
+
+    def told(self, questions: int, records: int, rows: int) -> bytes:
+        """All of it, as Prometheus reads it, with what waits just now."""
+        self._questions.set(questions)
+        self._records.set(records)
+        self._job_rows.set(rows)
+        if FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        everybody = CollectorRegistry()
+        multiprocess.MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
+
+    def close(self) -> None:
+        """What waits in this process waits no more."""
+        if FOLDER in os.environ:
+            multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

@@ -1,0 +1,72 @@
+"""What Prometheus is told, by one process and by several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.settings import Settings
+from tests.integration.conftest import serving
+from tests.integration.test_faults import ASK, BODY, press, process
+
+__all__ = ["press"]  # a fixture
+
+
+def told(base: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = httpx.get(f"{base}/metrics", trust_env=False).raise_for_status().text
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(base: str, name: str, **labels: str) -> float:
+    """Of all samples of that name with those labels."""
+    wanted = labels.items()
+    return sum(v for (n, found), v in told(base).items() if n == name and wanted <= set(found))
+
+
+def test_answers_and_refusals_are_counted_by_what_they_are(
+    repository: Path, alarm: dict[str, Any]
+) -> None:
+    explain = "/api/v1/models/milling-machine/explanations"
+    with serving(Settings(models=repository)) as base:
+        with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
+            reply = client.post(explain, json={"instance": alarm}).json()
+            client.post(explain, json={"instance": {"torque": "much"}})
+            for _ in range(3):
+                client.post(ASK, json=BODY)
+            client.get("/api/v1/models/secret-name")
+        labels = {"model_name": "milling-machine", "engine": reply["provenance"]["engine"]}
+        assert value(base, "ifonly_claims_total", status=reply["status"], **labels) == 1
+        assert value(base, "ifonly_model_rows_total", **labels) == reply["work"]["rows"]
+        assert value(base, "request_explain_seconds_count", model_name="milling-machine") == 1
+        assert value(base, "request_predict_seconds_count", model_name="press") == 3
+        assert value(base, "ifonly_refusals_total", status="invalid-instance") == 1
+        route = "/api/v1/models/{model}/explanations"
+        for status in ("200", "422"):
+            assert value(base, "ifonly_http_request_seconds_count", route=route, status=status) == 1
+        assert value(base, "ifonly_commit_records_sum") >= 5
+        assert value(base, "ifonly_waiting_rows") == 0
+        text = httpx.get(f"{base}/metrics", trust_env=False).text
+    for secret in ("secret-name", reply["id"], str(alarm["torque"])):
+        assert secret not in text
+
+
+@pytest.mark.slow
+def test_processes_that_share_a_folder_tell_their_sum(
+    press: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "metrics").mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    with process(press, url) as (_, one), process(press, url) as (_, other):
+        for base in (one, other, other):
+            assert httpx.post(f"{base}{ASK}", json=BODY, trust_env=False).status_code == 200
+        for base in (one, other):
+            assert value(base, "request_predict_seconds_count", model_name="press") == 3
