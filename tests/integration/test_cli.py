@@ -77,7 +77,8 @@ def test_explain_prints_the_sentence_in_both_languages_and_a_table() -> None:
     process = ifonly("explain", "--row", ROW)
     assert process.returncode == 0, process.stderr
     assert "Had the torque been" in process.stdout
-    assert "모델" in process.stdout
+    assert "그에 따라 회전 속도는" in process.stdout
+    assert "→ rotational speed" in process.stdout
     assert "Nm" in process.stdout
     assert "would be" in process.stdout
     assert "normal" in process.stdout
