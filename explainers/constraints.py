@@ -24,7 +24,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -402,19 +402,23 @@ class Comparison(Condition):
         return replace(self, relation=NEGATED[self.relation])
 
     def true(self, rows: Rows, factual: Row) -> Mask:
+        total: Any
+        size: Any
         total, size = self.fixed(factual)
-        totals, sizes = np.full(len(rows), total), np.full(len(rows), size)
+        # One row, which is verified, in plain numbers: the same sums in a tenth of the time.
+        cells = rows[0].tolist() if len(rows) == 1 else rows.T
         for column, weight in self.now:
-            term = weight * rows[:, column]
-            totals += term
-            sizes += np.abs(term)
-        return self._compare(totals, TOLERANCE * np.maximum(sizes, 1.0))
+            term = weight * cells[column]
+            total = total + term
+            size = size + abs(term)
+        kept = self._compare(total, TOLERANCE * np.maximum(size, 1.0))
+        return np.broadcast_to(kept, (len(rows),))
 
     def fixed(self, factual: Row) -> tuple[float, float]:
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
         return sum(terms), sum(abs(t) for t in terms)
 
-    def _compare(self, total: npt.NDArray[np.float64], tolerance: npt.NDArray[np.float64]) -> Mask:
+    def _compare(self, total: Any, tolerance: Any) -> Any:
         match self.relation:
             case Relation.LE:
                 return total <= tolerance
@@ -425,9 +429,9 @@ class Comparison(Condition):
             case Relation.GT:
                 return total > tolerance
             case Relation.EQ:
-                return np.abs(total) <= tolerance
+                return abs(total) <= tolerance
             case Relation.NE:
-                return np.abs(total) > tolerance
+                return abs(total) > tolerance
 
     def _hull(self, axes: Axes, factual: Row) -> tuple[float, float, float]:
         """Least and greatest total over the axes, and the tolerance for them."""

@@ -98,7 +98,7 @@ class Trees:
 
     name = "trees"
 
-    def __init__(self, form: GraphForm, schema: Schema, *, patience: int = 300) -> None:
+    def __init__(self, form: GraphForm, schema: Schema, *, patience: int = 1_000) -> None:
         self._patience = patience
         """Boxes opened on the tables of the whole model before trees are merged."""
         self._form = form
@@ -339,7 +339,6 @@ class _Search:
                 entries.open_bound(q, own)
                 entries.least_cost(q, q.least, q.most)
             q = q._replace(near=q.cell, far=q.cell)
-            entries.begin(t, q, arena, math.inf, 1)
             entries.survives(t, q, arena, q.least, 1)
             entries.keep_surviving(t, q, arena, q.least, 0, 1, np.zeros(q.size[0], np.uint8))
 
@@ -347,10 +346,11 @@ class _Search:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:
             arena = self._with_fragile(lent)
-            status = entries.solve(t, q, arena, min(_chunk(t), self._patience))
+            entries.start_from_incumbent(t, q, arena)
             self._guess = float(arena.floats[BEST])
             if self._robust:  # a first answer that may not survive is none
-                status = entries.begin(t, q, arena, math.inf, self._patience)
+                entries.start(t, q, arena, math.inf, q.least, q.most)
+            status = entries.search(t, q, arena, min(_chunk(t), self._patience))
             if self._drive(t, q, arena, status, self._patience):
                 self._bound = min(self._best, self._open)
                 return

@@ -15,26 +15,18 @@ def _entries(sources: str) -> tuple[Any, ...]:
     """``sources`` is read by each of them, so that it is a part of the key of its machine code."""
 
     @entry
-    def solve(t: Any, q: Any, a: Any, max_nodes: int) -> int:
-        """A first answer, then the search for a cheaper one, up to ``max_nodes`` boxes."""
+    def start_from_incumbent(t: Any, q: Any, a: Any) -> None:
+        """A first answer, and the whole space on the stack for a cheaper one."""
         sources  # noqa: B018
         cost = incumbent.find_incumbent(t, q, a)
         kernel.start(t, q, a, cost, q.least, q.most)
         if cost < np.inf:
             a.ints[HAS_BEST] = 1
-        return kernel.search(t, q, a, max_nodes)
 
     @entry
     def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
         sources  # noqa: B018
         kernel.start(t, q, a, best, lo, hi)
-
-    @entry
-    def begin(t: Any, q: Any, a: Any, best: float, max_nodes: int) -> int:
-        """Search the whole space for what is cheaper than ``best``."""
-        sources  # noqa: B018
-        kernel.start(t, q, a, best, q.least, q.most)
-        return kernel.search(t, q, a, max_nodes)
 
     @entry
     def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
@@ -80,9 +72,8 @@ def _entries(sources: str) -> tuple[Any, ...]:
         return incumbent.over_limit(t, q, a, at)
 
     return (
-        solve,
+        start_from_incumbent,
         start,
-        begin,
         search,
         improve,
         open_bound,
@@ -95,9 +86,8 @@ def _entries(sources: str) -> tuple[Any, ...]:
 
 
 (
-    solve,
+    start_from_incumbent,
     start,
-    begin,
     search,
     improve,
     open_bound,
