@@ -63,7 +63,7 @@ MOST_PARTS = 20_000
 """Parts into which the readings of one row are split before it is left undecided."""
 MOST_FRAGILE = 512
 GROWTH = 1.4
-"""From one cap to the next where no answer is known yet."""
+"""From one cap to the next, from a row that may not survive the sensors."""
 
 Box = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """First and last position of every axis."""
@@ -384,7 +384,9 @@ class _Search:
             return [share * self._best for share in SHARES]
         q = self._asked.question
         most = sum(float(q.cost[a:b].max()) for a, b in zip(q.off, q.off[1:], strict=False))
-        caps = [self._guess if self._guess < math.inf else most / 64]
+        if self._guess == math.inf:
+            return [most / 64, most / 16, most / 4, math.inf]
+        caps = [self._guess]
         while caps[-1] < most:
             caps.append(GROWTH * caps[-1] + 1e-9)
         return [*caps, math.inf]
