@@ -55,14 +55,6 @@ class Graph:
             found[j] = frozenset(children).union(*(found[k] for k in children))
         return tuple(found)
 
-    @cached_property
-    def ancestors(self) -> tuple[frozenset[int], ...]:
-        """Columns that act on each column, directly or through others; not itself."""
-        return tuple(
-            frozenset(i for i, below in enumerate(self.descendants) if j in below)
-            for j in range(len(self))
-        )
-
     def affected(self, columns: Iterable[int]) -> tuple[int, ...]:
         """Columns that may move when ``columns`` are set, causes first.
 

@@ -45,10 +45,5 @@ def models(registry: Registry) -> Reply:
     return _plain(catalogue.listing(registry))
 
 
-def describe(model: ServedModel, registry: Registry) -> Reply:
-    """As ``GET models/{m}``."""
-    return _plain(catalogue.description(model, registry))
-
-
 def _plain(reply: Wire) -> Reply:
     return reply.model_dump(mode="json", by_alias=True)

@@ -21,7 +21,7 @@ Values = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int32]
 
 _NOTHING = np.zeros(0)
-_NO_CELLS = np.zeros(0, np.int32)
+NO_CELLS = np.zeros(0, np.int32)
 LONGEST_AXIS = 1_000_000
 LONGEST_KEPT = 1 << 16
 """Grids with more values are laid out anew for each question, as much of them as it asks for."""
@@ -96,7 +96,7 @@ class Layout:
             If an axis is too long, or the graph does not read a feature in order.
         """
         asked = [self._foreign(j, axis) for j, axis in enumerate(axes)]
-        found = self.cells_of(asked) if any(map(len, asked)) else [_NO_CELLS] * len(axes)
+        found = self.cells_of(asked) if any(map(len, asked)) else [NO_CELLS] * len(axes)
         values, cells = [], []
         for j, (axis, own) in enumerate(zip(axes, found, strict=True)):
             values_of_axis, cells_of_axis = self._laid_out(j, axis, own)

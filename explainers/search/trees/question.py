@@ -13,13 +13,12 @@ from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import refuse_image
 from explainers.search.trees.flat_rules import FlatRules, offsets
-from explainers.search.trees.layout import Cells, Layout, Values
+from explainers.search.trees.layout import NO_CELLS, Cells, Layout, Values
 from explainers.space import TOLERANCE, same
 from models.predictor import Row
 
 MOST_CATEGORIES = 64
 _FREE = np.zeros(1)
-_NO_CELLS = np.zeros(0, np.int32)
 
 
 class Limits(NamedTuple):
@@ -178,7 +177,7 @@ def _readings(
 ) -> tuple[Cells, Cells]:
     """Cells of the least and the greatest reading within tolerance of each value of all axes."""
     if problem.survives is None:
-        return _NO_CELLS, _NO_CELLS
+        return NO_CELLS, NO_CELLS
     ends = []
     for sign, toward in ((-1.0, -np.inf), (1.0, np.inf)):
         readings = []
