@@ -136,7 +136,13 @@ def wanted(query: wire.EventsQuery) -> Filter:
         If a time is none.
     """
     given = query.model_dump(mode="json", include=set(FILTERS), exclude_none=True)
-    return Filter(given, _time("since", query.since), _time("until", query.until))
+    return Filter(
+        given,
+        _time("since", query.since),
+        _time("until", query.until),
+        query.language,
+        query.begins,
+    )
 
 
 def _time(name: str, text: str | None) -> int | None:

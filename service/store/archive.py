@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from service.errors import InvalidCursor, UnknownRecord
 from service.store.chain import Kind, Payload, Record
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
-from service.store.tables import PAGE_ORDER, payloads, records, writers
+from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
 
 PIECE = 500
 
@@ -31,6 +32,10 @@ class Filter:
     since_us: int | None = None
     until_us: int | None = None
     """Times from ``since_us``, before ``until_us``."""
+    language: str | None = None
+    """In which the reply was wanted, among others."""
+    begins: str | None = None
+    """How the record's id begins: hexadecimal digits, with its hyphens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +71,24 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
         chosen = chosen.where(records.c.time_us >= wanted.since_us)
     if wanted.until_us is not None:
         chosen = chosen.where(records.c.time_us < wanted.until_us)
+    if wanted.language is not None:
+        chosen = chosen.where(SPOKEN[wanted.language])
+    if wanted.begins is not None:
+        # A page of what the prefix leaves: without statistics SQLite would take another filter's
+        # index first, and read all that it finds there.
+        few = sa.select(records.c.id).where(records.c.id.between(*_ends(wanted.begins)))
+        named = few.cte("named").prefix_with("MATERIALIZED")
+        chosen = chosen.join(named, named.c.id == records.c.id)
     if cursor is not None:
         chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*_place(cursor)))
     return chosen.limit(limit + 1)
+
+
+def _ends(begins: str) -> tuple[str, str]:
+    """The first and the last UUID that begin so: a range that every collation orders alike."""
+    zero = str(uuid.UUID(int=0))
+    rest = zero[len(begins) :]
+    return begins + rest, begins + rest.replace("0", "f")
 
 
 def _cursor(record: Record) -> str:
@@ -160,6 +180,8 @@ def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
         all(said[records.c[name]] == value for name, value in wanted.equal.items())
         and (wanted.since_us is None or row.time_us >= wanted.since_us)
         and (wanted.until_us is None or row.time_us < wanted.until_us)
+        and (wanted.language is None or wanted.language in (row.languages or "").split(","))
+        and (wanted.begins is None or row.id.startswith(wanted.begins))
     )
 
 

@@ -64,6 +64,15 @@ sa.Index("ix_audit_records_time", *PAGE_ORDER)
 for _filter in ("kind", "model", "status", "actor", "request_id", "about"):
     sa.Index(f"ix_audit_records_{_filter}", records.c[_filter], *PAGE_ORDER)
 sa.Index("ix_audit_records_writer", records.c.writer, records.c.time_us, records.c.sequence)
+sa.Index("ix_audit_records_kind_model", records.c.kind, records.c.model, *PAGE_ORDER)
+
+SPOKEN = {
+    "ko": sa.text("audit_records.languages IN ('ko', 'ko,ko', 'ko,en', 'en,ko')"),
+    "en": sa.text("audit_records.languages IN ('en', 'en,en', 'ko,en', 'en,ko')"),
+}
+"""Records whose reply was wanted in a language: word for word, or no index is used."""
+for _tag, _where in SPOKEN.items():
+    sa.Index(f"ix_audit_records_{_tag}", *PAGE_ORDER, sqlite_where=_where, postgresql_where=_where)
 
 payloads = sa.Table(
     "audit_payloads",

@@ -282,6 +282,18 @@ def test_events_come_in_pages_by_filter_the_newest_first(
     assert [e["id"] for e in between["events"]] == ids[1::-1]
 
 
+def test_an_event_is_found_by_its_language_and_how_its_id_begins(
+    api: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    body = {"instance": alarm, "languages": ["ko"]}
+    made = api.post(f"{MODEL}/explanations", json=body).json()["id"]
+    query = {"begins": made[:13], "language": "ko", "kind": "explanation"}
+    found = api.get("/api/v1/audit/events", params=query).json()["events"]
+    assert [e["id"] for e in found] == [made]
+    other = api.get("/api/v1/audit/events", params=query | {"language": "en"}).json()["events"]
+    assert other == []
+
+
 @pytest.mark.parametrize(
     ("query", "words"),
     [
@@ -291,6 +303,9 @@ def test_events_come_in_pages_by_filter_the_newest_first(
         ({"cursor": "x"}, "cursor"),
         ({"kind": "rumour"}, "kind"),
         ({"colour": "red"}, "colour"),
+        ({"begins": "1a2"}, "begins"),
+        ({"begins": "%"}, "begins"),
+        ({"language": "fr"}, "language"),
     ],
 )
 def test_a_query_that_means_nothing_is_refused(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from service.api.schema.base import Wire, is_none
+from service.api.schema.base import Language, Wire, is_none
 from service.api.schema.replies import Audit, ExplanationReply
 from service.store.chain import Kind, Trouble
 from service.store.export import Format
@@ -86,6 +86,10 @@ class EventsQuery(BaseModel):
     writer: Short | None = Field(None, description="The chain.")
     since: Short | None = Field(None, description="RFC 3339, included.")
     until: Short | None = Field(None, description="RFC 3339, excluded.")
+    language: Language | None = Field(None, description="Of the reply, among others.")
+    begins: Annotated[str, Field(pattern=r"^[0-9a-f-]{4,36}$")] | None = Field(
+        None, description="How the record's id begins; at least four characters."
+    )
 
 
 class PageQuery(EventsQuery):

@@ -124,6 +124,7 @@ def varied(database: Database, journal: Journal) -> Database:
                 status=f"status-{k % 9}",
                 actor=f"key:{k % 11}",
                 about=f"record-{k}",
+                languages=["ko", "en", "ko,en"][k % 3],
                 time_us=10**15 + k,
             )
         )
@@ -158,6 +159,54 @@ def test_no_page_reads_the_whole_table_or_sorts_it(varied: Database) -> None:
             assert any(f"ix_audit_records_{i}" in how for i in indexes), how
             for bad in ("SCAN", "TEMP B-TREE", "Seq Scan"):
                 assert bad not in how, how
+
+
+COMBINED = {
+    "kind_model": Filter({"kind": "refusal", "model": "model-1"}),
+    "ko": Filter({}, since_us=1, language="ko"),
+    "en": Filter({}, since_us=1, language="en"),
+}
+
+
+@pytest.mark.parametrize("index", COMBINED)
+def test_a_page_of_one_kind_about_one_model_or_in_one_language_has_its_index(
+    varied: Database, index: str
+) -> None:
+    how = plan(varied, archive.query(COMBINED[index], None, 20))
+    assert f"ix_audit_records_{index}" in how or not varied.is_sqlite, how
+    for bad in ("SCAN", "TEMP B-TREE", "Seq Scan"):
+        assert bad not in how, how
+
+
+def test_the_beginning_of_an_id_is_looked_up_whatever_else_is_asked(varied: Database) -> None:
+    wanted = Filter({"kind": "refusal", "actor": "key:1"}, language="ko", begins="1a2b3")
+    how = plan(varied, archive.query(wanted, None, 20))
+    assert "ix_audit_records_id" in how, how
+    assert "SCAN audit_records" not in how, how
+    assert "Seq Scan" not in how, how
+
+
+def test_records_are_found_by_how_their_id_begins(database: Database, journal: Journal) -> None:
+    ids = [f"{first}-0000-4000-8000-000000000000" for first in ("1a2b3c4d", "1a2b3c4e", "9a2b3c4d")]
+    for identity in ids:
+        journal.append(draft(id=identity)).result(30)
+    for begins, found in {"1a2b": ids[1::-1], "1a2b3c4d-0": ids[:1], "1a2b-": []}.items():
+        page = archive.page(database, Filter({}, begins=begins), None, 9)
+        assert [r.facts.id for r in page.records] == found
+        exported = archive.everything(database, Filter({}, begins=begins))
+        assert sorted(r.facts.id for r, _ in exported) == sorted(found)
+
+
+def test_records_are_found_by_language(database: Database, journal: Journal) -> None:
+    spoken = ["ko", "en", "ko,en", "en,ko", "ko,ko", None]
+    for k, languages in enumerate(spoken):
+        journal.append(draft(k, languages=languages)).result(30)
+    for language in ("ko", "en"):
+        want = [s for s in reversed(spoken) if s and language in s]
+        page = archive.page(database, Filter({}, language=language), None, 9)
+        assert [r.facts.languages for r in page.records] == want
+        exported = archive.everything(database, Filter({}, language=language))
+        assert [r.facts.languages for r, _ in exported] == want[::-1]
 
 
 @pytest.mark.parametrize(
