@@ -93,7 +93,7 @@ class English:
         return f"{start}, {said.subject} {said.would(still=True)}; this is proven."
 
     def blocked(self, constraints: Sequence[str], more: int) -> str:
-        rest = [f"and {count(more, LANGUAGE)} more"] if more else []
+        rest = [f"and {count(more)} more"] if more else []
         return f"What stands in the way: {'; '.join([*constraints, *rest])}."
 
     def lifted(self, constraint: str, counterfactual: str) -> str:
@@ -106,7 +106,7 @@ class English:
         spent = (
             "in the time allowed"
             if rows is None
-            else f"within the search budget ({count(rows, LANGUAGE)} model rows scored)"
+            else f"within the search budget ({count(rows)} model rows scored)"
         )
         return (
             f"No change with which {said.subject} {said.would()} was found {spent}. "

@@ -112,7 +112,7 @@ class EnglishLimits:
     def _steps(self, column: int, amount: float) -> str:
         gauge = self.gauges[column]
         if gauge.feature.kind.is_categorical:
-            return f"{write(decimal(amount), LANGUAGE)} {'step' if amount == 1 else 'steps'}"
+            return f"{write(decimal(amount))} {'step' if amount == 1 else 'steps'}"
         return quantity(Number(decimal(amount)), gauge.unit.difference, LANGUAGE)
 
     def _only_to(self, column: int, values: Sequence[float]) -> str:
@@ -165,7 +165,7 @@ class EnglishLimits:
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
         name = self._the(term.column, term.of_factual)
-        return name if times == 1 else f"{write(times, LANGUAGE)} times {name}"
+        return name if times == 1 else f"{write(times)} times {name}"
 
 
 def _sum(parts: list[tuple[bool, str]]) -> str:
@@ -199,7 +199,7 @@ def _first(gauge: Gauge, value: float) -> str:
 def _at_most_changes(n: int) -> str:
     if n < 1:
         return "nothing may be changed"
-    return f"at most {count(n, LANGUAGE)} {'feature' if n == 1 else 'features'} may be changed"
+    return f"at most {count(n)} {'feature' if n == 1 else 'features'} may be changed"
 
 
 def _either(items: list[str]) -> str:

@@ -128,5 +128,5 @@ class Change:
 
 
 def quantity(number: Number, unit: Unit, language: str) -> str:
-    text = unit.behind(write(number.value, language), language)
+    text = unit.behind(write(number.value), language)
     return text if number.exact else f"{ABOUT[language]} {text}"

@@ -94,7 +94,7 @@ class Korean:
         return f"{start}, {said.would()} 이는 증명된 결과입니다."
 
     def blocked(self, constraints: Sequence[str], more: int) -> str:
-        rest = [f"그 밖에 {count(more, LANGUAGE)}건"] if more else []
+        rest = [f"그 밖에 {count(more)}건"] if more else []
         return f"이를 막는 제약은 다음과 같습니다: {'; '.join([*constraints, *rest])}."
 
     def lifted(self, constraint: str, counterfactual: str) -> str:
@@ -103,11 +103,7 @@ class Korean:
 
     def unknown(self, outcome: Outcome, rows: int | None) -> str:
         """``rows`` scored, or None where the time ran out."""
-        spent = (
-            "제한 시간 안에"
-            if rows is None
-            else f"탐색 한도(모델 계산 {count(rows, LANGUAGE)}건) 안에서"
-        )
+        spent = "제한 시간 안에" if rows is None else f"탐색 한도(모델 계산 {count(rows)}건) 안에서"
         that = f"{self._said(outcome).with_particle(SUBJECT)}을 변경"
         return f"{spent} {that}을 찾지 못했습니다. 그런 변경이 없다고 증명된 것은 아닙니다."
 

@@ -147,7 +147,7 @@ class KoreanLimits:
     def _steps(self, column: int, amount: float) -> str:
         gauge = self.gauges[column]
         if gauge.feature.kind.is_categorical:
-            return f"{write(decimal(amount), LANGUAGE)}단계"
+            return f"{write(decimal(amount))}단계"
         return quantity(Number(decimal(amount)), gauge.unit.difference, LANGUAGE)
 
     def _only_to(self, column: int, values: Sequence[float]) -> str:
@@ -214,7 +214,7 @@ class KoreanLimits:
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
         name = self._of(term.column, of_factual=term.of_factual)
-        return name if times == 1 else f"{name}의 {write(times, LANGUAGE)}배"
+        return name if times == 1 else f"{name}의 {write(times)}배"
 
 
 def _sum(parts: list[tuple[bool, str]]) -> str:
@@ -255,7 +255,7 @@ def _is(noun: str, holds: bool, mood: Mood) -> str:
 def _at_most_changes(n: int) -> str:
     if n < 1:
         return "어떤 항목도 변경할 수 없음"
-    return f"변경할 수 있는 항목은 최대 {count(n, LANGUAGE)}개임"
+    return f"변경할 수 있는 항목은 최대 {count(n)}개임"
 
 
 def _either(items: list[str]) -> str:

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
 
-from babel import Locale
-from babel.numbers import format_decimal
-
 LANGUAGES = ("ko", "en")
-_LOCALES = {"ko": "ko_KR", "en": "en_US"}
 
 EXACT_DIGITS = 9
 """Decimals of up to so many significant digits were meant; longer ones are a float's noise
@@ -20,6 +16,7 @@ ROUNDED_DIGITS = 6
 
 _WIDE = Context(prec=1000)
 """Wide enough to add any two doubles without rounding."""
+_ZERO, _ONE = Decimal(0), Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,9 @@ def shown(value: Decimal, resolution: Decimal | None = None, digits: int = EXACT
 
     Meant are the decimals of the resolution, and up to ``digits`` significant digits.
     """
-    places = max(0, -_exponent(tidy(resolution))) if resolution is not None else 0
-    if -_exponent(value) <= places or len(value.as_tuple().digits) <= digits:
+    places = 0 if resolution is None else _places(resolution)
+    _, spelled, exponent = value.as_tuple()
+    if len(spelled) <= digits or -_whole(exponent) <= places:
         return Number(value)
     rounded = _significant(value, ROUNDED_DIGITS)
     if resolution is not None:
@@ -75,17 +73,17 @@ def ceiling_percent(share: float) -> int:
     return math.ceil(round(share * 100, 6))
 
 
-def write(value: Decimal, language: str) -> str:
+def write(value: Decimal) -> str:
     """All digits of ``value``, thousands grouped; powers of ten where it is very long."""
     value = tidy(value)
     if value and not -6 <= value.adjusted() < 15:
         scale = value.adjusted()
-        return f"{write(tidy(value.scaleb(-scale, _WIDE)), language)}×10{superscript(scale)}"
-    return format_decimal(value, locale=_locale(language), decimal_quantization=False)
+        return f"{write(tidy(value.scaleb(-scale, _WIDE)))}×10{superscript(scale)}"
+    return f"{value:,f}"  # Korean and English group and point alike; a test asks CLDR
 
 
-def count(number: int, language: str) -> str:
-    return write(Decimal(number), language)
+def count(number: int) -> str:
+    return write(Decimal(number))
 
 
 def superscript(power: int) -> str:
@@ -93,21 +91,21 @@ def superscript(power: int) -> str:
 
 
 @cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(_LOCALES[language])
+def _places(resolution: Decimal) -> int:
+    """Decimals of what can be set."""
+    return max(0, -_whole(tidy(resolution).as_tuple().exponent))
 
 
 def tidy(value: Decimal) -> Decimal:
     """``value`` without trailing zeros, exponent or minus zero: 53, 50, 0."""
     if not value:
-        return Decimal(0)
+        return _ZERO
     value = value.normalize(_WIDE)
-    return value.quantize(Decimal(1), context=_WIDE) if _exponent(value) > 0 else value
+    return value.quantize(_ONE, context=_WIDE) if value == value.to_integral_value() else value
 
 
-def _exponent(value: Decimal) -> int:
-    exponent = value.as_tuple().exponent
-    assert isinstance(exponent, int), f"{value} is not a finite number"
+def _whole(exponent: int | str) -> int:
+    assert isinstance(exponent, int), "not a finite number"
     return exponent
 
 

@@ -70,18 +70,20 @@ class Wording:
             ),
         }
 
-    def sentence(self, answer: Answer, language: str, *, target: Target | None = None) -> str:
+    def sentence(
+        self, answer: Answer, language: str, *, target: Target | None = None, best: str = ""
+    ) -> str:
         """The whole answer: what would have flipped it and how sure that is, or why nothing.
 
         ``target`` is the problem's: an answer does not carry it. Without it the decision's
-        desired class is spoken of.
+        desired class is spoken of. ``best``: the sentence of the first counterfactual, from
+        whoever has it already.
         """
         voice = self._voice(language)
         match answer:
             case Recourse(counterfactuals=found, work=work):
-                best = found[0]
-                said = self.counterfactual(best, language, target=target)
-                return f"{said} {_claim(voice.grammar, best, work.deadline_hit)}"
+                said = best or self.counterfactual(found[0], language, target=target)
+                return f"{said} {_claim(voice.grammar, found[0], work.deadline_hit)}"
             case Infeasible(blocked_by=constraints, best=nearest, relaxation=way_out):
                 parts = [voice.grammar.infeasible(voice.aim(target, answer.prediction))]
                 if constraints:

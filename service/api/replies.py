@@ -115,17 +115,20 @@ class Speaker:
         found = answer.counterfactuals if isinstance(answer, Recourse) else ()
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
+        shown = [
+            self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
+        ]
+        first = shown[0].text if shown else {}
         return wire.ExplanationReply(
             id=str(explanation.id),
             status=answer.status,
             semantics="independent" if causal is None else "interventional",
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
-            counterfactuals=[
-                self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
-            ],
+            counterfactuals=shown,
             text={
-                tag: wording.sentence(answer, tag, target=problem.target) for tag in self._languages
+                tag: wording.sentence(answer, tag, target=problem.target, best=first.get(tag, ""))
+                for tag in self._languages
             },
             assumptions=self._assume(
                 *self._what_follows(causal),

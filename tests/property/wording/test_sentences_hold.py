@@ -222,10 +222,9 @@ def test_the_direction_of_a_change_is_said(data: st.DataObject):
 @settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_written_digits_are_all_the_digits(number: float):
-    for language in LANGUAGES:
-        text = write(decimal(number), language)
-        if "×10" not in text:
-            assert float(text.replace(",", "")) == number
+    text = write(decimal(number))
+    if "×10" not in text:
+        assert float(text.replace(",", "")) == number
 
 
 @settings(deadline=None)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from babel.numbers import format_decimal
 
 from explainers.wording.numerals import apart, ceiling_percent, decimal, difference, shown, write
 
@@ -16,9 +17,15 @@ from explainers.wording.numerals import apart, ceiling_percent, decimal, differe
         (123456789012345.0, "123,456,789,012,345"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("language", ["ko", "en"])
-def test_all_digits_are_written_and_thousands_grouped(value: float, text: str, language: str):
-    assert write(decimal(value), language) == text
+def test_all_digits_are_written_and_thousands_grouped(value: float, text: str):
+    assert write(decimal(value)) == text
+
+
+@pytest.mark.parametrize("locale", ["ko_KR", "en_US"])
+@pytest.mark.parametrize("value", [0.5, -1282.0, 1234567.5, -123456789012345.0, 0.000001])
+def test_numbers_are_written_as_the_common_locale_data_have_them(value: float, locale: str):
+    theirs = format_decimal(decimal(value), locale=locale, decimal_quantization=False)
+    assert write(decimal(value)) == theirs
 
 
 def test_a_difference_is_that_of_the_decimals_not_of_the_doubles():
