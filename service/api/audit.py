@@ -8,10 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from service.api import trail
+from service.api import inspection, trail
 from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
+from service.api.replay import replay
+from service.api.schema import inspection as wire_one
 from service.api.schema import trail as wire
 from service.api.state import Shared
 from service.store import archive
@@ -81,6 +83,43 @@ async def list_events(query: Annotated[wire.PageQuery, Query()], state: Shared) 
     """Records of all chains, the newest first."""
     reply = await state.readers.run(partial(trail.events, state.store.database, query))
     return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/events/{id}",
+    tags=["audit"],
+    response_model=wire_one.EventReply,
+    responses=guarded(404, 422),
+)
+async def read_event(id: Identity, state: Shared) -> Response:
+    """One record whole: what it tells of, what it claims in words, what was said about it."""
+    reply = await state.readers.run(partial(inspection.event, state.store.database, id))
+    return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/events/{id}/verify",
+    tags=["audit"],
+    response_model=wire_one.StretchReply,
+    responses=guarded(404, 422),
+)
+async def verify_one(id: Identity, state: Shared) -> Response:
+    """Hold one record against its chain, from the anchor before it to the first that has it."""
+    reply = await state.readers.run(partial(inspection.verified, state.store.database, id))
+    return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.post(
+    "/audit/events/{id}/replay",
+    tags=["audit"],
+    response_model=wire_one.ReplayReply,
+    responses=guarded(404, 409, 410, 422),
+)
+async def replay_one(id: Identity, state: Shared) -> Response:
+    """Ask a recorded question again of the model with the same digests. Records nothing."""
+    again = partial(replay, state.store.database, state.registry, id)
+    came = await state.auditors.run(again)
+    return Response(inspection.replayed(came).model_dump_json(), media_type=JSON)
 
 
 @router.get(

@@ -55,6 +55,7 @@ UNKNOWN_RECORD = ProblemType(404, "unknown-record", "No such record")
 NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
 JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
+CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
 ERASED = ProblemType(410, "erased", "The content was erased")
 TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
@@ -94,6 +95,7 @@ PROBLEM_TYPES = (
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     JOB_NOT_FINISHED,
+    CANNOT_REPLAY,
     ERASED,
     BODY_TOO_LARGE,
     TOO_MANY_ROWS,
@@ -312,6 +314,8 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, UNKNOWN_RECORD, str(error))
         case errors.ErasedRecord():
             return problem_response(path, ERASED, str(error))
+        case errors.CannotReplay():
+            return problem_response(path, CANNOT_REPLAY, str(error))
         case errors.InvalidCursor():
             fault = Fault(("cursor",), str(error), error.cursor, parameter="cursor")
             return problem_response(path, INVALID[Part.REQUEST], str(error), faults=[fault])

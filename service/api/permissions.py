@@ -33,6 +33,9 @@ ALLOWED = {
     ("GET", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("POST", "/api/v1/explanations/{id}/reviews"): _REVIEWS,
     ("GET", "/api/v1/audit/events"): _AUDITS,
+    ("GET", "/api/v1/audit/events/{id}"): _AUDITS,
+    ("GET", "/api/v1/audit/events/{id}/verify"): _AUDITS,
+    ("POST", "/api/v1/audit/events/{id}/replay"): _AUDITS,
     ("GET", "/api/v1/audit/verify"): _AUDITS,
     ("GET", "/api/v1/audit/export"): _AUDITS,
 }

@@ -12,7 +12,16 @@ from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
 from service.store import archive
 from service.store.archive import FILTERS, Filter
-from service.store.chain import Facts, Kind, Payload, Record, document, microseconds, timestamp
+from service.store.chain import (
+    Facts,
+    Finding,
+    Kind,
+    Payload,
+    Record,
+    document,
+    microseconds,
+    timestamp,
+)
 from service.store.database import Database
 from service.store.verification import Report
 
@@ -183,11 +192,15 @@ def verification(report: Report) -> wire.VerificationReply:
         erased=report.erased,
         anchors=report.anchors,
         troubles=report.troubles,
-        findings=[
-            wire.Finding(writer=f.writer, sequence=f.sequence, trouble=f.trouble, text=f.text)
-            for f in report.findings
-        ],
+        findings=findings(report.findings),
     )
+
+
+def findings(found: Iterable[Finding]) -> list[wire.Finding]:
+    return [
+        wire.Finding(writer=f.writer, sequence=f.sequence, trouble=f.trouble, text=f.text)
+        for f in found
+    ]
 
 
 def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

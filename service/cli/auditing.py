@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, BinaryIO
 
 import typer
 
-from service.api import trail
-from service.api.replay import Replay
+from service.api import inspection, trail
 from service.api.replay import replay as ask_again
 from service.app import opened_by
 from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
@@ -91,7 +90,7 @@ def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> 
     with _reading(chosen) as database:
         came = ask_again(database, registry(chosen), record)
     if as_json:
-        print_json(_as_json(came))
+        print_json(inspection.replayed(came).model_dump(mode="json"))
     else:
         for change in (*came.versions, *came.changes):
             was, now = json.dumps(change.was), json.dumps(change.now)
@@ -101,19 +100,6 @@ def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> 
         out.print("the same answer" if came.is_same else "the answer CHANGED", markup=False)
     if not came.is_same:
         raise typer.Exit(1)
-
-
-def _as_json(came: Replay) -> dict[str, Any]:
-    def plain(changes: Any) -> list[dict[str, Any]]:
-        return [{"pointer": c.pointer, "was": c.was, "now": c.now} for c in changes]
-
-    return {
-        "id": came.record.facts.id,
-        "same": came.is_same,
-        "changes": plain(came.changes),
-        "versions": plain(came.versions),
-        "was_cut": came.was_cut,
-    }
 
 
 @app.command("export")

@@ -141,6 +141,17 @@ def about(
     return tuple((record_of(row), payload_of(row)) for row in rows if row.kind == kind.value)
 
 
+def beside(database: Database, record: Record) -> tuple[str | None, str | None]:
+    """Ids of the records before and after one in its chain; None where there is none."""
+    near = (record.sequence - 1, record.sequence + 1)
+    chosen = sa.select(records.c.sequence, records.c.id).where(
+        records.c.writer == record.writer, records.c.sequence.in_(near)
+    )
+    with database.reading() as connection:
+        found = {row.sequence: row.id for row in connection.execute(chosen)}
+    return found.get(near[0]), found.get(near[1])
+
+
 def everything(database: Database, wanted: Filter) -> Iterator[tuple[Record, Payload | None]]:
     """Every record in question, chain by chain, each in its order; read in pieces."""
     with database.reading() as connection:
@@ -156,21 +167,33 @@ def chain(
     database: Database, writer: str, end: int, wanted: Filter | None = None
 ) -> Iterator[tuple[Record, Payload | None]]:
     """The records of one chain up to ``end``, in order; each piece is a query of its own."""
-    at = 0
+    for row in _pieces(database, _whole(), writer, 0, end):
+        if wanted is None or _fits(row, wanted):
+            yield record_of(row), payload_of(row)
+
+
+def links(database: Database, writer: str, after: int, end: int) -> Iterator[Record]:
+    """The records of one chain after one and up to another, in order, without payloads."""
+    return map(record_of, _pieces(database, sa.select(records), writer, after, end))
+
+
+def _pieces(
+    database: Database, chosen: sa.Select[Any], writer: str, after: int, end: int
+) -> Iterator[sa.Row[Any]]:
+    at = after
     while True:
-        chosen = (
-            _whole()
-            .where(records.c.writer == writer, records.c.sequence > at, records.c.sequence <= end)
+        piece = (
+            chosen.where(
+                records.c.writer == writer, records.c.sequence > at, records.c.sequence <= end
+            )
             .order_by(records.c.sequence)
             .limit(PIECE)
         )
         with database.reading() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(piece).all()
         if not rows:
             return
-        for row in rows:
-            if wanted is None or _fits(row, wanted):
-                yield record_of(row), payload_of(row)
+        yield from rows
         at = rows[-1].sequence
 
 

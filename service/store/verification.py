@@ -61,7 +61,7 @@ def verify(
     OSError, ValueError
         If the file cannot be.
     """
-    report, erasures = Report(), _Erasures(database)
+    report, erasures = Report(), Erasures(database)
     for writer, head in _heads(database):
         report.writers += 1
         _follow(database, writer, head, erasures, report, progress)
@@ -82,7 +82,7 @@ def _follow(
     database: Database,
     writer: str,
     head: Head,
-    erasures: _Erasures,
+    erasures: Erasures,
     report: Report,
     progress: Callable[[Report], None],
 ) -> None:
@@ -91,7 +91,7 @@ def _follow(
     for record, payload in archive.chain(database, writer, head.sequence):
         report.records += 1
         report.add(check(record, at))
-        report.add(_payload(record, payload, erasures, report))
+        report.add(payload_findings(record, payload, erasures, report))
         if record.facts.kind == Kind.ANCHOR:
             report.anchors += 1
             by = f"record {record.sequence} of {writer}"
@@ -108,8 +108,8 @@ def _follow(
         report.add([Finding(writer, at.sequence, Trouble.ALTERED, text)])
 
 
-def _payload(
-    record: Record, payload: Payload | None, erasures: _Erasures, report: Report
+def payload_findings(
+    record: Record, payload: Payload | None, erasures: Erasures, report: Report
 ) -> Iterator[Finding]:
     """The payload is the one that was sealed, or its erasure is recorded."""
     here = (record.writer, record.sequence)
@@ -125,7 +125,7 @@ def _payload(
             yield Finding(*here, Trouble.PAYLOAD_MISSING, text)
 
 
-class _Erasures:
+class Erasures:
     """What was erased, by the records that say so."""
 
     def __init__(self, database: Database) -> None:

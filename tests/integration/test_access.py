@@ -54,6 +54,9 @@ TABLE = {
     ("GET", "/api/v1/explanations/{id}/reviews"): {O, A, ADMIN},
     ("POST", "/api/v1/explanations/{id}/reviews"): {O, A, ADMIN},
     ("GET", "/api/v1/audit/events"): {A, ADMIN},
+    ("GET", "/api/v1/audit/events/{id}"): {A, ADMIN},
+    ("GET", "/api/v1/audit/events/{id}/verify"): {A, ADMIN},
+    ("POST", "/api/v1/audit/events/{id}/replay"): {A, ADMIN},
     ("GET", "/api/v1/audit/verify"): {A, ADMIN},
     ("GET", "/api/v1/audit/export"): {A, ADMIN},
 }

@@ -326,3 +326,75 @@ def test_the_trail_is_exported_as_lines_and_as_parquet(api: httpx.Client) -> Non
     pytest.importorskip("pyarrow")
     table = api.get("/api/v1/audit/export", params={"format": "parquet"})
     assert table.content[:4] == table.content[-4:] == b"PAR1"
+
+
+# --- one record ---------------------------------------------------------------------------
+
+
+def test_one_record_is_shown_whole(
+    api: httpx.Client, explained: dict[str, Any], alarm: dict[str, Any]
+) -> None:
+    path = f"/api/v1/explanations/{explained['id']}/reviews"
+    said = api.post(path, json={"verdict": "approve", "comment": "<b>좋음</b>"}).json()
+    shown = api.get(f"/api/v1/audit/events/{explained['id']}").json()
+    assert shown["event"]["hash"] == explained["audit"]["hash"]
+    assert shown["request"] == {"instance": alarm, "alternatives": 2}
+    assert shown["answer"] == {k: v for k, v in explained.items() if k != "audit"}
+    assert shown["content"] == "kept"
+    assert shown["reviews"] == [said]
+    after = api.get(f"/api/v1/audit/events/{shown['after']}").json()
+    assert after["before"] == explained["id"]
+    assert after["event"]["previous"] == explained["audit"]["hash"]
+    words = " ".join(text["en"] for text in shown["claim"])
+    proven = [found for found in explained["counterfactuals"] if found["gap"] == 0]
+    assert words.count("gap 0") == len(proven)
+    assert all(text["ko"] for text in shown["claim"])
+
+
+def test_one_record_is_verified_in_its_chain(
+    api: httpx.Client, database: Database, explained: dict[str, Any]
+) -> None:
+    path = f"/api/v1/audit/events/{explained['id']}/verify"
+    found = api.get(path).json()
+    assert found["holds"] is True
+    place = explained["audit"]["sequence"]
+    assert found["since"]["sequence"] < place <= found["until"]["sequence"]
+    here = sa.and_(records.c.writer == explained["audit"]["writer"], records.c.sequence == place)
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(records).where(here).values(status="infeasible"))
+    found = api.get(path).json()
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(records).where(here).values(status=explained["status"]))
+    assert found["holds"] is False
+    assert [(f["sequence"], f["trouble"]) for f in found["findings"]] == [(place, "altered")]
+
+
+def test_one_record_is_asked_again(
+    api: httpx.Client, database: Database, explained: dict[str, Any]
+) -> None:
+    path = f"/api/v1/audit/events/{explained['id']}/replay"
+    came = api.post(path).json()
+    assert (came["same"], came["changes"]) == (True, [])
+    record, _ = archive.get(database, explained["id"])
+    here = sa.and_(payloads.c.writer == record.writer, payloads.c.sequence == record.sequence)
+    with database.reading() as connection:
+        content = connection.execute(sa.select(payloads.c.content).where(here)).scalar_one()
+    lie = bytes(content).replace(b'"verified":true', b'"verified":null', 1)
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(payloads).where(here).values(content=lie))
+    came = api.post(path).json()
+    with database.writer.begin() as connection:
+        connection.execute(sa.update(payloads).where(here).values(content=bytes(content)))
+    assert came["same"] is False
+    assert came["changes"] == [{"pointer": "/counterfactuals/0/verified", "was": None, "now": True}]
+
+
+def test_what_was_no_question_is_not_asked_again(
+    api: httpx.Client, explained: dict[str, Any]
+) -> None:
+    path = f"/api/v1/explanations/{explained['id']}/reviews"
+    review = api.post(path, json={"verdict": "approve", "comment": "seen"}).json()
+    reply = api.post(f"/api/v1/audit/events/{review['id']}/replay")
+    assert (reply.status_code, reply.json()["type"]) == (409, "urn:ifonly:problem:cannot-replay")
+    for path in ("", "/verify"):
+        assert api.get(f"/api/v1/audit/events/nothing{path}").status_code == 404

@@ -1,0 +1,75 @@
+"""One record, looked at from all sides. Runs in threads that read the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from service.api import claims, trail
+from service.api.replay import Change, Replay
+from service.api.schema import inspection as wire
+from service.store import archive, surroundings
+from service.store.chain import Kind
+from service.store.database import Database
+from service.store.surroundings import Content, End
+
+
+def event(database: Database, identity: str) -> wire.EventReply:
+    """A record, what it tells of, and what was said about it.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id.
+    """
+    record, payload = archive.get(database, identity)
+    kept = {} if payload is None else json.loads(payload.content)
+    answer = kept.get("answer")
+    before, after = archive.beside(database, record)
+    return wire.EventReply(
+        event=trail.event(record),
+        content=Content.of(record, payload),
+        request=kept.get("request"),
+        answer=answer,
+        claim=[dict(said) for said in claims.in_words(answer)] if answer else [],
+        reviews=[trail.review(*found) for found in archive.about(database, identity, Kind.REVIEW)],
+        before=before,
+        after=after,
+    )
+
+
+def verified(database: Database, identity: str) -> wire.StretchReply:
+    """The record held against its chain.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id.
+    """
+    found = surroundings.around(database, identity)
+    return wire.StretchReply(
+        holds=found.holds,
+        content=found.content,
+        since=_end(found.since),
+        until=_end(found.until),
+        records=found.read,
+        findings=trail.findings(found.findings),
+    )
+
+
+def _end(end: End) -> wire.ChainEnd:
+    return wire.ChainEnd(sequence=end.head.sequence, hash=end.head.hash, anchor=end.anchor)
+
+
+def replayed(came: Replay) -> wire.ReplayReply:
+    return wire.ReplayReply(
+        id=came.record.facts.id,
+        same=came.is_same,
+        changes=_changes(came.changes),
+        versions=_changes(came.versions),
+        was_cut=came.was_cut,
+    )
+
+
+def _changes(found: Iterable[Change]) -> list[wire.ChangeReply]:
+    return [wire.ChangeReply(pointer=c.pointer, was=c.was, now=c.now) for c in found]

@@ -1,0 +1,157 @@
+"""One record in its chain: does it hold, from an anchor before it to the first that has it?
+
+The whole chain need not be read: what an anchor in some chain saw is what is there, or a lie is
+found between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sqlalchemy as sa
+
+from service.store import anchors, archive
+from service.store.chain import GENESIS, Finding, Head, Kind, Payload, Record, Trouble, check
+from service.store.database import Database
+from service.store.rows import record_of
+from service.store.tables import PAGE_ORDER, records, writers
+from service.store.verification import Erasures, Report, payload_findings
+
+MAX_READ = 20_000
+"""Records that are read on each side."""
+LOOK = 200
+"""Anchors that are looked at on each side; each process writes one a minute."""
+
+
+class Content(StrEnum):
+    """What has become of what a record tells of."""
+
+    KEPT = "kept"
+    ERASED = "erased"
+    NONE = "none"
+
+    @classmethod
+    def of(cls, record: Record, payload: Payload | None) -> Content:
+        if record.payload_digest is None:
+            return cls.NONE
+        return cls.ERASED if payload is None else cls.KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where reading began or ended."""
+
+    head: Head
+    anchor: str | None
+    """Id of the anchor that saw this end; None: no anchor did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What was read around a record, and what is wrong with it."""
+
+    record: Record
+    content: Content
+    since: End
+    until: End
+    read: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        return not self.findings
+
+
+def around(database: Database, identity: str) -> Stretch:
+    """Check a record, its content, and every link of its chain between two anchors.
+
+    Without an anchor on a side: from the chain's first record, up to its end, and never more than
+    ``MAX_READ`` records.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    record, payload = archive.get(database, identity)
+    since, until = _since(database, record), _until(database, record)
+    counted = Report()
+    counted.add(payload_findings(record, payload, Erasures(database), counted))
+    at, read = since.head, 0
+    for link in archive.links(database, record.writer, at.sequence, until.head.sequence):
+        read += 1
+        counted.add(check(link, at))
+        at = link.head
+    counted.add(_at_the_end(record.writer, at, until))
+    content = Content.of(record, payload)
+    return Stretch(record, content, since, until, read, tuple(counted.findings))
+
+
+def _at_the_end(writer: str, at: Head, until: End) -> Iterator[Finding]:
+    wanted = until.head
+    if at.sequence < wanted.sequence:
+        text = f"records {at.sequence + 1} to {wanted.sequence} are missing"
+        yield Finding(writer, at.sequence + 1, Trouble.CUT, text)
+    elif at != wanted:
+        by = f"anchor {until.anchor}" if until.anchor else "the chain's head"
+        text = f"record {at.sequence} is not the one that {by} saw"
+        yield Finding(writer, at.sequence, Trouble.ALTERED, text)
+
+
+def _since(database: Database, record: Record) -> End:
+    """The latest end that an anchor saw before the record."""
+    earlier = _anchors(
+        database,
+        records.c.time_us <= record.facts.time_us,
+        [column.desc() for column in PAGE_ORDER],
+    )
+    found = _seen(earlier, record.writer, lambda head: head.sequence < record.sequence)
+    if found is not None and record.sequence - found.head.sequence <= MAX_READ:
+        return found
+    first = max(0, record.sequence - MAX_READ)
+    return End(Head() if first == 0 else _head(database, record.writer, first), None)
+
+
+def _until(database: Database, record: Record) -> End:
+    """The first end that an anchor saw with the record in it."""
+    later = _anchors(database, records.c.time_us >= record.facts.time_us, list(PAGE_ORDER))
+    found = _seen(later, record.writer, lambda head: head.sequence >= record.sequence)
+    if found is not None and found.head.sequence - record.sequence <= MAX_READ:
+        return found
+    with database.reading() as connection:
+        kept = sa.select(writers.c.head_sequence, writers.c.head_hash)
+        row = connection.execute(kept.where(writers.c.id == record.writer)).one_or_none()
+    last = record.head if row is None else Head(*row)
+    if last.sequence - record.sequence > MAX_READ:
+        last = _head(database, record.writer, record.sequence + MAX_READ)
+    return End(last, None)
+
+
+def _anchors(
+    database: Database, when: sa.ColumnElement[bool], order: Iterable[sa.ColumnElement[object]]
+) -> list[Record]:
+    chosen = sa.select(records).where(records.c.kind == Kind.ANCHOR.value, when)
+    with database.reading() as connection:
+        rows = connection.execute(chosen.order_by(*order).limit(LOOK)).all()
+    return [record_of(row) for row in rows]
+
+
+def _seen(found: Iterable[Record], writer: str, fits: Callable[[Head], bool]) -> End | None:
+    for anchor in found:
+        head = anchors.heads_in(anchor.facts.detail).get(writer)
+        if head is not None and fits(head):
+            return End(head, anchor.facts.id)
+    return None
+
+
+def _head(database: Database, writer: str, sequence: int) -> Head:
+    """As the record there has it; nothing holds it against anything."""
+    chosen = sa.select(records.c.hash).where(
+        records.c.writer == writer, records.c.sequence == sequence
+    )
+    with database.reading() as connection:
+        return Head(sequence, connection.execute(chosen).scalar_one_or_none() or GENESIS)

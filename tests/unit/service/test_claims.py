@@ -1,0 +1,59 @@
+"""A recorded claim is said in words that promise what was proven, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from service.api.claims import in_words
+
+
+def answer(status: str, *found: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "status": status,
+        "counterfactuals": [{"rank": k, **f} for k, f in enumerate(found, 1)],
+        "deadline_hit": False,
+        "work": {"rows": 1_234, "runs": 5, "deadline_ms": 200},
+        "provenance": {"engine": "trees", "seed": 0},
+        **more,
+    }
+
+
+PROVEN = {"cost": 0.42, "lower_bound": 0.42, "gap": 0.0, "enumerated_changes": 0}
+BOUNDED = {"cost": 2.0, "lower_bound": 1.5, "gap": 0.25, "enumerated_changes": 0}
+ENUMERATED = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 2}
+BARE = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 0}
+
+
+@pytest.mark.parametrize(
+    ("said", "has", "has_not"),
+    [
+        (answer("optimal", PROVEN), ["Proven cheapest", "0.42", "gap 0"], ["not proven"]),
+        (answer("feasible", BOUNDED), ["not proven", "1.5", "25.0%"], ["Proven cheapest"]),
+        (answer("feasible", ENUMERATED), ["at most 2 features"], ["not known"]),
+        (answer("feasible", BARE), ["not known"], ["Every allowed change"]),
+        (
+            answer("optimal", PROVEN, PROVEN),
+            ["Answer 1. Proven", "Answer 2. Proven", "other features than"],
+            [],
+        ),
+        (answer("infeasible"), ["no change that the policy"], ["recomputed"]),
+        (answer("unknown", deadline_hit=True), ["nothing is proven", "200 ms"], []),
+        (answer("already_target"), ["nothing to change"], []),
+        (answer("abstained", chance_under_this_model=0.9996), ["> 99.9%"], ["100"]),
+    ],
+)
+def test_a_claim_says_what_is_proven(
+    said: dict[str, Any], has: list[str], has_not: list[str]
+) -> None:
+    words = in_words(said)
+    english = " ".join(text["en"] for text in words)
+    assert all(part in english for part in has), english
+    assert not any(part in english for part in has_not), english
+    assert "1,234" in english
+    assert all(set(text) == {"ko", "en"} for text in words)
+
+
+def test_what_is_no_explanation_claims_nothing() -> None:
+    assert in_words({"predictions": []}) == []
