@@ -26,6 +26,12 @@ from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
 from service.store.rates import Rate
+from service.store.sessions import signing_secret
+from service.web import route as pages
+from service.web.accounts import Accounts
+from service.web.cookies import Cookies
+from service.web.headers import SafeHeaders
+from service.web.routers import ROUTERS
 
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
@@ -63,6 +69,9 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
             )
+            secret = store.journal.change(signing_secret())
+            app.state.cookies = Cookies(await asyncio.wrap_future(secret))
+            app.state.accounts = Accounts.of(settings)
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             async with _refreshing(models, settings.refresh_seconds):
@@ -93,11 +102,15 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(audit.router)
     app.include_router(health.router)
     app.include_router(scraped.router)
+    for router in ROUTERS:
+        app.include_router(router)
     errors.install(app)
+    pages.install(app)
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_body_bytes, max_bulk_bytes=settings.max_job_bytes
     )
-    app.add_middleware(RequestContext, replied=metrics.replied)  # added last, so outermost
+    app.add_middleware(RequestContext, replied=metrics.replied)
+    app.add_middleware(SafeHeaders)  # added last, so outermost
     return app
 
 

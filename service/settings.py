@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     """For a request that names none."""
     max_deadline_ms: int = Field(MAX_DEADLINE_MS, ge=1, le=MAX_DEADLINE_MS)
     """A request that asks for more gets this much; the reply says how much it was."""
+    processes: int = Field(1, ge=1)
+    """How many answer at one port, each with all that follows."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Questions answered at once, each in a thread; model calls release the GIL."""
     max_waiting: int = Field(64, ge=0)
@@ -88,6 +90,15 @@ class Settings(BaseSettings):
     oidc_roles_claim: str = "roles"
     """Claim with the holder's roles; dots lead into objects: ``realm_access.roles``."""
 
+    oidc_client_id: str | None = None
+    """Lets people sign in to the pages with their account; needs the three above."""
+    oidc_client_secret: SecretStr | None = None
+    """Where the issuer wants one; PKCE is used in any case."""
+    public_url: str | None = None
+    """Where browsers find this service, as the issuer knows it: ``https://ifonly.plant.example``."""
+    session_seconds: int = Field(43_200, ge=60)
+    """How long somebody stays signed in: a shift and its handover."""
+
     @property
     def store_url(self) -> str:
         """Where the store is. May hold a password: not for logs."""
@@ -106,6 +117,8 @@ class Settings(BaseSettings):
         given = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
         if any(given) and not all(given):
             raise ValueError("oidc_issuer, oidc_audience and oidc_jwks_url are needed together")
+        if self.oidc_client_id is not None and not (all(given) and self.public_url):
+            raise ValueError("oidc_client_id needs oidc_issuer and its settings, and public_url")
         if self.oidc_jwks_url is not None:
             url = urlsplit(self.oidc_jwks_url)
             if url.scheme != "https" and not (

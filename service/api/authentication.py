@@ -26,7 +26,7 @@ async def admit(request: Request, roles: frozenset[Role]) -> Principal:
         If the keys cannot be read.
     """
     state: State = request.app.state.ifonly
-    principal = ANYONE if state.settings.no_auth else await _find(_token(request), state)
+    principal = ANYONE if state.settings.no_auth else await find(_token(request), state)
     if not principal.roles & roles:
         need = ", ".join(sorted(roles))
         has = ", ".join(sorted(principal.roles)) or "none"
@@ -45,7 +45,16 @@ def _token(request: Request) -> str:
     return token
 
 
-async def _find(token: str, state: State) -> Principal:
+async def find(token: str, state: State) -> Principal:
+    """Whoever holds a key or a token.
+
+    Raises
+    ------
+    Unauthenticated
+        If nobody does (any more).
+    StoreUnavailable, StoreDamaged
+        If the keys cannot be read.
+    """
     found: Principal | None = None
     if token.startswith(PREFIX):
         keyring = state.store.keyring

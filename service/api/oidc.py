@@ -53,11 +53,19 @@ class Issuer:
 
     def find(self, token: str) -> Principal | None:
         """Whom ``token`` speaks for, with the roles it has; None if it is not to be trusted."""
+        claims = self.claims(token)
+        if claims is None:
+            return None
+        subject = str(claims["sub"])[:MAX_ACTOR]
+        return Principal(f"oidc:{subject}", self._roles(claims))
+
+    def claims(self, token: str) -> Mapping[str, Any] | None:
+        """What ``token`` says; None if it is not to be trusted."""
         try:
             key = self._key(str(jwt.get_unverified_header(token).get("kid", "")))
             if key is None:
                 return None
-            claims = jwt.decode(
+            claims: Mapping[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=ALGORITHMS,
@@ -69,8 +77,7 @@ class Issuer:
         except (jwt.PyJWTError, ValueError) as error:
             logs.logger.info("a token was refused: %s", type(error).__name__)
             return None
-        subject = str(claims["sub"])[:MAX_ACTOR]
-        return Principal(f"oidc:{subject}", self._roles(claims))
+        return claims
 
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         value: Any = claims

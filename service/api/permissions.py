@@ -40,6 +40,24 @@ ALLOWED = {
     ("GET", "/api/v1/audit/export"): _AUDITS,
 }
 
+PUBLIC_PAGES = frozenset(
+    {
+        ("GET", "/sign-in"),
+        ("POST", "/sign-in"),
+        ("GET", "/sign-in/account"),
+        ("GET", "/sign-in/account/reply"),
+        ("POST", "/preferences"),
+        ("GET", "/static/{name}"),
+    }
+)
+"""What a browser is shown before anybody has signed in."""
+
+PAGES = {
+    ("GET", "/"): _EVERYBODY,
+    ("POST", "/sign-out"): _EVERYBODY,
+}
+"""As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
+
 
 def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:
     """Who may use a route.
@@ -53,7 +71,19 @@ def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:
     return roles
 
 
+def may_see(method: str, path: str) -> frozenset[Role] | None:
+    """Who may use a page; None: everybody, signed in or not.
+
+    Raises
+    ------
+    KeyError
+        If nobody has said.
+    """
+    return None if (method, path) in PUBLIC_PAGES else PAGES[method, path]
+
+
 def methods_of(path: str) -> str:
     """The methods of a resource that is there, as the header ``Allow`` has them."""
-    found = {m for m, template in (*ALLOWED, *PUBLIC) if compile_path(template)[0].match(path)}
+    every = (*ALLOWED, *PUBLIC, *PAGES, *PUBLIC_PAGES)
+    found = {m for m, template in every if compile_path(template)[0].match(path)}
     return ", ".join(sorted(found))

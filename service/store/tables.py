@@ -158,3 +158,22 @@ idempotency_keys = sa.Table(
     sa.Column("record", sa.String(36), nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
 )
+
+page_secrets = sa.Table(
+    "page_secrets",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("key", sa.String(16)),
+    sa.Column("created_us", sa.BigInteger, nullable=False),
+    sa.Column("expires_us", sa.BigInteger, nullable=False),
+)
+sa.Index("ix_sessions_expires", sessions.c.expires_us)

@@ -19,15 +19,18 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from fastapi.routing import APIRoute
 
 from service.access import Role
-from service.api.permissions import ALLOWED, PUBLIC, allowed
+from service.api.permissions import ALLOWED, PAGES, PUBLIC, PUBLIC_PAGES, allowed, may_see
 from service.app import create_app
 from service.settings import Settings
 from service.store import archive, keys
 from service.store.database import connect
 from service.store.journal import JournalOptions
 from service.store.opened import opened
+from service.web.route import PageRoute
+from service.web.routers import ROUTERS
 from tests.integration.conftest import serving
 
 ISSUER, AUDIENCE = "https://accounts.plant.example/realms/one", "ifonly"
@@ -61,6 +64,12 @@ TABLE = {
     ("GET", "/api/v1/audit/export"): {A, ADMIN},
 }
 """Written a second time, by hand: a slip in the first is a difference here."""
+
+PAGE_TABLE = {
+    ("GET", "/"): {O, P, A, ADMIN},
+    ("POST", "/sign-out"): {O, P, A, ADMIN},
+}
+"""The same of the pages."""
 
 
 class Jwks(BaseHTTPRequestHandler):
@@ -152,6 +161,7 @@ def ask(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -
 
 def test_the_table_says_what_was_meant() -> None:
     assert {key: set(roles) for key, roles in ALLOWED.items()} == TABLE
+    assert {key: set(roles) for key, roles in PAGES.items()} == PAGE_TABLE
 
 
 def test_every_route_is_in_the_table_or_public(guarded: httpx.Client) -> None:
@@ -179,6 +189,26 @@ def test_the_document_says_where_a_key_is_needed(
 def test_a_route_that_nobody_has_allowed_cannot_be_built() -> None:
     with pytest.raises(KeyError):
         allowed({"GET"}, "/api/v1/secrets")
+    with pytest.raises(KeyError):
+        may_see("GET", "/secrets")
+
+
+def test_every_page_is_in_the_table_or_public() -> None:
+    served = {
+        (method, path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for path in [route.path_format]
+        for method in route.methods or ()
+    }
+    assert served == {*PAGES, *PUBLIC_PAGES}
+
+
+def test_only_files_are_served_without_asking_who_it_is() -> None:
+    routes = [route for router in ROUTERS for route in router.routes]
+    plain = [r for r in routes if not isinstance(r, PageRoute)]
+    assert [r.path for r in plain if isinstance(r, APIRoute)] == ["/static/{name}"]
 
 
 @pytest.mark.parametrize("role", Role)

@@ -1,0 +1,125 @@
+"""Who looks at a page, in which language, in which light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from service.access import ANYONE, Principal, Role
+from service.api.state import State
+from service.errors import Forbidden
+from service.store import sessions
+from service.web.cookies import Cookies, new_token
+from service.web.texts import LANGUAGES, Language, preferred
+
+Theme = Literal["auto", "light", "dark"]
+THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
+LANGUAGE, THEME = "ifonly_language", "ifonly_theme"
+"""Cookies; of no value to anybody else."""
+FORM_TOKEN = "csrf"
+HEADER_TOKEN = "X-CSRF-Token"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request for a page."""
+
+    principal: Principal | None
+    """None: nobody is signed in."""
+    token: str
+    """The browser's; what its forms must send follows from it."""
+    is_new: bool
+    """Whether the browser is yet to be given it."""
+    form_token: str
+    language: Language
+    theme: Theme
+    path: str
+    """With its query: where to come back to."""
+    has_accounts: bool
+
+    @property
+    def roles(self) -> frozenset[Role]:
+        return frozenset() if self.principal is None else self.principal.roles
+
+
+async def visit_of(request: Request, cookies: Cookies) -> Visit:
+    """Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If sessions cannot be read.
+    """
+    state: State = request.app.state.ifonly
+    given = cookies.token(request)
+    token = given or new_token()
+    return Visit(
+        await _principal(state, given),
+        token,
+        given is None,
+        cookies.form_token(token),
+        _language(request),
+        next((t for t in THEMES if t == request.cookies.get(THEME)), "auto"),
+        _path(request),
+        not state.settings.no_auth,
+    )
+
+
+async def _principal(state: State, token: str | None) -> Principal | None:
+    if state.settings.no_auth:
+        return ANYONE
+    if token is None:
+        return None
+    return await state.readers.run(partial(sessions.find, state.store.database, token))
+
+
+def _language(request: Request) -> Language:
+    chosen = request.cookies.get(LANGUAGE)
+    for language in LANGUAGES:
+        if language == chosen:
+            return language
+    return preferred(request.headers.get("accept-language", ""))
+
+
+def _path(request: Request) -> str:
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
+
+
+async def check_form(request: Request, visit: Visit, cookies: Cookies) -> None:
+    """A request that changes something must come from a page that this browser was given.
+
+    Raises
+    ------
+    Forbidden
+        If it does not.
+    """
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("the request comes from a page of another site")
+    given = request.headers.get(HEADER_TOKEN)
+    if given is None:
+        given = await form_value(request, FORM_TOKEN)
+    if visit.is_new or not cookies.is_form_token(given, visit.token):
+        raise Forbidden("the page is too old, or cookies are off: load it again")
+
+
+async def form_value(request: Request, name: str) -> str:
+    """A field of the request's form; empty if it has none, or a file.
+
+    Raises
+    ------
+    HTTPException
+        If the body is no form.
+    """
+    value = (await request.form()).get(name, "")
+    if not isinstance(value, str):
+        raise HTTPException(400)
+    return value
+
+
+def local(path: str) -> str:
+    """``path`` if it leads to a page of ours; else the first page."""
+    is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    return path if is_ours and path.isprintable() else "/"

@@ -1,0 +1,214 @@
+"""Signing in to the pages: sessions, forms, roles, and what a page tells a browser not to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.access import Role
+from service.api.permissions import PAGES
+from service.settings import Settings
+from service.store import keys
+from service.store.journal import JournalOptions
+from service.store.opened import opened
+from service.web.cookies import SESSION
+from tests.integration.conftest import serving
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('pages') / 'store.sqlite3'}"
+
+
+@pytest.fixture(autouse=True)
+def new_keys_are_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "RELOAD_SECONDS", 0.0)
+
+
+def new_key(store_url: str, role: Role) -> str:
+    with opened(store_url, JournalOptions("test")) as store:
+        token, work = keys.create(role, "", None, "test")
+        store.journal.append(work).result(30)
+    return token
+
+
+def revoke(store_url: str, token: str) -> None:
+    with opened(store_url, JournalOptions("test")) as store:
+        store.journal.append(keys.revoke(token.split("_")[1], "test")).result(30)
+
+
+@pytest.fixture(scope="module")
+def service(repository: Path, store_url: str) -> Iterator[str]:
+    settings = Settings.model_validate({"models": repository, "database_url": store_url})
+    with serving(settings, no_auth=False) as url:
+        yield url
+
+
+@pytest.fixture
+def browser(service: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service, timeout=60, trust_env=False) as client:
+        yield client
+
+
+def form_token(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found is not None
+    return found[1]
+
+
+def sign_in(browser: httpx.Client, key: str, back: str = "/") -> httpx.Response:
+    token = form_token(browser.get("/sign-in"))
+    return browser.post("/sign-in", data={"csrf": token, "key": key, "next": back})
+
+
+def test_a_key_begins_a_session_that_ends_with_the_key(
+    browser: httpx.Client, store_url: str
+) -> None:
+    key = new_key(store_url, Role.ADMIN)
+    assert browser.get("/").status_code == 401
+    reply = sign_in(browser, key)
+    assert (reply.status_code, reply.headers["location"]) == (303, "/")
+    cookie = reply.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert key not in cookie
+    assert browser.get("/").status_code in (200, 303)
+    revoke(store_url, key)
+    assert browser.get("/").status_code == 401
+
+
+def test_signing_out_ends_the_session_for_a_stolen_cookie_too(
+    browser: httpx.Client, service: str, store_url: str
+) -> None:
+    sign_in(browser, new_key(store_url, Role.ADMIN))
+    stolen = {SESSION: browser.cookies[SESSION]}
+    with httpx.Client(base_url=service, cookies=stolen, trust_env=False) as thief:
+        assert thief.get("/").status_code in (200, 303)
+        missing = browser.get("/not-there", headers={"accept": "text/html"})
+        left = browser.post("/sign-out", data={"csrf": form_token(missing)})
+        assert left.headers["location"] == "/sign-in"
+        assert thief.get("/").status_code == 401
+
+
+def test_signing_in_gives_another_token_than_the_browser_had(
+    browser: httpx.Client, store_url: str
+) -> None:
+    browser.get("/sign-in")
+    before = browser.cookies[SESSION]
+    sign_in(browser, new_key(store_url, Role.ADMIN))
+    assert browser.cookies[SESSION] != before
+
+
+@pytest.mark.parametrize("key", ["", "ifonly_00000000_" + "A" * 43, "x" * 300, "a.b.c"])
+def test_no_other_key_lets_anybody_in(browser: httpx.Client, key: str) -> None:
+    reply = sign_in(browser, key)
+    assert reply.status_code == 401
+    assert "not accepted" in reply.text
+    assert browser.get("/").status_code == 401
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "token.signature", "a" * 5_000, "ÿ"])
+def test_a_forged_cookie_is_nobodys(service: str, cookie: str) -> None:
+    headers = [(b"cookie", f"{SESSION}={cookie}".encode())]
+    assert httpx.get(f"{service}/", headers=headers, trust_env=False).status_code == 401
+
+
+def test_a_form_that_no_page_of_ours_sent_changes_nothing(
+    browser: httpx.Client, store_url: str
+) -> None:
+    key = new_key(store_url, Role.ADMIN)
+    browser.get("/sign-in")
+    for token in ("", "wrong"):
+        reply = browser.post("/sign-in", data={"csrf": token, "key": key})
+        assert reply.status_code == 403
+    token = form_token(browser.get("/sign-in"))
+    for site in ("cross-site", "same-site"):
+        reply = browser.post(
+            "/sign-in", data={"csrf": token, "key": key}, headers={"sec-fetch-site": site}
+        )
+        assert reply.status_code == 403
+    assert browser.get("/").status_code == 401
+
+
+def test_the_token_of_another_browser_is_none(
+    browser: httpx.Client, service: str, store_url: str
+) -> None:
+    token = form_token(browser.get("/sign-in"))
+    key = new_key(store_url, Role.ADMIN)
+    with httpx.Client(base_url=service, trust_env=False) as other:
+        other.get("/sign-in")
+        assert other.post("/sign-in", data={"csrf": token, "key": key}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "back", ["//elsewhere.example/", "https://elsewhere.example/", "/\\elsewhere.example", "x", ""]
+)
+def test_signing_in_leads_to_no_other_place(
+    browser: httpx.Client, store_url: str, back: str
+) -> None:
+    reply = sign_in(browser, new_key(store_url, Role.ADMIN), back)
+    assert reply.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_each_role_sees_exactly_the_pages_of_the_table(
+    browser: httpx.Client, store_url: str, role: Role
+) -> None:
+    sign_in(browser, new_key(store_url, role))
+    token = form_token(browser.get("/not-there", headers={"accept": "text/html"}))
+    for (method, path), roles in PAGES.items():
+        if path == "/sign-out":
+            continue
+        filled = re.sub(r"\{\w+\}", "nothing", path)
+        if path.endswith("/events"):
+            continue  # never ends
+        reply = browser.request(method, filled, headers={"X-CSRF-Token": token})
+        assert (reply.status_code == 403) is (role not in roles), (method, path)
+
+
+def test_a_browser_is_told_to_take_nothing_from_elsewhere(browser: httpx.Client) -> None:
+    for path in ("/sign-in", "/healthz/live", "/not-there", "/static/ifonly.css"):
+        headers = browser.get(path, headers={"accept": "text/html"}).headers
+        policy = headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
+        assert "unsafe" not in policy
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_that_is_not_there_is_a_page_and_an_address_of_the_api_is_not(
+    browser: httpx.Client,
+) -> None:
+    html = {"accept": "text/html,*/*"}
+    page = browser.get("/<script>alert(1)</script>", headers=html)
+    assert page.status_code == 404
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script>alert" not in page.text
+    assert browser.get("/api/v1/no", headers=html).headers["content-type"].endswith("problem+json")
+    assert browser.get("/no").headers["content-type"].endswith("problem+json")
+
+
+def test_files_are_named_by_their_content_and_not_sent_twice(browser: httpx.Client) -> None:
+    found = re.search(r'href="(/static/ifonly\.css\?v=\w+)"', browser.get("/sign-in").text)
+    assert found is not None
+    first = browser.get(found[1])
+    assert "immutable" in first.headers["cache-control"]
+    again = browser.get(found[1], headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert browser.get("/static/..%2fpages.py").status_code == 404
+
+
+def test_language_and_light_are_kept(browser: httpx.Client) -> None:
+    page = browser.get("/sign-in", headers={"accept-language": "ko-KR,ko;q=0.9"})
+    assert '<html lang="ko" data-theme="auto">' in page.text
+    form = {"csrf": form_token(page), "back": "/sign-in"}
+    reply = browser.post("/preferences", data={**form, "language": "en"})
+    assert reply.headers["location"] == "/sign-in"
+    browser.post("/preferences", data={**form, "theme": "dark"})
+    page = browser.get("/sign-in", headers={"accept-language": "ko"})
+    assert '<html lang="en" data-theme="dark">' in page.text
+    browser.post("/preferences", data={**form, "language": "xx", "theme": "<b>"})
+    assert '<html lang="en" data-theme="dark">' in browser.get("/sign-in").text
