@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from service.api import inspection, trail
+from service.api import inspection, oversight, trail
 from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.replay import replay
 from service.api.schema import inspection as wire_one
+from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
 from service.api.state import Shared
 from service.store import archive
@@ -27,6 +28,7 @@ Identity = Annotated[
     str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")
 ]
 JSON = "application/json"
+CSV = "text/csv"
 
 
 @router.get(
@@ -120,6 +122,34 @@ async def replay_one(id: Identity, state: Shared) -> Response:
     again = partial(replay, state.store.database, state.registry, id)
     came = await state.auditors.run(again)
     return Response(inspection.replayed(came).model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/queue", tags=["reviews"], response_model=wire_many.QueueReply, responses=guarded(422)
+)
+async def list_queue(query: Annotated[wire_many.QueueQuery, Query()], state: Shared) -> Response:
+    """Explanations that no auditor has approved or rejected, the newest first."""
+    reply = await state.readers.run(partial(oversight.queue, state.store.database, query))
+    return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/report",
+    tags=["audit"],
+    response_model=wire_many.ReportReply,
+    responses={200: {"content": {CSV: {"schema": {"type": "string"}}}}, **guarded(422)},
+)
+async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared) -> Response:
+    """Recourse over a period: success, infeasibility and cost by group, levers, rules, verdicts.
+
+    Reads every explanation in the period: some ten thousand a second."""
+    database, registry = state.store.database, state.registry
+    if query.format == "csv":
+        body = await state.auditors.run(partial(oversight.as_csv, database, registry, query))
+        name = 'attachment; filename="recourse.csv"'
+        return Response(body, media_type=CSV, headers={"Content-Disposition": name})
+    _, reply = await state.auditors.run(partial(oversight.recourse, database, registry, query))
+    return Response(reply.model_dump_json(), media_type=JSON)
 
 
 @router.get(

@@ -36,6 +36,8 @@ ALLOWED = {
     ("GET", "/api/v1/audit/events/{id}"): _AUDITS,
     ("GET", "/api/v1/audit/events/{id}/verify"): _AUDITS,
     ("POST", "/api/v1/audit/events/{id}/replay"): _AUDITS,
+    ("GET", "/api/v1/audit/queue"): _AUDITS,
+    ("GET", "/api/v1/audit/report"): _AUDITS,
     ("GET", "/api/v1/audit/verify"): _AUDITS,
     ("GET", "/api/v1/audit/export"): _AUDITS,
 }

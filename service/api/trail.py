@@ -147,14 +147,21 @@ def wanted(query: wire.EventsQuery) -> Filter:
     given = query.model_dump(mode="json", include=set(FILTERS), exclude_none=True)
     return Filter(
         given,
-        _time("since", query.since),
-        _time("until", query.until),
+        time_of("since", query.since),
+        time_of("until", query.until),
         query.language,
         query.begins,
     )
 
 
-def _time(name: str, text: str | None) -> int | None:
+def time_of(name: str, text: str | None) -> int | None:
+    """Microseconds since 1970 for the query parameter ``name``.
+
+    Raises
+    ------
+    InvalidRequest
+        If ``text`` is no time.
+    """
     if text is None:
         return None
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +57,13 @@ def page(database: Database, wanted: Filter, cursor: str | None, limit: int) -> 
     """
     with database.reading() as connection:
         rows = connection.execute(query(wanted, cursor, limit)).all()
+    return paged(rows, limit)
+
+
+def paged(rows: Sequence[sa.Row[Any]], limit: int) -> Page:
+    """What :func:`query` found, as a page."""
     found = tuple(record_of(row) for row in rows[:limit])
-    more = _cursor(found[-1]) if len(rows) > limit else None
-    return Page(found, more)
+    return Page(found, _cursor(found[-1]) if len(rows) > limit else None)
 
 
 def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
@@ -80,7 +84,7 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
         named = few.cte("named").prefix_with("MATERIALIZED")
         chosen = chosen.join(named, named.c.id == records.c.id)
     if cursor is not None:
-        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*_place(cursor)))
+        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*place(cursor)))
     return chosen.limit(limit + 1)
 
 
@@ -96,7 +100,7 @@ def _cursor(record: Record) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
-def _place(cursor: str) -> tuple[Any, ...]:
+def place(cursor: str) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))
@@ -106,6 +110,11 @@ def _place(cursor: str) -> tuple[Any, ...]:
         raise InvalidCursor(cursor) from None
     if type(time_us) is not int or type(writer) is not str or type(sequence) is not int:
         raise InvalidCursor(cursor)
+    return literals(time_us, writer, sequence)
+
+
+def literals(time_us: int, writer: str, sequence: int) -> tuple[Any, ...]:
+    """A place in page order, typed as its columns are."""
     return (
         sa.literal(time_us, sa.BigInteger),
         sa.literal(writer),
@@ -124,7 +133,7 @@ def get(database: Database, identity: str) -> tuple[Record, Payload | None]:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        row = connection.execute(_whole().where(records.c.id == identity)).one_or_none()
+        row = connection.execute(whole().where(records.c.id == identity)).one_or_none()
     if row is None:
         raise UnknownRecord(identity)
     return record_of(row), payload_of(row)
@@ -135,7 +144,7 @@ def about(
 ) -> tuple[tuple[Record, Payload | None], ...]:
     """The records of one kind about a record, oldest first."""
     # By one condition: SQLite, asked for the kind too, may read all records of that kind instead.
-    chosen = _whole().where(records.c.about == identity).order_by(*PAGE_ORDER)
+    chosen = whole().where(records.c.about == identity).order_by(*PAGE_ORDER)
     with database.reading() as connection:
         rows = connection.execute(chosen).all()
     return tuple((record_of(row), payload_of(row)) for row in rows if row.kind == kind.value)
@@ -167,7 +176,7 @@ def chain(
     database: Database, writer: str, end: int, wanted: Filter | None = None
 ) -> Iterator[tuple[Record, Payload | None]]:
     """The records of one chain up to ``end``, in order; each piece is a query of its own."""
-    for row in _pieces(database, _whole(), writer, 0, end):
+    for row in _pieces(database, whole(), writer, 0, end):
         if wanted is None or _fits(row, wanted):
             yield record_of(row), payload_of(row)
 
@@ -208,7 +217,8 @@ def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
     )
 
 
-def _whole() -> sa.Select[Any]:
+def whole() -> sa.Select[Any]:
+    """Records with their payloads, where they have them still."""
     same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
     joined = records.outerjoin(payloads, same)
     return sa.select(records, payloads.c.salt, payloads.c.content).select_from(joined)

@@ -60,6 +60,8 @@ TABLE = {
     ("GET", "/api/v1/audit/events/{id}"): {A, ADMIN},
     ("GET", "/api/v1/audit/events/{id}/verify"): {A, ADMIN},
     ("POST", "/api/v1/audit/events/{id}/replay"): {A, ADMIN},
+    ("GET", "/api/v1/audit/queue"): {A, ADMIN},
+    ("GET", "/api/v1/audit/report"): {A, ADMIN},
     ("GET", "/api/v1/audit/verify"): {A, ADMIN},
     ("GET", "/api/v1/audit/export"): {A, ADMIN},
 }

@@ -398,3 +398,63 @@ def test_what_was_no_question_is_not_asked_again(
     assert (reply.status_code, reply.json()["type"]) == (409, "urn:ifonly:problem:cannot-replay")
     for path in ("", "/verify"):
         assert api.get(f"/api/v1/audit/events/nothing{path}").status_code == 404
+
+
+# --- many explanations --------------------------------------------------------------------
+
+
+def test_the_queue_has_what_no_auditor_judged(api: httpx.Client, alarm: dict[str, Any]) -> None:
+    ids = [
+        api.post(f"{MODEL}/explanations", json={"instance": alarm, "seed": k}).json()["id"]
+        for k in range(3)
+    ]
+    api.post(f"/api/v1/explanations/{ids[0]}/reviews", json={"verdict": "approve"})
+    api.post(f"/api/v1/explanations/{ids[1]}/reviews", json={"verdict": "not_acted"})
+    reply = api.get("/api/v1/audit/queue", params={"model": "milling-machine", "limit": 2}).json()
+    assert [w["event"]["id"] for w in reply["waiting"]] == [ids[2], ids[1]]
+    assert [w["said"] for w in reply["waiting"]] == [{}, {"not_acted": 1}]
+    every = api.get("/api/v1/audit/queue", params={"limit": 500}).json()["waiting"]
+    assert ids[0] not in [w["event"]["id"] for w in every]
+    assert {ids[1], ids[2]} <= {w["event"]["id"] for w in every}
+
+
+def test_a_report_counts_recourse_by_attribute_and_by_feature(
+    api: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    since = api.get("/api/v1/audit/events", params={"limit": "1"}).json()["events"][0]["time"]
+    asked = [("day", {}), ("day", {}), ("night", {"freeze": list(alarm)})]
+    for shift, constraints in asked:
+        body = {"instance": alarm, "attributes": {"shift": shift}, "constraints": constraints}
+        reply = api.post(f"{MODEL}/explanations", json=body)
+        assert reply.status_code == 200, reply.text
+    query = {"model": "milling-machine", "since": since, "by": "attribute:shift"}
+    told = api.get("/api/v1/audit/report", params=query).json()
+    day, night = told["groups"]
+    assert (day["key"], day["asked"], day["success"]["share"]) == ("day", 2, 1.0)
+    assert (night["key"], night["infeasible"]["share"]) == ("night", 1.0)
+    assert told["attributes"] == ["shift"]
+    assert told["levers"][0]["use"]["of"] == 2
+    assert told["blockers"]
+    assert 0.0 < day["success"]["low"] < 1.0
+    by_quality = api.get("/api/v1/audit/report", params=query | {"by": "feature:quality"}).json()
+    assert sum(g["asked"] for g in by_quality["groups"]) == told["total"]["asked"]
+    sheet = api.get("/api/v1/audit/report", params=query | {"format": "csv", "language": "ko"})
+    assert sheet.headers["content-type"].startswith("text/csv")
+    assert "group,night,infeasible,1.0," in sheet.text
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"model": "milling-machine", "by": "feature:colour"}, "by"),
+        ({"model": "milling-machine", "by": "colour"}, "by"),
+        ({"model": "milling-machine", "since": "yesterday"}, "since"),
+        ({}, "model"),
+    ],
+)
+def test_a_report_of_nothing_is_refused(
+    api: httpx.Client, query: dict[str, str], words: str
+) -> None:
+    reply = api.get("/api/v1/audit/report", params=query)
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["parameter"] == words

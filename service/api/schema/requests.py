@@ -22,6 +22,7 @@ from service.settings import MAX_DEADLINE_MS
 
 MAX_INSTANCES = 1_000
 MAX_ALTERNATIVES = 10
+MAX_ATTRIBUTES = 16
 MAX_RULES = 50
 MAX_RULE_TEXT = 2_000
 """Characters of all rules: reading them takes time that no deadline cuts, up to 0.2 ms each."""
@@ -167,6 +168,10 @@ class WhatIfRequest(Wire):
     languages: Languages
 
 
+AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
+AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
+
+
 class ExplanationRequest(Wire):
     """Which smallest allowed change would have put this instance's prediction in the target?"""
 
@@ -190,4 +195,10 @@ class ExplanationRequest(Wire):
     )
     seed: int = Field(0, ge=0, le=MAX_SEED)
     semantics: Semantics
+    attributes: dict[AttributeName, AttributeValue] = Field(
+        default={},
+        max_length=MAX_ATTRIBUTES,
+        description="Said of the machine, the shift or the person concerned, for reports by "
+        "group. Neither the model nor the search sees them.",
+    )
     languages: Languages

@@ -1,0 +1,72 @@
+"""One explanation as a report counts it, read from its record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from explainers.answer import Status
+from service.store.chain import Payload, Record
+
+Said = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """A feature that the first answer sets."""
+
+    feature: str
+    unit: str
+    delta: float | None
+    """Of numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one explanation came to. Of an erased one only the claim is known."""
+
+    id: str
+    status: str
+    policy: str
+    """Digest of the spec whose costs these are."""
+    erased: bool = False
+    cost: float | None = None
+    """Of the first answer."""
+    proven: bool = False
+    """Of a counterfactual: cheapest. Of none: that there is none."""
+    levers: tuple[Lever, ...] = ()
+    blocked_by: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    """Key and words of each constraint that leaves nothing."""
+    instance: Said = field(default_factory=dict)
+    attributes: Said = field(default_factory=dict)
+
+    @property
+    def has_recourse(self) -> bool:
+        return self.status in (Status.OPTIMAL, Status.FEASIBLE)
+
+
+def case(record: Record, payload: Payload | None) -> Case:
+    facts = record.facts
+    known: dict[str, Any] = {
+        "id": facts.id,
+        "status": facts.status or "",
+        "policy": facts.spec_sha256 or "",
+        "proven": facts.status in (Status.OPTIMAL, Status.INFEASIBLE),
+    }
+    if payload is None:
+        return Case(**known, erased=True)
+    kept = json.loads(payload.content)
+    answer, request = kept["answer"], kept["request"]
+    found = answer["counterfactuals"][:1]
+    return Case(
+        **known,
+        cost=found[0]["cost"] if found else None,
+        levers=tuple(
+            Lever(a["feature"], a["unit"], a.get("delta")) for f in found for a in f["actions"]
+        ),
+        blocked_by=tuple((c["key"], c["text"]) for c in answer["blocked_by"]),
+        instance=request["instance"],
+        attributes=request.get("attributes", {}),
+    )

@@ -1,0 +1,148 @@
+"""What a report counts, and how it is compared by group."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from models.schema import Category, Feature, Kind
+from service.reports import table
+from service.reports.cases import Case, Lever
+from service.reports.groups import MAX_GROUPS, by_attribute, by_feature
+from service.reports.recourse import Verdict, report
+
+QUALITY = Feature(
+    "quality", Kind.ORDINAL, categories=(Category("L", {"ko": "하급"}), Category("H"))
+)
+TORQUE = Feature("torque", Kind.CONTINUOUS, unit="Nm")
+HEAT_RULE = ("policy.rules.0", {"en": "heat stays above 6 K", "ko": "6 K 이상"})
+
+
+def case(number: int, status: str, **said: Any) -> Case:
+    proven = status in ("optimal", "infeasible")
+    return Case(f"id-{number}", status, said.pop("policy", "p"), proven=proven, **said)
+
+
+CASES = (
+    case(1, "optimal", cost=1.0, levers=(Lever("torque", "Nm", -5.0),), instance={"quality": "L"}),
+    case(2, "optimal", cost=3.0, levers=(Lever("torque", "Nm", -7.0), Lever("quality", "", None))),
+    case(3, "feasible", cost=2.0, levers=(Lever("torque", "Nm", 2.0),), instance={"quality": "H"}),
+    case(4, "infeasible", blocked_by=(HEAT_RULE,), instance={"quality": "L"}),
+    case(5, "infeasible", blocked_by=(HEAT_RULE, ("policy.x", {})), instance={"quality": "L"}),
+    case(6, "already_target", instance={"quality": "H"}),
+    case(7, "unknown", instance={"quality": "H"}),
+    case(8, "infeasible", erased=True),
+)
+
+
+def test_what_needs_no_change_is_in_no_share() -> None:
+    total = report(CASES, (), ()).total
+    assert (total.asked, total.already, total.undecided) == (8, 1, 1)
+    assert (total.success.count, total.success.of) == (3, 7)
+    assert (total.infeasible.count, total.infeasible.of) == (3, 7)
+    assert (total.proven.count, total.proven.of) == (5, 7)
+    assert total.cost is not None
+    assert (total.cost.of, total.cost.value) == (3, 2.0)
+
+
+def test_levers_and_rules_are_counted_by_answer() -> None:
+    made = report(CASES, (), ())
+    torque, quality = made.levers
+    assert (torque.feature, torque.use.count, torque.use.of) == ("torque", 3, 3)
+    assert (torque.up, torque.down, torque.median_change) == (1, 2, -5.0)
+    assert (quality.up, quality.down, quality.median_change) == (0, 0, None)
+    heat, other = made.blockers
+    assert (heat.key, heat.blocks.count, heat.blocks.of) == ("policy.rules.0", 2, 2)
+    assert (other.blocks.count, made.erased) == (1, 1)
+
+
+def test_the_last_word_of_each_kind_counts() -> None:
+    said = [
+        Verdict("id-1", "approve"),
+        Verdict("id-1", "reject"),
+        Verdict("id-1", "acted", "as_predicted"),
+        Verdict("id-2", "approve"),
+        Verdict("id-2", "comment"),
+        Verdict("id-3", "acted", "as_predicted"),
+        Verdict("id-3", "acted", "not_as_predicted"),
+        Verdict("of another period", "reject"),
+    ]
+    verdicts = report(CASES, (), said).verdicts
+    assert (verdicts.approved, verdicts.rejected, verdicts.open) == (1, 1, 6)
+    assert (verdicts.acted, verdicts.as_predicted, verdicts.not_as_predicted) == (2, 1, 1)
+
+
+def test_categories_are_groups_in_their_order_and_what_has_none_is_the_last() -> None:
+    found = by_feature(CASES, QUALITY)
+    assert [(g.key, len(g.cases)) for g in found] == [("L", 3), ("H", 3), ("", 2)]
+    assert found[0].label == {"en": "L", "ko": "하급"}
+    assert report(CASES, found, ()).groups[0].infeasible.count == 2
+
+
+def test_numbers_are_grouped_by_quarters_each_in_one() -> None:
+    cases = [case(k, "optimal", instance={"torque": float(k)}) for k in range(1, 9)]
+    found = by_feature([*cases, case(99, "optimal")], TORQUE)
+    assert [len(g.cases) for g in found] == [2, 2, 2, 2, 1]
+    assert found[0].label["en"] == "1 to 2 Nm"
+    assert found[1].label == {"en": "above 2 to 4 Nm", "ko": "2 초과 ~ 4 Nm"}
+
+
+def test_a_reading_that_is_always_the_same_is_one_group() -> None:
+    cases = [case(k, "optimal", instance={"torque": 5.0}) for k in range(9)]
+    (only,) = by_feature(cases, TORQUE)
+    assert (only.label["en"], len(only.cases)) == ("5 Nm", 9)
+
+
+def test_attributes_group_by_size_and_the_many_small_ones_go_together() -> None:
+    names = ["night"] * 3 + ["day"] * 2 + [f"line {k:02}" for k in range(MAX_GROUPS)]
+    cases = [case(k, "optimal", attributes={"shift": name}) for k, name in enumerate(names)]
+    found = by_attribute(cases, "shift")
+    assert [g.key for g in found[:2]] == ["night", "day"]
+    assert (len(found), found[-1].key) == (MAX_GROUPS, "…")
+    assert sum(len(g.cases) for g in found) == len(cases)
+
+
+def test_groups_differ_only_where_their_intervals_do_not_meet() -> None:
+    def cases(shift: str, success: int, of: int) -> list[Case]:
+        return [
+            case(k, "optimal" if k < success else "infeasible", attributes={"shift": shift})
+            for k in range(of)
+        ]
+
+    near = cases("day", 9, 10) + cases("night", 7, 10)
+    assert report(near, by_attribute(near, "shift"), ()).gap is None
+    far = cases("day", 90, 100) + cases("night", 50, 100)
+    found = report(far, by_attribute(far, "shift"), ()).gap
+    assert found is not None
+    assert [g.key for g in found] == ["night", "day"]
+
+
+# --- the table ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "\t=1", "\r=1", "  =1", "＝1"]
+)
+def test_no_text_begins_as_a_formula_does(text: str) -> None:
+    written = table.as_csv(("a",), [(text,)]).decode("utf-8-sig")
+    (_, (cell,)) = csv.reader(io.StringIO(written, newline=""))
+    assert cell == f"'{text}"
+
+
+def test_numbers_and_plain_text_stay_as_they_are() -> None:
+    written = table.as_csv(("a", "b", "c"), [("토크, 50", -2.5, None)]).decode("utf-8-sig")
+    assert list(csv.reader(io.StringIO(written)))[1] == ["토크, 50", "-2.5", ""]
+
+
+def test_the_table_has_every_group_lever_rule_and_verdict() -> None:
+    made = report(CASES, by_feature(CASES, QUALITY), [Verdict("id-1", "approve")])
+    found = {(row[0], row[1], row[2]): row[3:] for row in table.rows(made, "ko")}
+    assert found["all", "전체", "success"][0] == pytest.approx(3 / 7)
+    assert found["group", "하급", "infeasible"][3:] == (2, 3)
+    assert found["lever", "torque", "median change (Nm)"][0] == -5.0
+    assert found["rule", "6 K 이상", "blocks"][3:] == (2, 2)
+    assert found["verdicts", "approved", "count"][0] == 1
+    assert all(len(row) == 5 for row in found.values())
