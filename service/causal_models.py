@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.demands import image_of
+from explainers.causal.evidence import Evidence, read_evidence
 from explainers.causal.image import CausalImage
 from explainers.causal.spec import Role, Status
 from explainers.constraints import Constraint, Immutable, Origin, Source
@@ -15,6 +17,7 @@ from explainers.wording import Grounds, Wording
 from models.repository import DeployedModel
 from models.repository.folder import CAUSAL
 from service.causal_graphs import graph_loader
+from service.logs import logger
 
 
 class Semantics(StrEnum):
@@ -36,6 +39,8 @@ class ServedCausal:
     """Speaks of the equipment."""
     constraints: tuple[Constraint, ...]
     """Features that the graph says are never set."""
+    evidence: tuple[Evidence, ...] = ()
+    """What is known of the real outcome, by this very graph."""
 
 
 def read_graph_of(deployed: DeployedModel) -> CausalSpec | None:
@@ -71,7 +76,17 @@ def prepare_causal(
         image_of(spec, model, deployed.spec.policy),
         Wording(spec.schema, policy.decision, policy.phrases or {}, grounds=Grounds.CAUSAL),
         tuple(_never_set(spec, policy)),
+        tuple(_evidence(spec, deployed, file)),
     )
+
+
+def _evidence(spec: CausalSpec, deployed: DeployedModel, file: str) -> Iterator[Evidence]:
+    found = read_evidence(spec, deployed.causal_files, file)
+    for named, evidence in zip(spec.effects, found, strict=True):
+        if evidence.speaks_of(spec):
+            yield evidence
+        else:
+            logger.warning("%s: %s rests on another graph, so it is not used", file, named.file)
 
 
 def _never_set(spec: CausalSpec, policy: Policy) -> list[Constraint]:

@@ -4,7 +4,8 @@ ExplainError
 └── CausalError             the causal model cannot answer that
     ├── InvalidExpression   a mechanism's formula holds something that is not allowed
     ├── NotInvertible       the noise that led to a row cannot be told: feature, value
-    └── NoMechanism         a node that would move has no mechanism, or no noise to draw from
+    ├── NoMechanism         a node that would move has no mechanism, or no noise to draw from
+    └── NotIdentified       rows that were only seen do not tell the effect of setting a feature
 """
 
 from __future__ import annotations
@@ -39,3 +40,7 @@ class NoMechanism(CausalError):
     def __init__(self, feature: str, problem: str) -> None:
         self.feature = feature
         super().__init__(f"{feature}: {problem}")
+
+
+class NotIdentified(CausalError):
+    """The effect on the real outcome cannot be told from what was seen."""

@@ -93,6 +93,14 @@ class MechanismSpec:
 
 
 @dataclass(frozen=True)
+class EffectFile:
+    """Where an effect on the real outcome is kept; see :mod:`explainers.causal.evidence`."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Check:
     """One thing that was tested."""
 
@@ -127,6 +135,7 @@ class CausalSpec:
     confounders: tuple[Confounder, ...]
     mechanisms: Mapping[str, MechanismSpec]
     provenance: Provenance
+    effects: tuple[EffectFile, ...] = ()
     title: Labels = field(default_factory=dict)
     accepted_by: str = ""
     accepted_at: str = ""
@@ -196,6 +205,7 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
             name: _mechanism(table) for name, table in document.get("mechanisms", {}).items()
         },
         provenance=_provenance(document.get("provenance", {})),
+        effects=tuple(EffectFile(**table) for table in document.get("effects", ())),
         title=dict(document.get("title", {})),
         accepted_by=document.get("accepted_by", ""),
         accepted_at=document.get("accepted_at", ""),

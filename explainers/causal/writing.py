@@ -35,6 +35,10 @@ def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
         ),
         *(_table(f"mechanisms.{_key(name)}", _mechanism(m)) for name, m in spec.mechanisms.items()),
         *_provenance(spec.provenance),
+        *(
+            _table("effects", {"file": e.file, "sha256": e.sha256}, repeated=True)
+            for e in spec.effects
+        ),
     ]
     return ("\n\n".join("\n".join(part) for part in parts if part) + "\n").encode()
 

@@ -48,7 +48,8 @@ class DeployedModel:
     causal_sha256: str = ""
     """Of those bytes. They hold the digests of the files that they name."""
     causal_files: Mapping[str, bytes] = field(default_factory=dict)
-    """What lies in ``mechanisms/``, by path from the folder: ``mechanisms/torque.json``."""
+    """What lies in ``mechanisms/`` and ``effects/``, by path from the folder:
+    ``mechanisms/torque.json``."""
     examples: tuple[Example, ...] = ()
     parity: Mapping[str, Any] | None = None
     """``parity.json``: how the graph compared with the model that was trained."""

@@ -24,7 +24,7 @@ from models.spec import Spec, parse_spec
 MODEL, SPEC = "model.onnx", "spec.toml"
 REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"
 PLAUSIBILITY = "plausibility.onnx"
-CAUSAL, MECHANISMS = "causal.toml", "mechanisms"
+CAUSAL, MECHANISMS, EFFECTS = "causal.toml", "mechanisms", "effects"
 
 
 class Folder:
@@ -111,7 +111,9 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
         plausibility=_plausibility(folder, spec, threads),
         causal=causal,
         causal_sha256="" if causal is None else hashlib.sha256(causal).hexdigest(),
-        causal_files={} if causal is None else folder.below(MECHANISMS),
+        causal_files={}
+        if causal is None
+        else {**folder.below(MECHANISMS), **folder.below(EFFECTS)},
         examples=_examples(folder, spec),
         parity=_parity(folder, predictor.sha256),
         form=form,

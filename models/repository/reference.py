@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,14 +30,40 @@ def read_reference(text: bytes, schema: Schema, file: str) -> Rows:
     SpecError
         Naming the file, the column and the line of the first cell that is wrong.
     """
+    table = read_table(text, schema, file)
+    if table.others:
+        header = (*schema.names, *table.others)
+        raise SpecError(file, "", f"has columns {', '.join(header)}, not {', '.join(schema.names)}")
+    return table.rows
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows, and what else was recorded of them."""
+
+    rows: Rows
+    others: Mapping[str, tuple[str, ...]]
+    """Cells of the columns that are no features, by header."""
+
+
+def read_table(text: bytes, schema: Schema, file: str) -> Table:
+    """As :func:`read_reference`, of a file that may have other columns besides.
+
+    Raises
+    ------
+    SpecError
+        As :func:`read_reference`.
+    """
     lines = _lines(text, file)
     header, body = lines[0], lines[1:]
-    if sorted(header) != sorted(schema.names):
+    lacking = [name for name in schema.names if header.count(name) != 1]
+    if lacking or len(set(header)) < len(header):
         raise SpecError(file, "", f"has columns {', '.join(header)}, not {', '.join(schema.names)}")
     if not body:
         raise SpecError(file, "", "has a header but no rows")
     columns = dict(zip(header, zip(*body, strict=True), strict=True))
-    return np.column_stack([_column(f, columns[f.name], file) for f in schema.features])
+    rows = np.column_stack([_column(f, columns[f.name], file) for f in schema.features])
+    return Table(rows, {name: columns[name] for name in header if name not in schema})
 
 
 def _lines(text: bytes, file: str) -> list[list[str]]:

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.causal import CausalSpec
+from explainers.causal.evidence import Evidence
 from explainers.causal.spec import Check
 from explainers.image import Assurance
 from models.schema import Decision, Labels, Schema, Task
-from service.api import assumptions
+from service.api import assumptions, evidence
 from service.api.schema import causal as wire
 from service.causal_models import ServedCausal
 from service.usecases import Draws
@@ -46,9 +47,13 @@ def summary(spec: CausalSpec, used: bool) -> wire.CausalSummary:
 
 
 def grounds(
-    causal: ServedCausal, effects: Iterable[int], languages: Sequence[str]
+    causal: ServedCausal,
+    effects: Iterable[int],
+    languages: Sequence[str],
+    known: Sequence[Evidence] = (),
 ) -> wire.CausalGrounds:
-    """The graph, and what is assumed of ``effects``; of all that may follow if there are none."""
+    """The graph, and what is assumed of ``effects``; of all that may follow if there are none.
+    ``known``: of the real outcome of what is answered."""
     spec = causal.spec
     moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
     return wire.CausalGrounds(
@@ -56,6 +61,7 @@ def grounds(
         gamma=causal.image.gamma,
         floor=causal.image.floor,
         assumptions=list(_assumed(spec, moved, languages)),
+        evidence=list(evidence.written(known, spec.schema, languages)) or None,
     )
 
 
@@ -140,7 +146,13 @@ def _quantiles(values: npt.NDArray[np.float64]) -> wire.Quantiles:
     return wire.Quantiles(p5=low, p50=middle, p95=high)
 
 
-def of_rung(counterfactual: bool) -> tuple[Labels, Labels]:
-    """What is said of the machine, and of what the answer is about."""
+def of_rung(
+    counterfactual: bool, known: Sequence[Evidence], schema: Schema, *, is_enough: bool
+) -> tuple[Labels, ...]:
+    """What is said of the machine, and of what the answer is about; ``known`` of the real
+    outcome, and whether that ``is_enough`` for all that is answered."""
     machine = assumptions.THIS_MACHINE if counterfactual else assumptions.ANY_MACHINE
-    return machine, assumptions.DECISION_NOT_OUTCOME
+    said = [evidence.in_words(e, schema) for e in known]
+    if not is_enough:
+        said.append(assumptions.DECISION_NOT_OUTCOME)
+    return machine, *said

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
+from explainers.causal.evidence import Evidence
 from explainers.constraints import Constraint, Source
 from explainers.problem import Problem
 from explainers.space import changed
@@ -30,6 +32,7 @@ from models.schema import Feature, Kind, Labels, Task
 from service.api import assumptions
 from service.api import causal as causal_parts
 from service.api.errors import pointer
+from service.api.evidence import known_of
 from service.api.schema import replies as wire
 from service.api.schema.causal import CausalGrounds
 from service.causal_models import ServedCausal
@@ -38,6 +41,8 @@ from service.registry import ServedModel
 from service.usecases import Explanation, OffGrid, Rung, WhatIf
 
 ALL = ("ko", "en")
+
+Known = Sequence[Evidence]
 
 
 @cache
@@ -80,6 +85,7 @@ class Speaker:
             if causal is not None and j not in set_
         ]
         decided = asked.before.decided >= 0
+        known = [known_of(causal, actions)]
         return wire.WhatIfReply(
             id=str(asked.id),
             rung=asked.rung.value,
@@ -101,10 +107,10 @@ class Speaker:
             off_grid=[self._off_grid(o) for o in asked.off_grid],
             cost=asked.cost,
             assumptions=self._assume(
-                *self._what_follows(causal, this_machine=asked.rung is Rung.COUNTERFACTUAL),
+                *self._what_follows(causal, known, this_machine=asked.rung is Rung.COUNTERFACTUAL),
                 assumptions.PREDICTION_IS_EXACT,
             ),
-            causal=self._grounds(causal, effects),
+            causal=self._grounds(causal, effects, known),
             provenance=self.reference(),
         )
 
@@ -115,6 +121,7 @@ class Speaker:
         found = answer.counterfactuals if isinstance(answer, Recourse) else ()
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
+        known = [known_of(causal, c.actions) for c in found]
         shown = [
             self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
         ]
@@ -131,12 +138,12 @@ class Speaker:
                 for tag in self._languages
             },
             assumptions=self._assume(
-                *self._what_follows(causal),
+                *self._what_follows(causal, known),
                 assumptions.SMALLEST_BY_POLICY,
                 assumptions.PREDICTION_IS_EXACT,
                 *(self._survival(problem) if found else ()),
             ),
-            causal=self._grounds(causal, [e for c in found for e in c.effects]),
+            causal=self._grounds(causal, [e for c in found for e in c.effects], known),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
             relaxation=self._relaxation(answer, problem.target, wording),
@@ -158,17 +165,24 @@ class Speaker:
         return self._model.wording if causal is None else causal.wording
 
     def _grounds(
-        self, causal: ServedCausal | None, effects: Sequence[Effect]
+        self, causal: ServedCausal | None, effects: Sequence[Effect], known: Sequence[Known]
     ) -> CausalGrounds | None:
         if causal is None:
             return None
-        return causal_parts.grounds(causal, (e.column for e in effects), self._languages)
+        moved = (e.column for e in effects)
+        return causal_parts.grounds(causal, moved, self._languages, _once(known))
 
     def _what_follows(
-        self, causal: ServedCausal | None, *, this_machine: bool = True
+        self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True
     ) -> tuple[Labels, ...]:
+        """``known``: of the real outcome of each thing that is answered."""
         if causal is not None:
-            return causal_parts.of_rung(this_machine)
+            return causal_parts.of_rung(
+                this_machine,
+                _once(known),
+                self._model.schema,
+                is_enough=bool(known) and all(known),
+            )
         if self._model.causal is not None:
             return (assumptions.MOVED_ALONE,)
         return (assumptions.NOTHING_FOLLOWS,)
@@ -304,6 +318,15 @@ class Speaker:
 
     def _assume(self, *taken: Labels) -> list[dict[str, str]]:
         return assumptions.in_languages(taken, self._languages)
+
+
+def _once(known: Sequence[Known]) -> list[Evidence]:
+    """Each piece of evidence once, in order."""
+    found: list[Evidence] = []
+    for evidence in chain.from_iterable(known):
+        if evidence not in found:
+            found.append(evidence)
+    return found
 
 
 def delta(feature: Feature, before: float, after: float) -> float | int | None:

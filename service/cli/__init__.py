@@ -15,7 +15,7 @@ import typer
 from models.errors import ModelError, UnknownModel
 from service import logs
 from service.api.errors import Refusal
-from service.cli import asking, auditing, causal, folders, keeping, serving, training
+from service.cli import asking, auditing, causal, causal_effect, folders, keeping, serving, training
 from service.cli.console import Failure, complain
 from service.errors import InvalidRequest, MalformedBody, ServiceError
 
@@ -33,6 +33,7 @@ app.command("explain")(asking.explain)
 app.command("predict")(asking.predict)
 app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
+causal.app.command("effect")(causal_effect.effect)
 app.add_typer(causal.app, name="causal")
 app.add_typer(keeping.tables, name="db")
 app.add_typer(keeping.keys, name="keys")

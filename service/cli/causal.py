@@ -58,7 +58,7 @@ def fit_command(
 ) -> None:
     """Learn the mechanisms of causal.toml, test them on later rows, write both."""
     model = load_folder(folder.resolve())
-    spec = _graph(model, graph)
+    spec = graph_of(model, graph)
     rows = _rows(model, data, seed)
     first = rows[: round(len(rows) * (1 - HELD_OUT))]
     rng = np.random.default_rng(seed)
@@ -84,7 +84,7 @@ def fit_command(
 def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
     """Test the causal model of a folder on rows; nothing is written."""
     model = load_folder(folder.resolve())
-    spec = _graph(model, None)
+    spec = graph_of(model, None)
     built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
     rows = _rows(model, data, seed)
     rng = np.random.default_rng(seed)
@@ -99,7 +99,7 @@ def accept_command(
 ) -> None:
     """Accept a proposed causal model: from then on it is used, in that person's name."""
     model = load_folder(folder.resolve())
-    spec = _graph(model, None)
+    spec = graph_of(model, None)
     if spec.status is not Status.PROPOSED:
         by_whom = f" by {spec.accepted_by}" if spec.accepted_by else ""
         raise Failure(f"version {spec.version} is {spec.status}{by_whom}, not proposed")
@@ -112,12 +112,12 @@ def accept_command(
         accepted_by=by.strip(),
         accepted_at=today or datetime.date.today().isoformat(),
     )
-    _write_graph(folder, accepted, "Accepted by `ifonly causal accept`.")
+    write_graph(folder, accepted, "Accepted by `ifonly causal accept`.")
     _show_checks(spec.provenance.checks)
     out.print(f"accepted by {accepted.accepted_by}: version {spec.version} is used from now on")
 
 
-def _graph(model: DeployedModel, given: Path | None) -> CausalSpec:
+def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
     text = model.causal if given is None else given.read_bytes()
     if text is None:
         raise Failure(f"{model.name} {model.version} has no {CAUSAL}; name one with --graph")
@@ -146,10 +146,10 @@ def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
     for name, data in fitted.files.items():
         (folder / name).write_bytes(data)
     comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
-    _write_graph(folder, spec, comment)
+    write_graph(folder, spec, comment)
 
 
-def _write_graph(folder: Path, spec: CausalSpec, comment: str) -> None:
+def write_graph(folder: Path, spec: CausalSpec, comment: str) -> None:
     draft = folder / f".{CAUSAL}"
     draft.write_bytes(write_causal(spec, comment))
     draft.replace(folder / CAUSAL)

@@ -29,6 +29,32 @@ class CausalReference(Wire):
     sha256: str
 
 
+class Refutation(Wire):
+    """Something that should, or should not, have changed the estimate, done."""
+
+    name: str
+    value: float
+    limit: float = Field(description="Largest size of `value` that does not speak against it.")
+
+
+class EffectEvidence(Wire):
+    """What happened to the real outcome, on average, where this was done."""
+
+    text: Text
+    feature: str
+    before: tuple[float, float] = Field(description="Readings of the rows compared with.")
+    after: tuple[float, float]
+    effect: float = Field(description="Mean outcome there, less the mean outcome here.")
+    interval: tuple[float, float] = Field(description="At 95 %.")
+    rows: int
+    trimmed: float = Field(description="Share of rows left out: none like them on the other side.")
+    adjusted_for: list[str]
+    refutations: list[Refutation]
+    data_sha256: str
+    estimated_at: str
+    attached_by: str
+
+
 class CausalGrounds(CausalReference):
     """The causal model that an answer rests on."""
 
@@ -38,6 +64,11 @@ class CausalGrounds(CausalReference):
     )
     floor: float = Field(description="Least share of plausible mechanisms by which it flips.")
     assumptions: list[Assumption]
+    evidence: list[EffectEvidence] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="What is known of the real outcome of these very actions, if anything is.",
+    )
 
 
 class CausalSummary(CausalReference):

@@ -1,0 +1,86 @@
+"""What predicts treatment and outcome in the estimate of an effect: scikit-learn (extra `effect`).
+
+Two ways to predict, products of two on a line and boosted trees: the one that predicts rows that
+it has not seen better is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.causal.effect import FOLDS, Learner, Learners, Observed
+from models.predictor import Rows
+
+Array = npt.NDArray[np.float64]
+Make = Callable[[], Any]
+
+
+def learners_for(observed: Observed, seed: int) -> Learners:
+    """Chosen on ``observed``.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If scikit-learn is not installed.
+    """
+    x, treated = observed.covariates, observed.treated.astype(np.float64)
+    by_side = np.column_stack([x, treated])
+    return Learners(_chosen(x, treated, seed), _chosen(by_side, observed.outcome, seed))
+
+
+def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
+    """The better way to predict ``values``; where nothing is held fixed, their mean."""
+    is_flag = bool(np.isin(values, (0.0, 1.0)).all())
+    ways = [_learner(make, is_flag) for make in _ways(is_flag, seed)]
+    fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
+    best = ways[int(np.argmin([_loss(way, rows, values, fold) for way in ways]))]
+
+    def learn(own: Rows, seen: Array, fresh: Rows) -> Array:
+        if not own.shape[1] or (seen == seen[0]).all():
+            return np.full(len(fresh), seen.mean())
+        return best(own, seen, fresh)
+
+    return learn
+
+
+def _ways(is_flag: bool, seed: int) -> Sequence[Make]:
+    from sklearn import ensemble, linear_model, pipeline, preprocessing
+
+    def line() -> Any:
+        products = preprocessing.PolynomialFeatures(2, include_bias=False)
+        scaler = preprocessing.StandardScaler()
+        model = linear_model.LogisticRegression(max_iter=2000) if is_flag else linear_model.Ridge()
+        return pipeline.make_pipeline(scaler, products, preprocessing.StandardScaler(), model)
+
+    def trees() -> Any:
+        kind = ensemble.HistGradientBoostingRegressor
+        if is_flag:
+            kind = ensemble.HistGradientBoostingClassifier
+        return kind(max_iter=60, max_leaf_nodes=8, early_stopping=False, random_state=seed)
+
+    return line, trees
+
+
+def _learner(make: Make, is_flag: bool) -> Learner:
+    def learn(rows: Rows, values: Array, fresh: Rows) -> Array:
+        model = make().fit(rows, values)
+        found = model.predict_proba(fresh)[:, 1] if is_flag else model.predict(fresh)
+        return np.asarray(found, dtype=np.float64)
+
+    return learn
+
+
+def _loss(learner: Learner, rows: Rows, values: Array, fold: npt.NDArray[np.int64]) -> float:
+    """Squared error (of a chance: Brier's score) on rows that were held out."""
+    if not rows.shape[1] or (values == values[0]).all():
+        return 0.0
+    missed = 0.0
+    for k in range(FOLDS):
+        own = fold != k
+        found = learner(rows[own], values[own], rows[~own])
+        missed += float(((found - values[~own]) ** 2).sum())
+    return missed

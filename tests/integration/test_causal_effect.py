@@ -1,0 +1,200 @@
+"""``ifonly causal effect``: from logged rows to what answers say of the real outcome."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from explainers.deadline import Deadline
+from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
+from service.api import questions
+from service.api.schema import requests
+from service.cli import app
+from service.registry import Registry, ServedModel
+from service.settings import shipped_models
+
+FROM, TO = (55.0, 80.0), (30.0, 50.0)
+BANDS = ("--feature", "torque", "--from", "55..80", "--to", "30..50")
+
+
+@pytest.fixture(scope="module")
+def parts() -> Simulation:
+    return simulate(20 * 2500, 7, first_campaign=9_000_000)[np.arange(0, 20 * 2500, 20)]
+
+
+@pytest.fixture(scope="module")
+def data(parts: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a plant would have logged: readings, and whether it failed."""
+    path = tmp_path_factory.mktemp("log") / "log.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*FEATURES, "failed", "shift"])
+        for k, (row, failed) in enumerate(zip(parts.rows, parts.failed, strict=True)):
+            cells = [repr(float(v)) for v in row[:5]]
+            writer.writerow([*cells, QUALITIES[int(row[5])], int(failed), "AB"[k % 2]])
+    return path
+
+
+def copied(to: Path) -> Path:
+    shutil.copytree(shipped_models() / "milling-machine", to / "milling-machine")
+    return to / "milling-machine" / "1"
+
+
+@pytest.fixture(scope="module")
+def attached(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with evidence, and what the command said."""
+    folder = copied(tmp_path_factory.mktemp("models"))
+    done = run(folder, data, *BANDS, "--also", "shift", "--label", "failures", "--label-ko", "고장",
+               "--attach", "--by", "J. Kim", "--date", "2026-03-04")  # fmt: skip
+    assert done.exit_code == 0, (done.output, done.exception)
+    return folder, done.output
+
+
+def run(folder: Path, data: Path, *arguments: str):
+    return CliRunner().invoke(
+        app,
+        ["causal", "effect", str(folder), "--data", str(data), "--outcome", "failed", *arguments],
+        env={"COLUMNS": "200"},
+    )
+
+
+def served(folder: Path) -> ServedModel:
+    registry = Registry(folder.parent.parent, warm=False)
+    registry.load()
+    return registry.get("milling-machine")
+
+
+def what_if(model: ServedModel, torque: float) -> dict[str, Any]:
+    instance = dict(model.deployed.examples[0].instance)
+    request = requests.WhatIfRequest.model_validate(
+        {"instance": instance, "set": {"torque": torque}}
+    )
+    reply: dict[str, Any] = json.loads(questions.what_if(model, request).model_dump_json())
+    return reply
+
+
+def true_effect(parts: Simulation) -> float:
+    """Of setting the torque as it was in either band, by the simulator."""
+    rng = np.random.default_rng(0)
+    torque = parts.rows[:, TORQUE]
+
+    def failing(band: tuple[float, float]) -> float:
+        inside = torque[(torque >= band[0]) & (torque <= band[1])]
+        return float(carry_out(parts, {"torque": rng.choice(inside, len(parts))}).failed.mean())
+
+    return failing(TO) - failing(FROM)
+
+
+def evidence_of(folder: Path) -> Mapping[str, Any]:
+    (file,) = (folder / "effects").iterdir()
+    kept: Mapping[str, Any] = json.loads(file.read_bytes())
+    return kept
+
+
+def test_the_effect_is_that_of_the_simulator(attached, parts):
+    folder, said = attached
+    kept = evidence_of(folder)
+    low, high = kept["interval"]
+    assert low <= true_effect(parts) <= high
+    assert high - low < 0.2
+    assert kept["adjusted_for"] == [
+        "air_temperature", "process_temperature", "tool_wear", "quality", "shift",
+    ]  # fmt: skip
+    assert kept["is_share"] is True
+    for shown in ("placebo treatment", "random common cause", "four fifths", "held fixed"):
+        assert shown in said
+
+
+def test_an_answer_that_does_this_prints_what_is_known_of_the_real_outcome(attached):
+    model = served(attached[0])
+    reply = what_if(model, 45.0)
+    (known,) = reply["causal"]["evidence"]
+    assert known["attached_by"] == "J. Kim"
+    assert "failures differed by" in known["text"]["en"]
+    assert "'고장'의 차이는" in known["text"]["ko"]
+    assert known["text"] in reply["assumptions"]
+    assert not any("not the real outcome" in a["en"] for a in reply["assumptions"])
+    assert "this one machine" in known["text"]["en"]
+    assert "guarantee" not in json.dumps(reply)
+    assert "보장" not in json.dumps(reply, ensure_ascii=False)
+
+
+def test_an_answer_that_does_something_else_does_not(attached):
+    reply = what_if(served(attached[0]), 52.0)
+    assert "evidence" not in reply["causal"]
+    assert any("not the real outcome" in a["en"] for a in reply["assumptions"])
+
+
+def test_an_explanation_of_several_ways_says_of_which_nothing_is_known(attached):
+    model = served(attached[0])
+    request = requests.ExplanationRequest.model_validate(
+        {
+            "instance": dict(model.deployed.examples[0].instance),
+            "alternatives": 2,
+            "constraints": {"ranges": {"torque": [30, 50]}},
+        }
+    )
+    reply = questions.explain(model, request, Deadline.never(), 0)
+    assert reply.causal is not None
+    assert [a.feature for a in reply.counterfactuals[0].actions] == ["torque"]
+    assert reply.causal.evidence is not None
+    assert len(reply.causal.evidence) == 1
+    others = [[a.feature for a in c.actions] for c in reply.counterfactuals[1:]]
+    said = any("not the real outcome" in a["en"] for a in reply.assumptions)
+    assert said == any(features != ["torque"] for features in others)
+
+
+def test_evidence_of_another_graph_is_not_used(attached, tmp_path):
+    folder = tmp_path / "milling-machine" / "1"
+    shutil.copytree(attached[0].parent, folder.parent)
+    file = folder / "causal.toml"
+    text = file.read_text(encoding="utf-8")
+    hidden = '[[confounders]]\nbetween = ["torque", "rotational_speed"]\n\n[provenance]\n'
+    file.write_text(text.replace("[provenance]\n", hidden, 1), encoding="utf-8")
+    assert "evidence" not in what_if(served(folder), 45.0)["causal"]
+
+
+def test_a_changed_file_of_evidence_is_refused(attached, tmp_path):
+    folder = tmp_path / "milling-machine" / "1"
+    shutil.copytree(attached[0].parent, folder.parent)
+    (file,) = (folder / "effects").iterdir()
+    file.write_bytes(file.read_bytes().replace(b"J. Kim", b"K. Jim"))
+    registry = Registry(tmp_path, warm=False)
+    with pytest.raises(Exception, match=r"effects\[0\].sha256"):
+        registry.load()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((*BANDS, "--hidden", "torque"), "no set of readings closes torque <- something hidden"),
+        ((*BANDS, "--attach"), "--attach needs --by"),
+        (("--feature", "torque", "--from", "30..60", "--to", "50..80"), "meet"),
+        (("--feature", "power", "--from", "1", "--to", "2"), "power is not a feature"),
+        (("--feature", "torque", "--from", "80..70", "--to", "2"), "begins above its end"),
+        ((*BANDS, "--also", "mood"), "mood is not a column"),
+        (("--feature", "torque", "--from", "76..80", "--to", "30..50"), "50 of either are needed"),
+    ],
+)
+def test_what_cannot_be_told_is_refused_and_why(tmp_path, data, arguments, said):
+    done = run(copied(tmp_path), data, *arguments)
+    assert done.exit_code == 1
+    assert said in str(done.exception)
+
+
+def test_a_graph_that_nobody_accepted_identifies_nothing(tmp_path, data):
+    folder = copied(tmp_path)
+    file = folder / "causal.toml"
+    text = file.read_text(encoding="utf-8").replace('status = "accepted"', 'status = "retired"')
+    lines = [line for line in text.splitlines() if not line.startswith("accepted_")]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = run(folder, data, *BANDS)
+    assert "the graph is retired" in str(done.exception)
