@@ -107,7 +107,10 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     errors.install(app)
     pages.install(app)
     app.add_middleware(
-        BodyLimit, max_bytes=settings.max_body_bytes, max_bulk_bytes=settings.max_job_bytes
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        longer={"/bulk": settings.max_job_bytes},
+        seconds=settings.body_seconds,
     )
     app.add_middleware(RequestContext, replied=metrics.replied)
     app.add_middleware(SafeHeaders)  # added last, so outermost

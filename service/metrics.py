@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -113,6 +114,7 @@ class Metrics:
         self._job_rows.set(rows)
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
+        _forget_the_dead(Path(os.environ[FOLDER]))
         everybody = CollectorRegistry()
         multiprocess.MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
         return generate_latest(everybody)
@@ -121,3 +123,15 @@ class Metrics:
         """What waits in this process waits no more."""
         if FOLDER in os.environ:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """What waits in a process that was killed waits no more: it could not say so itself."""
+    of = {int(name.stem.rpartition("_")[2]) for name in folder.glob("gauge_live*_*.db")}
+    for process in of:
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]
+        except PermissionError:  # it is there, and somebody else's
+            pass

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """0 lets the system choose."""
     max_body_bytes: int = Field(1_048_576, ge=1)
     """A longer request body is refused with 413."""
+    body_seconds: float = Field(30.0, gt=0.0)
+    """A request body that is not whole by then is refused with 408."""
     default_deadline_ms: int = Field(2_000, ge=1, le=MAX_DEADLINE_MS)
     """For a request that names none."""
     max_deadline_ms: int = Field(MAX_DEADLINE_MS, ge=1, le=MAX_DEADLINE_MS)

@@ -57,6 +57,7 @@ METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of thi
 JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
 CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
 ERASED = ProblemType(410, "erased", "The content was erased")
+BODY_TOO_SLOW = ProblemType(408, "body-too-slow", "The body did not come in time")
 TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(
@@ -97,6 +98,7 @@ PROBLEM_TYPES = (
     JOB_NOT_FINISHED,
     CANNOT_REPLAY,
     ERASED,
+    BODY_TOO_SLOW,
     BODY_TOO_LARGE,
     TOO_MANY_ROWS,
     UNSUPPORTED_MEDIA_TYPE,
@@ -164,6 +166,17 @@ class BodyTooLarge(Refusal):
             BODY_TOO_LARGE,
             f"the body is {length} long; the limit is {limit:,} bytes",
             faults=[Fault((), "the body is too large", size, "bytes", limit)],
+        )
+
+
+class BodyTooSlow(Refusal):
+    """Somebody holds a connection and sends next to nothing."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            BODY_TOO_SLOW,
+            f"the body was not whole after {seconds:g} s",
+            headers={"Connection": "close"},
         )
 
 

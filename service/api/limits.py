@@ -1,39 +1,83 @@
-"""No body is read beyond its limit."""
+"""No body is read beyond its limit, nor waited for beyond its time."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.api.errors import BodyTooLarge, problem_response
-
-BULK = "/bulk"
-"""How the path of a request ends that may be longer."""
+from service.api.errors import BodyTooLarge, BodyTooSlow, Refusal, problem_response
 
 
 class BodyLimit:
-    """ASGI middleware: refuses a body that says, or turns out, to be longer than the limit."""
+    """ASGI middleware: refuses a body that says, or turns out, to be longer than the limit, and
+    one that is not whole in time. ``longer``: how the paths end that may have other limits."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int, max_bulk_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        longer: Mapping[str, int] = MappingProxyType({}),
+        seconds: float = 30.0,
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
-        self._max_bulk_bytes = max_bulk_bytes or max_bytes
+        self._longer = longer
+        self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._max_bulk_bytes if scope["path"].endswith(BULK) else self._max_bytes
+        limit = self._limit(scope)
+        in_time = _in_time(receive, self._seconds)
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
-            refusal = BodyTooLarge(int(declared), limit)
+            refusal: Refusal = BodyTooLarge(int(declared), limit)
+            try:
+                await _drain(in_time, limit)
+            except BodyTooSlow as slow:
+                refusal = slow
             response = problem_response(
-                scope["path"], refusal.kind, refusal.detail, faults=refusal.faults
+                scope["path"],
+                refusal.kind,
+                refusal.detail,
+                faults=refusal.faults,
+                headers=refusal.headers,
             )
-            await _drain(receive, limit)
             await response(scope, receive, send)
             return
-        await self._app(scope, _counted(receive, limit), send)
+        await self._app(scope, _counted(in_time, limit), send)
+
+    def _limit(self, scope: Scope) -> int:
+        for end, limit in self._longer.items():
+            if scope["method"] == "POST" and scope["path"].endswith(end):
+                return limit
+        return self._max_bytes
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    """``receive`` that raises once the body should have been whole; what comes after the body
+    (that the client goes away) may take for ever."""
+    by = asyncio.get_running_loop().time() + seconds
+    whole = False
+
+    async def timed() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(by):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow(seconds) from None
+        whole = not message.get("more_body", False)
+        return message
+
+    return timed
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import httpx
@@ -18,7 +19,9 @@ from rich.text import Text
 
 from service.app import create_app
 from service.cli import keeping, show
+from service.cli.connections import PatientOnlySoLong
 from service.cli.console import Failure, Models, err, out, registry, settings
+from service.cli.processes import application, supervise
 from service.registry import Registry
 from service.settings import Settings
 
@@ -26,6 +29,8 @@ Host = Annotated[str | None, typer.Option("--host", help="Address to listen at."
 Port = Annotated[int | None, typer.Option("--port", help="Port to listen at; 0: any free one.")]
 LANGUAGES = ("ko", "en")
 BACKLOG = 2_048
+HUNG_SECONDS = 60
+"""A process that says nothing for so long is replaced; importing everything takes some of it."""
 START_SECONDS = 60.0
 ANSWER_SECONDS = 90.0
 PREPARING = "ifonly loads its models (the first time it compiles their search: about a minute)"
@@ -37,16 +42,28 @@ NoAuth = Annotated[
 ]
 
 
+Processes = Annotated[
+    int | None, typer.Option("--processes", help="How many processes answer, at one port.")
+]
+
+
 def serve(
-    host: Host = None, port: Port = None, models: Models = None, no_auth: NoAuth = None
+    host: Host = None,
+    port: Port = None,
+    models: Models = None,
+    no_auth: NoAuth = None,
+    processes: Processes = None,
 ) -> None:
     """Serve the models until told to stop. Settings: environment variables IFONLY_*."""
-    chosen = settings(host=host, port=port, models=models, no_auth=no_auth)
+    chosen = settings(host=host, port=port, models=models, no_auth=no_auth, processes=processes)
     loaded = registry(chosen, warm=True)
     keeping.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
-        _serve(_server(chosen, loaded), listener)
+        if chosen.processes > 1:
+            supervise(_config(chosen, application(chosen), factory=True), listener)
+        else:
+            _serve(_server(chosen, loaded), listener)
 
 
 def run(
@@ -146,15 +163,23 @@ def _first_with_examples(client: httpx.Client) -> dict[str, Any] | None:
 
 
 def _server(chosen: Settings, loaded: Registry) -> uvicorn.Server:
-    config = uvicorn.Config(
-        create_app(chosen, loaded),
+    return uvicorn.Server(_config(chosen, create_app(chosen, loaded)))
+
+
+def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=chosen.processes,
+        http=PatientOnlySoLong,
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=chosen.shutdown_seconds,
+        timeout_worker_healthcheck=HUNG_SECONDS,
     )
-    return uvicorn.Server(config)
 
 
 def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

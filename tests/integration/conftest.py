@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from service.app import create_app
+from service.cli.connections import PatientOnlySoLong
 from service.cli.serving import listen, url_of
 from service.settings import Settings, shipped_models
 from tests.integration.small_models import write_all
@@ -37,7 +38,13 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[str]:
-    config = uvicorn.Config(create_app(settings), lifespan="on", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        create_app(settings),
+        http=PatientOnlySoLong,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+    )
     server = uvicorn.Server(config)
     with listen("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
