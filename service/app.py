@@ -11,7 +11,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 
 from service import logs
-from service.api import audit, errors, health, jobs, openapi, routes
+from service.api import audit, errors, health, jobs, openapi, routes, uploading
 from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
@@ -102,6 +102,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(audit.router)
     app.include_router(health.router)
     app.include_router(scraped.router)
+    app.include_router(uploading.router)
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)

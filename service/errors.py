@@ -17,6 +17,7 @@ ServiceError
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
+├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── TooOften                  whoever asks has asked as often as they may
 ├── KeyReused                 an idempotency key was used for another request
 ├── AlreadyAnswered           an idempotency key was used for this request: by which record
@@ -64,6 +65,7 @@ class Part(StrEnum):
     INSTANCE = "instance"
     TARGET = "target"
     CONSTRAINTS = "constraints"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,10 @@ class InvalidCursor(ServiceError):
     def __init__(self, cursor: str) -> None:
         self.cursor = cursor
         super().__init__("the cursor is none that a page gave")
+
+
+class CannotUpload(ServiceError):
+    """A model cannot be put where models are; the message says why, and what to do."""
 
 
 class FormatUnavailable(ServiceError):

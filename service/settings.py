@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """A job of more is refused with 413."""
     max_waiting_rows: int = Field(100_000, ge=1)
     """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
+    max_upload_bytes: int = Field(67_108_864, ge=0)
+    """A longer zip of a model is refused with 413; 0: none is taken."""
     refresh_seconds: float = Field(5.0, ge=0.0)
     """How often the folder of models is looked at for changes; 0: only at SIGHUP."""
     log_format: Literal["plain", "json"] = "plain"

@@ -56,6 +56,7 @@ NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
 JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
 CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
+CANNOT_UPLOAD = ProblemType(409, "cannot-upload", "The model cannot be put in its place")
 ERASED = ProblemType(410, "erased", "The content was erased")
 BODY_TOO_SLOW = ProblemType(408, "body-too-slow", "The body did not come in time")
 TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
@@ -67,6 +68,7 @@ INVALID = {
     Part.REQUEST: ProblemType(422, "invalid-request", "The request is not as documented"),
     Part.INSTANCE: ProblemType(422, "invalid-instance", "Not an instance of this model"),
     Part.TARGET: ProblemType(422, "invalid-target", "Not a target of this model"),
+    Part.MODEL: ProblemType(422, "invalid-model", "Not a model folder that can be served"),
     Part.CONSTRAINTS: ProblemType(422, "invalid-constraints", "Not constraints of this model"),
 }
 TARGET_ALREADY_MET = ProblemType(422, "target-already-met", "The target is met already")
@@ -97,6 +99,7 @@ PROBLEM_TYPES = (
     METHOD_NOT_ALLOWED,
     JOB_NOT_FINISHED,
     CANNOT_REPLAY,
+    CANNOT_UPLOAD,
     ERASED,
     BODY_TOO_SLOW,
     BODY_TOO_LARGE,
@@ -329,6 +332,8 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, ERASED, str(error))
         case errors.CannotReplay():
             return problem_response(path, CANNOT_REPLAY, str(error))
+        case errors.CannotUpload():
+            return problem_response(path, CANNOT_UPLOAD, str(error))
         case errors.InvalidCursor():
             fault = Fault(("cursor",), str(error), error.cursor, parameter="cursor")
             return problem_response(path, INVALID[Part.REQUEST], str(error), faults=[fault])

@@ -11,6 +11,7 @@ from service.access import Role
 _ASKS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
+_KEEPS = frozenset({Role.ADMIN})
 _EVERYBODY = frozenset(Role)
 
 PUBLIC = frozenset({("GET", "/healthz/live"), ("GET", "/healthz/ready"), ("GET", "/openapi.json")})
@@ -19,6 +20,7 @@ PUBLIC = frozenset({("GET", "/healthz/live"), ("GET", "/healthz/ready"), ("GET",
 ALLOWED = {
     ("GET", "/metrics"): _EVERYBODY,
     ("GET", "/api/v1/models"): _EVERYBODY,
+    ("POST", "/api/v1/models"): _KEEPS,
     ("GET", "/api/v1/models/{model}"): _EVERYBODY,
     ("GET", "/api/v1/models/{model}/spec"): _EVERYBODY,
     ("POST", "/api/v1/models/{model}/predictions"): _ASKS,

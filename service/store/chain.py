@@ -40,6 +40,7 @@ class Kind(StrEnum):
     ANCHOR = "anchor"
     KEY = "key"
     JOB = "job"
+    MODEL = "model"
 
 
 def now_us() -> int:

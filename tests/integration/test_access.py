@@ -43,6 +43,7 @@ O, P, A, ADMIN = Role.OPERATOR, Role.PIPELINE, Role.AUDITOR, Role.ADMIN  # noqa:
 TABLE = {
     ("GET", "/metrics"): {O, P, A, ADMIN},
     ("GET", "/api/v1/models"): {O, P, A, ADMIN},
+    ("POST", "/api/v1/models"): {ADMIN},
     ("GET", "/api/v1/models/{model}"): {O, P, A, ADMIN},
     ("GET", "/api/v1/models/{model}/spec"): {O, P, A, ADMIN},
     ("POST", "/api/v1/models/{model}/predictions"): {O, P, ADMIN},

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from service.api.schema.base import Interval, Text, Wire, Written, is_none
 from service.api.schema.causal import CausalSummary
-from service.api.schema.replies import Constraint, ModelReference
+from service.api.schema.replies import Audit, Constraint, ModelReference
 
 
 class ModelSummary(Wire):
@@ -83,6 +83,20 @@ class ModelReply(Wire):
         None, exclude_if=is_none, description="What lies beside the model as `causal.toml`."
     )
     provenance: ModelReference
+
+
+class UploadReply(Wire):
+    """A version that is served from now on."""
+
+    name: str
+    version: str
+    model_sha256: str
+    spec_sha256: str
+    causal_sha256: str | None = Field(None, exclude_if=is_none)
+    zip_sha256: str
+    files: int
+    bytes: int
+    audit: Audit
 
 
 class Live(Wire):

@@ -1,0 +1,103 @@
+"""The route by which a model arrives, and what is recorded of it."""
+
+from __future__ import annotations
+
+import io
+from typing import IO
+
+import anyio.to_thread
+from fastapi import APIRouter, Request, Response
+
+from service import uploads
+from service.api import errors
+from service.api.body import JsonRoute
+from service.api.drafting import content
+from service.api.errors import UnsupportedMediaType
+from service.api.openapi import guarded
+from service.api.recording import Recorder, Recording
+from service.api.schema import models as wire
+from service.api.state import Shared, State
+from service.errors import CannotUpload, ServiceError
+from service.store.chain import Facts, Kind
+from service.store.journal import Draft
+from service.uploads import Staged
+
+router = APIRouter(prefix="/api/v1", route_class=JsonRoute, tags=["models"])
+
+ZIP = "application/zip"
+MEDIA_TYPES = (ZIP, "application/x-zip-compressed", "application/octet-stream")
+UPLOADED, REFUSED = "uploaded", "refused"
+
+
+@router.post(
+    "/models",
+    status_code=201,
+    response_model=wire.UploadReply,
+    responses=guarded(409, 413, 415, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def upload(request: Request, state: Shared, recording: Recording) -> Response:
+    """A new version of a model, as a zip of its folder: served at once, if it can be."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in MEDIA_TYPES:
+        raise UnsupportedMediaType(f"the content type is {kind or 'not given'}; this takes {ZIP}")
+    reply = await taken_in(io.BytesIO(await request.body()), state, recording, request.url.path)
+    place = f"/api/v1/models/{reply.name}?version={reply.version}"
+    return Response(reply.model_dump_json(), 201, {"Location": place}, "application/json")
+
+
+async def taken_in(
+    archive: IO[bytes], state: State, recording: Recorder, path: str
+) -> wire.UploadReply:
+    """Try what was sent, record it, and have it served; in this order.
+
+    Raises
+    ------
+    InvalidRequest, CannotUpload
+        If it is not to be served; that is recorded too.
+    """
+    try:
+        found = await anyio.to_thread.run_sync(uploads.stage, state.registry, archive)
+    except ServiceError as error:
+        await _refused(error, recording, path)
+        raise
+    try:
+        audit = await recording.record(Draft(_uploaded(found, recording)))
+        await anyio.to_thread.run_sync(uploads.publish, state.registry, found)
+    except CannotUpload as error:
+        await _refused(error, recording, path)
+        raise
+    finally:
+        await anyio.to_thread.run_sync(uploads.discard, found)
+    deployed = found.model.deployed
+    return wire.UploadReply(
+        name=deployed.name,
+        version=deployed.version,
+        model_sha256=deployed.model_sha256,
+        spec_sha256=deployed.spec_sha256,
+        causal_sha256=deployed.causal_sha256 or None,
+        zip_sha256=found.sha256,
+        files=found.parcel.files,
+        bytes=found.parcel.size,
+        audit=audit,
+    )
+
+
+def _uploaded(found: Staged, recording: Recorder) -> Facts:
+    detail = {"zip_sha256": found.sha256, "files": found.parcel.files, "bytes": found.parcel.size}
+    return recording.drafting.facts(Kind.MODEL, found.model, status=UPLOADED, detail=detail)
+
+
+async def _refused(error: ServiceError, recording: Recorder, path: str) -> None:
+    """Whoever sends what is refused is remembered, with the reasons; not the model."""
+    problem = errors.problem_of(path, error)
+    assert problem is not None
+    facts = recording.drafting.plain(
+        kind=Kind.MODEL, status=REFUSED, detail={"why": errors.slug_of(problem)}
+    )
+    await recording.record(Draft(facts, content(bytes(problem.body), b"null")))
