@@ -110,7 +110,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.add_middleware(
         BodyLimit,
         max_bytes=settings.max_body_bytes,
-        longer={"/bulk": settings.max_job_bytes},
+        longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
         seconds=settings.body_seconds,
     )
     app.add_middleware(RequestContext, replied=metrics.replied)
