@@ -111,6 +111,21 @@ class WhatIf:
     draws: Draws | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """What the model says over the plane of two levers."""
+
+    levers: tuple[int, int]
+    xs: npt.NDArray[np.float64]
+    ys: npt.NDArray[np.float64]
+    scores: npt.NDArray[np.float64]
+    """``(len(ys), len(xs), n_scores)``."""
+    flips: npt.NDArray[np.bool_]
+    """``(len(ys), len(xs))``: whether the target is met."""
+    allowed: npt.NDArray[np.bool_]
+    """The same shape: whether every constraint is kept."""
+
+
 def predict(model: ServedModel, rows: Rows) -> tuple[Prediction, ...]:
     """The deployed model's word on each of ``rows``, ``(n, n_features)``, in one call.
 
@@ -219,6 +234,18 @@ def explain(model: ServedModel, question: Question, deadline: Deadline) -> Expla
     GraphError
         If the model cannot score rows.
     """
+    problem = problem_of(model, question)
+    answer = search(problem, model.deployed.predictor, engine=model.engine, deadline=deadline)
+    if isinstance(answer, AlreadyTarget) and question.target_is_named:
+        raise TargetAlreadyMet(answer.prediction)
+    if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
+        raise ContradictoryConstraints(problem.conflict or ())
+    causal = model.causal if problem.image is not None else None
+    return Explanation(uuid.uuid4(), model, problem, answer, causal)
+
+
+def problem_of(model: ServedModel, question: Question) -> Problem:
+    """The question under the model's policy, and with what follows by its causal model."""
     problem = model.policy.problem(
         question.factual,
         question.target,
@@ -227,12 +254,43 @@ def explain(model: ServedModel, question: Question, deadline: Deadline) -> Expla
         seed=question.seed,
     )
     causal = model.causal if question.semantics is Semantics.INTERVENTIONAL else None
-    if causal is not None:
-        limits = (*problem.constraints, *causal.constraints)
-        problem = replace(problem, image=causal.image, constraints=limits)
-    answer = search(problem, model.deployed.predictor, engine=model.engine, deadline=deadline)
-    if isinstance(answer, AlreadyTarget) and question.target_is_named:
-        raise TargetAlreadyMet(answer.prediction)
-    if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
-        raise ContradictoryConstraints(problem.conflict or ())
-    return Explanation(uuid.uuid4(), model, problem, answer, causal)
+    if causal is None:
+        return problem
+    limits = (*problem.constraints, *causal.constraints)
+    return replace(problem, image=causal.image, constraints=limits)
+
+
+def plane(model: ServedModel, question: Question, levers: tuple[int, int], most: int) -> Plane:
+    """The model's word on every setting of two levers, ``most`` values of each at most; asked in
+    one call. Both are set everywhere; what follows from them moves, all else stays.
+
+    Raises
+    ------
+    GraphError
+        If the model cannot score the rows.
+    """
+    problem = problem_of(model, question)
+    xs, ys = (_spread(problem.single_axes[j], most) for j in levers)
+    values = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
+    actions = np.repeat(problem.factual[np.newaxis], len(values), axis=0)
+    actions[:, list(levers)] = values
+    image = problem.image
+    rows = actions if image is None else image.rows(problem.factual, levers, values)
+    told = ~np.any(np.isnan(rows) & ~np.isnan(actions), axis=1)
+    scores = model.deployed.predictor.score(np.where(told[:, np.newaxis], rows, actions))
+    shape = (len(ys), len(xs))
+    return Plane(
+        levers,
+        xs,
+        ys,
+        scores.reshape(*shape, -1),
+        (question.target.met(scores) & told).reshape(shape),
+        (problem.allowed(actions, rows) & told).reshape(shape),
+    )
+
+
+def _spread(axis: Axis, most: int) -> npt.NDArray[np.float64]:
+    """Values of an axis from end to end, its numbers only."""
+    numbers = len(axis) - axis.has_missing
+    places = np.linspace(0, numbers - 1, min(most, numbers)).round().astype(np.int64)
+    return axis.values(places)

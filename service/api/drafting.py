@@ -11,9 +11,13 @@ from service import logs
 from service.access import Principal
 from service.api.replies import ifonly_version
 from service.api.schema.base import Wire
+from service.api.schema.replies import PredictionsReply
 from service.registry import ServedModel
 from service.store.chain import Facts, Kind, Record
 from service.store.journal import Draft
+
+ALARM, NO_ALARM = "alarm", "no_alarm"
+"""Status of a record of predictions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Drafting:
         body = reply.model_dump_json(by_alias=True).encode()
         work, provenance = getattr(reply, "work", None), getattr(reply, "provenance", None)
         said: dict[str, Any] = {
-            "status": getattr(reply, "status", None),
+            "status": getattr(reply, "status", None) or _decided(model, reply),
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
@@ -85,6 +89,15 @@ class Drafting:
             latency_us=round((time.perf_counter() - self.started) * 1e6),
             **({"about": self.about} | said),
         )
+
+
+def _decided(model: ServedModel, reply: Wire) -> str | None:
+    """Of predictions: whether one of them is an alarm; None where the model desires nothing."""
+    desired = model.decision.desired
+    if desired is None or not isinstance(reply, PredictionsReply):
+        return None
+    wanted = model.decision.class_names[desired]
+    return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
 
 
 def asked_by(request: Wire) -> bytes:

@@ -36,10 +36,10 @@ MAX_REFUSED = 65_536
 class Recorder:
     """Records for one request."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, about: str | None = None) -> None:
         self._state: State = request.app.state.ifonly
         self._named: Named | None = getattr(request.state, "named", None)
-        self.drafting = Drafting(request.state.principal, request.state.started)
+        self.drafting = Drafting(request.state.principal, request.state.started, about)
 
     @property
     def principal(self) -> Principal:
@@ -135,7 +135,8 @@ class QuestionRoute(JsonRoute):
                 raise
             except Exception as error:
                 response = errors.answer_to(request, error)
-                audit = await _record_failure(request, asked, error, response)
+                body = getattr(request.state, "body", b"")
+                audit = await record_failure(request, _model(request), asked, body, response)
                 if response is None:
                     raise
                 if audit is not None:
@@ -146,15 +147,15 @@ class QuestionRoute(JsonRoute):
         return recorded
 
 
-async def _record_failure(
-    request: Request, asked: str, error: Exception, response: Response | None
+async def record_failure(
+    request: Request, model: ServedModel | None, asked: str, body: bytes, response: Response | None
 ) -> Audit | None:
-    """What went wrong with a question about a model that is served, as a record.
+    """What went wrong with a question about a model that is served, as a record; ``response``:
+    how it is answered, None for a failure that nobody foresaw.
 
     Not recorded: who was not admitted, and that nobody had time (503); neither is about a model.
     """
     status = 500 if response is None else response.status_code
-    model = _model(request)
     if model is None or status in (401, 403, 404, 503) or not hasattr(request.state, "principal"):
         return None
     kind = Kind.FAILURE if status >= 500 else Kind.REFUSAL
@@ -164,7 +165,7 @@ async def _record_failure(
         slug = errors.slug_of(response)
     request.state.named = None  # sent again, it is looked at again
     recorder = Recorder(request)
-    payload = content(problem, asked_as_json(getattr(request.state, "body", b"")))
+    payload = content(problem, asked_as_json(body))
     try:
         return await recorder.record(recorder.drafting.refused(kind, model, slug, asked, payload))
     except ServiceError:

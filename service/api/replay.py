@@ -68,7 +68,7 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
             raise CannotReplay(f"record {identity} is of kind {record.facts.kind}: no question")
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
-    now = json.loads(_ask(record, _model(record, registry), kept).model_dump_json(by_alias=True))
+    now = json.loads(_ask(record, asked_model(record, registry), kept).model_dump_json(by_alias=True))
     found = list(_changes((), kept["answer"], now))
     return Replay(
         record,
@@ -78,8 +78,14 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
     )
 
 
-def _model(record: Record, registry: Registry) -> ServedModel:
-    """The served model that has the same digests, whatever its version is called now."""
+def asked_model(record: Record, registry: Registry) -> ServedModel:
+    """The served model that has the same digests, whatever its version is called now.
+
+    Raises
+    ------
+    CannotReplay
+        If there is none.
+    """
     facts = record.facts
     name = str(facts.model)
     versions = registry.versions(name) if name in registry.names() else ()

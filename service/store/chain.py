@@ -67,8 +67,8 @@ class Facts:
     about: str | None = None
     """Id of the record that this one is about."""
     status: str | None = None
-    """The claim; a refusal's or failure's kind; a review's verdict; what happened to a key
-    or a job."""
+    """The claim; whether predictions hold an alarm; a refusal's or failure's kind; a review's
+    verdict; what happened to a key or a job."""
     languages: str | None = None
     model: str | None = None
     version: str | None = None

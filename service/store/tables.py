@@ -74,6 +74,19 @@ SPOKEN = {
 for _tag, _where in SPOKEN.items():
     sa.Index(f"ix_audit_records_{_tag}", *PAGE_ORDER, sqlite_where=_where, postgresql_where=_where)
 
+_LIST = (
+    "CASE WHEN audit_records.about IS NOT NULL THEN '' "
+    "WHEN audit_records.kind = 'prediction' AND audit_records.status = 'alarm' THEN 'alarms' "
+    "WHEN audit_records.kind = 'explanation' AND audit_records.status <> 'already_target' "
+    "THEN 'alarms' WHEN audit_records.kind IN ('prediction', 'explanation') THEN 'others' "
+    "ELSE '' END"
+)
+RECENT = {name: sa.text(f"{_LIST} = '{name}'") for name in ("alarms", "others")}
+"""What operators look at, word for word, or no index is used. Not in it: rows of jobs, and what
+was asked about another record. (Of conditions SQLite would take apart, and use their indexes.)"""
+for _name, _where in RECENT.items():
+    sa.Index(f"ix_audit_records_{_name}", *PAGE_ORDER, sqlite_where=_where, postgresql_where=_where)
+
 payloads = sa.Table(
     "audit_payloads",
     metadata,

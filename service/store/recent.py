@@ -1,0 +1,75 @@
+"""What operators look at: recent predictions, the alarms apart from the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from service.store.archive import paged, place, whole
+from service.store.chain import Payload, Record
+from service.store.database import Database
+from service.store.rows import payload_of
+from service.store.tables import PAGE_ORDER, RECENT, records
+
+Which = Literal["alarms", "others"]
+LISTS: tuple[Which, ...] = ("alarms", "others")
+_NEWEST_FIRST = tuple(column.desc() for column in PAGE_ORDER)
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """A page of them, the newest first."""
+
+    entries: tuple[tuple[Record, Payload | None], ...]
+    next: str | None
+    """Cursor of the page after this one; None at the end."""
+
+
+def recent(database: Database, which: Which, cursor: str | None, limit: int) -> Recent:
+    """Records of predictions, and of explanations that were asked for outright.
+
+    Raises
+    ------
+    InvalidCursor
+        If the cursor is none that a page gave.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        rows = connection.execute(query(which, cursor, limit)).all()
+    page = paged(rows, limit)
+    payloads = [payload_of(row) for row in rows[:limit]]
+    return Recent(tuple(zip(page.records, payloads, strict=True)), page.next)
+
+
+def query(which: Which, cursor: str | None, limit: int) -> sa.Select[Any]:
+    """What :func:`recent` asks: one row more than fits, to know whether there is more."""
+    chosen = whole().where(*_in(which)).order_by(*_NEWEST_FIRST)
+    if cursor is not None:
+        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*place(cursor)))
+    return chosen.limit(limit + 1)
+
+
+def newest(database: Database) -> str:
+    """Something that changes with every new entry of either list.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        found = [connection.execute(newest_of(which)).scalar() for which in LISTS]
+    return "/".join(str(identity) for identity in found)
+
+
+def newest_of(which: Which) -> sa.Select[Any]:
+    """The first of a list."""
+    return sa.select(records.c.id).where(*_in(which)).order_by(*_NEWEST_FIRST).limit(1)
+
+
+def _in(which: Which) -> tuple[Any, ...]:
+    # A time, any: the index is then entered at its end, not walked through from it.
+    return RECENT[which], records.c.time_us > 0
