@@ -41,7 +41,9 @@ class Settings(BaseSettings):
     """A request that asks for more gets this much; the reply says how much it was."""
     processes: int = Field(1, ge=1)
     """How many answer at one port, each with all that follows."""
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    workers: int = Field(
+        default_factory=lambda read: max(1, (os.cpu_count() or 1) // read.get("processes", 1)), ge=1
+    )
     """Questions answered at once, each in a thread; model calls release the GIL."""
     max_waiting: int = Field(64, ge=0)
     """Questions that may wait for a thread; more are refused with 503."""

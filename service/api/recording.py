@@ -114,7 +114,7 @@ def with_member(body: bytes, name: str, value: Wire) -> bytes:
     return b'%b,"%b":%b}' % (body[:-1], name.encode(), value.model_dump_json().encode())
 
 
-def _recorder(request: Request) -> Recorder:
+async def _recorder(request: Request) -> Recorder:  # not in a thread
     return Recorder(request)
 
 

@@ -75,7 +75,7 @@ class Workers:
         while place.lane is self._quick:
             done, _ = await asyncio.wait([task], timeout=self._patience)
             if done:
-                break
+                return task.result()
             if not self._slow.locked():
                 await self._slow.acquire()
                 place.move(self._slow)
@@ -120,7 +120,7 @@ class State:
     """Of tokens that are accepted beside API keys."""
 
 
-def _state(request: Request) -> State:
+async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
     state = request.app.state.ifonly
     assert isinstance(state, State)
     return state
