@@ -182,8 +182,11 @@ class Basis:
         weights = self.weights + normal @ self.root.T
 
         def evaluate(parents: Array) -> Array:
-            features = self.expansion(parents)
-            sums = np.matmul(features, weights[:, :, None])[..., 0]
+            if len(parents) == 1:
+                sums = (self.expansion(parents[0]) @ weights.T).T
+            else:  # one by one: all features of all members are much to hold
+                each = zip(parents, weights, strict=True)
+                sums = np.stack([self.expansion(rows) @ w for rows, w in each])
             return np.asarray(self.shift + self.scale * sums)
 
         return evaluate

@@ -1,4 +1,4 @@
-"""One mechanism learned from rows: several kinds are tried, the held-out likelihood decides."""
+"""One mechanism learned from rows: several shapes are tried, held-out likelihood weighs them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from explainers.causal.candidates import (
 )
 from explainers.causal.function import Array
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
-from explainers.causal.regression import Posterior, fit_both, fit_location
+from explainers.causal.pooling import LEAST_GAIN, gain, pool, pooled_density, shape_weights
+from explainers.causal.regression import fit_both, fit_location
 from explainers.causal.support import Support
 
 KINDS = ("linear", "polynomial", "basis")
 FOLDS = 5
 MOST_ROWS = 20_000
 """Rows that one mechanism is fitted to; of more, some are drawn."""
-LEAST_GAIN = 0.01
-"""Nats a row: less is of no use, even where many rows show it."""
 SAMPLE = 400
 """Values of the noise that are kept."""
 
@@ -38,10 +37,15 @@ class Learned:
     """A mechanism, and how it was chosen."""
 
     kind: str
+    """The richest kind of shape in it."""
     mechanism: Mechanism
     likelihoods: Mapping[str, float]
-    """Mean log density of held-out values by what was tried, ``kind/noise``, in the node's
-    unit; larger is better."""
+    """Mean log density of held-out values by what was tried, ``kind/noise`` (of several shapes
+    of one kind, the likeliest), in the node's unit; larger is better."""
+    held_out: Array
+    """``(n,)``: log density of each row by what was chosen, fitted without the row's fold."""
+    fold: npt.NDArray[np.signedinteger[Any]]
+    """``(n,)``: the fold of each row."""
 
 
 def learn(
@@ -55,77 +59,58 @@ def learn(
     """The mechanism from ``parents``, ``(n, p)``, to ``values``, ``(n,)``; all finite.
 
     ``nominal`` tells which parents are unordered categories; ``kinds`` stand from the simplest
-    to the richest. The simplest is kept that is *surely* as likely as the richest, but for
-    :data:`LEAST_GAIN`: a shape that is too simple is wrong without knowing it, one that is too
-    rich says in its posterior what it does not know. Noise
-    that scales must surely be likelier than noise that does not, by as much: it changes what
+    to the richest. Shapes are taken together, each by its weight (see
+    :func:`~explainers.causal.pooling.shape_weights`). Noise that scales must surely be likelier
+    than noise that does not, by :data:`~explainers.causal.pooling.LEAST_GAIN`: it changes what
     happens to the noise when causes move.
     """
     if len(values) > MOST_ROWS:
         drawn = rng.choice(len(values), size=MOST_ROWS, replace=False)
         parents, values = parents[drawn], values[drawn]
-    designs = {kind: _design(parents, values, nominal, rng, kind) for kind in kinds}
+    shapes = _shapes(parents, nominal, rng, kinds)
     fold = rng.permutation(len(values)) % FOLDS
     densities = {
-        (form, kind): _held_out(parents, values, designs[kind], form, fold)
+        form: np.stack([_held_out(parents, values, s, form, fold) for s in shapes], axis=1)
         for form in forms
-        for kind in kinds
     }
-    means = {key: float(density.mean()) for key, density in densities.items()}
-    chosen = {form: _kind_of(kinds, {k: densities[form, k] for k in kinds}) for form in forms}
-    form = max(forms, key=lambda form: means[form, chosen[form]])
-    if NoiseForm.ADDITIVE in chosen and form is not NoiseForm.ADDITIVE:
-        plain = densities[NoiseForm.ADDITIVE, chosen[NoiseForm.ADDITIVE]]
-        least, _ = _gain(plain, densities[form, chosen[form]])
-        form = form if least > LEAST_GAIN else NoiseForm.ADDITIVE
-    kind = chosen[form]
-    mechanism = _fitted(parents, values, designs[kind], form)
+    weights = {form: shape_weights(densities[form], rng) for form in forms}
+    pooled = {form: pooled_density(densities[form], weights[form]) for form in forms}
+    form = _likelier(pooled)
+    kept = [(s, float(w)) for s, w in zip(shapes, weights[form], strict=True) if w > 0]
+    mechanism = _pooled(parents, values, kept, form)
+    support = Support.of(shapes[0].candidate.expansion.coordinates, parents, rng)
     return Learned(
-        kind,
-        _supported(mechanism, designs[kind], parents, rng),
-        {f"{kind}/{form}": mean for (form, kind), mean in means.items()},
+        kept[-1][0].kind,
+        replace(mechanism, support=support),
+        _likelihoods(shapes, densities),
+        pooled[form],
+        fold,
     )
 
 
-def fit_mechanism(
-    parents: Array,
-    values: Array,
-    nominal: Sequence[bool],
-    rng: np.random.Generator,
-    kind: str,
-    form: NoiseForm,
-) -> Mechanism:
-    """The mechanism of one kind and one form of noise; otherwise as :func:`learn`."""
-    design = _design(parents, values, nominal, rng, kind)
-    return _supported(_fitted(parents, values, design, form), design, parents, rng)
+def _likelier(pooled: Mapping[NoiseForm, Array]) -> NoiseForm:
+    form = max(pooled, key=lambda form: float(pooled[form].mean()))
+    plain = pooled.get(NoiseForm.ADDITIVE)
+    if plain is None or gain(plain, pooled[form])[0] > LEAST_GAIN:
+        return form
+    return NoiseForm.ADDITIVE
 
 
-def _supported(
-    mechanism: Mechanism, design: _Design, parents: Array, rng: np.random.Generator
-) -> Mechanism:
-    coordinates = design.candidate.expansion.coordinates
-    return replace(mechanism, support=Support.of(coordinates, parents, rng))
-
-
-def _kind_of(kinds: Sequence[str], densities: Mapping[str, Array]) -> str:
-    richest = kinds[-1]
-    for kind in kinds:
-        if _gain(densities[kind], densities[richest])[1] < LEAST_GAIN:
-            return kind
-    return richest
-
-
-def _gain(density: Array, other: Array) -> tuple[float, float]:
-    """Two standard errors below and above what ``other`` gains in mean log density."""
-    gap = other - density
-    error = 2.0 * float(gap.std()) / np.sqrt(len(gap))
-    return float(gap.mean()) - error, float(gap.mean()) + error
+def _likelihoods(
+    shapes: Sequence[_Shape], densities: Mapping[NoiseForm, Array]
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for form, table in densities.items():
+        for shape, mean in zip(shapes, table.mean(axis=0).tolist(), strict=True):
+            key = f"{shape.kind}/{form}"
+            found[key] = max(mean, found.get(key, mean))
+    return found
 
 
 def _held_out(
     parents: Array,
     values: Array,
-    design: _Design,
+    shape: _Shape,
     form: NoiseForm,
     fold: npt.NDArray[np.signedinteger[Any]],
 ) -> Array:
@@ -133,7 +118,7 @@ def _held_out(
     density = np.empty(len(values))
     for k in range(FOLDS):
         out = fold == k
-        mechanism = _fitted(parents[~out], values[~out], design, form)
+        mechanism = _fitted(parents[~out], values[~out], shape, form)
         density[out] = log_density(mechanism, parents[out], values[out])
     return density
 
@@ -152,27 +137,25 @@ def log_density(mechanism: Mechanism, parents: Array, values: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
-class _Design:
+class _Shape:
     """Basis functions of location and log scale, placed where the parents are."""
 
+    kind: str
     candidate: Candidate
     scale: Candidate
 
 
-def _design(
-    parents: Array, values: Array, nominal: Sequence[bool], rng: np.random.Generator, kind: str
-) -> _Design:
-    """Of the candidates of one kind the one with the largest evidence."""
+def _shapes(
+    parents: Array, nominal: Sequence[bool], rng: np.random.Generator, kinds: Sequence[str]
+) -> list[_Shape]:
     coordinates = standardised(parents, nominal)
     z = coordinates(parents)
-    candidates = _candidates(kind, coordinates, z, rng)
-    if len(candidates) > 1:
-        target = (values - values.mean()) / (float(values.std()) or 1.0)
-        evidences = [
-            fit_location(c.expansion(parents), target, c.groups).evidence for c in candidates
-        ]
-        candidates = [candidates[int(np.argmax(evidences))]]
-    return _Design(candidates[0], scale_candidate(coordinates, z))
+    scale = scale_candidate(coordinates, z)
+    return [
+        _Shape(kind, candidate, scale)
+        for kind in kinds
+        for candidate in _candidates(kind, coordinates, z, rng)
+    ]
 
 
 def _candidates(
@@ -185,8 +168,9 @@ def _candidates(
     return basis_candidates(coordinates, z, rng)
 
 
-def _fitted(parents: Array, values: Array, design: _Design, form: NoiseForm) -> Mechanism:
-    candidate, wide = design.candidate, design.scale
+def _fitted(parents: Array, values: Array, shape: _Shape, form: NoiseForm) -> Mechanism:
+    """One shape; its noise is normal, with the standard deviation that the fit leaves to it."""
+    candidate, wide = shape.candidate, shape.scale
     centre, spread = float(values.mean()), float(values.std()) or 1.0
     target, features = (values - centre) / spread, candidate.expansion(parents)
     scale: Basis | None = None
@@ -199,17 +183,22 @@ def _fitted(parents: Array, values: Array, design: _Design, form: NoiseForm) -> 
         # The scale speaks of the standardised target; its shift brings the unit back.
         scale = Basis(wide.expansion, log_scale.mean, log_scale.root, float(np.log(spread)), 1.0)
     location = Basis(candidate.expansion, posterior.mean, posterior.root, centre, spread)
-    bare = Mechanism(location, scale)
-    return replace(bare, noise=_noise(bare, posterior, parents, values, spread))
+    return Mechanism(location, scale, Noise(posterior.noise * (spread if scale is None else 1.0)))
 
 
-def _noise(
-    mechanism: Mechanism, posterior: Posterior, parents: Array, values: Array, spread: float
-) -> Noise:
-    """Residuals as fitted, widened to the standard deviation that the fit leaves in the noise."""
-    residuals = mechanism.noise_of(parents, values)
-    sd = posterior.noise * (spread if mechanism.log_scale is None else 1.0)
-    return noise_sample(residuals, sd)
+def _pooled(
+    parents: Array, values: Array, kept: Sequence[tuple[_Shape, float]], form: NoiseForm
+) -> Mechanism:
+    """The shapes as one mechanism; its noise has the shape of the residuals."""
+    fitted = [_fitted(parents, values, shape, form) for shape, _ in kept]
+    weights = [weight for _, weight in kept]
+    locations = [m.location for m in fitted if isinstance(m.location, Basis)]
+    scales = [m.log_scale for m in fitted if isinstance(m.log_scale, Basis)]
+    bare = Mechanism(pool(locations, weights), pool(scales, weights) if scales else None)
+    variance = sum(
+        w * m.noise.sd**2 for w, m in zip(weights, fitted, strict=True) if m.noise is not None
+    )
+    return replace(bare, noise=noise_sample(bare.noise_of(parents, values), float(variance**0.5)))
 
 
 def noise_sample(residuals: Array, sd: float) -> Noise:

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 
 from explainers.causal.basis import Basis, linear
-from explainers.causal.learning import fit_mechanism, learn, log_density
+from explainers.causal.learning import learn, log_density
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
+from explainers.causal.pooling import pool, shape_weights
 from explainers.causal.storage import (
     mechanism_from_json,
     mechanism_to_json,
     root_from_json,
     root_to_json,
 )
+
+ADDITIVE = (NoiseForm.ADDITIVE,)
 
 
 def bent(x):
@@ -29,7 +32,7 @@ def drawn(n, seed=0, scale=lambda x: 0.3):
 def test_a_bent_mechanism_is_found_and_more_rows_find_it_better():
     grid = np.random.default_rng(1).uniform(-1.5, 1.5, size=(200, 2))
     errors = []
-    for n in (250, 3000):
+    for n in (250, 2000):
         x, y, rng = drawn(n)
         found = learn(x, y, [False, False], rng)
         assert found.kind != "linear"
@@ -42,9 +45,9 @@ def test_a_bent_mechanism_is_found_and_more_rows_find_it_better():
 def test_the_posterior_covers_the_truth_about_as_often_as_it_says():
     grid = np.random.default_rng(1).uniform(-1.5, 1.5, size=(50, 2))
     inside = []
-    for seed in range(8):
+    for seed in range(6):
         x, y, rng = drawn(250, seed)
-        location = fit_mechanism(x, y, [False, False], rng, "basis", NoiseForm.ADDITIVE).location
+        location = learn(x, y, [False, False], rng, forms=ADDITIVE).mechanism.location
         assert isinstance(location, Basis)
         inside.append(np.abs(location(grid) - bent(grid)) < 2 * location.sd(grid))
     assert 0.85 <= np.mean(inside) <= 1.0
@@ -99,9 +102,9 @@ def test_a_straight_line_is_learned_as_an_affine_function():
 def test_what_has_no_noise_and_what_never_varies_can_be_learned():
     rng = np.random.default_rng(0)
     x = np.column_stack([rng.normal(size=300), np.full(300, 7.0)])
-    exact = learn(x, 3 * x[:, 0], [False, False], rng).mechanism
+    exact = learn(x, 3 * x[:, 0], [False, False], rng, forms=ADDITIVE).mechanism
     assert exact.location(x) == pytest.approx(3 * x[:, 0], abs=1e-5)
-    constant = learn(x, np.full(300, 2.0), [False, False], rng).mechanism
+    constant = learn(x, np.full(300, 2.0), [False, False], rng, forms=ADDITIVE).mechanism
     assert constant.location(x) == pytest.approx(np.full(300, 2.0), abs=1e-5)
 
 
@@ -119,7 +122,7 @@ def test_the_likelihood_of_held_out_rows_is_that_of_the_truth_at_best():
 @pytest.mark.parametrize("form", list(NoiseForm))
 def test_a_file_reads_back_as_the_same_mechanism_to_the_last_bit(form):
     x, y, rng = drawn(300)
-    mechanism = fit_mechanism(x, y, [False, False], rng, "basis", form)
+    mechanism = learn(x, y, [False, False], rng, forms=(form,)).mechanism
     data = mechanism_to_json("y", ("a", "b"), mechanism)
     back = mechanism_from_json(data, "y", ("a", "b"))
     assert (back.location(x) == mechanism.location(x)).all()
@@ -155,3 +158,35 @@ def test_a_line_is_kept_where_it_is_surely_enough_and_not_where_few_rows_leave_i
     few = x[:80]
     kinked = learn(few, np.maximum(few[:, 0], 0) + rng.normal(0, 0.5, 80), [False], rng)
     assert kinked.kind != "linear"
+
+
+def test_of_shapes_that_few_rows_cannot_tell_apart_each_counts():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2, 2, size=(60, 1))
+    y = np.maximum(x[:, 0], 0) + rng.normal(0, 0.5, 60)
+    densities = np.stack([rng.normal(-1.0, 0.3, 60), rng.normal(-1.0, 0.3, 60)], axis=1)
+    weights = shape_weights(densities, rng)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights.min() > 0.1
+    assert shape_weights(densities - [3.0, 0.0], rng).tolist() == [0.0, 1.0]
+    assert shape_weights(densities - [0.0, 3.0], rng).tolist() == [1.0, 0.0]
+    found = learn(x, y, [False], rng, forms=ADDITIVE)
+    assert found.held_out.mean() >= max(found.likelihoods.values()) - 0.02
+
+
+def test_a_pool_has_the_mean_and_the_spread_of_the_mixture():
+    x, y, rng = drawn(120)
+    line, bend = (
+        learn(x, y, [False, False], rng, kinds=(kind,), forms=ADDITIVE).mechanism.location
+        for kind in ("linear", "polynomial")
+    )
+    assert isinstance(line, Basis)
+    assert isinstance(bend, Basis)
+    both = pool([line, bend], [0.3, 0.7])
+    mean = 0.3 * line(x) + 0.7 * bend(x)
+    assert both(x) == pytest.approx(mean)
+    squares = 0.3 * (line.sd(x) ** 2 + line(x) ** 2) + 0.7 * (bend.sd(x) ** 2 + bend(x) ** 2)
+    assert both.sd(x) == pytest.approx(np.sqrt(squares - mean**2))
+    assert len(both.expansion) == len(bend.expansion)
+    low, high = both.bounds(x - 0.1, x + 0.1)
+    assert ((low <= both(x)) & (both(x) <= high)).all()

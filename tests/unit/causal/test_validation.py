@@ -16,7 +16,7 @@ from explainers.causal.independence import (
     distance_correlation,
     holm,
 )
-from explainers.causal.learning import fit_mechanism
+from explainers.causal.learning import learn
 from explainers.causal.mechanism import Mechanism, NoiseForm
 from explainers.causal.validate import validate
 from tests.support.equipment import (
@@ -35,6 +35,7 @@ from tests.support.equipment import (
 
 ROWS = equipment_rows(2000)
 NUMBERS = [False] * 8
+ADDITIVE = (NoiseForm.ADDITIVE,)
 
 
 def verdict(graph: Graph):
@@ -51,7 +52,7 @@ def learned(graph: Graph) -> CausalModel:
             mechanisms.append(None)
             continue
         x, flags = rows[:, list(causes)], [False] * len(causes)
-        mechanisms.append(fit_mechanism(x, rows[:, j], flags, rng, "basis", NoiseForm.ADDITIVE))
+        mechanisms.append(learn(x, rows[:, j], flags, rng, ("basis",), ADDITIVE).mechanism)
     return CausalModel(NAMES, graph, tuple(mechanisms))
 
 
@@ -109,9 +110,8 @@ def test_a_mechanism_of_the_wrong_shape_leaves_noise_that_depends_on_its_causes(
     rows = equipment_rows(1500, seed=1)
     model = learned(GRAPH)
     x = rows[:, list(GRAPH.parents[SPEED])]
-    line = fit_mechanism(
-        x, rows[:, SPEED], [False], np.random.default_rng(0), "linear", NoiseForm.ADDITIVE
-    )
+    rng = np.random.default_rng(0)
+    line = learn(x, rows[:, SPEED], [False], rng, ("linear",), ADDITIVE).mechanism
     wrong = replace(
         model, mechanisms=(*model.mechanisms[:SPEED], line, *model.mechanisms[SPEED + 1 :])
     )
