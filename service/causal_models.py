@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal.backtracking import BacktrackingImage
 from explainers.causal.demands import image_of
 from explainers.causal.evidence import Evidence, read_evidence
 from explainers.causal.image import CausalImage
 from explainers.causal.spec import Role, Status
-from explainers.constraints import Constraint, Immutable, Origin, Source
+from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
 from explainers.policy import Policy
 from explainers.wording import Grounds, Wording
 from models.repository import DeployedModel
@@ -27,6 +28,8 @@ class Semantics(StrEnum):
     """What follows from what is set moves, by the accepted causal model."""
     INDEPENDENT = "independent"
     """Nothing else moves: a statement about the model's arithmetic."""
+    BACKTRACKING = "backtracking"
+    """The laws stay and the background moves: another past, told to explain; no advice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,9 @@ class ServedCausal:
     """Speaks of the equipment."""
     constraints: tuple[Constraint, ...]
     """Features that the graph says are never set."""
+    history: BacktrackingImage
+    history_wording: Wording
+    """Tells of another past."""
     evidence: tuple[Evidence, ...] = ()
     """What is known of the real outcome, by this very graph."""
 
@@ -71,11 +77,14 @@ def prepare_causal(
         return None
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
     model = build_model(spec, deployed.causal_files, file, graph_loader(spec.schema))
+    image = image_of(spec, model, deployed.spec.policy)
     return ServedCausal(
         spec,
-        image_of(spec, model, deployed.spec.policy),
+        image,
         Wording(spec.schema, policy.decision, policy.phrases or {}, grounds=Grounds.CAUSAL),
         tuple(_never_set(spec, policy)),
+        BacktrackingImage(image),
+        Wording(spec.schema, policy.decision, grounds=Grounds.HISTORY),
         tuple(_evidence(spec, deployed, file)),
     )
 
@@ -87,6 +96,16 @@ def _evidence(spec: CausalSpec, deployed: DeployedModel, file: str) -> Iterator[
             yield evidence
         else:
             logger.warning("%s: %s rests on another graph, so it is not used", file, named.file)
+
+
+def of_history(constraints: Sequence[Constraint]) -> tuple[Constraint, ...]:
+    """Those that another past must keep. What the policy says can be *set*, and how far, is not
+    asked of it: nothing is set. What the request adds is."""
+    return tuple(
+        c
+        for c in constraints
+        if not c.of_action or isinstance(c, MaxChanges) or c.origin.source is Source.REQUEST
+    )
 
 
 def _never_set(spec: CausalSpec, policy: Policy) -> list[Constraint]:

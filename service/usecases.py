@@ -18,7 +18,7 @@ from explainers.problem import Problem
 from explainers.space import Axis, changed
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
-from service.causal_models import Semantics, ServedCausal
+from service.causal_models import Semantics, ServedCausal, of_history
 from service.errors import ContradictoryConstraints, TargetAlreadyMet
 from service.registry import ServedModel
 
@@ -50,6 +50,7 @@ class Explanation:
     answer: Answer
     causal: ServedCausal | None = None
     """By what features follow that are not set; None: nothing does."""
+    semantics: Semantics = Semantics.INDEPENDENT
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ def explain(model: ServedModel, question: Question, deadline: Deadline) -> Expla
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
         raise ContradictoryConstraints(problem.conflict or ())
     causal = model.causal if problem.image is not None else None
-    return Explanation(uuid.uuid4(), model, problem, answer, causal)
+    return Explanation(uuid.uuid4(), model, problem, answer, causal, question.semantics)
 
 
 def problem_of(model: ServedModel, question: Question) -> Problem:
@@ -253,9 +254,11 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
         alternatives=question.alternatives,
         seed=question.seed,
     )
-    causal = model.causal if question.semantics is Semantics.INTERVENTIONAL else None
+    causal = None if question.semantics is Semantics.INDEPENDENT else model.causal
     if causal is None:
         return problem
+    if question.semantics is Semantics.BACKTRACKING:
+        return replace(problem, image=causal.history, constraints=of_history(problem.constraints))
     limits = (*problem.constraints, *causal.constraints)
     return replace(problem, image=causal.image, constraints=limits)
 

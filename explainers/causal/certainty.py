@@ -15,7 +15,7 @@ from explainers.causal.errors import NoMechanism
 from explainers.causal.function import Array, Members, always
 from explainers.causal.mechanism import Mechanism
 from explainers.causal.members import CausalMembers
-from explainers.causal.model import CausalModel
+from explainers.causal.model import NONE, CausalModel
 from models.predictor import Row, Rows
 
 Flags = npt.NDArray[np.bool_]
@@ -53,16 +53,20 @@ def certainty(
     values: Array,
     margin: Margin,
     gamma: float,
+    shift: frozenset[int] = NONE,
 ) -> Certainty:
     """The lower confidence bound of each action's margin, ``values`` ``(n, k)``.
 
     A point estimate sits on the boundary, where any error of a mechanism loses the answer; the
     bound keeps ``gamma`` standard deviations away from it (Karimi et al. 2020, eq. 8).
     """
-    if not members.model.graph.affected(columns):
-        alone = _margins(members.model.counterfactual(factual, columns, values), factual, margin)
+    graph = members.model.graph
+    moves = any(graph.descendants[j] for j in columns) if shift else graph.affected(columns)
+    if not moves:
+        now = members.model.counterfactual(factual, columns, values, shift)
+        alone = _margins(now, factual, margin)
         return Certainty(alone, np.zeros(len(alone)), alone, (alone >= 0).astype(float), gamma)
-    rows = members.counterfactual(factual, columns, values)
+    rows = members.counterfactual(factual, columns, values, shift)
     k, n, d = rows.shape
     found = _margins(rows.reshape(k * n, d), factual, margin).reshape(k, n)
     finite = np.isfinite(found).all(axis=0)
@@ -86,6 +90,7 @@ def sensor_survival(
     margin: Margin,
     sd: Array,
     n_draws: int = 200,
+    shift: frozenset[int] = NONE,
 ) -> Array:
     """Share of draws of the sensors' errors in which each action still flips, ``(n,)``.
 
@@ -95,7 +100,7 @@ def sensor_survival(
     n = len(values)
     states = factual + sd * rng.standard_normal((n_draws, len(factual)))
     before = np.repeat(states, n, axis=0)
-    rows = model.counterfactual(before, columns, np.tile(values, (n_draws, 1)))
+    rows = model.counterfactual(before, columns, np.tile(values, (n_draws, 1)), shift)
     met = _margins(rows, factual, margin) >= 0.0
     return np.asarray(met.reshape(n_draws, n).mean(axis=0))
 

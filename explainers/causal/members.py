@@ -9,7 +9,7 @@ import numpy as np
 
 from explainers.causal.errors import NoMechanism
 from explainers.causal.function import Array, Members
-from explainers.causal.model import CausalModel
+from explainers.causal.model import NONE, CausalModel
 from models.predictor import Row, Rows
 
 
@@ -42,7 +42,13 @@ class CausalMembers:
     k: int
     mechanisms: tuple[MemberMechanism | None, ...]
 
-    def counterfactual(self, factual: Row | Rows, columns: Sequence[int], values: Array) -> Array:
+    def counterfactual(
+        self,
+        factual: Row | Rows,
+        columns: Sequence[int],
+        values: Array,
+        shift: frozenset[int] = NONE,
+    ) -> Array:
         """:meth:`CausalModel.counterfactual` by every member: ``(k, n, d)``."""
         graph = self.model.graph
         before = np.atleast_2d(factual)
@@ -50,17 +56,27 @@ class CausalMembers:
         before = np.broadcast_to(before, (n, self.model.n_columns))
         # A column holds one version, (1, n), until members disagree on it, (k, n).
         now = [before[None, :, j] for j in range(before.shape[1])]
-        for i, j in enumerate(columns):
-            now[j] = values[None, :, i]
-        for j in graph.affected(columns):
-            mechanism = self.mechanisms[j]
-            if mechanism is None:
-                raise NoMechanism(self.model.names[j], "has causes but no mechanism")
-            causes = graph.parents[j]
-            after = np.stack(np.broadcast_arrays(*(now[i] for i in causes)), axis=-1)
-            now[j] = mechanism.moved(before[None, :, causes], after, before[:, j])
+        acted = {j: values[None, :, i] for i, j in enumerate(columns)}
+        now = [acted[j] if j in acted and j not in shift else x for j, x in enumerate(now)]
+        below = frozenset[int]().union(*(graph.descendants[j] for j in acted))
+        for j in graph.order:
+            if j in acted and j not in shift:
+                continue
+            if j in below:
+                now[j] = self._moved(j, before, now)
+            if j in acted:
+                now[j] = now[j] + acted[j]
         whole = [np.broadcast_to(column, (self.k, n)) for column in now]
         return np.stack(whole, axis=-1)
+
+    def _moved(self, j: int, before: Rows, now: Sequence[Array]) -> Array:
+        """A column after its causes moved, ``(1 or k, n)``."""
+        mechanism = self.mechanisms[j]
+        if mechanism is None:
+            raise NoMechanism(self.model.names[j], "has causes but no mechanism")
+        causes = self.model.graph.parents[j]
+        after = np.stack(np.broadcast_arrays(*(now[i] for i in causes)), axis=-1)
+        return mechanism.moved(before[None, :, causes], after, before[:, j])
 
 
 def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> CausalMembers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explainers.wording.english_clauses import as_been, as_read, compared, listed, then
+from explainers.wording.english_clauses import as_been, as_read, as_was, compared, listed, then
 from explainers.wording.gauges import Change, Gauge, quantity
 from explainers.wording.grounds import Grounds
 from explainers.wording.numerals import count
@@ -71,12 +71,22 @@ class English:
         if self.grounds is Grounds.MODEL:
             read = listed([as_read(c) for c in (*actions, *effects)])
             sentence = f"had the model read {read}, {said.again} {said.would()}."
+        elif self.grounds is Grounds.HISTORY:
+            moved_too = [c.gauge for c in effects]
+            was = listed([as_was(c, c.gauge not in moved_too) for c in actions])
+            follows = f"by the same laws {then(effects)}{said.subject} {said.would()}"
+            sentence = (
+                f"had circumstances been other, so that {was}, {follows}. "
+                "This tells of a past that was not, and is no advice."
+            )
         else:
             been = listed([as_been(c, "" if i else "been") for i, c in enumerate(actions)])
             sentence = f"had {been}, {then(effects)}{said.subject} {said.would()}."
         return _capital(f"alternatively, {sentence}" if rank > 1 else sentence)
 
     def proven_smallest(self) -> str:
+        if self.grounds is Grounds.HISTORY:
+            return "This is proven to be the smallest such difference."
         return "This is proven to be the smallest such change that is allowed."
 
     def not_proven_smallest(self, percent: int | None, out_of_time: bool) -> str:
@@ -90,6 +100,8 @@ class English:
             start = "Whatever the model had read within what is allowed"
             return f"{start}, {said.again} {said.would(still=True)}; this is proven."
         start = "Whatever had been changed within what is allowed"
+        if self.grounds is Grounds.HISTORY:
+            start = "Whatever had been otherwise, the laws being the same"
         return f"{start}, {said.subject} {said.would(still=True)}; this is proven."
 
     def blocked(self, constraints: Sequence[str], more: int) -> str:
@@ -166,7 +178,7 @@ class English:
     def _said_score(self, score: Score, holds: bool) -> Said:
         noun = f"the probability of '{score.class_label}'" if score.class_label else score.noun
         where = _interval(score.bounds)
-        if self.grounds is Grounds.CAUSAL:
+        if self.grounds is not Grounds.MODEL:
             subject = noun or "the prediction"
             fact = f"was {where}" if holds else f"was not {where}"
             return Said(subject, subject, f"have been {where}", fact, holds)

@@ -54,6 +54,16 @@ def as_been(change: Change, been: str) -> str:
     return _spaced(_the(change), been, compared(change) + bracketed(_pair(change)))
 
 
+def as_was(change: Change, alone: bool) -> str:
+    """``the torque was 7.5 Nm lower (53.2 instead of 60.7 Nm)``; not ``alone``: what it follows
+    from is otherwise too, and this is its own part."""
+    if change.move is Move.FILLED:
+        return f"{_the(change)}, which was missing, was {change.values(LANGUAGE)[1]}"
+    if not alone:
+        return f"{_the(change)} was of itself {compared(change)}"
+    return f"{_the(change)} was {compared(change)}{bracketed(_pair(change))}"
+
+
 def then(effects: Sequence[Change]) -> str:
     """What follows by the causal model, up to the decision."""
     if not effects:

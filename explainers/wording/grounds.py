@@ -12,3 +12,5 @@ class Grounds(StrEnum):
     """The deployed model alone: the sentence speaks of what the model reads and decides."""
     CAUSAL = "causal"
     """A causal model besides: the sentence may speak of the equipment, and of what follows."""
+    HISTORY = "history"
+    """The causal model alone, nothing set: the sentence tells of another past by the same laws."""

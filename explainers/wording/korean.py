@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from explainers.wording.gauges import Change, Gauge, Move, quantity
 from explainers.wording.grounds import Grounds
-from explainers.wording.korean_clauses import adjective, if_been, if_read, then
+from explainers.wording.korean_clauses import adjective, if_been, if_read, if_was, then
 from explainers.wording.numerals import count
 from explainers.wording.outcomes import Alarm, Bounds, Closest, Goal, Outcome, Score, Verdict
 from explainers.wording.particles import MUST_BE, OBJECT, SUBJECT, TO, TOPIC, WAS, Particle, attach
@@ -71,12 +71,20 @@ class Korean:
         said = self._said(outcome)
         if self.grounds is Grounds.MODEL:
             sentence = f"{if_read([*actions, *effects])}, {said.would()}"
+        elif self.grounds is Grounds.HISTORY:
+            was = if_was(actions, [c.gauge for c in effects])
+            sentence = (
+                f"상황이 달라 {was}, {then(effects, '같은 법칙에 따라')}{said.would()} "
+                "이는 실제와 다른 과거에 대한 설명이며 조치에 대한 권고가 아닙니다."
+            )
         else:
             particle = TOPIC if effects or not isinstance(outcome.matter, Alarm) else SUBJECT
             sentence = f"{if_been(actions)}, {then(effects)}{said.would(particle)}"
         return f"또는 {sentence}" if rank > 1 else sentence
 
     def proven_smallest(self) -> str:
+        if self.grounds is Grounds.HISTORY:
+            return "이보다 작은 차이는 없음이 증명되었습니다."
         return "허용된 변경 가운데 이보다 작은 변경은 없음이 증명되었습니다."
 
     def not_proven_smallest(self, percent: int | None, out_of_time: bool) -> str:
@@ -91,6 +99,8 @@ class Korean:
             if self.grounds is Grounds.MODEL
             else "허용된 범위에서 무엇을 바꾸었더라도"
         )
+        if self.grounds is Grounds.HISTORY:
+            start = "같은 법칙 아래 무엇이 달랐더라도"
         return f"{start}, {said.would()} 이는 증명된 결과입니다."
 
     def blocked(self, constraints: Sequence[str], more: int) -> str:
@@ -155,7 +165,7 @@ class Korean:
 
     def _scored(self, score: Score) -> str:
         noun = f"'{score.class_label}' 확률" if score.class_label else score.noun
-        if self.grounds is Grounds.CAUSAL:
+        if self.grounds is not Grounds.MODEL:
             return noun or "예측값"
         return f"모델이 예측한 {noun}" if noun else "모델의 예측값"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explainers.wording.gauges import Change, Move
+from explainers.wording.gauges import Change, Gauge, Move
 from explainers.wording.korean_adjectives import Adjective, adjective_for
 from explainers.wording.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
 from explainers.wording.text import bracketed
@@ -63,6 +63,16 @@ def if_been(changes: Sequence[Change]) -> str:
     )
 
 
+def if_was(changes: Sequence[Change], moved_too: Sequence[Gauge]) -> str:
+    """``토크가 7.5 Nm 더 낮았다면(60.7 → 53.2 Nm)``; of what moves by its causes too, its own part:
+    ``회전 속도가 그 자체로 30 rpm 더 낮았다면``."""
+    last = len(changes) - 1
+    return ", ".join(
+        _state(c, SUBJECT, "다면" if place == last else None, alone=c.gauge not in moved_too)
+        for place, c in enumerate(changes)
+    )
+
+
 def _been(change: Change, particle: Particle, ending: str | None) -> str:
     own = change.own.korean
     if own:
@@ -71,7 +81,7 @@ def _been(change: Change, particle: Particle, ending: str | None) -> str:
     return _state(change, particle, ending)
 
 
-def then(effects: Sequence[Change]) -> str:
+def then(effects: Sequence[Change], lead: str = "그에 따라") -> str:
     """``그에 따라 회전 속도는 109 rpm 더 높았을 것이고(1,282 → 1,391 rpm), ``."""
     if not effects:
         return ""
@@ -80,16 +90,17 @@ def then(effects: Sequence[Change]) -> str:
         _state(change, TOPIC, "을 것이고" if place == last else None)
         for place, change in enumerate(effects)
     ]
-    return f"그에 따라 {', '.join(clauses)}, "
+    return f"{lead} {', '.join(clauses)}, "
 
 
-def _state(change: Change, particle: Particle, ending: str | None) -> str:
+def _state(change: Change, particle: Particle, ending: str | None, *, alone: bool = True) -> str:
     """A feature in another state; ``ending`` on the past stem, or None for "and"."""
     subject = attach(change.gauge.label(LANGUAGE), particle)
     if change.move in (Move.DOWN, Move.UP):
         word = adjective(change)
         verb = word.joined if ending is None else word.past + ending
-        return f"{subject} {change.amount(LANGUAGE)} 더 {verb}{bracketed(_pair(change), '')}"
+        own, pair = ("", _pair(change)) if alone else ("그 자체로 ", "")
+        return f"{subject} {own}{change.amount(LANGUAGE)} 더 {verb}{bracketed(pair, '')}"
     before, after = change.values(LANGUAGE)
     verb = f"{after}이고" if ending is None else attach(after, WAS) + ending
     return f"{subject} {attach(before, SUBJECT)} 아니라 {verb}"

@@ -56,6 +56,7 @@ class Wording:
         *,
         grounds: Grounds = Grounds.MODEL,
     ) -> None:
+        self._grounds = grounds
         self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
         for gauge in self._gauges:
             gauge.unit.learn()
@@ -151,7 +152,8 @@ class Wording:
     def _change(self, moved: Action | Effect) -> Change:
         gauge = self._gauges[moved.column]
         is_set = isinstance(moved, Action)
-        own = self._own.of(moved.column, moved.counterfactual) if is_set else NOTHING
+        says_own = is_set and self._grounds is not Grounds.HISTORY  # "replaced" is what people do
+        own = self._own.of(moved.column, moved.counterfactual) if says_own else NOTHING
         return Change(gauge, moved.factual, moved.counterfactual, own, computed=not is_set)
 
     def _voice(self, language: str) -> _Voice:

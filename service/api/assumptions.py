@@ -38,6 +38,14 @@ ANY_MACHINE: Labels = {
     "ko": "따라 변하는 값은 새로 추출했습니다. 따라 변하지 않는 항목의 값이 같은 설비들에 대한 "
     "것입니다.",
 }
+ANOTHER_PAST: Labels = {
+    "en": "Asked for backtracking semantics: every law of the causal model holds, and what it does "
+    "not explain is otherwise, one feature's part at a time. It tells of another past, not of "
+    "anything that could be set, and it is no advice.",
+    "ko": "역추적 의미론으로 물었으므로, 인과 모델의 모든 법칙은 그대로이고 인과 모델이 설명하지 "
+    "않는 각 항목의 몫만 달랐다고 봅니다. 이 설명은 실제와 다른 과거에 관한 것이며, 설정할 수 있는 "
+    "것에 관한 것도 조치에 대한 권고도 아닙니다.",
+}
 SMALLEST_BY_POLICY: Labels = {
     "en": "Smallest means cheapest by the costs, the steps and the rules that the model's policy "
     "and this request declare.",

@@ -35,7 +35,7 @@ from service.api.errors import pointer
 from service.api.evidence import known_of
 from service.api.schema import replies as wire
 from service.api.schema.causal import CausalGrounds
-from service.causal_models import ServedCausal
+from service.causal_models import Semantics, ServedCausal
 from service.errors import Path
 from service.registry import ServedModel
 from service.usecases import Explanation, OffGrid, Rung, WhatIf
@@ -43,6 +43,7 @@ from service.usecases import Explanation, OffGrid, Rung, WhatIf
 ALL = ("ko", "en")
 
 Known = Sequence[Evidence]
+_ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
 
 
 @cache
@@ -117,11 +118,12 @@ class Speaker:
     def explanation(self, explanation: Explanation, deadline_ms: int) -> wire.ExplanationReply:
         answer, problem = explanation.answer, explanation.problem
         causal = explanation.causal
-        wording = self._wording(causal)
+        wording = self._wording(explanation)
         found = answer.counterfactuals if isinstance(answer, Recourse) else ()
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
-        known = [known_of(causal, c.actions) for c in found]
+        is_past = explanation.semantics is Semantics.BACKTRACKING
+        known = [known_of(None if is_past else causal, c.actions) for c in found]
         shown = [
             self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
         ]
@@ -129,7 +131,7 @@ class Speaker:
         return wire.ExplanationReply(
             id=str(explanation.id),
             status=answer.status,
-            semantics="independent" if causal is None else "interventional",
+            semantics=explanation.semantics.value,
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
@@ -138,7 +140,7 @@ class Speaker:
                 for tag in self._languages
             },
             assumptions=self._assume(
-                *self._what_follows(causal, known),
+                *(_ANOTHER_PAST if is_past else self._what_follows(causal, known)),
                 assumptions.SMALLEST_BY_POLICY,
                 assumptions.PREDICTION_IS_EXACT,
                 *(self._survival(problem) if found else ()),
@@ -161,8 +163,12 @@ class Speaker:
         asked = problem.survives
         return [] if asked is None else [assumptions.survives(asked, problem.schema)]
 
-    def _wording(self, causal: ServedCausal | None) -> Wording:
-        return self._model.wording if causal is None else causal.wording
+    def _wording(self, explanation: Explanation) -> Wording:
+        causal = explanation.causal
+        if causal is None:
+            return self._model.wording
+        is_past = explanation.semantics is Semantics.BACKTRACKING
+        return causal.history_wording if is_past else causal.wording
 
     def _grounds(
         self, causal: ServedCausal | None, effects: Sequence[Effect], known: Sequence[Known]

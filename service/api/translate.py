@@ -113,7 +113,7 @@ def semantics(asked: str | None, model: ServedModel) -> Semantics:
         If no causal model is accepted that could say what follows.
     """
     chosen = model.semantics if asked is None else Semantics(asked)
-    if chosen is Semantics.INTERVENTIONAL and model.causal is None:
+    if chosen is not Semantics.INDEPENDENT and model.causal is None:
         raise _no_causal_model("semantics", chosen.value, model)
     return chosen
 

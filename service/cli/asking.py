@@ -66,7 +66,8 @@ def explain(
         typer.Option(
             "--semantics",
             help="interventional: what follows moves too, by the accepted causal model (the "
-            "default where there is one); independent: features move alone.",
+            "default where there is one); independent: features move alone; backtracking: which "
+            "other past by the same laws, to explain.",
         ),
     ] = None,
     lang: Languages = None,

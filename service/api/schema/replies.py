@@ -224,8 +224,10 @@ class ExplanationReply(Wire):
         "proven. `already_target`: there is nothing to change. `abstained`: something flips, "
         "nothing so surely as the policy demands."
     )
-    semantics: Literal["interventional", "independent"] = Field(
-        description="Whether what follows from what is set moves too."
+    semantics: Literal["interventional", "independent", "backtracking"] = Field(
+        description="Whether what follows from what is set moves too. `backtracking`: nothing is "
+        "set; an action is by how much a feature is otherwise *of itself*, and where what it "
+        "follows from is otherwise too, its reading is among the effects."
     )
     deadline_hit: bool
     prediction: Prediction

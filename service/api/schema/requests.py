@@ -139,12 +139,13 @@ class PredictionsRequest(Wire):
 
 
 Semantics = Annotated[
-    Literal["interventional", "independent"] | None,
+    Literal["interventional", "independent", "backtracking"] | None,
     Field(
         None,
         description="`interventional`: what follows from what is set moves too, by the accepted "
         "causal model (the default where there is one). `independent`: features move alone; a "
-        "statement about the model, not about the equipment.",
+        "statement about the model, not about the equipment. `backtracking`: the laws stay, the "
+        "background of each feature moves; tells of another past, to explain: no advice.",
     ),
 ]
 
