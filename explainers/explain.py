@@ -29,6 +29,7 @@ from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
 from explainers.space import slack
 from explainers.verify import Rejection, predicted, verify
+from explainers.watch import Watch, unwatched
 from models.predictor import Predictor, Row
 from models.schema import Kind
 
@@ -41,6 +42,7 @@ def explain(
     *,
     engine: Engine | None = None,
     deadline: Deadline = NEVER,
+    watch: Watch = unwatched,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
@@ -59,7 +61,7 @@ def explain(
     (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
     """
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, predictor, deadline)
+    asking = _Asking(engine or Blackbox(), meter, predictor, deadline, watch)
     scores = predictor.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
     if problem.target.met(scores)[0]:
@@ -80,11 +82,9 @@ def explain(
         if further is None:
             break
         found.append(further)
-    return Recourse(
-        prediction,
-        tuple(asking.completed(problem, counterfactual) for counterfactual in found),
-        asking.work(outcome, deadline_hit),
-    )
+    with watch("complete"):
+        completed = tuple(asking.completed(problem, counterfactual) for counterfactual in found)
+    return Recourse(prediction, completed, asking.work(outcome, deadline_hit))
 
 
 @dataclass
@@ -95,16 +95,19 @@ class _Asking:
     meter: Meter
     predictor: Predictor
     deadline: Deadline
+    watch: Watch
     verified: int = 0
     """Rows that were scored outside the search, besides the factual."""
 
     def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
-        outcome = self.engine.search(problem, self.meter, self.deadline)
+        with self.watch("search"):
+            outcome = self.engine.search(problem, self.meter, self.deadline)
         for rank, row in enumerate(outcome.candidates):
             self.verified += 1
-            verified = verify(problem, self.predictor, row)
+            with self.watch("verify"):
+                verified = verify(problem, self.predictor, row)
             if not isinstance(verified, Rejection):
                 bound = outcome.lower_bound if rank == 0 else None
                 if bound is not None and verified.cost < bound - slack(bound):

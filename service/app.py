@@ -26,6 +26,7 @@ from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
 from service.store.rates import Rate
+from service.watching import Stages, tracing
 from service.store.sessions import signing_secret
 from service.web import route as pages
 from service.web.accounts import Accounts
@@ -45,6 +46,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     """
     settings = settings or Settings()
     metrics = Metrics()
+    traces = tracing(settings, ifonly_version())
+    watch = Stages(metrics, traces)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,6 +57,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)
+            stack.callback(traces.close)
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)
             runner = Runner(store, models, settings)
@@ -65,6 +69,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
                 metrics=metrics,
+                watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
@@ -113,7 +118,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
         seconds=settings.body_seconds,
     )
-    app.add_middleware(RequestContext, replied=metrics.replied)
+    app.add_middleware(RequestContext, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
     return app
 

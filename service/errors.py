@@ -24,7 +24,8 @@ ServiceError
 ├── QueueFull                 more rows of jobs are waiting than may wait
 ├── LostLease                 another worker has the rows: what was found is not written
 ├── JobNotFinished            its result is not there yet
-└── FormatUnavailable         a format that this installation cannot write
+├── FormatUnavailable         a format that this installation cannot write
+└── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
 known only to ``service.api.errors``, exit codes only to ``service.cli``.
@@ -218,6 +219,13 @@ class QueueFull(ServiceError):
     def __init__(self, waiting: int, limit: int) -> None:
         self.waiting = waiting
         super().__init__(f"{waiting} rows of jobs are waiting already; {limit} may wait")
+
+
+class TracingUnavailable(ServiceError):
+    """Spans are wanted, and what makes them is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("IFONLY_OTLP_ENDPOINT needs: pip install 'ifonly[traces]'")
 
 
 class LostLease(ServiceError):

@@ -27,6 +27,7 @@ from service.store.chain import Kind, Record
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
+GAPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -50,6 +51,20 @@ class Metrics:
         )
         self._rows = Counter(
             "ifonly_model_rows", "Rows scored.", [*model, "engine"], registry=registry
+        )
+        self._gap = Histogram(
+            "ifonly_gap_ratio",
+            "How much smaller a change may be than the one answered; 0: proven.",
+            model,
+            buckets=GAPS,
+            registry=registry,
+        )
+        self._stages = Histogram(
+            "ifonly_stage_seconds",
+            "Of a question: search, verify, complete, words, record.",
+            ["stage"],
+            buckets=SECONDS,
+            registry=registry,
         )
         self._refusals = Counter(
             "ifonly_refusals", "Not answered.", ["kind", "status"], registry=registry
@@ -100,8 +115,14 @@ class Metrics:
             latency.labels(facts.model).observe(facts.latency_us / 1e6)
         if facts.kind is Kind.EXPLANATION:
             self._claims.labels(facts.model, facts.status, facts.engine).inc()
-            rows = (facts.detail or {}).get("rows", 0)
-            self._rows.labels(facts.model, facts.engine).inc(rows)
+            detail = facts.detail or {}
+            self._rows.labels(facts.model, facts.engine).inc(detail.get("rows", 0))
+            if "gap_ppm" in detail:
+                self._gap.labels(facts.model).observe(detail["gap_ppm"] / 1e6)
+
+    def stage(self, stage: str, seconds: float) -> None:
+        """A question spent so much time on it."""
+        self._stages.labels(stage).observe(seconds)
 
     def replied(self, method: str, route: str, status: int, seconds: float) -> None:
         """``route``: its template, never its path."""

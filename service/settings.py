@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(10, ge=1)
     """How long requests under way may take to finish once the service is told to stop."""
 
+    otlp_endpoint: str | None = None
+    """Who collects traces (OpenTelemetry, OTLP over HTTP): ``http://collector:4318``."""
+
     data: Path = Path("var")
     """Folder for what the service writes when no database is named."""
     database_url: SecretStr | None = None

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service import logs
 from service.api.errors import internal_error
+from service.watching import Tracing
 
 HEADER = "X-Request-ID"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -27,15 +28,19 @@ class Replied(Protocol):
 class RequestContext:
     """Outermost ASGI middleware. An id that the client sends is kept, if it is harmless."""
 
-    def __init__(self, app: ASGIApp, replied: Replied | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, replied: Replied | None = None, tracing: Tracing | None = None
+    ) -> None:
         self._app = app
         self._replied = replied
+        self._tracing = tracing or Tracing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = Headers(scope=scope).get(HEADER, "")
+        headers = Headers(scope=scope)
+        sent = headers.get(HEADER, "")
         identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
         token = logs.request_id.set(identity)
         started, status = time.perf_counter(), 0
@@ -49,7 +54,11 @@ class RequestContext:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            with self._tracing.request(scope["method"], headers) as said:
+                try:
+                    await self._app(scope, receive, send_with_id)
+                finally:
+                    said(_route(scope), status or 500)
         except ClientDisconnect:
             logs.logger.info("the client went away")
         except Exception as error:
@@ -63,9 +72,13 @@ class RequestContext:
             seconds = time.perf_counter() - started
             _log(scope, status, seconds)
             if self._replied is not None:
-                route = getattr(scope.get("route"), "path_format", "none")
-                self._replied(scope["method"], route, status, seconds)
+                self._replied(scope["method"], _route(scope), status, seconds)
             logs.request_id.reset(token)
+
+
+def _route(scope: Scope) -> str:
+    """Its template, never its path."""
+    return getattr(scope.get("route"), "path_format", "none")
 
 
 def _log(scope: Scope, status: int, seconds: float) -> None:

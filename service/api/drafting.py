@@ -41,7 +41,7 @@ class Drafting:
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
-            "detail": None if work is None else work.model_dump(),
+            "detail": None if work is None else work.model_dump() | _gap(reply),
         }
         if hasattr(reply, "id"):
             said["id"] = reply.id
@@ -98,6 +98,13 @@ def _decided(model: ServedModel, reply: Wire) -> str | None:
         return None
     wanted = model.decision.class_names[desired]
     return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
+
+
+def _gap(reply: Wire) -> dict[str, int]:
+    """Of the first answer, in millionths: records hold whole numbers only."""
+    found = getattr(reply, "counterfactuals", [])
+    gap = found[0].gap if found else None
+    return {} if gap is None else {"gap_ppm": round(gap * 1e6)}
 
 
 def asked_by(request: Wire) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from explainers.causal.errors import CausalError
 from explainers.constraints import Source
 from explainers.deadline import Deadline
+from explainers.watch import Watch, unwatched
 from service import usecases
 from service.api import translate
 from service.api.errors import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET, Refusal
@@ -39,16 +40,23 @@ def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.What
 
 
 def explain(
-    model: ServedModel, request: requests.ExplanationRequest, deadline: Deadline, deadline_ms: int
+    model: ServedModel,
+    request: requests.ExplanationRequest,
+    deadline: Deadline,
+    deadline_ms: int,
+    watch: Watch = unwatched,
 ) -> replies.ExplanationReply:
-    """Raises
+    """Stages besides those of the search: ``words``.
+
+    Raises
     ------
     Refusal
         If the target is met already, or the constraints contradict each other.
     """
     speaker = Speaker(model, request.languages)
     try:
-        explanation = usecases.explain(model, translate.question(request, model), deadline)
+        question = translate.question(request, model)
+        explanation = usecases.explain(model, question, deadline, watch)
     except TargetAlreadyMet as error:
         prediction = speaker.prediction(error.prediction)
         raise Refusal(
@@ -59,7 +67,8 @@ def explain(
         ) from None
     except ContradictoryConstraints as error:
         raise _contradiction(error, request, speaker) from None
-    return speaker.explanation(explanation, deadline_ms)
+    with watch("words"):
+        return speaker.explanation(explanation, deadline_ms)
 
 
 def _contradiction(

@@ -76,7 +76,8 @@ class Recorder:
         if self._state.settings.audit_durability == "eventual":
             done.add_done_callback(_complain)
             return Audit(id=draft.facts.id, writer=journal.writer, durable=False)
-        return durable(await asyncio.wrap_future(done))
+        with self._state.watch("record"):
+            return durable(await asyncio.wrap_future(done))
 
     def append(self, work: Draft | Work) -> Future[Receipt]:
         """Have it recorded: once, if the client has named its request.

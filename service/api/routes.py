@@ -161,5 +161,5 @@ async def explain(
     budget = questions.deadline_ms(request.deadline_ms, state.settings)
     # The clock starts here: waiting for a thread is part of what the client waits.
     deadline = Deadline.after(budget / 1000)
-    asked = partial(questions.explain, served, request, deadline, budget)
+    asked = partial(questions.explain, served, request, deadline, budget, state.watch)
     return await recording.answer(Kind.EXPLANATION, served, request, asked)

@@ -11,6 +11,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Depends, Request
 
+from explainers.watch import Watch
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
@@ -112,6 +113,8 @@ class State:
     auditors: Workers
     """Threads for what reads the whole store."""
     metrics: Metrics
+    watch: Watch
+    """Measures the stages of a request."""
     rates: Rates
     """How often who may ask."""
     wake: Callable[[], None]

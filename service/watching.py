@@ -1,0 +1,117 @@
+"""What a request spends its time on: a histogram of stages, and spans for OpenTelemetry.
+
+Spans are made only if ``IFONLY_OTLP_ENDPOINT`` says who collects them. They name routes, models
+and claims, never a reading, a key, a query or an error's message.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
+
+from service.errors import TracingUnavailable
+from service.metrics import Metrics
+from service.settings import Settings
+
+TRACES_PATH = "/v1/traces"
+
+
+class Said(Protocol):
+    """Takes what is known of a request only once it is answered."""
+
+    def __call__(self, name: str, status: int, /) -> None: ...
+
+
+class Tracing:
+    """Makes spans; ``provider``: OpenTelemetry's, None: none are made."""
+
+    def __init__(self, provider: Any = None) -> None:
+        self._provider = provider
+        self._tracer = None if provider is None else provider.get_tracer("ifonly")
+
+    def span(self, name: str) -> AbstractContextManager[object]:
+        """A span within the one that is open."""
+        if self._tracer is None:
+            return nullcontext()
+        return self._tracer.start_as_current_span(  # type: ignore[no-any-return]
+            name, record_exception=False, set_status_on_exception=False
+        )
+
+    @contextmanager
+    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Said]:
+        """The span of a request, within the caller's if it sends one (W3C ``traceparent``)."""
+        if self._tracer is None:
+            yield _unsaid
+            return
+        from opentelemetry.trace import SpanKind, StatusCode
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        before = TraceContextTextMapPropagator().extract(headers)
+        with self._tracer.start_as_current_span(
+            method,
+            context=before,
+            kind=SpanKind.SERVER,
+            attributes={"http.request.method": method},
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+
+            def said(route: str, status: int) -> None:
+                span.update_name(f"{method} {route}")
+                span.set_attributes({"http.route": route, "http.response.status_code": status})
+                if status >= 500:
+                    span.set_status(StatusCode.ERROR)
+
+            yield said
+
+    def close(self) -> None:
+        """Send what was not sent yet."""
+        if self._provider is not None:
+            self._provider.shutdown()
+
+
+def _unsaid(route: str, status: int, /) -> None:
+    return None
+
+
+def tracing(settings: Settings, version: str) -> Tracing:
+    """As the settings have it.
+
+    Raises
+    ------
+    TracingUnavailable
+        If somebody collects spans, and what makes them is not installed.
+    """
+    if settings.otlp_endpoint is None:
+        return Tracing()
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise TracingUnavailable from None
+    resource = Resource.create({"service.name": "ifonly", "service.version": version})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    endpoint = settings.otlp_endpoint.rstrip("/") + TRACES_PATH
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
+    return Tracing(provider)
+
+
+class Stages:
+    """A :class:`explainers.watch.Watch` that measures, and makes spans."""
+
+    def __init__(self, metrics: Metrics, tracing: Tracing) -> None:
+        self._metrics = metrics
+        self._tracing = tracing
+
+    @contextmanager
+    def __call__(self, stage: str, /) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            with self._tracing.span(stage):
+                yield
+        finally:
+            self._metrics.stage(stage, time.perf_counter() - began)
