@@ -28,8 +28,9 @@ class NoServer(Exception):
 class Server:
     """A cluster of its own. It refuses to run as root, so root runs it as ``postgres``."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self._folder = folder
+        self._durable = "on" if durable else "off"
         self._data = folder / "data"
         self._programs = _programs()
         self._user = _user()
@@ -47,8 +48,8 @@ class Server:
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": self._folder,
-            "fsync": "off",  # these tests cut no power
-            "full_page_writes": "off",
+            "fsync": self._durable,  # tests cut no power
+            "full_page_writes": self._durable,
             "max_connections": 60,
         }
         given = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
@@ -116,8 +117,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """A server that runs until the block ends.
+def server(*, durable: bool = False) -> Iterator[Server]:
+    """A server that runs until the block ends; ``durable``: that waits for the disk.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def server() -> Iterator[Server]:
     """
     folder = Path(tempfile.mkdtemp(prefix="ifonly-pg-"))
     try:
-        running = Server(folder)
+        running = Server(folder, durable=durable)
         running.start()
         try:
             yield running
