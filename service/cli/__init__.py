@@ -15,7 +15,17 @@ import typer
 from models.errors import ModelError, UnknownModel
 from service import logs
 from service.api.errors import Refusal
-from service.cli import asking, auditing, causal, causal_effect, folders, keeping, serving, training
+from service.cli import (
+    asking,
+    auditing,
+    causal,
+    causal_effect,
+    causal_replay,
+    folders,
+    keeping,
+    serving,
+    training,
+)
 from service.cli.console import Failure, complain
 from service.errors import InvalidRequest, MalformedBody, ServiceError
 
@@ -34,6 +44,7 @@ app.command("predict")(asking.predict)
 app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
 causal.app.command("effect")(causal_effect.effect)
+causal.app.command("replay")(causal_replay.replay)
 app.add_typer(causal.app, name="causal")
 app.add_typer(keeping.tables, name="db")
 app.add_typer(keeping.keys, name="keys")
