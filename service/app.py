@@ -30,6 +30,7 @@ from service.watching import Stages, tracing
 from service.store.sessions import signing_secret
 from service.web import route as pages
 from service.web.accounts import Accounts
+from service.web.closing import closing
 from service.web.cookies import Cookies
 from service.web.headers import SafeHeaders
 from service.web.routers import ROUTERS
@@ -57,6 +58,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)
+            app.state.closing = stack.enter_context(closing())
             stack.callback(traces.close)
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)

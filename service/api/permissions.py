@@ -59,6 +59,13 @@ PUBLIC_PAGES = frozenset(
 PAGES = {
     ("GET", "/"): _EVERYBODY,
     ("POST", "/sign-out"): _EVERYBODY,
+    ("GET", "/alarms"): _ASKS,
+    ("GET", "/alarms/events"): _ASKS,
+    ("GET", "/alarms/{id}"): _ASKS,
+    ("POST", "/alarms/{id}/explanation"): _ASKS,
+    ("POST", "/alarms/{id}/what-if"): _ASKS,
+    ("POST", "/alarms/{id}/what-if/record"): _ASKS,
+    ("GET", "/alarms/{id}/plane"): _ASKS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

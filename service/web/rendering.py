@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from service.access import Principal
 from service.api import permissions
 from service.api.replies import ifonly_version
+from service.store.chain import timestamp
 from service.web.static_files import address
 from service.web.texts import LANGUAGES, say, texts
 from service.web.visit import THEMES, Visit
@@ -29,7 +30,7 @@ class Place:
     text: str
 
 
-PLACES: tuple[Place, ...] = ()
+PLACES: tuple[Place, ...] = (Place("/alarms", "alarms.place"),)
 """In the order in which they are shown; each to those who may see it."""
 
 
@@ -49,6 +50,7 @@ def _environment() -> Environment:
         "themes": THEMES,
         "version": ifonly_version(),
     }
+    environment.filters["when"] = timestamp
     return environment
 
 

@@ -71,6 +71,13 @@ TABLE = {
 PAGE_TABLE = {
     ("GET", "/"): {O, P, A, ADMIN},
     ("POST", "/sign-out"): {O, P, A, ADMIN},
+    ("GET", "/alarms"): {O, P, ADMIN},
+    ("GET", "/alarms/events"): {O, P, ADMIN},
+    ("GET", "/alarms/{id}"): {O, P, ADMIN},
+    ("POST", "/alarms/{id}/explanation"): {O, P, ADMIN},
+    ("POST", "/alarms/{id}/what-if"): {O, P, ADMIN},
+    ("POST", "/alarms/{id}/what-if/record"): {O, P, ADMIN},
+    ("GET", "/alarms/{id}/plane"): {O, P, ADMIN},
 }
 """The same of the pages."""
 

@@ -1,0 +1,179 @@
+"""Routes of one alarm: its page, its explanation, what-if, and the plane of two levers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from explainers.deadline import Deadline
+from service import usecases
+from service.api import questions, validation
+from service.api.body import read_json
+from service.api.schema import requests
+from service.api.state import Shared, State
+from service.errors import Fault, InvalidRequest, Part
+from service.store.chain import Kind
+from service.web.operator import answer as answers
+from service.web.operator import plane_drawing, subject
+from service.web.operator.asking import ask
+from service.web.operator.case import ALTERNATIVES, Case, points, read_case, served
+from service.web.operator.levers import Lever
+from service.web.operator.listing import lines, title_of
+from service.web.operator.outcome import outcome_of
+from service.web.operator.subject import Subject
+from service.web.rendering import page
+from service.web.route import PageRoute
+from service.web.texts import LANGUAGES, Language
+from service.web.visit import Visit
+
+router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
+
+MOST_VALUES = 49
+"""Of each lever of the plane."""
+Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
+Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
+Name = Annotated[str | None, Query(max_length=256)]
+
+
+async def _found(request: Request, state: State, identity: str, row: int | None) -> Case:
+    visit: Visit = request.state.visit
+    return await state.readers.run(partial(read_case, state, identity, row or 0, visit.language))
+
+
+@router.get("/{id}")
+async def show(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The verdict at once; what takes a search comes after it."""
+    visit: Visit = request.state.visit
+    if row is None:
+        rows = await state.readers.run(partial(subject.read, state.store.database, id))
+        if len(rows) > 1:
+            return _several(request, rows, state)
+    case = await _found(request, state, id, row)
+    return page(
+        request,
+        "operator/alarm.html",
+        case=case,
+        title=case.title,
+        shown=_shown(case, case.answer, visit.language),
+        can_ask_more=_can_ask_more(case, case.answer),
+        row=row or 0,
+        alarm={} if case.model is None else case.model.deployed.spec.alarm,
+    )
+
+
+def _several(request: Request, rows: tuple[Subject, ...], state: State) -> Response:
+    visit: Visit = request.state.visit
+    model = subject.model_of(rows[0].record, state.registry)
+    return page(
+        request,
+        "operator/rows.html",
+        lines=lines(rows, model, visit.language),
+        count=len(rows),
+        record=rows[0].record,
+        title=str(rows[0].record.facts.model) if model is None else title_of(model, visit.language),
+    )
+
+
+def _shown(case: Case, answer: Mapping[str, Any] | None, tag: Language) -> answers.Shown | None:
+    if answer is None:
+        return None
+    return answers.shown(answer, case.model, case.problem, tag)
+
+
+def _can_ask_more(case: Case, answer: Mapping[str, Any] | None) -> bool:
+    """Whether it was asked for fewer ways out than a page asks for."""
+    return (
+        case.model is not None
+        and answer is case.subject.answer
+        and case.request.alternatives < ALTERNATIVES
+        and bool(answer and answer["counterfactuals"])
+    )
+
+
+@router.post("/{id}/explanation")
+async def explain(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The smallest changes that would have cleared it: asked as the API asks, and recorded."""
+    visit: Visit = request.state.visit
+    case = await _found(request, state, id, row)
+    model, _ = served(case)
+    question = case.request.model_copy(
+        update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
+    )
+    budget = questions.deadline_ms(question.deadline_ms, state.settings)
+    work = partial(questions.explain, model, question, Deadline.after(budget / 1_000), budget)
+    reply = await ask(request, Kind.EXPLANATION, model, question, work, id)
+    return page(
+        request,
+        "operator/answer.html",
+        headers={"HX-Trigger": "explained"},
+        case=case,
+        shown=_shown(case, reply, visit.language),
+        can_ask_more=False,
+        row=row or 0,
+    )
+
+
+@router.post("/{id}/what-if")
+async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """What would be, were these set. A preview while a slider moves: it leaves no record."""
+    visit: Visit = request.state.visit
+    case = await _found(request, state, id, row)
+    model, _ = served(case)
+    question = await _settings(request, case)
+    reply = await state.workers.run(partial(questions.what_if, model, question))
+    shown = outcome_of(reply.model_dump(mode="json", by_alias=True), model, visit.language)
+    return page(request, "operator/outcome.html", outcome=shown, kept=None)
+
+
+@router.post("/{id}/what-if/record")
+async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The same, asked as the API asks, and recorded."""
+    visit: Visit = request.state.visit
+    case = await _found(request, state, id, row)
+    model, _ = served(case)
+    question = await _settings(request, case)
+    work = partial(questions.what_if, model, question)
+    reply = await ask(request, Kind.WHAT_IF, model, question, work, id)
+    shown = outcome_of(reply, model, visit.language)
+    return page(request, "operator/outcome.html", outcome=shown, kept=reply["audit"]["id"])
+
+
+async def _settings(request: Request, case: Case) -> requests.WhatIfRequest:
+    """The body names what is set; the rest of the question is the alarm's."""
+    body = read_json(await request.body())
+    if not isinstance(body, dict) or set(body) != {"set"}:
+        raise InvalidRequest(Part.REQUEST, [Fault((), "the body is not an object with set")])
+    whole = {
+        "instance": dict(case.subject.instance),
+        **body,
+        "rung": case.rung,
+        "languages": list(LANGUAGES),
+    }
+    return validation.read(requests.WhatIfRequest, whole)
+
+
+@router.get("/{id}/plane")
+async def plane(
+    id: Identity, request: Request, state: Shared, row: Row = None, x: Name = None, y: Name = None
+) -> Response:
+    """The model's word over all settings of two levers."""
+    visit: Visit = request.state.visit
+    case = await _found(request, state, id, row)
+    model, question = served(case)
+    levers = _two(case, x, y)
+    columns = levers[0].column, levers[1].column
+    asked = partial(usecases.plane, model, question, columns, MOST_VALUES)
+    found = await state.workers.run(asked)
+    drawing = plane_drawing.drawn(found, model, visit.language, points(case, levers))
+    return page(request, "operator/plane.html", plane=drawing)
+
+
+def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:
+    found = [lever for name in names for lever in case.planar if lever.name == name]
+    if len(found) != 2 or found[0] == found[1]:
+        text = "x and y are not two levers that have a slider"
+        raise InvalidRequest(Part.REQUEST, [Fault(("x",), text, parameter="x")])
+    return found[0], found[1]

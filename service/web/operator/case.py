@@ -1,0 +1,135 @@
+"""One row with everything that its page says of it before anything is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.problem import Problem
+from service import usecases
+from service.api import translate
+from service.api.schema import requests
+from service.api.state import State
+from service.errors import InvalidRequest, UnknownRecord
+from service.registry import ServedModel
+from service.usecases import Question, Rung
+from service.web.operator import subject
+from service.web.operator.levers import Lever, levers_of
+from service.web.operator.listing import title_of
+from service.web.operator.subject import Subject
+from service.web.operator.verdict import Verdict, verdict_of
+from service.web.texts import LANGUAGES, Language, say
+
+ALTERNATIVES = 4
+"""The suggestion, and other ways out beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a page begins with."""
+
+    subject: Subject
+    title: str
+    verdict: Verdict
+    model: ServedModel | None
+    """None: it is not served any more, and nothing further can be asked."""
+    request: requests.ExplanationRequest
+    """Word for word as it was asked; else as a page asks."""
+    question: Question | None
+    """None: the model is not served, or desires nothing."""
+    levers: tuple[Lever, ...]
+    problem: Problem | None
+    answer: Mapping[str, Any] | None
+    """The explanation, where there is one already."""
+    tag: Language
+
+    @property
+    def planar(self) -> list[Lever]:
+        """Levers that a plane can be made of, those of the suggestion first."""
+        found = [lever for lever in self.levers if lever.kind == "slider"]
+        first = {} if self.answer is None else _actions(self.answer)
+        return sorted(found, key=lambda lever: lever.name not in first)
+
+    @property
+    def rung(self) -> str:
+        """Of a what-if: whether what follows moves, as in the explanation."""
+        is_causal = self.problem is not None and self.problem.image is not None
+        return Rung.COUNTERFACTUAL if is_causal else Rung.ASSOCIATION
+
+
+def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
+    """Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such row, or not any more.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    about = subject.read_one(state.store.database, identity, number)
+    model = subject.model_of(about.record, state.registry)
+    request = _request(about)
+    question = problem = None
+    if model is not None and (request.target or model.decision.desired is not None):
+        question = translate.question(request, model)
+        problem = usecases.problem_of(model, question)
+    return Case(
+        about,
+        str(about.record.facts.model) if model is None else title_of(model, tag),
+        verdict_of(about.prediction, subject.is_alarm(about, model), model, tag),
+        model,
+        request,
+        question,
+        () if model is None or problem is None else levers_of(model, problem, tag),
+        problem,
+        about.answer or subject.explanation_of(state.store.database, about),
+        tag,
+    )
+
+
+def _request(about: Subject) -> requests.ExplanationRequest:
+    if about.request is not None:
+        return requests.ExplanationRequest.model_validate(about.request)
+    return requests.ExplanationRequest(
+        instance=dict(about.instance),
+        alternatives=ALTERNATIVES,
+        languages=list(LANGUAGES),
+        semantics=None,
+    )
+
+
+def served(case: Case) -> tuple[ServedModel, Question]:
+    """The model, and the question about it.
+
+    Raises
+    ------
+    UnknownRecord
+        If it cannot be asked any more.
+    """
+    if case.model is None or case.question is None:
+        raise UnknownRecord(case.subject.record.facts.id, "model that can be asked about record")
+    return case.model, case.question
+
+
+def points(case: Case, levers: tuple[Lever, Lever]) -> list[tuple[float, float, str]]:
+    """What lies in the plane of two levers: the present reading, and the suggestion if it sets
+    nothing else."""
+    model, question = served(case)
+    found = [(*_place(question.factual, levers), say("plane.now", case.tag))]
+    if case.answer is not None and _actions(case.answer) <= {lever.name for lever in levers}:
+        for best in case.answer["counterfactuals"][:1]:
+            try:
+                row = translate.instance(best["instance"], model)
+            except InvalidRequest:
+                continue
+            found.append((*_place(row, levers), say("plane.suggestion", case.tag)))
+    return found
+
+
+def _place(row: Any, levers: tuple[Lever, Lever]) -> tuple[float, float]:
+    return float(row[levers[0].column]), float(row[levers[1].column])
+
+
+def _actions(answer: Mapping[str, Any]) -> set[str]:
+    """What the best counterfactual sets."""
+    return {a["feature"] for found in answer["counterfactuals"][:1] for a in found["actions"]}

@@ -1,0 +1,98 @@
+"""What would be, were some levers set: as it is shown beside the sliders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.wording.gauges import Gauge
+from service.registry import ServedModel
+from service.web.operator.levers import written
+from service.web.operator.verdict import Verdict, verdict_of
+from service.web.texts import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """A feature that moves because others were set."""
+
+    name: str
+    label: str
+    before: str
+    after: str
+    value: str
+    """As a slider takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that would be broken."""
+
+    text: str
+    why: str
+    features: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A what-if reply, to be looked at."""
+
+    before: Verdict
+    after: Verdict
+    changed: bool
+    allowed: bool
+    follows: tuple[Follows, ...]
+    broken: tuple[Broken, ...]
+    off_grid: tuple[tuple[str, str], ...]
+    unreadable: tuple[str, ...]
+    cost: float
+
+
+def outcome_of(reply: Mapping[str, Any], model: ServedModel, tag: Language) -> Outcome:
+    """``reply``: as the API replies it."""
+    schema, decision = model.schema, model.decision
+    wanted = None if decision.desired is None else decision.class_names[decision.desired]
+
+    def verdict(said: Mapping[str, Any]) -> Verdict:
+        return verdict_of(said, wanted is not None and said.get("class") != wanted, model, tag)
+
+    def label(name: str) -> str:
+        return schema[name].label(tag)
+
+    def value(name: str, number: Any) -> str:
+        return Gauge.of(schema[name]).value(schema[name].read(number), tag)
+
+    return Outcome(
+        verdict(reply["prediction"]["before"]),
+        verdict(reply["prediction"]["after"]),
+        reply["changed"],
+        reply["allowed"],
+        tuple(
+            Follows(
+                part["feature"],
+                label(part["feature"]),
+                value(part["feature"], part["from"]),
+                Gauge.of(schema[part["feature"]]).value(float(part["to"]), tag, computed=True),
+                written(schema[part["feature"]], float(part["to"])),
+            )
+            for part in reply["effects"]
+        ),
+        tuple(
+            Broken(
+                rule["text"][tag],
+                rule["why"].get(tag, ""),
+                ", ".join(label(name) for name in rule["features"]),
+            )
+            for rule in reply["broken_rules"]
+        ),
+        tuple(
+            (
+                label(part["feature"]),
+                ", ".join(value(part["feature"], v) for v in part["nearest"]),
+            )
+            for part in reply["off_grid"]
+        ),
+        tuple(label(name) for name in reply["unreadable"]),
+        reply["cost"],
+    )

@@ -1,0 +1,160 @@
+// Sliders: what is set is asked about as it moves; what follows moves along.
+"use strict";
+
+(() => {
+  const section = document.getElementById("what-if");
+  const outcome = document.getElementById("outcome");
+  const before = outcome.innerHTML;
+  const levers = new Map([...section.querySelectorAll(".lever")].map((l) => [l.dataset.feature, l]));
+  const language = document.documentElement.lang;
+  const settings = new Map(); // feature to the value it is set to, as the form writes it
+  let asking = null;
+  let timer = 0;
+
+  const slider = (lever) => lever.querySelector("input[type=range]");
+
+  function inWords(lever, value) {
+    const digits = Number(lever.dataset.decimals);
+    const number = new Intl.NumberFormat(language, { minimumFractionDigits: 0, maximumFractionDigits: digits });
+    return lever.dataset.prefix + number.format(Number(value)) + lever.dataset.suffix;
+  }
+
+  function show(lever, text, state) {
+    const output = lever.querySelector("output");
+    if (output) output.textContent = text;
+    const word = lever.querySelector(".state");
+    if (word) word.textContent = word.dataset[state];
+    lever.classList.toggle("set", state === "set");
+    lever.classList.toggle("follows", state === "follows");
+    const input = slider(lever);
+    if (input) input.setAttribute("aria-valuetext", text);
+    const release = lever.querySelector(".release");
+    if (release) release.hidden = state !== "set";
+  }
+
+  // What is not set is as it was read, until an answer says that it follows.
+  function rest(lever) {
+    const input = slider(lever);
+    const output = lever.querySelector("output");
+    if (input) input.value = lever.dataset.present;
+    for (const radio of lever.querySelectorAll("input[type=radio]")) radio.checked = radio.value === lever.dataset.present;
+    show(lever, output ? output.dataset.present : "", "stays");
+  }
+
+  function set(feature, value) {
+    const lever = levers.get(feature);
+    if (!lever) return;
+    settings.set(feature, value);
+    const input = slider(lever);
+    if (input) {
+      input.value = value;
+      show(lever, inWords(lever, value), "set");
+    }
+    for (const radio of lever.querySelectorAll("input[type=radio]")) radio.checked = radio.value === value;
+  }
+
+  function body() {
+    const values = {};
+    for (const [feature, value] of settings) values[feature] = value !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
+    return JSON.stringify({ set: values });
+  }
+
+  function remember() {
+    const said = new URLSearchParams([...settings]).toString();
+    history.replaceState(null, "", said ? `#${said}` : location.pathname + location.search);
+  }
+
+  async function ask(path = "") {
+    if (asking) asking.abort();
+    const mine = (asking = new AbortController());
+    try {
+      const reply = await fetch(`${section.dataset.address}${path}?row=${section.dataset.row}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "X-CSRF-Token": section.dataset.token, "HX-Request": "true" },
+        body: body(),
+        signal: mine.signal,
+      });
+      const text = await reply.text();
+      if (mine.signal.aborted) return;
+      outcome.innerHTML = text;
+      follow();
+    } catch (error) {
+      if (error.name !== "AbortError") outcome.textContent = outcome.dataset.failed;
+    }
+    section.dataset.asked = String(Number(section.dataset.asked || 0) + 1);
+  }
+
+  function follow() {
+    const moved = new Map([...outcome.querySelectorAll("[data-follows]")].map((e) => [e.dataset.follows, e.dataset]));
+    for (const [feature, lever] of levers) {
+      if (settings.has(feature)) continue;
+      const found = moved.get(feature);
+      if (!found) {
+        rest(lever);
+        continue;
+      }
+      const input = slider(lever);
+      if (input) input.value = found.value;
+      show(lever, found.text, "follows");
+    }
+  }
+
+  function changed() {
+    remember();
+    clearTimeout(timer);
+    if (settings.size) {
+      timer = setTimeout(ask, 20);
+    } else {
+      if (asking) asking.abort();
+      for (const lever of levers.values()) rest(lever);
+      outcome.innerHTML = before;
+    }
+  }
+
+  function apply(values) {
+    settings.clear();
+    for (const lever of levers.values()) rest(lever);
+    for (const [feature, value] of Object.entries(values)) set(feature, String(value));
+    changed();
+  }
+
+  const suggestion = () => document.querySelector("#answer [data-settings]");
+
+  section.addEventListener("input", (event) => {
+    const lever = event.target.closest(".lever");
+    if (!lever) return;
+    if (event.target.type === "radio" && event.target.value === lever.dataset.present) settings.delete(lever.dataset.feature);
+    else set(lever.dataset.feature, event.target.value);
+    changed();
+  });
+
+  section.addEventListener("click", (event) => {
+    const release = event.target.closest(".release");
+    if (!release) return;
+    const lever = release.closest(".lever");
+    settings.delete(lever.dataset.feature);
+    rest(lever);
+    slider(lever).focus();
+    changed();
+  });
+
+  document.getElementById("reset").addEventListener("click", () => apply({}));
+  document.getElementById("keep").addEventListener("click", () => ask("/record"));
+  document.getElementById("to-suggestion").addEventListener("click", () => {
+    const found = suggestion();
+    if (found) apply(JSON.parse(found.dataset.settings));
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-settings]");
+    if (!button) return;
+    apply(JSON.parse(button.dataset.settings));
+    section.scrollIntoView();
+    document.getElementById("what-if-title").focus({ preventScroll: true });
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    document.getElementById("to-suggestion").disabled = !suggestion();
+  });
+
+  const said = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  if (Object.keys(said).length) apply(said);
+})();
