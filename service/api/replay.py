@@ -68,7 +68,9 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
             raise CannotReplay(f"record {identity} is of kind {record.facts.kind}: no question")
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
-    now = json.loads(_ask(record, asked_model(record, registry), kept).model_dump_json(by_alias=True))
+    now = json.loads(
+        _ask(record, asked_model(record, registry), kept).model_dump_json(by_alias=True)
+    )
     found = list(_changes((), kept["answer"], now))
     return Replay(
         record,
