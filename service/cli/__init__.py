@@ -20,6 +20,7 @@ from service.cli import (
     auditing,
     causal,
     causal_effect,
+    causal_fairness,
     causal_replay,
     folders,
     keeping,
@@ -44,6 +45,7 @@ app.command("predict")(asking.predict)
 app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
 causal.app.command("effect")(causal_effect.effect)
+causal.app.command("fairness")(causal_fairness.command)
 causal.app.command("replay")(causal_replay.replay)
 app.add_typer(causal.app, name="causal")
 app.add_typer(keeping.tables, name="db")

@@ -1,0 +1,146 @@
+"""Recourse by group and beside one's twin, on the SCM of von Kügelgen et al. 2022 (CAU-LIN)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from explainers.answer import Recourse
+from explainers.causal import CausalModel, Graph, draw_members
+from explainers.causal.basis import linear
+from explainers.causal.image import CausalImage
+from explainers.causal.mechanism import Mechanism
+from explainers.constraints import Immutable, Origin, Source
+from explainers.cost import Cost, FeatureCost
+from explainers.explain import explain
+from explainers.problem import Problem
+from explainers.target import Target
+from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from service.errors import CannotReplay
+from service.fairness import Asked, by_group, levels_of, twins
+
+# a is -1 or 1; x1 = a / 2 + u1; x2 = u2; x3 = (a + x1 - x2) / 2 + u3
+SCHEMA = Schema(
+    (
+        Feature("a", Kind.ORDINAL, categories=(Category("minus"), Category("plus"))),
+        *(Feature(f"x{j}", Kind.CONTINUOUS, "", -9.0, 9.0, Decimal("0.25")) for j in (1, 2, 3)),
+    )
+)
+GRAPH = Graph.of(4, [(0, 1), (0, 3), (1, 3), (2, 3)])
+MODEL = CausalModel(
+    SCHEMA.names,
+    GRAPH,
+    (
+        None,
+        Mechanism(linear(-0.5, np.array([1.0]))),  # a is kept as 0 or 1
+        None,
+        Mechanism(linear(-0.5, np.array([1.0, 0.5, -0.5]))),
+    ),
+)
+IMAGE = CausalImage(MODEL, draw_members(MODEL, np.random.default_rng(0), 2), 0.0, 0.0, np.zeros(4))
+DECISION = Decision(Task.BINARY, (Category("no"), Category("yes")), 1, 0.5, desired=1)
+COST = Cost(tuple(FeatureCost() for _ in SCHEMA.features))
+POLICY = Origin(Source.POLICY, "a")
+BOUNDS = np.array([f.lower for f in SCHEMA.features]), np.array([f.upper for f in SCHEMA.features])
+
+
+@dataclass(frozen=True)
+class Linear:
+    weights: tuple[float, ...]
+
+    def score(self, rows):
+        return 1.0 / (1.0 + np.exp(-2.0 * (rows @ np.array(self.weights))))[:, None]
+
+
+def asking(model: Linear):
+    def ask(rows):
+        found = []
+        for row in rows:
+            if model.score(row[None])[0, 0] >= 0.5:
+                found.append(Asked(False, 0.0))
+                continue
+            problem = Problem(
+                SCHEMA, row, Target(DECISION, 1), (Immutable(0, origin=POLICY),), COST, image=IMAGE
+            )
+            answer = explain(problem, model)
+            cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
+            found.append(Asked(True, cost))
+        return found
+
+    return ask
+
+
+def individuals(n: int = 24) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    noise = rng.normal(size=(n, 4))
+    noise[:, 0] = rng.integers(0, 2, n)
+    return MODEL.predict(noise)
+
+
+def beside(model: Linear):
+    rows, ask = individuals(), asking(model)
+    levels = levels_of(SCHEMA, 0, rows)
+    return twins(IMAGE, rows, 0, levels, ask(rows), ask, BOUNDS)
+
+
+def test_a_model_on_what_does_not_follow_from_the_attribute_is_fair_to_every_twin():
+    found = beside(Linear((0.0, 0.0, 1.0, 0.0)))
+    assert found.pairs > 5
+    assert (found.largest, found.mean, found.interval) == (0.0, 0.0, (0.0, 0.0))
+    assert found.other_decision.count == found.other_feasibility.count == 0
+
+
+def test_a_model_on_what_follows_from_it_is_not():
+    found = beside(Linear((0.0, 1.0, -1.0, 1.0)))
+    assert found.pairs > 5
+    assert found.largest > 0.5
+    low, high = found.interval
+    assert low <= found.mean <= high
+    assert low < high
+
+
+def test_the_size_of_a_difference_is_what_the_attribute_moves():
+    """x1 - x2 + x3 moves by 2.5 with ``a``: x1 by 1, x3 by 1 and by half of x1's 1. All noise is
+    the individual's own."""
+    rows = individuals()
+    switched = 1.0 - rows[:, :1]
+    moved = np.array([IMAGE.rows(r, [0], v[None])[0] for r, v in zip(rows, switched, strict=True)])
+    score = np.array([0.0, 1.0, -1.0, 1.0])
+    np.testing.assert_allclose((moved - rows) @ score, 2.5 * (1.0 - 2.0 * rows[:, 0]), atol=1e-9)
+
+
+def test_a_twin_that_cannot_be_told_is_left_out_and_counted():
+    rows = individuals()
+    blind = CausalModel(SCHEMA.names, GRAPH, (None, None, None, None))
+    members = draw_members(blind, np.random.default_rng(0), 2)
+    image = CausalImage(blind, members, 0.0, 0.0, np.zeros(4))
+    asked = [Asked(True, 1.0)] * len(rows)
+    found = twins(image, rows, 0, levels_of(SCHEMA, 0, rows), asked, lambda r: [], BOUNDS)
+    assert (found.pairs, found.untold) == (0, len(rows))
+
+
+def test_groups_are_counted_with_intervals():
+    rows = individuals()
+    levels = levels_of(SCHEMA, 0, rows)
+    asked = [Asked(k % 2 == 0, None if k % 4 == 0 else float(k)) for k in range(len(rows))]
+    groups = by_group(asked, rows[:, 0], levels)
+    assert [g.name for g in groups] == ["minus", "plus"]
+    assert sum(g.rows for g in groups) == len(rows)
+    assert sum(g.alarms for g in groups) == 12
+    assert sum(g.feasible.count for g in groups) == 6
+    for g in groups:
+        assert 0.0 <= g.feasible.low <= g.feasible.high <= 1.0
+
+
+def test_a_number_makes_two_halves_and_one_value_makes_no_groups():
+    rows = individuals()
+    low, high = levels_of(SCHEMA, 1, rows)
+    assert low.upper < high.lower
+    assert low.holds(rows[:, 1]).sum() == high.holds(rows[:, 1]).sum() == 12
+    assert low.lower <= low.value <= low.upper
+    rows[:, 1] = 2.0
+    with pytest.raises(CannotReplay, match="x1 is the same in all rows"):
+        levels_of(SCHEMA, 1, rows)
