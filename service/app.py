@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import anyio.to_thread
 from fastapi import FastAPI
 
 from service import logs
-from service.api import audit, errors, health, jobs, openapi, routes, uploading
+from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
 from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
@@ -21,6 +21,7 @@ from service.api.replies import ifonly_version
 from service.api.running import Runner
 from service.api.state import State, Workers
 from service.metrics import Metrics
+from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
@@ -75,6 +76,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
+                predictor=stack.enter_context(predictor_of(settings)),
             )
             secret = store.journal.change(signing_secret())
             app.state.cookies = Cookies(await asyncio.wrap_future(secret))
@@ -107,6 +109,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
+    app.include_router(kserve.router)
     app.include_router(health.router)
     app.include_router(scraped.router)
     app.include_router(uploading.router)
@@ -123,6 +126,16 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.add_middleware(RequestContext, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
     return app
+
+
+@contextlib.contextmanager
+def predictor_of(settings: Settings) -> Iterator[PredictorHost | None]:
+    """The predictor that is explained, if that is another process."""
+    if settings.predictor_host is None:
+        yield None
+        return
+    with contextlib.closing(PredictorHost(settings.predictor_host)) as predictor:
+        yield predictor
 
 
 def rate_of(settings: Settings) -> Rate | None:

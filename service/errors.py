@@ -25,6 +25,7 @@ ServiceError
 ├── LostLease                 another worker has the rows: what was found is not written
 ├── JobNotFinished            its result is not there yet
 ├── FormatUnavailable         a format that this installation cannot write
+├── PredictorUnavailable      the predictor that we explain does not answer
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
@@ -219,6 +220,13 @@ class QueueFull(ServiceError):
     def __init__(self, waiting: int, limit: int) -> None:
         self.waiting = waiting
         super().__init__(f"{waiting} rows of jobs are waiting already; {limit} may wait")
+
+
+class PredictorUnavailable(ServiceError):
+    """The predictor that we explain does not answer, so no answer can be confirmed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the predictor does not answer as it should: {reason}")
 
 
 class TracingUnavailable(ServiceError):

@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(10, ge=1)
     """How long requests under way may take to finish once the service is told to stop."""
 
+    predictor_host: str | None = None
+    """``host[:port]`` of the predictor that this service explains (KServe, protocol V1): answers
+    of ``/v1/models/NAME:explain`` are confirmed by it."""
     otlp_endpoint: str | None = None
     """Who collects traces (OpenTelemetry, OTLP over HTTP): ``http://collector:4318``."""
 

@@ -82,6 +82,8 @@ TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
 INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
+PREDICTOR_DISAGREES = ProblemType(502, "predictor-disagrees", "The predictor is another model")
+PREDICTOR_UNAVAILABLE = ProblemType(503, "predictor-unavailable", "The predictor does not answer")
 NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
 JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
@@ -113,6 +115,8 @@ PROBLEM_TYPES = (
     ROW_ABANDONED,
     MODEL_FAILED,
     INTERNAL_ERROR,
+    PREDICTOR_DISAGREES,
+    PREDICTOR_UNAVAILABLE,
     NOT_READY,
     OVERLOADED,
     JOURNAL_FULL,
@@ -315,6 +319,9 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, KEY_REUSED, str(error))
         case errors.QueueFull():
             return problem_response(path, QUEUE_FULL, str(error), headers=LATER)
+        case errors.PredictorUnavailable():
+            logs.logger.warning("%s", error)
+            return problem_response(path, PREDICTOR_UNAVAILABLE, str(error), headers=LATER)
         case errors.JobNotFinished():
             return problem_response(path, JOB_NOT_FINISHED, str(error), headers=LATER)
         case errors.StoreUnavailable() | errors.StoreDamaged() | errors.StoreOutdated():

@@ -23,6 +23,7 @@ An answered question is HTTP 200 whatever its `status`. Everything else is
 TAGS = [
     {"name": "models", "description": "What is deployed, and what it reads and decides."},
     {"name": "questions", "description": "Predict, what-if, explain."},
+    {"name": "kserve", "description": "The same for KServe's clients (its protocol V1)."},
     {"name": "jobs", "description": "Many questions at once, answered after the reply."},
     {"name": "reviews", "description": "What people say of an explanation."},
     {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},

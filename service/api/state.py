@@ -16,6 +16,7 @@ from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
 from service.metrics import Metrics
+from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
@@ -121,6 +122,8 @@ class State:
     """Tells those who answer rows of jobs that there are some."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
+    predictor: PredictorHost | None = None
+    """Confirms what KServe's clients are answered."""
 
 
 async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread

@@ -56,7 +56,11 @@ def serve(
 ) -> None:
     """Serve the models until told to stop. Settings: environment variables IFONLY_*."""
     chosen = settings(host=host, port=port, models=models, no_auth=no_auth, processes=processes)
-    loaded = registry(chosen, warm=True)
+    serve_as(chosen, registry(chosen, warm=True))
+
+
+def serve_as(chosen: Settings, loaded: Registry) -> None:
+    """Serve until told to stop."""
     keeping.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
