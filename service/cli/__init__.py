@@ -21,6 +21,7 @@ from service.cli import (
     causal,
     causal_effect,
     causal_fairness,
+    causal_propose,
     causal_replay,
     folders,
     keeping,
@@ -45,6 +46,7 @@ app.command("predict")(asking.predict)
 app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
 causal.app.command("effect")(causal_effect.effect)
+causal.app.command("propose")(causal_propose.propose_command)
 causal.app.command("fairness")(causal_fairness.command)
 causal.app.command("replay")(causal_replay.replay)
 app.add_typer(causal.app, name="causal")

@@ -59,12 +59,12 @@ def fit_command(
     """Learn the mechanisms of causal.toml, test them on later rows, write both."""
     model = load_folder(folder.resolve())
     spec = graph_of(model, graph)
-    rows = _rows(model, data, seed)
+    rows = rows_for(model, data, seed)
     first = rows[: round(len(rows) * (1 - HELD_OUT))]
     rng = np.random.default_rng(seed)
     files, load = model.causal_files, graph_loader(spec.schema)
     fitted = fit(spec, first, rng, files=files, load_graph=load)
-    found = validate(fitted.model, rows[len(first) :], _nominal(spec.schema), rng)
+    found = validate(fitted.model, rows[len(first) :], nominal_of(spec.schema), rng)
     provenance = replace(
         spec.provenance,
         data=f"{data.name if data else 'simulated'}: {len(first):,} rows fitted, the "
@@ -86,9 +86,9 @@ def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
     model = load_folder(folder.resolve())
     spec = graph_of(model, None)
     built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
-    rows = _rows(model, data, seed)
+    rows = rows_for(model, data, seed)
     rng = np.random.default_rng(seed)
-    _show_checks(validate(built, rows, _nominal(spec.schema), rng).checks(spec.schema.names))
+    _show_checks(validate(built, rows, nominal_of(spec.schema), rng).checks(spec.schema.names))
 
 
 @app.command("accept")
@@ -125,7 +125,7 @@ def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
     return parse_causal(text, name, model.spec.schema)
 
 
-def _rows(model: DeployedModel, data: Path | None, seed: int) -> Rows:
+def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
     if data is not None:
         return read_reference(data.read_bytes(), model.spec.schema, str(data))
     from models.training.milling import FEATURES
@@ -136,7 +136,7 @@ def _rows(model: DeployedModel, data: Path | None, seed: int) -> Rows:
     return observed_rows(SIMULATED_ROWS, seed)
 
 
-def _nominal(schema: Schema) -> list[bool]:
+def nominal_of(schema: Schema) -> list[bool]:
     return [feature.kind is Kind.NOMINAL for feature in schema.features]
 
 

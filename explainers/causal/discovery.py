@@ -1,0 +1,99 @@
+"""From graphs that algorithms found to one that a person may look at; it stays a proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.causal.graph import Graph, find_loop
+from models.predictor import Rows
+
+Arcs = tuple[tuple[int, int], ...]
+"""``(cause, effect)``; an edge whose direction is open stands in it both ways."""
+Forbidden = npt.NDArray[np.bool_]
+"""``(d, d)``: ``[i, j]``: column ``i`` does not act on ``j``."""
+
+FOLLOWS_UNITS = 0.9
+"""Varsortability from which on a graph may be one of the units only."""
+
+
+def forbidden_by_tiers(tiers: Sequence[int]) -> Forbidden:
+    """What is in a later tier acts on nothing in an earlier one; ``tiers`` by column."""
+    tier = np.array(tiers)
+    return np.asarray(tier[:, None] > tier[None, :])
+
+
+@dataclass(frozen=True)
+class ProposedEdge:
+    cause: int
+    effect: int
+    joined: float
+    """Share of the graphs in which the two are joined, in whatever direction."""
+    directed: float
+    """Of those, the share for this direction; an open edge counts half for each."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    edges: tuple[ProposedEdge, ...]
+    """Most frequent first; no loop."""
+    undecided: tuple[tuple[int, int], ...]
+    """Joined, but with no direction more frequent, or only in one that would close a loop."""
+
+
+def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) -> Proposal:
+    """Edges that are in at least the share ``least`` of ``graphs``, each in its commoner direction.
+
+    What is forbidden is turned round where it is joined: algorithms that take no knowledge are
+    told afterwards.
+    """
+    d = len(forbidden)
+    votes = np.mean([_votes(arcs, forbidden) for arcs in graphs], axis=0)
+    joined = votes + votes.T
+    pairs = [(i, j) for i in range(d) for j in range(d) if i < j and joined[i, j] >= least]
+    edges: list[ProposedEdge] = []
+    undecided = []
+    parents: dict[int, list[int]] = {j: [] for j in range(d)}
+    for i, j in sorted(pairs, key=lambda pair: -joined[pair]):
+        cause, effect = (i, j) if votes[i, j] > votes[j, i] else (j, i)
+        loop = find_loop({**parents, effect: [*parents[effect], cause]})
+        if votes[i, j] == votes[j, i] or loop:
+            undecided.append((i, j))
+            continue
+        parents[effect].append(cause)
+        share = float(joined[i, j])
+        edges.append(ProposedEdge(cause, effect, share, float(votes[cause, effect]) / share))
+    return Proposal(tuple(edges), tuple(undecided))
+
+
+def _votes(arcs: Arcs, forbidden: Forbidden) -> npt.NDArray[np.float64]:
+    votes = np.zeros(forbidden.shape)
+    for i, j in arcs:
+        votes[i, j] = 1.0
+    both = votes * votes.T
+    votes -= 0.5 * both
+    turned = votes * forbidden
+    return np.asarray(np.where(forbidden & forbidden.T, 0.0, votes - turned + turned.T))
+
+
+def varsortability(graph: Graph, rows: Rows) -> float:
+    """Share of directed paths along which the variance rises (Reisach et al. 2021).
+
+    0.5 is what chance gives; near 1, an algorithm that orders columns by their variance, and so
+    by their units, finds the same graph. NaN where there is no edge.
+    """
+    d = len(graph)
+    variance = rows.var(axis=0)
+    rises = variance[None, :] - variance[:, None]
+    step = np.zeros((d, d))
+    for i, j in graph.edges:
+        step[i, j] = 1.0
+    paths, found, total = np.eye(d), 0.0, 0.0
+    for _ in range(d - 1):
+        paths = ((paths @ step) > 0).astype(float)
+        total += paths.sum()
+        found += (paths * (rises > 0)).sum() + 0.5 * (paths * (rises == 0)).sum()
+    return float(found / total) if total else float("nan")

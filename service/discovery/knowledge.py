@@ -1,0 +1,81 @@
+"""What is known before a graph is looked for: roles, and what comes before what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from explainers.causal.discovery import Forbidden, forbidden_by_tiers
+from explainers.causal.graph import Graph
+from explainers.causal.spec import Role
+from models.schema import Schema
+
+RANK = {Role.FIXED: 0, Role.ACTIONABLE: 1, Role.CONSEQUENCE: 2}
+
+
+class BadKnowledge(ValueError):
+    """It contradicts itself, or names what is not there; the message says what."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """Roles of some features, and tiers of all or of none."""
+
+    schema: Schema
+    roles: Mapping[str, Role]
+    tiers: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        placed = [name for tier in self.tiers for name in tier]
+        for name in (*placed, *self.roles):
+            if name not in self.schema:
+                known = ", ".join(self.schema.names)
+                raise BadKnowledge(f"{name!r} is no feature of the model ({known})")
+        for name in self.schema.names:
+            if self.tiers and placed.count(name) != 1:
+                raise BadKnowledge(f"{name} is in {placed.count(name)} tiers, not in one")
+
+    @classmethod
+    def of(cls, schema: Schema, tiers: Sequence[str], roles: Mapping[Role, str]) -> Knowledge:
+        """From lists of names, by comma."""
+        by_name: dict[str, Role] = {}
+        for role, text in roles.items():
+            for name in _listed(text):
+                if by_name.setdefault(name, role) is not role:
+                    raise BadKnowledge(f"{name} is both {by_name[name]} and {role}")
+        return cls(schema, by_name, tuple(_listed(text) for text in tiers))
+
+    @property
+    def forbidden(self) -> Forbidden:
+        """``(d, d)``: ``[i, j]``: ``i`` does not act on ``j``. What is fixed follows from nothing
+        that moves; what can be set follows from no consequence."""
+        names = self.schema.names
+        rank = np.array([RANK[self.roles[n]] if n in self.roles else np.nan for n in names])
+        found = rank[:, None] > rank[None, :]
+        if self.tiers:
+            place = {name: k for k, tier in enumerate(self.tiers) for name in tier}
+            found |= forbidden_by_tiers([place[name] for name in names])
+        return np.asarray(found)
+
+    def roles_in(self, graph: Graph, policy: Mapping[str, Any]) -> dict[str, Role]:
+        """A role for every feature: the one given, or the policy's (what may be set is
+        actionable) and the graph's (what follows from that and may not be set, a consequence)."""
+        features = policy.get("features", {})
+        roles = dict(self.roles)
+        for name in self.schema.names:
+            if features.get(name, {}).get("actionable", name in features):
+                roles.setdefault(name, Role.ACTIONABLE)
+        levers = [j for j, n in enumerate(self.schema.names) if roles.get(n) is Role.ACTIONABLE]
+        moved = frozenset[int]().union(*(graph.descendants[j] for j in levers))
+        for j, name in enumerate(self.schema.names):
+            roles.setdefault(name, Role.CONSEQUENCE if j in moved else Role.FIXED)
+            if roles[name] is Role.CONSEQUENCE and not graph.parents[j]:
+                roles[name] = Role.FIXED  # of nothing that was found
+        return {name: roles[name] for name in self.schema.names}
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
