@@ -38,7 +38,8 @@ def read_document(
         With the line and column of a syntax error, or with every key that is wrong.
     """
     document = _parse(text, file)
-    problems = [*_not_numbers(document, (), may_be_infinite)] or [*_misshapen(document, schema)]
+    problems = [*_not_numbers(document, (), may_be_infinite)]
+    problems = problems or list(dict.fromkeys(_misshapen(document, schema)))  # one a missing key
     if problems:
         raise SpecError.of(file, problems)
     return document

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from service.api import inspection, oversight, trail
+from service.api import inspection, oversight, reviewing, trail
 from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
@@ -19,7 +19,6 @@ from service.api.schema import trail as wire
 from service.api.state import Shared
 from service.store import archive
 from service.store.export import MEDIA_TYPES, export
-from service.store.journal import Draft
 from service.store.verification import verify
 
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
@@ -67,14 +66,7 @@ async def review(
     id: Identity, request: wire.ReviewRequest, state: Shared, recording: Recording
 ) -> Response:
     """Approve, reject or comment on it; or say whether it was acted on, and what happened."""
-    trail.check_reviewer(request.verdict, recording.principal.roles)
-    record, detail = await state.readers.run(
-        partial(trail.reviewed, state.store.database, id, request)
-    )
-    facts = recording.drafting.review(record, request.verdict, detail)
-    content = b'{"request":%b}' % request.model_dump_json(exclude_unset=True).encode()
-    audit = await recording.record(Draft(facts, content))
-    reply = trail.said(facts, audit, request.comment)
+    reply = await reviewing.given(id, request, state, recording)
     return Response(reply.model_dump_json(), 201, media_type=JSON)
 
 

@@ -99,9 +99,9 @@ def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
     if bound is not None and gap is not None:
         yield {
             "en": f"Proven is that nothing allowed{others['en']} costs less than "
-            f"{_number(bound)}: a cheaper change could save {_percent(gap)} at most.",
+            f"{_number(bound)}: a cheaper change could save {percent(gap)} at most.",
             "ko": f"{others['ko']}허용된 변경의 비용이 {_number(bound)}보다 적을 수 없음은 "
-            f"증명되었습니다. 더 저렴한 변경이 있더라도 최대 {_percent(gap)}만 줄일 수 있습니다.",
+            f"증명되었습니다. 더 저렴한 변경이 있더라도 최대 {percent(gap)}만 줄일 수 있습니다.",
         }
     elif not enumerated:
         yield NOT_PROVEN
@@ -117,8 +117,8 @@ def _enumerated(features: int) -> Labels:
 
 
 def _assurance(said: Answer) -> Labels:
-    chance = _percent(said["chance_under_this_model"])
-    errors = _percent(said["survives_sensor_errors"])
+    chance = percent(said["chance_under_this_model"])
+    errors = percent(said["survives_sensor_errors"])
     return {
         "en": f"The first answer flips the decision under {chance} of the plausible causal "
         f"mechanisms and under {errors} of the draws of the sensors' errors.",
@@ -128,7 +128,7 @@ def _assurance(said: Answer) -> Labels:
 
 
 def _too_unsure(chance: float | None) -> Labels:
-    share = "" if chance is None else f" ({_percent(chance)})"
+    share = "" if chance is None else f" ({percent(chance)})"
     return {
         "en": "Something flips the decision, but under fewer of the plausible causal mechanisms"
         f"{share} than the policy demands: it is not recommended, so it is not shown.",
@@ -161,7 +161,7 @@ def _number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     """Never 100 % of what is not all, nor 0 % of what is something."""
     shown = f"{share:.1%}"
     if share < 1.0 and shown == "100.0%":

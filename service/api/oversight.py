@@ -155,14 +155,14 @@ def _outcomes(found: Outcomes) -> wire.Outcomes:
         asked=found.asked,
         already=found.already,
         undecided=found.undecided,
-        success=_proportion(found.success),
-        infeasible=_proportion(found.infeasible),
-        proven=_proportion(found.proven),
+        success=proportion(found.success),
+        infeasible=proportion(found.infeasible),
+        proven=proportion(found.proven),
         cost=_centre(found.cost),
     )
 
 
-def _proportion(found: Share) -> wire.Proportion:
+def proportion(found: Share) -> wire.Proportion:
     low, high = (found.low, found.high) if found.of else (None, None)
     return wire.Proportion(count=found.count, of=found.of, share=found.value, low=low, high=high)
 
@@ -179,7 +179,7 @@ def _lever(use: LeverUse, feature: Feature | None) -> wire.LeverUse:
         feature=use.feature,
         label=label,
         unit=use.unit,
-        use=_proportion(use.use),
+        use=proportion(use.use),
         up=use.up,
         down=use.down,
         median_change=use.median_change,
@@ -187,7 +187,7 @@ def _lever(use: LeverUse, feature: Feature | None) -> wire.LeverUse:
 
 
 def _blocker(found: Blocker) -> wire.Blocker:
-    return wire.Blocker(key=found.key, text=dict(found.text), blocks=_proportion(found.blocks))
+    return wire.Blocker(key=found.key, text=dict(found.text), blocks=proportion(found.blocks))
 
 
 def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:

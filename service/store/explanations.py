@@ -14,6 +14,7 @@ from service.store.database import Database
 from service.store.rows import payload_of, record_of
 from service.store.tables import PAGE_ORDER, records
 
+NOTHING_TO_CHANGE = "already_target"
 VERDICTS = ("approve", "reject")
 """What closes a review: an auditor's word."""
 
@@ -36,7 +37,10 @@ def unreviewed_query(wanted: archive.Filter, cursor: str | None, limit: int) -> 
     said = (review.c.status + "").in_(VERDICTS)
     judged = sa.exists().where(review.c.about == records.c.id, said)
     only = replace(wanted, equal={**wanted.equal, "kind": Kind.EXPLANATION.value})
-    return archive.query(only, cursor, limit).where(~judged)
+    chosen = archive.query(only, cursor, limit).where(~judged)
+    if "status" not in wanted.equal:  # there is nothing to judge where nothing was to change
+        chosen = chosen.where(records.c.status != NOTHING_TO_CHANGE)
+    return chosen
 
 
 def reviews_of(database: Database, ids: Sequence[str]) -> list[Record]:

@@ -30,7 +30,13 @@ class Place:
     text: str
 
 
-PLACES: tuple[Place, ...] = (Place("/alarms", "alarms.place"),)
+PLACES: tuple[Place, ...] = (
+    Place("/alarms", "alarms.place"),
+    Place("/reviews", "place.reviews"),
+    Place("/records", "place.records"),
+    Place("/report", "place.report"),
+    Place("/models", "place.models"),
+)
 """In the order in which they are shown; each to those who may see it."""
 
 

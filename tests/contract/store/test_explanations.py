@@ -26,6 +26,7 @@ def said(journal: Journal, about: str, verdict: str, number: int = 500) -> None:
 def test_what_an_auditor_judged_waits_no_more(database: Database, journal: Journal) -> None:
     ids = [explained(journal, k) for k in range(6)]
     journal.append(draft(9)).result(30)  # no explanation
+    explained(journal, 6, status="already_target")
     said(journal, ids[1], "approve")
     said(journal, ids[2], "reject")
     said(journal, ids[3], "comment")

@@ -1,0 +1,1 @@
+"""Pages of auditors: the record, what waits for review, the report."""

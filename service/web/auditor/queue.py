@@ -1,0 +1,78 @@
+"""What waits for an auditor, each with what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from service.api import oversight, validation
+from service.api.schema import report as wire
+from service.errors import InvalidCursor, InvalidRequest
+from service.store import archive
+from service.store.database import Database
+from service.web.auditor.naming import Badge, badge, moment, said_in
+from service.web.texts import Language
+
+FIELDS = ("model", "status", "since", "until")
+CLAIMS = ("infeasible", "feasible", "optimal", "unknown", "abstained")
+LIMIT = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: str
+    time: str
+    stamp: str
+    model: str
+    actor: str
+    claim: Badge
+    text: str
+    tag: str
+    said: tuple[tuple[Badge, int], ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    entries: tuple[Entry, ...]
+    older: str | None
+    problem: str
+
+
+def waiting(
+    database: Database,
+    filters: Mapping[str, str],
+    cursor: str | None,
+    tag: Language,
+) -> Found:
+    """Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    asked = {**filters, "limit": LIMIT} | ({"cursor": cursor} if cursor else {})
+    try:
+        reply = oversight.queue(database, validation.read(wire.QueueQuery, asked))
+    except (InvalidRequest, InvalidCursor) as error:
+        return Found((), None, str(error))
+    older = None
+    if reply.next is not None:
+        older = f"/reviews?{urlencode({**filters, 'cursor': reply.next})}"
+    return Found(tuple(_entry(database, each, tag) for each in reply.waiting), older, "")
+
+
+def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> Entry:
+    event = waiting.event
+    _, payload = archive.get(database, event.id)
+    texts = {} if payload is None else json.loads(payload.content)["answer"]["text"]
+    return Entry(
+        event.id,
+        moment(event.time),
+        event.time,
+        " ".join(filter(None, [event.model, event.version])),
+        event.actor,
+        badge(event.status or "", tag),
+        *said_in(texts, tag),
+        tuple((badge(verdict, tag), n) for verdict, n in sorted(waiting.said.items())),
+    )

@@ -1,0 +1,95 @@
+"""The list of records, and what it is filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from service.api import trail, validation
+from service.api.schema import trail as wire
+from service.errors import InvalidCursor, InvalidRequest
+from service.store.database import Database
+from service.web.auditor.naming import Badge, badge, moment, named
+from service.web.texts import Language
+
+FIELDS = ("kind", "status", "model", "actor", "language", "begins", "request_id", "since", "until")
+LIMIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: str
+    time: str
+    stamp: str
+    kind: str
+    badge: Badge | None
+    model: str
+    actor: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of records."""
+
+    entries: tuple[Entry, ...]
+    older: str | None
+    """Where the older ones are."""
+    problem: str
+    """What is wrong with what was asked; in English, as the API says it."""
+
+
+def given(query: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
+    """What a form was filled in with; its times, which have no offset, are UTC."""
+    said = {name: query[name].strip() for name in fields if query.get(name, "").strip()}
+    for name in ("since", "until"):
+        if name in said and "T" in said[name] and not said[name].endswith("Z"):
+            said[name] += "Z"
+    if "begins" in said:
+        said["begins"] = said["begins"].lower()
+    return said
+
+
+def form(said: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
+    """The same as the form shows it again; what was left out is empty."""
+    shown = {name: said.get(name, "") for name in fields}
+    return {
+        name: value.removesuffix("Z") if name in ("since", "until") else value
+        for name, value in shown.items()
+    }
+
+
+def found(
+    database: Database, filters: Mapping[str, str], cursor: str | None, tag: Language
+) -> Found:
+    """Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    asked = {**filters, "limit": LIMIT} | ({"cursor": cursor} if cursor else {})
+    try:
+        reply = trail.events(database, validation.read(wire.PageQuery, asked))
+    except (InvalidRequest, InvalidCursor) as error:
+        return Found((), None, str(error))
+    older = None
+    if reply.next is not None:
+        older = f"/records?{urlencode({**filters, 'cursor': reply.next})}"
+    return Found(tuple(_entry(event, tag) for event in reply.events), older, "")
+
+
+def _entry(event: wire.Event, tag: Language) -> Entry:
+    return Entry(
+        event.id,
+        moment(event.time),
+        event.time,
+        named("kind.", event.kind, tag),
+        None if event.status is None else badge(event.status, tag),
+        " ".join(filter(None, [event.model, event.version])),
+        event.actor,
+    )
+
+
+def exported(filters: Mapping[str, str]) -> str:
+    """Where the same records are as a file."""
+    return f"/records/export?{urlencode(filters)}" if filters else "/records/export"

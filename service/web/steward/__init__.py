@@ -1,0 +1,1 @@
+"""Pages of whoever answers for models: what is served, why, and how it came here."""
