@@ -110,6 +110,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(jobs.router)
     app.include_router(audit.router)
     app.include_router(kserve.router)
+    app.include_router(kserve.asking)
     app.include_router(health.router)
     app.include_router(scraped.router)
     app.include_router(uploading.router)

@@ -1,7 +1,7 @@
 """KServe's protocol V1: an InferenceService has this service as its explainer.
 
-What its clients ask becomes questions of the native API, each with its record. Errors have the
-shape that those clients read: one key, ``error``.
+What its clients ask becomes questions of the native API, each with its record. Errors are JSON
+with the key that those clients read, ``error``, beside those of the native API.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from explainers.deadline import Deadline
 from service.api import errors, questions, validation
+from service.api.body import JsonRoute
 from service.api.errors import PREDICTOR_DISAGREES, Refusal
 from service.api.recording import QuestionRoute, Recording
 from service.api.routes import ModelName, Selected
@@ -34,7 +35,7 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class KServeRoute(QuestionRoute):
+class KServeRoute(JsonRoute):
     """A route that refuses in KServe's words."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -55,15 +56,21 @@ class KServeRoute(QuestionRoute):
         return in_their_words
 
 
+class KServeQuestionRoute(KServeRoute, QuestionRoute):
+    """The same of a route whose refusals are recorded."""
+
+
 def _reworded(problem: Response) -> Response:
     said = json.loads(bytes(problem.body))
-    body = json.dumps({"error": said["detail"]}, ensure_ascii=False)
+    body = json.dumps(said | {"error": said["detail"]}, ensure_ascii=False)
     kept = ("retry-after", "www-authenticate", "connection")
     headers = {k: v for k, v in problem.headers.items() if k in kept}
     return Response(body, problem.status_code, headers, "application/json")
 
 
-router = APIRouter(prefix="/v1/models", route_class=KServeRoute, tags=["kserve"], responses=REFUSED)
+OF_EACH: dict[str, Any] = {"prefix": "/v1/models", "tags": ["kserve"], "responses": REFUSED}
+router = APIRouter(route_class=KServeRoute, **OF_EACH)
+asking = APIRouter(route_class=KServeQuestionRoute, **OF_EACH)
 
 
 @router.get("", response_model=wire.KServeModels)
@@ -78,7 +85,7 @@ async def model_is_ready(model: ModelName, state: Shared) -> Response:
     return _json({"name": state.registry.get(model).name, "ready": True})
 
 
-@router.post("/{model}:predict", response_model=wire.KServePredicted)
+@asking.post("/{model}:predict", response_model=wire.KServePredicted)
 async def predict(
     model: ModelName,
     selected: Selected,
@@ -96,7 +103,7 @@ async def predict(
     return _json({"predictions": [p.get("class", p.get("score")) for p in found]})
 
 
-@router.post("/{model}:explain", response_model=wire.KServeExplained)
+@asking.post("/{model}:explain", response_model=wire.KServeExplained)
 async def explain(
     model: ModelName,
     selected: Selected,

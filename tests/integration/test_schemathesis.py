@@ -10,9 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
+from service.access import Role
+from service.app import opened_by
 from service.settings import Settings
+from service.store import keys
 from tests.integration.conftest import serving
 
 CONFIG = """
@@ -32,23 +36,45 @@ schemathesis.serializer.alias("application/jsonl", "text/plain")
 NOT_PROMISED = "positive_data_acceptance"
 
 
+OPTIONS = ["--max-examples", "10", "--generation-deterministic", "--seed", "1", "--no-shrink"]
+
+
 def test_no_request_makes_the_service_fail_or_break_its_document(
     repository: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("schemathesis")
-    (tmp_path / "config.toml").write_text(CONFIG)
-    (tmp_path / "hooks.py").write_text(HOOKS)
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "config.toml", "run"]
-    options = ["--max-examples", "10", "--generation-deterministic", "--seed", "1", "--no-shrink"]
     with serving(Settings(models=repository, default_deadline_ms=100)) as url:
-        process = subprocess.run(
-            [*command, f"{url}/openapi.json", *options, "--exclude-checks", NOT_PROMISED],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=300,
-        )
+        ask_whatever_comes_to_mind(url, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", Role)
+def test_no_role_makes_the_service_fail_or_break_its_document(
+    repository: Path, tmp_path: Path, role: Role
+) -> None:
+    given = {"models": repository, "default_deadline_ms": 100, "data": tmp_path / "store"}
+    settings = Settings.model_validate(given)
+    with opened_by(settings) as store:
+        token, work = keys.create(role, "schemathesis", None, "system")
+        store.journal.append(work).result()
+    with serving(settings, no_auth=False) as url:
+        ask_whatever_comes_to_mind(url, tmp_path, "--header", f"Authorization: Bearer {token}")
+
+
+def ask_whatever_comes_to_mind(url: str, folder: Path, *more: str) -> None:
+    """Fails with schemathesis' report unless every reply of every operation is as documented."""
+    pytest.importorskip("schemathesis")
+    (folder / "config.toml").write_text(CONFIG)
+    (folder / "hooks.py").write_text(HOOKS)
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "config.toml", "run"]
+    process = subprocess.run(
+        [*command, f"{url}/openapi.json", *OPTIONS, *more, "--exclude-checks", NOT_PROMISED],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+    )
     report = process.stdout[-4_000:] + process.stderr[-1_000:]
     assert process.returncode == 0, report
-    assert "Tested: 20" in process.stdout, report
+    paths = httpx.get(f"{url}/openapi.json", trust_env=False).json()["paths"]
+    assert f"Tested: {sum(map(len, paths.values()))}" in process.stdout, report

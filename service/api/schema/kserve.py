@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from service.api.schema.base import Wire
+from service.api.schema.problem import Problem
 from service.api.schema.replies import ExplanationReply
 from service.api.schema.requests import (
     MAX_ALTERNATIVES,
@@ -72,5 +73,5 @@ class KServeModel(Wire):
     ready: bool
 
 
-class KServeError(Wire):
+class KServeError(Problem):
     error: str
