@@ -1,5 +1,6 @@
 # make run     start the service and print a first explanation (installs what it needs, once)
 # make test    the fast test suite                                   make test-all   every test
+# make test-browser   the pages in a real Chromium (Debian: chromium fonts-noto-cjk)
 # make check   lint, format, types, import contracts, then the tests
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
 #
@@ -16,7 +17,7 @@ INSTALL := $(PIP) install --quiet
 BUILD_FILES := pyproject.toml requirements/build.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check lint format lock clean docker-steps FORCE
+.PHONY: help run test test-browser test-all check lint format lock clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -26,6 +27,9 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+
+test-browser: $(VENV)/.test
+	$(BIN)/python -m pytest -m "browser and not slow" tests/browser $(PYTEST_ARGS)
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

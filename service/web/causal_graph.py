@@ -11,8 +11,8 @@ from service.web.texts import Language
 
 Mark = Literal["set", "follows", "plain"]
 
-WIDTH, HEIGHT = 172, 54
-ACROSS, DOWN = 64, 16
+WIDTH, HEIGHT = 208, 54
+ACROSS, DOWN = 56, 16
 MARGIN = 3
 
 
@@ -48,6 +48,8 @@ class Drawing:
     height: int
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    node_width: int = WIDTH
+    node_height: int = HEIGHT
 
 
 def drawn(

@@ -159,7 +159,7 @@ async def _settings(request: Request, case: Case) -> requests.WhatIfRequest:
 async def plane(
     id: Identity, request: Request, state: Shared, row: Row = None, x: Name = None, y: Name = None
 ) -> Response:
-    """The model's word over all settings of two levers."""
+    """The model's word over all settings of two levers; of which, its form says."""
     visit: Visit = request.state.visit
     case = await _found(request, state, id, row)
     model, question = served(case)
@@ -168,11 +168,13 @@ async def plane(
     asked = partial(usecases.plane, model, question, columns, MOST_VALUES)
     found = await state.workers.run(asked)
     drawing = plane_drawing.drawn(found, model, visit.language, points(case, levers))
-    return page(request, "operator/plane.html", plane=drawing)
+    return page(request, "operator/plane.html", plane=drawing, case=case, levers=levers)
 
 
 def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:
-    found = [lever for name in names for lever in case.planar if lever.name == name]
+    """The levers that are named; if none is, the two that matter most."""
+    chosen = names if any(names) else [lever.name for lever in case.planar[:2]]
+    found = [lever for name in chosen for lever in case.planar if lever.name == name]
     if len(found) != 2 or found[0] == found[1]:
         text = "x and y are not two levers that have a slider"
         raise InvalidRequest(Part.REQUEST, [Fault(("x",), text, parameter="x")])

@@ -46,10 +46,11 @@ class Case:
 
     @property
     def planar(self) -> list[Lever]:
-        """Levers that a plane can be made of, those of the suggestion first."""
+        """Levers that a plane can be made of: first what the suggestion sets, then what follows
+        from that."""
         found = [lever for lever in self.levers if lever.kind == "slider"]
-        first = {} if self.answer is None else _actions(self.answer)
-        return sorted(found, key=lambda lever: lever.name not in first)
+        first = {} if self.answer is None else _moved(self.answer)
+        return sorted(found, key=lambda lever: first.get(lever.name, 2))
 
     @property
     def rung(self) -> str:
@@ -128,6 +129,13 @@ def points(case: Case, levers: tuple[Lever, Lever]) -> list[tuple[float, float, 
 
 def _place(row: Any, levers: tuple[Lever, Lever]) -> tuple[float, float]:
     return float(row[levers[0].column]), float(row[levers[1].column])
+
+
+def _moved(answer: Mapping[str, Any]) -> dict[str, int]:
+    """What the best counterfactual sets (0), and what follows (1)."""
+    best = answer["counterfactuals"][:1]
+    follows = {e["feature"]: 1 for found in best for e in found["effects"]}
+    return follows | dict.fromkeys(_actions(answer), 0)
 
 
 def _actions(answer: Mapping[str, Any]) -> set[str]:

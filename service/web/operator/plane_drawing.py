@@ -16,9 +16,9 @@ from service.usecases import Plane
 from service.web.operator.verdict import percent
 from service.web.texts import Language
 
-LEFT, TOP, ACROSS, DOWN = 64, 10, 456, 300
+LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300
 """Where the plane begins, and how large it is; the picture has margins for its axes."""
-WIDTH, HEIGHT = LEFT + ACROSS + 16, TOP + DOWN + 52
+MARGIN_RIGHT, MARGIN_BELOW = 24, 52
 BANDS = 8
 TICKS = 5
 COARSE = 6
@@ -81,6 +81,12 @@ class PlaneDrawing:
     share_allowed: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    left: int = LEFT
+    top: int = TOP
+    across: int = ACROSS
+    down: int = DOWN
+    width: int = LEFT + ACROSS + MARGIN_RIGHT
+    height: int = TOP + DOWN + MARGIN_BELOW
 
 
 def drawn(

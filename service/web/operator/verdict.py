@@ -33,7 +33,7 @@ class Verdict:
 
     @property
     def threshold_percent(self) -> str:
-        return "" if self.threshold is None else percent(self.threshold)
+        return "" if self.threshold is None else f"{self.threshold * 100:g} %"
 
 
 def percent(share: float, limit: float | None = None) -> str:

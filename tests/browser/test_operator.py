@@ -1,0 +1,211 @@
+"""What an operator does: open an alarm, read it, try what would clear it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from service.access import Role
+from tests.browser.conftest import MODEL, Visit
+
+SENTENCE = "#answer .sentence"
+BROKEN = {
+    "en": "With less than 20 Nm to drive, the spindle runs at 1750 rpm or more.",
+    "ko": "토크가 20 Nm보다 작으면 주축은 1750 rpm 이상으로 회전합니다.",
+}
+
+
+def answered(page: Any) -> None:
+    page.wait_for_selector(SENTENCE)
+
+
+def asked(page: Any) -> int:
+    return int(page.locator("#what-if").get_attribute("data-asked") or 0)
+
+
+def move(page: Any, feature: str, value: float) -> None:
+    """Put a slider somewhere, as a hand would, and wait for what follows."""
+    before = asked(page)
+    slider = page.locator(f"#set-{feature}")
+    slider.evaluate(
+        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }",
+        str(value),
+    )
+    wait_for_more(page, before)
+
+
+def press(page: Any, feature: str, key: str) -> None:
+    before = asked(page)
+    page.locator(f"#set-{feature}").press(key)
+    wait_for_more(page, before)
+
+
+def wait_for_more(page: Any, before: int) -> None:
+    page.wait_for_function(
+        "n => Number(document.getElementById('what-if').dataset.asked || 0) > n", arg=before
+    )
+
+
+def is_alarm(page: Any) -> bool:
+    said = page.locator("#outcome .outcome").get_attribute("data-alarm")
+    assert said in ("true", "false")
+    return bool(said == "true")
+
+
+def what_if(api: httpx.Client, instance: dict[str, Any], **settings: float) -> dict[str, Any]:
+    body = {"instance": instance, "set": settings}
+    reply = api.post(f"/api/v1/models/{MODEL}/what-if", json=body).raise_for_status()
+    found: dict[str, Any] = reply.json()
+    return found
+
+
+def test_an_alarm_is_opened_from_the_list_and_explained_in_both_languages(
+    visit: Visit, alarm: str, api: httpx.Client
+) -> None:
+    page = visit("/alarms")
+    page.click(f"a[href='/alarms/{alarm}']")
+    assert "99.9" in page.locator(".verdict .said").inner_text()
+    answered(page)
+    kept = api.get("/api/v1/audit/events", params={"about": alarm, "kind": "explanation"}).json()
+    record = api.get(f"/api/v1/explanations/{kept['events'][0]['id']}").json()["explanation"]
+    assert page.locator(SENTENCE).inner_text() == record["text"]["en"]
+    page.click("button[value=ko]")
+    page.wait_for_selector("html[lang=ko]")
+    answered(page)
+    assert page.locator(SENTENCE).inner_text() == record["text"]["ko"]
+    assert "보여 줄 뿐" in page.locator("#answer").inner_text()
+    again = api.get("/api/v1/audit/events", params={"about": alarm, "kind": "explanation"}).json()
+    assert len(again["events"]) == len(kept["events"]), "read again, it is not asked again"
+
+
+def test_the_verdict_flips_under_the_slider_where_the_api_says(
+    visit: Visit, alarm: str, api: httpx.Client, instance: dict[str, Any]
+) -> None:
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    explained = api.post(f"/api/v1/models/{MODEL}/explanations", json={"instance": instance}).json()
+    action = explained["counterfactuals"][0]["actions"][0]
+    assert action["feature"] == "torque"
+    move(page, "torque", round(action["to"] + 0.5, 1))
+    assert is_alarm(page)
+    for _ in range(8):
+        press(page, "torque", "ArrowLeft")
+        if not is_alarm(page):
+            break
+    value = float(page.locator("#set-torque").input_value())
+    reply = what_if(api, instance, torque=value)
+    assert reply["changed"] is True
+    assert what_if(api, instance, torque=round(value + 0.1, 1))["changed"] is False
+    shown = page.locator("#outcome .said").inner_text()
+    share = 1 - reply["prediction"]["after"]["probability"]
+    assert f"{share * 100:.1f}" in shown
+    follows = page.locator("#outcome [data-follows=rotational_speed]")
+    assert float(follows.get_attribute("data-value")) == reply["effects"][0]["to"]
+    assert page.locator("[data-feature=rotational_speed] .state").inner_text() == "follows"
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_rule_that_breaks_is_named_as_it_breaks(visit: Visit, alarm: str, language: str) -> None:
+    page = visit(f"/alarms/{alarm}", language=language)
+    move(page, "torque", 15.0)
+    assert page.locator(".rule").count() == 0
+    move(page, "rotational_speed", 1_300)
+    assert any(BROKEN[language] in text for text in page.locator(".rule").all_inner_texts())
+    page.click("[data-feature=rotational_speed] .release")
+    page.wait_for_selector(".rule", state="detached")
+
+
+def test_the_suggestion_is_applied_kept_and_taken_back(
+    visit: Visit, alarm: str, api: httpx.Client
+) -> None:
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    page.click("#to-suggestion")
+    page.wait_for_selector(".outcome[data-alarm=false][data-allowed=true]")
+    wanted = {"about": alarm, "kind": "what_if"}
+    before = api.get("/api/v1/audit/events", params=wanted).json()["events"]
+    page.click("#keep")
+    page.wait_for_selector(".outcome code")
+    after = api.get("/api/v1/audit/events", params=wanted).json()["events"]
+    assert len(after) == len(before) + 1, "kept: a record; moved: none"
+    assert page.locator(".outcome code").inner_text() == after[0]["id"]
+    assert after[0]["role"] == "operator"
+    page.reload()
+    page.wait_for_selector(".outcome[data-alarm=false]")  # what is set is in the address
+    page.click("#reset")
+    page.wait_for_selector(".outcome", state="detached")
+    assert page.locator("#set-torque").input_value() == "58.6"
+
+
+def test_a_choice_is_a_lever_too(visit: Visit, alarm: str) -> None:
+    page = visit(f"/alarms/{alarm}")
+    page.check("[name=set-tool_wear][value='0']")
+    page.wait_for_selector(".outcome[data-alarm=false]")
+
+
+def test_what_cannot_be_changed_says_why(visit: Visit, alarm: str) -> None:
+    page = visit(f"/alarms/{alarm}")
+    text = page.locator(".locked").inner_text()
+    assert "nobody can set it" in text
+    assert "what was ordered" in text
+    assert page.locator("[data-feature=air_temperature] input").count() == 0
+    assert "2 to 5 minutes" in page.locator(".document").inner_text()
+
+
+def test_the_plane_of_two_levers_has_a_picture_and_a_table(visit: Visit, alarm: str) -> None:
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    page.wait_for_selector(".plane svg .there")
+    assert page.locator(".plane svg .now").count() >= 1
+    page.locator(".plane summary").click()
+    assert page.locator("table.coarse tbody tr").count() == 6
+    with page.expect_response(lambda reply: "/plane" in reply.url):
+        page.select_option("#plane-y", "process_temperature")
+    page.wait_for_selector(".plane text.name")
+    assert page.locator("#plane-y").input_value() == "process_temperature"
+
+
+def test_a_new_alarm_comes_by_itself(
+    visit: Visit, api: httpx.Client, instance: dict[str, Any]
+) -> None:
+    page = visit("/alarms")
+    page.wait_for_selector("#live.on")
+    body = {"instance": instance | {"torque": 58.9}}
+    reply = api.post(f"/api/v1/models/{MODEL}/predictions", json=body).json()
+    page.wait_for_selector(f"a[href='/alarms/{reply['audit']['id']}']")
+
+
+def test_rows_that_were_asked_together_are_opened_one_by_one(
+    visit: Visit, api: httpx.Client, instance: dict[str, Any]
+) -> None:
+    calm = instance | {"torque": 30.0, "tool_wear": 1, "rotational_speed": 1_700}
+    body = {"instances": [calm, instance]}
+    reply = api.post(f"/api/v1/models/{MODEL}/predictions", json=body).json()
+    page = visit(f"/alarms/{reply['audit']['id']}")
+    signs = page.locator("tbody .badge").all_inner_texts()
+    assert signs == ["Alarm", "No alarm"]
+    page.locator("tbody a").nth(1).click()
+    page.wait_for_selector("#what-if")
+    assert (
+        "nothing" in page.locator(".lead").inner_text()
+        or "no alarm" in page.locator(".lead").inner_text()
+    )
+    page.wait_for_selector(".plane svg")
+
+
+def test_an_explanation_that_a_pipeline_asked_for_is_shown_as_it_was_given(
+    visit: Visit, api: httpx.Client, instance: dict[str, Any]
+) -> None:
+    body = {"instance": instance, "languages": ["ko"]}
+    reply = api.post(f"/api/v1/models/{MODEL}/explanations", json=body).json()
+    page = visit(f"/alarms/{reply['id']}")
+    assert page.locator(SENTENCE).inner_text() == reply["text"]["ko"]
+    page.click("#answer form button")
+    page.wait_for_selector(".ways .way")
+
+
+def test_whoever_may_not_is_told_so_on_a_page(visit: Visit, alarm: str) -> None:
+    page = visit(f"/alarms/{alarm}", Role.AUDITOR)
+    assert "Not for you" in page.locator("h1").inner_text()
