@@ -1,7 +1,8 @@
 """``ifonly``: the command line.
 
 Exit codes: 0 the question was answered, whatever the answer; 1 it could not be (no model, a
-broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong.
+broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong;
+3 `causal drift` found something that moved.
 Answers go to stdout, everything else to stderr.
 """
 
@@ -19,6 +20,7 @@ from service.cli import (
     asking,
     auditing,
     causal,
+    causal_drift,
     causal_effect,
     causal_fairness,
     causal_propose,
@@ -45,6 +47,7 @@ app.command("explain")(asking.explain)
 app.command("predict")(asking.predict)
 app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
+causal.app.command("drift")(causal_drift.drift_command)
 causal.app.command("effect")(causal_effect.effect)
 causal.app.command("propose")(causal_propose.propose_command)
 causal.app.command("fairness")(causal_fairness.command)
