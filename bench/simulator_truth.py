@@ -25,6 +25,7 @@ from rich.table import Table
 from explainers.answer import Recourse
 from explainers.deadline import Deadline
 from explainers.search.dice import Dice
+from explainers.search.portfolio import Portfolio
 from explainers.target import Target
 from models.training.alarms import held_out_alarms
 from models.training.milling import FEATURES, MODES, Simulation, carry_out
@@ -55,8 +56,7 @@ def methods(served: ServedModel) -> tuple[Method, ...]:
     assert served.causal is not None
     image = replace(served.causal.image, gamma=0.0, floor=0.0)
     point = replace(served, causal=replace(served.causal, image=image))
-    # A portfolio is an engine like any other; usecases only hand it on.
-    dice = replace(served, engine=Dice(DiceProcess("genetic")))
+    dice = replace(served, engine=Portfolio((Dice(DiceProcess("genetic")),)))
     follow, alone = Semantics.INTERVENTIONAL, Semantics.INDEPENDENT
     return (
         Method("causal", "causal + certainty", served, follow),
