@@ -17,20 +17,12 @@ from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.spec import NodeKind, Role, Status, json_schema
 from explainers.causal.storage import mechanism_to_json, root_to_json
 from models.errors import SpecError
+from tests.support.broken import Broken
 from tests.unit.causal.example import FULL, SCHEMA
 from tests.unit.models.test_spec_schema import objects
 
-
-def refused(text: str) -> SpecError:
-    with pytest.raises(SpecError) as caught:
-        parse_causal(text.encode(), "mill/1/causal.toml", SCHEMA)
-    assert caught.value.file == "mill/1/causal.toml"
-    return caught.value
-
-
-def edited(old: str, new: str) -> str:
-    assert old in FULL
-    return FULL.replace(old, new, 1)
+MILL = Broken(FULL, lambda text, file: parse_causal(text, file, SCHEMA), "mill/1/causal.toml")
+edited, refused = MILL.edited, MILL.refused
 
 
 def test_a_full_file_becomes_a_spec():
@@ -147,8 +139,7 @@ def test_the_declared_mechanisms_become_a_model():
     ],
 )
 def test_what_is_wrong_is_named(old, new, key, problem):
-    error = refused(edited(old, new))
-    assert any(p.key == key and problem in p.problem for p in error.problems), str(error)
+    MILL.check(old, new, key, problem)
 
 
 def test_a_category_that_follows_from_something_may_have_no_mechanism():

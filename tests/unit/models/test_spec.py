@@ -7,23 +7,13 @@ from decimal import Decimal
 import pytest
 
 from models.encoding import Form
-from models.errors import SpecError
 from models.schema import Kind, Task
 from models.spec import parse_spec
+from tests.support.broken import Broken
 from tests.unit.models.spec_example import FULL
 
-
-def refused(text: str | bytes) -> SpecError:
-    data = text.encode() if isinstance(text, str) else text
-    with pytest.raises(SpecError) as caught:
-        parse_spec(data, "mill/1/spec.toml")
-    assert caught.value.file == "mill/1/spec.toml"
-    return caught.value
-
-
-def edited(old: str, new: str) -> str:
-    assert old in FULL
-    return FULL.replace(old, new, 1)
+MILL = Broken(FULL, parse_spec, "mill/1/spec.toml")
+edited, refused = MILL.edited, MILL.refused
 
 
 def test_a_full_spec_becomes_schema_decision_and_encoding():
@@ -314,8 +304,7 @@ def test_a_contradiction_is_named_with_value_and_limit(old, new, key, problem):
     if key is None:
         parse_spec(edited(old, new).replace("range = [20.0, 70.0]\n", "").encode(), "s")
         return
-    problems = refused(edited(old, new)).problems
-    assert any(p.key == key and problem in p.problem for p in problems), problems
+    MILL.check(old, new, key, problem)
 
 
 def test_a_number_without_a_resolution_cannot_be_called_actionable():
