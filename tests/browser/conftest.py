@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from service.access import Role
+from service.settings import shipped_models
 from service.store import keys
 from service.store.journal import JournalOptions
 from service.store.opened import opened
@@ -71,7 +72,13 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         for role in Role:
             made[role], work = keys.create(role, "", None, "test")
             store.journal.append(work).result(30)
-    environment = os.environ | {"IFONLY_DATA": str(folder), "IFONLY_LOG_LEVEL": "WARNING"}
+    models = folder / "models"  # a copy: models are sent there
+    shutil.copytree(shipped_models() / MODEL, models / MODEL)
+    environment = os.environ | {
+        "IFONLY_DATA": str(folder),
+        "IFONLY_MODELS": str(models),
+        "IFONLY_LOG_LEVEL": "WARNING",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "service", "serve", "--port", "0"],
         env=environment,
@@ -81,12 +88,28 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         text=True,
     )
     try:
-        yield Service(_url_of(process), made)
+        running = Service(_url_of(process), made)
+        yield running
+        _stop_while_somebody_listens(process, running)
     finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.kill()
+        process.wait()
         assert process.stderr is not None
         process.stderr.close()
+
+
+def _stop_while_somebody_listens(process: subprocess.Popen[str], service: Service) -> None:
+    """A stream of events has no end of its own: it must not keep the service from stopping."""
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client:
+        token = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
+        assert token is not None
+        form = {"csrf": token[1], "key": service.keys[Role.OPERATOR]}
+        client.post("/sign-in", data=form)
+        with client.stream("GET", "/alarms/events") as stream:
+            lines = stream.iter_lines()
+            assert next(lines).startswith("retry")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
 
 
 def _url_of(process: subprocess.Popen[str]) -> str:
