@@ -27,6 +27,7 @@ from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
 from service.store.rates import Rate
+from service.store.retention import Kept, forget
 from service.watching import Stages, tracing
 from service.store.sessions import signing_secret
 from service.web import route as pages
@@ -36,6 +37,9 @@ from service.web.cookies import Cookies
 from service.web.headers import SafeHeaders
 from service.web.routers import ROUTERS
 
+FORGET_SECONDS = 3_600.0
+FORGET_PAUSE_SECONDS = 0.2
+"""Between two pieces: answers are recorded meanwhile."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
 
@@ -83,7 +87,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.accounts = Accounts.of(settings)
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
-            async with _refreshing(models, settings.refresh_seconds):
+            kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
+            async with _refreshing(models, settings.refresh_seconds), _forgetting(store, kept):
                 runner.start()
                 try:
                     yield
@@ -181,6 +186,28 @@ async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]
             await task
         if listening and hangup is not None:
             loop.remove_signal_handler(hangup)
+
+
+@contextlib.asynccontextmanager
+async def _forgetting(store: Store, kept: Kept) -> AsyncIterator[None]:
+    """Remove what is too old, at the start and then every hour."""
+    task = asyncio.create_task(_forget(store, kept))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _forget(store: Store, kept: Kept) -> None:
+    while True:
+        try:
+            while await asyncio.wrap_future(store.journal.change(forget(kept))):
+                await asyncio.sleep(FORGET_PAUSE_SECONDS)
+        except Exception as error:  # whatever it was, the next hour may go well
+            logs.logger.warning("what is too old could not be removed: %s", logs.where(error))
+        await asyncio.sleep(FORGET_SECONDS)
 
 
 async def _refresh(registry: Registry, seconds: float | None, wake: asyncio.Event) -> None:

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """A longer body of a job is refused with 413; so is one that unpacks to more."""
     max_job_rows: int = Field(10_000, ge=1)
     """A job of more is refused with 413."""
+    keep_jobs_days: float = Field(30.0, gt=0.0)
+    """After which finished jobs are forgotten; what they answered stays in the audit trail."""
+    keep_idempotency_days: float = Field(2.0, gt=0.0)
+    """How long a request may be sent again by its idempotency key."""
     max_waiting_rows: int = Field(100_000, ge=1)
     """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
     max_upload_bytes: int = Field(67_108_864, ge=0)

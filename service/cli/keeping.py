@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from service.app import opened_by
 from service.cli.console import AsJson, err, out, print_json, settings
 from service.settings import Settings
 from service.store import keys as store_keys
+from service.store.backup import backup as copy_store
 from service.store.chain import now_us, timestamp
 from service.store.database import connect
 from service.store.migrate import require_current, upgrade
@@ -59,6 +61,17 @@ def upgrade_tables() -> None:
     chosen = settings()
     with closing(connect(chosen.store_url)) as database:
         out.print(f"the store's tables are at revision {upgrade(database)}", markup=False)
+
+
+@tables.command("backup")
+def backup(
+    target: Annotated[Path, typer.Argument(help="A file that is not there yet.")],
+) -> None:
+    """Copy a SQLite store while it is used; PostgreSQL has pg_dump."""
+    with closing(connect(settings().store_url)) as database:
+        require_current(database)
+        size = copy_store(database, target)
+    out.print(f"{target} has the store: {size:,} bytes", markup=False)
 
 
 @keys.command("create")

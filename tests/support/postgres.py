@@ -41,7 +41,7 @@ class Server:
         if self._user:
             shutil.chown(folder, self._user, pwd.getpwnam(self._user).pw_gid)
         create = ["initdb", "--no-sync", "-A", "trust", "-U", "ifonly", "-E", "UTF8"]
-        self._run(*create, "--locale=C.UTF-8", "-D", str(self._data))
+        self.run_program(*create, "--locale=C.UTF-8", "-D", str(self._data))
 
     def start(self) -> None:
         options = {
@@ -93,7 +93,8 @@ class Server:
             f"host=127.0.0.1 port={self.port} user=ifonly dbname=postgres", autocommit=True
         )
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run_program(self, program: str, *arguments: str) -> None:
+        """One of PostgreSQL's own, as the user that runs the server."""
         done = subprocess.run(
             [self._programs / program, *arguments],
             capture_output=True,

@@ -1,0 +1,63 @@
+"""What is kept only for a while: finished jobs, idempotency keys, how often somebody asked.
+
+None of it is evidence: what a job answered stays in the records. Payloads have a policy of their
+own (:mod:`service.store.erasure`), for they are somebody's data and their end is recorded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from service.store.chain import now_us
+from service.store.journal import Change
+from service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
+
+DAY_US = 86_400_000_000
+JOBS_AT_ONCE = 10
+ROWS_AT_ONCE = 5_000
+"""Removed in one transaction: while it runs, no answer is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """For how many days."""
+
+    jobs: float
+    keys: float
+
+
+def forget(kept: Kept) -> Change[int]:
+    """Remove some of what is too old; how many rows that were, 0: nothing is left to do."""
+
+    def change(connection: sa.Connection) -> int:
+        now = now_us()
+        of_jobs = now - round(kept.jobs * DAY_US)
+        of_keys = now - round(kept.keys * DAY_US)
+        return (
+            _jobs(connection, of_jobs)
+            + _some(connection, idempotency_keys, idempotency_keys.c.created_us < of_keys)
+            # A bucket that nobody dipped into for a day is full again, as one that is not there.
+            + _some(connection, rate_buckets, rate_buckets.c.filled_us < now - DAY_US)
+        )
+
+    return change
+
+
+def _jobs(connection: sa.Connection, before_us: int) -> int:
+    """Rows first, a piece at a time; then the jobs that have none any more."""
+    old = sa.select(jobs.c.id).where(jobs.c.finished_us < before_us).limit(JOBS_AT_ONCE)
+    ids = list(connection.execute(old).scalars())
+    if not ids:
+        return 0
+    gone = _some(connection, job_rows, job_rows.c.job.in_(ids))
+    left = sa.select(job_rows.c.job).where(job_rows.c.job.in_(ids))
+    empty = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.id.not_in(left))
+    return gone + connection.execute(empty).rowcount
+
+
+def _some(connection: sa.Connection, table: sa.Table, is_old: sa.ColumnElement[bool]) -> int:
+    key = sa.tuple_(*table.primary_key.columns)
+    some = sa.select(*table.primary_key.columns).where(is_old).limit(ROWS_AT_ONCE)
+    return connection.execute(sa.delete(table).where(key.in_(some))).rowcount

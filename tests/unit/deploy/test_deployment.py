@@ -1,0 +1,173 @@
+"""What is deployed agrees with what is built: ports, paths, names of settings and of metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import typer
+import yaml
+
+from service.api import permissions
+from service.cli import app as command_line
+from service.metrics import Metrics
+from service.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[3]
+DEPLOY = ROOT / "deploy"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+OF_KUBERNETES = [
+    m for m in MANIFESTS if m.stem not in ("kustomization", "inferenceservice")
+]  # whose schemas Kubernetes itself has
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+PORT = int(re.search(r"^EXPOSE (\d+)", DOCKERFILE, re.M).group(1))  # type: ignore[union-attr]
+RULES = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"][0]["rules"]
+
+
+def documents() -> Iterator[tuple[str, Any]]:
+    for file in (*MANIFESTS, DEPLOY / "compose.yaml"):
+        for document in yaml.safe_load_all(file.read_text()):
+            yield file.name, document
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    yield tree
+    for child in (
+        tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ()
+    ):
+        yield from nodes(child)
+
+
+def under(name: str) -> list[Any]:
+    """Every value of that key, anywhere."""
+    return [
+        node[name] for _, tree in documents() for node in nodes(tree)
+        if isinstance(node, dict) and name in node
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("file", OF_KUBERNETES, ids=lambda f: f.stem)
+def test_manifests_are_what_kubernetes_takes(file: Path) -> None:
+    for document in yaml.safe_load_all(file.read_text()):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+def test_a_manifest_that_kubernetes_does_not_take_is_found() -> None:
+    document = yaml.safe_load((DEPLOY / "kubernetes/service.yaml").read_text())
+    document["spec"]["prots"] = []
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+
+
+def test_every_manifest_is_applied_or_says_why_not() -> None:
+    applied = yaml.safe_load((DEPLOY / "kubernetes/kustomization.yaml").read_text())["resources"]
+    apart = {"kustomization.yaml", "secret.example.yaml", "inferenceservice.yaml"}
+    assert {m.name for m in MANIFESTS} == {*applied} | apart
+
+
+def test_every_setting_that_is_deployed_exists() -> None:
+    known = {f"IFONLY_{name.upper()}" for name in Settings.model_fields}
+    files = (*MANIFESTS, DEPLOY / "compose.yaml", ROOT / "docs/runbook.md", ROOT / "docs/api.md")
+    named = {n for file in files for n in re.findall(r"IFONLY_[A-Z_]+[A-Z]", file.read_text())}
+    assert named <= known
+    assert len(named) > 10
+
+
+def test_the_settings_that_are_deployed_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    configured = yaml.safe_load((DEPLOY / "kubernetes/configmap.yaml").read_text())["data"]
+    secret = yaml.safe_load((DEPLOY / "kubernetes/secret.example.yaml").read_text())["stringData"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for given in (configured | secret, compose["services"]["ifonly"]["environment"]):
+        with monkeypatch.context() as environment:
+            for name, value in given.items():
+                environment.setenv(name, value)
+            chosen = Settings()
+        assert chosen.processes == 2
+        assert chosen.store_url.startswith("postgresql://ifonly:")
+
+
+def test_ports_probes_and_the_user_are_the_images() -> None:
+    ports = [port for ports in under("ports") for port in ports if "containerPort" in port]
+    assert {port["containerPort"] for port in ports} == {PORT}
+    for probe in under("httpGet"):
+        assert ("GET", probe["path"]) in permissions.PUBLIC
+        assert probe["port"] in ("http", PORT)
+    user = int(re.search(r"^USER (\d+)", DOCKERFILE, re.M).group(1))  # type: ignore[union-attr]
+    assert {*under("runAsUser")} == {user}
+    for mounts in under("volumeMounts"):
+        for mount in mounts:
+            assert mount["mountPath"] in ("/tmp", "/app/var", "/app/compiled", "/compiled")
+    assert "WORKDIR /app" in DOCKERFILE
+
+
+def test_the_image_has_the_projects_version() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    version = re.search(r'^version = "(.+)"', project, re.M).group(1)  # type: ignore[union-attr]
+    images = {i for i in under("image") if isinstance(i, str) and i.startswith("ifonly")}
+    assert images == {"ifonly", f"ifonly:{version}"}
+    assert {*under("newTag")} == {version}
+
+
+def test_everything_selects_the_pods_that_there_are() -> None:
+    deployment = yaml.safe_load((DEPLOY / "kubernetes/deployment.yaml").read_text())
+    labels = deployment["spec"]["template"]["metadata"]["labels"].items()
+    selectors = [s for s in under("selector") if isinstance(s, dict)] + under("podSelector")
+    assert len(selectors) == 4
+    for selector in selectors:
+        wanted = selector.get("matchLabels", selector)
+        assert wanted.items() <= labels
+
+
+def test_a_pod_lives_longer_than_its_shutdown_takes() -> None:
+    deployment = yaml.safe_load((DEPLOY / "kubernetes/deployment.yaml").read_text())
+    settings = yaml.safe_load((DEPLOY / "kubernetes/configmap.yaml").read_text())["data"]
+    pod = deployment["spec"]["template"]["spec"]
+    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    needed = pause + int(settings["IFONLY_SHUTDOWN_SECONDS"])
+    assert pod["terminationGracePeriodSeconds"] > needed
+
+
+def test_the_explainer_takes_what_kserves_controller_adds() -> None:
+    service = yaml.safe_load((DEPLOY / "kubernetes/inferenceservice.yaml").read_text())
+    (container,) = service["spec"]["explainer"]["containers"]
+    assert container["name"] == "kserve-container"
+    program, command = container["command"]
+    assert program == "ifonly"
+    options = {
+        name
+        for parameter in typer.main.get_command(command_line).commands[command].params  # type: ignore[attr-defined]
+        for name in parameter.opts
+    }
+    assert options >= {"--model_name", "--predictor_host", "--http_port", "--workers"}
+
+
+def test_alerts_are_of_metrics_that_exist_and_the_runbook_has_each() -> None:
+    metrics = Metrics()
+    text = metrics.told(0, 0, 0).decode()
+    families = set(re.findall(r"^# TYPE (\w+)", text, re.M))
+    runbook = (ROOT / "docs/runbook.md").read_text()
+    for rule in RULES:
+        assert rule.keys() == {"alert", "expr", "for", "labels", "annotations"}
+        named = re.findall(r"\b((?:ifonly|request)_\w+)", rule["expr"])
+        for name in named:
+            assert {name, re.sub(r"_(bucket|count|sum)$", "", name)} & families, name
+        assert named or "up{" in rule["expr"]
+        assert f"### {rule['alert']}" in runbook
+    told = set(re.findall(r"^### (Ifonly\w+)", runbook, re.M))
+    assert told == {rule["alert"] for rule in RULES}
+
+
+def test_the_volumes_of_compose_are_declared() -> None:
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    mounted = {
+        volume.partition(":")[0]
+        for service in compose["services"].values()
+        for volume in service.get("volumes", [])
+    }
+    assert mounted == {*compose["volumes"]}
+    assert json.dumps(compose["services"]["ifonly"]["ports"]) == f'["127.0.0.1:8080:{PORT}"]'
