@@ -17,6 +17,7 @@ from explainers.explain import explain as search
 from explainers.problem import Problem
 from explainers.space import Axis, changed
 from explainers.target import Target
+from explainers.watch import Watch, unwatched
 from models.predictor import Row, Rows, Scores
 from service.causal_models import Semantics, ServedCausal, of_history
 from service.errors import ContradictoryConstraints, TargetAlreadyMet
@@ -223,7 +224,9 @@ def _off_grid(model: ServedModel, column: int, value: float) -> OffGrid | None:
     return OffGrid(column, value, tuple(float(v) for v in nearest))
 
 
-def explain(model: ServedModel, question: Question, deadline: Deadline) -> Explanation:
+def explain(
+    model: ServedModel, question: Question, deadline: Deadline, watch: Watch = unwatched
+) -> Explanation:
     """The smallest allowed change that flips the decision, or why there is none.
 
     Raises
@@ -236,7 +239,8 @@ def explain(model: ServedModel, question: Question, deadline: Deadline) -> Expla
         If the model cannot score rows.
     """
     problem = problem_of(model, question)
-    answer = search(problem, model.deployed.predictor, engine=model.engine, deadline=deadline)
+    predictor = model.deployed.predictor
+    answer = search(problem, predictor, engine=model.engine, deadline=deadline, watch=watch)
     if isinstance(answer, AlreadyTarget) and question.target_is_named:
         raise TargetAlreadyMet(answer.prediction)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
