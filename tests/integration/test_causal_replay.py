@@ -17,14 +17,15 @@ from service.settings import shipped_models
 from tests.integration.small_models import write_all
 
 SHIPPED = shipped_models() / "milling-machine" / "1"
+CHOSEN = ("overpower", "heat", "false-alarm", "normal")
 HAPPENED = {"false-alarm": 0, "normal": 0}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped examples: eight alarms of which one was false, and a part without."""
+    """Shipped examples: three alarms of which one was false, and a part without."""
     path = tmp_path_factory.mktemp("past") / "past.csv"
-    examples = load_folder(SHIPPED).examples
+    examples = [e for e in load_folder(SHIPPED).examples if e.id in CHOSEN]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, [*examples[0].instance, "failed"], lineterminator="\n")
         writer.writeheader()
@@ -93,7 +94,7 @@ def test_a_policy_that_frees_less_loses_answers_that_used_to_hold(data, tmp_path
 
 
 def test_records_of_the_audit_trail_are_asked_again_each_machine_once(data, tmp_path):
-    instance = load_folder(SHIPPED).examples[0].instance
+    instance = load_folder(SHIPPED).examples[2].instance
     payload = json.dumps({"answer": {}, "request": {"instance": dict(instance)}})
     lines: list[dict[str, Any]] = [
         {"kind": "explanation", "model": "milling-machine", "payload": payload},
