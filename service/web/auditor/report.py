@@ -126,7 +126,7 @@ def shown(made: Report, told: wire.ReportReply, tag: Language) -> Shown:
     judged = verdicts.approved + verdicts.rejected
     return Shown(
         told.model,
-        (moment(told.since), moment(told.until)),
+        (moment(told.since)[:-3], moment(told.until)[:-3]),
         _line(told.total, axis, tag),
         tuple(_parts(told.total, tag)),
         tuple(lines.values()),
