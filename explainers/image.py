@@ -55,6 +55,8 @@ class Assurance:
 class Image(Protocol):
     """What follows from what is set. ``columns`` are set, ``values`` is ``(n, len(columns))``."""
 
+    def __hash__(self) -> int: ...
+
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         """Columns that may move when ``columns`` are set; none of them."""
         ...
@@ -65,6 +67,14 @@ class Image(Protocol):
 
     def rows(self, factual: Row, columns: Sequence[int], values: Floats) -> Rows:
         """The rows that actions lead to, ``(n, d)``; NaN where no effect can be told."""
+        ...
+
+    def bounds(
+        self, factual: Row, columns: Sequence[int], lower: Floats, upper: Floats
+    ) -> tuple[Rows, Rows]:
+        """Rows below and above every row that each box of actions leads to: ``lower`` and
+        ``upper`` are ``(m, len(columns))``, the results ``(m, d)``, infinite where nothing is
+        known."""
         ...
 
     def trust(self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin) -> Trust:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.constraints import (
     Axes,
+    Changes,
     Constraint,
     LeavesOne,
     Mask,
     Origin,
     Plausible,
+    Rule,
     Source,
     Survives,
     conflict,
@@ -95,6 +97,21 @@ class Problem:
     def single_axes(self) -> Axes:
         """The values that each feature may take by what is said of it alone."""
         return cut_singly(self._narrowing, self._whole, self.factual)
+
+    @cached_property
+    def axes_if_set(self) -> Axes:
+        """The values that each feature may be set to, by what is said of it alone; also of one
+        that would move without being set."""
+        return cut_singly(self.constraints, self._whole, self.factual)
+
+    @cached_property
+    def inert(self) -> Problem:
+        """The same question for actions from which nothing follows: whoever sets a cause sets
+        all that would follow from it too."""
+        if self.image is None:
+            return self
+        closing = closing_rules(self.image, len(self.schema))
+        return replace(self, image=None, constraints=(*self.constraints, *closing))
 
     @cached_property
     def _narrowing(self) -> tuple[Constraint, ...]:
@@ -210,3 +227,20 @@ class Problem:
             ],
             dtype=np.int64,
         )
+
+
+@lru_cache(maxsize=64)
+def closing_rules(image: Image, n: int) -> tuple[Rule, ...]:
+    """Rules that an action keeps from which nothing follows, over ``n`` features; the same
+    objects each time."""
+    origin = Origin(Source.SCHEMA, "causal")
+    return tuple(
+        Rule(
+            "what follows is set",
+            then=tuple(Changes(k) for k in image.effects([j])),
+            when=(Changes(j),),
+            origin=origin,
+        )
+        for j in range(n)
+        if image.effects([j])
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from explainers.causal.members import CausalMembers
 from explainers.causal.model import CausalModel
 from explainers.image import Assurance, Margin, Tie, Trust
 from models.predictor import Row, Rows
+
+ROUNDING = 1e-9
+"""By which bounds are widened, relative to their size: sums in another order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,18 +51,57 @@ class CausalImage:
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
             rows[:, list(self.effects(columns))] = np.nan
-        rounded = [j for j in self.effects(columns) if j in self.whole]
-        rows[:, rounded] = np.rint(rows[:, rounded])
+        return self._read(rows)
+
+    def _read(self, rows: Rows) -> Rows:
+        """What is read of rows: whole numbers are."""
+        whole = list(self.whole)
+        if whole:
+            rows[:, whole] = np.rint(rows[:, whole])
         return rows
 
+    def _as_read(self, margin: Margin) -> Margin:
+        return lambda rows: margin(self._read(rows.copy()))
+
+    def bounds(
+        self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
+    ) -> tuple[Rows, Rows]:
+        moved = list(self.effects(columns))
+        try:
+            low, high = self.model.bounds(factual, columns, lower, upper)
+        except CausalError:  # as in `rows`
+            low, high = (np.repeat(factual[None, :], len(lower), axis=0) for _ in range(2))
+            low[:, moved], high[:, moved] = -np.inf, np.inf
+            return low, high
+        effects = self._affine(tuple(columns))
+        if effects is not None:  # exact, also where two ways lead from a cause to an effect
+            rise, fall = np.maximum(effects, 0.0), np.minimum(effects, 0.0)
+            down, up = lower - factual[list(columns)], upper - factual[list(columns)]
+            low = np.maximum(low, factual + down @ rise + up @ fall)
+            high = np.minimum(high, factual + up @ rise + down @ fall)
+        room = ROUNDING * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
+        low[:, moved] -= room
+        high[:, moved] += room
+        return self._read(low), self._read(high)
+
+    def _affine(self, columns: tuple[int, ...]) -> Array | None:
+        if columns not in self._effects:
+            self._effects[columns] = self.model.affine_effects(columns)
+        return self._effects[columns]
+
+    @cached_property
+    def _effects(self) -> dict[tuple[int, ...], Array | None]:
+        return {}
+
     def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
-        found = certainty(self.members, factual, columns, values, margin, self.gamma)
+        read = self._as_read(margin)
+        found = certainty(self.members, factual, columns, values, read, self.gamma)
         return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
 
     def assurance(
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
     ) -> Assurance:
-        one = values[None, :]
+        one, margin = values[None, :], self._as_read(margin)
         sure = certainty(self.members, factual, columns, one, margin, self.gamma)
         rng = np.random.default_rng(0)  # the same question, the same answer
         survival = sensor_survival(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.space import Values
 from models.predictor import Predictor, Row, Rows, Scores
+
+Keys = npt.NDArray[Any]
 
 FIRST_BLOCK = 32
 ROWS_PER_RUN = 16_384
@@ -169,9 +172,12 @@ def refuse_image(problem: Problem, engine: str) -> None:
 class Meter:
     """A predictor that counts, keeps calls to a bounded size and looks at the deadline."""
 
-    def __init__(self, predictor: Predictor, deadline: Deadline) -> None:
+    def __init__(
+        self, predictor: Predictor, deadline: Deadline, alike: Callable[[Rows], Keys] | None = None
+    ) -> None:
         self._predictor = predictor
         self._deadline = deadline
+        self._alike = alike
         self._count = _Count()
 
     @property
@@ -184,7 +190,14 @@ class Meter:
 
     def until(self, deadline: Deadline) -> Meter:
         """The same meter, running on, for a part of the time."""
-        part = Meter(self._predictor, deadline)
+        part = Meter(self._predictor, deadline, self._alike)
+        part._count = self._count
+        return part
+
+    def knowing(self, alike: Callable[[Rows], Keys]) -> Meter:
+        """The same meter, running on, which asks the model about one of all rows that it cannot
+        tell apart: rows with the same key, ``(n_rows,)``."""
+        part = Meter(self._predictor, self._deadline, alike)
         part._count = self._count
         return part
 
@@ -196,6 +209,12 @@ class Meter:
         DeadlineReached
             Before a call that would begin after the deadline.
         """
+        if self._alike is not None and len(rows) > 1:
+            _, first, each = np.unique(self._alike(rows), return_index=True, return_inverse=True)
+            return np.asarray(self._score(rows[first])[each])
+        return self._score(rows)
+
+    def _score(self, rows: Rows) -> Scores:
         parts = []
         for start in range(0, max(1, len(rows)), ROWS_PER_RUN):
             self._deadline.check()

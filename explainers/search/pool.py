@@ -103,6 +103,10 @@ class Pool:
         order = allowed[np.argsort(costs[hopeful[allowed]], kind="stable")]
         return self._score(rows[hopeful[order]], led[order], costs[hopeful[order]])
 
+    def keep(self, rows: Rows) -> None:
+        """Take rows that are known to be answers."""
+        self._keep(rows, self.problem.cost_of(rows))
+
     def probe(self, rows: Rows) -> npt.NDArray[np.float64]:
         """Shortfall of every row, allowed or not, ``(n_rows,)``; the allowed ones that are in
         the target are kept. Raises as :meth:`consider`."""

@@ -36,12 +36,12 @@ def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
     if nothing is left."""
     must, moved = np.int64(0), np.int64(0)
     for j in range(len(lo)):
-        must += at[j] != q.home[j]
+        must += q.counts[j] and at[j] != q.home[j]
     if must > q.most_changes:
         return -1
     if must == q.most_changes:
         for j in range(len(lo)):
-            if at[j] == q.home[j] and lo[j] < hi[j]:
+            if q.counts[j] and at[j] == q.home[j] and lo[j] < hi[j]:
                 lo[j] = hi[j] = at[j]
                 moved |= bit(j)
     for s in range(len(q.levers) - 1):
@@ -149,7 +149,7 @@ def allowed(q: Any, features: int, at: Any) -> bool:
     ``features``."""
     must = 0
     for j in range(len(at)):
-        must += at[j] != q.home[j]
+        must += q.counts[j] and at[j] != q.home[j]
     if must > q.most_changes:
         return False
     for s in range(len(q.levers) - 1):

@@ -15,9 +15,17 @@ import numpy.typing as npt
 from explainers.constraints import Rule
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
+from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome, run_around
+from explainers.search.engine import (
+    Meter,
+    Outcome,
+    range_by_asking,
+    refuse_tolerances,
+    run_around,
+)
 from explainers.search.goals import Goal, goals_of
+from explainers.search.pool import Pool
 from explainers.search.trees import entries, kernel
 from explainers.search.trees.arena import (
     BEST,
@@ -32,6 +40,7 @@ from explainers.search.trees.arena import (
     Arenas,
 )
 from explainers.search.trees.flat_rules import FlatRules, flatten
+from explainers.search.trees.following import Following, asked_of
 from explainers.search.trees.incumbent import IN_DOUBT
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import Leaves, read_leaves
@@ -39,6 +48,7 @@ from explainers.search.trees.merge import merged
 from explainers.search.trees.question import Limits, Question, build_question
 from explainers.search.trees.readings import FAILS, SURVIVES, UNDECIDED
 from explainers.search.trees.tables import Tables, build_tables, table_bytes
+from explainers.space import changed
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Scores
@@ -116,8 +126,11 @@ class Trees:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
-        """From the tables: the model is asked only within rounding of the target's edge."""
-        asked = self._in_arrays(problem)
+        """From the tables: the model is asked only within rounding of the target's edge, and
+        where something follows."""
+        if problem.image is not None and not self._stays_inert(problem, row, column):
+            return range_by_asking(problem, meter.knowing(self._layout.alike), row, column)
+        asked = self._in_arrays(problem.inert)
         values = asked.question.values(column)
         at = asked.question.positions(row)
         found = np.empty(len(values), np.uint8)
@@ -159,9 +172,46 @@ class Trees:
         Raises
         ------
         NotEligible
-            If a constraint or the target cannot be kept inside the proof.
+            If a constraint, the target or what follows cannot be kept inside the proof.
         """
+        if problem.image is not None:
+            return self._search_with_effects(problem, problem.image, meter, deadline)
         return self._search_for(problem, meter, deadline, self._patience).run()
+
+    def _search_with_effects(
+        self, problem: Problem, image: Image, meter: Meter, deadline: Deadline
+    ) -> Outcome:
+        """First what nothing follows from, then what is cheaper and has effects."""
+        refuse_tolerances(problem, self.name)
+        aim = self._aim_at(problem.target)
+        modes = asked_of(problem, image, self._layout, aim.limits, self._flattened)
+        inert = self._search_for(problem.inert, meter, deadline, self._patience).run()
+        meter = meter.knowing(self._layout.alike)
+        pool, bound = Pool(problem, meter), inert.lower_bound or 0.0
+        try:
+            pool.keep(inert.candidates)
+            with aim.arenas.lent() as arena:
+                following = Following(problem, image, meter, pool, aim.tables, arena, deadline)
+                for mode in modes:
+                    bound = min(bound, following.settle(mode))
+        except DeadlineReached:
+            bound = 0.0
+        return Outcome(
+            pool.rows,
+            min(bound, pool.cost),
+            pool.nearest,
+            deadline.expired(),
+            unsure=pool.unsure,
+        )
+
+    def _stays_inert(self, problem: Problem, row: Row, column: int) -> bool:
+        """Whether nothing follows from an action, and nothing would if the value of one feature
+        were any other than that it has."""
+        assert problem.image is not None
+        others = np.flatnonzero(changed(row[None, :], problem.factual)[0])
+        return not problem.image.effects(others.tolist()) and not problem.image.effects(
+            [j for j in others.tolist() if j != column]
+        )
 
     def _search_for(
         self, problem: Problem, meter: Meter, deadline: Deadline, patience: int

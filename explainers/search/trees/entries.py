@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.search.trees import incumbent, kernel, readings
+from explainers.search.trees import batches, incumbent, kernel, readings
 from explainers.search.trees.arena import BEST, HAS_BEST
 from explainers.search.trees.compiled import SOURCES, entry
 
@@ -32,6 +32,29 @@ def _entries(sources: str) -> tuple[Any, ...]:
     def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
         sources  # noqa: B018
         return kernel.search(t, q, a, max_nodes)
+
+    @entry
+    def bound_boxes(
+        t: Any,
+        q: Any,
+        a: Any,
+        best: float,
+        instead: Any,
+        first: Any,
+        lo: Any,
+        hi: Any,
+        cost: Any,
+        corner: Any,
+        column: Any,
+        edge: Any,
+    ) -> None:
+        sources  # noqa: B018
+        batches.bound(t, q, a, best, instead, first, lo, hi, cost, corner, column, edge)
+
+    @entry
+    def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
+        sources  # noqa: B018
+        batches.least_costs(q, lo, hi, cost)
 
     @entry
     def improve(t: Any, q: Any, a: Any) -> None:
@@ -75,6 +98,8 @@ def _entries(sources: str) -> tuple[Any, ...]:
         start_from_incumbent,
         start,
         search,
+        bound_boxes,
+        least_costs,
         improve,
         open_bound,
         least_cost,
@@ -89,6 +114,8 @@ def _entries(sources: str) -> tuple[Any, ...]:
     start_from_incumbent,
     start,
     search,
+    bound_boxes,
+    least_costs,
     improve,
     open_bound,
     least_cost,

@@ -124,7 +124,7 @@ def _note_undecided(t: Any, a: Any, n_goals: int) -> None:
 
 
 @inner
-def _narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
+def narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
     """AND the box's word masks with the rows of every bound that moved since last time."""
     mask, lo, hi = a.mask[sp], a.lo[sp], a.hi[sp]
     for j in range(len(lo)):
@@ -142,7 +142,7 @@ def _narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
 
 
 @inner
-def _lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
+def lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
     """Note each tree's least reachable leaf; False if a group cannot come down to its limit."""
     mask = a.mask[sp]
     for g in range(len(q.limit)):
@@ -164,7 +164,7 @@ def _lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
 
 
 @inner
-def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
+def corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
     """Score the corner exactly: 1 in the target, 0 not, 2 within rounding of its edge."""
     mask, at, corner = a.mask[sp], a.at, a.corner_mask
     for k in range(a.ints[WORDS]):
@@ -198,7 +198,7 @@ def _corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
 
 
 @inner
-def _best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
+def best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
     """Feature and first position of the upper part of the cut that promises most: towards the
     least leaves of the trees, weighted by what they would gain. (-1, 0) if there is none."""
     n = a.gain.shape[0]
@@ -327,10 +327,10 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
         cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at)
         if cost == np.inf or _is_fragile(a, a.lo[sp], a.hi[sp]) >= 0:
             continue
-        _narrow_masks(t, q, a, sp)
-        if not _lower_bound(t, q, a, sp):
+        narrow_masks(t, q, a, sp)
+        if not lower_bound(t, q, a, sp):
             continue
-        verdict = _corner_value(t, q, a, sp)
+        verdict = corner_value(t, q, a, sp)
         if verdict != 0:
             broken = broken_rule(q, ALL, a.at)
             fragile = _is_fragile(a, a.at, a.at)
@@ -353,7 +353,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
                     a.best[j] = a.at[j]
                 continue
         else:
-            column, edge = _best_cut(t, q, a, sp)
+            column, edge = best_cut(t, q, a, sp)
             if column < 0:
                 column, edge = _any_cut(t, q, a, sp)
         if column < 0:
@@ -383,7 +383,7 @@ def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
     a.floats[CORNER] = shrink(q, best, a.moved[0], a.lo[0], a.hi[0], a.corner)
     if a.floats[CORNER] < np.inf:
         a.moved[0] = 0
-        _narrow_masks(t, q, a, 0)
+        narrow_masks(t, q, a, 0)
         _note_reach(t, q, a, best)
         _note_undecided(t, a, len(q.limit))
         a.ints[SP] = 1

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from explainers.errors import NotEligible
 from explainers.search.trees.leaves import FeatureCells
 from explainers.space import Axis
 from models.graph.forms import Columns
+from models.predictor import Rows
 from models.schema import Schema
 
 Values = npt.NDArray[np.float64]
@@ -38,6 +39,10 @@ class Run(NamedTuple):
         """Whether all ``values`` are on the grid."""
         at = np.minimum(np.searchsorted(self.values, values), len(self.values) - 1)
         return bool((self.values[at] == values).all())
+
+
+SPREAD = 2_049
+"""Values of a feature that follows, besides those that its cells need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +91,65 @@ class Layout:
             rows[: len(own), j] = own
         encoded = self.columns.encode(rows)
         return [self.cells[j].of(own, encoded[: len(own)]) for j, own in enumerate(values)]
+
+    def alike(self, rows: Rows) -> npt.NDArray[Any]:
+        """Keys of rows, ``(n_rows,)``: rows with the same key fall into the same cells, so the
+        model cannot tell them apart."""
+        encoded = self.columns.encode(rows)
+        key, kinds = np.zeros(len(rows), dtype=np.int64), 1
+        for j in np.flatnonzero((rows != rows[0]).any(axis=0)):
+            own = self.cells[j]
+            if kinds * own.count >= 1 << 62:
+                _, key = np.unique(key, return_inverse=True)
+                kinds = len(rows)
+            key = key * own.count + own.of(rows[:, j], encoded)
+            kinds *= own.count
+        return key
+
+    @cached_property
+    def _spreads(self) -> dict[int, tuple[Values, Cells]]:
+        return {}
+
+    def spread(self, column: int, value: float) -> tuple[Values, Cells]:
+        """Numbers from one bound of a feature to the other, ``value`` among them, and their
+        cells: at least one for each cell that a number within the bounds falls into.
+
+        Raises
+        ------
+        NotEligible
+            If the graph does not read the feature in order, or it is categorical.
+        """
+        if column not in self._spreads:
+            self._spreads[column] = self._spread(column)
+        values, cells = self._spreads[column]
+        at = int(np.searchsorted(values, value))
+        if values[at] == value:
+            return values, cells
+        own = self._cells_of_one(column, np.array([value]))
+        return np.insert(values, at, value), np.insert(cells, at, own)
+
+    def _spread(self, column: int) -> tuple[Values, Cells]:
+        feature = self.schema.features[column]
+        if self.cells[column].cuts is None:
+            raise NotEligible("trees", f"{feature.name} is a category and follows from others")
+        values = np.linspace(feature.lower, feature.upper, SPREAD)
+        cells = self._cells_of_one(column, values)
+        while True:
+            if (cells[1:] < cells[:-1]).any():
+                raise NotEligible("trees", f"the graph does not read {feature.name} in order")
+            gaps = np.flatnonzero(cells[1:] - cells[:-1] > 1)
+            middle = 0.5 * (values[gaps] + values[gaps + 1])
+            new = (middle > values[gaps]) & (middle < values[gaps + 1])
+            if not new.any():  # what is between two neighbouring numbers, none falls into
+                return values, cells
+            gaps, middle = gaps[new] + 1, middle[new]
+            values = np.insert(values, gaps, middle)
+            cells = np.insert(cells, gaps, self._cells_of_one(column, middle))
+
+    def _cells_of_one(self, column: int, values: Values) -> Cells:
+        rest = [_NOTHING] * len(self.schema)
+        rest[column] = values
+        return self.cells_of(rest)[column]
 
     def of_axes(self, axes: Sequence[Axis]) -> tuple[list[Values], list[Cells]]:
         """All values of the axes, ascending, NaN last, and their cells.

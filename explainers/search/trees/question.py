@@ -18,7 +18,6 @@ from explainers.space import TOLERANCE, same
 from models.predictor import Row
 
 MOST_CATEGORIES = 64
-_FREE = np.zeros(1)
 
 
 class Limits(NamedTuple):
@@ -47,6 +46,8 @@ class Question(NamedTuple):
     """Positions below the factual; costs rise from there on both sides."""
     home: npt.NDArray[np.int64]
     """Position of the factual value, -1 where it is not allowed."""
+    counts: npt.NDArray[np.uint8]
+    """Whether a change counts as one: what is set does, what follows does not."""
     table: npt.NDArray[np.int64]
     """Where costs do not rise from the factual: its square in ``cheapest``; else -1."""
     cheapest: npt.NDArray[np.int64]
@@ -101,13 +102,24 @@ class Question(NamedTuple):
         return np.asarray(self.value[self.off[:-1] + positions])
 
 
+class Line(NamedTuple):
+    """What one feature may be."""
+
+    values: Values
+    """Ascending, NaN last."""
+    cells: Cells
+    is_set: bool = True
+    """Whether it is set to its value, at a cost, or follows from others."""
+
+
 def build_question(
     problem: Problem,
     layout: Layout,
     limits: Limits,
     rules_of: Callable[[tuple[Rule, ...]], FlatRules],
 ) -> Question:
-    """The problem in arrays. ``rules_of`` flattens rules, or remembers having done so.
+    """A problem in which nothing follows from what is set, in arrays. ``rules_of`` flattens
+    rules, or remembers having done so.
 
     Raises
     ------
@@ -115,24 +127,35 @@ def build_question(
         If an axis is too long, or a constraint is of a kind that the kernel does not know.
     """
     refuse_image(problem, "trees")
-    rules, most_changes, levers = _sorted_constraints(problem.constraints)
+    values, cells = layout.of_axes(problem.single_axes)
+    lines = [Line(own, at) for own, at in zip(values, cells, strict=True)]
+    return question_of(problem, layout, lines, problem.constraints, limits, rules_of)
+
+
+def question_of(
+    problem: Problem,
+    layout: Layout,
+    lines: Sequence[Line],
+    constraints: Sequence[Constraint],
+    limits: Limits,
+    rules_of: Callable[[tuple[Rule, ...]], FlatRules],
+) -> Question:
+    """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays.
+    Raises as :func:`build_question`."""
+    rules, most_changes, levers = _sorted_constraints(constraints)
     flat = rules_of(rules).for_factual(problem.factual)
-    axes = problem.single_axes
-    values, cells = layout.of_axes(axes)
+    values, cells = [line.values for line in lines], [line.cells for line in lines]
     factual = problem.factual.tolist()
-    costs = [
-        _FREE if len(own) == 1 and own[0] == before else problem.cost.of_feature(j, own, before)
-        for j, (own, before) in enumerate(zip(values, factual, strict=True))
-    ]
+    costs = [_costs(problem, j, line) for j, line in enumerate(lines)]
     middle, home, table, squares = [], [], [], [np.zeros(0, np.int64)]
-    for j, axis in enumerate(axes):
-        at, is_home = _stand(factual[j], values[j])
+    for j, own in enumerate(values):
+        at, is_home = _stand(factual[j], own)
         middle.append(at)
         home.append(at if is_home else -1)
-        if len(axis) < 2 or _rise(costs[j], at):
+        if len(own) < 2 or _rise(costs[j], at):
             table.append(-1)
             continue
-        if len(axis) > MOST_CATEGORIES:
+        if len(own) > MOST_CATEGORIES:
             name = problem.schema.names[j]
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
         table.append(sum(square.size for square in squares))
@@ -158,13 +181,14 @@ def build_question(
         ),
         middle=np.array(middle, dtype=np.int64),
         home=np.array(home, dtype=np.int64),
+        counts=np.array([line.is_set for line in lines], dtype=np.uint8),
         table=np.array(table, dtype=np.int64),
         cheapest=np.concatenate(squares),
         near=near,
         far=far,
         limit=limits.limit,
         band=limits.band,
-        most_changes=min(len(axes), most_changes),
+        most_changes=min(len(lines), most_changes),
         levers=offsets(levers),
         lever=np.array([j for group in levers for j in group], dtype=np.int64),
         tolerance=TOLERANCE,
@@ -192,6 +216,13 @@ def _readings(
         categories = [own.cuts is None for own in layout.cells]
         ends.append([c if k else f for c, f, k in zip(cells, found, categories, strict=True)])
     return np.concatenate(ends[0]), np.concatenate(ends[1])
+
+
+def _costs(problem: Problem, column: int, line: Line) -> Values:
+    before = float(problem.factual[column])
+    if not line.is_set or (len(line.values) == 1 and line.values[0] == before):
+        return np.zeros(len(line.values))
+    return problem.cost.of_feature(column, line.values, before)
 
 
 def _stand(factual: float, values: Values) -> tuple[int, bool]:

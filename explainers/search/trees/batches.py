@@ -1,0 +1,101 @@
+"""Many boxes at once: what is left of each, its cheapest corner, and where to cut it.
+
+For searches that must ask Python between two cuts, because what follows from a box of settings is
+a matter of the causal model. A box holds settings and what may follow from them alike; only
+settings are cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from explainers.search.trees.arena import WORDS
+from explainers.search.trees.boxes import ALL, shrink
+from explainers.search.trees.compiled import inner
+from explainers.search.trees.kernel import (
+    best_cut,
+    corner_value,
+    least_cost,
+    lower_bound,
+    narrow_masks,
+)
+
+
+@inner
+def _reaches(t: Any, q: Any, a: Any) -> bool:
+    """Whether the trees can come down to their limits in the box at ``lo[0]``, ``hi[0]``."""
+    for k in range(a.ints[WORDS]):
+        a.mask[0, a.word[k]] = t.full[a.word[k]]
+    for j in range(len(q.size)):
+        a.cell_lo[0, j], a.cell_hi[0, j] = 0, t.cells[j + 1] - t.cells[j] - 1
+    narrow_masks(t, q, a, 0)
+    return lower_bound(t, q, a, 0)
+
+
+@inner
+def _widest(q: Any, columns: Any, lo: Any, hi: Any) -> int:
+    """That of ``columns`` of whose axis the box holds the greatest part; -1 if it holds one
+    position of each."""
+    widest, most = np.int64(-1), 0.0
+    for k in range(len(columns)):
+        j = columns[k]
+        part = (hi[j] - lo[j]) / q.size[j]
+        if part > most:
+            widest, most = j, part
+    return widest
+
+
+@inner
+def bound(
+    t: Any,
+    q: Any,
+    a: Any,
+    best: float,
+    instead: Any,
+    first: Any,
+    lo: Any,
+    hi: Any,
+    cost: Any,
+    corner: Any,
+    column: Any,
+    edge: Any,
+) -> None:
+    """Shrink each box ``lo[i]``, ``hi[i]``; a ``cost`` of infinity says that nothing in it is
+    both cheaper than ``best`` and in the target. ``column`` is -1 where there is nothing to cut.
+
+    ``instead[first[j]:first[j + 1]]`` are the columns to cut instead of ``j``, those before
+    ``first[0]`` all that can be cut. A search of the whole space has begun in the arena.
+    """
+    for i in range(len(cost)):
+        cost[i] = shrink(q, best, ALL, lo[i], hi[i], a.at)
+        if cost[i] == np.inf:
+            continue
+        for j in range(len(q.size)):
+            a.lo[0, j], a.hi[0, j] = lo[i, j], hi[i, j]
+            corner[i, j] = a.at[j]
+        if not _reaches(t, q, a):
+            cost[i] = np.inf
+            continue
+        for j in range(len(q.size)):
+            if q.counts[j] == 0:
+                a.at[j] = (lo[i, j] + hi[i, j]) >> 1
+        corner_value(t, q, a, 0)
+        j, at = best_cut(t, q, a, 0)
+        if j >= 0 and (q.counts[j] == 0 or at <= lo[i, j] or at > hi[i, j]):
+            j = _widest(q, instead[first[j] : first[j + 1]], lo[i], hi[i])
+            at = np.int64(-1)
+        if j < 0:
+            j = _widest(q, instead[: first[0]], lo[i], hi[i])
+            at = np.int64(-1)
+        if j >= 0 and at < 0:
+            at = (lo[i, j] + hi[i, j] + 1) >> 1
+        column[i], edge[i] = j, at
+
+
+@inner
+def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
+    """Cost of the cheapest corner of each box."""
+    for i in range(len(cost)):
+        cost[i] = least_cost(q, lo[i], hi[i])

@@ -1,0 +1,252 @@
+"""Branch and bound where other features follow from what is set.
+
+A box holds intervals of what is set. The causal model bounds what follows from it, for many boxes
+at once; the tables bound the score of every row whose settings are in the box and whose effects
+are within these bounds; the cheapest corner's own row is scored by the deployed model. The
+cheapest boxes come first, in batches, since the causal model computes on whole arrays.
+
+A candidate must moreover be trusted (:meth:`explainers.problem.Problem.trust`). That is asked of
+candidates only: one that is not trusted is an answer as little as one that is not in the target,
+and its box is cut on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.constraints import Rule
+from explainers.deadline import Deadline
+from explainers.errors import DeadlineReached, NotEligible
+from explainers.image import Image
+from explainers.problem import Problem
+from explainers.search.engine import Meter
+from explainers.search.pool import BudgetSpent, Pool
+from explainers.search.trees import entries
+from explainers.search.trees.arena import SP, Arena
+from explainers.search.trees.flat_rules import FlatRules, offsets
+from explainers.search.trees.layout import Layout
+from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of
+from explainers.search.trees.question import Limits, Question, question_of
+from explainers.search.trees.tables import Tables
+from models.predictor import Row, Rows
+
+BATCH = 96
+"""Most boxes that are bounded at once."""
+PARTS = 24
+"""Parts into which the axis of one opener is cut to begin with: over a whole axis the bounds of
+what follows say little."""
+
+Ints = npt.NDArray[np.int64]
+
+
+class Boxes(NamedTuple):
+    """Open boxes, cheapest first."""
+
+    lo: Ints
+    """``(m, n_features)`` positions."""
+    hi: Ints
+    cost: npt.NDArray[np.float64]
+    """``(m,)`` least cost of an action in each, as far as it is known."""
+    tried: Ints
+    """``(m, n_features)`` a corner that is known not to be an answer; -1: none is."""
+
+    def at(self, chosen: npt.NDArray[np.int64] | slice) -> Boxes:
+        return Boxes(self.lo[chosen], self.hi[chosen], self.cost[chosen], self.tried[chosen])
+
+    def joined(self, other: Boxes) -> Boxes:
+        both = Boxes(
+            np.concatenate([self.lo, other.lo]),
+            np.concatenate([self.hi, other.hi]),
+            np.concatenate([self.cost, other.cost]),
+            np.concatenate([self.tried, other.tried]),
+        )
+        return both.at(np.argsort(both.cost, kind="stable"))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One mode of a problem in arrays."""
+
+    mode: Mode
+    question: Question
+    lower: Row
+    """``(n_followers,)`` what each of the followers may read, at least."""
+    upper: Row
+    instead: Ints
+    """What can be cut: in the whole mode, and then for each feature, which may follow."""
+    first: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class Following:
+    """The search of all modes of one problem."""
+
+    problem: Problem
+    image: Image
+    meter: Meter
+    pool: Pool
+    tables: Tables
+    arena: Arena
+    deadline: Deadline
+
+    def settle(self, asked: Asked) -> float:
+        """Try everything in a mode that is cheaper than the pool's best; the least cost that an
+        untried action could have, infinity if all is tried.
+
+        Raises
+        ------
+        NotEligible
+            If nothing bounds what follows.
+        """
+        t, q = self.tables, asked.question
+        entries.start(t, q, self.arena, self.pool.cost, q.least, q.most)
+        if not self.arena.ints[SP]:
+            return math.inf
+        boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
+        size = 8
+        while len(boxes.cost) and boxes.cost[0] < self.pool.cost:
+            if self.deadline.expired():
+                return float(boxes.cost[0])
+            size = min(size, int(np.searchsorted(boxes.cost, self.pool.cost)))
+            some, boxes = boxes.at(slice(size)), boxes.at(slice(size, None))
+            try:
+                halves = self._halves(asked, some)
+            except (DeadlineReached, BudgetSpent):
+                return float(some.cost[0])
+            boxes = boxes.joined(halves)
+            size = min(2 * size, BATCH)
+        return math.inf
+
+    def _halves(self, asked: Asked, boxes: Boxes) -> Boxes:
+        """The open boxes that are left of some, their corners tried."""
+        q = asked.question
+        boxes = self._with_effects(asked, boxes)
+        corner = np.empty_like(boxes.lo)
+        cost = np.empty(len(boxes.lo))
+        column, edge = np.empty(len(cost), np.int64), np.empty(len(cost), np.int64)
+        entries.bound_boxes(
+            self.tables,
+            q,
+            self.arena,
+            self.pool.cost,
+            asked.instead,
+            asked.first,
+            boxes.lo,
+            boxes.hi,
+            cost,
+            corner,
+            column,
+            edge,
+        )
+        corner[:, asked.mode.followers] = 0
+        is_open = (cost < math.inf) & self._may_open(asked, boxes)
+        new = is_open & (corner != boxes.tried).any(axis=1)
+        self.pool.consider(self._in_target(asked, corner[new]))
+        cut = np.flatnonzero(is_open & (column >= 0) & (cost < self.pool.cost))
+        below, above = boxes.at(cut), boxes.at(cut)
+        rows = np.arange(len(cut))
+        below.hi[rows, column[cut]] = edge[cut] - 1
+        above.lo[rows, column[cut]] = edge[cut]
+        parts = [
+            Boxes(part.lo, part.hi, _least(q, part.lo, part.hi), corner[cut])
+            for part in (below, above)
+        ]
+        return parts[0].joined(parts[1])
+
+    def _with_effects(self, asked: Asked, boxes: Boxes) -> Boxes:
+        """Boxes with what may follow from each; without those from which nothing possible does."""
+        q, mode = asked.question, asked.mode
+        columns, followers = list(mode.set), list(mode.followers)
+        ends = [q.value[q.off[columns] + side[:, columns]] for side in (boxes.lo, boxes.hi)]
+        low, high = self.image.bounds(self.problem.factual, columns, *ends)
+        low, high = low[:, followers], high[:, followers]
+        if not (np.isfinite(low) & np.isfinite(high)).any(axis=0).all():
+            raise NotEligible("trees", "nothing bounds what follows")
+        possible = ((low <= asked.upper) & (high >= asked.lower)).all(axis=1)
+        boxes, low, high = boxes.at(np.flatnonzero(possible)), low[possible], high[possible]
+        low, high = np.maximum(low, asked.lower), np.minimum(high, asked.upper)
+        for k, j in enumerate(followers):
+            own = q.values(j)
+            boxes.lo[:, j] = np.maximum(np.searchsorted(own, low[:, k], side="right") - 1, 0)
+            boxes.hi[:, j] = np.minimum(np.searchsorted(own, high[:, k]), len(own) - 1)
+        return boxes
+
+    def _in_target(self, asked: Asked, corners: Ints) -> Rows:
+        """Those of some actions that lead into the target, rules aside."""
+        columns = list(asked.mode.set)
+        actions = self._actions(asked, corners)
+        rows = self.image.rows(self.problem.factual, columns, actions[:, columns])
+        known = self.problem.readable(actions, rows)
+        actions, rows = actions[known], rows[known]
+        if not len(rows):
+            return actions
+        return actions[self.problem.target.met(self.meter.score(rows))]
+
+    def _may_open(self, asked: Asked, boxes: Boxes) -> npt.NDArray[np.bool_]:
+        """Which boxes hold actions from which something follows."""
+        q, openers = asked.question, list(asked.mode.openers)
+        lo, hi = boxes.lo[:, openers], boxes.hi[:, openers]
+        return np.asarray(((lo != hi) | (lo != q.home[openers])).any(axis=1))
+
+    def _actions(self, asked: Asked, positions: Ints) -> Rows:
+        q = asked.question
+        rows = q.value[q.off[:-1] + positions]
+        rows[:, asked.mode.followers] = self.problem.factual[list(asked.mode.followers)]
+        return rows
+
+
+def asked_of(
+    problem: Problem,
+    image: Image,
+    layout: Layout,
+    limits: Limits,
+    rules_of: Callable[[tuple[Rule, ...]], FlatRules],
+) -> list[Asked]:
+    """The modes of a problem in which something may follow.
+
+    Raises
+    ------
+    NotEligible
+        If there are too many, or what follows is beyond the tables.
+    """
+    found = []
+    for mode in modes_of(problem, image):
+        lines = lines_of(problem, layout, mode)
+        if lines is None:
+            continue
+        related = [c for c in problem.constraints if not is_kept(c, mode)]
+        question = question_of(problem, layout, lines, related, limits, rules_of)
+        n = len(problem.schema)
+        instead = [list(image.via(mode.set, j)) if j in mode.followers else [] for j in range(n)]
+        first = offsets([mode.set, *instead])[1:]
+        columns = [*mode.set, *(j for group in instead for j in group)]
+        found.append(
+            Asked(
+                mode, question, *limits_of(problem, mode), np.array(columns, dtype=np.int64), first
+            )
+        )
+    return found
+
+
+def _parts(asked: Asked, lo: Ints, hi: Ints) -> Boxes:
+    """A box, cut along the longest axis of the openers."""
+    j = max(asked.mode.openers, key=lambda k: int(hi[k] - lo[k]))
+    edges = np.unique(np.linspace(lo[j], hi[j] + 1, PARTS + 1).astype(np.int64))
+    parts = [np.repeat(side[None, :], len(edges) - 1, axis=0) for side in (lo, hi)]
+    parts[0][:, j], parts[1][:, j] = edges[:-1], edges[1:] - 1
+    cost = _least(asked.question, *parts)
+    boxes = Boxes(parts[0], parts[1], cost, np.full_like(parts[0], -1))
+    return boxes.at(np.argsort(cost, kind="stable"))
+
+
+def _least(q: Question, lo: Ints, hi: Ints) -> npt.NDArray[np.float64]:
+    """Least cost of an action in each box."""
+    cost = np.empty(len(lo))
+    entries.least_costs(q, lo, hi, cost)
+    return cost

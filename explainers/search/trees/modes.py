@@ -1,0 +1,112 @@
+"""Which features are set and which follow: the first thing that is settled where some follow.
+
+A feature that others act on can be set against them, and then no longer follows; or it is left
+alone. Each choice, for all such features, is a *mode*: within one it is known what is set, what
+follows, and from what. Actions from which nothing follows are searched apart
+(:attr:`explainers.problem.Problem.inert`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from explainers.constraints import LeavesOne, Range, Settable
+from explainers.errors import NotEligible
+from explainers.image import Image
+from explainers.problem import Problem
+from explainers.search.trees.layout import Layout
+from explainers.search.trees.question import Line
+from explainers.space import Axis
+from models.predictor import Row
+
+MOST_MOVERS = 6
+"""Features that can be set and can follow: the modes double with each."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Columns of a row by what becomes of them; the others stay as they are."""
+
+    set: tuple[int, ...]
+    """What may be set; causes of nothing that is set, too, may stay as they are."""
+    against: frozenset[int]
+    """Of these, what is set although it would follow: none of them stays as it is."""
+    followers: tuple[int, ...]
+    openers: tuple[int, ...]
+    """What may be set and is followed by something that is not."""
+
+
+def modes_of(problem: Problem, image: Image) -> Iterator[Mode]:
+    """All modes in which something may follow, those first in which most is left alone.
+
+    Raises
+    ------
+    NotEligible
+        If there are too many.
+    """
+    axes, factual = problem.axes_if_set, problem.factual
+    levers = [j for j, axis in enumerate(axes) if len(axis) > (float(factual[j]) in axis)]
+    behind = {j: frozenset(image.effects([j])) for j in levers}
+    moving = frozenset[int]().union(*behind.values())
+    movers = [j for j in levers if j in moving]
+    if len(movers) > MOST_MOVERS:
+        raise NotEligible("trees", f"{len(movers)} features can be set and can follow")
+    for count in range(len(movers) + 1):
+        for against in combinations(movers, count):
+            acted = [j for j in levers if j not in moving or j in against]
+            followers = sorted(frozenset[int]().union(*(behind[j] for j in acted)) - set(acted))
+            openers = [j for j in acted if behind[j] & set(followers)]
+            if openers:
+                yield Mode(tuple(acted), frozenset(against), tuple(followers), tuple(openers))
+
+
+def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[Line] | None:
+    """What every feature may be in a mode; None if one may be nothing.
+
+    Raises
+    ------
+    NotEligible
+        If the graph does not read a feature in order, or what would move is missing.
+    """
+    axes = []
+    for j, value in enumerate(problem.factual.tolist()):
+        axis = problem.axes_if_set[j]
+        if j in mode.followers:
+            axis = Axis(others=(value,))
+        elif j in mode.against:
+            axis = axis.without(value)
+        elif j not in mode.set:
+            axis = axis.only([value])
+        axes.append(axis)
+    if not all(axes):
+        return None
+    values, cells = layout.of_axes(axes)
+    lines = [Line(own, at) for own, at in zip(values, cells, strict=True)]
+    for j in mode.followers:
+        value = float(problem.factual[j])
+        if np.isnan(value):
+            raise NotEligible("trees", f"{problem.schema.names[j]} would move, and is missing")
+        lines[j] = Line(*layout.spread(j, value), is_set=False)
+    return lines
+
+
+def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
+    """Least and greatest value that each of the followers may read, ``(n_followers,)``."""
+    features = [problem.schema.features[j] for j in mode.followers]
+    lower, upper = (np.array([getattr(f, end) for f in features]) for end in ("lower", "upper"))
+    for constraint in problem.constraints:
+        if isinstance(constraint, Range) and not isinstance(constraint, Settable):
+            for k, j in enumerate(mode.followers):
+                if j == constraint.column:
+                    lower[k] = max(lower[k], constraint.lower)
+                    upper[k] = min(upper[k], constraint.upper)
+    return lower, upper
+
+
+def is_kept(constraint: object, mode: Mode) -> bool:
+    """Whether every action of a mode keeps a constraint: one of its levers is left alone."""
+    return isinstance(constraint, LeavesOne) and not constraint.levers <= set(mode.set)
