@@ -57,6 +57,11 @@ class Image(Protocol):
 
     def __hash__(self) -> int: ...
 
+    @property
+    def severs(self) -> bool:
+        """Whether what is set has that value, whatever its own causes do."""
+        ...
+
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         """Columns that may move when ``columns`` are set; none of them."""
         ...

@@ -107,7 +107,7 @@ class Problem:
     @cached_property
     def inert(self) -> Problem:
         """The same question for actions from which nothing follows: whoever sets a cause sets
-        all that would follow from it too."""
+        all that would follow from it too. Of an image that severs."""
         if self.image is None:
             return self
         closing = closing_rules(self.image, len(self.schema))

@@ -30,6 +30,10 @@ class BacktrackingImage:
 
     causal: CausalImage
 
+    @property
+    def severs(self) -> bool:
+        return False
+
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         """What may read otherwise than by its own background: of ``columns`` too."""
         graph = self.causal.model.graph
@@ -53,6 +57,13 @@ class BacktrackingImage:
         rounded = [j for j in moved if j in self.causal.whole]
         rows[:, rounded] = np.rint(rows[:, rounded])
         return rows
+
+    def bounds(
+        self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
+    ) -> tuple[Rows, Rows]:
+        """Of boxes of backgrounds nothing is known."""
+        low = np.full((len(lower), len(factual)), -np.inf)
+        return low, -low
 
     def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
         shifts = values - factual[list(columns)]

@@ -38,6 +38,10 @@ class CausalImage:
     whole: tuple[int, ...] = ()
     """Columns that read whole numbers: what follows is rounded once, when it is read."""
 
+    @property
+    def severs(self) -> bool:
+        return True
+
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         return self.model.graph.affected(columns)
 

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, AlreadyTarget, Answer
+from explainers.answer import Abstained, AlreadyTarget, Answer, Infeasible
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion, linear
 from explainers.causal.image import CausalImage
@@ -21,12 +21,13 @@ from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
 from explainers.search.trees.engine import Trees
+from explainers.target import Target
 from models.predictor import Predictor
 from models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import check_exact, normal
 from tests.support.deployed import Deployed, deployed_trees
-from tests.support.generated import SCHEMA
+from tests.support.generated import SCHEMA, decision
 from tests.support.images import (
     FLOW,
     GRADE,
@@ -117,17 +118,19 @@ def unsure_image(seed: int, gamma: float) -> CausalImage:
     return CausalImage(causal, members, gamma, 0.8, np.zeros(5), whole=(SPEED,))
 
 
-def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | None, bool]:
-    """By asking about every action there is: the least cost of one that is trusted, and whether
-    one leads into the target that is not."""
+def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | None, bool, float]:
+    """By asking about every action there is: the least cost of one that is trusted, whether one
+    leads into the target that is not, and how near any comes to it."""
     axes = [settable(f, float(v)) for f, v in zip(SCHEMA.features, problem.factual, strict=True)]
     actions = np.array(list(itertools.product(*axes)))
     rows = problem.rows_of(actions)
     actions = actions[problem.allowed(actions, rows)]
-    hit = actions[problem.target.met(predictor.score(problem.rows_of(actions)))]
+    scores = predictor.score(problem.rows_of(actions))
+    hit = actions[problem.target.met(scores)]
     trusted = problem.trust(hit, predictor.score).holds
     costs = [price(action, problem.factual) for action in hit[trusted]]
-    return min(costs, default=None), bool(len(hit) and not trusted.all())
+    shortfall = float(problem.target.shortfall(scores).min(initial=np.inf))
+    return min(costs, default=None), bool(len(hit) and not trusted.all()), shortfall
 
 
 @pytest.mark.parametrize("gamma", [0.0, 2.5])
@@ -145,12 +148,32 @@ def test_bent_and_uncertain_mechanisms_are_inside_the_proof(
         answer = told(problem, predictor, engine(which, task))
         if answer is None:
             continue
-        best, doubted = cheapest_trusted(problem, predictor)
+        best, doubted, shortfall = cheapest_trusted(problem, predictor)
         if best is None and doubted:
             assert isinstance(answer, Abstained)
         else:
             check_exact(answer, best)
+        if isinstance(answer, Infeasible) and answer.best is not None:
+            found = problem.target.shortfall(np.array([answer.best.scores]))
+            assert found[0] == pytest.approx(shortfall, abs=1e-3)
         asked += 1
         if asked == 2:
             break
     assert asked
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_reaches_the_target_the_nearest_that_anything_comes_is_said(
+    seed: int,
+) -> None:
+    problem, _, _ = question((), 3 * seed + 1)
+    wanted = Target(decision(Task.BINARY), 0, lower=1.0)
+    problem = replace(problem, image=unsure_image(seed, 0.0), target=wanted)
+    predictor = model(seed, Task.BINARY).predictor
+    answer = told(problem, predictor, engine(seed, Task.BINARY))
+    best, _, shortfall = cheapest_trusted(problem, predictor)
+    assert best is None
+    assert isinstance(answer, Infeasible)
+    assert answer.best is not None
+    found = wanted.shortfall(np.array([answer.best.scores]))
+    assert found[0] == pytest.approx(shortfall, abs=1e-3)

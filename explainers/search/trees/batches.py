@@ -35,6 +35,18 @@ def _reaches(t: Any, q: Any, a: Any) -> bool:
 
 
 @inner
+def _least_over(t: Any, q: Any, a: Any) -> float:
+    """How far the least sums of the box at hand are above their limits, the worst of them."""
+    worst = -np.inf
+    for g in range(len(q.limit)):
+        total = a.base[g]
+        for i in range(a.group[g], a.group[g + 1]):
+            total += t.value[a.least[a.tree[i]]]
+        worst = max(worst, total - q.limit[g])
+    return worst
+
+
+@inner
 def _widest(q: Any, columns: Any, lo: Any, hi: Any) -> int:
     """That of ``columns`` of whose axis the box holds the greatest part; -1 if it holds one
     position of each."""
@@ -61,9 +73,11 @@ def bound(
     corner: Any,
     column: Any,
     edge: Any,
+    over: Any,
 ) -> None:
     """Shrink each box ``lo[i]``, ``hi[i]``; a ``cost`` of infinity says that nothing in it is
-    both cheaper than ``best`` and in the target. ``column`` is -1 where there is nothing to cut.
+    both cheaper than ``best`` and in the target. ``column`` is -1 where there is nothing to cut;
+    nothing in the box is nearer to the limits than ``over``.
 
     ``instead[first[j]:first[j + 1]]`` are the columns to cut instead of ``j``, those before
     ``first[0]`` all that can be cut. A search of the whole space has begun in the arena.
@@ -78,6 +92,7 @@ def bound(
         if not _reaches(t, q, a):
             cost[i] = np.inf
             continue
+        over[i] = _least_over(t, q, a)
         for j in range(len(q.size)):
             if q.counts[j] == 0:
                 a.at[j] = (lo[i, j] + hi[i, j]) >> 1

@@ -51,7 +51,7 @@ from explainers.search.trees.tables import Tables, build_tables, table_bytes
 from explainers.space import changed
 from explainers.target import Target
 from models.graph.forms import GraphForm
-from models.predictor import Predictor, Row, Scores
+from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Schema
 
 MOST_BYTES = 512 << 20
@@ -92,6 +92,7 @@ class _Asked:
 class _Aim:
     """What one target asks of the trees."""
 
+    goals: tuple[Goal, ...]
     tables: Tables
     arenas: Arenas
     limits: Limits
@@ -121,7 +122,13 @@ class Trees:
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        return self._search_for(problem, meter, deadline, self._patience).nearest()
+        row = self._search_for(problem.inert, meter, deadline, self._patience).nearest()
+        try:
+            if problem.image is not None:
+                row = self._nearest_with_effects(problem, problem.image, meter, deadline, row)
+        except DeadlineReached:
+            return None
+        return None if row is None else meter.score(problem.rows_of(row[None, :]))
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
@@ -183,6 +190,8 @@ class Trees:
     ) -> Outcome:
         """First what nothing follows from, then what is cheaper and has effects."""
         refuse_tolerances(problem, self.name)
+        if not image.severs:
+            raise NotEligible(self.name, "what is set may follow as well")
         aim = self._aim_at(problem.target)
         modes = asked_of(problem, image, self._layout, aim.limits, self._flattened)
         inert = self._search_for(problem.inert, meter, deadline, self._patience).run()
@@ -204,10 +213,33 @@ class Trees:
             unsure=pool.unsure,
         )
 
+    def _nearest_with_effects(
+        self, problem: Problem, image: Image, meter: Meter, deadline: Deadline, row: Row | None
+    ) -> Row | None:
+        """The action that comes nearest to the target, if ``row`` does of all that move nothing."""
+        aim = self._aim_at(problem.target)
+
+        def over(rows: Rows) -> Row:
+            raw = self._form.raw(rows)
+            return np.asarray(np.max([raw @ g.weights - g.limit for g in aim.goals], axis=0))
+
+        with aim.arenas.lent() as arena:
+            pool = Pool(problem, meter)
+            following = Following(problem, image, meter, pool, aim.tables, arena, deadline)
+            for asked in asked_of(problem, image, self._layout, aim.limits, self._flattened):
+                best = math.inf
+                if row is not None:
+                    best = float(over(problem.rows_of(row[None, :]))[0])
+                nearer = following.nearest(asked, over, best)
+                row = row if nearer is None else nearer
+        return row
+
     def _stays_inert(self, problem: Problem, row: Row, column: int) -> bool:
         """Whether nothing follows from an action, and nothing would if the value of one feature
         were any other than that it has."""
         assert problem.image is not None
+        if not problem.image.severs:
+            return False
         others = np.flatnonzero(changed(row[None, :], problem.factual)[0])
         return not problem.image.effects(others.tolist()) and not problem.image.effects(
             [j for j in others.tolist() if j != column]
@@ -249,7 +281,7 @@ class Trees:
             known = self._aims.get(key)
         if known is None:
             goals = goals_of(target, self._form, self._leaves.values.shape[1])
-            known = _Aim(*self._tables_for(goals), self._limits_of(goals))
+            known = _Aim(goals, *self._tables_for(goals), self._limits_of(goals))
             with self._lock:
                 if len(self._aims) >= MOST_REMEMBERED:
                     self._aims.clear()  # as many targets as a client cares to invent
@@ -349,8 +381,8 @@ class _Search:
         rows = np.empty((0, len(self._problem.schema)))
         return Outcome(rows, bound, None, deadline_hit)
 
-    def nearest(self) -> Scores | None:
-        """Scores of the allowed row that comes nearest to the target, by halving what all limits
+    def nearest(self) -> Row | None:
+        """The allowed row that comes nearest to the target, by halving what all limits
         must be loosened by; None if no row is allowed or the time is up."""
         t, q = self._asked.tables, self._asked.question
         if not all(q.size):
@@ -367,13 +399,13 @@ class _Search:
                 if self._deadline.expired():
                     return None
                 if arena.ints[HAS_BEST]:
-                    nearest = q.row(arena.best)[None, :]
+                    nearest = q.row(arena.best)
                     missing = float(entries.over_limit(t, q, arena, arena.best.copy()))
                 elif nearest is None:
                     return None
                 else:
                     short = 0.5 * (short + missing)
-        return None if nearest is None else self._meter.score(nearest)
+        return nearest
 
     def rehearse(self) -> None:
         """Go once through what only hard questions need."""

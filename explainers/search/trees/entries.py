@@ -47,9 +47,10 @@ def _entries(sources: str) -> tuple[Any, ...]:
         corner: Any,
         column: Any,
         edge: Any,
+        over: Any,
     ) -> None:
         sources  # noqa: B018
-        batches.bound(t, q, a, best, instead, first, lo, hi, cost, corner, column, edge)
+        batches.bound(t, q, a, best, instead, first, lo, hi, cost, corner, column, edge, over)
 
     @entry
     def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:

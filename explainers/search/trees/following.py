@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,8 @@ from models.predictor import Row, Rows
 
 BATCH = 96
 """Most boxes that are bounded at once."""
+NEAR = 1e-9
+"""How much nearer to the limits a row must be to be looked for."""
 PARTS = 24
 """Parts into which the axis of one opener is cut to begin with: over a whole axis the bounds of
 what follows say little."""
@@ -67,6 +69,21 @@ class Boxes(NamedTuple):
             np.concatenate([self.tried, other.tried]),
         )
         return both.at(np.argsort(both.cost, kind="stable"))
+
+
+class _Bounded(NamedTuple):
+    """What the tables say of some boxes."""
+
+    boxes: Boxes
+    cost: npt.NDArray[np.float64]
+    """Infinity: closed."""
+    corner: Ints
+    """``(m, n_features)`` the cheapest; 0 for what follows."""
+    column: Ints
+    """Where to cut, -1 for nowhere, and the first position of the upper part."""
+    edge: Ints
+    over: npt.NDArray[np.float64]
+    """Nothing in the box is nearer to the limits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,41 +140,69 @@ class Following:
             size = min(2 * size, BATCH)
         return math.inf
 
+    def nearest(self, asked: Asked, over: Callable[[Rows], Row], best: float) -> Row | None:
+        """The allowed action of a mode whose row is nearest to the limits, if it is nearer than
+        ``best``; ``over`` says by how much rows are above them, ``(n_rows,)``.
+
+        Raises
+        ------
+        DeadlineReached
+            If the time is up.
+        """
+        q = asked.question
+        q = q._replace(band=np.full_like(q.band, np.inf))  # so that no limit closes a box
+        asked = replace(asked, question=q)
+        entries.start(self.tables, q, self.arena, math.inf, q.least, q.most)
+        if not self.arena.ints[SP]:
+            return None
+        nearest: Row | None = None
+        boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
+        boxes = boxes._replace(cost=np.full_like(boxes.cost, -np.inf))  # nearest first, here
+        while len(boxes.cost) and boxes.cost[0] < best - NEAR:
+            self.deadline.check()
+            some, boxes = boxes.at(slice(BATCH)), boxes.at(slice(BATCH, None))
+            found = self._bounded(asked, some, math.inf)
+            actions, rows = self._readable(asked, found.corner[found.cost < math.inf])
+            kept = self.problem.allowed(actions, rows)
+            if kept.any():
+                missing = over(rows[kept])
+                if missing.min() < best:
+                    best, nearest = float(missing.min()), actions[kept][missing.argmin()]
+            boxes = boxes.joined(_cut(found, found.over < best, found.over, q))
+        return nearest
+
     def _halves(self, asked: Asked, boxes: Boxes) -> Boxes:
         """The open boxes that are left of some, their corners tried."""
-        q = asked.question
+        found = self._bounded(asked, boxes, self.pool.cost)
+        is_open = (found.cost < math.inf) & self._may_open(asked, found.boxes)
+        new = is_open & (found.corner != found.boxes.tried).any(axis=1)
+        self.pool.consider(self._in_target(asked, found.corner[new]))
+        return _cut(found, is_open & (found.cost < self.pool.cost), None, asked.question)
+
+    def _bounded(self, asked: Asked, boxes: Boxes, best: float) -> _Bounded:
         boxes = self._with_effects(asked, boxes)
-        corner = np.empty_like(boxes.lo)
-        cost = np.empty(len(boxes.lo))
-        column, edge = np.empty(len(cost), np.int64), np.empty(len(cost), np.int64)
+        n = len(boxes.lo)
+        found = _Bounded(
+            boxes,
+            np.empty(n),
+            np.empty_like(boxes.lo),
+            np.empty(n, np.int64),
+            np.empty(n, np.int64),
+            np.empty(n),
+        )
         entries.bound_boxes(
             self.tables,
-            q,
+            asked.question,
             self.arena,
-            self.pool.cost,
+            best,
             asked.instead,
             asked.first,
             boxes.lo,
             boxes.hi,
-            cost,
-            corner,
-            column,
-            edge,
+            *found[1:],
         )
-        corner[:, asked.mode.followers] = 0
-        is_open = (cost < math.inf) & self._may_open(asked, boxes)
-        new = is_open & (corner != boxes.tried).any(axis=1)
-        self.pool.consider(self._in_target(asked, corner[new]))
-        cut = np.flatnonzero(is_open & (column >= 0) & (cost < self.pool.cost))
-        below, above = boxes.at(cut), boxes.at(cut)
-        rows = np.arange(len(cut))
-        below.hi[rows, column[cut]] = edge[cut] - 1
-        above.lo[rows, column[cut]] = edge[cut]
-        parts = [
-            Boxes(part.lo, part.hi, _least(q, part.lo, part.hi), corner[cut])
-            for part in (below, above)
-        ]
-        return parts[0].joined(parts[1])
+        found.corner[:, asked.mode.followers] = 0
+        return found
 
     def _with_effects(self, asked: Asked, boxes: Boxes) -> Boxes:
         """Boxes with what may follow from each; without those from which nothing possible does."""
@@ -179,14 +224,18 @@ class Following:
 
     def _in_target(self, asked: Asked, corners: Ints) -> Rows:
         """Those of some actions that lead into the target, rules aside."""
+        actions, rows = self._readable(asked, corners)
+        if not len(rows):
+            return actions
+        return actions[self.problem.target.met(self.meter.score(rows))]
+
+    def _readable(self, asked: Asked, corners: Ints) -> tuple[Rows, Rows]:
+        """Actions of which it can be read what they lead to, and that."""
         columns = list(asked.mode.set)
         actions = self._actions(asked, corners)
         rows = self.image.rows(self.problem.factual, columns, actions[:, columns])
         known = self.problem.readable(actions, rows)
-        actions, rows = actions[known], rows[known]
-        if not len(rows):
-            return actions
-        return actions[self.problem.target.met(self.meter.score(rows))]
+        return actions[known], rows[known]
 
     def _may_open(self, asked: Asked, boxes: Boxes) -> npt.NDArray[np.bool_]:
         """Which boxes hold actions from which something follows."""
@@ -243,6 +292,30 @@ def _parts(asked: Asked, lo: Ints, hi: Ints) -> Boxes:
     cost = _least(asked.question, *parts)
     boxes = Boxes(parts[0], parts[1], cost, np.full_like(parts[0], -1))
     return boxes.at(np.argsort(cost, kind="stable"))
+
+
+def _cut(
+    found: _Bounded,
+    chosen: npt.NDArray[np.bool_],
+    keys: npt.NDArray[np.float64] | None,
+    q: Question,
+) -> Boxes:
+    """The halves of those boxes that can be cut, by ``keys`` of each or else by their cost."""
+    cut = np.flatnonzero(chosen & (found.cost < math.inf) & (found.column >= 0))
+    below, above = found.boxes.at(cut), found.boxes.at(cut)
+    rows, column, edge = np.arange(len(cut)), found.column[cut], found.edge[cut]
+    below.hi[rows, column] = edge - 1
+    above.lo[rows, column] = edge
+    parts = [
+        Boxes(
+            part.lo,
+            part.hi,
+            _least(q, part.lo, part.hi) if keys is None else keys[cut],
+            found.corner[cut],
+        )
+        for part in (below, above)
+    ]
+    return parts[0].joined(parts[1])
 
 
 def _least(q: Question, lo: Ints, hi: Ints) -> npt.NDArray[np.float64]:
