@@ -22,9 +22,10 @@ lock() { # lock OUTPUT ARGUMENTS...: the output's annotations keep only relative
         ${index:+--default-index "$index"} ${UPGRADE:+--upgrade} --output-file "$output" "$@"
 }
 
-lock requirements/run.txt pyproject.toml
+# The image can trace: what is not configured does nothing.
+lock requirements/run.txt --extra traces pyproject.toml
 lock requirements/test.txt --constraint requirements/run.txt \
-    --extra train --extra dice --extra parquet --extra dev pyproject.toml
+    --extra train --extra dice --extra parquet --extra effect --extra traces --extra dev pyproject.toml
 lock requirements/build.txt --constraint requirements/test.txt requirements/build.in
 
 if grep -nE '://|file:|(^|[ =@])/' requirements/*.txt; then
