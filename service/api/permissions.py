@@ -10,6 +10,7 @@ from service.access import Role
 
 _ASKS = frozenset({Role.OPERATOR, Role.PIPELINE, Role.ADMIN})
 _REVIEWS = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
+_ACTS = frozenset({Role.OPERATOR, Role.ADMIN})
 _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
 _KEEPS = frozenset({Role.ADMIN})
 _EVERYBODY = frozenset(Role)
@@ -83,6 +84,7 @@ PAGES = {
     ("POST", "/alarms/{id}/what-if"): _ASKS,
     ("POST", "/alarms/{id}/what-if/record"): _ASKS,
     ("GET", "/alarms/{id}/plane"): _ASKS,
+    ("POST", "/alarms/{id}/reviews"): _ACTS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 

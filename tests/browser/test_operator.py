@@ -18,6 +18,7 @@ BROKEN = {
 
 
 def answered(page: Any) -> None:
+    """The explanation is there, and htmx has seen to what it brought."""
     page.wait_for_selector(SENTENCE)
 
 
@@ -137,6 +138,22 @@ def test_the_suggestion_is_applied_kept_and_taken_back(
     page.click("#reset")
     page.wait_for_selector(".outcome", state="detached")
     assert page.locator("#set-torque").input_value() == "58.6"
+
+
+def test_what_was_done_is_put_on_record(visit: Visit, api: httpx.Client, alarm: str) -> None:
+    page = visit(f"/alarms/{alarm}")
+    answered(page)
+    page.check("#acted [value=acted]")
+    page.select_option("#acted-outcome", "as_predicted")
+    page.fill("#acted-comment", "<b>alarm off</b>")
+    page.click("#acted button")
+    page.wait_for_selector("#acted li")
+    said = page.locator("#acted li").last.inner_text()
+    assert "<b>alarm off</b>" in said
+    assert "as predicted" in said
+    of = page.locator(".grounds code").text_content()
+    (review,) = api.get(f"/api/v1/explanations/{of}/reviews").json()["reviews"]
+    assert (review["verdict"], review["outcome"]) == ("acted", "as_predicted")
 
 
 def test_a_choice_is_a_lever_too(visit: Visit, alarm: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -10,9 +11,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from explainers.deadline import Deadline
 from service import usecases
-from service.api import questions, validation
+from service.api import questions, reviewing, validation
+from service.api import trail as api_trail
 from service.api.body import read_json
-from service.api.schema import requests
+from service.api.recording import Recording
+from service.api.schema import requests, trail
 from service.api.state import Shared, State
 from service.errors import Fault, InvalidRequest, Part
 from service.store.chain import Kind
@@ -27,7 +30,7 @@ from service.web.operator.subject import Subject
 from service.web.rendering import page
 from service.web.route import PageRoute
 from service.web.texts import LANGUAGES, Language
-from service.web.visit import Visit
+from service.web.visit import Visit, form_value
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
 
@@ -58,6 +61,8 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
         case=case,
         title=case.title,
         shown=_shown(case, case.answer, visit.language),
+        reviews=await _reviews(state, case.answer),
+        may_act=_may_act(visit),
         can_ask_more=_can_ask_more(case, case.answer),
         row=row or 0,
         alarm={} if case.model is None else case.model.deployed.spec.alarm,
@@ -111,8 +116,51 @@ async def explain(id: Identity, request: Request, state: Shared, row: Row = None
         headers={"HX-Trigger": "explained"},
         case=case,
         shown=_shown(case, reply, visit.language),
+        reviews=[],
+        may_act=_may_act(visit),
         can_ask_more=False,
         row=row or 0,
+    )
+
+
+async def _reviews(state: State, answer: Mapping[str, Any] | None) -> list[trail.Review]:
+    """What people said of an explanation."""
+    if answer is None:
+        return []
+    read = partial(api_trail.reviews, state.store.database, answer["id"])
+    return (await state.readers.run(read)).reviews
+
+
+def _may_act(visit: Visit) -> bool:
+    return bool(visit.roles & api_trail.REVIEWERS["acted"])
+
+
+@router.post("/{id}/reviews")
+async def review(
+    id: Identity,
+    request: Request,
+    state: Shared,
+    recording: Recording,
+    of: Annotated[str, Query(max_length=64)],
+) -> Response:
+    """What was done about it, and what happened: said as the API has it said."""
+    names = ("verdict", "outcome", "rank", "comment")
+    body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
+    if body.get("verdict") != "acted":
+        body.pop("outcome", None)
+    if "rank" in body:
+        body["rank"] = int(body["rank"]) if body["rank"].isdecimal() else body["rank"]
+    await reviewing.given(of, validation.read(trail.ReviewRequest, body), state, recording)
+    found = await state.readers.run(partial(api_trail.explanation, state.store.database, of))
+    explanation = json.loads(found)
+    return page(
+        request,
+        "operator/acted.html",
+        identity=id,
+        of=of,
+        ranks=len(explanation["explanation"]["counterfactuals"]),
+        reviews=explanation["reviews"],
+        may_act=True,
     )
 
 

@@ -80,7 +80,7 @@ def outcome_of(reply: Mapping[str, Any], model: ServedModel, tag: Language) -> O
         ),
         tuple(
             Broken(
-                rule["text"][tag],
+                _clause(rule["text"][tag], rule["why"].get(tag, "")),
                 rule["why"].get(tag, ""),
                 ", ".join(label(name) for name in rule["features"]),
             )
@@ -96,3 +96,8 @@ def outcome_of(reply: Mapping[str, Any], model: ServedModel, tag: Language) -> O
         tuple(label(name) for name in reply["unreadable"]),
         reply["cost"],
     )
+
+
+def _clause(text: str, why: str) -> str:
+    """A rule in words, without the reason that stands beside it already."""
+    return text.removesuffix(f"({why.rstrip('.')})").strip() if why else text
