@@ -47,7 +47,8 @@ class Badge:
 def badge(status: str, tag: Language) -> Badge:
     """A claim, a verdict, or whatever else a status says."""
     tone, sign = _TONES.get(status, ("plain", "info"))
-    return Badge(tone, sign, named("status.", status, tag))
+    word = named("status.", status, tag)
+    return Badge(tone, sign, word if word != status else named("problem.", status, tag))
 
 
 def named(section: str, value: str, tag: Language) -> str:
