@@ -37,6 +37,7 @@ NOT_PROMISED = "positive_data_acceptance"
 
 
 OPTIONS = ["--max-examples", "10", "--generation-deterministic", "--seed", "1", "--no-shrink"]
+OPTIONS += ["--request-timeout", "60"]
 
 
 def test_no_request_makes_the_service_fail_or_break_its_document(
