@@ -18,7 +18,7 @@ import numpy as np
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import linear, polynomial
 from explainers.causal.function import Function
-from explainers.causal.learning import fit_mechanism
+from explainers.causal.learning import learn
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 
 D, ACTIONS, LEVERS = 8, 1000, [0, 2]
@@ -41,7 +41,8 @@ def _bent(p: int) -> Function:
     rng = np.random.default_rng(p)
     x = rng.normal(size=(500, p))
     y = np.sin(x).sum(axis=1) + 0.1 * rng.normal(size=500)
-    return fit_mechanism(x, y, [False] * p, rng, "basis", NoiseForm.ADDITIVE).location
+    learned = learn(x, y, [False] * p, rng, ["basis"], [NoiseForm.ADDITIVE])
+    return learned.mechanism.location
 
 
 def milliseconds(call: Callable[[], object]) -> float:

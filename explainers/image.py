@@ -52,6 +52,36 @@ class Assurance:
     ties: tuple[Tie, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """How one column follows from others: each change of a cause times a slope."""
+
+    effect: int
+    causes: tuple[int, ...]
+    slopes: Floats | None
+    """``(n_causes,)``; None where no one can tell, so that it must not move without being set."""
+    plausible: Floats
+    """``(k, n_causes)``: the slopes by each plausible mechanism."""
+    is_whole: bool
+    """Whether it is rounded when it is read; what follows from it follows before that."""
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Everything that may follow, and how sure an action must be."""
+
+    each: tuple[Flow, ...]
+    """Causes first."""
+    gamma: float
+    """Standard deviations that the margin keeps from the edge, over plausible mechanisms."""
+    floor: float
+    """Least share of them by which the target is met."""
+
+
+class NotAffine(Exception):
+    """Something does not follow from what is set by slopes alone; the message says what."""
+
+
 class Image(Protocol):
     """What follows from what is set. ``columns`` are set, ``values`` is ``(n, len(columns))``."""
 
@@ -84,6 +114,17 @@ class Image(Protocol):
 
     def trust(self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin) -> Trust:
         """How far each action can be trusted; asks for all margins at once."""
+        ...
+
+    def flows(self, columns: Sequence[int]) -> Flows:
+        """How everything follows that may move when some of ``columns`` are set, those among them
+        too that are left alone.
+
+        Raises
+        ------
+        NotAffine
+            If one of them does not follow by slopes alone.
+        """
         ...
 
     def assurance(

@@ -20,7 +20,7 @@ from explainers.causal.certainty import certainty, extrapolation, sensor_surviva
 from explainers.causal.errors import CausalError
 from explainers.causal.function import Array
 from explainers.causal.image import CausalImage
-from explainers.image import Assurance, Margin, Trust
+from explainers.image import Assurance, Flows, Margin, NotAffine, Trust
 from models.predictor import Row, Rows
 
 
@@ -78,6 +78,11 @@ class BacktrackingImage:
         )
         sure = found.holds & (found.chance >= self.causal.floor)
         return Trust(found.lower, found.chance, sure)
+
+    def flows(self, columns: Sequence[int]) -> Flows:
+        if self.effects(columns):
+            raise NotAffine("what is set goes on following from its causes")
+        return Flows((), self.causal.gamma, self.causal.floor)
 
     def assurance(
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin

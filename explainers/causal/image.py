@@ -13,7 +13,7 @@ from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.function import Array
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import CausalModel
-from explainers.image import Assurance, Margin, Tie, Trust
+from explainers.image import Assurance, Flow, Flows, Margin, NotAffine, Tie, Trust
 from models.predictor import Row, Rows
 
 ROUNDING = 1e-9
@@ -101,6 +101,21 @@ class CausalImage:
         read = self._as_read(margin)
         found = certainty(self.members, factual, columns, values, read, self.gamma)
         return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
+
+    def flows(self, columns: Sequence[int]) -> Flows:
+        moving = frozenset[int]().union(*(self.model.graph.descendants[j] for j in columns))
+        each = tuple(self._flow(j) for j in self.model.graph.order if j in moving)
+        return Flows(each, self.gamma, self.floor)
+
+    def _flow(self, j: int) -> Flow:
+        causes, is_whole = self.model.graph.parents[j], j in self.whole
+        members = self.members.mechanisms[j]
+        if self.model.mechanisms[j] is None or members is None:
+            return Flow(j, causes, None, np.empty((self.members.k, 0)), is_whole)
+        slopes = self.model.slopes(j)
+        if slopes is None:
+            raise NotAffine(f"{self.model.names[j]} is no affine function of its causes")
+        return Flow(j, causes, slopes, members.slopes(self.members.k), is_whole)
 
     def assurance(
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin

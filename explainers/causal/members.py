@@ -19,6 +19,7 @@ class MemberMechanism:
 
     location: Members
     log_scale: Members | None
+    n_parents: int
 
     def moved(self, before: Array, after: Array, value: Array) -> Array:
         """As :meth:`Mechanism.moved`, each version with the noise that it abducts.
@@ -32,6 +33,13 @@ class MemberMechanism:
             rise = self.log_scale(after) - self.log_scale(before)
             shift = shift + np.expm1(rise) * (value - level)
         return np.asarray(value + shift)
+
+    def slopes(self, k: int) -> Array:
+        """``(k, p)``: how the node moves with each parent, of a mechanism that is affine."""
+        p = self.n_parents
+        corners = np.concatenate([np.zeros((1, p)), np.eye(p)])[None]
+        levels = self.location(corners)
+        return np.broadcast_to(levels[:, 1:] - levels[:, :1], (k, p))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +99,7 @@ def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> Causal
             MemberMechanism(
                 mechanism.location.members(rng, k),
                 None if scale is None else scale.members(rng, k),
+                mechanism.location.n_parents,
             )
         )
     return CausalMembers(model, k, tuple(drawn))

@@ -145,12 +145,25 @@ class CausalModel:
         effects = np.zeros((len(columns), self.n_columns))
         effects[np.arange(len(columns)), columns] = 1.0
         for j in self.graph.affected(columns):
-            mechanism = self._mechanism(j)
-            affine = getattr(mechanism.location, "affine", None)
-            if affine is None or mechanism.log_scale is not None:
+            slopes = self.slopes(j)
+            if slopes is None:
                 return None
-            effects[:, j] = effects[:, self.graph.parents[j]] @ affine[1]
+            effects[:, j] = effects[:, self.graph.parents[j]] @ slopes
         return effects
+
+    def slopes(self, j: int) -> Array | None:
+        """``(p,)``: how column ``j`` moves with each of its causes, or None if not affinely.
+
+        Raises
+        ------
+        NoMechanism
+            If nothing is known of how it moves.
+        """
+        mechanism = self._mechanism(j)
+        affine = getattr(mechanism.location, "affine", None)
+        if affine is None or mechanism.log_scale is not None:
+            return None
+        return np.asarray(affine[1])
 
     # --- rung 2: any machine ----------------------------------------------------------------
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from explainers.errors import NotEligible
-from explainers.search.milp.engine import Ladder, Milp
+from explainers.search.milp.engine import Milp
+from explainers.search.milp.search import Ladder
 from models.graph.forms import Affine, GraphForm
 from models.schema import Schema
 

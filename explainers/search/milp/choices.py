@@ -43,7 +43,7 @@ class Choice:
     pick: int
     """The binary that is 1 where the value is of this piece."""
     step: int | None
-    """The whole number of steps from its first value; 0 where it is not picked."""
+    """The number of steps from its first value, whole on a grid; 0 where it is not picked."""
 
     def step_in(self, solution: Floats) -> int:
         if self.step is None:
@@ -53,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Choices:
-    """All levers of a question within a program; every row of values is one choice of each."""
+    """All levers of a question within a program; every action is one choice of each."""
 
     problem: Problem
     levers: Levers
@@ -79,12 +79,14 @@ class Choices:
         """The choices of a feature that is a lever."""
         return self.each[self.places[column]]
 
-    def changes(self, column: int) -> Literal:
-        """That the feature has another value than its factual one."""
-        home = self.levers.each[self.places[column]].home
-        if home is None:
-            return Literal.of(True)
-        return Literal({self.of(column)[home].pick: -1.0}, 1.0)
+    def is_set(self, column: int) -> Literal:
+        """That the feature is set to another value than its factual one."""
+        return Literal(dict.fromkeys(self.alone(column), -1.0), 1.0)
+
+    def alone(self, column: int) -> list[int]:
+        """What is 1 in all where the feature is left alone, else 0."""
+        own = self.of(column)
+        return [own[k].pick for k in self.levers.each[self.places[column]].alone]
 
     def is_missing(self, column: int) -> Literal:
         return Literal({c.pick: 1.0 for c in self.of(column) if c.piece.is_missing})
@@ -103,22 +105,24 @@ class Choices:
                 weights[choice.step, lever.own] = choice.piece.inputs_rise
         return weights
 
-    def row(self, solution: Floats) -> Row:
-        """The row of values that a solution means."""
+    def action(self, solution: Floats) -> Row:
+        """The action that a solution means: its values, the factual one for what is not set."""
         row = self.problem.factual.copy()
         for lever, own in zip(self.levers.each, self.each, strict=True):
             choice = max(own, key=lambda c: float(solution[c.pick]))
-            row[lever.column] = choice.piece.at(choice.step_in(solution))
+            if not choice.piece.follows:
+                row[lever.column] = choice.piece.at(choice.step_in(solution))
         return row
 
     def forbid(self, program: Program, solution: Floats) -> None:
-        """Take this one row out of what is possible."""
+        """Take this one action out of what is possible."""
         others: list[int] = []
         picked: list[int] = []
-        for own in self.each:
+        for lever, own in zip(self.levers.each, self.each, strict=True):
             choice = max(own, key=lambda c: float(solution[c.pick]))
-            picked.append(choice.pick)
-            if choice.step is None:
+            is_alone = own.index(choice) in lever.alone
+            picked += self.alone(lever.column) if is_alone else [choice.pick]
+            if is_alone or choice.step is None:
                 continue
             step, steps = choice.step_in(solution), choice.piece.steps
             less, more = program.binary(), program.binary()
@@ -127,13 +131,14 @@ class Choices:
             program.row([choice.step, more], [1.0, -(step + 1.0)], lower=0.0)
             others += [less, more]
         weights = [-1.0] * len(picked) + [1.0] * len(others)
-        program.row([*picked, *others], weights, lower=1.0 - len(picked))
+        program.row([*picked, *others], weights, lower=1.0 - len(self.each))
 
 
 def _choice(program: Program, piece: Piece) -> Choice:
     pick = program.variable(0.0, 1.0, cost=piece.cost)
     if not piece.steps:
         return Choice(piece, pick, None)
-    step = program.variable(0.0, float(piece.steps), cost=piece.cost_rise)
+    last, is_whole = float(piece.steps), not piece.width
+    step = program.variable(0.0, last, cost=piece.cost_rise, whole=is_whole)
     program.row([step, pick], [1.0, -float(piece.steps)], upper=0.0)
     return Choice(piece, pick, step)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
 
+from explainers.constraints import Axes
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.milp.reading import FeatureReading, encode_side_by_side
@@ -35,15 +36,21 @@ class Piece:
     grid: Grid | None = None
     multiple: int = 0
     """Of the first value, on the grid."""
+    follows: bool = False
+    """Whether this is where the feature may go by itself, left alone."""
+    width: float = 0.0
+    """Of numbers that are on no grid: from 0 steps to 1 the value grows by it."""
 
     def at(self, step: int) -> float:
-        return self.value if self.grid is None else self.grid.at(self.multiple + step)
+        if self.grid is None:
+            return self.value + step * self.width
+        return self.grid.at(self.multiple + step)
 
     @property
     def rise(self) -> Fraction:
         """Of the value, exactly as the decimals say."""
         if self.grid is None:
-            return Fraction(0)
+            return Fraction(self.width)
         return Fraction(self.grid.numerator, 10**self.grid.power)
 
     @property
@@ -81,14 +88,15 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Lever:
-    """A feature that can take other values than its factual one."""
+    """A feature that can take other values than its factual one, set or left alone."""
 
     column: int
     own: Indices
     """The core's columns behind it."""
     pieces: tuple[Piece, ...]
-    home: int | None
-    """The piece that is the factual value alone; None where it is not allowed."""
+    alone: tuple[int, ...]
+    """The pieces in which it is not set: that of the factual value, if it may keep it, or those
+    in which it follows."""
 
     @property
     def least(self) -> float:
@@ -126,9 +134,8 @@ class Levers:
             pieces = tuple(piece for piece in kept if piece is not None)
             if not pieces:
                 return None
-            home = None if lever.home is None else kept[lever.home]
-            place = None if home is None else pieces.index(home)
-            each.append(Lever(lever.column, lever.own, pieces, place))
+            alone = [piece for k in lever.alone if (piece := kept[k]) is not None]
+            each.append(replace(lever, pieces=pieces, alone=tuple(map(pieces.index, alone))))
         return Levers(tuple(each), self.constant, self.deviation)
 
 
@@ -137,15 +144,18 @@ def exactly(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def read_levers(problem: Problem, columns: Columns, readings: Sequence[FeatureReading]) -> Levers:
-    """The levers of a problem.
+def read_levers(
+    problem: Problem, axes: Axes, columns: Columns, readings: Sequence[FeatureReading]
+) -> Levers:
+    """The levers of a problem, each within its axis.
 
     Raises
     ------
     NotEligible
         If a value is read as something that is no number.
     """
-    axes, moving = problem.axes, [int(j) for j in problem.movable]
+    factual = problem.factual.tolist()
+    moving = [j for j, axis in enumerate(axes) if len(axis) > (factual[j] in axis)]
     alone = [np.zeros(0)] * len(axes)
     for j in moving:
         alone[j] = np.array(_alone(axes[j], float(problem.factual[j])))
@@ -159,9 +169,10 @@ def read_levers(problem: Problem, columns: Columns, readings: Sequence[FeatureRe
         constant[own] = 0.0
         if readings[j].deviation is not None:
             deviation[own] = readings[j].deviation
-        pieces = tuple(_pieces(problem, j, readings[j], alone[j], rows[: len(alone[j]), own]))
-        homes = [k for k, p in enumerate(pieces) if same(p.value, float(problem.factual[j]))]
-        each.append(Lever(j, own, pieces, homes[0] if homes else None))
+        inputs = rows[: len(alone[j]), own]
+        pieces = tuple(_pieces(problem, axes[j], j, readings[j], alone[j], inputs))
+        home = [k for k, p in enumerate(pieces) if same(p.value, factual[j])]
+        each.append(Lever(j, own, pieces, tuple(home)))
     return Levers(tuple(each), constant, deviation)
 
 
@@ -172,7 +183,7 @@ def _alone(axis: Axis, factual: float) -> list[float]:
 
 
 def _pieces(
-    problem: Problem, j: int, reading: FeatureReading, alone: Floats, inputs: Floats
+    problem: Problem, axis: Axis, j: int, reading: FeatureReading, alone: Floats, inputs: Floats
 ) -> Iterator[Piece]:
     factual = float(problem.factual[j])
     costs = problem.cost.of_feature(j, alone, factual)
@@ -181,7 +192,7 @@ def _pieces(
     grid = reading.grid
     if grid is None:
         return
-    spans = [s for a, b in _runs(problem.axes[j], factual) for s in reading.within(a, b - a)]
+    spans = [s for a, b in _runs(axis, factual) for s in reading.within(a, b - a)]
     ends = np.array([[s.multiple, s.multiple + s.steps] for s in spans], dtype=np.int64)
     ends_cost = problem.cost.of_feature(j, grid.value(ends), factual)
     for span, (first, last) in zip(spans, ends_cost.tolist(), strict=True):

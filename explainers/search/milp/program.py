@@ -82,6 +82,11 @@ class Program:
     def cost(self) -> Floats:
         return np.array(self._cost)
 
+    @property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Least and greatest value of each variable."""
+        return np.array(self._lower), np.array(self._upper)
+
     def variable(self, lower: float, upper: float, *, cost: float = 0.0, whole: bool = True) -> int:
         """Add a variable; its number."""
         self._cost.append(cost)

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.deadline import Deadline
-from explainers.problem import Problem
 from explainers.search.goals import Goal
 from explainers.search.milp.choices import Choices
+from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.network import Layers, Lines, lay
 from explainers.search.milp.program import Program, Solved
 from explainers.search.milp.rules import add_constraints
+from explainers.search.milp.ties import tie
 from models.predictor import Row
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +28,8 @@ SOLVER_DOUBT = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A program whose solutions are rows; every row in the target within the budget is one."""
+    """A program whose solutions are actions; every one that leads into the target within the
+    budget is one."""
 
     program: Program
     choices: Choices
@@ -35,9 +37,10 @@ class Question:
 
     @classmethod
     def of(
-        cls, problem: Problem, levers: Levers, layers: Layers, unit: float, budget: float
+        cls, following: Following, levers: Levers, layers: Layers, unit: float, budget: float
     ) -> Question | None:
-        """Constraints and costs, without a target; None if nothing can be within the budget.
+        """Constraints, costs and what follows, without a target; None if nothing can be within the
+        budget.
 
         Raises
         ------
@@ -45,11 +48,13 @@ class Question:
             If a constraint is beyond what rows can say.
         """
         affordable = levers.within(budget)
-        if affordable is None:
+        widened = None if affordable is None else following.widened(affordable)
+        if widened is None:
             return None
         program = Program(proving=len(layers) > 1)
-        choices = Choices.add(program, problem, affordable)
-        add_constraints(program, choices, problem.constraints)
+        choices = Choices.add(program, following.problem, widened)
+        tie(program, choices, following)
+        add_constraints(program, choices, following.problem.constraints)
         if budget < math.inf:
             program.dense_row(program.cost, upper=budget)
         return cls(program, choices, lay(program, choices, layers, budget, unit))
@@ -57,7 +62,7 @@ class Question:
     def require(self, goals: Sequence[Goal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
         for goal in goals:
-            weights, constant, size = self._total(goal)
+            weights, constant, size = self.total(goal)
             scale = max(size, 1e-300)
             limit = goal.limit + doubt_of(goal, self.raw) + SOLVER_DOUBT * size - constant
             self.program.dense_row(weights / scale, upper=limit / scale)
@@ -66,21 +71,22 @@ class Question:
         """Look for the row whose worst excess over the goals is least, whatever it costs."""
         excess = self.program.variable(-math.inf, math.inf, whole=False)
         for goal in goals:
-            weights, constant, _ = self._total(goal)
+            weights, constant, _ = self.total(goal)
             used = np.flatnonzero(weights)
             limit = goal.limit if math.isfinite(goal.limit) else 0.0
             self.program.row([*used, excess], [*weights[used], -1.0], upper=limit - constant)
         self.program.minimise_only(excess)
 
-    def _total(self, goal: Goal) -> tuple[Floats, float, float]:
+    def total(self, goal: Goal) -> tuple[Floats, float, float]:
+        """What a goal limits: weights of the variables, a constant, and its largest size."""
         size = float(self.raw.size @ np.abs(goal.weights))
         return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
 
     def solve(self, deadline: Deadline) -> Solved:
         return self.program.solve(deadline)
 
-    def row(self, solution: Floats) -> Row:
-        return self.choices.row(solution)
+    def action(self, solution: Floats) -> Row:
+        return self.choices.action(solution)
 
     def forbid(self, solution: Floats) -> None:
         self.choices.forbid(self.program, solution)

@@ -93,12 +93,7 @@ def _read(
         raise NotEligible("milp", f"{feature.name} has {len(axis)} settable values")
     assert axis.grid is not None
     values = axis.grid.value(axis.first + np.arange(axis.count))
-    inputs = np.concatenate(
-        [
-            _encoded(columns, plain, j, values[start : start + ROWS_AT_ONCE])[:, own]
-            for start in range(0, max(1, len(values)), ROWS_AT_ONCE)
-        ]
-    )
+    inputs = _encoded(columns, plain, j, own, values)
     if not np.isfinite(inputs).all():
         raise NotEligible("milp", f"{feature.name} is read as no number")
     edges = list(_straight(values, inputs))
@@ -112,10 +107,20 @@ def _read(
     return FeatureReading(own, axis.grid, tuple(spans), deviation)
 
 
-def _encoded(columns: Columns, plain: Floats, j: int, values: Floats) -> Floats:
-    rows: Rows = np.repeat(plain[None, :], len(values), axis=0)
-    rows[:, j] = values
-    return columns.encode(rows).astype(np.float64)
+def encode_alone(columns: Columns, schema: Schema, j: int, own: Indices, values: Floats) -> Floats:
+    """The columns ``own``, ``(n, n_own)``, for each of ``values`` of feature ``j``."""
+    plain = np.array([_some_value(f) for f in schema.features])
+    return _encoded(columns, plain, j, own, values)
+
+
+def _encoded(columns: Columns, plain: Floats, j: int, own: Indices, values: Floats) -> Floats:
+    parts = []
+    for start in range(0, max(1, len(values)), ROWS_AT_ONCE):
+        some = values[start : start + ROWS_AT_ONCE]
+        rows: Rows = np.repeat(plain[None, :], len(some), axis=0)
+        rows[:, j] = some
+        parts.append(columns.encode(rows)[:, own].astype(np.float64))
+    return np.concatenate(parts)
 
 
 def _straight(values: Floats, inputs: Floats) -> Iterator[tuple[int, int]]:
@@ -123,11 +128,7 @@ def _straight(values: Floats, inputs: Floats) -> Iterator[tuple[int, int]]:
     (Douglas & Peucker 1973)."""
     if not len(values):
         return
-    spread, size = float(np.ptp(values)), float(np.abs(values).max())
-    # What the graph's float32 takes from a straight line: of its input, and of the column.
-    cast = 2.0**-22 * size / spread if spread > 0.0 else 0.0
-    range_, most = np.ptp(inputs, axis=0), np.abs(inputs).max(axis=0, initial=0.0)
-    allowed = range_ * max(STRAIGHT, cast) + 2.0**-22 * most + 1e-300
+    allowed = allowance(values, inputs)
     open_spans, closed = [(0, len(values))], 0
     while open_spans and closed <= MOST_PIECES:
         a, b = open_spans.pop()
@@ -138,6 +139,16 @@ def _straight(values: Floats, inputs: Floats) -> Iterator[tuple[int, int]]:
             continue
         middle = a + max(1, int(np.argmax(off.max(axis=1))))
         open_spans += [(middle, b), (a, middle)]
+
+
+def allowance(values: Floats, inputs: Floats) -> Floats:
+    """How far from straight each column may be, ``(n_own,)``, over ``values``, ``(n,)``; ``inputs``
+    is ``(n, n_own)``."""
+    spread, size = float(np.ptp(values)), float(np.abs(values).max())
+    # What the graph's float32 takes from a straight line: of its input, and of the column.
+    cast = 2.0**-22 * size / spread if spread > 0.0 else 0.0
+    range_, most = np.ptp(inputs, axis=0), np.abs(inputs).max(axis=0, initial=0.0)
+    return np.asarray(range_ * max(STRAIGHT, cast) + 2.0**-22 * most + 1e-300)
 
 
 def _off_line(curves: Floats) -> Floats:

@@ -28,6 +28,10 @@ from explainers.errors import NotEligible
 from explainers.search.milp.choices import Choices, Literal
 from explainers.search.milp.program import Program
 from explainers.search.milp.sums import Sum
+from explainers.search.milp.ties import add, read_part, total
+
+HAIR = 1e-7
+"""Of what a reading may move: a move by less may be none."""
 
 
 def check_kinds(constraints: Sequence[Constraint]) -> None:
@@ -43,7 +47,7 @@ def check_kinds(constraints: Sequence[Constraint]) -> None:
 
 
 def add_constraints(program: Program, choices: Choices, constraints: Sequence[Constraint]) -> None:
-    """Rows for all of ``constraints``; those on one feature are in its values already.
+    """Rows for all of ``constraints``; those on one feature are in its pieces already.
 
     Raises
     ------
@@ -56,11 +60,11 @@ def add_constraints(program: Program, choices: Choices, constraints: Sequence[Co
             case Rule():
                 _add_rule(program, choices, constraint)
             case MaxChanges():
-                stays = [choices.changes(j).negated() for j in choices.places]
+                stays = [choices.is_set(j).negated() for j in choices.places]
                 _add_row(program, stays, len(stays) - constraint.count)
             case LeavesOne():
                 if constraint.levers <= choices.places.keys():
-                    stays = [choices.changes(j).negated() for j in sorted(constraint.levers)]
+                    stays = [choices.is_set(j).negated() for j in sorted(constraint.levers)]
                     _add_row(program, stays, 1.0)
 
 
@@ -85,8 +89,7 @@ def _literal(program: Program, choices: Choices, condition: Condition, *, holds:
         return Literal.of(_true_of_factual(choices, condition) == holds)
     match condition:
         case Changes():
-            moves = choices.changes(condition.column)
-            return moves if condition.does == holds else moves.negated()
+            return _changes(program, choices, condition.column, does=condition.does == holds)
         case IsIn(of_factual=True):
             return Literal.of(_true_of_factual(choices, condition) == holds)
         case IsIn():
@@ -96,6 +99,37 @@ def _literal(program: Program, choices: Choices, condition: Condition, *, holds:
             return _comparison(program, choices, condition, holds=holds)
         case _:
             raise NotEligible("milp", f"{type(condition).__name__} is not in the proof")
+
+
+def _changes(program: Program, choices: Choices, column: int, *, does: bool) -> Literal:
+    """Of a reading that follows, "changes" is let in wherever something is set that it could
+    follow from, and "stays" wherever it moves by no more than a hair."""
+    reading = read_part(choices, column)
+    is_set, image = choices.is_set(column), choices.problem.image
+    if not reading or image is None:
+        return is_set if does else is_set.negated()
+    if does:
+        causes = [j for j in choices.places if column in image.effects([j])]
+        sets = [choices.is_set(j) for j in (column, *causes)]
+        weights = total(*((1.0, literal.weights) for literal in sets))
+        return Literal(weights, sum(literal.constant for literal in sets))
+    stays = program.binary()
+    add(
+        program,
+        total((1.0, dict.fromkeys(choices.alone(column), 1.0)), (-1.0, {stays: 1.0})),
+        lower=0.0,
+    )
+    size = _size(choices, column)
+    for sign in (1.0, -1.0):
+        add(program, total((sign / size, reading), (1.0, {stays: 1.0})), upper=1.0 + HAIR)
+    return Literal({stays: 1.0})
+
+
+def _size(choices: Choices, column: int) -> float:
+    """No reading that follows is farther from the factual one."""
+    factual = float(choices.problem.factual[column])
+    pieces = [c.piece for c in choices.of(column) if c.piece.follows]
+    return max(abs(p.at(k) - factual) for p in pieces for k in p.ends) or 1.0
 
 
 def _true_of_factual(choices: Choices, condition: Condition) -> bool:

@@ -58,7 +58,9 @@ class Sum:
                 least, most = min(ends), max(ends)
             low, high, size = low + least, high + most, size + max(abs(least), abs(most))
         step = reduce(_common, [*weights.values(), constant], Fraction(0))
-        is_exact = step >= SMALLEST and step >= FINEST * size
+        is_exact = (
+            not _goes_anywhere(choices, condition) and step >= SMALLEST and step >= FINEST * size
+        )
         unit, slack = (step, 0.5) if is_exact else (max(size, Fraction(1)), BLUR)
         return cls(
             {variable: float(weight / unit) for variable, weight in weights.items()},
@@ -96,6 +98,12 @@ class Sum:
             room = self.high - upper
             program.row(variables, [*weights, room], upper=self.high - self.constant)
         return switch
+
+
+def _goes_anywhere(choices: Choices, condition: Comparison) -> bool:
+    """Whether it reads what follows as a real number."""
+    read = (choices.of(j) for j, _ in condition.now if j in choices.places)
+    return any(choice.piece.width > 0.0 for own in read for choice in own)
 
 
 def _by_column(condition: Comparison) -> dict[int, Fraction]:

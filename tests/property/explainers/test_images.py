@@ -12,14 +12,10 @@ from hypothesis import strategies as st
 from explainers.answer import Recourse
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.image import CausalImage
-from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
-from explainers.search.engine import Meter
-from explainers.search.linear import Linear
+from explainers.search.engine import refuse_image
 from explainers.space import changed
-from models.schema import Task
-from tests.support.deployed import deployed_layers
 from tests.support.generated import SCHEMA
 from tests.support.images import Slopes
 from tests.support.kinds import KINDS
@@ -113,10 +109,7 @@ def test_whatever_is_published_is_what_the_causal_model_says_follows(seed: int) 
 
 
 def test_an_engine_that_does_not_know_images_says_so() -> None:
-    one = deployed_layers(3, Task.BINARY, linear=True)
-    engine = Linear(one.form, one.spec.schema)
-    problem, model, _ = question((), 0)
-    problem = replace(problem, image=NOTHING_FOLLOWS)
-    meter = Meter(model, Deadline.never())
-    with pytest.raises(NotEligible, match="what follows"):
-        engine.search(problem, meter, Deadline.never())
+    problem, _, _ = question((), 0)
+    refuse_image(problem, "dice")
+    with pytest.raises(NotEligible, match="dice: it does not know what follows"):
+        refuse_image(replace(problem, image=NOTHING_FOLLOWS), "dice")

@@ -63,7 +63,7 @@ def test_a_program_says_the_same_every_time() -> None:
 def asked(seed: int, *, linear: bool) -> tuple[Problem, GraphForm, Levers]:
     form = deployed_layers(seed, Task.BINARY, linear=linear).form
     problem, _, _ = question((KINDS[seed % len(KINDS)],), seed)
-    levers = read_levers(problem, form.columns, read_features(form.columns, SCHEMA))
+    levers = read_levers(problem, problem.axes, form.columns, read_features(form.columns, SCHEMA))
     return problem, form, levers
 
 

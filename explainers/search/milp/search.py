@@ -1,0 +1,206 @@
+"""One question's way to its proof: a first answer, then programs until nothing is cheaper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.deadline import Deadline
+from explainers.errors import DeadlineReached
+from explainers.problem import Problem
+from explainers.search.engine import Meter, Outcome
+from explainers.search.goals import Goal
+from explainers.search.milp.doubts import Doubts
+from explainers.search.milp.following import Following
+from explainers.search.milp.incumbent import Excess, find_incumbent
+from explainers.search.milp.levers import Levers
+from explainers.search.milp.model import LayeredModel
+from explainers.search.milp.question import Question
+from explainers.search.milp.rules import check_kinds
+from models.predictor import Row, Rows
+
+Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+LOST = 1e12
+"""Excess of an action from which nothing readable follows."""
+MOST_ALONE = 64
+"""Proposals that are not sure enough and are refused one by one, in one search."""
+SAME_COST = 1e-9
+"""Costs nearer than this, relative to their size, are one."""
+MET = 10.0
+"""In those units: how far below a cost the solver's word for it may be, since its whole numbers
+are whole within a tolerance."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Budgets within which it is proven, one after the other, that nothing is."""
+
+    shares: Sequence[float]
+    """Of the cost of the best row known, where one is; the last is 1."""
+    guesses: Sequence[float]
+    """Of the dearest row there could be, where none is known; then comes any cost."""
+
+    def budgets(self, best: float, most: float) -> list[float]:
+        if best < math.inf:
+            cheaper = best - SAME_COST * max(1.0, best)
+            return [min(share * best, cheaper) for share in self.shares]
+        return [*(share * most for share in self.guesses), math.inf]
+
+
+class Verdict(Enum):
+    """What becomes of a proposal."""
+
+    TAKEN = auto()
+    UNSURE = auto()
+    """It leads into the target by what is believed, and is not sure enough."""
+    WRONG = auto()
+
+
+class _Undecided(Exception):
+    """Too many proposals are not sure enough for reasons that no row can say."""
+
+
+class Search:
+    """One question's progress: the best action so far, and the cost below which there is none."""
+
+    def __init__(
+        self,
+        model: LayeredModel,
+        ladder: Ladder,
+        problem: Problem,
+        meter: Meter,
+        deadline: Deadline,
+    ) -> None:
+        self._model = model
+        self._ladder = ladder
+        self._problem = problem
+        self._meter = meter
+        self._deadline = deadline
+        self._action: Row | None = None
+        self._best = math.inf
+        self._bound = 0.0
+        self._unsure: Row | None = None
+        self._surest = -math.inf
+        self._cut_off: Row | None = None
+        self._alone = 0
+
+    def run(self) -> Outcome:
+        deadline_hit = False
+        try:
+            self._prove()
+        except DeadlineReached:
+            deadline_hit = True
+        except _Undecided:
+            pass
+        actions = np.empty((0, len(self._problem.schema)))
+        unsure = self._unsure
+        if self._action is not None:
+            actions, unsure = self._action[None, :], None
+        bound = min(self._bound, self._best)
+        return Outcome(actions, bound, None, deadline_hit, unsure=unsure)
+
+    def _prove(self) -> None:
+        model, problem = self._model, self._problem
+        check_kinds(problem.constraints)  # before time is spent on a first answer
+        goals, following = model.goals(problem), model.following(problem)
+        levers = model.levers(following)
+        first = find_incumbent(problem, self._excess(goals), self._sure)
+        if first is not None:
+            self._take(first)
+        for budget in self._ladder.budgets(self._best, levers.most):
+            self._deadline.check()
+            if self._closed(goals, following, levers, budget):
+                return
+            self._bound = max(self._bound, budget)
+        self._bound = self._best  # nothing is cheaper, at any budget
+
+    def _excess(self, goals: Sequence[Goal]) -> Excess:
+        """What cannot be read is beyond everything."""
+
+        def excess(actions: Rows) -> Floats:
+            rows = self._problem.rows_of(actions)
+            known = self._problem.readable(actions, rows)
+            found = np.full(len(actions), LOST)
+            found[known] = self._model.excess(goals, rows[known])
+            return found
+
+        return excess
+
+    def _sure(self, actions: Rows) -> Mask:
+        """By the mathematics of the model."""
+        self._deadline.check()
+        return self._problem.trust(actions, self._model.form.score).holds
+
+    def _closed(
+        self, goals: Sequence[Goal], following: Following, levers: Levers, budget: float
+    ) -> bool:
+        """Look within ``budget``; whether the best action is now the best there is, because one
+        was found there. If not, there is none within it."""
+        question = self._model.question(following, levers, budget)
+        if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
+            return False
+        question.require(goals)
+        doubts = self._model.doubts(question, following, goals, budget)
+        while True:
+            solved = question.solve(self._deadline)
+            verdict = None
+            if solved.values is not None:
+                verdict = self._take(question.action(solved.values))
+            self._raise_bound(min(solved.bound, budget))
+            if not solved.finished:
+                raise DeadlineReached("the deadline has passed")
+            if solved.values is None or verdict is Verdict.TAKEN:
+                return verdict is Verdict.TAKEN
+            if verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
+                question.forbid(solved.values)
+
+    def _cut(self, question: Question, doubts: Doubts | None, solution: Floats) -> bool:
+        """Whether a proposal that is not sure enough is gone, and others like it with it. What
+        comes again after that is within rounding of what is sure enough, and goes alone."""
+        action = question.action(solution)
+        comes_again = self._cut_off is not None and np.array_equal(action, self._cut_off, True)
+        if doubts is not None and not comes_again and doubts.cut(solution):
+            self._cut_off = action
+            return True
+        self._alone += 1
+        if self._alone > MOST_ALONE:
+            raise _Undecided
+        return False
+
+    def _raise_bound(self, bound: float) -> None:
+        """Nothing costs less than ``bound``, but for the solver's rounding."""
+        if not math.isfinite(bound):
+            return
+        rounding = SAME_COST * max(1.0, abs(bound))
+        is_met = self._best < math.inf and bound >= self._best - MET * rounding
+        self._bound = max(self._bound, self._best if is_met else bound - rounding)
+
+    def _take(self, action: Row) -> Verdict:
+        """What ``action`` is, by the definitions and by the deployed model; nothing dearer than the
+        best is looked at, and settles as much."""
+        actions = action[None, :]
+        cost = float(self._problem.cost_of(actions)[0])
+        if cost >= self._best:
+            return Verdict.TAKEN
+        row = self._problem.rows_of(actions)
+        if not self._problem.allowed(actions, row)[0]:
+            return Verdict.WRONG
+        if not self._problem.target.met(self._meter.score(row))[0]:
+            return Verdict.WRONG
+        trust = self._problem.trust(actions, self._meter.score)
+        if not trust.holds[0]:
+            self._note_unsure(action, float(trust.lower[0]))
+            return Verdict.UNSURE
+        self._action, self._best = action, cost
+        return Verdict.TAKEN
+
+    def _note_unsure(self, action: Row, lower: float) -> None:
+        if self._unsure is None or lower > self._surest:
+            self._unsure, self._surest = action, lower

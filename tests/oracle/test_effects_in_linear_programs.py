@@ -1,0 +1,131 @@
+"""Recourse with effects, proven: generated affine causal models, linear models and networks, every
+kind of constraint; the claim is what a walk over all actions of all sets of levers finds."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cache
+
+import numpy as np
+import pytest
+
+from explainers.answer import Abstained, AlreadyTarget, Answer, Infeasible, Recourse, Status
+from explainers.constraints import Immutable, Origin, Source
+from explainers.explain import explain
+from explainers.problem import Problem
+from explainers.search.linear import Linear
+from explainers.search.milp.engine import Milp
+from explainers.search.relu import Relu
+from models.schema import Schema, Task
+from tests.support.affine import Cheapest, DrawnAffine, all_actions, cheapest_of
+from tests.support.deployed import Deployed, deployed_layers
+from tests.support.generated import SCHEMA
+from tests.support.images import speaks_of_row
+from tests.support.kinds import KINDS, ConstraintKind, missing_stays
+from tests.support.questions import question
+
+TASKS = (Task.BINARY, Task.REGRESSION, Task.MULTICLASS)
+MOST = {"linear": 9, "relu": 2}
+STILL, FLOW = (1, 2, 3), 4
+
+
+@dataclass(frozen=True)
+class Asked:
+    problem: Problem
+    drawn: DrawnAffine
+    kind: ConstraintKind
+    deployed: Deployed
+    engine: Milp
+
+    @classmethod
+    def of(cls, name: str, kind: ConstraintKind, seed: int, task: Task) -> Asked:
+        problem, _, _ = question((kind,), seed, task)
+        drawn = DrawnAffine.random(seed, problem.factual)
+        problem = replace(problem, image=drawn.image())
+        return cls(problem, drawn, kind, *model(name, seed % 20, task))
+
+    def answer(self) -> Answer:
+        return explain(self.problem, self.deployed.predictor, engine=self.engine)
+
+    def cheapest(self) -> Cheapest:
+        of_row = [self.kind.keeps] if speaks_of_row(self.kind) else []
+        of_action = [] if of_row else [self.kind.keeps]
+        if self.kind.name != "may be filled":
+            of_action.append(missing_stays)
+        before = self.problem.factual
+        actions = all_actions(SCHEMA, before)
+        score, target = self.deployed.predictor.score, self.problem.target
+        return cheapest_of(self.drawn, actions, before, score, target, of_action, of_row)
+
+
+@cache
+def model(name: str, seed: int, task: Task) -> tuple[Deployed, Milp]:
+    deployed = deployed_layers(seed, task, linear=name == "linear")
+    return deployed, (Linear if name == "linear" else Relu)(deployed.form, SCHEMA)
+
+
+def check(answer: Answer, best: Cheapest) -> None:
+    if best.sure is not None:
+        assert isinstance(answer, Recourse)
+        assert answer.status is Status.OPTIMAL
+        assert answer.counterfactuals[0].cost == pytest.approx(best.sure, abs=1e-9)
+    elif best.likely:
+        assert isinstance(answer, Abstained)
+    else:
+        assert isinstance(answer, Infeasible)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("name", MOST)
+def test_the_claim_is_what_a_walk_over_all_actions_finds(name: str, kind: ConstraintKind) -> None:
+    base = zlib.crc32(kind.name.encode()) % 100_000
+    found = 0
+    for seed in range(base, base + 60):
+        asked = Asked.of(name, kind, seed, TASKS[seed % 3])
+        answer = asked.answer()
+        if not isinstance(answer, AlreadyTarget):
+            check(answer, asked.cheapest())
+            found += 1
+        if found == MOST[name]:
+            break
+    assert found
+
+
+def fine(seed: int) -> tuple[Schema, DrawnAffine, Problem]:
+    """Grids so fine that no one could refuse one action after the other, on two levers."""
+    problem, _, _ = question((), seed, Task.BINARY)
+    steps = {"pressure": Decimal("0.01"), "flow": Decimal("0.005")}
+    features = tuple(
+        replace(f, resolution=steps.get(f.name, f.resolution)) for f in SCHEMA.features
+    )
+    schema = Schema(features)
+    drawn = replace(DrawnAffine.random(seed, problem.factual), gamma=2.5, floor=0.9)
+    still = tuple(Immutable(j, origin=Origin(Source.REQUEST, "freeze")) for j in STILL)
+    problem = replace(
+        problem,
+        schema=schema,
+        constraints=(*problem.constraints, *still),
+        image=drawn.image(),
+    )
+    return schema, drawn, problem
+
+
+def test_what_is_not_sure_enough_is_cut_off_many_actions_at_a_time() -> None:
+    found = 0
+    for seed in range(1, 40):
+        schema, drawn, problem = fine(seed)
+        if np.isnan(problem.factual[FLOW]):
+            continue
+        deployed, _ = model("linear", seed % 20, Task.BINARY)
+        engine = Linear(deployed.form, schema)
+        answer = explain(problem, deployed.predictor, engine=engine)
+        if isinstance(answer, AlreadyTarget):
+            continue
+        before = problem.factual
+        actions = all_actions(schema, before, STILL)
+        score = deployed.predictor.score
+        check(answer, cheapest_of(drawn, actions, before, score, problem.target))
+        found += 1
+    assert found >= 8

@@ -1,0 +1,184 @@
+"""Affine causal models drawn at random over the generated schema, with plausible other slopes; and
+a walk over all actions that works out by hand what each leads to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.causal import CausalMembers, CausalModel, Graph
+from explainers.causal.basis import linear
+from explainers.causal.function import Members
+from explainers.causal.image import CausalImage
+from explainers.causal.mechanism import Mechanism
+from explainers.causal.members import MemberMechanism
+from explainers.target import Target
+from models.predictor import Row, Rows, Scores
+from models.schema import Schema
+from tests.support.bruteforce import Predicate, settable
+from tests.support.generated import SCHEMA
+from tests.support.images import readable
+from tests.support.questions import MODE_COSTS, PENALTY, RANGES
+
+PRESSURE, SPEED, MODE, GRADE, FLOW = range(5)
+SPAN = (2.0, 90.0, 2.0, 2.0, 0.7)
+MEMBERS = 12
+
+
+@dataclass(frozen=True)
+class DrawnAffine:
+    """Who follows from whom, causes first; and by which slopes."""
+
+    order: tuple[int, ...]
+    causes: dict[int, tuple[int, ...]]
+    slopes: dict[int, np.ndarray]
+    """``(1 + MEMBERS, n_causes)`` of every effect with a mechanism: the believed ones first."""
+    gamma: float
+    floor: float
+
+    @classmethod
+    def random(cls, seed: int, before: Row) -> DrawnAffine:
+        """Chains, forks, colliders and movers; sometimes a category that follows in a way that
+        nobody knows. A missing reading has no effects."""
+        draw = np.random.default_rng([seed, 7])
+        order = tuple(int(j) for j in draw.permutation(5))
+        causes: dict[int, tuple[int, ...]] = {}
+        slopes = {}
+        for place, j in enumerate(order):
+            is_number = j in (PRESSURE, SPEED, FLOW)
+            chance = 0.6 if is_number else 0.05
+            own = [i for i in order[:place] if draw.random() < chance and not np.isnan(before[i])]
+            if not own:
+                continue
+            causes[j] = tuple(sorted(own))
+            if is_number:
+                sizes = np.array([SPAN[j] / SPAN[i] for i in causes[j]])
+                believed = 0.6 * draw.normal(size=len(own)) * sizes
+                spread = draw.choice([0.0, 0.1, 0.4]) * draw.normal(size=(MEMBERS, len(own)))
+                slopes[j] = np.concatenate([believed[None], believed + spread * sizes])
+        gamma, floor = draw.choice([0.0, 1.0, 2.5]), draw.choice([0.0, 0.5, 0.9])
+        return cls(order, causes, slopes, float(gamma), float(floor))
+
+    def image(self) -> CausalImage:
+        graph = Graph(tuple(self.causes.get(j, ()) for j in range(5)))
+        mechanisms = tuple(
+            Mechanism(linear(0.5, self.slopes[j][0])) if j in self.slopes else None
+            for j in range(5)
+        )
+        model = CausalModel(SCHEMA.names, graph, mechanisms)
+        members = tuple(
+            MemberMechanism(_lines(self.slopes[j][1:]), None, len(self.causes[j]))
+            if j in self.slopes
+            else None
+            for j in range(5)
+        )
+        plausible = CausalMembers(model, MEMBERS, members)
+        return CausalImage(model, plausible, self.gamma, self.floor, np.zeros(5), whole=(SPEED,))
+
+    def follow(self, actions: Rows, before: Row, member: int) -> Rows:
+        """What actions lead to, ``(n, 5)``, before rounding; NaN where nobody knows."""
+        is_set = (actions != before) & ~(np.isnan(actions) & np.isnan(before))
+        now, touched = actions.copy(), is_set.copy()
+        for j in self.order:
+            causes = self.causes.get(j, ())
+            follows = touched[:, list(causes)].any(axis=1) & ~is_set[:, j]
+            if not follows.any():
+                continue
+            touched[:, j] |= follows
+            moved = np.full(len(actions), np.nan)
+            if j in self.slopes:
+                slopes = self.slopes[j][member]
+                moved = before[j] + (now[:, list(causes)] - before[list(causes)]) @ slopes
+            now[follows, j] = moved[follows]
+        return now
+
+    def sure(self, actions: Rows, before: Row, margin: Callable[[Rows], np.ndarray]) -> np.ndarray:
+        """Which actions may be answered with, of those that lead into the target."""
+        margins = np.array(
+            [margin(self.follow(actions, before, member)) for member in range(1, MEMBERS + 1)]
+        )
+        is_set = (actions != before) & ~(np.isnan(actions) & np.isnan(before))
+        idle = np.ones(len(actions), dtype=bool)
+        for j, causes in self.causes.items():
+            above = self._above(causes)
+            idle &= is_set[:, j] | ~is_set[:, sorted(above)].any(axis=1)
+        lower = margins.mean(axis=0) - self.gamma * margins.std(axis=0, ddof=1)
+        return np.asarray(idle | ((lower >= 0.0) & ((margins >= 0.0).mean(axis=0) >= self.floor)))
+
+    def _above(self, causes: Sequence[int]) -> set[int]:
+        found = set(causes)
+        for i in causes:
+            found |= self._above(self.causes.get(i, ()))
+        return found
+
+
+def _lines(slopes: np.ndarray) -> Members:
+    return lambda parents: np.matmul(parents, slopes[:, :, None])[..., 0]
+
+
+def prices(rows: Rows, before: Row) -> np.ndarray:
+    """The design's formula for :func:`tests.support.questions.policy`, on arrays."""
+    total = np.zeros(len(rows))
+    for j in range(5):
+        moves = (rows[:, j] != before[j]) & ~(np.isnan(rows[:, j]) & np.isnan(before[j]))
+        if j == MODE:
+            far = np.array(MODE_COSTS)[int(before[j]), rows[:, j].astype(int)]
+        elif np.isnan(before[j]):
+            far = np.ones(len(rows))
+        else:
+            far = np.abs(rows[:, j] - before[j]) * (2.0 if j == SPEED else 1.0) / (RANGES[j] or 1.0)
+        total += np.where(moves, far + PENALTY + (0.25 if j == FLOW else 0.0), 0.0)
+    return total
+
+
+@dataclass(frozen=True)
+class Cheapest:
+    """What a walk over all actions found."""
+
+    sure: float | None
+    """Least cost of an action that may be answered with."""
+    likely: bool
+    """Whether any leads into the target by what is believed."""
+
+
+def all_actions(schema: Schema, before: Row, still: Sequence[int] = ()) -> Rows:
+    """Every action over every set of levers but ``still``, cheapest first."""
+    axes = [
+        [float(v)] if j in still else settable(f, float(v))
+        for j, (f, v) in enumerate(zip(schema.features, before, strict=True))
+    ]
+    actions = np.array(list(itertools.product(*axes)))
+    return actions[np.argsort(prices(actions, before), kind="stable")]
+
+
+def cheapest_of(
+    drawn: DrawnAffine,
+    actions: Rows,
+    before: Row,
+    score: Callable[[Rows], Scores],
+    target: Target,
+    of_action: Sequence[Predicate] = (),
+    of_row: Sequence[Predicate] = (),
+) -> Cheapest:
+    """Of ``actions``, cheapest first; each rule is a predicate of the action or of its row."""
+    rows = drawn.follow(actions, before, 0)
+    follows = (rows != actions) & ~(np.isnan(rows) & np.isnan(actions))
+    rows[:, SPEED] = np.where(follows[:, SPEED], np.rint(rows[:, SPEED]), rows[:, SPEED])
+    known = np.flatnonzero((~np.isnan(rows) | np.isnan(before)).all(axis=1))
+    hit = known[target.met(score(rows[known]))]
+    kept = [
+        i
+        for i in hit
+        if readable(rows[i])
+        and all(keeps(actions[i], before) for keeps in of_action)
+        and all(keeps(rows[i], before) for keeps in of_row)
+    ]
+    if not kept:
+        return Cheapest(None, likely=False)
+    actions = actions[kept]
+    sure = np.flatnonzero(drawn.sure(actions, before, lambda r: target.margin(score(r))))
+    cost = float(prices(actions[sure[:1]], before)[0]) if len(sure) else None
+    return Cheapest(cost, likely=True)
