@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from starlette.routing import compile_path
@@ -115,5 +116,11 @@ def may_see(method: str, path: str) -> frozenset[Role] | None:
 def methods_of(path: str) -> str:
     """The methods of a resource that is there, as the header ``Allow`` has them."""
     every = (*ALLOWED, *PUBLIC, *PAGES, *PUBLIC_PAGES)
-    found = {m for m, template in every if compile_path(template)[0].match(path)}
-    return ", ".join(sorted(found))
+    found = [(m, t) for m, t in every if compile_path(t)[0].match(path)]
+    closest = max((_spelled(t) for _, t in found), default=0)  # `{model}:explain`, not `{model}`
+    return ", ".join(sorted({m for m, t in found if _spelled(t) == closest}))
+
+
+def _spelled(template: str) -> int:
+    """Characters of a template that are no parameter."""
+    return len(re.sub(r"\{.*?\}", "", template))

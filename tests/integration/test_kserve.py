@@ -58,6 +58,14 @@ def test_instances_are_predicted_by_name_or_in_order(
     assert isinstance(value["predictions"][0], float)
 
 
+@pytest.mark.parametrize(("path", "methods"), [(EXPLAIN, "POST"), (f"/v1/models/{NAME}", "GET")])
+def test_a_method_that_is_not_there_says_which_are(
+    client: httpx.Client, path: str, methods: str
+) -> None:
+    reply = client.delete(path)
+    assert (reply.status_code, reply.headers["allow"]) == (405, methods)
+
+
 def test_explanations_are_those_of_the_native_api_each_with_its_record(
     client: httpx.Client, alarm: dict[str, Any]
 ) -> None:
