@@ -6,12 +6,18 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support import postgres
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
 # another burn as much again.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+# No example is judged by the clock: machines are shared.
+settings.register_profile("ifonly", deadline=None)
+settings.load_profile("ifonly")
 
 
 @pytest.fixture(scope="session")

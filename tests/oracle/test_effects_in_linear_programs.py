@@ -27,7 +27,7 @@ from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import question
 
 TASKS = (Task.BINARY, Task.REGRESSION, Task.MULTICLASS)
-MOST = {"linear": 9, "relu": 2}
+MOST = {"linear": 6, "relu": 2}
 STILL, FLOW = (1, 2, 3), 4
 
 

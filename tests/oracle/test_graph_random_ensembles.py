@@ -119,7 +119,7 @@ def decisions(draw: Any, n: int) -> tuple[Decision, int | None]:
 
 
 @given(st.data())
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=list(HealthCheck))
 def test_a_made_up_ensemble_is_read_as_it_is_served_or_refused(data: st.DataObject) -> None:
     model, n, features = data.draw(graphs())
     decision, column = data.draw(decisions(n))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import LinearRegression
 
-from explainers.causal import build_model, parse_causal
+from explainers.causal import build_model, draw_members, parse_causal
+from explainers.causal.fit import MEMBERS, fit
+from explainers.causal.mechanism import NoiseForm
 from explainers.causal.regressor import Regressor, Trees
+from explainers.causal.writing import write_causal
 from models.errors import GraphError, SpecError
 from models.onnx.export import export_onnx, to_bytes
 from models.schema import Feature, Kind, Schema
+from models.training.mechanism import grow_mechanism
 from service.causal_graphs import graph_loader
 from tests.unit.causal.test_fit import rows_of
 
@@ -120,3 +126,85 @@ def test_without_a_reader_of_graphs_such_a_mechanism_is_refused(line):
     spec = parse_causal(text.encode(), "causal.toml", SCHEMA)
     with pytest.raises(SpecError, match="no graphs are read here"):
         build_model(spec, {"mechanisms/heat.onnx": line})
+
+
+# --- grown by us ------------------------------------------------------------------------------
+
+GRAPH = """
+format = 1
+version = "1"
+status = "proposed"
+nodes.load.role = "actionable"
+nodes.air.role = "fixed"
+nodes.heat.role = "consequence"
+edges = [{from = "load", to = "heat"}, {from = "air", to = "heat"}]
+"""
+
+
+def steps(n: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(0, 1, (n, 2))
+    heat = np.sign(np.sin(12 * x[:, 0])) * (x[:, 1] > 0.5) + rng.normal(0, 0.1, n)
+    return np.column_stack([x, heat])
+
+
+@pytest.fixture(scope="module")
+def grown():
+    spec = parse_causal(GRAPH.encode(), "causal.toml", SCHEMA)
+    return fit(
+        spec,
+        steps(400),
+        np.random.default_rng(0),
+        kinds=("linear",),
+        forms=(NoiseForm.ADDITIVE,),
+        load_graph=graph_loader(SCHEMA),
+        grow=grow_mechanism,
+    )
+
+
+def test_trees_are_taken_where_they_are_likelier_and_read_back_as_the_same(grown):
+    node = grown.nodes[-1]
+    assert node.kind == "trees"
+    assert node.likelihoods["trees/additive"] > node.likelihoods["linear/additive"] + 0.1
+    again = parse_causal(write_causal(grown.spec), "causal.toml", SCHEMA)
+    back = build_model(again, grown.files, load_graph=graph_loader(SCHEMA)).mechanisms[2]
+    assert back is not None
+    x = steps(50, seed=1)[:, :2]
+    assert (back.location(x) == grown.model.mechanisms[2].location(x)).all()
+    broken = replace(
+        again,
+        mechanisms={
+            **again.mechanisms,
+            "heat": replace(again.mechanisms["heat"], parameters={"members": 7}),
+        },
+    )
+    with pytest.raises(SpecError, match="1600 trees are not 7 equal ensembles"):
+        build_model(broken, grown.files, load_graph=graph_loader(SCHEMA))
+
+
+def test_the_ensembles_of_a_mechanism_average_to_it_and_say_how_sure_it_is(grown):
+    location = grown.model.mechanisms[2].location
+    assert isinstance(location, Trees)
+    x = steps(60, seed=1)[:, :2]
+    versions = location.members(np.random.default_rng(0), 2000)(x[None])
+    assert versions.shape == (2000, 60)
+    assert len(np.unique(versions[:, 0])) == MEMBERS
+    assert versions.mean(axis=0) == pytest.approx(location(x), abs=0.05)
+    apart = location.members(np.random.default_rng(0), 2000)(np.repeat(x[None], 2000, axis=0))
+    assert (apart == versions).all()
+    members = draw_members(grown.model, np.random.default_rng(0), 64)
+    factual, values = np.array([0.4, 0.7, -1.0]), np.array([[0.4], [0.1]])
+    moved = members.counterfactual(factual, [0], values)[:, :, 2]
+    assert (moved[:, 0] == -1.0).all()
+    assert moved[:, 1].std() > 0.05
+
+
+def test_smooth_mechanisms_are_not_left_to_trees():
+    spec = parse_causal(GRAPH.encode(), "causal.toml", SCHEMA)
+    rows = steps(300)
+    rng = np.random.default_rng(0)
+    rows[:, 2] = rows[:, 0] - rows[:, 1] + rng.normal(0, 0.3, 300)
+    found = fit(
+        spec, rows, rng, kinds=("linear",), load_graph=graph_loader(SCHEMA), grow=grow_mechanism
+    )
+    assert found.nodes[-1].kind == "linear"
