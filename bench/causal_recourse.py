@@ -125,9 +125,9 @@ def learned(truth: Truth, rows: Array, rng: np.random.Generator) -> CausalModel:
 
 RADII = np.geomspace(0.01, 1.5, 30)
 """Of the first look, in ranges."""
-RAYS = 40
-ROUNDS, NEAR_RAYS, STEPS = 8, 16, 8
-FINALISTS, WITHIN = 4, 1.4
+RAYS = 80
+ROUNDS, NEAR_RAYS, STEPS = 10, 16, 8
+FINALISTS, WITHIN = 6, 1.5
 """Lever sets that are looked at closely: at most so many, none dearer than so many times the
 cheapest."""
 
