@@ -131,7 +131,7 @@ def graph_with(change: Callable[[list[tuple[int, int]]], None]) -> Graph | None:
 
 def falsification(seeds: int, turned_seeds: int) -> Iterator[str]:
     numbers = [False] * 8
-    yield "| fault | graphs | named | effect: least (removed), largest (added) | right graph accused |"
+    yield "| fault | graphs | named | effect: least removed, largest added | right graph accused |"
     yield "|---|---|---|---|---|"
     effects: dict[str, list[float]] = {"removed": [], "added": []}
     tried = {"removed": 0, "added": 0}
