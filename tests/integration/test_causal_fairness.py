@@ -20,7 +20,9 @@ SHIPPED = shipped_models() / "milling-machine" / "1"
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("rows") / "rows.csv"
-    examples = [e for e in load_folder(SHIPPED).examples if e.id in ("heat", "overstrain-best-variant")]
+    examples = [
+        e for e in load_folder(SHIPPED).examples if e.id in ("heat", "overstrain-best-variant")
+    ]
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(examples[0].instance), lineterminator="\n")
         writer.writeheader()
