@@ -134,7 +134,7 @@ async def list_queue(query: Annotated[wire_many.QueueQuery, Query()], state: Sha
 async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared) -> Response:
     """Recourse over a period: success, infeasibility and cost by group, levers, rules, verdicts.
 
-    Reads every explanation in the period: some ten thousand a second."""
+    Reads every explanation in the period: some thousands a second."""
     database, registry = state.store.database, state.registry
     if query.format == "csv":
         body = await state.auditors.run(partial(oversight.as_csv, database, registry, query))

@@ -23,7 +23,7 @@ from service.store.database import Database
 
 DAY_US = 86_400 * 1_000_000
 PERIOD_US = 30 * DAY_US
-MAX_CASES = 100_000
+MAX_CASES = 50_000
 """Explanations in one report; each is read whole."""
 
 HOW_SHARES_ARE_MEANT: Labels = {

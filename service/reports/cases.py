@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic_core import from_json
 
 from explainers.answer import Status
 from service.store.chain import Payload, Record
@@ -57,7 +58,7 @@ def case(record: Record, payload: Payload | None) -> Case:
     }
     if payload is None:
         return Case(**known, erased=True)
-    kept = json.loads(payload.content)
+    kept = from_json(payload.content)
     answer, request = kept["answer"], kept["request"]
     found = answer["counterfactuals"][:1]
     return Case(

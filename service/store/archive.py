@@ -70,7 +70,12 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
     """What :func:`page` asks: one row more than fits, to know whether there is more."""
     chosen = sa.select(records).order_by(*(column.desc() for column in PAGE_ORDER))
     for name, value in wanted.equal.items():
-        chosen = chosen.where(records.c[name] == value)
+        column: sa.ColumnElement[str] = records.c[name]
+        if wanted.begins is not None:
+            # Joined to nothing: without statistics SQLite would take this one's index first, and
+            # read all that it finds there.
+            column = column + ""
+        chosen = chosen.where(column == value)
     if wanted.since_us is not None:
         chosen = chosen.where(records.c.time_us >= wanted.since_us)
     if wanted.until_us is not None:
@@ -78,8 +83,6 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
     if wanted.language is not None:
         chosen = chosen.where(SPOKEN[wanted.language])
     if wanted.begins is not None:
-        # A page of what the prefix leaves: without statistics SQLite would take another filter's
-        # index first, and read all that it finds there.
         few = sa.select(records.c.id).where(records.c.id.between(*_ends(wanted.begins)))
         named = few.cte("named").prefix_with("MATERIALIZED")
         chosen = chosen.join(named, named.c.id == records.c.id)

@@ -45,6 +45,8 @@ class PageRoute(APIRoute):
                 if not hasattr(request.state, "visit"):
                     raise  # there is nobody to show it to
                 return refusal(request, error)
+            finally:
+                await request.close()  # files that came with a form, also with a refused one
 
         return served
 

@@ -26,6 +26,8 @@ from service.web.texts import Language
 
 Said = Mapping[str, Any]
 
+EFFORT = ("/work/", "/provenance/engine")
+"""Members that tell how the answer was found."""
 REPLAYS = (Kind.PREDICTION, Kind.WHAT_IF, Kind.EXPLANATION)
 HOW = ("engine", "engine_version", "seed", "languages", "latency_us", "role", "request_id")
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
@@ -227,6 +229,11 @@ class Difference:
 def differences(came: ReplayReply) -> tuple[Difference, ...]:
     """What changed, each side as JSON."""
     return tuple(Difference(c.pointer, _json(c.was), _json(c.now)) for c in came.changes)
+
+
+def is_other_way(came: ReplayReply) -> bool:
+    """Whether nothing but the search differs, and not what it found."""
+    return bool(came.changes) and all(c.pointer.startswith(EFFORT) for c in came.changes)
 
 
 def _json(value: Any) -> str:

@@ -120,7 +120,11 @@ async def replay_record(id: Identity, request: Request, state: Shared) -> Respon
     """Ask it again."""
     again = partial(replay, state.store.database, state.registry, id)
     came = inspection.replayed(await state.auditors.run(again))
-    told: dict[str, Any] = {"replayed": came, "differences": record.differences(came)}
+    told: dict[str, Any] = {
+        "replayed": came,
+        "differences": record.differences(came),
+        "is_other_way": record.is_other_way(came),
+    }
     if _is_part(request):
         return page(request, "auditor/replayed.html", **told)
     return await _record(id, request, state, **told)

@@ -1,0 +1,164 @@
+"""Auditors' and stewards' pages as a browser gets them, without one."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.api.schema.inspection import ChangeReply, ReplayReply
+from service.settings import Settings
+from service.web.auditor.record import is_other_way
+from tests.integration.conftest import serving
+from tests.integration.small_models import write_all
+from tests.integration.test_upload import zipped
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_all(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def pages(root: Path) -> Iterator[httpx.Client]:
+    with (
+        serving(Settings(models=root, refresh_seconds=0)) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def explained(pages: httpx.Client) -> str:
+    body = {
+        "instance": {"size": 3.0, "colour/shade": "red", "dirt": 0.0},
+        "attributes": {"line": SCRIPT},
+    }
+    reply = pages.post("/api/v1/models/sorter/explanations", json=body)
+    identity: str = reply.raise_for_status().json()["id"]
+    return identity
+
+
+def token(pages: httpx.Client, path: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', pages.get(path).text)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_every_page_is_shown_in_both_languages(
+    pages: httpx.Client, explained: str, language: str
+) -> None:
+    said = {"en": "Claim", "ko": "주장"}[language]
+    assert said in pages.get("/records", headers={"Accept-Language": language}).text
+    for path in (
+        f"/records/{explained}",
+        "/reviews",
+        "/report?model=sorter&by=attribute:line",
+        "/report?model=press&by=feature:pressure",
+        "/models",
+        "/models/sorter",
+        "/models/press",
+        "/models/brittle?version=2",
+    ):
+        reply = pages.get(path, headers={"Accept-Language": language})
+        assert reply.status_code == 200, path
+        assert SCRIPT not in reply.text
+        assert f'lang="{language}"' in reply.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"begins": "zz"},
+        {"since": "yesterday"},
+        {"cursor": "x"},
+        {"kind": "rumour"},
+        {"language": "fr"},
+    ],
+)
+def test_what_cannot_be_searched_for_is_said_on_the_page(
+    pages: httpx.Client, query: dict[str, str]
+) -> None:
+    reply = pages.get("/records", params=query)
+    assert reply.status_code == 200
+    assert 'role="alert"' in reply.text
+
+
+def test_a_filtered_list_has_only_what_fits_and_leads_on(
+    pages: httpx.Client, explained: str
+) -> None:
+    for k in range(45):
+        pages.post("/api/v1/models/press/predictions", json={"instance": {"pressure": k}})
+    first = pages.get("/records", params={"kind": "refusal", "model": "press"}).text
+    assert explained not in first
+    assert first.count("<tr>") == 41
+    older = re.search(r'href="(/records\?[^"]*cursor=[^"]+)"', first)
+    assert older is not None
+    assert pages.get(older[1].replace("&amp;", "&")).text.count("<tr>") == 6
+
+
+def test_without_a_script_everything_still_works(pages: httpx.Client, explained: str) -> None:
+    here = f"/records/{explained}"
+    csrf = token(pages, here)
+    assert "This record holds" in pages.post(f"{here}/verify", data={"csrf": csrf}).text
+    assert "The same answer" in pages.post(f"{here}/replay", data={"csrf": csrf}).text
+    assert "Every chain holds" in pages.post("/records/verify", data={"csrf": csrf}).text
+    said = {"csrf": csrf, "verdict": "comment", "comment": SCRIPT}
+    reply = pages.post(f"{here}/reviews", data=said)
+    assert (reply.status_code, reply.headers["location"]) == (303, f"{here}#reviews")
+    shown = pages.get(here).text
+    assert SCRIPT not in shown
+    assert "&lt;script&gt;alert(1)" in shown
+    nothing = pages.post(f"{here}/reviews", data={"csrf": csrf, "verdict": "comment"})
+    assert "needs a comment" in nothing.text
+
+
+def test_a_form_of_another_site_changes_nothing(pages: httpx.Client, explained: str) -> None:
+    for path in (f"/records/{explained}/reviews", f"/records/{explained}/replay", "/models"):
+        reply = pages.post(path, data={"verdict": "approve", "csrf": "forged"})
+        assert reply.status_code == 403, path
+
+
+def test_the_filtered_trail_and_the_report_download(pages: httpx.Client, explained: str) -> None:
+    lines = pages.get("/records/export", params={"begins": explained[:8]})
+    assert explained in lines.text
+    assert "attachment" in lines.headers["content-disposition"]
+    sheet = pages.get("/report/table", params={"model": "sorter", "by": "attribute:line"})
+    assert sheet.headers["content-type"].startswith("text/csv")
+    assert SCRIPT in sheet.text
+
+
+def test_a_zip_is_sent_by_a_plain_form(pages: httpx.Client, root: Path) -> None:
+    csrf = {"csrf": token(pages, "/models")}
+
+    def send(archive: bytes) -> httpx.Response:
+        file = ("press.zip", io.BytesIO(archive), "application/zip")
+        return pages.post("/models", data=csrf, files={"folder": file})
+
+    broken = send(zipped("7").replace(b"PK", b"KP"))
+    assert (broken.status_code, "cannot be unpacked" in broken.text) == (422, True)
+    assert send(zipped("7")).status_code == 200
+    assert (root / "press" / "7").is_dir()
+    assert send(zipped("7")).status_code == 409
+    assert pages.post("/models", data=csrf).status_code == 422
+
+
+def replayed(*pointers: str) -> ReplayReply:
+    changes = [ChangeReply(pointer=p, was=1, now=2) for p in pointers]
+    told: dict[str, Any] = {"versions": [], "was_cut": False}
+    return ReplayReply(id="x", same=not changes, changes=changes, **told)
+
+
+def test_only_the_search_may_differ_where_the_answer_is_called_the_same() -> None:
+    assert is_other_way(replayed("/work/rows", "/provenance/engine"))
+    assert not is_other_way(replayed("/work/rows", "/counterfactuals/0/cost"))
+    assert not is_other_way(replayed("/provenance/seed"))
+    assert not is_other_way(replayed())
