@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -267,9 +267,16 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
     return replace(problem, image=causal.image, constraints=limits)
 
 
-def plane(model: ServedModel, question: Question, levers: tuple[int, int], most: int) -> Plane:
-    """The model's word on every setting of two levers, ``most`` values of each at most; asked in
-    one call. Both are set everywhere; what follows from them moves, all else stays.
+def plane(
+    model: ServedModel,
+    question: Question,
+    levers: tuple[int, int],
+    most: int,
+    through: Sequence[tuple[float, float]] = (),
+) -> Plane:
+    """The model's word on every setting of two levers, ``most`` values of each at most, and those
+    of the points ``through``; asked in one call. Both levers are set everywhere; what follows
+    from them moves, all else stays.
 
     Raises
     ------
@@ -277,7 +284,10 @@ def plane(model: ServedModel, question: Question, levers: tuple[int, int], most:
         If the model cannot score the rows.
     """
     problem = problem_of(model, question)
-    xs, ys = (_spread(problem.single_axes[j], most) for j in levers)
+    xs, ys = (
+        np.union1d(_spread(problem.single_axes[j], most), [point[k] for point in through])
+        for k, j in enumerate(levers)
+    )
     values = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     actions = np.repeat(problem.factual[np.newaxis], len(values), axis=0)
     actions[:, list(levers)] = values

@@ -19,10 +19,11 @@ from service.api.schema import requests, trail
 from service.api.state import Shared, State
 from service.errors import Fault, InvalidRequest, Part
 from service.store.chain import Kind
+from service.usecases import Rung
 from service.web.operator import answer as answers
 from service.web.operator import plane_drawing, subject
 from service.web.operator.asking import ask
-from service.web.operator.case import ALTERNATIVES, Case, points, read_case, served
+from service.web.operator.case import ALTERNATIVES, Case, points, read_case, served, settable
 from service.web.operator.levers import Lever
 from service.web.operator.listing import lines, title_of
 from service.web.operator.outcome import outcome_of
@@ -152,14 +153,14 @@ async def review(
         body["rank"] = int(body["rank"]) if body["rank"].isdecimal() else body["rank"]
     await reviewing.given(of, validation.read(trail.ReviewRequest, body), state, recording)
     found = await state.readers.run(partial(api_trail.explanation, state.store.database, of))
-    explanation = json.loads(found)
+    explanation = json.loads(found)["explanation"]
     return page(
         request,
         "operator/acted.html",
         identity=id,
         of=of,
-        ranks=len(explanation["explanation"]["counterfactuals"]),
-        reviews=explanation["reviews"],
+        ranks=len(explanation["counterfactuals"]),
+        reviews=await _reviews(state, explanation),
         may_act=True,
     )
 
@@ -168,9 +169,8 @@ async def review(
 async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """What would be, were these set. A preview while a slider moves: it leaves no record."""
     visit: Visit = request.state.visit
-    case = await _found(request, state, id, row)
-    model, _ = served(case)
-    question = await _settings(request, case)
+    about, model, rung = await state.readers.run(partial(settable, state, id, row or 0))
+    question = await _settings(request, about, rung)
     reply = await state.workers.run(partial(questions.what_if, model, question))
     shown = outcome_of(reply.model_dump(mode="json", by_alias=True), model, visit.language)
     return page(request, "operator/outcome.html", outcome=shown, kept=None)
@@ -180,24 +180,23 @@ async def what_if(id: Identity, request: Request, state: Shared, row: Row = None
 async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """The same, asked as the API asks, and recorded."""
     visit: Visit = request.state.visit
-    case = await _found(request, state, id, row)
-    model, _ = served(case)
-    question = await _settings(request, case)
+    about, model, rung = await state.readers.run(partial(settable, state, id, row or 0))
+    question = await _settings(request, about, rung)
     work = partial(questions.what_if, model, question)
     reply = await ask(request, Kind.WHAT_IF, model, question, work, id)
     shown = outcome_of(reply, model, visit.language)
     return page(request, "operator/outcome.html", outcome=shown, kept=reply["audit"]["id"])
 
 
-async def _settings(request: Request, case: Case) -> requests.WhatIfRequest:
+async def _settings(request: Request, about: Subject, rung: Rung) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
     body = read_json(await request.body())
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(Part.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {
-        "instance": dict(case.subject.instance),
+        "instance": dict(about.instance),
         **body,
-        "rung": case.rung,
+        "rung": rung.value,
         "languages": list(LANGUAGES),
     }
     return validation.read(requests.WhatIfRequest, whole)
@@ -213,9 +212,11 @@ async def plane(
     model, question = served(case)
     levers = _two(case, x, y)
     columns = levers[0].column, levers[1].column
-    asked = partial(usecases.plane, model, question, columns, MOST_VALUES)
+    shown = points(case, levers)
+    through = [(x, y) for x, y, _ in shown]
+    asked = partial(usecases.plane, model, question, columns, MOST_VALUES, through)
     found = await state.workers.run(asked)
-    drawing = plane_drawing.drawn(found, model, visit.language, points(case, levers))
+    drawing = plane_drawing.drawn(found, model, visit.language, shown)
     return page(request, "operator/plane.html", plane=drawing, case=case, levers=levers)
 
 

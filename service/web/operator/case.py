@@ -11,6 +11,7 @@ from service import usecases
 from service.api import translate
 from service.api.schema import requests
 from service.api.state import State
+from service.causal_models import Semantics
 from service.errors import InvalidRequest, UnknownRecord
 from service.registry import ServedModel
 from service.usecases import Question, Rung
@@ -52,12 +53,6 @@ class Case:
         first = {} if self.answer is None else _moved(self.answer)
         return sorted(found, key=lambda lever: first.get(lever.name, 2))
 
-    @property
-    def rung(self) -> str:
-        """Of a what-if: whether what follows moves, as in the explanation."""
-        is_causal = self.problem is not None and self.problem.image is not None
-        return Rung.COUNTERFACTUAL if is_causal else Rung.ASSOCIATION
-
 
 def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
     """Raises
@@ -69,7 +64,7 @@ def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
     """
     about = subject.read_one(state.store.database, identity, number)
     model = subject.model_of(about.record, state.registry)
-    request = _request(about)
+    request = request_of(about)
     question = problem = None
     if model is not None and (request.target or model.decision.desired is not None):
         question = translate.question(request, model)
@@ -88,7 +83,7 @@ def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
     )
 
 
-def _request(about: Subject) -> requests.ExplanationRequest:
+def request_of(about: Subject) -> requests.ExplanationRequest:
     if about.request is not None:
         return requests.ExplanationRequest.model_validate(about.request)
     return requests.ExplanationRequest(
@@ -97,6 +92,22 @@ def _request(about: Subject) -> requests.ExplanationRequest:
         languages=list(LANGUAGES),
         semantics=None,
     )
+
+
+def settable(state: State, identity: str, number: int) -> tuple[Subject, ServedModel, Rung]:
+    """What a what-if needs, and nothing else: it is asked while a slider moves.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such row, or its model is not served any more.
+    """
+    about = subject.read_one(state.store.database, identity, number)
+    model = subject.model_of(about.record, state.registry)
+    if model is None:
+        raise _gone(about)
+    moves = translate.semantics(request_of(about).semantics, model) is Semantics.INTERVENTIONAL
+    return about, model, Rung.COUNTERFACTUAL if moves else Rung.ASSOCIATION
 
 
 def served(case: Case) -> tuple[ServedModel, Question]:
@@ -108,8 +119,12 @@ def served(case: Case) -> tuple[ServedModel, Question]:
         If it cannot be asked any more.
     """
     if case.model is None or case.question is None:
-        raise UnknownRecord(case.subject.record.facts.id, "model that can be asked about record")
+        raise _gone(case.subject)
     return case.model, case.question
+
+
+def _gone(about: Subject) -> UnknownRecord:
+    return UnknownRecord(about.record.facts.id, "model that can be asked about record")
 
 
 def points(case: Case, levers: tuple[Lever, Lever]) -> list[tuple[float, float, str]]:

@@ -100,4 +100,5 @@ def outcome_of(reply: Mapping[str, Any], model: ServedModel, tag: Language) -> O
 
 def _clause(text: str, why: str) -> str:
     """A rule in words, without the reason that stands beside it already."""
-    return text.removesuffix(f"({why.rstrip('.')})").strip() if why else text
+    clause = text.removesuffix(f"({why.rstrip('.')})").strip() if why else text
+    return clause[:1].upper() + clause[1:]
