@@ -69,9 +69,9 @@ def test_a_sqlite_store_is_backed_up_while_it_is_used(press: Path, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_postgresql_store_is_dumped_while_it_is_used_and_restored(
-    press: Path, tmp_path: Path, postgres_server: Server
+    press: Path, postgres_server: Server
 ) -> None:
-    url, dump = postgres_server.new_database(), tmp_path / "ifonly.dump"
+    url, dump = postgres_server.new_database(), postgres_server.folder / "ifonly.dump"
     schema = url.rpartition("%3D")[2]
     where = f"postgresql://ifonly@127.0.0.1:{postgres_server.port}/postgres"
 

@@ -43,6 +43,11 @@ class Server:
         create = ["initdb", "--no-sync", "-A", "trust", "-U", "ifonly", "-E", "UTF8"]
         self.run_program(*create, "--locale=C.UTF-8", "-D", str(self._data))
 
+    @property
+    def folder(self) -> Path:
+        """Where the user that runs the server may write."""
+        return self._folder
+
     def start(self) -> None:
         options = {
             "listen_addresses": "127.0.0.1",
