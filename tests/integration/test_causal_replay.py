@@ -8,12 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
 from models.repository import load_folder
 from service.cli import app
-from service.settings import shipped_models
+from service.settings import Settings, shipped_models
+from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 
 SHIPPED = shipped_models() / "milling-machine" / "1"
@@ -108,6 +110,23 @@ def test_records_of_the_audit_trail_are_asked_again_each_machine_once(data, tmp_
     found = replayed(SHIPPED, file)
     assert found["summary"]["rows"] == 1
     assert found["cases"][0]["truth"] is None
+
+
+def test_without_a_file_the_explanations_of_the_audit_store_are_asked_again(tmp_path):
+    instance = dict(load_folder(SHIPPED).examples[2].instance)
+    with (
+        serving(Settings(models=shipped_models(), data=tmp_path)) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+    ):
+        for _ in range(2):
+            asked = client.post(
+                "/api/v1/models/milling-machine/explanations", json={"instance": instance}
+            )
+            assert asked.status_code == 200
+    command = ["causal", "replay", str(SHIPPED), "--under", str(SHIPPED), "--json"]
+    done = CliRunner().invoke(app, command, env={"IFONLY_DATA": str(tmp_path)})
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert json.loads(done.stdout)["summary"]["rows"] == 1
 
 
 def test_folders_that_read_other_features_are_not_compared(data, tmp_path):
