@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from explainers.causal.expression import Expression
 from explainers.causal.function import Function
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 from explainers.causal.model import CausalModel
+from explainers.causal.regressor import Trees
 from explainers.causal.spec import CausalSpec, MechanismSpec
 from explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
 from models.errors import SpecError
@@ -82,6 +84,8 @@ class _Builder:
         parents = self._spec.parents(name)
         if given.file and given.kind in ("trees", "onnx"):
             function = self._graph(name, given, parents)
+            if "members" in given.parameters and isinstance(function, Trees):
+                function = self._ensembles(name, given, function)
             return Mechanism(function, None, _declared_noise(given))
         if given.file:
             return self._fitted(name, given, parents)
@@ -107,6 +111,12 @@ class _Builder:
                 self._file, f"mechanisms.{name}.kind", f"is {given.kind!r}: no graphs are read here"
             )
         return self._load_graph(self._bytes(name, given), parents, given.kind == "trees")
+
+    def _ensembles(self, name: str, given: MechanismSpec, trees: Trees) -> Trees:
+        try:
+            return replace(trees, n_members=given.parameters["members"])
+        except ValueError as error:
+            raise SpecError(self._file, f"mechanisms.{name}.members", str(error)) from error
 
     def _bytes(self, name: str, given: MechanismSpec) -> bytes:
         data = self._files.get(given.file)

@@ -18,7 +18,7 @@ _BY_KIND: Mapping[str, tuple[str, ...]] = {
     "polynomial": ("terms", "sd"),
     "expression": ("expression", "log_scale", "sd"),
     "basis": (),
-    "trees": ("sd",),
+    "trees": ("sd", "members"),
     "onnx": ("sd",),
     "root": ("sd",),
 }

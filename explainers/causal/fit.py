@@ -11,15 +11,22 @@ import numpy as np
 
 from explainers.causal.build import LoadGraph, build_model
 from explainers.causal.function import Array
-from explainers.causal.learning import KINDS, learn, quantiles
+from explainers.causal.learning import FOLDS, KINDS, MOST_ROWS, Learned, learn, quantiles
 from explainers.causal.mechanism import Noise, NoiseForm
 from explainers.causal.model import CausalModel
+from explainers.causal.pooling import LEAST_GAIN, gain
 from explainers.causal.spec import CausalSpec, MechanismSpec
 from explainers.causal.storage import mechanism_to_json, root_to_json
 from models.predictor import Rows
 from models.schema import Kind
 
 NoiseOf = Callable[[Array, Array], Array]
+Grow = Callable[[Array, Array, np.random.Generator, int], bytes]
+"""Parents ``(n, p)``, values ``(n,)`` and a number of ensembles to an ONNX graph: so many tree
+ensembles of equal length, each grown on rows drawn anew, and their average."""
+
+MEMBERS = 20
+"""Ensembles of a mechanism of trees."""
 
 LEAST_ROWS = 20
 """Fewer complete rows decide nothing."""
@@ -61,19 +68,21 @@ def fit(
     forms: Sequence[NoiseForm] = tuple(NoiseForm),
     files: Mapping[str, bytes] | None = None,
     load_graph: LoadGraph | None = None,
+    grow: Grow | None = None,
 ) -> Fitted:
     """Learn the mechanisms of ``spec`` from ``rows``, ``(n, d)``, in schema order.
 
     A mechanism that was declared (a formula, numbers, a graph in ``files``) is kept, and only
     the spread of its noise is measured. A category that follows from something gets none: it
-    can be read and never moves.
+    can be read and never moves. With ``grow`` (and ``load_graph``, which opens what it yields)
+    trees are tried as well, and taken where they are surely likelier on held-out rows.
 
     Raises
     ------
     ValueError
         If a node has too few rows without missing readings.
     """
-    fitter = _Fitter(spec, rows, rng, kinds, forms)
+    fitter = _Fitter(spec, rows, rng, kinds, forms, load_graph, grow)
     kept = {name: m for name, m in spec.mechanisms.items() if _is_declared(m)}
     declared = build_model(replace(spec, mechanisms=kept), files, load_graph=load_graph)
     for j, name in enumerate(spec.schema.names):
@@ -104,12 +113,16 @@ class _Fitter:
         rng: np.random.Generator,
         kinds: Sequence[str],
         forms: Sequence[NoiseForm],
+        load_graph: LoadGraph | None,
+        grow: Grow | None,
     ) -> None:
         self._spec = spec
         self._rows = rows
         self._rng = rng
         self._kinds = kinds
         self._forms = forms
+        self._load_graph = load_graph
+        self._grow = grow
         self.mechanisms: dict[str, MechanismSpec] = {}
         self.files: dict[str, bytes] = {}
         self.nodes: list[FittedNode] = []
@@ -123,12 +136,52 @@ class _Fitter:
     def learn(self, name: str) -> None:
         parents, values = self._complete(name)
         nominal = [self._spec.schema[p].kind is Kind.NOMINAL for p in self._spec.parents(name)]
+        if len(values) > MOST_ROWS:
+            drawn = self._rng.choice(len(values), size=MOST_ROWS, replace=False)
+            parents, values = parents[drawn], values[drawn]
         found = learn(parents, values, nominal, self._rng, self._kinds, self._forms)
+        gaps = self._gaps_of_trees(name, parents, values, found)
+        likelihoods = dict(found.likelihoods)
+        if gaps is not None:
+            density = _normal_density(gaps)
+            likelihoods["trees/additive"] = float(density.mean())
+            if gain(found.held_out, density)[0] > LEAST_GAIN:
+                self._keep_trees(name, parents, values, float(gaps.std()), likelihoods)
+                return
         form, noise = found.mechanism.form, found.mechanism.noise
         data = mechanism_to_json(name, self._spec.parents(name), found.mechanism)
         self._keep(name, MechanismSpec(found.kind, form), data)
         sd = 0.0 if noise is None else noise.sd
-        self.nodes.append(FittedNode(name, found.kind, form, len(values), sd, found.likelihoods))
+        self.nodes.append(FittedNode(name, found.kind, form, len(values), sd, likelihoods))
+
+    def _gaps_of_trees(
+        self, name: str, parents: Array, values: Array, found: Learned
+    ) -> Array | None:
+        """What trees miss each value by when they are grown without its fold, ``(n,)``."""
+        if self._grow is None or self._load_graph is None:
+            return None
+        gaps = np.empty(len(values))
+        for k in range(FOLDS):
+            out = found.fold == k
+            data = self._grow(parents[~out], values[~out], self._rng, 1)
+            trees = self._load_graph(data, self._spec.parents(name), True)
+            gaps[out] = values[out] - trees(parents[out])
+        return gaps
+
+    def _keep_trees(
+        self,
+        name: str,
+        parents: Array,
+        values: Array,
+        sd: float,
+        likelihoods: Mapping[str, float],
+    ) -> None:
+        assert self._grow is not None
+        data = self._grow(parents, values, self._rng, MEMBERS)
+        spec = MechanismSpec("trees", sd=sd, parameters={"members": MEMBERS})
+        self._keep(name, spec, data, "onnx")
+        form = NoiseForm.ADDITIVE
+        self.nodes.append(FittedNode(name, "trees", form, len(values), sd, likelihoods))
 
     def measure(self, name: str, given: MechanismSpec, noise_of: NoiseOf) -> None:
         parents, values = self._complete(name)
@@ -147,8 +200,8 @@ class _Fitter:
             raise ValueError(f"{name} has {there.sum()} complete rows, the least is {LEAST_ROWS}")
         return self._rows[there][:, causes], self._rows[there, j]
 
-    def _keep(self, name: str, mechanism: MechanismSpec, data: bytes) -> None:
-        path = f"mechanisms/{self._file_name(name)}.json"
+    def _keep(self, name: str, mechanism: MechanismSpec, data: bytes, suffix: str = "json") -> None:
+        path = f"mechanisms/{self._file_name(name)}.{suffix}"
         digest = hashlib.sha256(data).hexdigest()
         self.files[path] = data
         self.mechanisms[name] = replace(mechanism, file=path, sha256=digest)
@@ -159,3 +212,9 @@ class _Fitter:
             return name
         left = re.sub(r"[^A-Za-z0-9_-]", "_", name)
         return f"{self._spec.schema.index(name)}.{left}"
+
+
+def _normal_density(gaps: Array) -> Array:
+    """Log density of each, were they normal about 0."""
+    variance = max(float((gaps**2).mean()), np.finfo(float).tiny)
+    return np.asarray(-0.5 * (np.log(2.0 * np.pi * variance) + gaps**2 / variance))

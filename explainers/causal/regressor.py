@@ -43,6 +43,9 @@ class Trees:
 
     form: GraphForm
     n_parents: int
+    n_members: int = 0
+    """The trees are so many ensembles of equal length, one after the other, each grown on rows
+    drawn anew, and their average is what the graph yields; 0: nothing is known of its spread."""
 
     def __post_init__(self) -> None:
         core = self.form.core
@@ -50,6 +53,8 @@ class Trees:
             raise ValueError("the graph is not a tree ensemble with one output")
         if not np.isin(core.mode[~core.is_leaf], _ORDERED).all():
             raise ValueError("the graph's trees test for equality")
+        if self.n_members and core.n_trees % self.n_members:
+            raise ValueError(f"{core.n_trees} trees are not {self.n_members} equal ensembles")
 
     @cached_property
     def trees(self) -> TreeEnsemble:
@@ -79,7 +84,25 @@ class Trees:
         return finished[0], finished[1]
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
-        return always(self)
+        if not self.n_members:
+            return always(self)
+        chosen = rng.integers(0, self.n_members, k)
+
+        def evaluate(parents: Array) -> Array:
+            versions, n, p = parents.shape
+            each = self._ensembles(parents.reshape(versions * n, p)).reshape(versions, n, -1)
+            if versions == 1:
+                return np.asarray(each[0].T[chosen])
+            return np.asarray(each[np.arange(k), :, chosen])
+
+        return evaluate
+
+    def _ensembles(self, parents: Array) -> Array:
+        """What each ensemble yields, ``(n, n_members)``."""
+        leaves = self.trees.leaves_of(self._columns(parents))
+        added = self.trees.values[leaves, 0].reshape(len(parents), self.n_members, -1)
+        raw = self.n_members * added.sum(axis=2) + self.trees.base[0]
+        return np.asarray(self.form.scores_of(raw.reshape(-1, 1)).reshape(raw.shape))
 
     def _columns(self, parents: Array) -> Array:
         encoded = self.form.columns.encode(parents)

@@ -87,7 +87,7 @@ class MechanismSpec:
     noise: NoiseForm = NoiseForm.ADDITIVE
     sd: float | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    """``intercept``, ``coefficients``, ``terms``, ``expression``, ``log_scale``."""
+    """``intercept``, ``coefficients``, ``terms``, ``expression``, ``log_scale``, ``members``."""
     file: str = ""
     sha256: str = ""
 
@@ -243,7 +243,7 @@ def _confounder(table: Document) -> Confounder:
     return Confounder((a, b), limits, table.get("evidence", ""))
 
 
-_PARAMETERS = ("intercept", "coefficients", "terms", "expression", "log_scale")
+_PARAMETERS = ("intercept", "coefficients", "terms", "expression", "log_scale", "members")
 
 
 def _mechanism(table: Document) -> MechanismSpec:

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from explainers.causal import CausalSpec, build_model, parse_causal
-from explainers.causal.fit import Fitted, fit
+from explainers.causal.fit import Fitted, Grow, fit
 from explainers.causal.spec import Check, Status
 from explainers.causal.validate import validate
 from explainers.causal.writing import write_causal
@@ -53,6 +54,9 @@ def fit_command(
             "--graph", help="Take the graph from this file, not the folder's causal.toml."
         ),
     ] = None,
+    trees: Annotated[
+        bool, typer.Option("--trees", help="Try boosted trees too (extra `train`).")
+    ] = False,
     seed: Seed = 0,
     today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
 ) -> None:
@@ -63,7 +67,8 @@ def fit_command(
     first = rows[: round(len(rows) * (1 - HELD_OUT))]
     rng = np.random.default_rng(seed)
     files, load = model.causal_files, graph_loader(spec.schema)
-    fitted = fit(spec, first, rng, files=files, load_graph=load)
+    grow = _grower() if trees else None
+    fitted = fit(spec, first, rng, files=files, load_graph=load, grow=grow)
     found = validate(fitted.model, rows[len(first) :], nominal_of(spec.schema), rng)
     provenance = replace(
         spec.provenance,
@@ -134,6 +139,14 @@ def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
     if model.spec.schema.names != FEATURES:
         raise Failure(f"{model.name} is not the simulated machine: give its rows with --data")
     return observed_rows(SIMULATED_ROWS, seed)
+
+
+def _grower() -> Grow:
+    if find_spec("xgboost") is None or find_spec("onnxmltools") is None:
+        raise Failure("--trees needs xgboost and onnxmltools: install the extra `train`")
+    from models.training.mechanism import grow_mechanism
+
+    return grow_mechanism
 
 
 def nominal_of(schema: Schema) -> list[bool]:
