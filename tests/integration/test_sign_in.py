@@ -212,3 +212,16 @@ def test_language_and_light_are_kept(browser: httpx.Client) -> None:
     assert '<html lang="en" data-theme="dark">' in page.text
     browser.post("/preferences", data={**form, "language": "xx", "theme": "<b>"})
     assert '<html lang="en" data-theme="dark">' in browser.get("/sign-in").text
+
+
+def test_without_accounts_whoever_is_here_sees_all_but_forms_are_checked(
+    client: httpx.Client,
+) -> None:
+    page = client.get("/", headers={"accept": "text/html"})
+    assert (page.status_code, page.headers["location"]) == (303, "/alarms")
+    listed = client.get("/alarms", headers={"accept-language": "en"})
+    assert "no accounts" in listed.text
+    assert client.post("/preferences", data={"csrf": "", "theme": "dark"}).status_code == 403
+    kept = {"csrf": form_token(listed), "theme": "dark", "back": "/alarms"}
+    assert client.post("/preferences", data=kept).status_code == 303
+    client.cookies.clear()

@@ -1,0 +1,107 @@
+"""What the operator's pages make of answers: verdicts, levers, and the plane of two of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from explainers.target import Target
+from service import usecases
+from service.causal_models import Semantics
+from service.registry import Registry, ServedModel
+from service.settings import shipped_models
+from service.usecases import Question, Rung
+from service.web.causal_graph import drawn as graph_of
+from service.web.operator.levers import levers_of
+from service.web.operator.plane_drawing import drawn
+from service.web.operator.verdict import percent
+
+TORQUE, SPEED = "torque", "rotational_speed"
+
+
+@pytest.fixture(scope="module")
+def model() -> ServedModel:
+    registry = Registry(shipped_models(), warm=False)
+    registry.load()
+    return registry.get("milling-machine", None)
+
+
+@pytest.fixture(scope="module")
+def question(model: ServedModel) -> Question:
+    factual = model.deployed.examples[0].row
+    target = Target(model.decision, model.decision.desired)
+    return Question(factual, target, False, semantics=Semantics.INTERVENTIONAL)
+
+
+@given(st.floats(0, 1), st.floats(0.01, 0.99))
+def test_a_percentage_is_never_rounded_over_its_threshold(share: float, limit: float) -> None:
+    shown = float(percent(share, limit).removesuffix(" %")) / 100
+    assert (shown < limit) == (share < limit) or abs(share - limit) < 1e-9
+    assert (shown > 0) == (share > 0) or share < 1e-9
+    assert (shown < 1) == (share < 1) or share > 1 - 1e-9
+
+
+def test_every_feature_is_a_lever_or_says_why_it_is_none(
+    model: ServedModel, question: Question
+) -> None:
+    problem = usecases.problem_of(model, question)
+    found = {lever.name: lever for lever in levers_of(model, problem, "en")}
+    assert set(found) == set(model.schema.names)
+    torque = found[TORQUE]
+    assert (torque.kind, torque.lowest, torque.highest, torque.step) == (
+        "slider",
+        "3.8",
+        "76.6",
+        "0.1",
+    )
+    assert (torque.present, torque.low, torque.decimals) == ("58.6 Nm", "3.8 Nm", 1)
+    assert [c.value for c in found["tool_wear"].choices] == ["0", "223"]
+    assert found[SPEED].may_follow
+    assert found["air_temperature"].why.startswith("The hall's air")
+    assert levers_of(model, problem, "ko")[0].label == "공정 온도"
+
+
+def test_the_plane_says_what_what_if_says(model: ServedModel, question: Question) -> None:
+    columns = model.schema.names.index(TORQUE), model.schema.names.index(SPEED)
+    here = float(question.factual[columns[0]]), float(question.factual[columns[1]])
+    plane = usecases.plane(model, question, columns, 9, [here])
+    assert here[0] in plane.xs
+    assert here[1] in plane.ys
+    for i in range(0, len(plane.xs), 3):
+        for j in range(0, len(plane.ys), 3):
+            settings = {columns[0]: float(plane.xs[i]), columns[1]: float(plane.ys[j])}
+            asked = usecases.what_if(model, question.factual, settings, Rung.COUNTERFACTUAL)
+            assert asked.after.scores[0] == plane.scores[j, i, 0]
+            assert (asked.after.decided == question.target.wanted) == plane.flips[j, i]
+            assert plane.allowed[j, i] == (not asked.broken)
+
+
+def test_the_plane_is_drawn_whole(model: ServedModel, question: Question) -> None:
+    columns = model.schema.names.index(TORQUE), model.schema.names.index(SPEED)
+    here = float(question.factual[columns[0]]), float(question.factual[columns[1]])
+    plane = usecases.plane(model, question, columns, 25, [here])
+    drawing = drawn(plane, model, "en", [(*here, "now"), (1e9, 0.0, "far away")])
+    area = sum(box.width * box.height for box in drawing.boxes)
+    assert area == pytest.approx(drawing.across * drawing.down, rel=0.01)
+    forbidden = sum(box.width * box.height for box in drawing.forbidden)
+    assert 0 < forbidden < area
+    assert [point.text for point in drawing.points] == ["now"]
+    assert drawing.boundary.startswith("M")
+    assert np.isclose(
+        float(drawing.share_allowed.removesuffix(" %")), 100 * plane.allowed.mean(), atol=1
+    )
+    assert len(drawing.rows) == len(drawing.columns) == 6
+
+
+def test_causes_are_drawn_left_of_what_follows(model: ServedModel) -> None:
+    assert model.causal is not None
+    drawing = graph_of(model.causal.spec, "ko", {TORQUE: "set", SPEED: "follows"})
+    at = {node.name: node for node in drawing.nodes}
+    assert set(at) == set(model.schema.names)
+    for edge in drawing.edges:
+        assert at[edge.cause].x + drawing.node_width < at[edge.effect].x
+    assert [(e.cause, e.effect) for e in drawing.edges if e.is_live] == [(TORQUE, SPEED)]
+    corners = [(node.x, node.y) for node in drawing.nodes]
+    assert len(set(corners)) == len(corners)
