@@ -28,8 +28,8 @@ from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
 from service.store.rates import Rate
 from service.store.retention import Kept, forget
-from service.watching import Stages, tracing
 from service.store.sessions import signing_secret
+from service.watching import Stages, tracing
 from service.web import route as pages
 from service.web.accounts import Accounts
 from service.web.closing import closing
@@ -63,8 +63,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)
-            app.state.closing = stack.enter_context(closing())
             stack.callback(traces.close)
+            app.state.closing = stack.enter_context(closing())
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)
             runner = Runner(store, models, settings)
@@ -116,9 +116,9 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(audit.router)
     app.include_router(kserve.router)
     app.include_router(kserve.asking)
+    app.include_router(uploading.router)
     app.include_router(health.router)
     app.include_router(scraped.router)
-    app.include_router(uploading.router)
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)

@@ -25,6 +25,7 @@ from service.cli import (
     causal_fairness,
     causal_propose,
     causal_replay,
+    explainer,
     folders,
     keeping,
     serving,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command("run")(serving.run)
 app.command("serve")(serving.serve)
+app.command("explainer")(explainer.explainer)
 app.command("explain")(asking.explain)
 app.command("predict")(asking.predict)
 app.command("train")(training.train)
