@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
+from heapq import heappop, heappush
+from itertools import count, pairwise
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -45,6 +48,7 @@ from explainers.search.trees.incumbent import IN_DOUBT
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import Leaves, read_leaves
 from explainers.search.trees.merge import merged
+from explainers.search.trees.prices import Priced, priced
 from explainers.search.trees.question import Limits, Question, build_question
 from explainers.search.trees.readings import FAILS, SURVIVES, UNDECIDED
 from explainers.search.trees.tables import Tables, build_tables, table_bytes
@@ -63,8 +67,8 @@ MOST_REMEMBERED = 256
 """Targets whose limits, and sets of rules whose arrays, are remembered."""
 WORDS_BETWEEN_LOOKS = 400_000
 """Work between two looks at the deadline: a few milliseconds."""
-MERGED_PATIENCE = 2_000
-"""Boxes opened on merged tables before each open box has its trees merged once more."""
+PATIENCE_IN_BOX = 300
+"""Boxes opened inside one on merged tables before it is split."""
 SHARES = (0.3, 0.45, 0.65, 0.85, 1.0)
 """Parts of the best cost within which it is proven, one after the other, that nothing is."""
 
@@ -75,7 +79,8 @@ MOST_FRAGILE = 512
 GROWTH = 1.4
 """From one cap to the next, from a row that may not survive the sensors."""
 
-Box = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+Positions = npt.NDArray[np.int64]
+Box = tuple[Positions, Positions]
 """First and last position of every axis."""
 
 
@@ -365,6 +370,12 @@ class _Search:
         )
         self._n_fragile = 0
 
+    @cached_property
+    def _dearest(self) -> float:
+        """More than any row costs."""
+        q = self._asked.question
+        return 1.0 + sum(float(q.cost[a:b].max()) for a, b in pairwise(q.off))
+
     def run(self) -> Outcome:
         deadline_hit = False
         try:
@@ -419,7 +430,7 @@ class _Search:
                 entries.search(near, q, own, 1)
                 entries.improve(near, q, own)
                 entries.open_bound(q, own)
-                entries.least_cost(q, q.least, q.most)
+                priced(near, q, own, self._dearest, None, self._deadline.check)
             q = q._replace(near=q.cell, far=q.cell)
             entries.survives(t, q, arena, q.least, 1)
             entries.keep_surviving(t, q, arena, q.least, 0, 1, np.zeros(q.size[0], np.uint8))
@@ -441,7 +452,7 @@ class _Search:
             for cap in self._caps():
                 self._open = math.inf
                 try:
-                    self._split(t, q, arena, [(q.least, q.most)], cap)
+                    self._settle(t, q, arena, cap)
                 finally:
                     self._bound = max(self._bound, min(cap, self._best, self._open))
                 if self._best <= cap:
@@ -464,8 +475,7 @@ class _Search:
     def _caps(self) -> list[float]:
         if self._best < math.inf:
             return [share * self._best for share in SHARES]
-        q = self._asked.question
-        most = sum(float(q.cost[a:b].max()) for a, b in zip(q.off, q.off[1:], strict=False))
+        most = self._dearest
         if self._guess == math.inf:
             return [most / 64, most / 16, most / 4, math.inf]
         caps = [self._guess]
@@ -473,45 +483,64 @@ class _Search:
             caps.append(GROWTH * caps[-1] + 1e-9)
         return [*caps, math.inf]
 
-    def _split(
-        self, t: Tables, q: Question, arena: Arena, boxes: Sequence[Box], cap: float
-    ) -> None:
-        """Settle what is cheaper than ``cap`` in each of the boxes, with trees merged inside it;
-        ``arena`` is free to be used."""
-        for i, box in enumerate(boxes):
-            try:
-                self._settle_near(t, q, arena, box, cap)
-            except DeadlineReached:
-                left = (float(entries.least_cost(q, *box)) for box in boxes[i + 1 :])
-                self._open = min(self._open, *left, math.inf)
-                raise
-
-    def _settle_near(self, t: Tables, q: Question, arena: Arena, box: Box, cap: float) -> None:
-        """Settle what is cheaper than ``cap`` in a box, with the trees merged inside it."""
-        cost = min(cap, self._best)
-        entries.start(t, q, arena, cost, *box)
+    def _settle(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
+        """Settle what is cheaper than ``cap``, with the trees merged within that cost; ``arena``
+        is free to be used."""
+        whole = q.least, q.most
+        entries.start(t, q, arena, min(cap, self._best), *whole)
         if not arena.ints[SP]:
             return
         try:
-            near = merged(t, q, arena, cost, self._deadline)
+            near = merged(t, q, arena, min(cap, self._best), self._deadline)
         except DeadlineReached:
             self._open = min(self._open, float(arena.floats[CORNER]))
             raise
         if near is not None:
-            self._settle(near, q, (arena.lo[0].copy(), arena.hi[0].copy()), cap)
+            own = self._with_fragile(Arena.of(near))
+            entries.start(near, q, own, min(cap, self._best), *whole)
+            status = entries.search(near, q, own, 1)
+            if not self._drive(near, q, own, status, PATIENCE_IN_BOX):
+                self._split(near, q, own, cap)
 
-    def _settle(self, t: Tables, q: Question, box: Box, cap: float) -> None:
-        """Settle what is cheaper than ``cap`` in a box."""
-        arena = self._with_fragile(Arena.of(t))
-        entries.start(t, q, arena, min(cap, self._best), *box)
-        if self._drive(t, q, arena, entries.search(t, q, arena, 1), MERGED_PATIENCE):
-            return
-        n = int(arena.ints[SP])
-        boxes = [(arena.lo[i].copy(), arena.hi[i].copy()) for i in range(n - 1, -1, -1)]
-        self._split(t, q, arena, boxes, cap)
+    def _split(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
+        """Settle what is cheaper than ``cap``: the box of the least bound is searched for a while,
+        then halved, until the least bound is ``cap``."""
+        least, ticket = 0.0, count()
+        queue: list[tuple[float, int, Priced]] = []
+        boxes: list[Box] = [(q.least, q.most)]
+        around: Priced | None = None
+        try:
+            while True:
+                for box in boxes:
+                    found = self._priced(t, q, arena, cap, box, around)
+                    if found is not None:
+                        heappush(queue, (found.bound, next(ticket), found))
+                if not queue or queue[0][0] >= min(cap, self._best):
+                    return
+                least, _, around = heappop(queue)
+                entries.start(t, q, arena, min(cap, self._best), around.lo, around.hi)
+                status = entries.search(t, q, arena, 1)
+                settled = self._drive(t, q, arena, status, PATIENCE_IN_BOX, least)
+                boxes = [] if settled else _halves(t, q, around)
+        except DeadlineReached:
+            self._open = min(self._open, least)
+            raise
 
-    def _drive(self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int) -> bool:
-        """Search on; whether all boxes were closed before ``most_nodes`` were opened."""
+    def _priced(
+        self, t: Tables, q: Question, arena: Arena, cap: float, box: Box, around: Priced | None
+    ) -> Priced | None:
+        """A box with a bound; None if nothing in it costs less than ``cap``."""
+        best = min(cap, self._best, self._dearest)
+        entries.start(t, q, arena, best, *box)
+        if not arena.ints[SP]:
+            return None
+        return priced(t, q, arena, best, around, self._deadline.check)
+
+    def _drive(
+        self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int, least: float = 0.0
+    ) -> bool:
+        """Search on; whether all boxes were closed before ``most_nodes`` were opened. No open box
+        has a row that costs less than ``least``."""
         while True:
             self._take(a)
             if status == kernel.DONE:
@@ -521,7 +550,7 @@ class _Search:
             elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
                 return False
             if self._deadline.expired():
-                self._open = min(self._open, float(entries.open_bound(q, a)))
+                self._open = min(self._open, max(least, float(entries.open_bound(q, a))))
                 raise DeadlineReached("the deadline has passed")
             status = entries.search(t, q, a, min(_chunk(t), most_nodes))
 
@@ -568,6 +597,21 @@ class _Search:
             return a
         a.ints[FRAGILE] = self._n_fragile
         return a._replace(fragile_lo=self._fragile[0], fragile_hi=self._fragile[1])
+
+
+def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
+    """The box in two, between the cells that its trees disagree about, or through its widest
+    side."""
+    column = box.column
+    if column < 0:
+        column = int(np.argmax(box.hi - box.lo))
+        edge = int(box.lo[column] + box.hi[column] + 1) // 2
+    else:
+        cells = t.coarse[t.fine[column] + q.cells(column)]
+        edge = int(np.searchsorted(cells, box.edge))
+    below, above = box.hi.copy(), box.lo.copy()
+    below[column], above[column] = edge - 1, edge
+    return [(box.lo, below), (above, box.hi)]
 
 
 def _chunk(t: Tables) -> int:

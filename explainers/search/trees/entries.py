@@ -69,11 +69,6 @@ def _entries(sources: str) -> tuple[Any, ...]:
         return kernel.open_bound(q, a)
 
     @entry
-    def least_cost(q: Any, lo: Any, hi: Any) -> float:
-        sources  # noqa: B018
-        return kernel.least_cost(q, lo, hi)
-
-    @entry
     def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
         sources  # noqa: B018
         return readings.survives(t, q, a, at, max_parts)
@@ -103,7 +98,6 @@ def _entries(sources: str) -> tuple[Any, ...]:
         least_costs,
         improve,
         open_bound,
-        least_cost,
         survives,
         keep_surviving,
         hold_around,
@@ -119,7 +113,6 @@ def _entries(sources: str) -> tuple[Any, ...]:
     least_costs,
     improve,
     open_bound,
-    least_cost,
     survives,
     keep_surviving,
     hold_around,

@@ -1,0 +1,450 @@
+"""What a row of a box must cost, seen from costs and trees together.
+
+Every tree is charged a part of each feature's cost, whatever is left stays with the feature, and
+what the limits leave over is paid for at a price. The trees then choose their leaves one by one:
+
+    cost >= sum over trees of  min over leaves (price * value + charges of the leaf's cells)
+          + sum over features of  min over cells (cost - charges)  -  price * limit
+
+for *any* charges and prices (Lagrangian decomposition). Charges are made better feature by
+feature: what each tree would pay at least for each cell is gathered, and the sum is shared out
+anew (min-marginal averaging; Werner, "A linear programming approach to max-sum problem", PAMI
+2007, section 6; Kolmogorov, PAMI 2006, for the order). It comes close to the linear program over
+leaves, at a thousandth of its time. A box inside another begins with the other's charges.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from explainers.search.trees.arena import Arena
+from explainers.search.trees.question import Question
+from explainers.search.trees.tables import Tables
+
+SWEEPS = 4
+"""Between two looks at the deadline, and at what they gained."""
+WORTH_GOING_ON = 0.1
+"""Part of what is missing that so many sweeps must gain for more of them to follow."""
+MARGIN = 1e-10
+"""Of the sum of all sizes: more than rounding can make of the sums of a bound."""
+FADING = 0.7
+"""From sweep to sweep, the weight of what the trees chose."""
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class Parts(NamedTuple):
+    """The trees as they are charged: a *part* is a tree and a feature whose cells its leaves tell
+    apart, its *pieces* are the intervals of cells that they do not."""
+
+    leaf: Ints
+    """``(n_leaves,)`` bits of the leaves within reach, tree by tree."""
+    first: Ints
+    """``(n_trees + 1,)`` first of each tree in `leaf`."""
+    parts: Ints
+    """``(n_features + 1,)`` first part of each feature."""
+    tree: Ints
+    """``(n_parts,)``"""
+    pieces: Ints
+    """``(n_parts + 1,)`` first piece of each part."""
+    cell: Ints
+    """``(n_pieces,)`` first cell of each piece."""
+    spans: Ints
+    """``(n_parts,)`` where the part's leaves begin in the next two."""
+    low: Ints
+    """First piece of the leaf's interval, counted from the part's first."""
+    high: Ints
+
+
+class Priced(NamedTuple):
+    """A box, with the best charges and prices known for it."""
+
+    lo: Ints
+    hi: Ints
+    bound: float
+    """No row of the box in the target costs less."""
+    parts: Parts
+    charge: Floats
+    """``(n_pieces,)``"""
+    price: Floats
+    """``(n_goals,)``"""
+    column: int
+    """Where the trees disagree most: a feature, and the first cell of the upper part; -1 if they
+    do not."""
+    edge: int
+
+
+_compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
+    """Least cost of every cell over the positions of a box, and each feature's first and last
+    cell there; of a cell without positions, the cost of the one beside it."""
+    n = len(lo)
+    cost = np.full(t.cells[n], np.inf)
+    low, high = np.empty(n, np.int64), np.empty(n, np.int64)
+    for j in range(n):
+        own = cost[t.cells[j] : t.cells[j + 1]]
+        low[j] = t.coarse[t.fine[j] + q.cell[q.off[j] + lo[j]]]
+        high[j] = t.coarse[t.fine[j] + q.cell[q.off[j] + hi[j]]]
+        for p in range(lo[j], hi[j] + 1):
+            c = t.coarse[t.fine[j] + q.cell[q.off[j] + p]]
+            own[c] = min(own[c], q.cost[q.off[j] + p])
+        for c in range(low[j] + 1, high[j] + 1):
+            if own[c] == np.inf:
+                own[c] = own[c - 1]
+    return cost, low, high
+
+
+@_compiled
+def _lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
+    """The trees over the leaves in ``reach`` and the cells ``low..high``."""
+    n, n_trees = len(low), len(t.words) - 1
+    first = np.zeros(n_trees + 1, np.int64)
+    size = 0
+    for w in range(len(reach)):
+        for b in range(64):
+            size += (reach[w] >> np.uint64(b)) & np.uint64(1) != 0
+    leaf = np.empty(size, np.int64)
+    at = 0
+    for k in range(n_trees):
+        for w in range(t.words[k], t.words[k + 1]):
+            for b in range(64):
+                if (reach[w] >> np.uint64(b)) & np.uint64(1) != 0:
+                    leaf[at] = 64 * w + b
+                    at += 1
+        first[k + 1] = at
+    parts, tree = np.zeros(n + 1, np.int64), np.empty(n_trees * n, np.int64)
+    pieces, spans = np.zeros(n_trees * n + 1, np.int64), np.empty(n_trees * n, np.int64)
+    cell = np.empty(2 * size * n + n_trees * n, np.int64)
+    low_piece, high_piece = np.empty(size * n, np.int64), np.empty(size * n, np.int64)
+    begins = np.full(t.cells[n] + 1, -1, np.int64)
+    number = np.zeros(t.cells[n] + 1, np.int64)
+    n_parts = n_pieces = n_spans = 0
+    for j in range(n):
+        parts[j] = n_parts
+        a, b = low[j], high[j]
+        for k in range(n_trees):
+            apart = False
+            for i in range(first[k], first[k + 1]):
+                here, after = t.leaf_lo[leaf[i], j], t.leaf_hi[leaf[i], j] + 1
+                if a < here <= b:
+                    begins[here] = n_parts
+                    apart = True
+                if a < after <= b:
+                    begins[after] = n_parts
+                    apart = True
+            if not apart:
+                continue
+            tree[n_parts], spans[n_parts] = k, n_spans
+            begins[a] = n_parts
+            own = -1
+            for c in range(a, b + 1):
+                if begins[c] == n_parts:
+                    cell[n_pieces] = c
+                    n_pieces += 1
+                    own += 1
+                number[c] = own
+            for i in range(first[k], first[k + 1]):
+                low_piece[n_spans] = number[max(a, t.leaf_lo[leaf[i], j])]
+                high_piece[n_spans] = number[min(b, t.leaf_hi[leaf[i], j])]
+                n_spans += 1
+            n_parts += 1
+            pieces[n_parts] = n_pieces
+        for c in range(a, b + 1):
+            begins[c] = -1
+    parts[n] = n_parts
+    return (
+        leaf, first, parts, tree[:n_parts].copy(), pieces[: n_parts + 1].copy(),
+        cell[:n_pieces].copy(), spans[:n_parts].copy(), low_piece[:n_spans].copy(),
+        high_piece[:n_spans].copy(),
+    )  # fmt: skip
+
+
+@_compiled
+def _inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
+    """Charges of the parts ``x`` from those of a box around: of each piece, the least."""
+    own = np.zeros(len(x.cell))
+    for j in range(len(x.parts) - 1):
+        k = other.parts[j]
+        for p in range(x.parts[j], x.parts[j + 1]):
+            while k < other.parts[j + 1] and other.tree[k] < x.tree[p]:
+                k += 1
+            if k == other.parts[j + 1] or other.tree[k] != x.tree[p]:
+                continue
+            at, end = other.pieces[k], other.pieces[k + 1]
+            for i in range(x.pieces[p], x.pieces[p + 1]):
+                last = x.cell[i + 1] - 1 if i + 1 < x.pieces[p + 1] else high[j]
+                while at + 1 < end and other.cell[at + 1] <= x.cell[i]:
+                    at += 1
+                own[i] = charge[at]
+                beyond = at + 1
+                while beyond < end and other.cell[beyond] <= last:
+                    own[i] = min(own[i], charge[beyond])
+                    beyond += 1
+    return own
+
+
+@_compiled
+def _least_charge(charge: Any, start: int, low: int, high: int) -> float:
+    least = charge[start + low]
+    for i in range(start + low + 1, start + high + 1):
+        least = min(least, charge[i])
+    return least
+
+
+@_compiled
+def _add(x: Any, p: int, i: int, o: int, high: int, rest: Any, amount: float) -> None:
+    """Add to what is left of the cells of piece ``i`` of part ``p``."""
+    after = x.cell[i + 1] if i + 1 < x.pieces[p + 1] else high + 1
+    for c in range(o + x.cell[i], o + after):
+        rest[c] += amount
+
+
+@_compiled
+def _account(t: Any, x: Any, goal: Any, cost: Any, high: Any, charge: Any, price: Any) -> Any:
+    """What every leaf pays, what is left of every cell's cost (infinite where a tree has no leaf
+    within reach), and the sum of all sizes that enter the bound."""
+    pay, rest = np.empty(len(x.leaf)), cost.copy()
+    size = 0.0
+    for k in range(len(x.first) - 1):
+        most = 0.0
+        for i in range(x.first[k], x.first[k + 1]):
+            pay[i] = price[goal[k]] * t.value[x.leaf[i]]
+            most = max(most, abs(pay[i]))
+        size += most
+    for j in range(len(x.parts) - 1):
+        o = t.cells[j]
+        for p in range(x.parts[j], x.parts[j + 1]):
+            start, most = x.pieces[p], 0.0
+            met = np.zeros(x.pieces[p + 1] - start, np.bool_)
+            at = x.spans[p]
+            for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
+                pay[i] += _least_charge(charge, start, x.low[at], x.high[at])
+                met[x.low[at] : x.high[at] + 1] = True
+                at += 1
+            for i in range(start, x.pieces[p + 1]):
+                most = max(most, abs(charge[i]))
+                _add(x, p, i, o, high[j], rest, -charge[i] if met[i - start] else np.inf)
+            size += most
+    return pay, rest, size
+
+
+@_compiled
+def _share_out(
+    t: Any, x: Any, j: int, high: Any, back: bool, charge: Any, pay: Any, rest: Any, asked: Any,
+    dear: float,
+) -> None:  # fmt: skip
+    """Gather what each tree would pay at least for each piece of feature ``j``, and share the sums
+    out anew. Pieces out of reach are charged ``dear``."""
+    o = t.cells[j]
+    for p in range(x.parts[j], x.parts[j + 1]):
+        start, at = x.pieces[p], x.spans[p]
+        asked[start : x.pieces[p + 1]] = np.inf
+        for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
+            pay[i] -= _least_charge(charge, start, x.low[at], x.high[at])
+            for k in range(start + x.low[at], start + x.high[at] + 1):
+                asked[k] = min(asked[k], pay[i])
+            at += 1
+        for i in range(start, x.pieces[p + 1]):
+            _add(x, p, i, o, high[j], rest, charge[i] + asked[i])
+    left = x.parts[j + 1] - x.parts[j]
+    for turn in range(left):
+        p = x.parts[j + 1] - 1 - turn if back else x.parts[j] + turn
+        start, at = x.pieces[p], x.spans[p]
+        for i in range(start, x.pieces[p + 1]):
+            after = x.cell[i + 1] if i + 1 < x.pieces[p + 1] else high[j] + 1
+            least = np.inf
+            for c in range(o + x.cell[i], o + after):
+                least = min(least, rest[c])
+            if least == np.inf:
+                charge[i] = dear
+                continue
+            share = least / (left - turn)
+            charge[i] = share - asked[i]
+            for c in range(o + x.cell[i], o + after):
+                rest[c] -= share
+        for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
+            pay[i] += _least_charge(charge, start, x.low[at], x.high[at])
+            at += 1
+
+
+@_compiled
+def _chosen(t: Any, x: Any, goal: Any, g: int, more: float, pay: Any) -> tuple[float, float]:
+    """What the trees of goal ``g`` pay if its price were higher by ``more``, and their value."""
+    total = value = 0.0
+    for k in range(len(goal)):
+        if goal[k] == g:
+            least, best = np.inf, x.first[k]
+            for i in range(x.first[k], x.first[k + 1]):
+                own = pay[i] + more * t.value[x.leaf[i]]
+                if own < least:
+                    least, best = own, i
+            total += least
+            value += t.value[x.leaf[best]]
+    return total, value
+
+
+@_compiled
+def _left(t: Any, low: Any, high: Any, rest: Any) -> float:
+    """Sum over features of the least that is left."""
+    total = 0.0
+    for j in range(len(low)):
+        least = np.inf
+        for c in range(t.cells[j] + low[j], t.cells[j] + high[j] + 1):
+            least = min(least, rest[c])
+        total += least
+    return total
+
+
+@_compiled
+def _reprice(t: Any, x: Any, goal: Any, limit: Any, price: Any, pay: Any) -> float:
+    """The best price of each goal between half and double of what it is; what the trees then pay
+    beyond the limits."""
+    result = 0.0
+    for g in range(len(limit)):
+        total, value = _chosen(t, x, goal, g, 0.0, pay)
+        now = total - price[g] * limit[g]
+        low, high = -0.5 * price[g], price[g]
+        if value > limit[g]:
+            low = 0.0
+        else:
+            high = 0.0
+        for _ in range(6):
+            middle = 0.5 * (low + high)
+            if _chosen(t, x, goal, g, middle, pay)[1] > limit[g]:
+                low = middle
+            else:
+                high = middle
+        more = 0.5 * (low + high)
+        then = _chosen(t, x, goal, g, more, pay)[0] - (price[g] + more) * limit[g]
+        if then > now:
+            now = then
+            price[g] += more
+            for k in range(len(goal)):
+                if goal[k] == g:
+                    for i in range(x.first[k], x.first[k + 1]):
+                        pay[i] += more * t.value[x.leaf[i]]
+        result += now
+    return result
+
+
+@_compiled
+def _tell(t: Any, x: Any, low: Any, high: Any, pay: Any, above: Any, below: Any) -> None:
+    """Count, for every cell, the trees whose cheapest leaf begins there or later, and those whose
+    leaf ends before it."""
+    above *= FADING
+    below *= FADING
+    for k in range(len(x.first) - 1):
+        best = x.first[k] + np.argmin(pay[x.first[k] : x.first[k + 1]])
+        leaf = x.leaf[best]
+        for j in range(len(low)):
+            o = t.cells[j]
+            for c in range(low[j] + 1, min(t.leaf_lo[leaf, j], high[j]) + 1):
+                above[o + c] += 1.0
+            for c in range(max(t.leaf_hi[leaf, j], low[j]) + 1, high[j] + 1):
+                below[o + c] += 1.0
+
+
+@_compiled
+def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int, int]:
+    most, column, edge = 0.0, -1, 0
+    for j in range(len(low)):
+        for c in range(low[j] + 1, high[j] + 1):
+            votes = min(above[t.cells[j] + c], below[t.cells[j] + c])
+            if votes > most:
+                most, column, edge = votes, j, c
+    return column, edge
+
+
+@_compiled
+def _ascend(
+    t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any, price: Any,
+    above: Any, below: Any, sweeps: int, enough: float,
+) -> float:  # fmt: skip
+    """Better charges and prices, in place; the bound, rounding taken off."""
+    pay, rest, _ = _account(t, x, goal, cost, high, charge, price)
+    asked, best = np.empty(len(charge)), -np.inf
+    kept, kept_price = charge.copy(), price.copy()
+    for s in range(sweeps):
+        for turn in range(len(low)):
+            j = len(low) - 1 - turn if s % 2 else turn
+            if x.parts[j] < x.parts[j + 1]:
+                _share_out(t, x, j, high, s % 2 == 1, charge, pay, rest, asked, enough)
+        bound = _reprice(t, x, goal, limit, price, pay) + _left(t, low, high, rest)
+        _tell(t, x, low, high, pay, above, below)
+        if bound > best:
+            best = bound
+            kept[:], kept_price[:] = charge, price
+            if best >= enough:
+                break
+    charge[:], price[:] = kept, kept_price
+    # Anew from the charges: what is claimed does not rest on what sweeps have added up.
+    pay, rest, size = _account(t, x, goal, cost, high, charge, price)
+    bound = _left(t, low, high, rest)
+    for j in range(len(low)):
+        size += cost[t.cells[j] + low[j] : t.cells[j] + high[j] + 1].max()
+    for g in range(len(limit)):
+        size += abs(price[g] * limit[g])
+        bound += _chosen(t, x, goal, g, 0.0, pay)[0] - price[g] * limit[g]
+    return bound - MARGIN * size
+
+
+def priced(
+    t: Tables, q: Question, a: Arena, best: float, around: Priced | None, look: Any
+) -> Priced | None:
+    """The bottom box of ``a``, in which a search on ``t`` for less than ``best`` has begun, with a
+    bound; None if no row of it in the target costs less than ``best``, which is finite.
+
+    ``around`` is a box around it, priced on the same tables; ``look`` is called every few
+    milliseconds and may raise.
+    """
+    lo, hi = a.lo[0].copy(), a.hi[0].copy()
+    cost, low, high = _least_costs(t, q, lo, hi)
+    x = Parts(*_lay_out(t, a.reach, low, high))
+    if (x.first[1:] == x.first[:-1]).any():
+        return None  # a tree without a leaf in the box
+    goal = np.repeat(np.arange(len(t.groups) - 1), np.diff(t.groups))
+    limit = q.limit + q.band - t.constant
+    charge = np.zeros(len(x.cell)) if around is None else _inherit(x, high, *around[3:5])
+    price = np.zeros(len(limit)) if around is None else around.price.copy()
+    above, below = np.zeros(len(cost)), np.zeros(len(cost))
+    _first_prices(t, q, x, goal, limit, best, a.corner, price)
+    bound = -np.inf
+    while True:
+        look()
+        now = _ascend(t, x, goal, limit, cost, low, high, charge, price, above, below, SWEEPS, best)
+        if now >= best:
+            return None
+        if now - bound <= WORTH_GOING_ON * (best - now):
+            break
+        bound = now
+    column, edge = _disputed(t, low, high, above, below)
+    bound = max(bound, now, 0.0 if around is None else around.bound)
+    return Priced(lo, hi, bound, x, charge, price, column, edge)
+
+
+def _first_prices(
+    t: Tables, q: Question, x: Parts, goal: Ints, limit: Floats, best: float, corner: Ints,
+    price: Floats,
+) -> None:  # fmt: skip
+    """A price for each goal that has none and that the cheapest corner misses: what there is to
+    spend, over how far the corner is from the limit."""
+    cell = t.coarse[t.fine[:-1] + q.cell[q.off[:-1] + corner]]
+    holds = (t.leaf_lo[x.leaf] <= cell) & (cell <= t.leaf_hi[x.leaf])
+    values = np.where(holds.all(axis=1), t.value[x.leaf], 0.0)
+    for g in np.flatnonzero(price == 0.0):
+        missing = float(values[goal[_trees_of(x)] == g].sum() - limit[g])
+        if missing > 0.0:
+            price[g] = best / missing
+
+
+def _trees_of(x: Parts) -> Ints:
+    """Tree of every leaf."""
+    return np.repeat(np.arange(len(x.first) - 1), np.diff(x.first))
