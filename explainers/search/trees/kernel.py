@@ -30,7 +30,7 @@ from explainers.search.trees.arena import (
     WAITING,
     WORDS,
 )
-from explainers.search.trees.boxes import ALL, bit, corner, shrink
+from explainers.search.trees.boxes import ALL, bit, shrink
 from explainers.search.trees.compiled import cell_at, cheapest, first_in, inner, lowest_bit
 from explainers.search.trees.rule_cuts import broken_rule
 
@@ -390,9 +390,18 @@ def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
 
 
 @inner
+def least_cost(q: Any, lo: Any, hi: Any) -> float:
+    """Cost of the cheapest corner of a box."""
+    total = 0.0
+    for j in range(len(lo)):
+        total += q.cost[q.off[j] + cheapest(q, j, lo[j], hi[j])]
+    return total
+
+
+@inner
 def open_bound(q: Any, a: Any) -> float:
     """Least cost that an unopened box could still have, infinity if there is none."""
     least = np.inf
     for sp in range(a.ints[SP]):
-        least = min(least, corner(q, a.lo[sp], a.hi[sp], a.trial))
+        least = min(least, least_cost(q, a.lo[sp], a.hi[sp]))
     return least
