@@ -143,6 +143,7 @@ def test_the_suggestion_is_applied_kept_and_taken_back(
 def test_what_was_done_is_put_on_record(visit: Visit, api: httpx.Client, alarm: str) -> None:
     page = visit(f"/alarms/{alarm}")
     answered(page)
+    page.click("#acted summary")
     page.check("#acted [value=acted]")
     page.select_option("#acted-outcome", "as_predicted")
     page.fill("#acted-comment", "<b>alarm off</b>")

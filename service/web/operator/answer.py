@@ -103,6 +103,13 @@ def shown(
     )
 
 
+def _proof(found: Mapping[str, Any]) -> str:
+    """What is known of cheaper ones; of a further way out only among those with other levers."""
+    if found["gap"] == 0:
+        return "proven" if found["rank"] == 1 else "proven_other"
+    return "bounded" if found["lower_bound"] else "found"
+
+
 class _View:
     """Reads replies in one language."""
 
@@ -124,7 +131,6 @@ class _View:
     def way(self, found: Mapping[str, Any]) -> Way:
         actions = tuple(self._step(part, computed=False) for part in found["actions"])
         effects = tuple(self._step(part, computed=True) for part in found["effects"])
-        proven = found["gap"] == 0
         return Way(
             found["rank"],
             self.said(found["text"]),
@@ -132,7 +138,7 @@ class _View:
             effects,
             verdict_of(found["prediction"], False, self._model, self._tag),
             found["cost"],
-            "proven" if proven else "bounded" if found["lower_bound"] else "found",
+            _proof(found),
             found.get("assurance"),
             {part["feature"]: str(part["to"]) for part in found["actions"]},
             self._graph(actions, effects),
