@@ -1,0 +1,59 @@
+"""Who is signed in to the pages, in either store."""
+
+from __future__ import annotations
+
+from service.access import Principal, Role
+from service.store import keys, sessions, tables
+from service.store.chain import now_us
+from service.store.database import Database
+from service.store.journal import Journal
+
+HOUR = 3_600_000_000
+KIM = Principal("oidc:kim", frozenset({Role.OPERATOR, Role.AUDITOR}))
+
+
+def begun(journal: Journal, token: str, *, ends: int = HOUR, key: str | None = None) -> None:
+    new = sessions.NewSession(token, KIM, now_us() + ends, key)
+    journal.change(sessions.begin(new)).result(30)
+
+
+def test_the_signing_secret_is_made_once_for_all(journal: Journal) -> None:
+    first = journal.change(sessions.signing_secret()).result(30)
+    assert len(first) == sessions.SECRET_BYTES
+    assert journal.change(sessions.signing_secret()).result(30) == first
+
+
+def test_a_session_is_found_by_its_token_until_it_ends(
+    database: Database, journal: Journal
+) -> None:
+    begun(journal, "one")
+    begun(journal, "over", ends=-1)
+    assert sessions.find(database, "one") == KIM
+    assert sessions.find(database, "over") is None
+    assert sessions.find(database, "another") is None
+    journal.change(sessions.end("one")).result(30)
+    assert sessions.find(database, "one") is None
+
+
+def test_sessions_that_have_ended_are_dropped_when_another_begins(
+    database: Database, journal: Journal
+) -> None:
+    begun(journal, "over", ends=-1)
+    begun(journal, "a-token")
+    with database.reading() as connection:
+        kept = connection.execute(tables.sessions.select()).all()
+    assert len(kept) == 1
+    assert "a-token" not in str(kept), "the token itself is nowhere"
+
+
+def test_a_session_ends_with_its_key(database: Database, journal: Journal) -> None:
+    ended: dict[str, int | None] = {"valid": None, "expired": now_us() - 1}
+    for name, expires in ended.items():
+        token, work = keys.create(Role.OPERATOR, "", expires, "test")
+        journal.append(work).result(30)
+        begun(journal, name, key=token.split("_")[1])
+    assert sessions.find(database, "valid") == KIM
+    assert sessions.find(database, "expired") is None
+    (valid,) = [key for key in keys.listing(database) if key.expires_us is None]
+    journal.append(keys.revoke(valid.id, "test")).result(30)
+    assert sessions.find(database, "valid") is None
