@@ -25,7 +25,8 @@ from service.uploads import Staged
 router = APIRouter(prefix="/api/v1", route_class=JsonRoute, tags=["models"])
 
 ZIP = "application/zip"
-MEDIA_TYPES = (ZIP, "application/x-zip-compressed", "application/octet-stream")
+OCTETS = "application/octet-stream"
+MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
 UPLOADED, REFUSED = "uploaded", "refused"
 
 
@@ -37,7 +38,9 @@ UPLOADED, REFUSED = "uploaded", "refused"
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {ZIP: {"schema": {"type": "string", "format": "binary"}}},
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ZIP, OCTETS)
+            },
         }
     },
 )

@@ -193,7 +193,7 @@ def _change(said: Said, names: Names, *, is_effect: bool) -> Change:
         said_in(said.get("label") or {}, names.tag)[0] or names.label(name),
         names.value(name, said["from"]),
         names.value(name, after),
-        " – ".join(number(end) for end in ends) if ends else "",
+        " – ".join(dict.fromkeys(map(number, ends))) if ends else "",
         is_effect,
     )
 
