@@ -140,15 +140,15 @@ def test_an_answer_that_was_changed_is_shown_where_it_differs(
     with closing(connect(f"sqlite:///{data / 'ifonly.sqlite3'}")) as database:
         record, payload = archive.get(database, ids["explanations"])
     assert payload is not None
-    forged = payload.content.replace(b'"status":"feasible"', b'"status":"optimal"')
+    forged = payload.content.replace(b'"status":"optimal"', b'"status":"feasible"')
     here = payloads.c.sequence == record.sequence
     change(data, sa.update(payloads).where(here).values(content=forged))
     done = ifonly("audit", "replay", ids["explanations"])
     assert done.code == 1
-    assert '/status: "optimal" → "feasible"' in done.out
+    assert '/status: "feasible" → "optimal"' in done.out
     reply = json.loads(ifonly("audit", "replay", ids["explanations"], "--json").out)
     assert reply["same"] is False
-    assert reply["changes"] == [{"pointer": "/status", "was": "optimal", "now": "feasible"}]
+    assert reply["changes"] == [{"pointer": "/status", "was": "feasible", "now": "optimal"}]
 
 
 def test_what_cannot_be_asked_again_says_why(

@@ -256,6 +256,7 @@ REQUESTS: list[tuple[str, dict[str, Any], str, Any, Any, list[str]]] = [
             "deadline_ms",
             "seed",
             "semantics",
+            "attributes",
             "languages",
         ],
         ["alternative is not a key here", "alternatives"],
