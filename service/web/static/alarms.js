@@ -13,5 +13,5 @@ function say(isLive) {
 
 events.addEventListener("open", () => say(true));
 events.addEventListener("error", () => say(false));
-events.addEventListener("changed", () => htmx.trigger("#recent", "changed"));
+events.addEventListener("changed", () => window.htmx?.trigger("#recent", "changed"));
 window.addEventListener("pagehide", () => events.close());
