@@ -54,9 +54,7 @@ class BacktrackingImage:
         for place, j in enumerate(columns):
             if j not in moved:  # to the last bit, and where nothing was read
                 rows[:, j] = values[:, place]
-        rounded = [j for j in moved if j in self.causal.whole]
-        rows[:, rounded] = np.rint(rows[:, rounded])
-        return rows
+        return self.causal.read(rows)
 
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
@@ -98,7 +96,7 @@ class BacktrackingImage:
             columns,
             shifts,
             margin,
-            np.where(np.isnan(factual), 0.0, image.error_sd),
+            image.errors(factual),
             shift=together,
         )
         beyond = extrapolation(image.model, columns, self.rows(factual, columns, one))

@@ -55,9 +55,9 @@ class CausalImage:
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
             rows[:, list(self.effects(columns))] = np.nan
-        return self._read(rows)
+        return self.read(rows)
 
-    def _read(self, rows: Rows) -> Rows:
+    def read(self, rows: Rows) -> Rows:
         """What is read of rows: whole numbers are."""
         whole = list(self.whole)
         if whole:
@@ -65,7 +65,7 @@ class CausalImage:
         return rows
 
     def _as_read(self, margin: Margin) -> Margin:
-        return lambda rows: margin(self._read(rows.copy()))
+        return lambda rows: margin(self.read(rows.copy()))
 
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
@@ -86,7 +86,7 @@ class CausalImage:
         room = ROUNDING * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
         low[:, moved] -= room
         high[:, moved] += room
-        return self._read(low), self._read(high)
+        return self.read(low), self.read(high)
 
     def _affine(self, columns: tuple[int, ...]) -> Array | None:
         if columns not in self._effects:
@@ -124,7 +124,7 @@ class CausalImage:
         sure = certainty(self.members, factual, columns, one, margin, self.gamma)
         rng = np.random.default_rng(0)  # the same question, the same answer
         survival = sensor_survival(
-            self.model, rng, factual, columns, one, margin, self._errors(factual)
+            self.model, rng, factual, columns, one, margin, self.errors(factual)
         )
         beyond = extrapolation(self.model, columns, self.rows(factual, columns, one))
         moved = {*columns, *self.effects(columns)}
@@ -140,7 +140,7 @@ class CausalImage:
             ),
         )
 
-    def _errors(self, factual: Row) -> Array:
+    def errors(self, factual: Row) -> Array:
         """A reading that is missing has no error."""
         return np.where(np.isnan(factual), 0.0, self.error_sd)
 
