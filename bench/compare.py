@@ -4,12 +4,15 @@ Same models, same rows, same cost, same judge. Every library runs in an environm
 which is made on the spot from pinned packages, in a process of its own on one thread; CPU and
 wall time are measured there. What a library cannot take is said in its line. Results go to
 ``docs/benchmarks``: a table, the figures as CSV, and plots.
+
+A full run takes hours: with ``--resume`` it goes on where one like it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,19 +41,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
     uses = [u for u in USES if not options.methods or u.method in options.methods]
     pythons = _pythons(uses, options.cache, options.python)
     results = Results(profile.name)
+    kept = options.cache / "done" / f"{profile.name}-{options.rows or profile.rows}"
     for study, rows in _studies(profile, options):
-        judge = Judge(study)
-        questions = judge.questions(rows, options.rows or profile.rows)
-        CONSOLE.print(f"[bold]{study.key}[/bold] {len(questions)} questions")
-        for use in uses:
-            if use.method not in profile.methods:
-                continue
-            asked = questions[: profile.slow_rows] if use.is_slow else questions
-            line = _line(use, pythons[use.method], study, judge, asked, options.cache, profile)
+        done = kept / (study.key.replace("/", "+") + ".pickle")
+        if options.resume and done.is_file():
+            lines = pickle.loads(done.read_bytes())
+        else:
+            lines = list(_lines(study, rows, uses, pythons, profile, options))
+            kept.mkdir(parents=True, exist_ok=True)
+            done.write_bytes(pickle.dumps(lines))
+        for line in lines:
             results.add(line)
-            CONSOLE.print("  " + line.summary())
-        write_report(results, options.out, profile)  # as it grows: a full run takes hours
+        write_report(results, options.out, profile)
     CONSOLE.print(f"written to {options.out}")
+
+
+def _lines(
+    study: Study,
+    rows: Matrix,
+    uses: Sequence[Use],
+    pythons: dict[str, Path | CannotInstall],
+    profile: Profile,
+    options: argparse.Namespace,
+) -> Iterator[Line]:
+    judge = Judge(study)
+    questions = judge.questions(rows, options.rows or profile.rows)
+    CONSOLE.print(f"[bold]{study.key}[/bold] {len(questions)} questions")
+    for use in uses:
+        if use.method not in profile.methods:
+            continue
+        asked = questions[: profile.slow_rows] if use.is_slow else questions
+        line = _line(use, pythons[use.method], study, judge, asked, options.cache, profile)
+        CONSOLE.print("  " + line.summary())
+        yield line
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -68,6 +91,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", nargs="*", help="only these")
     parser.add_argument("--studies", nargs="*", default=[],
                         help="only where dataset/model/setting contains one of these")  # fmt: skip
+    parser.add_argument("--resume", action="store_true",
+                        help="what such a run has finished is not asked again")  # fmt: skip
     return parser.parse_args(arguments)
 
 

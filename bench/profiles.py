@@ -51,11 +51,17 @@ QUICK = Profile(
     methods=frozenset(u.method for u in USES) - {"nice-sparsity"},
     slow_datasets=frozenset({"german-credit", "gas-turbine"}),
 )
+FIRST = ("xgboost-200x6", "forest-100x10", "linear", "mlp-16x16", "lightgbm-200x6")
 FULL = Profile(
     "full",
-    tuple((d, m, s) for d in DATASETS for m in RECIPES for s in SETTINGS),
-    rows=30,
-    slow_rows=5,
+    tuple(
+        (d, m, s)
+        for m in (*FIRST, *(name for name in RECIPES if name not in FIRST))
+        for d in DATASETS
+        for s in SETTINGS
+    ),
+    rows=12,
+    slow_rows=2,
     most_seconds=math.inf,
     methods=frozenset(u.method for u in USES),
 )

@@ -204,7 +204,7 @@ def test_a_packed_body_is_unpacked_no_further_than_a_body_may_be_long(client: ht
     check(client.post(EXPLAIN, content=bomb, headers=GZIP), 413, "body-too-large")
 
 
-@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}")[:-3], b"\x1f\x8b"])
+@pytest.mark.parametrize("body", [b"{}", gzip.compress(b"{}", mtime=0)[:-3], b"\x1f\x8b"])
 def test_a_body_that_is_not_packed_as_it_says_is_refused(client: httpx.Client, body: bytes) -> None:
     check(client.post(EXPLAIN, content=body, headers=GZIP), 400, "invalid-json")
 
