@@ -41,17 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     uses = [u for u in USES if not options.methods or u.method in options.methods]
     pythons = _pythons(uses, options.cache, options.python)
     results = Results(profile.name)
-    kept = options.cache / "done" / f"{profile.name}-{options.rows or profile.rows}"
     for study, rows in _studies(profile, options):
-        done = kept / (study.key.replace("/", "+") + ".pickle")
-        if options.resume and done.is_file():
-            lines = pickle.loads(done.read_bytes())
-        else:
-            lines = list(_lines(study, rows, uses, pythons, profile, options))
-            kept.mkdir(parents=True, exist_ok=True)
-            done.write_bytes(pickle.dumps(lines))
-        for line in lines:
+        for line in _lines(study, rows, uses, pythons, profile, options):
             results.add(line)
+            CONSOLE.print("  " + line.summary())
         write_report(results, options.out, profile)
     CONSOLE.print(f"written to {options.out}")
 
@@ -65,14 +58,21 @@ def _lines(
     options: argparse.Namespace,
 ) -> Iterator[Line]:
     judge = Judge(study)
-    questions = judge.questions(rows, options.rows or profile.rows)
+    most = options.rows or profile.rows
+    questions = judge.questions(rows, most)
     CONSOLE.print(f"[bold]{study.key}[/bold] {len(questions)} questions")
+    kept = options.cache / "done" / f"{profile.name}-{most}" / study.key
+    kept.mkdir(parents=True, exist_ok=True)
     for use in uses:
         if use.method not in profile.methods:
             continue
+        done = kept / f"{use.method}.pickle"
+        if options.resume and done.is_file():
+            yield pickle.loads(done.read_bytes())
+            continue
         asked = questions[: profile.slow_rows] if use.is_slow else questions
         line = _line(use, pythons[use.method], study, judge, asked, options.cache, profile)
-        CONSOLE.print("  " + line.summary())
+        done.write_bytes(pickle.dumps(line))
         yield line
 
 
