@@ -4,12 +4,15 @@
 # make check   lint, format, types, import contracts, then the tests
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
 #
+# Tests run on all cores; PYTEST_ARGS='-n 0' runs them in one process (for a debugger).
 # PYTHON=python3.12 picks the interpreter, VENV=dir the place, PYTEST_ARGS='-k name' the tests.
 # Nothing but make, a Python >=3.11,<3.14 with venv, and pip's usual registry is assumed.
 
 PYTHON ?=
 VENV ?= .venv
 PYTEST_ARGS ?=
+# A file's tests stay in one process: they share the services and databases that it starts.
+PYTEST := python -m pytest -n auto --dist loadfile
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
@@ -26,13 +29,13 @@ run: $(VENV)/.run
 	$(BIN)/ifonly run
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow and not browser" $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) -m "not slow and not browser" $(PYTEST_ARGS)
 
 test-browser: $(VENV)/.test
-	$(BIN)/python -m pytest -m "browser and not slow" tests/browser $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) -m "browser and not slow" tests/browser $(PYTEST_ARGS)
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) $(PYTEST_ARGS)
 
 check: lint test
 

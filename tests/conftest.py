@@ -13,6 +13,8 @@ from tests.support import postgres
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
 # another burn as much again.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tables of the command line are as wide as their words, whatever the terminal.
+os.environ["COLUMNS"] = "200"
 
 
 # No example is judged by the clock: machines are shared.

@@ -46,7 +46,7 @@ class Service:
 
     def client(self, role: Role = Role.ADMIN) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.keys[role]}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=300, trust_env=False)
 
 
 @dataclass
@@ -100,7 +100,7 @@ def service(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def _stop_while_somebody_listens(process: subprocess.Popen[str], service: Service) -> None:
     """A stream of events has no end of its own: it must not keep the service from stopping."""
-    with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=service.url, trust_env=False, timeout=300) as client:
         token = re.search(r'name="csrf" value="([^"]+)"', client.get("/sign-in").text)
         assert token is not None
         form = {"csrf": token[1], "key": service.keys[Role.OPERATOR]}

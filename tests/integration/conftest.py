@@ -74,7 +74,7 @@ def service_url(repository: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(service_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=service_url, timeout=300, trust_env=False) as client:
         yield client
 
 

@@ -169,7 +169,7 @@ def guarded(
     )
     with ExitStack() as stack:
         url = stack.enter_context(serving(settings, no_auth=False))
-        yield stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False))
+        yield stack.enter_context(httpx.Client(base_url=url, timeout=300, trust_env=False))
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -449,7 +449,7 @@ def test_a_service_without_accounts_says_so_in_its_log(
         caplog.at_level(logging.WARNING, "ifonly"),
         serving(Settings(models=repository)) as url,
     ):
-        assert httpx.get(f"{url}/api/v1/models", trust_env=False).status_code == 200
+        assert httpx.get(f"{url}/api/v1/models", timeout=300, trust_env=False).status_code == 200
     assert "no accounts" in caplog.text
 
 

@@ -104,7 +104,7 @@ def service(repository: Path) -> Iterator[str]:
 @pytest.fixture
 def browser(service: str) -> Iterator[httpx.Client]:
     Issuer.claims = {}
-    with httpx.Client(base_url=service, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as client:
         yield client
 
 
@@ -171,7 +171,7 @@ def test_a_reply_that_this_browser_did_not_ask_for_lets_nobody_in(
     browser: httpx.Client, service: str
 ) -> None:
     said = sent_to_issuer(browser)
-    with httpx.Client(base_url=service, trust_env=False) as other:
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as other:
         assert come_back(other, code="right", state=said["state"]).status_code == 401
     browser.cookies.set(FLOW, "forged.cookie.value")
     assert come_back(browser, code="right", state=said["state"]).status_code == 401

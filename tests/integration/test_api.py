@@ -343,7 +343,10 @@ def narrow(repository: Path) -> Iterator[httpx.Client]:
     settings = Settings(
         models=repository, workers=1, max_waiting=0, max_deadline_ms=40, default_deadline_ms=2000
     )
-    with serving(settings) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with (
+        serving(settings) as url,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
+    ):
         yield client
 
 

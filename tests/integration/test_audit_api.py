@@ -37,7 +37,7 @@ def api(repository: Path, url: str) -> Iterator[httpx.Client]:
     settings = Settings.model_validate({"models": repository, "database_url": url, "workers": 2})
     with (
         serving(settings) as base,
-        httpx.Client(base_url=base, timeout=60, trust_env=False) as api,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as api,
     ):
         yield api
 
@@ -167,7 +167,9 @@ def test_eventual_durability_answers_first_and_says_so(
     given = {"models": repository, "database_url": url, "audit_durability": "eventual"}
     with serving(Settings.model_validate(given)) as base:
         body = {"instance": alarm}
-        audit = httpx.post(f"{base}{MODEL}/predictions", json=body, trust_env=False).json()["audit"]
+        audit = httpx.post(
+            f"{base}{MODEL}/predictions", json=body, timeout=300, trust_env=False
+        ).json()["audit"]
     assert audit["durable"] is False
     assert audit.keys() == {"id", "writer", "durable"}
     database = connect(url)

@@ -44,9 +44,12 @@ def origin(
         "what-if": {"instance": alarm, "set": {"torque": 40.0}},
         "explanations": {"instance": alarm, "alternatives": 2, "deadline_ms": 30_000},
     }
-    with serving(settings) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with (
+        serving(settings) as url,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
+    ):
         ids = {
-            path: client.post(f"{MODEL}/{path}", json=body, timeout=60).json()["audit"]["id"]
+            path: client.post(f"{MODEL}/{path}", json=body, timeout=300).json()["audit"]["id"]
             for path, body in bodies.items()
         }
         refused = client.post(f"{MODEL}/predictions", json={"instance": {}})

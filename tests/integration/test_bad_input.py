@@ -638,7 +638,7 @@ def small(repository: Any) -> Iterator[httpx.Client]:
     """A service that reads at most 1,000 bytes."""
     with (
         serving(Settings(models=repository, max_body_bytes=1_000)) as url,
-        httpx.Client(base_url=url, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         yield client
 

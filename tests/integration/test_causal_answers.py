@@ -164,7 +164,7 @@ def test_without_an_accepted_graph_nothing_follows_and_asking_for_it_is_refused(
     write_all(tmp_path)
     with (
         serving(Settings(models=tmp_path)) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         said = client.get(MODEL).json()["causal"]
         assert (said["status"], said["used"]) == ("proposed", False)

@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(app, ["causal", *arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["causal", *arguments])
 
 
 def test_fit_writes_what_it_found_and_the_folder_loads(folder):

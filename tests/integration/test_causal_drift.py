@@ -15,7 +15,7 @@ FOLDER = shipped_models() / "milling-machine" / "1"
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(app, ["causal", "drift", *arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["causal", "drift", *arguments])
 
 
 def test_rows_like_those_that_were_fitted_move_nothing():

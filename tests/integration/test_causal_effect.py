@@ -62,7 +62,6 @@ def run(folder: Path, data: Path, *arguments: str):
     return CliRunner().invoke(
         app,
         ["causal", "effect", str(folder), "--data", str(data), "--outcome", "failed", *arguments],
-        env={"COLUMNS": "200"},
     )
 
 

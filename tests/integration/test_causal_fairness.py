@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str):
     command = ["causal", "fairness", str(folder), "--attribute", *arguments]
-    return CliRunner().invoke(app, command, env={"COLUMNS": "160"})
+    return CliRunner().invoke(app, command)
 
 
 def test_groups_and_twins_are_compared(data):

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(*arguments: str):
-    return CliRunner().invoke(app, ["causal", "propose", *arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, ["causal", "propose", *arguments])
 
 
 def test_what_is_proposed_says_how_it_was_found_and_is_not_used(folder):

@@ -56,7 +56,7 @@ def replayed(under: Path, data: Path, *arguments: str) -> dict[str, Any]:
 
 def run(under: Path, data: Path, *arguments: str):
     command = ["causal", "replay", str(SHIPPED), "--under", str(under), "--data", str(data)]
-    return CliRunner().invoke(app, [*command, *arguments], env={"COLUMNS": "120"})
+    return CliRunner().invoke(app, [*command, *arguments])
 
 
 def test_under_the_same_folder_nothing_is_otherwise(data):
@@ -116,7 +116,7 @@ def test_without_a_file_the_explanations_of_the_audit_store_are_asked_again(tmp_
     instance = dict(load_folder(SHIPPED).examples[2].instance)
     with (
         serving(Settings(models=shipped_models(), data=tmp_path)) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         for _ in range(2):
             asked = client.post(

@@ -234,7 +234,7 @@ def test_run_once_explains_a_real_alarm_in_both_languages_and_stops() -> None:
 def test_run_serves_on_until_it_is_stopped_and_ends_well() -> None:
     with _started("run", "--port", "0") as (process, lines):
         url = next(line for line in lines if line.startswith("Serving at ")).split()[2].rstrip(";")
-        reply = httpx.get(f"{url}/healthz/ready", trust_env=False)
+        reply = httpx.get(f"{url}/healthz/ready", timeout=300, trust_env=False)
         assert reply.json() == {"status": "ready", "models": 1}
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
@@ -257,6 +257,7 @@ def test_serve_logs_json_lines_if_asked_to_and_ends_well_at_sigterm() -> None:
             f"{url}/api/v1/models/milling-machine/predictions",
             json=body,
             headers={"X-Request-ID": "shift-3"},
+            timeout=300,
             trust_env=False,
         )
         assert reply.status_code == 200

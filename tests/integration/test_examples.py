@@ -141,7 +141,7 @@ def test_every_curl_example_is_answered(service_url: str, script: Path) -> None:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=300,
     )
     assert process.returncode == 0, process.stdout + process.stderr
     reply = json.loads(process.stdout)

@@ -71,7 +71,7 @@ def process(models: Path, url: str) -> Iterator[tuple[subprocess.Popen[str], str
 def until_ready(base: str) -> None:
     for _ in range(600):
         with suppress(httpx.TransportError):
-            if httpx.get(f"{base}/healthz/ready", trust_env=False).is_success:
+            if httpx.get(f"{base}/healthz/ready", timeout=300, trust_env=False).is_success:
                 return
         time.sleep(0.05)
     pytest.fail("the service is not ready")
@@ -96,7 +96,7 @@ class Load:
         self._threads = [threading.Thread(target=self._ask) for _ in range(threads)]
 
     def _ask(self) -> None:
-        with httpx.Client(base_url=self._base, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=self._base, timeout=300, trust_env=False) as client:
             while not self._stop.is_set():
                 try:
                     reply = client.post(ASK, json=BODY)
@@ -228,7 +228,10 @@ def test_a_store_that_cannot_write_answers_503_and_tells_the_client_nothing_else
 ) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
     settings = Settings.model_validate({"models": press, "database_url": url})
-    with serving(settings) as base, httpx.Client(base_url=base, trust_env=False) as client:
+    with (
+        serving(settings) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
         assert client.post(ASK, json=BODY).status_code == 200
         with closing(connect(url)) as other, other.writer.begin() as connection:
             connection.execute(sa.text("DROP TABLE audit_payloads"))

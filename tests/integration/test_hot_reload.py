@@ -38,7 +38,7 @@ def folder(repository: Path, tmp_path: Path) -> Path:
 def test_a_new_version_is_served_and_a_broken_one_is_refused_with_its_reason(folder: Path) -> None:
     with (
         serving(Settings(models=folder, refresh_seconds=0.05)) as url,
-        httpx.Client(base_url=f"{url}/api/v1", trust_env=False) as client,
+        httpx.Client(base_url=f"{url}/api/v1", timeout=300, trust_env=False) as client,
     ):
         assert client.get("/models/press").json()["version"] == "1"
 
@@ -82,7 +82,7 @@ def test_a_hangup_signal_refreshes_at_once(folder: Path) -> None:
         try:
             assert process.stderr is not None
             url = next(line for line in process.stderr if "http://" in line).split()[-1]
-            with httpx.Client(base_url=url, trust_env=False) as client:
+            with httpx.Client(base_url=url, timeout=300, trust_env=False) as client:
                 until(lambda: _ready(client))
                 shutil.rmtree(folder / "press")
                 process.send_signal(signal.SIGHUP)

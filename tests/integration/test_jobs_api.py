@@ -131,7 +131,7 @@ def idle(repository: Path) -> Iterator[httpx.Client]:
     )
     with (
         serving(settings) as base,
-        httpx.Client(base_url=base, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         yield client
 
@@ -180,14 +180,20 @@ def test_a_service_that_is_stopped_hands_back_what_it_has_not_answered(
         {"models": press, "database_url": f"sqlite:///{tmp_path / 'store.sqlite3'}"}
     )
     body = lines(*[ROW | {"target": REACH, "deadline_ms": 60_000, "alternatives": 3}] * 200)
-    with serving(settings) as base, httpx.Client(base_url=base, trust_env=False) as client:
+    with (
+        serving(settings) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
         job = submit(client, PRESS, body)
         until(lambda: client.get(job["links"]["self"]).json()["state"] != "queued")
     with closing(connect(settings.store_url)) as database, database.reading() as connection:
         open_rows = job_rows.select().where(job_rows.c.record.is_(None))
         for row in connection.execute(open_rows):
             assert (row.worker, row.leased_until_us, row.attempts) == ("", 0, 0)
-    with serving(settings) as base, httpx.Client(base_url=base, trust_env=False) as client:
+    with (
+        serving(settings) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
         assert ended(client, job)["answered"] == 200
         assert [line["row"] for line in result(client, job)] == list(range(200))
 
@@ -208,7 +214,10 @@ def test_a_worker_that_is_killed_loses_no_row_and_answers_none_twice(
         left = jobs.find(database, job["id"])
         assert 0 < left.answered < rows, "it was to be killed in the midst"
     settings = Settings.model_validate({"models": press, "database_url": url, "job_threads": 2})
-    with serving(settings) as base, httpx.Client(base_url=base, trust_env=False) as client:
+    with (
+        serving(settings) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
         assert ended(client, job)["answered"] == rows
         told = result(client, job)
     assert [line["row"] for line in told] == list(range(rows))

@@ -39,7 +39,7 @@ def predictor(*how: str) -> Iterator[str]:
 def explainer(repository: Path, host: str) -> Iterator[httpx.Client]:
     with (
         serving(Settings(models=repository, predictor_host=host)) as base,
-        httpx.Client(base_url=base, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         yield client
 

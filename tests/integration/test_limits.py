@@ -24,10 +24,10 @@ def test_who_asks_too_often_is_told_when_to_come_back(repository: Path, tmp_path
     )
     with serving(settings) as one, serving(settings) as other:
         replies = [
-            httpx.post(f"{base}{ASK}", json=BODY, trust_env=False)
+            httpx.post(f"{base}{ASK}", json=BODY, timeout=300, trust_env=False)
             for base in (one, other, one, other, one, other, one)
         ]
-        assert httpx.get(f"{one}/healthz/live", trust_env=False).status_code == 200
+        assert httpx.get(f"{one}/healthz/live", timeout=300, trust_env=False).status_code == 200
     assert [r.status_code for r in replies] == [200] * 5 + [429] * 2
     for refused in replies[5:]:
         assert refused.json()["type"] == "urn:ifonly:problem:too-often"

@@ -17,7 +17,7 @@ __all__ = ["press"]  # a fixture
 
 
 def told(base: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    text = httpx.get(f"{base}/metrics", trust_env=False).raise_for_status().text
+    text = httpx.get(f"{base}/metrics", timeout=300, trust_env=False).raise_for_status().text
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -36,7 +36,7 @@ def test_answers_and_refusals_are_counted_by_what_they_are(
 ) -> None:
     explain = "/api/v1/models/milling-machine/explanations"
     with serving(Settings(models=repository)) as base:
-        with httpx.Client(base_url=base, timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=base, timeout=300, trust_env=False) as client:
             reply = client.post(explain, json={"instance": alarm}).json()
             client.post(explain, json={"instance": {"torque": "much"}})
             for _ in range(3):
@@ -53,7 +53,7 @@ def test_answers_and_refusals_are_counted_by_what_they_are(
             assert value(base, "ifonly_http_request_seconds_count", route=route, status=status) == 1
         assert value(base, "ifonly_commit_records_sum") >= 5
         assert value(base, "ifonly_waiting_rows") == 0
-        text = httpx.get(f"{base}/metrics", trust_env=False).text
+        text = httpx.get(f"{base}/metrics", timeout=300, trust_env=False).text
     for secret in ("secret-name", reply["id"], str(alarm["torque"])):
         assert secret not in text
 
@@ -67,6 +67,9 @@ def test_processes_that_share_a_folder_tell_their_sum(
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
     with process(press, url) as (_, one), process(press, url) as (_, other):
         for base in (one, other, other):
-            assert httpx.post(f"{base}{ASK}", json=BODY, trust_env=False).status_code == 200
+            assert (
+                httpx.post(f"{base}{ASK}", json=BODY, timeout=300, trust_env=False).status_code
+                == 200
+            )
         for base in (one, other):
             assert value(base, "request_predict_seconds_count", model_name="press") == 3

@@ -30,7 +30,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pages(root: Path) -> Iterator[httpx.Client]:
     with (
         serving(Settings(models=root, refresh_seconds=0)) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         yield client
 

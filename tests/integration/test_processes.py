@@ -58,7 +58,10 @@ def test_processes_share_a_port_tell_one_sum_and_stop_with_their_parent(
     with two_processes(press, url) as (parent, base):
         until(lambda: chains(url) == 2)
         for _ in range(30):  # each a connection of its own: either may take it
-            assert httpx.post(f"{base}{ASK}", json=BODY, trust_env=False).status_code == 200
+            assert (
+                httpx.post(f"{base}{ASK}", json=BODY, timeout=300, trust_env=False).status_code
+                == 200
+            )
         for _ in range(6):
             count = value(base, "request_predict_seconds_count", model_name="press")
             assert count == 30
@@ -77,12 +80,14 @@ def test_a_process_that_is_killed_is_replaced(press: Path, tmp_path: Path) -> No
             pytest.skip("only Linux tells who the children are")
         os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
         until(lambda: chains(url) == 3)
-        assert httpx.post(f"{base}{ASK}", json=BODY, trust_env=False).status_code == 200
+        assert (
+            httpx.post(f"{base}{ASK}", json=BODY, timeout=300, trust_env=False).status_code == 200
+        )
         parent.terminate()
         assert parent.wait(60) == 0
 
 
 def _answers(base: str) -> bool:
     with suppress(httpx.TransportError):
-        return httpx.get(f"{base}/healthz/live", trust_env=False).is_success
+        return httpx.get(f"{base}/healthz/live", timeout=300, trust_env=False).is_success
     return False

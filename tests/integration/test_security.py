@@ -32,7 +32,7 @@ PATHS = ["/api/v1/models/{}", "/api/v1/models/{}/spec", "/v1/models/{}", "/stati
 def said_by(base: str, request: bytes) -> bytes:
     """The reply to ``request``, byte for byte as it is written here: clients tidy them up."""
     where = urlsplit(base)
-    with socket.create_connection((where.hostname, where.port), timeout=60) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=300) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 

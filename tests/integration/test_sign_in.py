@@ -50,7 +50,7 @@ def service(repository: Path, store_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def browser(service: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=service, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as client:
         yield client
 
 
@@ -86,7 +86,7 @@ def test_signing_out_ends_the_session_for_a_stolen_cookie_too(
 ) -> None:
     sign_in(browser, new_key(store_url, Role.ADMIN))
     stolen = {SESSION: browser.cookies[SESSION]}
-    with httpx.Client(base_url=service, cookies=stolen, trust_env=False) as thief:
+    with httpx.Client(base_url=service, cookies=stolen, timeout=300, trust_env=False) as thief:
         assert thief.get("/").status_code in (200, 303)
         missing = browser.get("/not-there", headers={"accept": "text/html"})
         left = browser.post("/sign-out", data={"csrf": form_token(missing)})
@@ -114,7 +114,9 @@ def test_no_other_key_lets_anybody_in(browser: httpx.Client, key: str) -> None:
 @pytest.mark.parametrize("cookie", ["", "x", "token.signature", "a" * 5_000, "ÿ"])
 def test_a_forged_cookie_is_nobodys(service: str, cookie: str) -> None:
     headers = [(b"cookie", f"{SESSION}={cookie}".encode())]
-    assert httpx.get(f"{service}/", headers=headers, trust_env=False).status_code == 401
+    assert (
+        httpx.get(f"{service}/", headers=headers, timeout=300, trust_env=False).status_code == 401
+    )
 
 
 def test_a_form_that_no_page_of_ours_sent_changes_nothing(
@@ -139,7 +141,7 @@ def test_the_token_of_another_browser_is_none(
 ) -> None:
     token = form_token(browser.get("/sign-in"))
     key = new_key(store_url, Role.ADMIN)
-    with httpx.Client(base_url=service, trust_env=False) as other:
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as other:
         other.get("/sign-in")
         assert other.post("/sign-in", data={"csrf": token, "key": key}).status_code == 403
 

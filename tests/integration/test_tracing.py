@@ -70,7 +70,7 @@ def test_a_question_is_a_trace_of_its_stages_within_its_callers(
     endpoint = f"http://127.0.0.1:{collector.server_port}"
     with serving(Settings(models=repository, otlp_endpoint=endpoint)) as base:
         headers = {"traceparent": f"00-{CALLER}-00f067aa0ba902b7-01"}
-        with httpx.Client(base_url=base, trust_env=False, timeout=60) as client:
+        with httpx.Client(base_url=base, trust_env=False, timeout=300) as client:
             body = {"instance": alarm, "semantics": "independent"}
             client.post(EXPLAIN, json=body, headers=headers).raise_for_status()
             client.post(EXPLAIN, json={"instance": {"torque": "secret"}}, headers=headers)

@@ -30,7 +30,7 @@ def api(root: Path) -> Iterator[httpx.Client]:
     settings = Settings(models=root, max_upload_bytes=200_000, refresh_seconds=0)
     with (
         serving(settings) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         yield client
 
@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     models = write_all(tmp_path / "models")
     with (
         serving(Settings(models=models, refresh_seconds=0)) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         shutil.rmtree(models)
         models.write_bytes(b"a file now")
