@@ -5,14 +5,16 @@ out in the simulator that made the part, with that part's own noise, so that wha
 as it truly would. Counted is the *real* outcome: whether the machine still fails, and how.
 
 What is found is written line by line and not asked again, so that a run may be stopped, split
-(``--skip``) and put together (``--found`` of several). ``--probability`` asks for more than the
-decision: a probability of at least so much for the class that is wanted.
+(``--skip``) and put together (``--found`` of several). The target is the model's own: the class
+that it desires, as probable as its policy demands; ``--probability`` asks for another probability,
+0 for the decision alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -71,7 +73,7 @@ def ask(method: Method, row: np.ndarray, probability: float) -> dict[str, str]:
     model = method.model
     desired = model.decision.desired
     assert desired is not None
-    target = Target(model.decision, desired, *((probability, 1.0) if probability else ()))
+    target = Target(model.decision, desired, probability or -math.inf)
     question = Question(row, target, target_is_named=False, semantics=method.semantics)
     began = time.process_time()
     answer = explain(model, question, Deadline.never()).answer
@@ -102,6 +104,9 @@ def run(options: argparse.Namespace, file: Path) -> None:
     registry.load()
     served = registry.get("milling-machine")
     predictor, decision = served.deployed.predictor, served.decision
+    probability = options.probability
+    if probability is None:
+        probability = served.policy.probability or 0.0
     alarms = held_out_alarms(options.skip + options.alarms, SEED, predictor, decision)
     wanted = [m for m in methods(served) if not options.methods or m.name in options.methods]
     known = {(line["method"], line["probability"], line["alarm"]) for line in read([file])}
@@ -112,11 +117,11 @@ def run(options: argparse.Namespace, file: Path) -> None:
         for k in range(options.skip, options.skip + options.alarms):
             part = alarms[k : k + 1]
             for method in wanted:
-                key = {"method": method.name, "probability": f"{options.probability:g}"}
+                key = {"method": method.name, "probability": f"{probability:g}"}
                 key["alarm"] = str(k)
                 if tuple(key.values()) in known:
                     continue
-                said = ask(method, part.rows[0], options.probability)
+                said = ask(method, part.rows[0], probability)
                 truth = {"before": modes_of(part), "after": after(part, said["set"])}
                 writer.writerow(key | said | truth)
                 out.flush()
@@ -216,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--alarms", type=int, default=1000)
     parser.add_argument("--skip", type=int, default=0, help="alarms before the first one asked")
-    parser.add_argument("--probability", type=float, default=0.0, help="least, of the class wanted")
+    parser.add_argument("--probability", type=float, help="default: what the policy demands")
     parser.add_argument("--methods", nargs="*", help="causal, point, independent, dice")
     parser.add_argument("--found", type=Path, nargs="+", default=[Path("simulator-truth.csv")],
                         help="the first is written to; all are reported")  # fmt: skip

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from explainers.constraints import Constraint
 from explainers.image import Assurance
+from explainers.target import Demand, Target
 
 
 class Status(StrEnum):
@@ -107,13 +108,19 @@ class Recourse:
         return Status.OPTIMAL if self.counterfactuals[0].gap == 0.0 else Status.FEASIBLE
 
 
+Blocker = Constraint | Demand
+"""What can stand in the way of an answer."""
+
+
 @dataclass(frozen=True)
 class Relaxation:
-    """What would do if one constraint were lifted."""
+    """What would do if one thing that stands in the way were lifted."""
 
-    lifted: Constraint
+    lifted: Blocker
     counterfactual: Counterfactual
-    """Allowed by all the other constraints, and in the target."""
+    """Allowed by all the other constraints, and in :attr:`target`."""
+    target: Target
+    """The question's; where its demand is what is lifted, the surest that can be reached."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,9 @@ class Infeasible:
     """Proven: no allowed row is in the target."""
 
     prediction: Prediction
-    blocked_by: tuple[Constraint, ...]
-    """Constraints that alone leave nothing in the target, and without any one of them
-    something is; empty where the values that can be set at all leave nothing."""
+    blocked_by: tuple[Blocker, ...]
+    """What alone leaves nothing in the target, and without any one of it something is: constraints,
+    and what the target demands; empty where the values that can be set at all leave nothing."""
     work: Work
     best: Prediction | None = None
     """The allowed prediction nearest to the target, where one was scored."""

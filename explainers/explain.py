@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ from explainers.answer import (
     Abstained,
     AlreadyTarget,
     Answer,
+    Blocker,
     Counterfactual,
     Infeasible,
     Prediction,
@@ -20,7 +22,6 @@ from explainers.answer import (
     Work,
 )
 from explainers.blocking import blocking_set, without
-from explainers.constraints import Constraint
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.image import Assurance
@@ -28,6 +29,7 @@ from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
 from explainers.space import slack
+from explainers.target import Demand
 from explainers.verify import Rejection, predicted, verify
 from explainers.watch import Watch, unwatched
 from models.predictor import Predictor, Row
@@ -64,7 +66,7 @@ def explain(
     asking = _Asking(engine or Blackbox(), meter, predictor, deadline, watch)
     scores = predictor.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
-    if problem.target.met(scores)[0]:
+    if problem.target.needs_nothing(scores)[0]:
         return AlreadyTarget(prediction, Work("none", 1, 1))
 
     first, outcome = asking.best(problem)
@@ -151,8 +153,12 @@ class _Asking:
             best = self._nearest(problem, outcome, proven=False)
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
         blocked_by = blocking_set(problem, self._reaches)
-        relaxation = self.cheapest_relaxation(problem, blocked_by)
         best = self._nearest(problem, outcome, proven=True)
+        demand = problem.target.demand
+        if demand is not None and demand in blocked_by:
+            relaxation = self.surest_relaxation(problem, demand, best)
+        else:
+            relaxation = self.cheapest_relaxation(problem, blocked_by)
         work = self.work(outcome, self.deadline.expired())
         return Infeasible(prediction, blocked_by, work, best, relaxation)
 
@@ -171,7 +177,7 @@ class _Asking:
         return False if outcome.is_infeasible else None
 
     def cheapest_relaxation(
-        self, problem: Problem, blocked_by: Sequence[Constraint]
+        self, problem: Problem, blocked_by: Sequence[Blocker]
     ) -> Relaxation | None:
         """Only a member of every blocking set can be enough by itself, so of this one too."""
         found = []
@@ -180,8 +186,26 @@ class _Asking:
             if not self.deadline.expired():
                 counterfactual, _ = self.best(relaxed)
                 if counterfactual is not None:
-                    found.append(Relaxation(lifted, counterfactual))
+                    found.append(Relaxation(lifted, counterfactual, problem.target))
         return min(found, key=lambda r: r.counterfactual.cost, default=None)
+
+    def surest_relaxation(
+        self, problem: Problem, demand: Demand, best: Prediction | None
+    ) -> Relaxation | None:
+        """The cheapest of what is as probable as can be reached, in whole percent; where that is
+        not sure enough, of what is decided as wanted."""
+        alone = problem.target.decision_alone
+        targets = [alone]
+        if best is not None and math.isfinite(demand.lower):
+            reached = math.floor(100.0 * alone.measure(np.array([best.scores]))[0]) / 100.0
+            targets = [replace(alone, lower=reached), alone]
+        for target in targets:
+            if self.deadline.expired():
+                break
+            counterfactual, _ = self.best(replace(problem, target=target, alternatives=1))
+            if counterfactual is not None:
+                return Relaxation(demand, counterfactual, target)
+        return None
 
     def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
         extra = 1 + self.verified

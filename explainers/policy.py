@@ -40,9 +40,11 @@ from explainers.space import Axis
 from explainers.target import Target
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows
-from models.schema import Decision, Feature, Kind, Labels, Schema, plain
+from models.schema import Decision, Feature, Kind, Labels, Schema, Task, plain
 
 Table = Mapping[str, Any]
+
+PROBABILITY = "policy.target.probability"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,9 @@ class Policy:
     """Own words for setting a feature to a value: feature name, value text, language."""
     tolerances: tuple[float, ...] = ()
     """How far each feature's sensor may be off, in its unit; empty if none says so."""
+    probability: float | None = None
+    """Least probability of the desired class, where a request names none; None: the decision
+    alone counts."""
 
     @classmethod
     def read(
@@ -102,7 +107,25 @@ class Policy:
         if table.get("robust", False):
             constraints.append(_survives(tolerances, "policy.robust", Source.POLICY))
         cost = Cost(costs, penalty)
-        return cls(schema, decision, tuple(constraints), cost, reference, phrases, tolerances)
+        probability = _probability(table, decision)
+        return cls(
+            schema, decision, tuple(constraints), cost, reference, phrases, tolerances, probability
+        )
+
+    def target(self, wanted: int | None = None) -> Target:
+        """A class, by default the desired one; that one as probable as the policy demands.
+
+        Raises
+        ------
+        InvalidTarget
+            If no class is named and none is desired.
+        """
+        desired = self.decision.desired
+        if wanted is None:
+            wanted = desired
+        is_demanded = self.probability is not None and wanted == desired
+        lower = self.probability if is_demanded and self.probability else -math.inf
+        return Target(self.decision, wanted, lower, origin=Origin(Source.POLICY, PROBABILITY))
 
     def problem(
         self,
@@ -117,7 +140,7 @@ class Policy:
         return Problem(
             self.schema,
             factual,
-            target or Target(self.decision, self.decision.desired),
+            target or self.target(),
             (*self.constraints, *constraints),
             self.cost,
             self.references,
@@ -240,6 +263,19 @@ def _tolerances(schema: Schema, tables: Mapping[str, Table]) -> tuple[float, ...
         )
         for name in schema.names
     )
+
+
+def _probability(table: Table, decision: Decision) -> float | None:
+    least = table.get("target", {}).get("probability", {}).get("min")
+    if least is None:
+        return None
+    if decision.desired is None:
+        raise InvalidPolicy(PROBABILITY, "is given, but no class is desired (decision.desired)")
+    if decision.task is Task.REGRESSION:
+        raise InvalidPolicy(PROBABILITY, "is given, but a regression gives no probabilities")
+    if not 0.0 <= least <= 1.0:
+        raise InvalidPolicy(f"{PROBABILITY}.min", f"is {least}, outside [0, 1]", least, (0, 1))
+    return float(least)
 
 
 def _survives(tolerances: tuple[float, ...], key: str, source: Source) -> Survives:

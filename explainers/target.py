@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from explainers.constraints import Origin, Source
 from explainers.errors import InvalidTarget
 from models.predictor import Scores
 from models.schema import Decision, Task, plain
+
+BY_REQUEST = Origin(Source.REQUEST, "target.probability")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """A probability that the wanted class must have besides being decided."""
+
+    wanted: int
+    lower: float
+    upper: float
+    origin: Origin
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """As of a constraint: it reads all features."""
+        return frozenset()
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,8 @@ class Target:
     """Least probability of the wanted class; without a class, least score."""
     upper: float = math.inf
     """The same, at most."""
+    origin: Origin = BY_REQUEST
+    """Who asks for the probability, or for the decision alone."""
 
     def __post_init__(self) -> None:
         if self.wanted is None and math.isinf(self.lower) and math.isinf(self.upper):
@@ -52,9 +73,30 @@ class Target:
         if bounded and self.decision.task is Task.REGRESSION:
             raise InvalidTarget("target.probability", "a regression gives no probabilities")
 
+    @cached_property
+    def demand(self) -> Demand | None:
+        """What is asked for besides the decision, if anything is."""
+        if self.wanted is None or (math.isinf(self.lower) and math.isinf(self.upper)):
+            return None
+        return Demand(self.wanted, self.lower, self.upper, self.origin)
+
+    @cached_property
+    def decision_alone(self) -> Target:
+        """The same without its demand."""
+        return self if self.demand is None else replace(self, lower=-math.inf, upper=math.inf)
+
+    def needs_nothing(self, scores: Scores) -> npt.NDArray[np.bool_]:
+        """Which factuals there is nothing to change of, by their ``scores``, ``(n_rows,)``.
+
+        What the policy demands, it demands of a change. A factual that is decided as wanted has
+        no decision to flip, however sure it is; whoever wants it surer says so in the request.
+        """
+        by_policy = self.origin.source is Source.POLICY
+        return (self.decision_alone if by_policy else self).met(scores)
+
     def met(self, scores: Scores) -> npt.NDArray[np.bool_]:
         """Which rows of ``scores`` are in the target, ``(n_rows,)``. NaN never is."""
-        measured = self._measure(scores)
+        measured = self.measure(scores)
         inside = (measured >= self.lower) & (measured <= self.upper) & ~np.isnan(scores).any(axis=1)
         if self.wanted is not None:
             inside &= self.decision.decide(scores) == self.wanted
@@ -69,11 +111,11 @@ class Target:
 
     def margin(self, scores: Scores) -> npt.NDArray[np.float64]:
         """How far each row is inside the target, ``(n_rows,)``: 0 on its edge, negative outside."""
-        measured = self._measure(scores)
+        measured = self.measure(scores)
         inside = np.minimum(measured - self.lower, self.upper - measured)
         return np.minimum(inside, self._class_margin(scores))
 
-    def _measure(self, scores: Scores) -> npt.NDArray[np.float64]:
+    def measure(self, scores: Scores) -> npt.NDArray[np.float64]:
         """Probability of the wanted class; without a class, the score."""
         if self.wanted is None:
             return scores[:, 0]

@@ -3,7 +3,7 @@
 ServiceError
 ├── MalformedBody             the body is no JSON text: line, column
 ├── InvalidRequest            parts of a request are wrong: path, value, unit, limit of each
-├── TargetAlreadyMet          the factual is already in the target that the request names
+├── TargetAlreadyMet          the factual already is as the request's target wants it
 ├── ContradictoryConstraints  the request's constraints leave nothing: which ones
 ├── ModelsNotFound            the folder of models is missing or has no model that loads
 ├── Overloaded                more questions are waiting than may wait
@@ -94,11 +94,11 @@ class InvalidRequest(ServiceError):
 
 
 class TargetAlreadyMet(ServiceError):
-    """The factual's own prediction is in the target that the request names."""
+    """The factual's own prediction is as the request's target wants it."""
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
-        super().__init__("the instance's own prediction is already in this target")
+        super().__init__("the instance's own prediction already is as this target wants it")
 
 
 class ContradictoryConstraints(ServiceError):

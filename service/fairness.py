@@ -17,7 +17,6 @@ from explainers.answer import Recourse
 from explainers.deadline import Deadline
 from explainers.explain import explain as search
 from explainers.image import Image
-from explainers.target import Target
 from models.predictor import Rows
 from models.schema import Schema, plain
 from service.errors import CannotReplay
@@ -211,7 +210,7 @@ def asking(model: ServedModel, seconds: float) -> Ask:
     desired = model.decision.desired
     if desired is None:
         raise CannotReplay(f"{model.name} {model.version} desires no class: nothing is an alarm")
-    target = Target(model.decision, desired)
+    target = model.policy.target()
 
     def ask(rows: Rows) -> list[Asked]:
         if not len(rows):

@@ -10,7 +10,6 @@ from typing import Any
 from explainers.answer import Answer, Recourse
 from explainers.deadline import Deadline
 from explainers.explain import explain as search
-from explainers.target import Target
 from explainers.verify import Rejection, verify
 from models.predictor import Row, Rows
 from service.errors import CannotReplay
@@ -157,8 +156,7 @@ def _holds(model: ServedModel, row: Row, answer: Answer | None) -> bool | None:
 
 
 def _question(model: ServedModel, row: Row) -> Question:
-    target = Target(model.decision, model.decision.desired)
-    return Question(row, target, target_is_named=False, semantics=model.semantics)
+    return Question(row, model.policy.target(), target_is_named=False, semantics=model.semantics)
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

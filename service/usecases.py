@@ -123,7 +123,9 @@ class Plane:
     scores: npt.NDArray[np.float64]
     """``(len(ys), len(xs), n_scores)``."""
     flips: npt.NDArray[np.bool_]
-    """``(len(ys), len(xs))``: whether the target is met."""
+    """``(len(ys), len(xs))``: whether the target's decision (without a class: its score) is met."""
+    suffices: npt.NDArray[np.bool_]
+    """The same shape: whether that is as probable as is demanded of an answer."""
     allowed: npt.NDArray[np.bool_]
     """The same shape: whether every constraint is kept."""
 
@@ -301,6 +303,7 @@ def plane(
         xs,
         ys,
         scores.reshape(*shape, -1),
+        (question.target.decision_alone.met(scores) & told).reshape(shape),
         (question.target.met(scores) & told).reshape(shape),
         (problem.allowed(actions, rows) & told).reshape(shape),
     )

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explainers.causal.certainty import certainty, extrapolation, sensor_survival
 from explainers.causal.errors import CausalError
 from explainers.causal.function import Array
 from explainers.causal.image import CausalImage
@@ -65,17 +64,7 @@ class BacktrackingImage:
 
     def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
         shifts = values - factual[list(columns)]
-        found = certainty(
-            self.causal.members,
-            factual,
-            columns,
-            shifts,
-            margin,
-            self.causal.gamma,
-            frozenset(columns),
-        )
-        sure = found.holds & (found.chance >= self.causal.floor)
-        return Trust(found.lower, found.chance, sure)
+        return self.causal.trust(factual, columns, shifts, margin, frozenset(columns))
 
     def flows(self, columns: Sequence[int]) -> Flows:
         if self.effects(columns):
@@ -86,23 +75,6 @@ class BacktrackingImage:
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
     ) -> Assurance:
         """As of an intervention, but for hidden common causes: they are part of what moves."""
-        one, image = values[None, :], self.causal
-        shifts, together = one - factual[list(columns)], frozenset(columns)
-        sure = certainty(image.members, factual, columns, shifts, margin, image.gamma, together)
-        survival = sensor_survival(
-            image.model,
-            np.random.default_rng(0),  # the same question, the same answer
-            factual,
-            columns,
-            shifts,
-            margin,
-            image.errors(factual),
-            shift=together,
-        )
-        beyond = extrapolation(image.model, columns, self.rows(factual, columns, one))
-        return Assurance(
-            float(sure.chance[0]),
-            float(survival[0]),
-            tuple(j for j, r in zip(beyond.columns, beyond.ratio[0], strict=True) if r > 1.0),
-            (),
-        )
+        one, together = values[None, :], frozenset(columns)
+        shifts, row = one - factual[list(columns)], self.rows(factual, columns, one)
+        return self.causal.assured(factual, columns, shifts, row, margin, together)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from explainers.causal.certainty import certainty, extrapolation, sensor_surviva
 from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.function import Array
 from explainers.causal.members import CausalMembers
-from explainers.causal.model import CausalModel
+from explainers.causal.model import NONE, CausalModel
 from explainers.image import Assurance, Flow, Flows, Margin, NotAffine, Tie, Trust
 from models.predictor import Row, Rows
 
@@ -97,9 +97,17 @@ class CausalImage:
     def _effects(self) -> dict[tuple[int, ...], Array | None]:
         return {}
 
-    def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
+    def trust(
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        values: Array,
+        margin: Margin,
+        shift: frozenset[int] = NONE,
+    ) -> Trust:
+        """``values`` of what is in ``shift`` are added to what would follow anyhow."""
         read = self._as_read(margin)
-        found = certainty(self.members, factual, columns, values, read, self.gamma)
+        found = certainty(self.members, factual, columns, values, read, self.gamma, shift)
         return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
 
     def flows(self, columns: Sequence[int]) -> Flows:
@@ -120,29 +128,41 @@ class CausalImage:
     def assurance(
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
     ) -> Assurance:
-        one, margin = values[None, :], self._as_read(margin)
-        sure = certainty(self.members, factual, columns, one, margin, self.gamma)
-        rng = np.random.default_rng(0)  # the same question, the same answer
-        survival = sensor_survival(
-            self.model, rng, factual, columns, one, margin, self.errors(factual)
-        )
-        beyond = extrapolation(self.model, columns, self.rows(factual, columns, one))
+        one = values[None, :]
+        found = self.assured(factual, columns, one, self.rows(factual, columns, one), margin)
         moved = {*columns, *self.effects(columns)}
-        return Assurance(
-            float(sure.chance[0]),
-            float(survival[0]),
-            tuple(j for j, r in zip(beyond.columns, beyond.ratio[0], strict=True) if r > 1.0),
-            tuple(
-                tie
-                for cause, effect in self.hidden
-                if cause in moved and effect in moved - {*columns}
-                for tie in self._tie(factual, columns, one, margin, cause, effect)
-            ),
+        ties = tuple(
+            tie
+            for cause, effect in self.hidden
+            if cause in moved and effect in moved - {*columns}
+            for tie in self._tie(factual, columns, one, self._as_read(margin), cause, effect)
         )
+        return replace(found, ties=ties)
 
-    def errors(self, factual: Row) -> Array:
-        """A reading that is missing has no error."""
-        return np.where(np.isnan(factual), 0.0, self.error_sd)
+    def assured(
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        one: Array,
+        row: Rows,
+        margin: Margin,
+        shift: frozenset[int] = NONE,
+    ) -> Assurance:
+        """How sure ``one`` action, ``(1, k)``, is that leads to ``row``, ``(1, d)``; of hidden
+        common causes nothing is said. ``shift`` as in :meth:`trust`."""
+        margin = self._as_read(margin)
+        sure = certainty(self.members, factual, columns, one, margin, self.gamma, shift)
+        rng = np.random.default_rng(0)  # the same question, the same answer
+        # A reading that is missing has no error.
+        errors = np.where(np.isnan(factual), 0.0, self.error_sd)
+        survival = sensor_survival(
+            self.model, rng, factual, columns, one, margin, errors, shift=shift
+        )
+        beyond = extrapolation(self.model, columns, row)
+        outside = zip(beyond.columns, beyond.ratio[0], strict=True)
+        return Assurance(
+            float(sure.chance[0]), float(survival[0]), tuple(j for j, r in outside if r > 1.0), ()
+        )
 
     def _tie(
         self,

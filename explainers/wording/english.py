@@ -38,10 +38,18 @@ class Said:
     """``raised the alarm``, ``did not raise the alarm``."""
     holds: bool
     rider: str = ""
+    """How probable besides: of what would have been."""
+    fact_rider: str = ""
+    """The same of what was."""
 
     def would(self, *, still: bool = False) -> str:
         words = ["would", *(["still"] if still else []), *([] if self.holds else ["not"])]
         return " ".join([*words, self.infinitive]) + self.rider
+
+    def with_which(self) -> str:
+        """As a clause in the middle of a sentence."""
+        comma = "," if self.rider.startswith(",") else ""
+        return f"{self.subject} {self.would()}{comma}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ class English:
             else f"within the search budget ({count(rows)} model rows scored)"
         )
         return (
-            f"No change with which {said.subject} {said.would()} was found {spent}. "
+            f"No change with which {said.with_which()} was found {spent}. "
             "It is not proven that there is none."
         )
 
@@ -136,7 +144,19 @@ class English:
 
     def already(self, outcome: Outcome) -> str:
         said = self._said(outcome)
-        return _capital(f"{said.subject} {said.fact}{said.rider}: there is nothing to change.")
+        return _capital(f"{said.subject} {said.fact}{said.fact_rider}: there is nothing to change.")
+
+    def less_sure(self, closest: Closest, demanded: Odds) -> str:
+        """Of a factual that is as wanted, and not as probable as is demanded of a change."""
+        value = quantity(closest.value, closest.unit, LANGUAGE)
+        return (
+            f"The model gave '{closest.label}' a probability of {value}; "
+            f"{_interval(demanded.bounds)} is demanded of a change only."
+        )
+
+    def demanded(self, odds: Odds) -> str:
+        """As one of the things that stand in the way."""
+        return f"a probability {_at_least(odds)} for '{odds.label}' is demanded"
 
     def closest(self, closest: Closest) -> str:
         value = quantity(closest.value, closest.unit, LANGUAGE)
@@ -148,22 +168,23 @@ class English:
 
     def _said(self, outcome: Outcome) -> Said:
         of_model = self.grounds is Grounds.MODEL
-        holds, rider = outcome.holds, _rider(outcome)
+        holds = outcome.holds
+        riders = _riders(outcome, by_model=of_model and isinstance(outcome.matter, Alarm))
         match outcome.matter:
             case Alarm(noun) if of_model:
                 fact = f"raised {noun}" if holds else f"did not raise {noun}"
-                return Said("the model", "it", f"have raised {noun}", fact, holds, rider)
+                return Said("the model", "it", f"have raised {noun}", fact, holds, *riders)
             case Alarm(noun):
                 fact = "sounded" if holds else "did not sound"
-                return Said(noun, noun, "have sounded", fact, holds, rider)
+                return Said(noun, noun, "have sounded", fact, holds, *riders)
             case EnglishClause(subject, predicate):
                 fact = f"was {predicate}" if holds else f"was not {predicate}"
-                return Said(subject, subject, f"have been {predicate}", fact, holds, rider)
+                return Said(subject, subject, f"have been {predicate}", fact, holds, *riders)
             case Verdict(label):
                 names = ("the model's decision", "its decision")
                 subject, again = names if of_model else ("the decision", "the decision")
                 fact = f"was '{label}'" if holds else f"was not '{label}'"
-                return Said(subject, again, f"have been '{label}'", fact, holds, rider)
+                return Said(subject, again, f"have been '{label}'", fact, holds, *riders)
             case Score() as score:
                 return self._said_score(score, holds)
             case Goal() if of_model:
@@ -216,12 +237,22 @@ def _ends(bounds: Bounds) -> tuple[str, str]:
     return low, high
 
 
-def _rider(outcome: Outcome) -> str:
+def _riders(outcome: Outcome, *, by_model: bool) -> tuple[str, str]:
+    """How probable besides, of what would have been and of what was; ``by_model``: the model is
+    the subject already."""
     if outcome.odds is None:
-        return ""
+        return "", ""
     if isinstance(outcome.matter, Verdict):
-        return f" with a probability {_at_least(outcome.odds)}"
-    return f", with a probability {_at_least(outcome.odds)} for '{outcome.odds.label}'"
+        rider = f" with a probability {_at_least(outcome.odds)}"
+        return rider, rider
+    sure = f"{_sure(outcome.odds)} sure of '{outcome.odds.label}'"
+    who = "" if by_model else "the model "
+    return f", and {who}would have been {sure}", f", and {who}was {sure}"
+
+
+def _sure(odds: Odds) -> str:
+    """``at least 95 %``, ``between 60 and 80 %``."""
+    return _at_least(odds).removeprefix("of ")
 
 
 def _at_least(odds: Odds) -> str:

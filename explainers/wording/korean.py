@@ -13,7 +13,16 @@ from explainers.wording.gauges import Change, Gauge, Move, quantity
 from explainers.wording.grounds import Grounds
 from explainers.wording.korean_clauses import adjective, if_been, if_read, if_was, then
 from explainers.wording.numerals import count
-from explainers.wording.outcomes import Alarm, Bounds, Closest, Goal, Outcome, Score, Verdict
+from explainers.wording.outcomes import (
+    Alarm,
+    Bounds,
+    Closest,
+    Goal,
+    Odds,
+    Outcome,
+    Score,
+    Verdict,
+)
 from explainers.wording.particles import MUST_BE, OBJECT, SUBJECT, TO, TOPIC, WAS, Particle, attach
 from explainers.wording.phrases import EnglishClause, KoreanClause
 from explainers.wording.text import bracketed
@@ -128,6 +137,19 @@ class Korean:
     def already(self, outcome: Outcome) -> str:
         return f"{self._said(outcome).with_particle(SUBJECT)}으므로 바꿀 것이 없습니다."
 
+    def less_sure(self, closest: Closest, demanded: Odds) -> str:
+        """Of a factual that is as wanted, and not as probable as is demanded of a change."""
+        value = quantity(closest.value, closest.unit, LANGUAGE)
+        asked = attach(interval(demanded.bounds), TOPIC)
+        return (
+            f"모델이 판단한 '{closest.label}' 확률은 {attach(value, WAS)}으며, "
+            f"{asked} 변경에 대해서만 요구됩니다."
+        )
+
+    def demanded(self, odds: Odds) -> str:
+        """As one of the things that stand in the way."""
+        return f"'{odds.label}' 확률 {attach(interval(odds.bounds), SUBJECT)} 요구됨"
+
     def closest(self, closest: Closest) -> str:
         value = quantity(closest.value, closest.unit, LANGUAGE)
         what = f"'{closest.label}' 확률 {value}" if closest.label else value
@@ -194,5 +216,7 @@ def _adverbial(outcome: Outcome, judges: bool) -> str:
     """The probability, as what the model judged or as what came with the decision."""
     if outcome.odds is None:
         return ""
-    label, bounds = outcome.odds.label, attach(interval(outcome.odds.bounds), TO)
-    return f"'{label}' 확률을 {bounds} 판단하여 " if judges else f"'{label}' 확률 {bounds} "
+    label, bounds = outcome.odds.label, interval(outcome.odds.bounds)
+    if judges:
+        return f"'{label}' 확률을 {attach(bounds, TO)} 판단하여 "
+    return f"모델이 판단한 '{label}' 확률이 {bounds}이면서 "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from explainers.answer import Prediction
-from explainers.target import Target
+from explainers.target import Demand, Target
 from explainers.wording.numerals import Number, apart, decimal, difference, percent, shown
 from explainers.wording.phrases import DecisionWords, EnglishClause, KoreanClause
 from explainers.wording.text import clean, label_of
@@ -115,10 +115,12 @@ class Speech:
         if target.wanted is None:
             return Outcome(self._score(target))
         outcome = self.of_class(target.wanted)
-        bounds = _bounds(target, PERCENT)
-        if bounds is None:
-            return outcome
-        return replace(outcome, odds=Odds(self.class_label(target.wanted), bounds))
+        return outcome if target.demand is None else replace(outcome, odds=self.odds(target.demand))
+
+    def odds(self, demand: Demand) -> Odds:
+        """A demand in words."""
+        lower, upper = (_side(v, PERCENT) for v in (demand.lower, demand.upper))
+        return Odds(self.class_label(demand.wanted), Bounds(lower, upper, PERCENT))
 
     def of_default(self, prediction: Prediction) -> Outcome:
         """What is aimed at where no target is given."""

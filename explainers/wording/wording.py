@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from explainers.answer import (
     Abstained,
     Action,
     AlreadyTarget,
     Answer,
+    Blocker,
     Counterfactual,
     Effect,
     Infeasible,
@@ -19,8 +22,7 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
-from explainers.constraints import Constraint
-from explainers.target import Target
+from explainers.target import Demand, Target
 from explainers.wording.english import English
 from explainers.wording.english_limits import EnglishLimits
 from explainers.wording.gauges import Change, Gauge
@@ -88,13 +90,14 @@ class Wording:
             case Infeasible(blocked_by=constraints, best=nearest, relaxation=way_out):
                 parts = [voice.grammar.infeasible(voice.aim(target, answer.prediction))]
                 if constraints:
-                    named = [voice.limits.say(c) for c in constraints[:MAX_BLOCKERS]]
+                    named = [voice.limit(c) for c in constraints[:MAX_BLOCKERS]]
                     more = max(0, len(constraints) - MAX_BLOCKERS)
                     parts.append(voice.grammar.blocked(named, more))
                 parts += voice.closest(nearest, target)
                 if way_out is not None:
-                    said = self.counterfactual(way_out.counterfactual, language, target=target)
-                    parts.append(voice.grammar.lifted(voice.limits.say(way_out.lifted), said))
+                    surest = target and way_out.target
+                    said = self.counterfactual(way_out.counterfactual, language, target=surest)
+                    parts.append(voice.grammar.lifted(voice.limit(way_out.lifted), said))
                 return " ".join(parts)
             case Unknown(work=work, best=nearest):
                 outcome = voice.aim(target, answer.prediction)
@@ -105,7 +108,7 @@ class Wording:
                 outcome = voice.aim(target, answer.prediction)
                 return voice.grammar.abstained(outcome, math.floor(100.0 * chance))
             case AlreadyTarget(prediction=prediction):
-                return voice.grammar.already(voice.fact(target, prediction))
+                return " ".join(voice.already(target, prediction))
 
     def counterfactual(
         self,
@@ -123,9 +126,10 @@ class Wording:
         outcome = voice.fact(target, counterfactual.prediction)
         return voice.grammar.counterfactual(actions, effects, outcome, rank)
 
-    def constraint(self, constraint: Constraint, language: str) -> str:
-        """One constraint as a clause without a period: "the torque may only go down"."""
-        return self._voice(language).limits.say(constraint)
+    def constraint(self, constraint: Blocker, language: str) -> str:
+        """One constraint, or what the target demands, as a clause without a period: "the torque
+        may only go down"."""
+        return self._voice(language).limit(constraint)
 
     def value(self, column: int, value: float, language: str) -> str:
         """A reading with its unit: ``53.2 Nm``, ``216분``, ``H``."""
@@ -183,6 +187,22 @@ class _Voice:
         if target is None:
             return self.speech.of_prediction(prediction)
         return self.speech.of_target(target)
+
+    def limit(self, blocker: Blocker) -> str:
+        """What can stand in the way, as a clause."""
+        if isinstance(blocker, Demand):
+            return self.grammar.demanded(self.speech.odds(blocker))
+        return self.limits.say(blocker)
+
+    def already(self, target: Target | None, prediction: Prediction) -> list[str]:
+        """That there is nothing to change; and how probable it is, where more is demanded."""
+        if target is None or target.demand is None or target.met(np.array([prediction.scores]))[0]:
+            return [self.grammar.already(self.fact(target, prediction))]
+        said = [self.grammar.already(self.fact(target.decision_alone, prediction))]
+        closest = self.speech.closest(prediction, target)
+        if closest is not None:
+            said.append(self.grammar.less_sure(closest, self.speech.odds(target.demand)))
+        return said
 
     def closest(self, best: Prediction | None, target: Target | None) -> list[str]:
         found = None if best is None else self.speech.closest(best, target)

@@ -36,6 +36,7 @@ def policy_contradictions(document: Document) -> Iterator[SpecProblem]:
         for below, problem in _feature(entries.get(name, {}), feature):
             yield SpecProblem(f"policy.features.{name}{below}", problem)
     yield from _plausibility(policy.get("plausibility"))
+    yield from _probability(policy.get("target", {}), document)
 
 
 def _feature(entry: Document, feature: Document) -> Iterator[_Problem]:
@@ -152,3 +153,13 @@ def _plausibility(table: Document | None) -> Iterator[SpecProblem]:
     for key in senseless:
         if key in table:
             yield SpecProblem(f"policy.plausibility.{key}", f"has no meaning for method {method!r}")
+
+
+def _probability(target: Document, document: Document) -> Iterator[SpecProblem]:
+    if "probability" not in target:
+        return
+    key = "policy.target.probability"
+    if document["task"] == "regression":
+        yield SpecProblem(key, "is given, but a regression gives no probabilities")
+    elif "desired" not in document.get("decision", {}):
+        yield SpecProblem(key, "is given, but no class is desired (decision.desired)")

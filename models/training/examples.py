@@ -61,12 +61,12 @@ def _best_variant(parts: Simulation) -> Flags:
 
 ALARM_KINDS = (
     Kind(
-        "overstrain",
+        "two-failures",
         {
-            "en": "A worn tool under high torque: less torque or a new tool would do.",
-            "ko": "마모된 공구에 큰 토크가 걸렸습니다. 토크를 낮추거나 공구를 교체하면 됩니다.",
+            "en": "Overstrain and too much power at once.",
+            "ko": "과부하와 과도한 동력이 함께 나타났습니다.",
         },
-        _only("OSF"),
+        _only("PWF", "OSF"),
     ),
     Kind(
         "overpower",
@@ -101,12 +101,12 @@ ALARM_KINDS = (
         _and(_only("OSF"), _best_variant),
     ),
     Kind(
-        "two-failures",
+        "overstrain",
         {
-            "en": "Overstrain and too much power at once.",
-            "ko": "과부하와 과도한 동력이 함께 나타났습니다.",
+            "en": "A worn tool under high torque: less torque or a new tool would do.",
+            "ko": "마모된 공구에 큰 토크가 걸렸습니다. 토크를 낮추거나 공구를 교체하면 됩니다.",
         },
-        _only("PWF", "OSF"),
+        _only("OSF"),
     ),
     Kind(
         "broken-tool",
@@ -138,8 +138,8 @@ def choose_examples(
 ) -> list[dict[str, Any]]:
     """One alarm of each of :data:`ALARM_KINDS` that occurs, and one part without alarm.
 
-    All are held-out simulated parts, where possible such that the model is sure of the alarm. The
-    overstrain comes first, one that 15 Nm less torque clears as well as a new tool does.
+    All are held-out simulated parts, where possible such that the model is sure of the alarm. First
+    comes one that less torque clears; the overstrain is one that a new tool clears as well.
     """
     alarms = held_out_alarms(_ALARMS_SEARCHED, seed, predictor, decision)
     parts = simulate(100, seed, first_campaign=ALARM_CAMPAIGN)

@@ -54,6 +54,7 @@ def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
             positive=decision.class_names[decision.positive] if decision.classes else None,
             threshold=decision.threshold,
             desired=None if decision.desired is None else decision.class_names[decision.desired],
+            probability=model.policy.probability,
             unit=decision.unit,
         ),
         features=[_feature(f) for f in spec.schema.features],

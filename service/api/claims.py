@@ -27,8 +27,8 @@ OTHER_LEVERS: Labels = {
     "ko": "앞선 답과 다른 항목을 바꾸는 ",
 }
 WITHOUT_CHANGE: Labels = {
-    "en": "The prediction is in the target already: there is nothing to change.",
-    "ko": "예측이 이미 목표 안에 있으므로 바꿀 것이 없습니다.",
+    "en": "The prediction already is as it was asked for: there is nothing to change.",
+    "ko": "예측이 이미 요청한 대로이므로 바꿀 것이 없습니다.",
 }
 NOTHING_FOUND: Labels = {
     "en": "Nothing was found, and nothing is proven: neither that a change exists nor that none "

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from explainers.answer import (
     Abstained,
     Action,
     Answer,
+    Blocker,
     Counterfactual,
     Effect,
     Infeasible,
@@ -23,7 +25,7 @@ from explainers.answer import (
     Unknown,
 )
 from explainers.causal.evidence import Evidence
-from explainers.constraints import Constraint, Source
+from explainers.constraints import Source
 from explainers.problem import Problem
 from explainers.space import changed
 from explainers.target import Target
@@ -132,6 +134,7 @@ class Speaker:
             id=str(explanation.id),
             status=answer.status,
             semantics=explanation.semantics.value,
+            target=self._asked(problem.target),
             deadline_hit=answer.work.deadline_hit,
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
@@ -148,7 +151,7 @@ class Speaker:
             causal=self._grounds(causal, [e for c in found for e in c.effects], known),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
-            relaxation=self._relaxation(answer, problem.target, wording),
+            relaxation=self._relaxation(answer, wording),
             best_prediction=None if best is None else self.prediction(best),
             provenance=wire.Provenance(
                 **self.reference().model_dump(),
@@ -239,8 +242,9 @@ class Speaker:
             sufficient_range=_range(feature, action.sufficient_range),
         )
 
-    def constraint(self, constraint: Constraint) -> wire.Constraint:
-        """The constraint by name and in words; its pointer if a request brought it."""
+    def constraint(self, constraint: Blocker) -> wire.Constraint:
+        """The constraint, or what the target demands, by name and in words; its pointer if a
+        request brought it."""
         origin, names = constraint.origin, self._model.schema.names
         return wire.Constraint(
             source=origin.source.value,
@@ -251,26 +255,33 @@ class Speaker:
             why={tag: origin.why[tag] for tag in self._languages if tag in origin.why},
         )
 
-    def path(self, constraint: Constraint) -> Path:
+    def path(self, constraint: Blocker) -> Path:
         """Where in its request a constraint stands: keys end in a feature's name or an index."""
         part, _, rest = constraint.origin.key.partition(".")
         if part != "constraints":
-            return (part,)
+            return (part, rest) if part == "target" else (part,)
         section, _, last = rest.partition(".")
         if last in self._model.schema:
             return (part, section, last)
         return (part, section, *((int(last),) if last.isdecimal() else ()))
 
-    def _relaxation(
-        self, answer: Answer, target: Target, wording: Wording
-    ) -> wire.Relaxation | None:
+    def _asked(self, target: Target) -> wire.AskedTarget:
+        ends = [None if math.isinf(end) else end for end in (target.lower, target.upper)]
+        bounds = None if ends == [None, None] else wire.AskedProbability(min=ends[0], max=ends[1])
+        by_policy = target.origin.source is Source.POLICY
+        source: Literal["policy", "request"] = "policy" if by_policy else "request"
+        if target.wanted is None:
+            return wire.AskedTarget(class_=None, score=bounds, source=source)
+        name = self._model.decision.class_names[target.wanted]
+        return wire.AskedTarget(class_=name, probability=bounds, source=source)
+
+    def _relaxation(self, answer: Answer, wording: Wording) -> wire.Relaxation | None:
         if not isinstance(answer, Infeasible) or answer.relaxation is None:
             return None
+        found = answer.relaxation
         return wire.Relaxation(
-            lifted=self.constraint(answer.relaxation.lifted),
-            counterfactual=self._counterfactual(
-                1, answer.relaxation.counterfactual, target, wording
-            ),
+            lifted=self.constraint(found.lifted),
+            counterfactual=self._counterfactual(1, found.counterfactual, found.target, wording),
         )
 
     def _counterfactual(

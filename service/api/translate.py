@@ -140,7 +140,8 @@ def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest
 
 
 def target(asked: wire.Target | None, model: ServedModel) -> Target:
-    """The target that is named, or else the model's desired class.
+    """The target that is named, or else the model's desired class; of that class, as probable as
+    the policy demands where the request says nothing of it.
 
     Raises
     ------
@@ -152,9 +153,11 @@ def target(asked: wire.Target | None, model: ServedModel) -> Target:
         if asked is None:
             if decision.desired is None:
                 raise InvalidTarget("target", "is missing, and this model desires no class")
-            return Target(decision, decision.desired)
+            return model.policy.target()
         wanted = None if asked.class_ is None else _class(asked.class_, model)
         lower, upper = _interval(asked, model)
+        if wanted is not None and asked.probability is None:
+            return model.policy.target(wanted)
         return Target(decision, wanted, lower, upper)
     except InvalidTarget as error:
         path = place(error.key, {"target": _given(asked)})
@@ -182,8 +185,14 @@ def _interval(asked: wire.Target, model: ServedModel) -> tuple[float, float]:
             raise InvalidTarget("target.probability", "needs the class that it is of")
         if model.decision.task is Task.REGRESSION:
             raise InvalidTarget("target.probability", "is not what a regression gives")
-        return _ends(asked.probability.min, asked.probability.max)
+        return _probability(asked.probability)
     return _ends(None, None)
+
+
+def _probability(asked: wire.ProbabilityRange) -> tuple[float, float]:
+    """An end at 0 or 1 says nothing: without any, the decision alone is asked for."""
+    lower, upper = _ends(asked.min, asked.max)
+    return (lower if lower > 0.0 else -math.inf), (upper if upper < 1.0 else math.inf)
 
 
 def _ends(low: float | None, high: float | None) -> tuple[float, float]:

@@ -276,14 +276,71 @@ def test_a_request_can_only_tighten_the_policy(
         assert row["air_temperature"] == alarm["air_temperature"]
 
 
+DECISION_ALONE = {"class": "normal", "probability": {"min": 0}}
+
+
 def test_a_probability_that_is_asked_for_is_reached(
     client: httpx.Client, alarm: dict[str, Any]
 ) -> None:
     target = {"class": "normal", "probability": {"min": 0.9}}
     reply = explain(client, alarm, target=target)
     assert reply["counterfactuals"][0]["prediction"]["probability"] >= 0.9
-    least = explain(client, alarm)["counterfactuals"][0]["cost"]
-    assert reply["counterfactuals"][0]["cost"] >= least
+    assert reply["target"] == {**target, "source": "request"}
+    alone = explain(client, alarm, target=DECISION_ALONE)
+    assert alone["target"] == {"class": "normal", "source": "request"}
+    assert reply["counterfactuals"][0]["cost"] > alone["counterfactuals"][0]["cost"]
+
+
+def test_a_request_that_names_no_probability_gets_the_one_of_the_policy(
+    client: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    demanded = {"class": "normal", "probability": {"min": 0.95}, "source": "policy"}
+    named: list[dict[str, Any]] = [{}, {"target": {"class": "normal"}}]
+    for target in named:
+        reply = explain(client, alarm, **target)
+        assert reply["target"] == demanded
+        assert reply["counterfactuals"][0]["prediction"]["probability"] >= 0.95
+        assert "at least 95 % sure of 'normal'" in reply["text"]["en"]
+        assert "'정상' 확률이 95 % 이상" in reply["text"]["ko"]
+    described = client.get("/api/v1/models/milling-machine").json()["decision"]
+    assert (described["desired"], described["probability"]) == ("normal", 0.95)
+
+
+def test_the_policy_demands_nothing_of_a_class_that_it_does_not_desire(
+    client: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    reply = explain(client, alarm | {"torque": 40.0}, target={"class": "failure"})
+    assert reply["target"] == {"class": "failure", "source": "policy"}
+    assert reply["counterfactuals"]
+
+
+def test_a_demand_that_cannot_be_met_is_named_with_what_can(
+    client: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    freeze = ["process_temperature", "rotational_speed", "tool_wear"]
+    asked: dict[str, Any] = {
+        "constraints": {"freeze": freeze, "ranges": {"torque": [47.0, 90.0]}},
+        "semantics": "independent",
+    }
+    sure = explain(client, alarm, target=DECISION_ALONE, **asked)
+    assert sure["counterfactuals"]
+    reply = explain(client, alarm, **asked)
+    assert reply["status"] == "infeasible"
+    assert reply["blocked_by"][0]["key"] == "policy.target.probability"
+    assert reply["blocked_by"][0]["source"] == "policy"
+    best = reply["best_prediction"]
+    assert best["class"] == "normal"
+    assert best["probability"] < 0.95
+    reached = reply["relaxation"]["counterfactual"]["prediction"]["probability"]
+    assert reply["relaxation"]["lifted"]["key"] == "policy.target.probability"
+    assert int(100 * best["probability"]) / 100 <= reached <= best["probability"]
+    named = explain(
+        client,
+        alarm,
+        target={"class": "normal", "probability": {"min": 0.95}},
+        **asked,
+    )
+    assert named["blocked_by"][0]["pointer"] == "/target/probability"
 
 
 def test_a_score_interval_of_a_regression_is_reached(client: httpx.Client) -> None:

@@ -71,8 +71,12 @@ def served(folder: Path) -> ServedModel:
     return registry.get("milling-machine")
 
 
+def overstrain(model: ServedModel) -> dict[str, Any]:
+    return dict(next(e for e in model.deployed.examples if e.id == "overstrain").instance)
+
+
 def what_if(model: ServedModel, torque: float) -> dict[str, Any]:
-    instance = dict(model.deployed.examples[0].instance)
+    instance = overstrain(model)
     request = requests.WhatIfRequest.model_validate(
         {"instance": instance, "set": {"torque": torque}}
     )
@@ -136,9 +140,10 @@ def test_an_explanation_of_several_ways_says_of_which_nothing_is_known(attached)
     model = served(attached[0])
     request = requests.ExplanationRequest.model_validate(
         {
-            "instance": dict(model.deployed.examples[0].instance),
+            "instance": overstrain(model),
             "alternatives": 2,
             "constraints": {"ranges": {"torque": [30, 50]}},
+            "target": {"class": "normal", "probability": {"min": 0}},
         }
     )
     reply = questions.explain(model, request, Deadline.never(), 0)

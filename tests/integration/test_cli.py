@@ -140,7 +140,7 @@ def test_no_answer_is_an_answer(here: Any) -> None:
         (["--row", json.dumps(ALARM | {"torque": 150})], ["150 Nm", "[0, 100] Nm"]),
         (["--row", '{"torque": NaN}'], ["torque is NaN", "not a finite number"]),
         (["--row", ROW, "--target", "gone"], ["'gone'", "'normal', 'failure'"]),
-        (["--row", ROW, "--target", "failure"], ["already in this target"]),
+        (["--row", ROW, "--target", "failure"], ["already is as this target wants it"]),
         (["--row", ROW, "--freeze", "tork"], ["tork is not a feature"]),
         (["--row", ROW, "--alternatives", "11"], ["11, above 10"]),
         (["--row", ROW, "--deadline-ms", "0"], ["0, below 1"]),

@@ -63,6 +63,10 @@ class Decision(Wire):
     positive: str | None
     threshold: float | None
     desired: str | None
+    probability: float | None = Field(
+        description="Least probability of the desired class that the policy demands of an answer "
+        "where a request says nothing of it; null: the decision alone counts."
+    )
     unit: str
 
 

@@ -199,6 +199,31 @@ class Counterfactual(Wire):
     text: Text
 
 
+class AskedProbability(Wire):
+    """Of the target's class, both ends included."""
+
+    min: float | None = Field(None, exclude_if=is_none)
+    max: float | None = Field(None, exclude_if=is_none)
+
+
+class AskedTarget(Wire):
+    """What the prediction of a counterfactual had to be."""
+
+    class_: str | None = Field(None, alias="class", exclude_if=is_none)
+    probability: AskedProbability | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Demanded besides the decision; absent: the decision alone counted.",
+    )
+    score: AskedProbability | None = Field(
+        None, exclude_if=is_none, description="The model's score; without `class`."
+    )
+    source: Literal["policy", "request"] = Field(
+        description="Who said how probable the class has to be (or that its decision is enough), "
+        "or which score."
+    )
+
+
 class Work(Wire):
     """What the search did, in counts, so that they repeat."""
 
@@ -208,7 +233,9 @@ class Work(Wire):
 
 
 class Relaxation(Wire):
-    """What would do if one constraint were lifted; to be weighed, not done."""
+    """What would do if one constraint were lifted; to be weighed, not done. Where that is the
+    probability that was demanded (`policy.target.probability`, `target.probability`): the
+    cheapest of what is as probable as can be reached."""
 
     lifted: Constraint
     counterfactual: Counterfactual
@@ -221,7 +248,8 @@ class ExplanationReply(Wire):
     status: Status = Field(
         description="`optimal`: proven cheapest. `feasible`: flips; a cheaper one may exist. "
         "`infeasible`: proven that nothing allowed flips. `unknown`: nothing found, nothing "
-        "proven. `already_target`: there is nothing to change. `abstained`: something flips, "
+        "proven. `already_target`: there is nothing to change; also of what is decided as wanted "
+        "and less probable than the policy demands of a change. `abstained`: something flips, "
         "nothing so surely as the policy demands."
     )
     semantics: Literal["interventional", "independent", "backtracking"] = Field(
@@ -229,6 +257,7 @@ class ExplanationReply(Wire):
         "set; an action is by how much a feature is otherwise *of itself*, and where what it "
         "follows from is otherwise too, its reading is among the effects."
     )
+    target: AskedTarget
     deadline_hit: bool
     prediction: Prediction
     counterfactuals: list[Counterfactual]

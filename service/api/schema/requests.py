@@ -49,7 +49,11 @@ class Target(Wire):
     """What the prediction should have been: a class, perhaps with a probability, or a score."""
 
     class_: str | None = Field(None, alias="class", max_length=256, description="Its name.")
-    probability: ProbabilityRange | None = Field(None, description="Needs `class`.")
+    probability: ProbabilityRange | None = Field(
+        None,
+        description="Needs `class`. Default: of the desired class what the model's policy demands "
+        '(`policy.target.probability`), of another none. `{"min": 0}`: the decision alone counts.',
+    )
     score: ScoreRange | None = Field(None, description="Without `class`.")
 
 
@@ -180,7 +184,9 @@ class ExplanationRequest(Wire):
 
     instance: Instance = Field(description="The row as it was read, by feature name.")
     target: Target | None = Field(
-        None, description="Default: the class that the model's spec says is desired."
+        None,
+        description="Default: the class that the model's spec says is desired, as probable as its "
+        "policy demands.",
     )
     constraints: Constraints = Constraints()
     alternatives: int = Field(

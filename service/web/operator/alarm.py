@@ -19,14 +19,21 @@ from service.api.schema import requests, trail
 from service.api.state import Shared, State
 from service.errors import Fault, InvalidRequest, Part
 from service.store.chain import Kind
-from service.usecases import Rung
 from service.web.operator import answer as answers
 from service.web.operator import plane_drawing, subject
 from service.web.operator.asking import ask
-from service.web.operator.case import ALTERNATIVES, Case, points, read_case, served, settable
+from service.web.operator.case import (
+    ALTERNATIVES,
+    Case,
+    Settable,
+    points,
+    read_case,
+    served,
+    settable,
+)
 from service.web.operator.levers import Lever
 from service.web.operator.listing import lines, title_of
-from service.web.operator.outcome import outcome_of
+from service.web.operator.outcome import outcome_of, said_demand
 from service.web.operator.subject import Subject
 from service.web.rendering import page
 from service.web.route import PageRoute
@@ -169,10 +176,11 @@ async def review(
 async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """What would be, were these set. A preview while a slider moves: it leaves no record."""
     visit: Visit = request.state.visit
-    about, model, rung = await state.readers.run(partial(settable, state, id, row or 0))
-    question = await _settings(request, about, rung)
-    reply = await state.workers.run(partial(questions.what_if, model, question))
-    shown = outcome_of(reply.model_dump(mode="json", by_alias=True), model, visit.language)
+    on = await state.readers.run(partial(settable, state, id, row or 0))
+    question = await _settings(request, on)
+    reply = await state.workers.run(partial(questions.what_if, on.model, question))
+    said = reply.model_dump(mode="json", by_alias=True)
+    shown = outcome_of(said, on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=None)
 
 
@@ -180,23 +188,23 @@ async def what_if(id: Identity, request: Request, state: Shared, row: Row = None
 async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """The same, asked as the API asks, and recorded."""
     visit: Visit = request.state.visit
-    about, model, rung = await state.readers.run(partial(settable, state, id, row or 0))
-    question = await _settings(request, about, rung)
-    work = partial(questions.what_if, model, question)
-    reply = await ask(request, Kind.WHAT_IF, model, question, work, id)
-    shown = outcome_of(reply, model, visit.language)
+    on = await state.readers.run(partial(settable, state, id, row or 0))
+    question = await _settings(request, on)
+    work = partial(questions.what_if, on.model, question)
+    reply = await ask(request, Kind.WHAT_IF, on.model, question, work, id)
+    shown = outcome_of(reply, on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=reply["audit"]["id"])
 
 
-async def _settings(request: Request, about: Subject, rung: Rung) -> requests.WhatIfRequest:
+async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
     body = read_json(await request.body())
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(Part.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {
-        "instance": dict(about.instance),
+        "instance": dict(on.subject.instance),
         **body,
-        "rung": rung.value,
+        "rung": on.rung.value,
         "languages": list(LANGUAGES),
     }
     return validation.read(requests.WhatIfRequest, whole)
@@ -217,7 +225,15 @@ async def plane(
     asked = partial(usecases.plane, model, question, columns, MOST_VALUES, through)
     found = await state.workers.run(asked)
     drawing = plane_drawing.drawn(found, model, visit.language, shown)
-    return page(request, "operator/plane.html", plane=drawing, case=case, levers=levers)
+    demand = question.target.demand
+    return page(
+        request,
+        "operator/plane.html",
+        plane=drawing,
+        case=case,
+        levers=levers,
+        demand_percent="" if demand is None else said_demand(demand),
+    )
 
 
 def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.problem import Problem
+from explainers.target import Demand
 from service import usecases
 from service.api import translate
 from service.api.schema import requests
@@ -94,8 +95,19 @@ def request_of(about: Subject) -> requests.ExplanationRequest:
     )
 
 
-def settable(state: State, identity: str, number: int) -> tuple[Subject, ServedModel, Rung]:
-    """What a what-if needs, and nothing else: it is asked while a slider moves.
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """What a what-if needs, and nothing else: it is asked while a slider moves."""
+
+    subject: Subject
+    model: ServedModel
+    rung: Rung
+    demand: Demand | None
+    """What an answer has to meet besides the decision."""
+
+
+def settable(state: State, identity: str, number: int) -> Settable:
+    """One row of a model that is served.
 
     Raises
     ------
@@ -106,8 +118,15 @@ def settable(state: State, identity: str, number: int) -> tuple[Subject, ServedM
     model = subject.model_of(about.record, state.registry)
     if model is None:
         raise _gone(about)
-    moves = translate.semantics(request_of(about).semantics, model) is Semantics.INTERVENTIONAL
-    return about, model, Rung.COUNTERFACTUAL if moves else Rung.ASSOCIATION
+    request = request_of(about)
+    moves = translate.semantics(request.semantics, model) is Semantics.INTERVENTIONAL
+    aims = request.target or model.decision.desired is not None
+    return Settable(
+        about,
+        model,
+        Rung.COUNTERFACTUAL if moves else Rung.ASSOCIATION,
+        translate.target(request.target, model).demand if aims else None,
+    )
 
 
 def served(case: Case) -> tuple[ServedModel, Question]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explainers.target import Demand
 from explainers.wording.gauges import Gauge
 from service.registry import ServedModel
 from service.web.operator.levers import written
-from service.web.operator.verdict import Verdict, verdict_of
+from service.web.operator.verdict import Verdict, percent, verdict_of
 from service.web.texts import Language
 
 
@@ -35,6 +37,15 @@ class Broken:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsure:
+    """As wanted, but not as probable as is demanded of an answer."""
+
+    of: str
+    percent: str
+    demanded: str
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """A what-if reply, to be looked at."""
 
@@ -47,10 +58,13 @@ class Outcome:
     off_grid: tuple[tuple[str, str], ...]
     unreadable: tuple[str, ...]
     cost: float
+    unsure: Unsure | None
 
 
-def outcome_of(reply: Mapping[str, Any], model: ServedModel, tag: Language) -> Outcome:
-    """``reply``: as the API replies it."""
+def outcome_of(
+    reply: Mapping[str, Any], model: ServedModel, tag: Language, demand: Demand | None
+) -> Outcome:
+    """``reply``: as the API replies it; ``demand``: what an answer has to meet."""
     schema, decision = model.schema, model.decision
     wanted = None if decision.desired is None else decision.class_names[decision.desired]
 
@@ -95,7 +109,27 @@ def outcome_of(reply: Mapping[str, Any], model: ServedModel, tag: Language) -> O
         ),
         tuple(label(name) for name in reply["unreadable"]),
         reply["cost"],
+        _unsure(reply["prediction"]["after"], model, tag, demand),
     )
+
+
+def _unsure(
+    said: Mapping[str, Any], model: ServedModel, tag: Language, demand: Demand | None
+) -> Unsure | None:
+    if demand is None:
+        return None
+    wanted = model.decision.classes[demand.wanted]
+    share = said["probability"]
+    if said["class"] != wanted.name or demand.lower <= share <= demand.upper:
+        return None
+    limit = demand.lower if share < demand.lower else demand.upper
+    return Unsure(wanted.labels.get(tag, wanted.name), percent(share, limit), said_demand(demand))
+
+
+def said_demand(demand: Demand) -> str:
+    """``≥ 95 %``"""
+    ends = (("≥", demand.lower), ("≤", demand.upper))
+    return ", ".join(f"{sign} {100 * end:g} %" for sign, end in ends if math.isfinite(end))
 
 
 def _clause(text: str, why: str) -> str:

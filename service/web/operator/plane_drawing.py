@@ -73,6 +73,8 @@ class PlaneDrawing:
     boxes: tuple[Box, ...]
     forbidden: tuple[Box, ...]
     boundary: str
+    demanded: str
+    """Where it is as probable as is demanded of an answer; empty where the decision is enough."""
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     points: tuple[Point, ...]
@@ -105,6 +107,7 @@ def drawn(
         tuple(_boxes(bands, xs, ys)),
         tuple(box for box in _boxes(1 - allowed.astype(np.int64), xs, ys) if box.band),
         _boundary(flips, xs, ys),
+        "" if (plane.suffices == flips).all() else _boundary(plane.suffices, xs, ys),
         tuple(Tick(xs.at(v), x.value(v, tag)) for v in _ticks(plane.xs)),
         tuple(Tick(ys.at(v), y.value(v, tag)) for v in _ticks(plane.ys)),
         tuple(
@@ -188,7 +191,7 @@ def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[Box
 
 
 def _boundary(flips: Bools, xs: _Scale, ys: _Scale) -> str:
-    """Between cells that flip the decision and cells that do not."""
+    """Between cells of which it is true and cells of which it is not."""
     parts = [
         f"M{xs.edge(i + 1)} {ys.edge(j)}V{ys.edge(j + 1)}"
         for j, i in np.argwhere(flips[:, 1:] != flips[:, :-1]).tolist()

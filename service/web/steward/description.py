@@ -183,6 +183,8 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
             yield "positive", names[decision.positive]
         if decision.desired is not None:
             yield "desired", names[decision.desired]
+        if model.policy.probability:
+            yield "probability", f"{100 * model.policy.probability:g} %"
     if decision.threshold is not None:
         yield "threshold", plain(decision.threshold)
     if decision.unit:

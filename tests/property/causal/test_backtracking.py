@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explainers.causal import draw_members
+from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.backtracking import BacktrackingImage
+from explainers.causal.basis import linear
 from explainers.causal.image import CausalImage
+from explainers.causal.mechanism import Mechanism
 from tests.support.causal import draw_model
 
 N = 6
@@ -67,3 +69,25 @@ def test_one_background_alone_leads_where_setting_the_value_does():
         past = asked.rows(factual, columns[:1], values)
         done = asked.causal.rows(factual, columns[:1], values)
         np.testing.assert_allclose(past, done, rtol=1e-12, atol=1e-12)
+
+
+def test_whole_numbers_are_read_before_anything_is_held_against_the_target():
+    """b = 2 a reads whole numbers: at 2.6 it reads 3, which is enough; an intervention agrees."""
+    model = CausalModel(
+        ("a", "b"), Graph(((), (0,))), (None, Mechanism(linear(0.0, np.array([2.0]))))
+    )
+    members = draw_members(model, np.random.default_rng(0), 3)
+    done = CausalImage(model, members, 0.0, 0.9, np.zeros(2), whole=(1,))
+    factual, values = np.zeros(2), np.array([[1.3], [1.2]])
+
+    def enough(rows):
+        return rows[:, 1] - 3.0
+
+    for asked in (done, BacktrackingImage(done)):
+        assert asked.rows(factual, [0], values)[:, 1].tolist() == [3.0, 2.0]
+        trust = asked.trust(factual, [0], values, enough)
+        assert trust.lower.tolist() == [0.0, -1.0]
+        assert trust.holds.tolist() == [True, False]
+        for value, share in zip(values, (1.0, 0.0), strict=True):
+            assurance = asked.assurance(factual, [0], value, enough)
+            assert (assurance.chance, assurance.survival) == (share, share)

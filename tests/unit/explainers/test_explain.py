@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from explainers.answer import AlreadyTarget, Infeasible, Recourse, Status, Unknown
+from explainers.constraints import Origin, Range, Source
 from explainers.deadline import Deadline
 from explainers.errors import InvalidPolicy
 from explainers.explain import explain
@@ -18,6 +19,7 @@ from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome, range_by_asking
+from explainers.target import BY_REQUEST
 from models.predictor import Row, Rows, Scores
 from models.schema import Task
 from tests.support.generated import SCHEMA, Stumps, decision
@@ -221,3 +223,52 @@ def test_a_problem_whose_parts_do_not_fit_is_refused(change: dict, problem: str)
     with pytest.raises(InvalidPolicy) as caught:
         replace(ask(), **change)
     assert problem in str(caught.value)
+
+
+# --- a probability that the policy demands -------------------------------------------------------
+
+PRESSED = Range(0, 0.5, 2.0, origin=Origin(Source.POLICY, "policy.features.pressure.range"))
+DEMANDING = {"target": {"probability": {"min": 0.8}}}
+
+
+def test_an_answer_is_as_probable_as_the_policy_demands_where_nothing_is_named() -> None:
+    alone, demanding = explain(ask(), Hot()), explain(ask(DEMANDING), Hot())
+    assert isinstance(alone, Recourse)
+    assert isinstance(demanding, Recourse)
+    assert 1 - alone.counterfactuals[0].prediction.scores[0] < 0.8
+    assert 1 - demanding.counterfactuals[0].prediction.scores[0] >= 0.8
+    assert demanding.counterfactuals[0].cost > alone.counterfactuals[0].cost
+
+
+def test_what_is_decided_as_wanted_needs_no_change_though_a_change_must_be_surer() -> None:
+    calm = np.array([0.0, 70.0, 0.0, 0.0, 0.0])  # normal at 65 %
+    by_policy = replace(ask(DEMANDING), factual=calm)
+    assert isinstance(explain(by_policy, Hot()), AlreadyTarget)
+    by_request = replace(by_policy, target=replace(by_policy.target, origin=BY_REQUEST))
+    answer = explain(by_request, Hot())
+    assert isinstance(answer, Recourse)
+    assert 1 - answer.counterfactuals[0].prediction.scores[0] >= 0.8
+
+
+def test_a_demand_that_cannot_be_met_is_named_with_the_surest_that_can() -> None:
+    problem = ask({"target": {"probability": {"min": 0.99}}}, {"ranges": {"speed": [5, 60]}})
+    problem = replace(problem, constraints=(*problem.constraints, PRESSED))
+    answer = explain(problem, Hot())
+    assert isinstance(answer, Infeasible)
+    assert problem.target.demand in answer.blocked_by
+    assert answer.best is not None
+    reachable = 1 - answer.best.scores[0]
+    assert 0.5 < reachable < 0.99
+    assert answer.relaxation is not None
+    assert answer.relaxation.lifted is problem.target.demand
+    assert answer.relaxation.target.lower == math.floor(100 * reachable) / 100
+    found = 1 - answer.relaxation.counterfactual.prediction.scores[0]
+    assert answer.relaxation.target.lower <= found <= reachable
+
+
+def test_a_demand_is_not_named_where_the_decision_alone_cannot_be_reached() -> None:
+    problem = ask(DEMANDING, {"freeze": ["speed"], "ranges": {"pressure": [1.5, 2]}})
+    answer = explain(problem, Hot())
+    assert isinstance(answer, Infeasible)
+    assert answer.blocked_by
+    assert problem.target.demand not in answer.blocked_by

@@ -69,6 +69,7 @@ max_changes = 3
 robust = true
 change_penalty = 0.1
 causal = {gamma = 3, floor = 0.95}
+target = {probability = {min = 0.9}}
 
 [policy.features.torque]
 actionable = true

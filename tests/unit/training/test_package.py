@@ -44,7 +44,7 @@ def test_training_writes_a_complete_folder_that_can_be_deployed(out: Path) -> No
     deployed = load_folder(folder)
     assert deployed.reference is not None
     assert deployed.reference.shape == (500, 6)
-    assert deployed.examples[0].id == "overstrain"
+    assert deployed.examples[0].id == "two-failures"
 
 
 def test_equal_seeds_write_equal_files(out: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 # ruff: noqa: E501  (Hangul counts double)
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -15,6 +16,7 @@ from explainers.answer import (
     Effect,
     Infeasible,
     Prediction,
+    Relaxation,
     Unknown,
 )
 from explainers.constraints import Direction, Immutable, MaxChanges, Sense
@@ -262,13 +264,14 @@ DECISIONS = [
     Deciding(
         binary(), Target(binary(), 0, 0.6), PASSING,
         (
-            "it would not have raised the alarm, with a probability of at least 60 % for "
+            "it would not have raised the alarm, and would have been at least 60 % sure of "
             "'normal'.",
             "모델은 '정상' 확률을 60 % 이상으로 판단하여 경보를 울리지 않았을 것입니다.",
         ),
         (
-            "the alarm would not have sounded, with a probability of at least 60 % for 'normal'.",
-            "'정상' 확률 60 % 이상으로 경보가 울리지 않았을 것입니다.",
+            "the alarm would not have sounded, and the model would have been at least 60 % sure of "
+            "'normal'.",
+            "모델이 판단한 '정상' 확률이 60 % 이상이면서 경보가 울리지 않았을 것입니다.",
         ),
     ),
     Deciding(
@@ -285,12 +288,14 @@ DECISIONS = [
     Deciding(
         binary(LOAN), Target(binary(LOAN), 0, upper=0.9), PASSING,
         (
-            "the loan would have been approved, with a probability of at most 90 % for 'normal'.",
-            "'정상' 확률 90 % 이하로 대출이 승인되었을 것입니다.",
+            "the loan would have been approved, and the model would have been at most 90 % sure of "
+            "'normal'.",
+            "모델이 판단한 '정상' 확률이 90 % 이하이면서 대출이 승인되었을 것입니다.",
         ),
         (
-            "the loan would have been approved, with a probability of at most 90 % for 'normal'.",
-            "'정상' 확률 90 % 이하로 대출이 승인되었을 것입니다.",
+            "the loan would have been approved, and the model would have been at most 90 % sure of "
+            "'normal'.",
+            "모델이 판단한 '정상' 확률이 90 % 이하이면서 대출이 승인되었을 것입니다.",
         ),
     ),
     Deciding(
@@ -489,6 +494,50 @@ def test_an_answer_says_what_is_claimed_and_how_sure_it_is(
 ):
     assert wording().sentence(answer, "en") == english
     assert wording().sentence(answer, "ko") == korean
+
+
+def test_what_is_surer_than_it_was_asked_to_be_is_told_from_what_is_not():
+    demanded = Target(binary(), 0, 0.95, origin=declared())
+    for scores, english, korean in (
+        (
+            0.2,
+            "The alarm did not sound: there is nothing to change. The model gave 'normal' a "
+            "probability of 80 %; 95 % or more is demanded of a change only.",
+            "경보가 울리지 않았으므로 바꿀 것이 없습니다. 모델이 판단한 '정상' 확률은 80 %였으며, "
+            "95 % 이상은 변경에 대해서만 요구됩니다.",
+        ),
+        (
+            0.01,
+            "The alarm did not sound, and the model was at least 95 % sure of 'normal': there is "
+            "nothing to change.",
+            "모델이 판단한 '정상' 확률이 95 % 이상이면서 경보가 울리지 않았으므로 바꿀 것이 "
+            "없습니다.",
+        ),
+    ):
+        words, answer = (
+            wording(grounds=Grounds.CAUSAL),
+            AlreadyTarget(Prediction((scores,), 0), WORK),
+        )
+        assert words.sentence(answer, "en", target=demanded) == english
+        assert words.sentence(answer, "ko", target=demanded) == korean
+
+
+def test_a_demanded_probability_that_blocks_is_named_with_what_can_be_reached():
+    target = Target(binary(), 0, 0.95, origin=declared())
+    demand, reached = target.demand, replace(target, lower=0.87)
+    assert demand is not None
+    way_out = Relaxation(demand, found(TORQUE_DOWN), reached)
+    answer = Infeasible(FAILING, (demand,), WORK, Prediction((0.13,), 0), way_out)
+    words = wording(grounds=Grounds.CAUSAL)
+    english = words.sentence(answer, "en", target=target)
+    assert "stands in the way: a probability of at least 95 % for 'normal' is demanded." in english
+    assert "a probability of 87 % for 'normal' (95 % or more is needed)" in english
+    assert english.endswith("and the model would have been at least 87 % sure of 'normal'.")
+    korean = words.sentence(answer, "ko", target=target)
+    assert "'정상' 확률 95 % 이상이 요구됨" in korean
+    assert korean.endswith(
+        "모델이 판단한 '정상' 확률이 87 % 이상이면서 경보가 울리지 않았을 것입니다."
+    )
 
 
 CAUSAL_ANSWERS: list[tuple[Answer, str, str]] = [
