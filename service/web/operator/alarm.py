@@ -23,7 +23,15 @@ from service.usecases import Rung
 from service.web.operator import answer as answers
 from service.web.operator import plane_drawing, subject
 from service.web.operator.asking import ask
-from service.web.operator.case import ALTERNATIVES, Case, points, read_case, served, settable
+from service.web.operator.case import (
+    ALTERNATIVES,
+    Case,
+    case_of,
+    points,
+    read_case,
+    served,
+    settable,
+)
 from service.web.operator.levers import Lever
 from service.web.operator.listing import lines, title_of
 from service.web.operator.outcome import outcome_of
@@ -51,11 +59,11 @@ async def _found(request: Request, state: State, identity: str, row: int | None)
 async def show(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """The verdict at once; what takes a search comes after it."""
     visit: Visit = request.state.visit
-    if row is None:
-        rows = await state.readers.run(partial(subject.read, state.store.database, id))
-        if len(rows) > 1:
-            return _several(request, rows, state)
-    case = await _found(request, state, id, row)
+    rows = await state.readers.run(partial(subject.read, state.store.database, id))
+    if row is None and len(rows) > 1:
+        return _several(request, rows, state)
+    about = subject.row_of(rows, row or 0)
+    case = await state.readers.run(partial(case_of, state, about, visit.language))
     return page(
         request,
         "operator/alarm.html",
