@@ -37,6 +37,7 @@ from service.web.closing import closing
 from service.web.cookies import Cookies
 from service.web.headers import SafeHeaders
 from service.web.routers import ROUTERS
+from service.web.sign_ins import Failures
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             secret = store.journal.change(signing_secret())
             app.state.cookies = Cookies(await asyncio.wrap_future(secret))
             app.state.accounts = Accounts.of(settings)
+            app.state.failures = Failures()
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
