@@ -3,6 +3,7 @@
 # make test-browser   the pages in a real Chromium (Debian: chromium fonts-noto-cjk)
 # make check   lint, format, types, import contracts, then the tests
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
+# make audit   known advisories against the lock (asks api.osv.dev)
 #
 # Tests run on all cores; PYTEST_ARGS='-n 0' runs them in one process (for a debugger).
 # PYTHON=python3.12 picks the interpreter, VENV=dir the place, PYTEST_ARGS='-k name' the tests.
@@ -20,7 +21,7 @@ INSTALL := $(PIP) install --quiet
 BUILD_FILES := pyproject.toml requirements/build.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-all check lint format lock clean docker-steps FORCE
+.PHONY: help run test test-browser test-all check lint format lock audit clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -53,11 +54,14 @@ format: $(VENV)/.test
 lock:
 	python=$$(.ci/find-python.sh "$(PYTHON)") && .ci/lock.sh "$$python"
 
+audit:
+	python=$$(.ci/find-python.sh "$(PYTHON)") && .ci/audit.sh "$$python" $(VENV)-audit
+
 docker-steps:
 	python=$$(.ci/find-python.sh "$(PYTHON)") && "$$python" .ci/docker_steps.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A stamp says: these locks are installed here. The run set is a part of the test set, the same
 # versions, so either may be installed on top of the other.

@@ -97,7 +97,9 @@ def _fits_float(value: int | Decimal, may_be_infinite: bool) -> bool:
 
 def _misshapen(document: Document, schema: Mapping[str, Any]) -> Iterator[SpecProblem]:
     for error in Draft202012Validator(schema).iter_errors(document):
-        yield SpecProblem(dotted(tuple(error.absolute_path)), _sentence(error))
+        is_of_keys = error.validator == "additionalProperties"
+        for sentence in _unknown_keys(error) if is_of_keys else [_sentence(error)]:
+            yield SpecProblem(dotted(tuple(error.absolute_path)), sentence)
 
 
 def _sentence(error: ValidationError) -> str:
@@ -106,8 +108,6 @@ def _sentence(error: ValidationError) -> str:
     limit: Any = error.validator_value
     schema: Any = error.schema
     match error.validator:
-        case "additionalProperties":
-            return _unknown_keys(error)
         case "required":
             absent = [key for key in limit if key not in value]
             return "is missing " + ", ".join(repr(key) for key in absent)
@@ -131,17 +131,15 @@ def _sentence(error: ValidationError) -> str:
             return str(error.message)
 
 
-def _unknown_keys(error: ValidationError) -> str:
+def _unknown_keys(error: ValidationError) -> Iterator[str]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = list(schema.get("properties", {}))
     unknown = [key for key in instance if key not in known]
-    sentences = []
     for key in unknown:
         close = get_close_matches(key, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-        sentences.append(f"has an unknown key {key!r}{hint}")
-    return " and ".join(sentences)
+        yield f"has an unknown key {key!r}{hint}"
 
 
 def _shown(value: object) -> str:

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import anyio.to_thread
 from fastapi import FastAPI
 
-from service import logs
+from service import logs, uploads
 from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
 from service.api import metrics as scraped
 from service.api.context import RequestContext
@@ -36,6 +37,7 @@ from service.web.closing import closing
 from service.web.cookies import Cookies
 from service.web.headers import SafeHeaders
 from service.web.routers import ROUTERS
+from service.web.sign_ins import Failures
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
@@ -85,10 +87,12 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             secret = store.journal.change(signing_secret())
             app.state.cookies = Cookies(await asyncio.wrap_future(secret))
             app.state.accounts = Accounts.of(settings)
+            app.state.failures = Failures()
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
-            async with _refreshing(models, settings.refresh_seconds), _forgetting(store, kept):
+            clean = _forgetting(store, kept, models.root)
+            async with _refreshing(models, settings.refresh_seconds), clean:
                 runner.start()
                 try:
                     yield
@@ -189,9 +193,9 @@ async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]
 
 
 @contextlib.asynccontextmanager
-async def _forgetting(store: Store, kept: Kept) -> AsyncIterator[None]:
+async def _forgetting(store: Store, kept: Kept, root: Path) -> AsyncIterator[None]:
     """Remove what is too old, at the start and then every hour."""
-    task = asyncio.create_task(_forget(store, kept))
+    task = asyncio.create_task(_forget(store, kept, root))
     try:
         yield
     finally:
@@ -200,9 +204,10 @@ async def _forgetting(store: Store, kept: Kept) -> AsyncIterator[None]:
             await task
 
 
-async def _forget(store: Store, kept: Kept) -> None:
+async def _forget(store: Store, kept: Kept, root: Path) -> None:
     while True:
         try:
+            await anyio.to_thread.run_sync(uploads.sweep, root)
             while await asyncio.wrap_future(store.journal.change(forget(kept))):
                 await asyncio.sleep(FORGET_PAUSE_SECONDS)
         except Exception as error:  # whatever it was, the next hour may go well

@@ -7,11 +7,13 @@ accept is renamed into its place in one step; a version that is there is never r
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -20,11 +22,14 @@ from models.errors import GraphError, ModelError, SpecError
 from models.repository import load_folder
 from models.repository.parcel import NAME, Parcel, unpack
 from service.errors import CannotUpload, Fault, InvalidRequest, Part
+from service.logs import logger
 from service.registry import Registry, ServedModel, prepare
 
 HIDDEN = ".incoming-"
 MAX_UNPACKED = 1 << 30
 """Bytes that one model may have."""
+STALE_SECONDS = 3_600.0
+"""After which a hidden folder is nobody's: a model is tried in minutes."""
 _THERE = (errno.EEXIST, errno.ENOTEMPTY)
 
 
@@ -66,6 +71,15 @@ def stage(registry: Registry, archive: IO[bytes]) -> Staged:
 def discard(found: Staged) -> None:
     """Leave nothing of it but what was published."""
     shutil.rmtree(found.root, ignore_errors=True)
+
+
+def sweep(root: Path) -> None:
+    """Remove what is left of uploads that a crash cut off; those of other processes stay."""
+    for folder in root.glob(f"{HIDDEN}*"):
+        with contextlib.suppress(OSError):  # whoever made it has just removed it
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+                logger.info("removed %s: an upload that was never finished", folder.name)
 
 
 def _tried(registry: Registry, archive: IO[bytes], root: Path) -> Staged:

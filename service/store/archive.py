@@ -18,6 +18,7 @@ from service.store.rows import payload_of, record_of
 from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
 
 PIECE = 500
+NEWEST_FIRST = tuple(column.desc() for column in PAGE_ORDER)
 
 FILTERS = ("kind", "model", "status", "actor", "request_id", "about", "writer")
 """Columns that a page may be filtered by; each has an index in page order."""
@@ -55,20 +56,49 @@ def page(database: Database, wanted: Filter, cursor: str | None, limit: int) -> 
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
+    return page_of(database, query(wanted, cursor, limit), limit)
+
+
+def page_of(database: Database, asked: sa.Select[Any], limit: int) -> Page:
+    """The records that :func:`read_page` reads; raises as it does."""
+    rows, after = read_page(database, asked, limit)
+    return Page(tuple(map(record_of, rows)), after)
+
+
+def read_page(
+    database: Database, asked: sa.Select[Any], limit: int
+) -> tuple[Sequence[sa.Row[Any]], str | None]:
+    """At most ``limit`` rows of what :func:`newest_first` made, and the cursor after the last of
+    them; None at the end.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
     with database.reading() as connection:
-        rows = connection.execute(query(wanted, cursor, limit)).all()
-    return paged(rows, limit)
+        rows = connection.execute(asked).all()
+    shown = rows[:limit]
+    return shown, _cursor(record_of(shown[-1])) if len(rows) > limit else None
 
 
-def paged(rows: Sequence[sa.Row[Any]], limit: int) -> Page:
-    """What :func:`query` found, as a page."""
-    found = tuple(record_of(row) for row in rows[:limit])
-    return Page(found, _cursor(found[-1]) if len(rows) > limit else None)
+def newest_first(chosen: sa.Select[Any], cursor: str | None, limit: int) -> sa.Select[Any]:
+    """The page of ``chosen`` after ``cursor``, and one row more, to know whether there is more.
+
+    Raises
+    ------
+    InvalidCursor
+        If the cursor is none that a page gave.
+    """
+    chosen = chosen.order_by(*NEWEST_FIRST)
+    if cursor is not None:
+        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*_place(cursor)))
+    return chosen.limit(limit + 1)
 
 
 def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
-    """What :func:`page` asks: one row more than fits, to know whether there is more."""
-    chosen = sa.select(records).order_by(*(column.desc() for column in PAGE_ORDER))
+    """What :func:`page` asks."""
+    chosen = sa.select(records)
     for name, value in wanted.equal.items():
         column: sa.ColumnElement[str] = records.c[name]
         if wanted.begins is not None:
@@ -86,9 +116,7 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
         few = sa.select(records.c.id).where(records.c.id.between(*_ends(wanted.begins)))
         named = few.cte("named").prefix_with("MATERIALIZED")
         chosen = chosen.join(named, named.c.id == records.c.id)
-    if cursor is not None:
-        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*place(cursor)))
-    return chosen.limit(limit + 1)
+    return newest_first(chosen, cursor, limit)
 
 
 def _ends(begins: str) -> tuple[str, str]:
@@ -103,7 +131,7 @@ def _cursor(record: Record) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
-def place(cursor: str) -> tuple[Any, ...]:
+def _place(cursor: str) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))

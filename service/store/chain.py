@@ -41,6 +41,7 @@ class Kind(StrEnum):
     KEY = "key"
     JOB = "job"
     MODEL = "model"
+    SIGN_IN = "sign_in"
 
 
 def now_us() -> int:

@@ -24,10 +24,7 @@ def unreviewed(
 ) -> archive.Page:
     """Explanations that no auditor has judged, the newest first; otherwise as
     :func:`archive.page`."""
-    chosen = unreviewed_query(wanted, cursor, limit)
-    with database.reading() as connection:
-        rows = connection.execute(chosen).all()
-    return archive.paged(rows, limit)
+    return archive.page_of(database, unreviewed_query(wanted, cursor, limit), limit)
 
 
 def unreviewed_query(wanted: archive.Filter, cursor: str | None, limit: int) -> sa.Select[Any]:

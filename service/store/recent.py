@@ -7,15 +7,14 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from service.store.archive import paged, place, whole
+from service.store.archive import NEWEST_FIRST, newest_first, read_page, whole
 from service.store.chain import Payload, Record
 from service.store.database import Database
-from service.store.rows import payload_of
-from service.store.tables import PAGE_ORDER, RECENT, records
+from service.store.rows import payload_of, record_of
+from service.store.tables import RECENT, records
 
 Which = Literal["alarms", "others"]
 LISTS: tuple[Which, ...] = ("alarms", "others")
-_NEWEST_FIRST = tuple(column.desc() for column in PAGE_ORDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,13 @@ def recent(database: Database, which: Which, cursor: str | None, limit: int) -> 
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    with database.reading() as connection:
-        rows = connection.execute(query(which, cursor, limit)).all()
-    page = paged(rows, limit)
-    payloads = [payload_of(row) for row in rows[:limit]]
-    return Recent(tuple(zip(page.records, payloads, strict=True)), page.next)
+    rows, after = read_page(database, query(which, cursor, limit), limit)
+    return Recent(tuple((record_of(row), payload_of(row)) for row in rows), after)
 
 
 def query(which: Which, cursor: str | None, limit: int) -> sa.Select[Any]:
-    """What :func:`recent` asks: one row more than fits, to know whether there is more."""
-    chosen = whole().where(*_in(which)).order_by(*_NEWEST_FIRST)
-    if cursor is not None:
-        chosen = chosen.where(sa.tuple_(*PAGE_ORDER) < sa.tuple_(*place(cursor)))
-    return chosen.limit(limit + 1)
+    """What :func:`recent` asks."""
+    return newest_first(whole().where(*_in(which)), cursor, limit)
 
 
 def newest(database: Database) -> str:
@@ -67,7 +60,7 @@ def newest(database: Database) -> str:
 
 def newest_of(which: Which) -> sa.Select[Any]:
     """The first of a list."""
-    return sa.select(records.c.id).where(*_in(which)).order_by(*_NEWEST_FIRST).limit(1)
+    return sa.select(records.c.id).where(*_in(which)).order_by(*NEWEST_FIRST).limit(1)
 
 
 def _in(which: Which) -> tuple[Any, ...]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from service.access import Principal
-from service.store.chain import now_us
+from service.store.chain import Facts, now_us
 from service.store.database import Database
-from service.store.journal import Change
+from service.store.journal import Change, Draft, Work
 from service.store.tables import keys, page_secrets, sessions
 
 SIGNING = "pages"
@@ -50,10 +50,10 @@ def signing_secret() -> Change[bytes]:
     return change
 
 
-def begin(session: NewSession) -> Change[None]:
-    """Keep a session, and drop those that have ended."""
+def begin(session: NewSession, facts: Facts) -> Work:
+    """Keep a session, drop those that have ended, and record ``facts``: all of it or nothing."""
 
-    def change(connection: sa.Connection) -> None:
+    def work(connection: sa.Connection) -> Draft:
         now = now_us()
         connection.execute(sa.delete(sessions).where(sessions.c.expires_us <= now))
         connection.execute(
@@ -66,17 +66,19 @@ def begin(session: NewSession) -> Change[None]:
                 expires_us=session.expires_us,
             )
         )
+        return Draft(facts)
 
-    return change
+    return work
 
 
-def end(token: str) -> Change[None]:
-    """Forget a session, if there is one."""
+def end(token: str, facts: Facts) -> Work:
+    """Forget a session, and record ``facts``."""
 
-    def change(connection: sa.Connection) -> None:
+    def work(connection: sa.Connection) -> Draft:
         connection.execute(sa.delete(sessions).where(sessions.c.digest == _digest(token)))
+        return Draft(facts)
 
-    return change
+    return work
 
 
 def find(database: Database, token: str) -> Principal | None:

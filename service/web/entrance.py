@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 from functools import partial
 from typing import Annotated
@@ -18,6 +17,7 @@ from service.errors import Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us
 from service.store.keys import PREFIX
+from service.web import sign_ins
 from service.web.accounts import Accounts
 from service.web.cookies import FLOW, Cookies, new_token
 from service.web.rendering import page, places
@@ -62,6 +62,11 @@ def _asked(request: Request, back: str, *, failed: bool = False) -> Response:
     )
 
 
+async def _failed(request: Request, back: str, by: str) -> Response:
+    await sign_ins.failed(request, by)
+    return _asked(request, back, failed=True)
+
+
 @router.post("/sign-in")
 async def sign_in(request: Request, state: Shared) -> Response:
     """By API key."""
@@ -72,7 +77,7 @@ async def sign_in(request: Request, state: Shared) -> Response:
             raise Unauthenticated("not a key", was_tried=True)
         principal = await authentication.find(key, state)
     except Unauthenticated:
-        return _asked(request, back, failed=True)
+        return await _failed(request, back, sign_ins.KEY)
     response = RedirectResponse(back, 303)
     await _begin(request, response, principal, principal.actor.partition(":")[2])
     return response
@@ -85,7 +90,7 @@ async def _begin(
     cookies: Cookies = request.app.state.cookies
     seconds = state.settings.session_seconds
     new = sessions.NewSession(new_token(), principal, now_us() + seconds * 1_000_000, key)
-    await asyncio.wrap_future(state.store.journal.change(sessions.begin(new)))
+    await sign_ins.begin(request, new, sign_ins.ACCOUNT if key is None else sign_ins.KEY)
     cookies.give(response, new.token, request, seconds)
 
 
@@ -94,7 +99,8 @@ async def sign_out(request: Request, state: Shared) -> Response:
     """The session is over, wherever its cookie may be."""
     visit: Visit = request.state.visit
     cookies: Cookies = request.app.state.cookies
-    await asyncio.wrap_future(state.store.journal.change(sessions.end(visit.token)))
+    if visit.principal is not None:
+        await sign_ins.end(request, visit.principal, visit.token)
     response = RedirectResponse("/sign-in", 303)
     cookies.give(response, new_token(), request, state.settings.session_seconds)
     return response
@@ -121,12 +127,12 @@ async def from_issuer(
     cookies: Cookies = request.app.state.cookies
     said = cookies.flow(request)
     if not code or said is None or not hmac.compare_digest(said["state"], state):
-        return _asked(request, "/", failed=True)
+        return await _failed(request, "/", sign_ins.ACCOUNT)
     finish = partial(_accounts(request).finish, code, said)
     try:
         principal = await anyio.to_thread.run_sync(finish)
     except Unauthenticated:
-        return _asked(request, "/", failed=True)
+        return await _failed(request, "/", sign_ins.ACCOUNT)
     # A page, not a redirect: the browser came from another site, and would not send a strict
     # cookie along with where such a redirect leads.
     response = page(request, "onward.html", to=local(said["back"]))

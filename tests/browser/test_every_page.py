@@ -30,6 +30,11 @@ selector => [...document.querySelectorAll(selector)]
     && !(e.type === 'radio' && !e.checked))
   .map(e => e.outerHTML.slice(0, 200))
 """
+PAINTED_AND_FETCHED = """
+() => [performance.getEntriesByName('first-contentful-paint')[0].startTime,
+  performance.getEntriesByType('resource')
+    .filter(e => e.name.includes('.js?') && !e.name.includes('/page.js')).map(e => e.startTime)]
+"""
 
 
 def violations(page: Any) -> list[str]:
@@ -123,3 +128,13 @@ def test_a_page_works_without_its_scripts_as_far_as_it_can(
     assert page.locator(".verdict .said").count() == 1
     page.click("button[value=ko]")
     assert page.locator("html").get_attribute("lang") == "ko"
+
+
+def test_a_page_is_painted_before_its_scripts_are_fetched(visit: Visit, alarm: str) -> None:
+    for path in ("/alarms", f"/alarms/{alarm}"):
+        page = visit(path)
+        settled(page, path)
+        page.wait_for_function("window.htmx")
+        painted, fetched = page.evaluate(PAINTED_AND_FETCHED)
+        assert len(fetched) >= 2, "htmx and the page's own"
+        assert all(painted <= start for start in fetched)

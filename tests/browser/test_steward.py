@@ -43,15 +43,21 @@ def test_a_model_is_readable(visit: Visit, language: str, words: list[str]) -> N
     assert page.locator("section:has(#rules) tbody tr").count() > 5
 
 
-def test_a_broken_zip_is_refused_with_the_reasons_in_place(visit: Visit, api: httpx.Client) -> None:
-    page = visit("/models", Role.ADMIN)
+@pytest.mark.parametrize(
+    ("language", "reason"),
+    [("en", "is 5 (int), not text"), ("ko", "값은 5 (int)입니다. 필요한 것: 텍스트")],
+)
+def test_a_broken_zip_is_refused_with_the_reasons_in_place(
+    visit: Visit, api: httpx.Client, language: str, reason: str
+) -> None:
+    page = visit("/models", Role.ADMIN, language=language)
     broken = PRESS.replace('unit = "bar"', "unit = 5").replace("[0, 5000]", '"none"')
     send(page, zipped(broken))
     page.wait_for_selector("#upload-outcome .notice.bad")
     said = page.inner_text("#upload-outcome")
     assert "spec.toml" in said
     assert "features[0].unit" in said
-    assert "is 5 (int), not text" in said
+    assert reason in said
     assert api.get("/api/v1/models/press").status_code == 404
 
 

@@ -12,10 +12,12 @@ import pytest
 from service.access import Role
 from service.api.permissions import PAGES
 from service.settings import Settings
-from service.store import keys
+from service.store import archive, keys
+from service.store.chain import Kind
 from service.store.journal import JournalOptions
 from service.store.opened import opened
 from service.web.cookies import SESSION
+from service.web.sign_ins import PAUSE_SECONDS, Failures
 from tests.integration.conftest import serving
 
 
@@ -92,6 +94,53 @@ def test_signing_out_ends_the_session_for_a_stolen_cookie_too(
         left = browser.post("/sign-out", data={"csrf": form_token(missing)})
         assert left.headers["location"] == "/sign-in"
         assert thief.get("/").status_code == 401
+
+
+def test_who_signed_in_and_out_is_in_the_chain_and_never_what_was_typed(
+    browser: httpx.Client, service: str, store_url: str
+) -> None:
+    key = new_key(store_url, Role.ADMIN)
+    wrong = "ifonly_00000000_" + "B" * 43
+    sign_in(browser, wrong)
+    sign_in(browser, key)
+    browser.post("/sign-out", data={"csrf": form_token(browser.get("/records"))})
+    with httpx.Client(
+        base_url=f"{service}/api/v1", headers={"Authorization": f"Bearer {key}"}, trust_env=False
+    ) as api:
+        events = api.get("/audit/events", params={"kind": "sign_in", "limit": 3}).json()["events"]
+        exported = api.get("/audit/export", params={"kind": "sign_in"}).text
+        assert api.get("/audit/verify").json()["holds"] is True
+    me = f"key:{key.split('_')[1]}"
+    signed_out, signed_in = events[:2]
+    assert (signed_out["status"], signed_out["actor"]) == ("signed_out", me)
+    assert (signed_in["status"], signed_in["actor"]) == ("signed_in", me)
+    assert (signed_in["role"], signed_in["detail"]) == ("admin", {"by": "key"})
+    for typed in (key, wrong):
+        assert typed.rpartition("_")[2] not in exported
+
+
+def test_failures_are_recorded_once_in_a_while_and_none_is_forgotten() -> None:
+    failures = Failures()
+    assert failures.told(10.0) == 0
+    assert [failures.told(10.0 + k / 10) for k in range(5)] == [None] * 5
+    assert failures.told(10.0 + PAUSE_SECONDS) == 5
+    assert failures.told(100.0) == 0
+
+
+def test_who_is_not_let_in_leaves_a_record(repository: Path, tmp_path: Path) -> None:
+    store_url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    settings = Settings.model_validate({"models": repository, "database_url": store_url})
+    with (
+        serving(settings, no_auth=False) as url,
+        httpx.Client(base_url=url, timeout=60, trust_env=False) as browser,
+    ):
+        assert sign_in(browser, "ifonly_00000000_" + "A" * 43).status_code == 401
+    with opened(store_url, JournalOptions("test")) as store:
+        wanted = archive.Filter({"kind": Kind.SIGN_IN.value})
+        (record,) = archive.page(store.database, wanted, None, 10).records
+    assert (record.facts.status, record.facts.actor) == ("sign_in_failed", "anonymous")
+    assert record.facts.detail == {"by": "key", "others": 0}
+    assert record.payload_digest is None
 
 
 def test_signing_in_gives_another_token_than_the_browser_had(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+from service import uploads
 from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import PRESS, linear, write_all
 
+PATIENCE = 60.0
 ZIP = {"Content-Type": "application/zip"}
 
 
@@ -109,6 +113,21 @@ def test_a_broken_model_is_refused_with_every_reason_and_leaves_nothing(
     assert left_behind(root) == []
     event = last_event(api)
     assert (event["status"], event["detail"]) == ("refused", {"why": "invalid-model"})
+
+
+def test_what_a_crash_left_of_an_upload_is_swept_and_a_running_one_is_not(tmp_path: Path) -> None:
+    models = write_all(tmp_path / "models")
+    left, running = models / f"{uploads.HIDDEN}left", models / f"{uploads.HIDDEN}running"
+    for folder in (left, running):
+        (folder / "press" / "9").mkdir(parents=True)
+    an_hour_ago = time.time() - uploads.STALE_SECONDS - 1
+    os.utime(left, (an_hour_ago, an_hour_ago))
+    before = set(models.iterdir()) - {left}
+    with serving(Settings(models=models, refresh_seconds=0)):
+        last = time.monotonic() + PATIENCE
+        while left.exists() and time.monotonic() < last:
+            time.sleep(0.05)
+    assert set(models.iterdir()) == before
 
 
 def test_too_long_a_body_is_not_read(api: httpx.Client) -> None:

@@ -32,6 +32,9 @@ _TONES: Mapping[str, tuple[Tone, str]] = {
     "refused": ("bad", "no"),
     "created": ("plain", "info"),
     "revoked": ("warn", "lock"),
+    "signed_in": ("plain", "info"),
+    "sign_in_failed": ("warn", "lock"),
+    "signed_out": ("plain", "info"),
 }
 STATUSES = tuple(_TONES)
 """What can be filtered by; a refusal's status is its kind, and is written in full."""

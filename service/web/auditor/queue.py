@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from service.api import oversight, validation
 from service.api.schema import report as wire
-from service.errors import InvalidCursor, InvalidRequest
 from service.store import archive
 from service.store.database import Database
 from service.web.auditor.naming import Badge, badge, moment, said_in
+from service.web.auditor.paging import Found, found
 from service.web.texts import Language
 
 FIELDS = ("model", "status", "since", "until")
@@ -33,33 +32,20 @@ class Entry:
     said: tuple[tuple[Badge, int], ...]
 
 
-@dataclass(frozen=True)
-class Found:
-    entries: tuple[Entry, ...]
-    older: str | None
-    problem: str
-
-
 def waiting(
-    database: Database,
-    filters: Mapping[str, str],
-    cursor: str | None,
-    tag: Language,
-) -> Found:
+    database: Database, filters: Mapping[str, str], cursor: str | None, tag: Language
+) -> Found[Entry]:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    asked = {**filters, "limit": LIMIT} | ({"cursor": cursor} if cursor else {})
-    try:
+
+    def read(asked: dict[str, object]) -> tuple[list[Entry], str | None]:
         reply = oversight.queue(database, validation.read(wire.QueueQuery, asked))
-    except (InvalidRequest, InvalidCursor) as error:
-        return Found((), None, str(error))
-    older = None
-    if reply.next is not None:
-        older = f"/reviews?{urlencode({**filters, 'cursor': reply.next})}"
-    return Found(tuple(_entry(database, each, tag) for each in reply.waiting), older, "")
+        return [_entry(database, each, tag) for each in reply.waiting], reply.next
+
+    return found("/reviews", filters, cursor, LIMIT, read)
 
 
 def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> Entry:

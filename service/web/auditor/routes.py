@@ -49,7 +49,7 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
     """Everything that was recorded, the newest first."""
     filters = search.given(request.query_params)
     found = await state.readers.run(
-        partial(search.found, state.store.database, filters, cursor, _visit(request).language)
+        partial(search.records, state.store.database, filters, cursor, _visit(request).language)
     )
     return page(
         request,

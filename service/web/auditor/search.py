@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from service.api import trail, validation
 from service.api.schema import trail as wire
-from service.errors import InvalidCursor, InvalidRequest
 from service.store.database import Database
 from service.web.auditor.naming import Badge, badge, moment, named
+from service.web.auditor.paging import Found, found
 from service.web.texts import Language
 
 FIELDS = ("kind", "status", "model", "actor", "language", "begins", "request_id", "since", "until")
@@ -26,17 +26,6 @@ class Entry:
     badge: Badge | None
     model: str
     actor: str
-
-
-@dataclass(frozen=True)
-class Found:
-    """One page of records."""
-
-    entries: tuple[Entry, ...]
-    older: str | None
-    """Where the older ones are."""
-    problem: str
-    """What is wrong with what was asked; in English, as the API says it."""
 
 
 def given(query: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
@@ -59,23 +48,20 @@ def form(said: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str,
     }
 
 
-def found(
+def records(
     database: Database, filters: Mapping[str, str], cursor: str | None, tag: Language
-) -> Found:
+) -> Found[Entry]:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    asked = {**filters, "limit": LIMIT} | ({"cursor": cursor} if cursor else {})
-    try:
+
+    def read(asked: dict[str, object]) -> tuple[list[Entry], str | None]:
         reply = trail.events(database, validation.read(wire.PageQuery, asked))
-    except (InvalidRequest, InvalidCursor) as error:
-        return Found((), None, str(error))
-    older = None
-    if reply.next is not None:
-        older = f"/records?{urlencode({**filters, 'cursor': reply.next})}"
-    return Found(tuple(_entry(event, tag) for event in reply.events), older, "")
+        return [_entry(event, tag) for event in reply.events], reply.next
+
+    return found("/records", filters, cursor, LIMIT, read)
 
 
 def _entry(event: wire.Event, tag: Language) -> Entry:

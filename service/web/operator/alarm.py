@@ -26,6 +26,7 @@ from service.web.operator.case import (
     ALTERNATIVES,
     Case,
     Settable,
+    case_of,
     points,
     read_case,
     served,
@@ -58,11 +59,11 @@ async def _found(request: Request, state: State, identity: str, row: int | None)
 async def show(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """The verdict at once; what takes a search comes after it."""
     visit: Visit = request.state.visit
-    if row is None:
-        rows = await state.readers.run(partial(subject.read, state.store.database, id))
-        if len(rows) > 1:
-            return _several(request, rows, state)
-    case = await _found(request, state, id, row)
+    rows = await state.readers.run(partial(subject.read, state.store.database, id))
+    if row is None and len(rows) > 1:
+        return _several(request, rows, state)
+    about = subject.row_of(rows, row or 0)
+    case = await state.readers.run(partial(case_of, state, about, visit.language))
     return page(
         request,
         "operator/alarm.html",

@@ -63,7 +63,15 @@ def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    about = subject.read_one(state.store.database, identity, number)
+    return case_of(state, subject.read_one(state.store.database, identity, number), tag)
+
+
+def case_of(state: State, about: Subject, tag: Language) -> Case:
+    """Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
     model = subject.model_of(about.record, state.registry)
     request = request_of(about)
     question = problem = None

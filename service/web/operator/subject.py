@@ -82,10 +82,18 @@ def read_one(database: Database, identity: str, number: int) -> Subject:
     UnknownRecord, ErasedRecord
         As :func:`read`; also if it has not so many rows.
     """
-    found = read(database, identity)
-    if number >= len(found):
-        raise UnknownRecord(f"{identity} row {number}", "prediction")
-    return found[number]
+    return row_of(read(database, identity), number)
+
+
+def row_of(rows: tuple[Subject, ...], number: int) -> Subject:
+    """Raises
+    ------
+    UnknownRecord
+        If there are not so many.
+    """
+    if number >= len(rows):
+        raise UnknownRecord(f"{rows[0].record.facts.id} row {number}", "prediction")
+    return rows[number]
 
 
 def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | None:

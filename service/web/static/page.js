@@ -1,5 +1,8 @@
-// On every page: times as the reader's clock shows them.
+// On every page: times as the reader's clock shows them; whatever else runs once the page is seen.
 "use strict";
+
+const LATEST_MS = 500; // for browsers that do not say when they have painted, and tabs nobody looks at
+const later = document.currentScript.dataset.later.split(" ");
 
 function localTimes(root) {
   const shown = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
@@ -13,5 +16,17 @@ function localTimes(root) {
   }
 }
 
+// One after the other, in the order in which the page names them.
+function run() {
+  for (const source of later.splice(0)) {
+    const script = document.createElement("script");
+    script.src = source;
+    script.async = false;
+    document.head.append(script);
+  }
+}
+
 localTimes(document);
 document.addEventListener("htmx:after:swap", () => localTimes(document));
+new PerformanceObserver(run).observe({ type: "paint", buffered: true });
+setTimeout(run, LATEST_MS);

@@ -2,6 +2,8 @@
 "use strict";
 
 (() => {
+  const packed = document.querySelector(".later > template");
+  packed.replaceWith(packed.content);
   const section = document.getElementById("what-if");
   const outcome = document.getElementById("outcome");
   const before = outcome.innerHTML;

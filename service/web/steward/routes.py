@@ -16,6 +16,7 @@ from service.errors import CannotUpload, Fault, InvalidRequest
 from service.web.rendering import page
 from service.web.route import PageRoute
 from service.web.steward.description import cards, shown
+from service.web.steward.reasons import reason
 from service.web.visit import Visit
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -32,7 +33,7 @@ async def list_models(request: Request, state: Shared) -> Response:
 
 def _listed(request: Request, state: State, status: int = 200, **outcome: Any) -> Response:
     visit: Visit = request.state.visit
-    told: dict[str, Any] = {"taken": None, "faults": (), "problem": ""}
+    told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
     return page(
         request,
         "steward/models.html",
@@ -79,5 +80,5 @@ def _answered(request: Request, state: State, status: int, **outcome: Any) -> Re
     """As a part for htmx, which swaps what is refused too; as the whole page without it."""
     if "hx-request" not in request.headers:
         return _listed(request, state, status, **outcome)
-    told: dict[str, Any] = {"taken": None, "faults": (), "problem": ""}
+    told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
     return page(request, "steward/outcome.html", status, **(told | outcome))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.access import Principal, Role
-from service.store import keys, sessions, tables
-from service.store.chain import now_us
+from service.store import archive, keys, sessions, tables
+from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database
 from service.store.journal import Journal
 
@@ -14,7 +14,8 @@ KIM = Principal("oidc:kim", frozenset({Role.OPERATOR, Role.AUDITOR}))
 
 def begun(journal: Journal, token: str, *, ends: int = HOUR, key: str | None = None) -> None:
     new = sessions.NewSession(token, KIM, now_us() + ends, key)
-    journal.change(sessions.begin(new)).result(30)
+    facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_in")
+    journal.append(sessions.begin(new, facts)).result(30)
 
 
 def test_the_signing_secret_is_made_once_for_all(journal: Journal) -> None:
@@ -31,8 +32,10 @@ def test_a_session_is_found_by_its_token_until_it_ends(
     assert sessions.find(database, "one") == KIM
     assert sessions.find(database, "over") is None
     assert sessions.find(database, "another") is None
-    journal.change(sessions.end("one")).result(30)
+    facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_out")
+    ended = journal.append(sessions.end("one", facts)).result(30)
     assert sessions.find(database, "one") is None
+    assert archive.get(database, ended.id)[0].facts.status == "signed_out"
 
 
 def test_sessions_that_have_ended_are_dropped_when_another_begins(

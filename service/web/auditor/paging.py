@@ -1,0 +1,48 @@
+"""Pages of what auditors look through: some entries, and where the older ones are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+from service.errors import InvalidCursor, InvalidRequest
+
+Entry = TypeVar("Entry")
+
+
+@dataclass(frozen=True)
+class Found(Generic[Entry]):
+    """One page of them, the newest first."""
+
+    entries: tuple[Entry, ...]
+    older: str | None
+    """Where the older ones are."""
+    problem: str
+    """What is wrong with what was asked; in English, as the API says it."""
+
+
+def found(
+    path: str,
+    filters: Mapping[str, str],
+    cursor: str | None,
+    limit: int,
+    read: Callable[[dict[str, object]], tuple[Iterable[Entry], str | None]],
+) -> Found[Entry]:
+    """``read``: from what is asked to the entries, and the cursor after the last of them.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    asked: dict[str, object] = {**filters, "limit": limit}
+    if cursor:
+        asked["cursor"] = cursor
+    try:
+        entries, after = read(asked)
+    except (InvalidRequest, InvalidCursor) as error:
+        return Found((), None, str(error))
+    older = None if after is None else f"{path}?{urlencode({**filters, 'cursor': after})}"
+    return Found(tuple(entries), older, "")

@@ -1,0 +1,72 @@
+"""Why a model is refused, in Korean."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from models.errors import SpecError
+from models.repository.parcel import unpack
+from service.web.steward.reasons import SECTION, fixed_parts, reason
+from service.web.texts import texts
+from tests.integration.small_models import PRESS
+
+ROOT = Path(__file__).parents[3]
+WRONG_SPECS = [
+    PRESS.replace('name = "press"', "name = 7"),
+    PRESS.replace('name = "press"', 'name = "../press"'),
+    PRESS.replace('name = "press"', ""),
+    PRESS.replace('name = "press"', 'name = "press"\nnmae = 1\nzzz = 2'),
+    PRESS + "\n= 1\n",
+    "",
+]
+
+
+def refused(tmp_path: Path, files: dict[str, str]) -> list[str]:
+    """What is wrong with a zip of ``files``."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    with pytest.raises(SpecError) as caught:
+        unpack(packed, tmp_path, 1 << 20)
+    return [problem.problem for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("spec", WRONG_SPECS)
+def test_what_is_wrong_with_a_spec_is_said_in_korean(tmp_path: Path, spec: str) -> None:
+    for problem in refused(tmp_path, {"spec.toml": spec}):
+        said, tag = reason(problem, "ko")
+        assert tag == "ko", problem
+        assert re.search("[가-힣]", said)
+        assert reason(problem, "en") == (problem, "en")
+
+
+@pytest.mark.parametrize(
+    "files", [{}, {"../spec.toml": PRESS}, {"a/spec.toml": PRESS, "b/model.onnx": ""}]
+)
+def test_what_is_wrong_with_a_zip_is_said_in_korean(tmp_path: Path, files: dict[str, str]) -> None:
+    assert {reason(problem, "ko")[1] for problem in refused(tmp_path, files)} == {"ko"}
+
+
+def test_values_are_kept_word_for_word() -> None:
+    said, _ = reason("is '{x} <b>', not one of 'a', 'b'", "ko")
+    assert "'{x} <b>'" in said
+    assert "'a', 'b'" in said
+
+
+def test_what_is_not_ours_stays_english() -> None:
+    assert reason("Segmentation fault", "ko") == ("Segmentation fault", "en")
+
+
+def test_every_reason_is_a_sentence_that_the_code_says() -> None:
+    files = [p for top in ("models", "explainers", "service") for p in (ROOT / top).rglob("*.py")]
+    code = re.sub(r'"\s*\n\s*f?"', "", "".join(path.read_text("utf-8") for path in files))
+    for key, said in texts().items():
+        if key.startswith(SECTION):
+            for part in fixed_parts(said["en"]):
+                assert part.rstrip() in code, f"{key}: {part!r}"
