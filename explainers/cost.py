@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import changed
+from explainers.space import changed, moved
 from models.predictor import Row, Rows
 
 Costs = npt.NDArray[np.float64]
@@ -30,18 +31,26 @@ class FeatureCost:
 
     def of(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
         """Cost of moving from ``factual`` to each of ``values``, same shape."""
-        moved = changed(values, np.float64(factual))
-        return np.where(moved, self.fixed + self.weight * self._distance(values, factual), 0.0)
+        cost = self._distance(values, factual)
+        cost *= self.weight
+        cost += self.fixed
+        cost[~moved(values, factual)] = 0.0
+        return cost
 
     def _distance(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
-        if np.isnan(factual):
+        if math.isnan(factual):
             return np.ones_like(values)
         if self.matrix is not None:
             declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
             return declared[np.nan_to_num(values).astype(np.int64)]
         if self.nominal:
             return np.ones_like(values)
-        return np.abs(values - factual) / self.scale
+        return np.asarray(np.abs(values - factual) / self.scale)
+
+    @property
+    def rises(self) -> bool:
+        """Whether it never falls with the distance, whatever the value moved from."""
+        return self.matrix is None
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,7 @@ class Cost:
         """One feature's part, the penalty included; the parts of a row add up to its cost."""
         total = self.features[column].of(values, factual)
         if self.change_penalty:
-            total += self.change_penalty * changed(values, np.float64(factual))
+            total += self.change_penalty * moved(values, factual)
         return total
 
     def of(self, rows: Rows, factual: Row) -> Costs:
