@@ -32,15 +32,16 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import TOLERANCE, Axis, is_missing, moved, slack
+from explainers.space import TOLERANCE, Axis, is_missing, moved, negation, slack
 from models.predictor import Row, Rows, Scores
 from models.schema import Labels, Schema
 
 Mask = npt.NDArray[np.bool_]
 Axes = tuple[Axis, ...]
-Cells = npt.NDArray[np.float64]
-"""What stands under each feature: the numbers of one row, ``(n_features,)``, or the columns of
-many, ``(n_features, n_rows)``. The same operators read both."""
+Cells = Any
+"""What stands under each feature: the numbers of one row, or the columns of many, ``(n_features,
+n_rows)``. The same operators read both."""
+Factual = Sequence[float] | Row
 
 
 class Source(StrEnum):
@@ -68,7 +69,7 @@ class Constraint:
 
     origin: Origin = field(kw_only=True)
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         """Whether the row (or action) of ``cells`` keeps the constraint; of columns, each of their
         rows, ``(n_rows,)``, or one truth for all."""
         raise NotImplementedError
@@ -112,8 +113,8 @@ class Immutable(Single):
 
     of_action = True
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
-        return ~moved(cells[self.column], factual[self.column])
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return negation(moved(cells[self.column], factual[self.column]))
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([factual])
@@ -123,7 +124,7 @@ class Immutable(Single):
 class NotMissing(Single):
     """The feature's reading is, and stays, present or absent as it was."""
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         return is_missing(cells[self.column]) == is_missing(factual[self.column])
 
     def cut(self, axis: Axis, factual: float) -> Axis:
@@ -143,7 +144,7 @@ class Direction(Single):
 
     sense: Sense
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         before, after = factual[self.column], cells[self.column]
         if is_missing(before):
             return True
@@ -164,7 +165,7 @@ class Range(Single):
     lower: float
     upper: float
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         after = cells[self.column]
         return (after >= self.lower) & (after <= self.upper) | is_missing(after)
 
@@ -178,8 +179,8 @@ class Settable(Range):
 
     of_action = True
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
-        stays = ~moved(cells[self.column], factual[self.column])
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        stays = negation(moved(cells[self.column], factual[self.column]))
         return stays | super().kept(cells, factual)
 
     def cut(self, axis: Axis, factual: float) -> Axis:
@@ -195,7 +196,7 @@ class MaxChange(Single):
 
     amount: float
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         before = float(factual[self.column])
         if is_missing(before):
             return True
@@ -215,9 +216,10 @@ class OnlyTo(Single):
 
     values: tuple[float, ...]
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         after = cells[self.column]
-        return _among(after, self.values) | ~moved(after, factual[self.column])
+        stays = negation(moved(after, factual[self.column]))
+        return _among(after, self.values) | stays
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([*self.values, factual])
@@ -235,7 +237,7 @@ class MaxChanges(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         return sum(map(moved, cells, factual)) <= self.count
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
@@ -262,8 +264,8 @@ class LeavesOne(Constraint):
     def columns(self) -> frozenset[int]:
         return self.levers
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
-        return reduce(or_, (~moved(cells[j], factual[j]) for j in self.levers), np.False_)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return reduce(or_, (negation(moved(cells[j], factual[j])) for j in self.levers), False)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         may_stay = [j for j in self.levers if float(factual[j]) in axes[j]]
@@ -297,8 +299,8 @@ class Plausible(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
-        rows = np.atleast_2d(cells.T)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        rows = np.atleast_2d(np.transpose(cells))
         if not len(rows):
             return np.zeros(0, dtype=np.bool_)
         scores = self.scorer.score(rows)[:, 0]
@@ -326,7 +328,7 @@ class Survives(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         return True
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
@@ -374,7 +376,7 @@ class Truth(StrEnum):
 class Condition:
     """A statement about one row and its factual; the atom of rules."""
 
-    def true(self, cells: Cells, factual: Row) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Any:
         """Where it is true, as :meth:`Constraint.kept`. What reads a missing value is not true."""
         raise NotImplementedError
 
@@ -413,7 +415,7 @@ class Comparison(Condition):
     def negated(self) -> Comparison:
         return replace(self, relation=NEGATED[self.relation])
 
-    def true(self, cells: Cells, factual: Row) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Any:
         total: Any
         size: Any
         total, size = self.fixed(factual)
@@ -421,10 +423,10 @@ class Comparison(Condition):
             term = weight * cells[column]
             total = total + term
             size = size + abs(term)
-        greater = max(size, 1.0) if np.ndim(size) == 0 else np.maximum(size, 1.0)
+        greater = max(size, 1.0) if isinstance(size, float) else np.maximum(size, 1.0)
         return self._compare(total, TOLERANCE * greater)
 
-    def fixed(self, factual: Row) -> tuple[float, float]:
+    def fixed(self, factual: Factual) -> tuple[float, float]:
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
         return sum(terms), sum(abs(t) for t in terms)
 
@@ -512,9 +514,9 @@ class Changes(Condition):
     def negated(self) -> Changes:
         return replace(self, does=not self.does)
 
-    def true(self, cells: Cells, factual: Row) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Any:
         does = moved(cells[self.column], factual[self.column])
-        return does if self.does else ~does
+        return does if self.does else negation(does)
 
     def truth(self, axes: Axes, factual: Row) -> Truth:
         axis, stays = axes[self.column], float(factual[self.column])
@@ -550,10 +552,10 @@ class IsIn(Condition):
     def negated(self) -> IsIn:
         return replace(self, inside=not self.inside)
 
-    def true(self, cells: Cells, factual: Row) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Any:
         value = (factual if self.of_factual else cells)[self.column]
         found = _among(value, self.codes)
-        return found if self.inside else ~found & ~is_missing(value)
+        return found if self.inside else negation(found | is_missing(value))
 
     def _fits(self, value: float) -> bool:
         return not math.isnan(value) and (value in self.codes) == self.inside
@@ -585,9 +587,9 @@ class Rule(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
 
-    def kept(self, cells: Cells, factual: Row) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
         kept = _all_true(self.then, cells, factual)
-        return kept | ~_all_true(self.when, cells, factual) if self.when else kept
+        return kept | negation(_all_true(self.when, cells, factual)) if self.when else kept
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         open_ones = []
@@ -614,13 +616,13 @@ class Rule(Constraint):
         return condition.negated().require(axes, factual)
 
 
-def _all_true(conditions: Sequence[Condition], cells: Cells, factual: Row) -> Any:
-    return reduce(and_, (c.true(cells, factual) for c in conditions), np.True_)
+def _all_true(conditions: Sequence[Condition], cells: Cells, factual: Factual) -> Any:
+    return reduce(and_, (c.true(cells, factual) for c in conditions), True)
 
 
 def _among(values: Any, some: Iterable[float]) -> Any:
     """Where a number, or each of a column, is one of ``some``."""
-    return reduce(or_, (values == value for value in some), np.False_)
+    return reduce(or_, (values == value for value in some), False)
 
 
 def _truth(always: bool, never: bool) -> Truth:

@@ -31,21 +31,19 @@ class FeatureCost:
 
     def of(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
         """Cost of moving from ``factual`` to each of ``values``, same shape."""
-        cost = self._distance(values, factual)
-        cost *= self.weight
-        cost += self.fixed
-        cost[~moved(values, factual)] = 0.0
-        return cost
+        cost = self.weight * self._distance(values, factual)
+        return cost + self.fixed * moved(values, factual) if self.fixed else cost
 
     def _distance(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
-        if math.isnan(factual):
-            return np.ones_like(values)
-        if self.matrix is not None:
-            declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
-            return declared[np.nan_to_num(values).astype(np.int64)]
-        if self.nominal:
-            return np.ones_like(values)
+        if self.nominal or self.matrix is not None or math.isnan(factual):
+            return np.asarray(moved(values, factual) * self._step(values, factual))
         return np.asarray(np.abs(values - factual) / self.scale)
+
+    def _step(self, values: npt.NDArray[np.float64], factual: float) -> Costs | float:
+        if math.isnan(factual) or self.matrix is None:
+            return 1.0
+        declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
+        return declared[np.nan_to_num(values).astype(np.int64)]
 
     @property
     def rises(self) -> bool:

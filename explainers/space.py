@@ -219,6 +219,11 @@ class Axis:
 
     def clip(self, lower: float, upper: float) -> Axis:
         """The part within ``[lower, upper]``, within tolerance; NaN stays."""
+        if not self.others:
+            return _clipped(self, lower, upper)
+        return self._clip(lower, upper)
+
+    def _clip(self, lower: float, upper: float) -> Axis:
         low, high = lower - slack(lower), upper + slack(upper)
         others = tuple(v for v in self.others if math.isnan(v) or low <= v <= high)
         if self.grid is None or not self.count:
@@ -272,6 +277,12 @@ def _multiples(resolution: Decimal, lower: float, upper: float) -> Axis:
     return Axis(grid, first, max(0, last - first + 1))
 
 
+@lru_cache(maxsize=4096)
+def _clipped(axis: Axis, lower: float, upper: float) -> Axis:
+    """A policy clips the same grids to the same bounds in every question."""
+    return axis._clip(lower, upper)
+
+
 def same(a: float, b: float) -> bool:
     """Equality in which a missing value equals a missing value."""
     return a == b or (math.isnan(a) and math.isnan(b))
@@ -288,7 +299,12 @@ def is_missing(value: Any) -> Any:
 
 def moved(after: Any, before: Any) -> Any:
     """Whether a number, or each of a column, differs from the factual's number."""
-    return ~is_missing(after) if is_missing(before) else after != before
+    return negation(is_missing(after)) if is_missing(before) else after != before
+
+
+def negation(truth: Any) -> Any:
+    """The opposite of one truth, or of each of a column."""
+    return not truth if isinstance(truth, bool) else ~truth
 
 
 def changed(rows: npt.NDArray[np.float64], factual: Row) -> npt.NDArray[np.bool_]:

@@ -40,7 +40,7 @@ def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactua
     rows = _leads_to(problem, actions, columns)
     reads = rows[0].tolist()
     followed = _differing(reads, after)
-    reasons = [*_broken(problem, actions[0], rows[0], columns, followed)]
+    reasons = [*_broken(problem, after, reads, columns, followed)]
     if reasons:  # a row off the grid or out of bounds is not sent to the model
         return Rejection(tuple(reasons))
     scores = predictor.score(rows)
@@ -67,18 +67,23 @@ def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactua
 
 
 def _broken(
-    problem: Problem, action: Row, row: Row, columns: list[int], followed: list[int]
+    problem: Problem,
+    action: list[float],
+    row: list[float],
+    columns: list[int],
+    followed: list[int],
 ) -> Iterator[str]:
     """Why an action cannot be taken, or its row cannot be."""
     features = problem.schema.features
     for j in columns:
-        if not _can_be_set(features[j], float(action[j])):
+        if not _can_be_set(features[j], action[j]):
             yield f"{features[j].name} = {action[j]} cannot be set"
     for j in followed:
         if not features[j].lower <= row[j] <= features[j].upper:
             yield f"{features[j].name} would be {row[j]}, which cannot be"
+    factual = problem.factual.tolist()
     for constraint in problem.constraints:
-        if not constraint.kept(action if constraint.of_action else row, problem.factual):
+        if not constraint.kept(action if constraint.of_action else row, factual):
             yield f"{constraint.origin.key} is broken"
 
 

@@ -117,20 +117,34 @@ def run_around(holds: npt.NDArray[np.bool_], at: int) -> tuple[int, int]:
     return first, last
 
 
-def range_by_asking(problem: Problem, meter: Meter, row: Row, column: int) -> tuple[float, float]:
+def range_by_asking(
+    problem: Problem,
+    meter: Meter,
+    row: Row,
+    column: int,
+    also: Callable[[Rows], Mask] | None = None,
+) -> tuple[float, float]:
     """The widest run of settable values around ``row[column]`` with which, everything else set as
-    in ``row``, every rule holds and the prediction stays in the target; ends included.
+    in ``row``, every rule holds and the prediction stays in the target; ends included. ``also``
+    is what rows in the target must keep besides.
 
     Walks outward from the value in blocks that double, one model call a block and side.
     """
     values = problem.axes[column].values()
     at = int(np.flatnonzero(values == row[column])[0])
-    below = _holding(problem, meter, row, column, values[:at][::-1])
-    above = _holding(problem, meter, row, column, values[at + 1 :])
+    below = _holding(problem, meter, row, column, values[:at][::-1], also)
+    above = _holding(problem, meter, row, column, values[at + 1 :], also)
     return float(values[at - below]), float(values[at + above])
 
 
-def _holding(problem: Problem, meter: Meter, row: Row, column: int, values: Values) -> int:
+def _holding(
+    problem: Problem,
+    meter: Meter,
+    row: Row,
+    column: int,
+    values: Values,
+    also: Callable[[Rows], Mask] | None,
+) -> int:
     """How many of ``values``, in order, hold before one does not."""
     start, block = 0, FIRST_BLOCK
     while start < len(values):
@@ -140,6 +154,9 @@ def _holding(problem: Problem, meter: Meter, row: Row, column: int, values: Valu
         holds = problem.allowed(rows, led)
         stop = _run(holds)
         holds[:stop] &= _met(problem, meter, led[:stop])
+        if also is not None:
+            stop = _run(holds)
+            holds[:stop] &= also(led[:stop])
         stop = _run(holds)
         holds[:stop] &= problem.trust(rows[:stop], meter.score).holds
         if not holds.all():

@@ -21,11 +21,13 @@ from explainers.search.trees.engine import Trees
 from models.graph.forms import TreeEnsemble
 from models.predictor import Row, Rows
 from models.schema import Task
-from tests.support.bruteforce import settable
+from tests.support.bruteforce import Predicate, settable
+from tests.support.checks import check_exact, normal
 from tests.support.deployed import Deployed, deployed_trees
 from tests.support.generated import SCHEMA
-from tests.support.kinds import KINDS
-from tests.support.questions import question
+from tests.support.images import Slopes, cheapest_action, speaks_of_row
+from tests.support.kinds import KINDS, missing_stays
+from tests.support.questions import price, question
 
 TASKS = tuple(Task)
 TOLERANCES = (0.15, 8.0, 0.0, 0.0, 0.06)
@@ -123,3 +125,22 @@ def test_an_engine_that_cannot_prove_it_is_not_eligible() -> None:
     never = Deadline.never()
     with pytest.raises(NotEligible, match="over the box"):
         Blackbox().search(problem, Meter(deployed.predictor, never), never)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_follows_must_survive_every_reading_too(seed: int) -> None:
+    problem, deployed = asked(seed)
+    kind, slopes = KINDS[seed % len(KINDS)], Slopes.random(seed)
+    answer = explain(
+        replace(problem, image=slopes.image()), deployed.predictor, engine=engine(seed % 20)
+    )
+    if isinstance(answer, AlreadyTarget):
+        return
+    of_action: list[Predicate] = [] if kind.name == "may be filled" else [missing_stays]
+    of_row: list[Predicate] = [lambda row, _: stays(problem, deployed, row)]
+    (of_row if speaks_of_row(kind) else of_action).append(kind.keeps)
+    met = normal(TASKS[seed % 20 % 3])
+    factual, predictor = problem.factual, deployed.predictor
+    check_exact(answer, cheapest_action(slopes, factual, predictor, met, of_action, of_row, price))
+    if isinstance(answer, Recourse):
+        assert stays(problem, deployed, np.array(answer.counterfactuals[0].row))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from explainers.constraints import Rule
+from explainers.constraints import Rule, Survives
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.image import Image
@@ -18,7 +19,6 @@ from explainers.search.engine import (
     Meter,
     Outcome,
     range_by_asking,
-    refuse_tolerances,
     run_around,
 )
 from explainers.search.pool import Pool
@@ -31,6 +31,7 @@ from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.proof import MOST_PARTS, Asked, Proof
 from explainers.search.trees.question import build_question
+from explainers.search.trees.survival import Survival
 from explainers.space import changed
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Rows, Scores
@@ -78,7 +79,8 @@ class Trees:
         """From the tables: the model is asked only within rounding of the target's edge, and
         where something follows."""
         if problem.image is not None and not self._stays_inert(problem, row, column):
-            return range_by_asking(problem, meter.knowing(self._layout.alike), row, column)
+            known = meter.knowing(self._layout.alike)
+            return range_by_asking(problem, known, row, column, self._survival(problem))
         asked = self._in_arrays(problem.inert)
         values = asked.question.values(column)
         at = asked.question.positions(row)
@@ -127,14 +129,14 @@ class Trees:
         self, problem: Problem, image: Image, meter: Meter, deadline: Deadline
     ) -> Outcome:
         """First what nothing follows from, then what is cheaper and has effects."""
-        refuse_tolerances(problem, self.name)
         if not image.severs:
             raise NotEligible(self.name, "what is set may follow as well")
         aim = self._aims.of(problem.target)
         modes = asked_of(problem, image, self._layout, aim.limits, self._flattened)
         inert = self._search_for(problem.inert, meter, deadline, self._patience).run()
         meter = meter.knowing(self._layout.alike)
-        pool, bound = Pool(problem, meter), inert.lower_bound or 0.0
+        survival = self._survival(problem)
+        pool, bound = Pool(problem, meter, survival), inert.lower_bound or 0.0
         try:
             pool.keep(inert.candidates)
             with aim.arenas.lent() as arena:
@@ -142,6 +144,8 @@ class Trees:
                 for mode in modes:
                     bound = min(bound, following.settle(mode, pool))
         except DeadlineReached:
+            bound = 0.0
+        if survival is not None and survival.undecided:
             bound = 0.0
         bound = min(bound, pool.cost)
         return Outcome(pool.rows, bound, None, deadline.expired(), unsure=pool.unsure)
@@ -151,6 +155,8 @@ class Trees:
     ) -> Row | None:
         """The action that comes nearest to the target, if ``row`` does of all that move nothing."""
         aim = self._aims.of(problem.target)
+        kept = tuple(c for c in problem.constraints if not isinstance(c, Survives))
+        problem = replace(problem, constraints=kept)
 
         def over(rows: Rows) -> Row:
             raw = self._form.raw(rows)
@@ -165,6 +171,12 @@ class Trees:
                 nearer = following.nearest(asked, over, best)
                 row = row if nearer is None else nearer
         return row
+
+    def _survival(self, problem: Problem) -> Survival | None:
+        """What rows in the target must keep besides; None if they need not survive the sensors."""
+        if problem.survives is None:
+            return None
+        return Survival(problem, self._layout, self._in_arrays(problem.inert))
 
     def _stays_inert(self, problem: Problem, row: Row, column: int) -> bool:
         """Whether nothing follows from an action, and nothing would if the value of one feature

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -163,4 +164,4 @@ class _Flattening:
 
 def offsets(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
     """Where each group begins when they are laid end to end, and the end of the last."""
-    return np.cumsum([0, *(len(group) for group in groups)], dtype=np.int64)
+    return np.array([0, *accumulate(map(len, groups))], dtype=np.int64)

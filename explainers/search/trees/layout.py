@@ -60,7 +60,7 @@ class Run(NamedTuple):
         """The part of an axis that is a run of the grid."""
         at = axis.first - self.start
         span = slice(at, at + axis.count)
-        first = (self.first - at).clip(0, axis.count)
+        first = np.minimum(np.maximum(self.first - at, 0), axis.count)
         return Line(self.values[span], self.cells[span], first)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,14 +133,13 @@ def question_of(
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
         table.append(sum(square.size for square in squares))
         squares.append(_cheapest_positions(costs[j]).ravel())
-    near, far = _readings(problem, layout, lines)
+    near, far = readings_of(problem, layout, [line.values for line in lines])
     if len(near):
         # To survive is to stay in the target whatever float32 sums round to: no verdicts.
         limits = Limits(limits.limit - limits.band, np.zeros_like(limits.band))
-    sizes = [len(line.values) for line in lines]
-    size = np.array(sizes, dtype=np.int64)
+    size = np.array([len(line.values) for line in lines], dtype=np.int64)
     return Question(
-        off=np.array([0, *accumulate(sizes)], dtype=np.int64),
+        off=offsets([line.values for line in lines]),
         size=size,
         least=np.zeros(len(lines), dtype=np.int64),
         most=size - 1,
@@ -165,28 +163,23 @@ def question_of(
     )
 
 
-def _readings(problem: Problem, layout: Layout, lines: Sequence[Line]) -> tuple[Cells, Cells]:
-    """Cells of the least and the greatest reading within tolerance of each value of all axes."""
+def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> tuple[Cells, Cells]:
+    """Cells of the least and the greatest reading within tolerance of some values of all features,
+    laid end to end; nothing if no answer must survive the sensors."""
     if problem.survives is None:
         return NO_CELLS, NO_CELLS
     ends = []
     for sign, toward in ((-1.0, -np.inf), (1.0, np.inf)):
         readings = []
-        for j, (own, *_) in enumerate(lines):
+        for j, own in enumerate(values):
             feature, off = problem.schema.features[j], problem.survives.tolerances[j]
             if off and not feature.kind.is_categorical:
                 # One step outward: the sum of two decimals may be rounded inward.
                 end = np.nextafter(own + sign * off, toward)
                 own = np.clip(end, np.minimum(feature.lower, own), np.maximum(feature.upper, own))
             readings.append(own)
-        found = layout.cells_of(readings)
-        ends.append(
-            [
-                line.cells if own.cuts is None else cells
-                for line, own, cells in zip(lines, layout.cells, found, strict=True)
-            ]
-        )
-    return np.concatenate(ends[0]), np.concatenate(ends[1])
+        ends.append(np.concatenate(layout.cells_of(readings)))
+    return ends[0], ends[1]
 
 
 def _costs(problem: Problem, column: int, line: Line, before: float) -> Values:

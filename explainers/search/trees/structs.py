@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core.datamodel import models
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
@@ -35,8 +35,11 @@ Flags = Annotated[npt.NDArray[np.bool_], types.boolean[::1]]
 FlagRows = Annotated[npt.NDArray[np.bool_], types.boolean[:, ::1]]
 
 _arrays: Any = arrayobj
+_njit: Any = njit
 _support: Any = numpy_support
 _infer_getattr: Any = infer_getattr
+_lower: Any = lower_getattr_generic
+_intrinsic: Any = intrinsic
 SLOTS = 4
 """Words of the table for each field: an address and up to three lengths, or a whole number."""
 
@@ -54,18 +57,28 @@ class Struct:
         TypeError
             If an array is not of the declared type, or not in C order.
         """
-        slots: list[int] = []
         struct: Any = type(self)
-        for name, kind in _fields(struct):
-            slots += _slots(name, kind, getattr(self, name))
-        return np.array(slots, dtype=np.int64)
+        values = []
+        for name, kind, dtype in _fields(struct):
+            value = getattr(self, name)
+            if isinstance(value, Struct):
+                value = value.address
+            elif dtype is not None and (
+                value.dtype != dtype or value.ndim != kind.ndim or not value.flags.c_contiguous
+            ):
+                raise TypeError(f"{name} is {value.dtype} {value.shape} and not {kind}")
+            values.append(value)
+        slots = np.empty(SLOTS * len(values), dtype=np.int64)
+        _write(slots, *values)
+        return slots
 
 
 @cache
-def _fields(struct: Any) -> tuple[tuple[str, Any], ...]:
-    """Name and numba's type of every field."""
+def _fields(struct: Any) -> tuple[tuple[str, Any, np.dtype[Any] | None], ...]:
+    """Name, numba's type and numpy's, of arrays, of every field."""
     hints = get_type_hints(struct, include_extras=True)
-    return tuple((name, _kind(hint)) for name, hint in hints.items())
+    kinds = [(name, _kind(hint)) for name, hint in hints.items()]
+    return tuple((name, kind, _dtype(kind)) for name, kind in kinds)
 
 
 def _kind(hint: Any) -> Any:
@@ -76,27 +89,42 @@ def _kind(hint: Any) -> Any:
     return get_args(hint)[1]
 
 
-def _slots(name: str, kind: Any, value: Any) -> list[int]:
-    if isinstance(value, Struct):
-        name, kind, value = f"{name}.address", types.int64[::1], value.address
+def _dtype(kind: Any) -> np.dtype[Any] | None:
     if not isinstance(kind, types.Array):
-        return [value, 0, 0, 0]
-    if value.dtype != _dtype(kind) or value.ndim != kind.ndim or not value.flags.c_contiguous:
-        raise TypeError(f"{name} is {value.dtype} {value.shape} and not {kind}")
-    start: int = value.__array_interface__["data"][0]
-    return [start, *value.shape, *(0,) * (SLOTS - 1 - value.ndim)]
-
-
-@cache
-def _dtype(kind: Any) -> np.dtype[Any]:
+        return None
     return np.dtype(_support.as_dtype(kind.dtype))
+
+
+@_intrinsic
+def _write_each(typing_context: Any, slots: Any, values: Any) -> Any:
+    """Compiled, because asking numpy for an address takes as long as writing all of them."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        table = _arrays.make_array(slots)(context, builder, arguments[0]).data
+        for i, kind in enumerate(values):
+            words = [builder.extract_value(arguments[1], i)]
+            if isinstance(kind, types.Array):
+                array = _arrays.make_array(kind)(context, builder, words[0])
+                shape = [builder.extract_value(array.shape, k) for k in range(kind.ndim)]
+                words = [builder.ptrtoint(array.data, ir.IntType(64)), *shape]
+            for k, word in enumerate(words):
+                at = ir.Constant(ir.IntType(64), SLOTS * i + k)
+                builder.store(word, builder.gep(table, [at]))
+        return context.get_dummy_value()
+
+    return types.void(slots, values), generate
+
+
+@_njit(cache=True, _nrt=False)
+def _write(slots: Any, *values: Any) -> None:
+    _write_each(slots, values)
 
 
 class Pointer(types.Type):
     """numba's type of a pointer to the table of a struct."""
 
     def __init__(self, struct: Any) -> None:
-        self.kinds = dict(_fields(struct))
+        self.kinds = {name: kind for name, kind, _ in _fields(struct)}
         super().__init__(name=f"Pointer({struct.__name__})")
 
 
@@ -113,7 +141,7 @@ class _PointerFields(AttributeTemplate):
         return pointer.kinds.get(field)
 
 
-@lower_getattr_generic(Pointer)
+@_lower(Pointer)
 def _read_field(context: Any, builder: Any, pointer: Pointer, value: Any, field: str) -> Any:
     kind = pointer.kinds[field]
     first = SLOTS * list(pointer.kinds).index(field)
@@ -143,7 +171,7 @@ def pointer_to(struct: type[Struct]) -> Any:
     """For compiled code: the address of a struct of this class as a pointer to read it by."""
     kind = Pointer(struct)
 
-    @intrinsic
+    @_intrinsic
     def pointer(typing_context: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             array = _arrays.make_array(signature.args[0])(context, builder, arguments[0])
