@@ -69,6 +69,14 @@ class Cost:
     def of(self, rows: Rows, factual: Row) -> Costs:
         """Cost of each row, ``(n_rows,)``."""
         total = np.zeros(len(rows))
-        for column in np.flatnonzero(changed(rows, factual).any(axis=0)):
-            total += self.of_feature(int(column), rows[:, column], float(factual[column]))
+        for column in _changing(rows, factual):
+            total += self.of_feature(column, rows[:, column], float(factual[column]))
         return total
+
+
+def _changing(rows: Rows, factual: Row) -> list[int]:
+    """Columns in which some row differs from the factual."""
+    if len(rows) == 1:  # which is asked of every answer: ten times as fast in plain numbers
+        pairs = enumerate(zip(rows[0].tolist(), factual.tolist(), strict=True))
+        return [j for j, (after, before) in pairs if moved(after, before)]
+    return np.flatnonzero(changed(rows, factual).any(axis=0)).tolist()

@@ -108,13 +108,11 @@ def refuse_tolerances(problem: Problem, engine: str) -> None:
         raise NotEligible(engine, f"it cannot prove {problem.survives.origin.key} over the box")
 
 
-def run_around(holds: npt.NDArray[np.bool_], at: int) -> tuple[int, int]:
-    """First and last index of the run of true values that ``at`` is in; ``at`` alone counts."""
-    before = np.flatnonzero(~holds[:at])
-    after = np.flatnonzero(~holds[at + 1 :])
-    first = int(before[-1]) + 1 if len(before) else 0
-    last = at + int(after[0]) if len(after) else len(holds) - 1
-    return first, last
+def run_around(holds: bytes, at: int) -> tuple[int, int]:
+    """First and last index of the run of bytes other than 0 that ``at`` is in; ``at`` alone
+    counts."""
+    after = holds.find(0, at + 1)
+    return holds.rfind(0, 0, at) + 1, (after if after >= 0 else len(holds)) - 1
 
 
 def range_by_asking(

@@ -87,13 +87,12 @@ class Trees:
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
             doors.hold_around(asked.tables, asked.question, arena, at, column, MOST_PARTS, found)
-        holds = found > 0
-        unsure = np.flatnonzero(found == IN_DOUBT)
-        if len(unsure):
+        if IN_DOUBT in found.tobytes():
+            unsure = np.flatnonzero(found == IN_DOUBT)
             rows = np.repeat(row[None, :], len(unsure), axis=0)
             rows[:, column] = values[unsure]
-            holds[unsure] = problem.target.met(meter.score(rows))
-        first, last = run_around(holds, int(at[column]))
+            found[unsure] = problem.target.met(meter.score(rows))
+        first, last = run_around(found.tobytes(), int(at[column]))
         return float(values[first]), float(values[last])
 
     def warm(self, problem: Problem, predictor: Predictor) -> None:

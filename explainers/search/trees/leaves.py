@@ -45,7 +45,7 @@ class FeatureCells:
         """
         cells: npt.NDArray[Any]
         if self.cuts is None:
-            cells = np.nan_to_num(values)
+            cells = values
         elif self.column < 0:
             cells = np.zeros(len(values))
         else:
