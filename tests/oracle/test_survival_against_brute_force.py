@@ -19,7 +19,7 @@ from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Meter
 from explainers.search.trees.engine import Trees
 from models.graph.forms import TreeEnsemble
-from models.predictor import Row, Rows
+from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Task
 from tests.support.bruteforce import Predicate, settable
 from tests.support.checks import check_exact, normal
@@ -151,3 +151,25 @@ def survives_with_effects(seed: int) -> bool:
     best = cheapest_action(slopes, problem.factual, predictor, met, of_action, of_row, price)
     check_exact(answer, best)
     return True
+
+
+class Counting:
+    """A model that counts its rows."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.rows = 0
+
+    def score(self, rows: Rows) -> Scores:
+        self.rows += len(rows)
+        return self._predictor.score(rows)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_readings_that_verification_tries_are_counted(seed: int) -> None:
+    problem, deployed = asked(seed)
+    counting = Counting(deployed.predictor)
+    answer = explain(problem, counting, engine=engine(seed % 20))
+    assert answer.work.rows == counting.rows
+    if isinstance(answer, Recourse):
+        assert counting.rows > 128
