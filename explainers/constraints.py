@@ -1,8 +1,9 @@
 """What is allowed. Every constraint is hard: kept, or the row is not an answer.
 
-A constraint can do two things: say which rows keep it (:meth:`Constraint.holds`, the
-definition), and cut the axes to a superset of what keeps it (:meth:`Constraint.narrow`, a help
-for searches and for finding contradictions). ``narrow`` may cut too little, never too much.
+A constraint can do two things: say what keeps it (:meth:`Constraint.kept`, the definition, for
+one row in plain numbers as for the columns of many), and cut the axes to a superset of what keeps
+it (:meth:`Constraint.narrow`, a help for searches and for finding contradictions). ``narrow`` may
+cut too little, never too much.
 
 Where other features follow from what is set, an *action* (the factual with some features set)
 leads to another *row*, and each kind speaks of one of the two (:attr:`Constraint.of_action`):
@@ -21,20 +22,26 @@ Where nothing follows, action and row are the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import reduce
+from operator import and_, or_
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import TOLERANCE, Axis, changed, slack
+from explainers.space import TOLERANCE, Axis, is_missing, moved, negation, slack
 from models.predictor import Row, Rows, Scores
 from models.schema import Labels, Schema
 
 Mask = npt.NDArray[np.bool_]
 Axes = tuple[Axis, ...]
+Cells = Any
+"""What stands under each feature: the numbers of one row, or the columns of many, ``(n_features,
+n_rows)``. The same operators read both."""
+Factual = Sequence[float] | Row
 
 
 class Source(StrEnum):
@@ -62,9 +69,15 @@ class Constraint:
 
     origin: Origin = field(kw_only=True)
 
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        """Whether the row (or action) of ``cells`` keeps the constraint; of columns, each of their
+        rows, ``(n_rows,)``, or one truth for all."""
+        raise NotImplementedError
+
     def holds(self, rows: Rows, factual: Row) -> Mask:
         """Which of ``rows`` (or actions) keep the constraint, ``(n_rows,)``."""
-        raise NotImplementedError
+        kept = self.kept(rows.T, factual)
+        return np.asarray(kept) if np.ndim(kept) else np.full(len(rows), kept, dtype=np.bool_)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         """``axes`` less values that no row keeping this constraint can have."""
@@ -100,8 +113,8 @@ class Immutable(Single):
 
     of_action = True
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        return ~changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return negation(moved(cells[self.column], factual[self.column]))
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([factual])
@@ -111,9 +124,8 @@ class Immutable(Single):
 class NotMissing(Single):
     """The feature's reading is, and stays, present or absent as it was."""
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        kept: Mask = np.isnan(rows[:, self.column]) == np.isnan(factual[self.column])
-        return kept
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return is_missing(cells[self.column]) == is_missing(factual[self.column])
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([factual]) if math.isnan(factual) else axis
@@ -132,10 +144,11 @@ class Direction(Single):
 
     sense: Sense
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        before, after = factual[self.column], rows[:, self.column]
-        kept: Mask = after >= before if self.sense is Sense.UP else after <= before
-        return kept if not np.isnan(before) else np.ones_like(kept)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        before, after = factual[self.column], cells[self.column]
+        if is_missing(before):
+            return True
+        return after >= before if self.sense is Sense.UP else after <= before
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         if math.isnan(factual):
@@ -152,9 +165,9 @@ class Range(Single):
     lower: float
     upper: float
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        after = rows[:, self.column]
-        return (after >= self.lower) & (after <= self.upper) | np.isnan(after)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        after = cells[self.column]
+        return (after >= self.lower) & (after <= self.upper) | is_missing(after)
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.clip(self.lower, self.upper)
@@ -166,9 +179,9 @@ class Settable(Range):
 
     of_action = True
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        kept = ~changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
-        return kept | super().holds(rows, factual)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        stays = negation(moved(cells[self.column], factual[self.column]))
+        return stays | super().kept(cells, factual)
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         cut = super().cut(axis, factual)
@@ -183,11 +196,11 @@ class MaxChange(Single):
 
     amount: float
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        before, after = factual[self.column], rows[:, self.column]
-        tolerance = slack(float(np.nan_to_num(before)))
-        kept: Mask = np.abs(after - before) <= self.amount + tolerance
-        return kept if not np.isnan(before) else np.ones_like(kept)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        before = float(factual[self.column])
+        if is_missing(before):
+            return True
+        return abs(cells[self.column] - before) <= self.amount + slack(before)
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         if math.isnan(factual):
@@ -203,9 +216,10 @@ class OnlyTo(Single):
 
     values: tuple[float, ...]
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        after = rows[:, self.column]
-        return np.isin(after, self.values) | ~changed(after[:, None], factual[[self.column]])[:, 0]
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        after = cells[self.column]
+        stays = negation(moved(after, factual[self.column]))
+        return _among(after, self.values) | stays
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([*self.values, factual])
@@ -223,8 +237,8 @@ class MaxChanges(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        return np.asarray(changed(rows, factual).sum(axis=1) <= self.count)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return sum(map(moved, cells, factual)) <= self.count
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         must = [float(x) not in axis for axis, x in zip(axes, factual, strict=True)]
@@ -250,9 +264,8 @@ class LeavesOne(Constraint):
     def columns(self) -> frozenset[int]:
         return self.levers
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        levers = sorted(self.levers)
-        return np.asarray(~changed(rows[:, levers], factual[levers]).all(axis=1))
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return reduce(or_, (negation(moved(cells[j], factual[j])) for j in self.levers), False)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         may_stay = [j for j in self.levers if float(factual[j]) in axes[j]]
@@ -286,7 +299,8 @@ class Plausible(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        rows = np.atleast_2d(np.transpose(cells))
         if not len(rows):
             return np.zeros(0, dtype=np.bool_)
         scores = self.scorer.score(rows)[:, 0]
@@ -314,8 +328,8 @@ class Survives(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        return np.ones(len(rows), dtype=np.bool_)
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        return True
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         return axes
@@ -362,8 +376,8 @@ class Truth(StrEnum):
 class Condition:
     """A statement about one row and its factual; the atom of rules."""
 
-    def true(self, rows: Rows, factual: Row) -> Mask:
-        """Where it is true, ``(n_rows,)``. What reads a missing value is not true."""
+    def true(self, cells: Cells, factual: Factual) -> Any:
+        """Where it is true, as :meth:`Constraint.kept`. What reads a missing value is not true."""
         raise NotImplementedError
 
     def truth(self, axes: Axes, factual: Row) -> Truth:
@@ -401,20 +415,18 @@ class Comparison(Condition):
     def negated(self) -> Comparison:
         return replace(self, relation=NEGATED[self.relation])
 
-    def true(self, rows: Rows, factual: Row) -> Mask:
+    def true(self, cells: Cells, factual: Factual) -> Any:
         total: Any
         size: Any
         total, size = self.fixed(factual)
-        # One row, which is verified, in plain numbers: the same sums in a tenth of the time.
-        cells = rows[0].tolist() if len(rows) == 1 else rows.T
         for column, weight in self.now:
             term = weight * cells[column]
             total = total + term
             size = size + abs(term)
-        kept = self._compare(total, TOLERANCE * np.maximum(size, 1.0))
-        return np.broadcast_to(kept, (len(rows),))
+        greater = max(size, 1.0) if isinstance(size, float) else np.maximum(size, 1.0)
+        return self._compare(total, TOLERANCE * greater)
 
-    def fixed(self, factual: Row) -> tuple[float, float]:
+    def fixed(self, factual: Factual) -> tuple[float, float]:
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
         return sum(terms), sum(abs(t) for t in terms)
 
@@ -502,9 +514,9 @@ class Changes(Condition):
     def negated(self) -> Changes:
         return replace(self, does=not self.does)
 
-    def true(self, rows: Rows, factual: Row) -> Mask:
-        moved = changed(rows[:, [self.column]], factual[[self.column]])[:, 0]
-        return moved if self.does else ~moved
+    def true(self, cells: Cells, factual: Factual) -> Any:
+        does = moved(cells[self.column], factual[self.column])
+        return does if self.does else negation(does)
 
     def truth(self, axes: Axes, factual: Row) -> Truth:
         axis, stays = axes[self.column], float(factual[self.column])
@@ -540,12 +552,10 @@ class IsIn(Condition):
     def negated(self) -> IsIn:
         return replace(self, inside=not self.inside)
 
-    def true(self, rows: Rows, factual: Row) -> Mask:
-        values = (
-            np.full(len(rows), factual[self.column]) if self.of_factual else rows[:, self.column]
-        )
-        found = np.isin(values, list(self.codes))
-        return (found if self.inside else ~found) & ~np.isnan(values)
+    def true(self, cells: Cells, factual: Factual) -> Any:
+        value = (factual if self.of_factual else cells)[self.column]
+        found = _among(value, self.codes)
+        return found if self.inside else negation(found | is_missing(value))
 
     def _fits(self, value: float) -> bool:
         return not math.isnan(value) and (value in self.codes) == self.inside
@@ -577,9 +587,9 @@ class Rule(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
 
-    def holds(self, rows: Rows, factual: Row) -> Mask:
-        kept = _all_true(self.then, rows, factual)
-        return kept | ~_all_true(self.when, rows, factual) if self.when else kept
+    def kept(self, cells: Cells, factual: Factual) -> Any:
+        kept = _all_true(self.then, cells, factual)
+        return kept | negation(_all_true(self.when, cells, factual)) if self.when else kept
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         open_ones = []
@@ -606,11 +616,13 @@ class Rule(Constraint):
         return condition.negated().require(axes, factual)
 
 
-def _all_true(conditions: Sequence[Condition], rows: Rows, factual: Row) -> Mask:
-    true = np.ones(len(rows), dtype=np.bool_)
-    for condition in conditions:
-        true &= condition.true(rows, factual)
-    return true
+def _all_true(conditions: Sequence[Condition], cells: Cells, factual: Factual) -> Any:
+    return reduce(and_, (c.true(cells, factual) for c in conditions), True)
+
+
+def _among(values: Any, some: Iterable[float]) -> Any:
+    """Where a number, or each of a column, is one of ``some``."""
+    return reduce(or_, (values == value for value in some), False)
 
 
 def _truth(always: bool, never: bool) -> Truth:
@@ -646,12 +658,20 @@ def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Ax
 def cut_singly(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
     """Narrow ``axes`` by those of ``constraints`` that speak of one feature alone: once for all,
     whatever the others do after it."""
-    return _narrowed([c for c in constraints if isinstance(c, Single)], axes, factual)
+    if not all(axes):  # an axis without values is false
+        return axes
+    cut, values = list(axes), factual.tolist()
+    for c in constraints:
+        if isinstance(c, Single):
+            axis = cut[c.column] = c.cut(cut[c.column], values[c.column])
+            if not axis:
+                break
+    return tuple(cut)
 
 
 def _narrowed(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Axes:
     for constraint in constraints:
-        if not all(axes):  # an axis without values is false
+        if not all(axes):
             break
         axes = constraint.narrow(axes, factual)
     return axes

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import changed
+from explainers.space import changed, moved
 from models.predictor import Row, Rows
 
 Costs = npt.NDArray[np.float64]
@@ -30,18 +31,24 @@ class FeatureCost:
 
     def of(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
         """Cost of moving from ``factual`` to each of ``values``, same shape."""
-        moved = changed(values, np.float64(factual))
-        return np.where(moved, self.fixed + self.weight * self._distance(values, factual), 0.0)
+        cost = self.weight * self._distance(values, factual)
+        return cost + self.fixed * moved(values, factual) if self.fixed else cost
 
     def _distance(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
-        if np.isnan(factual):
-            return np.ones_like(values)
-        if self.matrix is not None:
-            declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
-            return declared[np.nan_to_num(values).astype(np.int64)]
-        if self.nominal:
-            return np.ones_like(values)
-        return np.abs(values - factual) / self.scale
+        if self.nominal or self.matrix is not None or math.isnan(factual):
+            return np.asarray(moved(values, factual) * self._step(values, factual))
+        return np.asarray(np.abs(values - factual) / self.scale)
+
+    def _step(self, values: npt.NDArray[np.float64], factual: float) -> Costs | float:
+        if math.isnan(factual) or self.matrix is None:
+            return 1.0
+        declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
+        return declared[np.nan_to_num(values).astype(np.int64)]
+
+    @property
+    def rises(self) -> bool:
+        """Whether it never falls with the distance, whatever the value moved from."""
+        return self.matrix is None
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,20 @@ class Cost:
         """One feature's part, the penalty included; the parts of a row add up to its cost."""
         total = self.features[column].of(values, factual)
         if self.change_penalty:
-            total += self.change_penalty * changed(values, np.float64(factual))
+            total += self.change_penalty * moved(values, factual)
         return total
 
     def of(self, rows: Rows, factual: Row) -> Costs:
         """Cost of each row, ``(n_rows,)``."""
         total = np.zeros(len(rows))
-        for column in np.flatnonzero(changed(rows, factual).any(axis=0)):
-            total += self.of_feature(int(column), rows[:, column], float(factual[column]))
+        for column in _changing(rows, factual):
+            total += self.of_feature(column, rows[:, column], float(factual[column]))
         return total
+
+
+def _changing(rows: Rows, factual: Row) -> list[int]:
+    """Columns in which some row differs from the factual."""
+    if len(rows) == 1:  # which is asked of every answer: ten times as fast in plain numbers
+        pairs = enumerate(zip(rows[0].tolist(), factual.tolist(), strict=True))
+        return [j for j, (after, before) in pairs if moved(after, before)]
+    return np.flatnonzero(changed(rows, factual).any(axis=0)).tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -63,11 +64,11 @@ def explain(
     (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
     """
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, predictor, deadline, watch)
-    scores = predictor.score(np.array([problem.factual]))
+    asking = _Asking(engine or Blackbox(), meter, deadline, watch)
+    scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
     if problem.target.needs_nothing(scores)[0]:
-        return AlreadyTarget(prediction, Work("none", 1, 1))
+        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs))
 
     first, outcome = asking.best(problem)
     if first is None:
@@ -95,11 +96,13 @@ class _Asking:
 
     engine: Engine
     meter: Meter
-    predictor: Predictor
     deadline: Deadline
     watch: Watch
-    verified: int = 0
-    """Rows that were scored outside the search, besides the factual."""
+
+    @cached_property
+    def deployed(self) -> Meter:
+        """The model, for what must be asked of it even after the deadline."""
+        return self.meter.until(NEVER)
 
     def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
@@ -107,9 +110,8 @@ class _Asking:
         with self.watch("search"):
             outcome = self.engine.search(problem, self.meter, self.deadline)
         for rank, row in enumerate(outcome.candidates):
-            self.verified += 1
             with self.watch("verify"):
-                verified = verify(problem, self.predictor, row)
+                verified = verify(problem, self.deployed, row)
             if not isinstance(verified, Rejection):
                 bound = outcome.lower_bound if rank == 0 else None
                 if bound is not None and verified.cost < bound - slack(bound):
@@ -138,7 +140,7 @@ class _Asking:
     def _assurance(self, problem: Problem, action: Row, columns: list[int]) -> Assurance | None:
         if problem.image is None:
             return None
-        margin = problem.margin(self.meter.until(NEVER).score)
+        margin = problem.margin(self.deployed.score)
         return problem.image.assurance(problem.factual, columns, action[columns], margin)
 
     def nothing(self, problem: Problem, prediction: Prediction, outcome: Outcome) -> Answer:
@@ -147,7 +149,7 @@ class _Asking:
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         if outcome.unsure is not None and not outcome.deadline_hit:
-            found = problem.trust(outcome.unsure[None, :], self.meter.until(NEVER).score)
+            found = problem.trust(outcome.unsure[None, :], self.deployed.score)
             return Abstained(prediction, float(found.chance[0]), self.work(outcome, False))
         if not outcome.is_infeasible or len(outcome.candidates):
             best = self._nearest(problem, outcome, proven=False)
@@ -208,6 +210,5 @@ class _Asking:
         return None
 
     def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
-        extra = 1 + self.verified
         name = outcome.engine or self.engine.name
-        return Work(name, self.meter.rows + extra, self.meter.runs + extra, deadline_hit)
+        return Work(name, self.meter.rows, self.meter.runs, deadline_hit)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -100,14 +101,10 @@ class Axis:
     def of(cls, feature: Feature, factual: float) -> Axis:
         """Everything the feature could be set to, and its factual value."""
         if feature.kind.is_categorical:
-            return cls(others=tuple(float(k) for k in range(len(feature.categories)))).adding(
-                factual
-            )
+            return _codes(len(feature.categories)).adding(factual)
         if feature.resolution is None:
             return cls(others=(factual,))
-        grid = Grid.of(feature.resolution)
-        first, last = grid.ceil(feature.lower), grid.floor(feature.upper)
-        return cls(grid, first, max(0, last - first + 1)).adding(factual)
+        return _multiples(feature.resolution, feature.lower, feature.upper).adding(factual)
 
     def __len__(self) -> int:
         return self.count + len(self.others)
@@ -150,6 +147,8 @@ class Axis:
     def values(self, positions: Positions | None = None) -> Values:
         """The values at ``positions`` (all, if None), float64, same shape."""
         if positions is None:
+            if not self.count:
+                return np.array(self.others, dtype=np.float64)
             positions = np.arange(len(self), dtype=np.int64)
         before = np.searchsorted(self._slots, positions, side="left")
         if not self.others:
@@ -220,6 +219,11 @@ class Axis:
 
     def clip(self, lower: float, upper: float) -> Axis:
         """The part within ``[lower, upper]``, within tolerance; NaN stays."""
+        if not self.others:
+            return _clipped(self, lower, upper)
+        return self._clip(lower, upper)
+
+    def _clip(self, lower: float, upper: float) -> Axis:
         low, high = lower - slack(lower), upper + slack(upper)
         others = tuple(v for v in self.others if math.isnan(v) or low <= v <= high)
         if self.grid is None or not self.count:
@@ -261,6 +265,24 @@ class Axis:
         return Axis(others=tuple(float(v) for v in self.values() if predicate(float(v))))
 
 
+@lru_cache(maxsize=1024)
+def _codes(count: int) -> Axis:
+    return Axis(others=tuple(float(k) for k in range(count)))
+
+
+@lru_cache(maxsize=1024)
+def _multiples(resolution: Decimal, lower: float, upper: float) -> Axis:
+    grid = Grid.of(resolution)
+    first, last = grid.ceil(lower), grid.floor(upper)
+    return Axis(grid, first, max(0, last - first + 1))
+
+
+@lru_cache(maxsize=4096)
+def _clipped(axis: Axis, lower: float, upper: float) -> Axis:
+    """A policy clips the same grids to the same bounds in every question."""
+    return axis._clip(lower, upper)
+
+
 def same(a: float, b: float) -> bool:
     """Equality in which a missing value equals a missing value."""
     return a == b or (math.isnan(a) and math.isnan(b))
@@ -270,8 +292,23 @@ def ascending(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(sorted(values, key=lambda v: (math.isnan(v), v)))
 
 
-def changed(rows: npt.NDArray[np.float64], factual: Row | np.float64) -> npt.NDArray[np.bool_]:
+def is_missing(value: Any) -> Any:
+    """Whether a number, or each of a column, is NaN."""
+    return value != value
+
+
+def moved(after: Any, before: Any) -> Any:
+    """Whether a number, or each of a column, differs from the factual's number."""
+    return negation(is_missing(after)) if is_missing(before) else after != before
+
+
+def negation(truth: Any) -> Any:
+    """The opposite of one truth, or of each of a column."""
+    return not truth if isinstance(truth, bool) else ~truth
+
+
+def changed(rows: npt.NDArray[np.float64], factual: Row) -> npt.NDArray[np.bool_]:
     """Which cells of ``rows`` differ from the factual, ``(n_rows, n_features)``."""
-    moved: npt.NDArray[np.bool_] = rows != factual
-    missing = np.isnan(factual)
-    return moved & ~(np.isnan(rows) & missing) if missing.any() else moved
+    differ: npt.NDArray[np.bool_] = rows != factual
+    missing = is_missing(factual)
+    return differ & ~(is_missing(rows) & missing) if missing.any() else differ

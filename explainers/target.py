@@ -97,7 +97,9 @@ class Target:
     def met(self, scores: Scores) -> npt.NDArray[np.bool_]:
         """Which rows of ``scores`` are in the target, ``(n_rows,)``. NaN never is."""
         measured = self.measure(scores)
-        inside = (measured >= self.lower) & (measured <= self.upper) & ~np.isnan(scores).any(axis=1)
+        inside: npt.NDArray[np.bool_] = (measured >= self.lower) & (measured <= self.upper)
+        if self.decision.task is Task.MULTICLASS:
+            inside &= ~np.isnan(scores).any(axis=1)
         if self.wanted is not None:
             inside &= self.decision.decide(scores) == self.wanted
         return inside

@@ -9,6 +9,7 @@ as a client would.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -34,25 +35,12 @@ def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactua
     """``action``, the factual with what is set, ``(n_features,)``, as an answer: what follows
     from it, its cost and its score recomputed."""
     actions = np.array([action], dtype=np.float64)
-    features = problem.schema.features
-    columns = _differing(actions[0], problem.factual)
+    before, after = problem.factual.tolist(), actions[0].tolist()
+    columns = _differing(after, before)
     rows = _leads_to(problem, actions, columns)
-    followed = _differing(rows[0], actions[0])
-    reasons = [
-        f"{features[j].name} = {action[j]} cannot be set"
-        for j in columns
-        if not _can_be_set(features[j], float(action[j]))
-    ]
-    reasons += [
-        f"{features[j].name} would be {rows[0, j]}, which cannot be"
-        for j in followed
-        if not features[j].lower <= rows[0, j] <= features[j].upper
-    ]
-    reasons += [
-        f"{constraint.origin.key} is broken"
-        for constraint in problem.constraints
-        if not constraint.holds(actions if constraint.of_action else rows, problem.factual)[0]
-    ]
+    reads = rows[0].tolist()
+    followed = _differing(reads, after)
+    reasons = [*_broken(problem, after, reads, columns, followed)]
     if reasons:  # a row off the grid or out of bounds is not sent to the model
         return Rejection(tuple(reasons))
     scores = predictor.score(rows)
@@ -65,18 +53,38 @@ def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactua
     doubt = _doubt(problem, predictor, actions[0], columns)
     if doubt:
         return Rejection((doubt,))
-    before = problem.factual
     return Counterfactual(
-        row=tuple(float(v) for v in rows[0]),
-        actions=tuple(Action(j, float(before[j]), float(action[j])) for j in columns),
+        row=tuple(reads),
+        actions=tuple(Action(j, before[j], after[j]) for j in columns),
         cost=float(problem.cost_of(actions)[0]),
         prediction=predicted(problem.target.decision, scores),
         effects=tuple(
-            Effect(j, float(before[j]), float(rows[0, j]), problem.image.via(columns, j))
+            Effect(j, before[j], reads[j], problem.image.via(columns, j))
             for j in followed
             if problem.image is not None
         ),
     )
+
+
+def _broken(
+    problem: Problem,
+    action: list[float],
+    row: list[float],
+    columns: list[int],
+    followed: list[int],
+) -> Iterator[str]:
+    """Why an action cannot be taken, or its row cannot be."""
+    features = problem.schema.features
+    for j in columns:
+        if not _can_be_set(features[j], action[j]):
+            yield f"{features[j].name} = {action[j]} cannot be set"
+    for j in followed:
+        if not features[j].lower <= row[j] <= features[j].upper:
+            yield f"{features[j].name} would be {row[j]}, which cannot be"
+    factual = problem.factual.tolist()
+    for constraint in problem.constraints:
+        if not constraint.kept(action if constraint.of_action else row, factual):
+            yield f"{constraint.origin.key} is broken"
 
 
 def _leads_to(problem: Problem, actions: Rows, columns: list[int]) -> Rows:
@@ -97,13 +105,13 @@ def _doubt(problem: Problem, predictor: Predictor, action: Row, columns: list[in
 
 def predicted(decision: Decision, scores: Scores) -> Prediction:
     """The first row of ``scores`` as a prediction."""
-    return Prediction(tuple(float(s) for s in scores[0]), int(decision.decide(scores[:1])[0]))
+    return Prediction(tuple(scores[0].tolist()), int(decision.decide(scores[:1])[0]))
 
 
-def _differing(after: Row, before: Row) -> list[int]:
+def _differing(after: Sequence[float], before: Sequence[float]) -> list[int]:
     """Columns in which two rows differ."""
     pairs = enumerate(zip(after, before, strict=True))
-    return [j for j, (a, b) in pairs if not _unchanged(float(a), float(b))]
+    return [j for j, (a, b) in pairs if not _unchanged(a, b)]
 
 
 def _unchanged(after: float, before: float) -> bool:

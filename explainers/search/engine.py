@@ -108,29 +108,41 @@ def refuse_tolerances(problem: Problem, engine: str) -> None:
         raise NotEligible(engine, f"it cannot prove {problem.survives.origin.key} over the box")
 
 
-def run_around(holds: npt.NDArray[np.bool_], at: int) -> tuple[int, int]:
-    """First and last index of the run of true values that ``at`` is in; ``at`` alone counts."""
-    before = np.flatnonzero(~holds[:at])
-    after = np.flatnonzero(~holds[at + 1 :])
-    first = int(before[-1]) + 1 if len(before) else 0
-    last = at + int(after[0]) if len(after) else len(holds) - 1
-    return first, last
+def run_around(holds: bytes, at: int) -> tuple[int, int]:
+    """First and last index of the run of bytes other than 0 that ``at`` is in; ``at`` alone
+    counts."""
+    after = holds.find(0, at + 1)
+    return holds.rfind(0, 0, at) + 1, (after if after >= 0 else len(holds)) - 1
 
 
-def range_by_asking(problem: Problem, meter: Meter, row: Row, column: int) -> tuple[float, float]:
+def range_by_asking(
+    problem: Problem,
+    meter: Meter,
+    row: Row,
+    column: int,
+    also: Callable[[Rows], Mask] | None = None,
+) -> tuple[float, float]:
     """The widest run of settable values around ``row[column]`` with which, everything else set as
-    in ``row``, every rule holds and the prediction stays in the target; ends included.
+    in ``row``, every rule holds and the prediction stays in the target; ends included. ``also``
+    is what rows in the target must keep besides.
 
     Walks outward from the value in blocks that double, one model call a block and side.
     """
     values = problem.axes[column].values()
     at = int(np.flatnonzero(values == row[column])[0])
-    below = _holding(problem, meter, row, column, values[:at][::-1])
-    above = _holding(problem, meter, row, column, values[at + 1 :])
+    below = _holding(problem, meter, row, column, values[:at][::-1], also)
+    above = _holding(problem, meter, row, column, values[at + 1 :], also)
     return float(values[at - below]), float(values[at + above])
 
 
-def _holding(problem: Problem, meter: Meter, row: Row, column: int, values: Values) -> int:
+def _holding(
+    problem: Problem,
+    meter: Meter,
+    row: Row,
+    column: int,
+    values: Values,
+    also: Callable[[Rows], Mask] | None,
+) -> int:
     """How many of ``values``, in order, hold before one does not."""
     start, block = 0, FIRST_BLOCK
     while start < len(values):
@@ -140,6 +152,9 @@ def _holding(problem: Problem, meter: Meter, row: Row, column: int, values: Valu
         holds = problem.allowed(rows, led)
         stop = _run(holds)
         holds[:stop] &= _met(problem, meter, led[:stop])
+        if also is not None:
+            stop = _run(holds)
+            holds[:stop] &= also(led[:stop])
         stop = _run(holds)
         holds[:stop] &= problem.trust(rows[:stop], meter.score).holds
         if not holds.all():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,9 +60,13 @@ class Pool:
     Takes and keeps *actions*; the model is asked about the rows that they lead to.
     """
 
-    def __init__(self, problem: Problem, meter: Meter) -> None:
+    def __init__(
+        self, problem: Problem, meter: Meter, also: Callable[[Rows], Mask] | None = None
+    ) -> None:
         self.problem = problem
         self._meter = meter
+        self._also = also
+        """What rows in the target must keep besides."""
         self._last_row = meter.rows + problem.max_rows
         self._rows: Rows = np.empty((0, len(problem.schema)))
         self._costs = np.empty(0)
@@ -144,6 +149,8 @@ class Pool:
         scores = self._meter.score(led[:left])
         met = self.problem.target.met(scores)
         shortfalls = self.problem.target.shortfall(scores)
+        if self._also is not None:
+            met[met] = self._also(led[:left][met])
         met[met] = self._sure(rows[met])
         self._keep(rows[met], costs[met])
         missed = ~met

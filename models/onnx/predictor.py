@@ -71,7 +71,9 @@ class OnnxPredictor:
             return np.empty((0, len(self.columns)))
         size = self._size(len(rows))
         parts = [rows[at : at + size] for at in range(0, len(rows), size)]
-        scores = np.concatenate(self._runs(parts))[:, self.columns]
+        runs = self._runs(parts)
+        raw = runs[0] if len(runs) == 1 else np.concatenate(runs)
+        scores = raw.take(self.columns, axis=1)
         if not np.isfinite(scores).all():
             row = int(np.argwhere(~np.isfinite(scores))[0][0])
             raise GraphError(f"row {row} scores {scores[row].tolist()}: {rows[row].tolist()}")

@@ -11,10 +11,10 @@ import pytest
 from explainers.answer import AlreadyTarget, Infeasible, Recourse
 from explainers.deadline import Deadline
 from explainers.explain import explain
-from explainers.search.trees import engine as trees_engine
-from explainers.search.trees import entries
+from explainers.search.trees import proof
 from explainers.search.trees.arena import SP, Arena
 from explainers.search.trees.engine import Trees
+from explainers.search.trees.entries import doors
 from explainers.search.trees.prices import priced
 from models.schema import Task
 from tests.support.bruteforce import Predicate
@@ -29,7 +29,7 @@ TASKS = tuple(Task)
 
 @pytest.fixture(autouse=True)
 def boxes_are_split_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trees_engine, "PATIENCE_IN_BOX", 1)
+    monkeypatch.setattr(proof, "PATIENCE_IN_BOX", 1)
 
 
 def engine(seed: int, task: Task) -> Trees:
@@ -66,7 +66,7 @@ def test_no_bound_is_above_the_least_cost_in_its_box(seed: int) -> None:
             values = q.values(column)
             within = _within(column, float(values[lo[column]]), float(values[hi[column]]))
             best = optimum(problem, deployed.predictor, [*kept, within], normal(task))
-            entries.start(t, q, arena, 1e3, lo, hi)
+            doors.start(t, q, arena, 1e3, lo, hi)
             if arena.ints[SP] == 0:
                 assert best is None
                 continue

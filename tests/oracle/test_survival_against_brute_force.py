@@ -19,13 +19,15 @@ from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Meter
 from explainers.search.trees.engine import Trees
 from models.graph.forms import TreeEnsemble
-from models.predictor import Row, Rows
+from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Task
-from tests.support.bruteforce import settable
+from tests.support.bruteforce import Predicate, settable
+from tests.support.checks import check_exact, normal
 from tests.support.deployed import Deployed, deployed_trees
 from tests.support.generated import SCHEMA
-from tests.support.kinds import KINDS
-from tests.support.questions import question
+from tests.support.images import Slopes, cheapest_action, speaks_of_row
+from tests.support.kinds import KINDS, missing_stays
+from tests.support.questions import price, question
 
 TASKS = tuple(Task)
 TOLERANCES = (0.15, 8.0, 0.0, 0.0, 0.06)
@@ -123,3 +125,51 @@ def test_an_engine_that_cannot_prove_it_is_not_eligible() -> None:
     never = Deadline.never()
     with pytest.raises(NotEligible, match="over the box"):
         Blackbox().search(problem, Meter(deployed.predictor, never), never)
+
+
+def test_what_follows_must_survive_every_reading_too() -> None:
+    settled = [seed for seed in range(16) if survives_with_effects(seed)]
+    assert len(settled) >= 5
+
+
+def survives_with_effects(seed: int) -> bool:
+    """Holds the answer to a walk over all actions; False if the engine leaves it to others, or the
+    factual is in the target."""
+    problem, deployed = asked(seed)
+    kind, slopes = KINDS[seed % len(KINDS)], Slopes.random(seed)
+    problem = replace(problem, image=slopes.image())
+    try:
+        answer = explain(problem, deployed.predictor, engine=engine(seed % 20))
+    except NotEligible:
+        return False
+    if isinstance(answer, AlreadyTarget):
+        return False
+    of_action: list[Predicate] = [] if kind.name == "may be filled" else [missing_stays]
+    of_row: list[Predicate] = [lambda row, _: stays(problem, deployed, row)]
+    (of_row if speaks_of_row(kind) else of_action).append(kind.keeps)
+    met, predictor = normal(TASKS[seed % 20 % 3]), deployed.predictor
+    best = cheapest_action(slopes, problem.factual, predictor, met, of_action, of_row, price)
+    check_exact(answer, best)
+    return True
+
+
+class Counting:
+    """A model that counts its rows."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self._predictor = predictor
+        self.rows = 0
+
+    def score(self, rows: Rows) -> Scores:
+        self.rows += len(rows)
+        return self._predictor.score(rows)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_readings_that_verification_tries_are_counted(seed: int) -> None:
+    problem, deployed = asked(seed)
+    counting = Counting(deployed.predictor)
+    answer = explain(problem, counting, engine=engine(seed % 20))
+    assert answer.work.rows == counting.rows
+    if isinstance(answer, Recourse):
+        assert counting.rows > 128

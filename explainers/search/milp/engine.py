@@ -75,11 +75,11 @@ class Milp:
         rows[:, column] = values
         holds, unsure = self._model.inside(problem, rows)
         at = int(np.flatnonzero(values == row[column])[0])
-        first, last = run_around(holds, at)
+        first, last = run_around(holds.tobytes(), at)
         asked = first + np.flatnonzero(unsure[first : last + 1])
         if len(asked):
             holds[asked] = problem.target.met(meter.score(rows[asked]))
-        first, last = run_around(holds, at)
+        first, last = run_around(holds.tobytes(), at)
         holds[first : last + 1] = problem.allowed(rows[first : last + 1])
-        first, last = run_around(holds, at)
+        first, last = run_around(holds.tobytes(), at)
         return float(values[first]), float(values[last])

@@ -134,7 +134,7 @@ def _size(choices: Choices, column: int) -> float:
 
 def _true_of_factual(choices: Choices, condition: Condition) -> bool:
     factual = choices.problem.factual
-    return bool(condition.true(factual[None, :], factual)[0])
+    return bool(condition.true(factual, factual))
 
 
 def _is_in(choices: Choices, condition: IsIn) -> Literal:
@@ -144,7 +144,7 @@ def _is_in(choices: Choices, condition: IsIn) -> Literal:
         raise NotEligible("milp", "a rule names some of the values of a number")
     rows = np.repeat(choices.problem.factual[None, :], len(own), axis=0)
     rows[:, condition.column] = [choice.piece.value for choice in own]
-    inside = condition.true(rows, choices.problem.factual)
+    inside = condition.true(rows.T, choices.problem.factual)
     return Literal({c.pick: 1.0 for c, fits in zip(own, inside, strict=True) if fits})
 
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from explainers.search.trees.structs import (
+    CellRows,
+    FloatRows,
+    Floats,
+    IntRows,
+    Ints,
+    Struct,
+    WordRows,
+    Words,
+    pointer_to,
+)
 from explainers.search.trees.tables import Tables
 
 STACK = 1_024
@@ -17,58 +27,59 @@ IDLE = 4
 
 # Slots of `ints` and `floats`.
 SP, NODES, PENDING, HAS_BEST, WORDS, FRAGILE = 0, 1, 2, 3, 4, 5
-BEST, FLOOR, WAITING, CORNER = 0, 1, 2, 3
+BEST, FLOOR, WAITING, CORNER, GUESS = 0, 1, 2, 3, 4
 """Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
-deployed model's word; cost of the bottom box's cheapest corner."""
+deployed model's word; cost of the bottom box's cheapest corner; cost of the first answer."""
 
 
-class Arena(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Arena(Struct):
     """The stack of open boxes, the best row, and notes on the box at hand."""
 
-    lo: npt.NDArray[np.int64]
+    lo: IntRows
     """``(stack, n_features)``"""
-    hi: npt.NDArray[np.int64]
-    cell_lo: npt.NDArray[np.int32]
-    cell_hi: npt.NDArray[np.int32]
-    moved: npt.NDArray[np.int64]
+    hi: IntRows
+    cell_lo: CellRows
+    cell_hi: CellRows
+    moved: Ints
     """``(stack,)`` features whose bounds moved since the rules were last applied to a box."""
-    mask: npt.NDArray[np.uint64]
+    mask: WordRows
     """``(stack, n_words)`` leaves that each box reaches."""
-    reach: npt.NDArray[np.uint64]
+    reach: Words
     """``(n_words,)`` leaves that a row cheaper than the best reaches."""
-    corner_mask: npt.NDArray[np.uint64]
-    line_mask: npt.NDArray[np.uint64]
+    corner_mask: Words
+    line_mask: WordRows
     """``(n_features, n_words)`` leaves that hold all values of a row but one."""
-    totals: npt.NDArray[np.float64]
+    totals: FloatRows
     """``(n_goals, n_cells)`` sums along the lines through a row."""
-    leaf_cost: npt.NDArray[np.float64]
+    leaf_cost: Floats
     """``(64 * n_words,)`` least cost of a row that reaches each leaf; of leaves in `reach` only."""
-    word: npt.NDArray[np.int64]
+    word: Ints
     """``(n_words,)`` of it the first ``ints[WORDS]``: words of the trees that are undecided."""
-    tree: npt.NDArray[np.int64]
+    tree: Ints
     """``(n_trees,)`` trees that reach more than one leaf, goal by goal."""
-    group: npt.NDArray[np.int64]
+    group: Ints
     """``(n_goals + 1,)`` first of each goal in `tree`."""
-    base: npt.NDArray[np.float64]
+    base: Floats
     """``(n_goals,)`` sum over the other trees."""
-    least: npt.NDArray[np.int64]
-    leaf: npt.NDArray[np.int64]
-    over: npt.NDArray[np.float64]
-    gain: npt.NDArray[np.float64]
-    edge: npt.NDArray[np.int64]
-    at: npt.NDArray[np.int64]
-    cell: npt.NDArray[np.int64]
+    least: Ints
+    leaf: Ints
+    over: Floats
+    gain: FloatRows
+    edge: IntRows
+    at: Ints
+    cell: Ints
     """``(n_features,)`` cells of the corner at hand."""
-    trial: npt.NDArray[np.int64]
-    fragile_lo: npt.NDArray[np.int64]
+    trial: Ints
+    fragile_lo: IntRows
     """``(most, n_features)`` boxes of positions from which some reading within tolerance is known
     to leave the target; ``ints[FRAGILE]`` of them."""
-    fragile_hi: npt.NDArray[np.int64]
-    corner: npt.NDArray[np.int64]
+    fragile_hi: IntRows
+    corner: Ints
     """``(n_features,)`` cheapest corner of the bottom box."""
-    best: npt.NDArray[np.int64]
-    ints: npt.NDArray[np.int64]
-    floats: npt.NDArray[np.float64]
+    best: Ints
+    ints: Ints
+    floats: Floats
 
     @classmethod
     def of(cls, t: Tables, stack: int = STACK) -> Arena:
@@ -103,8 +114,11 @@ class Arena(NamedTuple):
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
             ints=np.zeros(6, np.int64),
-            floats=np.zeros(4),
+            floats=np.zeros(5),
         )
+
+
+arena_at = pointer_to(Arena)
 
 
 class Arenas:

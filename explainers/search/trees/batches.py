@@ -7,9 +7,11 @@ settings are cut.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.search.trees.arena import WORDS
 from explainers.search.trees.boxes import ALL, shrink
@@ -21,6 +23,46 @@ from explainers.search.trees.kernel import (
     lower_bound,
     narrow_masks,
 )
+from explainers.search.trees.structs import Floats, IntRows, Ints, Struct, pointer_to
+
+
+@dataclass(frozen=True, eq=False)
+class Cuts(Struct):
+    """Where boxes may be cut."""
+
+    column: Ints
+    first: Ints
+    """``column[: first[0]]`` is all that can be cut, ``column[first[j] : first[j + 1]]`` what is
+    to be cut instead of ``j``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bounded(Struct):
+    """Boxes, and what the tables say of them."""
+
+    lo: IntRows
+    """``(m, n_features)`` positions."""
+    hi: IntRows
+    cost: Floats
+    """Of each box's cheapest corner; infinity: nothing in the box is both cheaper than the best and
+    in the target."""
+    corner: IntRows
+    """``(m, n_features)``"""
+    column: Ints
+    """Where to cut, -1 for nowhere, and the first position of the upper part."""
+    edge: Ints
+    over: Floats
+    """Nothing in the box is nearer to the limits."""
+
+    @classmethod
+    def of(cls, lo: npt.NDArray[np.int64], hi: npt.NDArray[np.int64]) -> Bounded:
+        """Room for what will be known of these boxes, which are shrunk in place."""
+        m = len(lo)
+        floats, ints = np.empty((2, m)), np.empty((2, m), np.int64)
+        return cls(lo, hi, floats[0], np.empty_like(lo), ints[0], ints[1], floats[1])
+
+
+cuts_at, bounded_at = pointer_to(Cuts), pointer_to(Bounded)
 
 
 @inner
@@ -60,53 +102,35 @@ def _widest(q: Any, columns: Any, lo: Any, hi: Any) -> int:
 
 
 @inner
-def bound(
-    t: Any,
-    q: Any,
-    a: Any,
-    best: float,
-    instead: Any,
-    first: Any,
-    lo: Any,
-    hi: Any,
-    cost: Any,
-    corner: Any,
-    column: Any,
-    edge: Any,
-    over: Any,
-) -> None:
-    """Shrink each box ``lo[i]``, ``hi[i]``; a ``cost`` of infinity says that nothing in it is
-    both cheaper than ``best`` and in the target. ``column`` is -1 where there is nothing to cut;
-    nothing in the box is nearer to the limits than ``over``.
-
-    ``instead[first[j]:first[j + 1]]`` are the columns to cut instead of ``j``, those before
-    ``first[0]`` all that can be cut. A search of the whole space has begun in the arena.
-    """
+def bound(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
+    """Shrink each of ``boxes``, and say of each what is known of it. A search of the whole space
+    has begun in the arena."""
+    lo, hi, cost = boxes.lo, boxes.hi, boxes.cost
     for i in range(len(cost)):
         cost[i] = shrink(q, best, ALL, lo[i], hi[i], a.at)
         if cost[i] == np.inf:
             continue
         for j in range(len(q.size)):
             a.lo[0, j], a.hi[0, j] = lo[i, j], hi[i, j]
-            corner[i, j] = a.at[j]
+            boxes.corner[i, j] = a.at[j]
         if not _reaches(t, q, a):
             cost[i] = np.inf
             continue
-        over[i] = _least_over(t, q, a)
+        boxes.over[i] = _least_over(t, q, a)
         for j in range(len(q.size)):
             if q.counts[j] == 0:
                 a.at[j] = (lo[i, j] + hi[i, j]) >> 1
         corner_value(t, q, a, 0)
         j, at = best_cut(t, q, a, 0)
         if j >= 0 and (q.counts[j] == 0 or at <= lo[i, j] or at > hi[i, j]):
-            j = _widest(q, instead[first[j] : first[j + 1]], lo[i], hi[i])
+            j = _widest(q, cuts.column[cuts.first[j] : cuts.first[j + 1]], lo[i], hi[i])
             at = np.int64(-1)
         if j < 0:
-            j = _widest(q, instead[: first[0]], lo[i], hi[i])
+            j = _widest(q, cuts.column[: cuts.first[0]], lo[i], hi[i])
             at = np.int64(-1)
         if j >= 0 and at < 0:
             at = (lo[i, j] + hi[i, j] + 1) >> 1
-        column[i], edge[i] = j, at
+        boxes.column[i], boxes.edge[i] = j, at
 
 
 @inner

@@ -98,8 +98,8 @@ def _cut_by_cost(q: Any, room: float, lo: Any, hi: Any, at: Any) -> int:
 def _width(q: Any, r: int, lo: Any, hi: Any) -> int:
     """Positions left on the axes that rule ``r`` reads."""
     total = np.int64(0)
-    for k in range(q.reads[r], q.reads[r + 1]):
-        total += hi[q.read[k]] - lo[q.read[k]]
+    for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
+        total += hi[q.rules.read[k]] - lo[q.rules.read[k]]
     return total
 
 
@@ -108,14 +108,14 @@ def _cut_by_rules(q: Any, moved: int, lo: Any, hi: Any) -> int:
     """Apply the rules that read a feature of ``moved``: the features whose bounds moved by them,
     -1 if nothing is left."""
     now = np.int64(0)
-    for r in range(len(q.rule) - 1):
-        if q.touched[r] & (moved | now) == 0:
+    for r in range(len(q.rules.rule) - 1):
+        if q.rules.touched[r] & (moved | now) == 0:
             continue
         before = _width(q, r, lo, hi)
         if not apply_rule(q, r, lo, hi):
             return -1
         if _width(q, r, lo, hi) < before:
-            now |= q.touched[r]
+            now |= q.rules.touched[r]
     return now
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,48 @@ from llvmlite import ir
 from numba import njit, uint64
 from numba.extending import intrinsic
 
+from explainers.search.trees.structs import Struct
+
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-"""Without numba's reference counting (`_nrt`): it would count every array of a named tuple that is
-handed on, which took two thirds of the time. What it costs is that nothing here can allocate, and
-nothing here should."""
+"""Without numba's reference counting (`_nrt`): nothing here allocates, and nothing here should."""
 _njit: Any = njit
 inner = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For what only compiled code calls."""
-entry = _njit(**_OPTIONS, cache=True)
-"""For what Python calls. numba keeps the machine code under a key that knows of one source file
-only, so entries are made inside a function of :data:`SOURCES`, which is then a part of the key."""
+
+
+def entry(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For what Python calls: compiled code that takes the addresses of structs.
+
+    numba keeps the machine code under a key that knows of one source file only, so entries are
+    made inside a function of :data:`SOURCES`, which is then a part of the key.
+    """
+    return passing_addresses(_njit(**_OPTIONS, cache=True)(function))
+
+
+allocating = _njit(nogil=True, error_model="numpy")
+"""For what compiled code calls that makes arrays of its own."""
+
+
+def allocating_entry(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As :func:`entry`, for what makes arrays."""
+    compiled = _njit(nogil=True, error_model="numpy", cache=True)(function)
+    return passing_addresses(compiled)
+
+
+def passing_addresses(compiled: Any) -> Callable[..., Any]:
+    """Compiled code, to be called with structs where it takes their addresses."""
+
+    @wraps(compiled.py_func)
+    def call(*given: Any) -> Any:
+        return compiled(*[x.address if isinstance(x, Struct) else x for x in given])
+
+    return call
 
 
 def _sources() -> str:
     texts = [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py"))]
-    return sha256(b"".join(text for text in texts if b"\n@inner" in text)).hexdigest()
+    made_of = [text for text in texts if b"@inner" in text or b"Struct" in text]
+    return sha256(b"".join(made_of)).hexdigest()
 
 
 SOURCES = _sources()

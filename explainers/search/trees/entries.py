@@ -7,114 +7,100 @@ from typing import Any
 import numpy as np
 
 from explainers.search.trees import batches, incumbent, kernel, readings
-from explainers.search.trees.arena import BEST, HAS_BEST
+from explainers.search.trees.arena import BEST, GUESS, HAS_BEST, arena_at
+from explainers.search.trees.batches import bounded_at, cuts_at
 from explainers.search.trees.compiled import SOURCES, entry
+from explainers.search.trees.question import question_at
+from explainers.search.trees.tables import tables_at
 
 
-def _entries(sources: str) -> tuple[Any, ...]:
+def _doors(sources: str) -> Any:
     """``sources`` is read by each of them, so that it is a part of the key of its machine code."""
 
-    @entry
-    def start_from_incumbent(t: Any, q: Any, a: Any) -> None:
-        """A first answer, and the whole space on the stack for a cheaper one."""
-        sources  # noqa: B018
-        cost = incumbent.find_incumbent(t, q, a)
-        kernel.start(t, q, a, cost, q.least, q.most)
-        if cost < np.inf:
-            a.ints[HAS_BEST] = 1
+    class Doors:
+        """Functions of the tables, the question and the arena."""
 
-    @entry
-    def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
-        sources  # noqa: B018
-        kernel.start(t, q, a, best, lo, hi)
+        @staticmethod
+        @entry
+        def begin(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+            """A first answer, then the search of the whole space for a cheaper one; where an
+            answer must survive the sensors, the first is only a guess at what one costs."""
+            sources  # noqa: B018
+            tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
+            cost = incumbent.find_incumbent(tables, asked, arena)
+            is_answer = len(asked.near) == 0
+            best = cost if is_answer else np.inf
+            kernel.start(tables, asked, arena, best, asked.least, asked.most)
+            arena.floats[GUESS] = cost
+            if best < np.inf:
+                arena.ints[HAS_BEST] = 1
+            return kernel.search(tables, asked, arena, max_nodes)
 
-    @entry
-    def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
-        sources  # noqa: B018
-        return kernel.search(t, q, a, max_nodes)
+        @staticmethod
+        @entry
+        def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
+            sources  # noqa: B018
+            kernel.start(tables_at(t), question_at(q), arena_at(a), best, lo, hi)
 
-    @entry
-    def bound_boxes(
-        t: Any,
-        q: Any,
-        a: Any,
-        best: float,
-        instead: Any,
-        first: Any,
-        lo: Any,
-        hi: Any,
-        cost: Any,
-        corner: Any,
-        column: Any,
-        edge: Any,
-        over: Any,
-    ) -> None:
-        sources  # noqa: B018
-        batches.bound(t, q, a, best, instead, first, lo, hi, cost, corner, column, edge, over)
+        @staticmethod
+        @entry
+        def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+            sources  # noqa: B018
+            return kernel.search(tables_at(t), question_at(q), arena_at(a), max_nodes)
 
-    @entry
-    def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
-        sources  # noqa: B018
-        batches.least_costs(q, lo, hi, cost)
+        @staticmethod
+        @entry
+        def bound_boxes(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
+            sources  # noqa: B018
+            tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
+            batches.bound(tables, asked, arena, best, cuts_at(cuts), bounded_at(boxes))
 
-    @entry
-    def improve(t: Any, q: Any, a: Any) -> None:
-        """Put a cheaper row in the place of the best, if a few exchanges lead to one."""
-        sources  # noqa: B018
-        a.floats[BEST] = incumbent.improve(t, q, a, a.floats[BEST])
+        @staticmethod
+        @entry
+        def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
+            sources  # noqa: B018
+            batches.least_costs(question_at(q), lo, hi, cost)
 
-    @entry
-    def open_bound(q: Any, a: Any) -> float:
-        sources  # noqa: B018
-        return kernel.open_bound(q, a)
+        @staticmethod
+        @entry
+        def improve(t: Any, q: Any, a: Any) -> None:
+            """Put a cheaper row in the place of the best, if a few exchanges lead to one."""
+            sources  # noqa: B018
+            arena = arena_at(a)
+            best = arena.floats[BEST]
+            arena.floats[BEST] = incumbent.improve(tables_at(t), question_at(q), arena, best)
 
-    @entry
-    def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
-        sources  # noqa: B018
-        return readings.survives(t, q, a, at, max_parts)
+        @staticmethod
+        @entry
+        def open_bound(q: Any, a: Any) -> float:
+            sources  # noqa: B018
+            return kernel.open_bound(question_at(q), arena_at(a))
 
-    @entry
-    def keep_surviving(
-        t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, holds: Any
-    ) -> None:
-        sources  # noqa: B018
-        readings.keep_surviving(t, q, a, at, column, max_parts, holds)
+        @staticmethod
+        @entry
+        def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
+            sources  # noqa: B018
+            return readings.survives(tables_at(t), question_at(q), arena_at(a), at, max_parts)
 
-    @entry
-    def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
-        sources  # noqa: B018
-        incumbent.hold_around(t, q, a, at, column, out)
+        @staticmethod
+        @entry
+        def hold_around(
+            t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, out: Any
+        ) -> None:
+            """Which values of a feature would do in the place of that at ``at[column]``."""
+            sources  # noqa: B018
+            tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
+            incumbent.hold_around(tables, asked, arena, at, column, out)
+            if len(asked.near) > 0:
+                readings.keep_surviving(tables, asked, arena, at, column, max_parts, out)
 
-    @entry
-    def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
-        sources  # noqa: B018
-        return incumbent.over_limit(t, q, a, at)
+        @staticmethod
+        @entry
+        def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
+            sources  # noqa: B018
+            return incumbent.over_limit(tables_at(t), question_at(q), arena_at(a), at)
 
-    return (
-        start_from_incumbent,
-        start,
-        search,
-        bound_boxes,
-        least_costs,
-        improve,
-        open_bound,
-        survives,
-        keep_surviving,
-        hold_around,
-        over_limit,
-    )
+    return Doors
 
 
-(
-    start_from_incumbent,
-    start,
-    search,
-    bound_boxes,
-    least_costs,
-    improve,
-    open_bound,
-    survives,
-    keep_surviving,
-    hold_around,
-    over_limit,
-) = _entries(SOURCES)
+doors = _doors(SOURCES)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from explainers.constraints import Changes, Comparison, Condition, IsIn, Relatio
 from explainers.errors import NotEligible
 from explainers.search.trees import rule_cuts
 from explainers.search.trees.boxes import FEATURE_BITS
+from explainers.search.trees.structs import Bytes, Floats, Ints, Struct
 from models.predictor import Row
 from models.schema import Schema
 
@@ -27,27 +29,54 @@ _RELATIONS = {
 
 
 @dataclass(frozen=True, eq=False)
-class FlatRules:
-    """The arrays, and the conditions among them that depend on the factual."""
+class FlatRules(Struct):
+    """The rules of a policy for one factual."""
 
-    arrays: dict[str, npt.NDArray[Any]]
+    rule: Ints
+    """``(n_rules + 1,)`` first condition of each rule."""
+    split: Ints
+    """First condition after ``then``."""
+    kind: Ints
+    flag: Ints
+    """Relation of a comparison, sense of a change, start of a membership, truth of a constant."""
+    column: Ints
+    fixed: Floats
+    fixed_size: Floats
+    terms: Ints
+    term_column: Ints
+    term_weight: Floats
+    member: Bytes
+    """Whether each category is a member, by its code."""
+    reads: Ints
+    read: Ints
+    """Features of each rule."""
+    touched: Ints
+    """The same as a set of bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flattened:
+    """The rules of a policy, and the conditions among them that depend on the factual."""
+
+    rules: FlatRules
     of_factual: tuple[tuple[int, Comparison | IsIn], ...]
 
-    def for_factual(self, factual: Row) -> dict[str, npt.NDArray[Any]]:
+    def for_factual(self, factual: Row) -> FlatRules:
         """The arrays for a question about ``factual``."""
         if not self.of_factual:
-            return self.arrays
-        own = {name: self.arrays[name].copy() for name in ("flag", "fixed", "fixed_size")}
+            return self.rules
+        flag = self.rules.flag.copy()
+        fixed, fixed_size = self.rules.fixed.copy(), self.rules.fixed_size.copy()
         for at, condition in self.of_factual:
             if isinstance(condition, Comparison):
-                own["fixed"][at], own["fixed_size"][at] = condition.fixed(factual)
+                fixed[at], fixed_size[at] = condition.fixed(factual)
             else:
-                true = condition.true(factual[None, :], factual)[0]
-                own["flag"][at] = rule_cuts.ALWAYS if true else rule_cuts.NEVER
-        return {**self.arrays, **own}
+                true = condition.true(factual, factual)
+                flag[at] = rule_cuts.ALWAYS if true else rule_cuts.NEVER
+        return replace(self.rules, flag=flag, fixed=fixed, fixed_size=fixed_size)
 
 
-def flatten(rules: Sequence[Rule], schema: Schema) -> FlatRules:
+def flatten(rules: Sequence[Rule], schema: Schema) -> Flattened:
     """The rules as arrays.
 
     Raises
@@ -58,7 +87,7 @@ def flatten(rules: Sequence[Rule], schema: Schema) -> FlatRules:
     flat = _Flattening(schema)
     for rule in rules:
         flat.add(rule)
-    return FlatRules(flat.arrays(), tuple(flat.of_factual))
+    return Flattened(flat.arrays(), tuple(flat.of_factual))
 
 
 class _Flattening:
@@ -108,31 +137,31 @@ class _Flattening:
                 raise NotEligible("trees", f"{type(condition).__name__} is not in the proof")
         self._terms.append(len(self._term))
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def arrays(self) -> FlatRules:
         kinds, flags, columns, fixed, sizes = (
             zip(*self._conditions, strict=True) if self._conditions else ((),) * 5
         )
-        return {
-            "rule": np.array(self._rule, dtype=np.int64),
-            "split": np.array(self._split, dtype=np.int64),
-            "kind": np.array(kinds, dtype=np.int64),
-            "flag": np.array(flags, dtype=np.int64),
-            "column": np.array(columns, dtype=np.int64),
-            "fixed": np.array(fixed, dtype=np.float64),
-            "fixed_size": np.array(sizes, dtype=np.float64),
-            "terms": np.array(self._terms, dtype=np.int64),
-            "term_column": np.array([j for j, _ in self._term], dtype=np.int64),
-            "term_weight": np.array([w for _, w in self._term], dtype=np.float64),
-            "member": np.concatenate([np.zeros(0, np.uint8), *self._member]),
-            "reads": offsets(self._reads),
-            "read": np.array([j for group in self._reads for j in group], dtype=np.int64),
-            "touched": np.array(
+        return FlatRules(
+            rule=np.array(self._rule, dtype=np.int64),
+            split=np.array(self._split, dtype=np.int64),
+            kind=np.array(kinds, dtype=np.int64),
+            flag=np.array(flags, dtype=np.int64),
+            column=np.array(columns, dtype=np.int64),
+            fixed=np.array(fixed, dtype=np.float64),
+            fixed_size=np.array(sizes, dtype=np.float64),
+            terms=np.array(self._terms, dtype=np.int64),
+            term_column=np.array([j for j, _ in self._term], dtype=np.int64),
+            term_weight=np.array([w for _, w in self._term], dtype=np.float64),
+            member=np.concatenate([np.zeros(0, np.uint8), *self._member]),
+            reads=offsets(self._reads),
+            read=np.array([j for group in self._reads for j in group], dtype=np.int64),
+            touched=np.array(
                 [sum(1 << bit for bit in {j % FEATURE_BITS for j in g}) for g in self._reads],
                 dtype=np.int64,
             ),
-        }
+        )
 
 
 def offsets(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
     """Where each group begins when they are laid end to end, and the end of the last."""
-    return np.cumsum([0, *(len(group) for group in groups)], dtype=np.int64)
+    return np.array([0, *accumulate(map(len, groups))], dtype=np.int64)

@@ -25,11 +25,11 @@ from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.engine import Meter
 from explainers.search.pool import BudgetSpent, Pool
-from explainers.search.trees import entries
 from explainers.search.trees.arena import SP, Arena
-from explainers.search.trees.flat_rules import FlatRules, offsets
+from explainers.search.trees.batches import Bounded, Cuts
+from explainers.search.trees.entries import doors
+from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of
 from explainers.search.trees.question import Limits, Question, question_of
@@ -71,21 +71,6 @@ class Boxes(NamedTuple):
         return both.at(np.argsort(both.cost, kind="stable"))
 
 
-class _Bounded(NamedTuple):
-    """What the tables say of some boxes."""
-
-    boxes: Boxes
-    cost: npt.NDArray[np.float64]
-    """Infinity: closed."""
-    corner: Ints
-    """``(m, n_features)`` the cheapest; 0 for what follows."""
-    column: Ints
-    """Where to cut, -1 for nowhere, and the first position of the upper part."""
-    edge: Ints
-    over: npt.NDArray[np.float64]
-    """Nothing in the box is nearer to the limits."""
-
-
 @dataclass(frozen=True, eq=False)
 class Asked:
     """One mode of a problem in arrays."""
@@ -95,9 +80,7 @@ class Asked:
     lower: Row
     """``(n_followers,)`` what each of the followers may read, at least."""
     upper: Row
-    instead: Ints
-    """What can be cut: in the whole mode, and then for each feature, which may follow."""
-    first: Ints
+    cuts: Cuts
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,15 +89,13 @@ class Following:
 
     problem: Problem
     image: Image
-    meter: Meter
-    pool: Pool
     tables: Tables
     arena: Arena
     deadline: Deadline
 
-    def settle(self, asked: Asked) -> float:
-        """Try everything in a mode that is cheaper than the pool's best; the least cost that an
-        untried action could have, infinity if all is tried.
+    def settle(self, asked: Asked, pool: Pool) -> float:
+        """Try everything in a mode that is cheaper than the best of ``pool``; the least cost that
+        an untried action could have, infinity if all is tried.
 
         Raises
         ------
@@ -122,18 +103,18 @@ class Following:
             If nothing bounds what follows.
         """
         t, q = self.tables, asked.question
-        entries.start(t, q, self.arena, self.pool.cost, q.least, q.most)
+        doors.start(t, q, self.arena, pool.cost, q.least, q.most)
         if not self.arena.ints[SP]:
             return math.inf
         boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
         size = 8
-        while len(boxes.cost) and boxes.cost[0] < self.pool.cost:
+        while len(boxes.cost) and boxes.cost[0] < pool.cost:
             if self.deadline.expired():
                 return float(boxes.cost[0])
-            size = min(size, int(np.searchsorted(boxes.cost, self.pool.cost)))
+            size = min(size, int(np.searchsorted(boxes.cost, pool.cost)))
             some, boxes = boxes.at(slice(size)), boxes.at(slice(size, None))
             try:
-                halves = self._halves(asked, some)
+                halves = self._halves(asked, some, pool)
             except (DeadlineReached, BudgetSpent):
                 return float(some.cost[0])
             boxes = boxes.joined(halves)
@@ -150,9 +131,9 @@ class Following:
             If the time is up.
         """
         q = asked.question
-        q = q._replace(band=np.full_like(q.band, np.inf))  # so that no limit closes a box
+        q = replace(q, band=np.full_like(q.band, np.inf))  # so that no limit closes a box
         asked = replace(asked, question=q)
-        entries.start(self.tables, q, self.arena, math.inf, q.least, q.most)
+        doors.start(self.tables, q, self.arena, math.inf, q.least, q.most)
         if not self.arena.ints[SP]:
             return None
         nearest: Row | None = None
@@ -161,7 +142,7 @@ class Following:
         while len(boxes.cost) and boxes.cost[0] < best - NEAR:
             self.deadline.check()
             some, boxes = boxes.at(slice(BATCH)), boxes.at(slice(BATCH, None))
-            found = self._bounded(asked, some, math.inf)
+            found, _ = self._bounded(asked, some, math.inf)
             actions, rows = self._readable(asked, found.corner[found.cost < math.inf])
             kept = self.problem.allowed(actions, rows)
             if kept.any():
@@ -171,38 +152,22 @@ class Following:
             boxes = boxes.joined(_cut(found, found.over < best, found.over, q))
         return nearest
 
-    def _halves(self, asked: Asked, boxes: Boxes) -> Boxes:
+    def _halves(self, asked: Asked, boxes: Boxes, pool: Pool) -> Boxes:
         """The open boxes that are left of some, their corners tried."""
-        found = self._bounded(asked, boxes, self.pool.cost)
-        is_open = (found.cost < math.inf) & self._may_open(asked, found.boxes)
-        new = is_open & (found.corner != found.boxes.tried).any(axis=1)
-        self.pool.consider(self._in_target(asked, found.corner[new]))
-        return _cut(found, is_open & (found.cost < self.pool.cost), None, asked.question)
+        found, tried = self._bounded(asked, boxes, pool.cost)
+        is_open = (found.cost < math.inf) & self._may_open(asked, found)
+        new = is_open & (found.corner != tried).any(axis=1)
+        pool.consider(self._actions(asked, found.corner[new]))
+        return _cut(found, is_open & (found.cost < pool.cost), None, asked.question)
 
-    def _bounded(self, asked: Asked, boxes: Boxes, best: float) -> _Bounded:
+    def _bounded(self, asked: Asked, boxes: Boxes, best: float) -> tuple[Bounded, Ints]:
+        """What the tables say of those boxes from which something possible follows, and what was
+        tried in each."""
         boxes = self._with_effects(asked, boxes)
-        n = len(boxes.lo)
-        found = _Bounded(
-            boxes,
-            np.empty(n),
-            np.empty_like(boxes.lo),
-            np.empty(n, np.int64),
-            np.empty(n, np.int64),
-            np.empty(n),
-        )
-        entries.bound_boxes(
-            self.tables,
-            asked.question,
-            self.arena,
-            best,
-            asked.instead,
-            asked.first,
-            boxes.lo,
-            boxes.hi,
-            *found[1:],
-        )
+        found = Bounded.of(boxes.lo, boxes.hi)
+        doors.bound_boxes(self.tables, asked.question, self.arena, best, asked.cuts, found)
         found.corner[:, asked.mode.followers] = 0
-        return found
+        return found, boxes.tried
 
     def _with_effects(self, asked: Asked, boxes: Boxes) -> Boxes:
         """Boxes with what may follow from each; without those from which nothing possible does."""
@@ -222,13 +187,6 @@ class Following:
             boxes.hi[:, j] = np.minimum(np.searchsorted(own, high[:, k]), len(own) - 1)
         return boxes
 
-    def _in_target(self, asked: Asked, corners: Ints) -> Rows:
-        """Those of some actions that lead into the target, rules aside."""
-        actions, rows = self._readable(asked, corners)
-        if not len(rows):
-            return actions
-        return actions[self.problem.target.met(self.meter.score(rows))]
-
     def _readable(self, asked: Asked, corners: Ints) -> tuple[Rows, Rows]:
         """Actions of which it can be read what they lead to, and that."""
         columns = list(asked.mode.set)
@@ -237,7 +195,7 @@ class Following:
         known = self.problem.readable(actions, rows)
         return actions[known], rows[known]
 
-    def _may_open(self, asked: Asked, boxes: Boxes) -> npt.NDArray[np.bool_]:
+    def _may_open(self, asked: Asked, boxes: Bounded) -> npt.NDArray[np.bool_]:
         """Which boxes hold actions from which something follows."""
         q, openers = asked.question, list(asked.mode.openers)
         lo, hi = boxes.lo[:, openers], boxes.hi[:, openers]
@@ -255,7 +213,7 @@ def asked_of(
     image: Image,
     layout: Layout,
     limits: Limits,
-    rules_of: Callable[[tuple[Rule, ...]], FlatRules],
+    rules_of: Callable[[tuple[Rule, ...]], Flattened],
 ) -> list[Asked]:
     """The modes of a problem in which something may follow.
 
@@ -275,11 +233,8 @@ def asked_of(
         instead = [list(image.via(mode.set, j)) if j in mode.followers else [] for j in range(n)]
         first = offsets([mode.set, *instead])[1:]
         columns = [*mode.set, *(j for group in instead for j in group)]
-        found.append(
-            Asked(
-                mode, question, *limits_of(problem, mode), np.array(columns, dtype=np.int64), first
-            )
-        )
+        cuts = Cuts(np.array(columns, dtype=np.int64), first)
+        found.append(Asked(mode, question, *limits_of(problem, mode), cuts))
     return found
 
 
@@ -295,31 +250,26 @@ def _parts(asked: Asked, lo: Ints, hi: Ints) -> Boxes:
 
 
 def _cut(
-    found: _Bounded,
+    found: Bounded,
     chosen: npt.NDArray[np.bool_],
     keys: npt.NDArray[np.float64] | None,
     q: Question,
 ) -> Boxes:
     """The halves of those boxes that can be cut, by ``keys`` of each or else by their cost."""
     cut = np.flatnonzero(chosen & (found.cost < math.inf) & (found.column >= 0))
-    below, above = found.boxes.at(cut), found.boxes.at(cut)
+    below, above = found.hi[cut], found.lo[cut]
     rows, column, edge = np.arange(len(cut)), found.column[cut], found.edge[cut]
-    below.hi[rows, column] = edge - 1
-    above.lo[rows, column] = edge
-    parts = [
-        Boxes(
-            part.lo,
-            part.hi,
-            _least(q, part.lo, part.hi) if keys is None else keys[cut],
-            found.corner[cut],
-        )
-        for part in (below, above)
+    below[rows, column] = edge - 1
+    above[rows, column] = edge
+    halves = [
+        Boxes(lo, hi, _least(q, lo, hi) if keys is None else keys[cut], found.corner[cut])
+        for lo, hi in ((found.lo[cut], below), (above, found.hi[cut]))
     ]
-    return parts[0].joined(parts[1])
+    return halves[0].joined(halves[1])
 
 
 def _least(q: Question, lo: Ints, hi: Ints) -> npt.NDArray[np.float64]:
     """Least cost of an action in each box."""
     cost = np.empty(len(lo))
-    entries.least_costs(q, lo, hi, cost)
+    doors.least_costs(q, lo, hi, cost)
     return cost

@@ -104,7 +104,8 @@ def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
     trial = a.trial
     for j in range(len(at)):
         trial[j] = at[j]
-    out[:] = 0
+    for p in range(len(out)):
+        out[p] = 0
     out[at[column]] = HOLDS
     for step in (-1, 1):
         p = at[column] + step

@@ -251,8 +251,8 @@ def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
     """A cut that sets the corner's value of a feature of rule ``r`` apart."""
     lo, hi = a.lo[sp], a.hi[sp]
-    for k in range(q.reads[r], q.reads[r + 1]):
-        j = q.read[k]
+    for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
+        j = q.rules.read[k]
         if lo[j] < hi[j]:
             return j, (a.at[j] if a.at[j] > lo[j] else a.at[j] + 1)
     return -1, 0

@@ -28,17 +28,40 @@ LONGEST_KEPT = 1 << 16
 """Grids with more values are laid out anew for each question, as much of them as it asks for."""
 
 
+class Line(NamedTuple):
+    """What one feature may be."""
+
+    values: Values
+    """Ascending, NaN last."""
+    cells: Cells
+    first: npt.NDArray[np.int64]
+    """First position whose cell is at least ``k``, for every cell of the feature and one more."""
+    is_set: bool = True
+    """Whether it is set to its value, at a cost, or follows from others."""
+
+
 class Run(NamedTuple):
     """A whole grid, as far as the feature's bounds reach."""
 
-    first: int
+    start: int
+    """Its first multiple."""
     values: Values
     cells: Cells
+    first: npt.NDArray[np.int64]
+    """As that of :class:`Line`."""
 
-    def holds(self, values: Values) -> bool:
-        """Whether all ``values`` are on the grid."""
-        at = np.minimum(np.searchsorted(self.values, values), len(self.values) - 1)
-        return bool((self.values[at] == values).all())
+    def cells_at(self, values: Values) -> Cells | None:
+        """Cells of ``values``, int32; None if they are not all on the grid."""
+        at = self.values.searchsorted(values)
+        at[at == len(self.values)] = 0
+        return self.cells[at] if (self.values[at] == values).all() else None
+
+    def line(self, axis: Axis) -> Line:
+        """The part of an axis that is a run of the grid."""
+        at = axis.first - self.start
+        span = slice(at, at + axis.count)
+        first = np.minimum(np.maximum(self.first - at, 0), axis.count)
+        return Line(self.values[span], self.cells[span], first)
 
 
 SPREAD = 2_049
@@ -74,8 +97,12 @@ class Layout:
             columns,
             cells,
             tuple(
-                Run(axis.first, v, c) if keep and (c[1:] >= c[:-1]).all() else None
-                for axis, keep, v, c in zip(whole, kept, values, own, strict=True)
+                Run(axis.first, v, c, c.searchsorted(numbers))
+                if keep and (c[1:] >= c[:-1]).all()
+                else None
+                for axis, keep, v, c, numbers in zip(
+                    whole, kept, values, own, plain.cell_numbers, strict=True
+                )
             ),
         )
 
@@ -110,9 +137,9 @@ class Layout:
     def _spreads(self) -> dict[int, tuple[Values, Cells]]:
         return {}
 
-    def spread(self, column: int, value: float) -> tuple[Values, Cells]:
-        """Numbers from one bound of a feature to the other, ``value`` among them, and their
-        cells: at least one for each cell that a number within the bounds falls into.
+    def spread(self, column: int, value: float) -> Line:
+        """Numbers from one bound of a feature to the other, ``value`` among them, which follow:
+        at least one for each cell that a number within the bounds falls into.
 
         Raises
         ------
@@ -123,10 +150,10 @@ class Layout:
             self._spreads[column] = self._spread(column)
         values, cells = self._spreads[column]
         at = int(np.searchsorted(values, value))
-        if values[at] == value:
-            return values, cells
-        own = self._cells_of_one(column, np.array([value]))
-        return np.insert(values, at, value), np.insert(cells, at, own)
+        if values[at] != value:
+            own = self._cells_of_one(column, np.array([value]))
+            values, cells = np.insert(values, at, value), np.insert(cells, at, own)
+        return self.line(column, values, cells, is_set=False)
 
     def _spread(self, column: int) -> tuple[Values, Cells]:
         feature = self.schema.features[column]
@@ -151,53 +178,60 @@ class Layout:
         rest[column] = values
         return self.cells_of(rest)[column]
 
-    def of_axes(self, axes: Sequence[Axis]) -> tuple[list[Values], list[Cells]]:
-        """All values of the axes, ascending, NaN last, and their cells.
+    def line(self, column: int, values: Values, cells: Cells, *, is_set: bool = True) -> Line:
+        """Values of a feature whose cells are known.
+
+        Raises
+        ------
+        NotEligible
+            If the graph does not read the feature in order.
+        """
+        if len(cells) > 1 and (cells[1:] < cells[:-1]).any():
+            name = self.schema.names[column]
+            raise NotEligible("trees", f"the graph does not read {name} in order")
+        return Line(values, cells, cells.searchsorted(self.cell_numbers[column]), is_set)
+
+    def of_axes(self, axes: Sequence[Axis]) -> list[Line]:
+        """All values of the axes.
 
         Raises
         ------
         NotEligible
             If an axis is too long, or the graph does not read a feature in order.
         """
-        asked = [self._foreign(j, axis) for j, axis in enumerate(axes)]
-        found = self.cells_of(asked) if any(map(len, asked)) else [NO_CELLS] * len(axes)
-        values, cells = [], []
-        for j, (axis, own) in enumerate(zip(axes, found, strict=True)):
-            values_of_axis, cells_of_axis = self._laid_out(j, axis, own)
-            if len(own) and (cells_of_axis[1:] < cells_of_axis[:-1]).any():
-                name = self.schema.names[j]
-                raise NotEligible("trees", f"the graph does not read {name} in order")
-            values.append(values_of_axis)
-            cells.append(cells_of_axis)
-        return values, cells
+        lines = [self._of_axis(j, axis) for j, axis in enumerate(axes)]
+        foreign = [j for j, line in enumerate(lines) if line is None]
+        if foreign:
+            asked = [_NOTHING] * len(axes)
+            for j in foreign:
+                asked[j] = self._values(j, axes[j])
+            found = self.cells_of(asked)
+            for j in foreign:
+                lines[j] = self.line(j, asked[j], found[j])
+        return [line for line in lines if line is not None]
 
-    def _foreign(self, j: int, axis: Axis) -> Values:
-        """Values of an axis that are not on its run."""
-        if self.cells[j].cuts is None:
-            return _NOTHING
+    def _of_axis(self, j: int, axis: Axis) -> Line | None:
+        """None if the graph must be asked for some of the cells."""
         run = self.runs[j]
-        if run is not None:
-            if not axis.others:
-                return _NOTHING
-            others = np.array(axis.others)
-            return _NOTHING if run.holds(others) else others
+        if self.cells[j].cuts is None:
+            values = axis.values()
+            return self.line(j, values, self.cells[j].of(values, values))
+        if run is None:
+            return None
+        if not axis.others:
+            return run.line(axis)
+        others = np.array(axis.others)
+        cells = run.cells_at(others)
+        if cells is None:
+            return None
+        if not axis.count:
+            return self.line(j, others, cells)
+        values, its = run.line(axis)[:2]
+        at = values.searchsorted(others)
+        return self.line(j, np.insert(values, at, others), np.insert(its, at, cells))
+
+    def _values(self, j: int, axis: Axis) -> Values:
         if len(axis) > LONGEST_AXIS:
             name = self.schema.names[j]
             raise NotEligible("trees", f"{name} has {len(axis)} settable values")
         return axis.values()
-
-    def _laid_out(self, j: int, axis: Axis, foreign: Cells) -> tuple[Values, Cells]:
-        run = self.runs[j]
-        if run is None or self.cells[j].cuts is None:
-            values = axis.values()
-            return values, foreign if len(foreign) else self.cells[j].of(values, values)
-        span = slice(axis.first - run.first, axis.first - run.first + axis.count)
-        values, cells = run.values[span], run.cells[span]
-        if not axis.others:
-            return values, cells
-        others = np.array(axis.others)
-        own = foreign if len(foreign) else run.cells[np.searchsorted(run.values, others)]
-        if not axis.count:
-            return others, own
-        at = np.searchsorted(values, others)
-        return np.insert(values, at, others), np.insert(cells, at, own)

@@ -45,7 +45,7 @@ class FeatureCells:
         """
         cells: npt.NDArray[Any]
         if self.cuts is None:
-            cells = np.nan_to_num(values)
+            cells = values
         elif self.column < 0:
             cells = np.zeros(len(values))
         else:
@@ -154,12 +154,13 @@ def _paths(
     lo = np.empty((depth, n_columns), np.int32)
     hi = np.empty((depth, n_columns), np.int32)
     ok = np.empty((depth, n_columns), np.bool_)
+    base_lo, base_hi = np.empty(n_columns, np.int32), np.empty(n_columns, np.int32)
+    base_ok = np.empty(n_columns, np.bool_)
     size = 0
     for tree in range(len(roots)):
         stack[0] = roots[tree]
-        lo[0, :] = 0
-        hi[0, :] = last
-        ok[0, :] = True
+        for k in range(n_columns):
+            lo[0, k], hi[0, k], ok[0, k] = 0, last[k], True
         sp = 1
         while sp > 0:
             sp -= 1
@@ -168,10 +169,13 @@ def _paths(
             if c < 0:
                 if size < most:
                     node_of[size], tree_of[size] = node, tree
-                    lower[size], upper[size], missing[size] = lo[sp], hi[sp], ok[sp]
+                    for k in range(n_columns):
+                        lower[size, k], upper[size, k] = lo[sp, k], hi[sp, k]
+                        missing[size, k] = ok[sp, k]
                 size += 1
                 continue
-            base_lo, base_hi, base_ok = lo[sp].copy(), hi[sp].copy(), ok[sp].copy()
+            for k in range(n_columns):
+                base_lo[k], base_hi[k], base_ok[k] = lo[sp, k], hi[sp, k], ok[sp, k]
             m = mode[node]
             # Cells where the test is true: [first, final]; EQ and NE: between its two cuts.
             if m == 0:  # LT
@@ -202,7 +206,8 @@ def _paths(
                     if a > b and not takes_missing:
                         continue
                     stack[sp] = child
-                    lo[sp], hi[sp], ok[sp] = base_lo, base_hi, base_ok
+                    for k in range(n_columns):
+                        lo[sp, k], hi[sp, k], ok[sp, k] = base_lo[k], base_hi[k], base_ok[k]
                     lo[sp, c], hi[sp, c] = a, b
                     ok[sp, c] = takes_missing
                     sp += 1

@@ -10,18 +10,33 @@ that makes a tree grow least is found by counting bits.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
 from explainers.deadline import Deadline
-from explainers.search.trees.arena import CORNER, Arena
+from explainers.search.trees.arena import CORNER, Arena, arena_at
 from explainers.search.trees.compiled import SOURCES, bit_count, entry, inner, lowest_bit
 from explainers.search.trees.kernel import least_within
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables, accumulate
+from explainers.search.trees.question import Question, question_at
+from explainers.search.trees.structs import (
+    CellBoxes,
+    CellRows,
+    Cells,
+    FlagRows,
+    Flags,
+    FloatRows,
+    Floats,
+    Ints,
+    Struct,
+    WordRows,
+    Words,
+    pointer_to,
+)
+from explainers.search.trees.tables import Tables, mark_leaf, spread_marks, tables_at
 
 MOST_LEAVES = 64
 MOST_MEETINGS = 192
@@ -35,39 +50,43 @@ N = 0
 """Of ``at``: slots in use, those of joined trees included."""
 
 
-class Forest(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Forest(Struct):
     """Trees as they are merged: up to 64 leaves a slot, in the cells that they tell apart."""
 
-    cells: npt.NDArray[np.int64]
-    fine: npt.NDArray[np.int64]
-    coarse: npt.NDArray[np.int32]
-    begin: npt.NDArray[np.int64]
+    cells: Ints
+    fine: Ints
+    coarse: Cells
+    begin: Ints
     """As in :class:`Tables`."""
-    at_most: npt.NDArray[np.uint64]
+    at_most: WordRows
     """``(n_cells, n_slots)``"""
-    at_least: npt.NDArray[np.uint64]
-    lo: npt.NDArray[np.int32]
+    at_least: WordRows
+    lo: CellBoxes
     """``(n_slots, 64, n_features)``"""
-    hi: npt.NDArray[np.int32]
-    value: npt.NDArray[np.float64]
-    count: npt.NDArray[np.int64]
+    hi: CellBoxes
+    value: FloatRows
+    count: Ints
     """``(n_slots,)`` leaves; 0 once the tree is a part of another."""
-    tree: npt.NDArray[np.int64]
+    tree: Ints
     """Number of the tree, goal by goal; a tree of more leaves has several slots, side by side."""
-    goal: npt.NDArray[np.int64]
-    fixed: npt.NDArray[np.bool_]
+    goal: Ints
+    fixed: Flags
     """Whether the tree is no longer, or never was, to be joined with a larger one."""
-    wide: npt.NDArray[np.bool_]
-    used: npt.NDArray[np.bool_]
+    wide: Flags
+    used: FlagRows
     """``(n_slots, n_features)``: whether any leaf is bounded there."""
-    constant: npt.NDArray[np.float64]
-    mask: npt.NDArray[np.uint64]
-    met: npt.NDArray[np.int64]
-    new_lo: npt.NDArray[np.int32]
+    constant: Floats
+    mask: Words
+    met: Ints
+    new_lo: CellRows
     """``(65, n_features)`` leaves of the joined tree at hand."""
-    new_hi: npt.NDArray[np.int32]
-    new_value: npt.NDArray[np.float64]
-    at: npt.NDArray[np.int64]
+    new_hi: CellRows
+    new_value: Floats
+    at: Ints
+
+
+_forest_at = pointer_to(Forest)
 
 
 @inner
@@ -113,44 +132,21 @@ def _tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
 
 
 @inner
-def _fill_column(f: Any, s: int) -> None:
-    """The column of slot ``s`` in the tables, anew."""
+def _fill(f: Any, first: int, last: int) -> None:
+    """The columns of slots ``first..last`` in the tables, anew."""
     n = f.lo.shape[2]
     for c in range(f.cells[n]):
-        f.at_most[c, s] = f.at_least[c, s] = uint64(0)
-    for j in range(n):
-        f.used[s, j] = False
-        last = f.cells[j + 1] - f.cells[j] - 1
-        for i in range(f.count[s]):
-            bit = uint64(1) << uint64(i)
-            low, high = f.lo[s, i, j], f.hi[s, i, j]
-            f.at_most[f.cells[j] + low, s] |= bit
-            f.at_least[f.cells[j] + high, s] |= bit
-            f.used[s, j] |= low > 0 or high < last
-        for c in range(f.cells[j] + 1, f.cells[j + 1]):
-            f.at_most[c, s] |= f.at_most[c - 1, s]
-        for c in range(f.cells[j + 1] - 2, f.cells[j] - 1, -1):
-            f.at_least[c, s] |= f.at_least[c + 1, s]
-
-
-@inner
-def _fill_columns(f: Any) -> None:
-    """All columns, anew, along the rows of the tables."""
-    n, slots = f.lo.shape[2], f.at[N]
-    for c in range(f.cells[n]):
-        for s in range(slots):
+        for s in range(first, last + 1):
             f.at_most[c, s] = f.at_least[c, s] = uint64(0)
-    for s in range(slots):
+    for s in range(first, last + 1):
         for j in range(n):
             f.used[s, j] = False
-            last = f.cells[j + 1] - f.cells[j] - 1
-            for i in range(f.count[s]):
-                bit = uint64(1) << uint64(i)
-                low, high = f.lo[s, i, j], f.hi[s, i, j]
-                f.at_most[f.cells[j] + low, s] |= bit
-                f.at_least[f.cells[j] + high, s] |= bit
-                f.used[s, j] |= low > 0 or high < last
-    accumulate(f.cells, f.at_most, f.at_least, slots)
+        for i in range(f.count[s]):
+            mark_leaf(f, s, uint64(1) << uint64(i), f.lo[s, i], f.hi[s, i])
+            for j in range(n):
+                end = f.cells[j + 1] - f.cells[j] - 1
+                f.used[s, j] |= f.lo[s, i, j] > 0 or f.hi[s, i, j] < end
+    spread_marks(f, first, last)
 
 
 @inner
@@ -193,7 +189,7 @@ def _load(t: Any, a: Any, f: Any) -> bool:
                 f.tree[s], f.goal[s], f.fixed[s], f.wide[s] = number, g, is_wide, is_wide
                 s, number = s + 1, number + 1
     f.at[N] = s
-    _fill_columns(f)
+    _fill(f, np.int64(0), s - 1)
     return True
 
 
@@ -262,7 +258,7 @@ def _join(q: Any, a: Any, f: Any, one: int, other: int, best: float) -> bool:
             f.lo[one, i, j], f.hi[one, i, j] = f.new_lo[i, j], f.new_hi[i, j]
         f.value[one, i] = f.new_value[i]
     f.count[one], f.count[other] = n, 0
-    _fill_column(f, one)
+    _fill(f, one, one)
     return True
 
 
@@ -330,42 +326,48 @@ def _write(f: Any, t: Any) -> None:
                 before = f.value[s, k] < f.value[s, i]
                 rank += before or (f.value[s, k] == f.value[s, i] and k < i)
             leaf = 64 * word + rank
-            bit = uint64(1) << uint64(rank)
-            t.full[word] |= bit
+            mark = uint64(1) << uint64(rank)
+            t.full[word] |= mark
             t.value[leaf] = f.value[s, i]
             for j in range(n):
                 t.leaf_lo[leaf, j], t.leaf_hi[leaf, j] = f.lo[s, i, j], f.hi[s, i, j]
-                t.at_most[f.cells[j] + f.lo[s, i, j], word] |= bit
-                t.at_least[f.cells[j] + f.hi[s, i, j], word] |= bit
+            mark_leaf(t, word, mark, f.lo[s, i], f.hi[s, i])
         word += 1
-    accumulate(f.cells, t.at_most, t.at_least, word)
+    spread_marks(t, np.int64(0), word - 1)
 
 
-def _entries(sources: str) -> tuple[Any, ...]:
-    @entry
-    def tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
-        sources  # noqa: B018
-        return _tell_apart(t, a, coarse, begin, cells)
+def _doors(sources: str) -> Any:
+    """As those of :mod:`explainers.search.trees.entries`."""
 
-    @entry
-    def load(t: Any, a: Any, f: Any) -> bool:
-        sources  # noqa: B018
-        return _load(t, a, f)
+    class Doors:
+        @staticmethod
+        @entry
+        def tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
+            sources  # noqa: B018
+            return _tell_apart(tables_at(t), arena_at(a), coarse, begin, cells)
 
-    @entry
-    def merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
-        sources  # noqa: B018
-        return _merge_some(q, a, f, best)
+        @staticmethod
+        @entry
+        def load(t: Any, a: Any, f: Any) -> bool:
+            sources  # noqa: B018
+            return _load(tables_at(t), arena_at(a), _forest_at(f))
 
-    @entry
-    def write(f: Any, t: Any) -> None:
-        sources  # noqa: B018
-        _write(f, t)
+        @staticmethod
+        @entry
+        def merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
+            sources  # noqa: B018
+            return _merge_some(question_at(q), arena_at(a), _forest_at(f), best)
 
-    return tell_apart, load, merge_some, write
+        @staticmethod
+        @entry
+        def write(f: Any, t: Any) -> None:
+            sources  # noqa: B018
+            _write(_forest_at(f), tables_at(t))
+
+    return Doors
 
 
-tell_apart, load, merge_some, write = _entries(SOURCES)
+doors = _doors(SOURCES)
 
 
 def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline) -> Tables | None:
@@ -379,9 +381,9 @@ def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline
         Between two joins.
     """
     forest = _forest(t, arena)
-    if not load(t, arena, forest):
+    if not doors.load(t, arena, forest):
         return None
-    while not merge_some(q, arena, forest, best):
+    while not doors.merge_some(q, arena, forest, best):
         deadline.check()
     kept = np.flatnonzero(forest.count[: forest.at[N]])
     if not len(kept) and forest.at[N] == 0 and _has_trees(t, arena):
@@ -399,7 +401,7 @@ def _forest(t: Tables, arena: Arena) -> Forest:
     n, n_goals = arena.lo.shape[1], len(t.groups) - 1
     coarse, cells = np.empty_like(t.coarse), np.empty(n + 1, np.int64)
     begin = np.empty(int(t.fine[-1]) + n, np.int64)
-    slots = max(1, int(tell_apart(t, arena, coarse, begin, cells)))
+    slots = max(1, int(doors.tell_apart(t, arena, coarse, begin, cells)))
     n_cells = int(cells[-1])
     return Forest(
         cells=cells,
@@ -446,5 +448,5 @@ def _tables(t: Tables, f: Forest, kept: npt.NDArray[np.int64]) -> Tables:
         coarse=f.coarse,
         begin=f.begin,
     )
-    write(f, near)
+    doors.write(f, near)
     return near

@@ -18,8 +18,7 @@ from explainers.constraints import LeavesOne, Range, Settable
 from explainers.errors import NotEligible
 from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.trees.layout import Layout
-from explainers.search.trees.question import Line
+from explainers.search.trees.layout import Layout, Line
 from explainers.space import Axis
 from models.predictor import Row
 
@@ -84,13 +83,12 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[Line] | None:
         axes.append(axis)
     if not all(axes):
         return None
-    values, cells = layout.of_axes(axes)
-    lines = [Line(own, at) for own, at in zip(values, cells, strict=True)]
+    lines = layout.of_axes(axes)
     for j in mode.followers:
         value = float(problem.factual[j])
         if np.isnan(value):
             raise NotEligible("trees", f"{problem.schema.names[j]} would move, and is missing")
-        lines[j] = Line(*layout.spread(j, value), is_set=False)
+        lines[j] = layout.spread(j, value)
     return lines
 
 

@@ -15,15 +15,16 @@ leaves, at a thousandth of its time. A box inside another begins with the other'
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
 from explainers.search.trees.arena import Arena
-from explainers.search.trees.question import Question
-from explainers.search.trees.tables import Tables
+from explainers.search.trees.compiled import SOURCES, allocating, allocating_entry
+from explainers.search.trees.question import Question, question_at
+from explainers.search.trees.structs import Floats, Ints, Struct, pointer_to
+from explainers.search.trees.tables import Tables, tables_at
 
 SWEEPS = 4
 """Between two looks at the deadline, and at what they gained."""
@@ -34,11 +35,9 @@ MARGIN = 1e-10
 FADING = 0.7
 """From sweep to sweep, the weight of what the trees chose."""
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
-
-class Parts(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Parts(Struct):
     """The trees as they are charged: a *part* is a tree and a feature whose cells its leaves tell
     apart, its *pieces* are the intervals of cells that they do not."""
 
@@ -61,6 +60,9 @@ class Parts(NamedTuple):
     high: Ints
 
 
+_parts_at = pointer_to(Parts)
+
+
 class Priced(NamedTuple):
     """A box, with the best charges and prices known for it."""
 
@@ -79,10 +81,7 @@ class Priced(NamedTuple):
     edge: int
 
 
-_compiled: Any = njit(cache=True, nogil=True, error_model="numpy")
-
-
-@_compiled
+@allocating
 def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
     """Least cost of every cell over the positions of a box, and each feature's first and last
     cell there; of a cell without positions, the cost of the one beside it."""
@@ -102,7 +101,7 @@ def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
     return cost, low, high
 
 
-@_compiled
+@allocating
 def _lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
     """The trees over the leaves in ``reach`` and the cells ``low..high``."""
     n, n_trees = len(low), len(t.words) - 1
@@ -167,7 +166,7 @@ def _lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
     )  # fmt: skip
 
 
-@_compiled
+@allocating
 def _inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
     """Charges of the parts ``x`` from those of a box around: of each piece, the least."""
     own = np.zeros(len(x.cell))
@@ -191,7 +190,7 @@ def _inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
     return own
 
 
-@_compiled
+@allocating
 def _least_charge(charge: Any, start: int, low: int, high: int) -> float:
     least = charge[start + low]
     for i in range(start + low + 1, start + high + 1):
@@ -199,7 +198,7 @@ def _least_charge(charge: Any, start: int, low: int, high: int) -> float:
     return least
 
 
-@_compiled
+@allocating
 def _add(x: Any, p: int, i: int, o: int, high: int, rest: Any, amount: float) -> None:
     """Add to what is left of the cells of piece ``i`` of part ``p``."""
     after = x.cell[i + 1] if i + 1 < x.pieces[p + 1] else high + 1
@@ -207,7 +206,7 @@ def _add(x: Any, p: int, i: int, o: int, high: int, rest: Any, amount: float) ->
         rest[c] += amount
 
 
-@_compiled
+@allocating
 def _account(t: Any, x: Any, goal: Any, cost: Any, high: Any, charge: Any, price: Any) -> Any:
     """What every leaf pays, what is left of every cell's cost (infinite where a tree has no leaf
     within reach), and the sum of all sizes that enter the bound."""
@@ -227,7 +226,8 @@ def _account(t: Any, x: Any, goal: Any, cost: Any, high: Any, charge: Any, price
             at = x.spans[p]
             for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
                 pay[i] += _least_charge(charge, start, x.low[at], x.high[at])
-                met[x.low[at] : x.high[at] + 1] = True
+                for k in range(x.low[at], x.high[at] + 1):
+                    met[k] = True
                 at += 1
             for i in range(start, x.pieces[p + 1]):
                 most = max(most, abs(charge[i]))
@@ -236,7 +236,7 @@ def _account(t: Any, x: Any, goal: Any, cost: Any, high: Any, charge: Any, price
     return pay, rest, size
 
 
-@_compiled
+@allocating
 def _share_out(
     t: Any, x: Any, j: int, high: Any, back: bool, charge: Any, pay: Any, rest: Any, asked: Any,
     dear: float,
@@ -246,7 +246,8 @@ def _share_out(
     o = t.cells[j]
     for p in range(x.parts[j], x.parts[j + 1]):
         start, at = x.pieces[p], x.spans[p]
-        asked[start : x.pieces[p + 1]] = np.inf
+        for i in range(start, x.pieces[p + 1]):
+            asked[i] = np.inf
         for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
             pay[i] -= _least_charge(charge, start, x.low[at], x.high[at])
             for k in range(start + x.low[at], start + x.high[at] + 1):
@@ -275,7 +276,7 @@ def _share_out(
             at += 1
 
 
-@_compiled
+@allocating
 def _chosen(t: Any, x: Any, goal: Any, g: int, more: float, pay: Any) -> tuple[float, float]:
     """What the trees of goal ``g`` pay if its price were higher by ``more``, and their value."""
     total = value = 0.0
@@ -291,7 +292,7 @@ def _chosen(t: Any, x: Any, goal: Any, g: int, more: float, pay: Any) -> tuple[f
     return total, value
 
 
-@_compiled
+@allocating
 def _left(t: Any, low: Any, high: Any, rest: Any) -> float:
     """Sum over features of the least that is left."""
     total = 0.0
@@ -303,7 +304,7 @@ def _left(t: Any, low: Any, high: Any, rest: Any) -> float:
     return total
 
 
-@_compiled
+@allocating
 def _reprice(t: Any, x: Any, goal: Any, limit: Any, price: Any, pay: Any) -> float:
     """The best price of each goal between half and double of what it is; what the trees then pay
     beyond the limits."""
@@ -335,14 +336,18 @@ def _reprice(t: Any, x: Any, goal: Any, limit: Any, price: Any, pay: Any) -> flo
     return result
 
 
-@_compiled
+@allocating
 def _tell(t: Any, x: Any, low: Any, high: Any, pay: Any, above: Any, below: Any) -> None:
     """Count, for every cell, the trees whose cheapest leaf begins there or later, and those whose
     leaf ends before it."""
-    above *= FADING
-    below *= FADING
+    for c in range(len(above)):
+        above[c] *= FADING
+        below[c] *= FADING
     for k in range(len(x.first) - 1):
-        best = x.first[k] + np.argmin(pay[x.first[k] : x.first[k + 1]])
+        best = x.first[k]
+        for i in range(best + 1, x.first[k + 1]):
+            if pay[i] < pay[best]:
+                best = i
         leaf = x.leaf[best]
         for j in range(len(low)):
             o = t.cells[j]
@@ -352,7 +357,7 @@ def _tell(t: Any, x: Any, low: Any, high: Any, pay: Any, above: Any, below: Any)
                 below[o + c] += 1.0
 
 
-@_compiled
+@allocating
 def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int, int]:
     most, column, edge = 0.0, -1, 0
     for j in range(len(low)):
@@ -363,16 +368,22 @@ def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int,
     return column, edge
 
 
-@_compiled
+@allocating
+def _copy(some: Any, into: Any) -> None:
+    for i in range(len(some)):
+        into[i] = some[i]
+
+
+@allocating
 def _ascend(
     t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any, price: Any,
-    above: Any, below: Any, sweeps: int, enough: float,
+    above: Any, below: Any, enough: float,
 ) -> float:  # fmt: skip
     """Better charges and prices, in place; the bound, rounding taken off."""
     pay, rest, _ = _account(t, x, goal, cost, high, charge, price)
     asked, best = np.empty(len(charge)), -np.inf
     kept, kept_price = charge.copy(), price.copy()
-    for s in range(sweeps):
+    for s in range(SWEEPS):
         for turn in range(len(low)):
             j = len(low) - 1 - turn if s % 2 else turn
             if x.parts[j] < x.parts[j + 1]:
@@ -381,19 +392,70 @@ def _ascend(
         _tell(t, x, low, high, pay, above, below)
         if bound > best:
             best = bound
-            kept[:], kept_price[:] = charge, price
+            _copy(charge, kept)
+            _copy(price, kept_price)
             if best >= enough:
                 break
-    charge[:], price[:] = kept, kept_price
+    _copy(kept, charge)
+    _copy(kept_price, price)
     # Anew from the charges: what is claimed does not rest on what sweeps have added up.
     pay, rest, size = _account(t, x, goal, cost, high, charge, price)
     bound = _left(t, low, high, rest)
     for j in range(len(low)):
-        size += cost[t.cells[j] + low[j] : t.cells[j] + high[j] + 1].max()
+        most = 0.0
+        for c in range(t.cells[j] + low[j], t.cells[j] + high[j] + 1):
+            most = max(most, cost[c])
+        size += most
     for g in range(len(limit)):
         size += abs(price[g] * limit[g])
         bound += _chosen(t, x, goal, g, 0.0, pay)[0] - price[g] * limit[g]
     return bound - MARGIN * size
+
+
+def _doors(sources: str) -> Any:
+    """As those of :mod:`explainers.search.trees.entries`."""
+
+    class Doors:
+        @staticmethod
+        @allocating_entry
+        def least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
+            sources  # noqa: B018
+            return _least_costs(tables_at(t), question_at(q), lo, hi)
+
+        @staticmethod
+        @allocating_entry
+        def lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
+            sources  # noqa: B018
+            return _lay_out(tables_at(t), reach, low, high)
+
+        @staticmethod
+        @allocating_entry
+        def inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
+            sources  # noqa: B018
+            return _inherit(_parts_at(x), high, _parts_at(other), charge)
+
+        @staticmethod
+        @allocating_entry
+        def ascend(
+            t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any,
+            price: Any, above: Any, below: Any, enough: float,
+        ) -> float:  # fmt: skip
+            sources  # noqa: B018
+            return _ascend(
+                tables_at(t), _parts_at(x), goal, limit, cost, low, high, charge, price, above,
+                below, enough,
+            )  # fmt: skip
+
+        @staticmethod
+        @allocating_entry
+        def disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int, int]:
+            sources  # noqa: B018
+            return _disputed(tables_at(t), low, high, above, below)
+
+    return Doors
+
+
+doors = _doors(SOURCES)
 
 
 def priced(
@@ -406,26 +468,26 @@ def priced(
     milliseconds and may raise.
     """
     lo, hi = a.lo[0].copy(), a.hi[0].copy()
-    cost, low, high = _least_costs(t, q, lo, hi)
-    x = Parts(*_lay_out(t, a.reach, low, high))
+    cost, low, high = doors.least_costs(t, q, lo, hi)
+    x = Parts(*doors.lay_out(t, a.reach, low, high))
     if (x.first[1:] == x.first[:-1]).any():
         return None  # a tree without a leaf in the box
     goal = np.repeat(np.arange(len(t.groups) - 1), np.diff(t.groups))
     limit = q.limit + q.band - t.constant
-    charge = np.zeros(len(x.cell)) if around is None else _inherit(x, high, *around[3:5])
+    charge = np.zeros(len(x.cell)) if around is None else doors.inherit(x, high, *around[3:5])
     price = np.zeros(len(limit)) if around is None else around.price.copy()
     above, below = np.zeros(len(cost)), np.zeros(len(cost))
     _first_prices(t, q, x, goal, limit, best, a.corner, price)
     bound = -np.inf
     while True:
         look()
-        now = _ascend(t, x, goal, limit, cost, low, high, charge, price, above, below, SWEEPS, best)
+        now = doors.ascend(t, x, goal, limit, cost, low, high, charge, price, above, below, best)
         if now >= best:
             return None
         if now - bound <= WORTH_GOING_ON * (best - now):
             break
         bound = now
-    column, edge = _disputed(t, low, high, above, below)
+    column, edge = doors.disputed(t, low, high, above, below)
     bound = max(bound, now, 0.0 if around is None else around.bound)
     return Priced(lo, hi, bound, x, charge, price, column, edge)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from explainers.search.trees.compiled import inner
+from explainers.space import TOLERANCE
 
 ALWAYS, NEVER, SOMETIMES = 1, 0, 2
 COMPARISON, CHANGES, MEMBER, CONSTANT = 0, 1, 2, 3
@@ -16,23 +17,23 @@ LE, LT, GE, GT, EQ, NE = 0, 1, 2, 3, 4, 5
 @inner
 def _hull(q: Any, c: int, lo: Any, hi: Any) -> tuple[float, float, float]:
     """Least and greatest total of comparison ``c`` over the box, and the margin for rounding."""
-    low = high = q.fixed[c]
-    size = q.fixed_size[c]
-    for k in range(q.terms[c], q.terms[c + 1]):
-        j, w = q.term_column[k], q.term_weight[k]
+    low = high = q.rules.fixed[c]
+    size = q.rules.fixed_size[c]
+    for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
+        j, w = q.rules.term_column[k], q.rules.term_weight[k]
         x, y = w * q.value[q.off[j] + lo[j]], w * q.value[q.off[j] + hi[j]]
         low += min(x, y)
         high += max(x, y)
         size += max(abs(x), abs(y))
-    return low, high, 2.0 * q.tolerance * max(size, 1.0)
+    return low, high, 2.0 * TOLERANCE * max(size, 1.0)
 
 
 @inner
 def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
     """0: comparison ``c`` reads no missing value in the box, 1: it may, 2: it must."""
     found = 0
-    for k in range(q.terms[c], q.terms[c + 1]):
-        j = q.term_column[k]
+    for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
+        j = q.rules.term_column[k]
         if np.isnan(q.value[q.off[j] + hi[j]]):  # a missing value is last on its axis
             found = max(found, 2 if lo[j] == hi[j] else 1)
     return found
@@ -42,21 +43,21 @@ def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
 def _is_member(q: Any, c: int, j: int, p: int) -> bool:
     """Whether the category at position ``p`` is one of those of condition ``c``."""
     code = q.value[q.off[j] + p]
-    return not np.isnan(code) and q.member[q.flag[c] + np.int64(code)] == 1
+    return not np.isnan(code) and q.rules.member[q.rules.flag[c] + np.int64(code)] == 1
 
 
 @inner
 def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
     """What is known of condition ``c`` over the whole box."""
-    kind = q.kind[c]
+    kind = q.rules.kind[c]
     if kind == CONSTANT:
-        return q.flag[c]
+        return q.rules.flag[c]
     if kind == COMPARISON:
         missing = _missing(q, c, lo, hi)
         if missing:
             return NEVER if missing == 2 else SOMETIMES
         low, high, margin = _hull(q, c, lo, hi)
-        relation = q.flag[c]
+        relation = q.rules.flag[c]
         if relation == LE or relation == LT:
             return ALWAYS if high < -margin else NEVER if low > margin else SOMETIMES
         if relation == GE or relation == GT:
@@ -65,14 +66,14 @@ def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
         if relation == EQ:
             return NEVER if apart else SOMETIMES
         return ALWAYS if apart else SOMETIMES
-    j = q.column[c]
+    j = q.rules.column[c]
     if kind == CHANGES:
         home = q.home[j]
         inside = lo[j] <= home <= hi[j]
         if not inside:
-            return ALWAYS if q.flag[c] else NEVER
+            return ALWAYS if q.rules.flag[c] else NEVER
         if lo[j] == hi[j]:
-            return NEVER if q.flag[c] else ALWAYS
+            return NEVER if q.rules.flag[c] else ALWAYS
         return SOMETIMES
     members = 0
     for p in range(lo[j], hi[j] + 1):
@@ -85,22 +86,22 @@ def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
 @inner
 def _true_at(q: Any, c: int, at: Any) -> bool:
     """Whether condition ``c`` is true of the row at positions ``at``; as `Condition.true`."""
-    kind = q.kind[c]
+    kind = q.rules.kind[c]
     if kind == CONSTANT:
-        return q.flag[c] == ALWAYS
+        return q.rules.flag[c] == ALWAYS
     if kind == CHANGES:
-        j = q.column[c]
-        return (at[j] != q.home[j]) == (q.flag[c] == 1)
+        j = q.rules.column[c]
+        return (at[j] != q.home[j]) == (q.rules.flag[c] == 1)
     if kind == MEMBER:
-        return _is_member(q, c, q.column[c], at[q.column[c]])
-    total, size = q.fixed[c], q.fixed_size[c]
-    for k in range(q.terms[c], q.terms[c + 1]):
-        j = q.term_column[k]
-        term = q.term_weight[k] * q.value[q.off[j] + at[j]]
+        return _is_member(q, c, q.rules.column[c], at[q.rules.column[c]])
+    total, size = q.rules.fixed[c], q.rules.fixed_size[c]
+    for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
+        j = q.rules.term_column[k]
+        term = q.rules.term_weight[k] * q.value[q.off[j] + at[j]]
         total += term
         size += abs(term)
-    slack = q.tolerance * max(size, 1.0)
-    relation = q.flag[c]
+    slack = TOLERANCE * max(size, 1.0)
+    relation = q.rules.flag[c]
     if relation == LE:
         return total <= slack
     if relation == LT:
@@ -132,15 +133,15 @@ def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
     """Cut the box by ``sign * total <= 0``; False if nothing is left."""
     _, _, margin = _hull(q, c, lo, hi)
     least = 0.0
-    for k in range(q.terms[c], q.terms[c + 1]):
-        j, w = q.term_column[k], sign * q.term_weight[k]
+    for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
+        j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
         least += min(w * q.value[q.off[j] + lo[j]], w * q.value[q.off[j] + hi[j]])
-    room = margin - sign * q.fixed[c] - least
-    for k in range(q.terms[c], q.terms[c + 1]):
-        j, w = q.term_column[k], sign * q.term_weight[k]
+    room = margin - sign * q.rules.fixed[c] - least
+    for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
+        j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
         o = q.off[j]
         limit = (room + min(w * q.value[o + lo[j]], w * q.value[o + hi[j]])) / w
-        limit += q.tolerance * max(1.0, abs(limit)) * (1.0 if w > 0 else -1.0)
+        limit += TOLERANCE * max(1.0, abs(limit)) * (1.0 if w > 0 else -1.0)
         if w > 0:
             if q.value[o + hi[j]] > limit:
                 hi[j] = _first_at_least(q, j, np.nextafter(limit, np.inf), lo[j], hi[j]) - 1
@@ -157,11 +158,11 @@ def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
     truth = _truth(q, c, lo, hi)
     if truth != SOMETIMES:
         return (truth == ALWAYS) != negated
-    kind = q.kind[c]
+    kind = q.rules.kind[c]
     if kind == COMPARISON:
         if _missing(q, c, lo, hi):
             return True
-        relation = q.flag[c]
+        relation = q.rules.flag[c]
         if negated:
             relation = (GT, GE, LT, LE, NE, EQ)[relation]
         if (relation == LE or relation == LT or relation == EQ) and not _bound(q, c, 1.0, lo, hi):
@@ -169,10 +170,10 @@ def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
         if relation == GE or relation == GT or relation == EQ:
             return _bound(q, c, -1.0, lo, hi)
         return True
-    j = q.column[c]
+    j = q.rules.column[c]
     if kind == CHANGES:
         home = q.home[j]
-        if (q.flag[c] == 1) == negated:
+        if (q.rules.flag[c] == 1) == negated:
             lo[j] = hi[j] = home
         elif lo[j] == home:
             lo[j] += 1
@@ -191,7 +192,7 @@ def apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
     """Cut the box by one rule; False if nothing is left."""
     # A typed -1 and typed truth values: a literal would compile every callee once more.
     open_ones, last = np.int64(0), np.int64(-1)
-    for c in range(q.rule[r], q.split[r]):
+    for c in range(q.rules.rule[r], q.rules.split[r]):
         truth = _truth(q, c, lo, hi)
         if truth == NEVER:
             return True
@@ -199,12 +200,12 @@ def apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
             open_ones += 1
             last = np.int64(c)
     if open_ones == 0:
-        for c in range(q.split[r], q.rule[r + 1]):
+        for c in range(q.rules.split[r], q.rules.rule[r + 1]):
             if not _require(q, c, np.bool_(False), lo, hi):
                 return False
         return True
-    if open_ones == 1 and (q.kind[last] != COMPARISON or not _missing(q, last, lo, hi)):
-        for c in range(q.split[r], q.rule[r + 1]):
+    if open_ones == 1 and (q.rules.kind[last] != COMPARISON or not _missing(q, last, lo, hi)):
+        for c in range(q.rules.split[r], q.rules.rule[r + 1]):
             if _truth(q, c, lo, hi) == NEVER:
                 return _require(q, last, np.bool_(True), lo, hi)
     return True
@@ -213,14 +214,14 @@ def apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
 @inner
 def broken_rule(q: Any, features: int, at: Any) -> int:
     """A rule that reads one of ``features`` and that the row at positions ``at`` breaks, or -1."""
-    for r in range(len(q.rule) - 1):
-        applies = q.touched[r] & features != 0
-        for c in range(q.rule[r], q.split[r]):
+    for r in range(len(q.rules.rule) - 1):
+        applies = q.rules.touched[r] & features != 0
+        for c in range(q.rules.rule[r], q.rules.split[r]):
             if not _true_at(q, c, at):
                 applies = False
                 break
         if applies:
-            for c in range(q.split[r], q.rule[r + 1]):
+            for c in range(q.rules.split[r], q.rules.rule[r + 1]):
                 if not _true_at(q, c, at):
                     return r
     return -1

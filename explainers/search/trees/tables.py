@@ -7,49 +7,62 @@ cell ``c``, ``at_least[c]`` those whose box ends at or after it.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
 from explainers.search.trees.compiled import SOURCES, entry, inner
+from explainers.search.trees.structs import (
+    CellRows,
+    Cells,
+    Floats,
+    Ints,
+    Struct,
+    WordRows,
+    Words,
+    pointer_to,
+)
 
-Words = npt.NDArray[np.uint64]
 
-
-class Tables(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Tables(Struct):
     """``n_words`` words in all; bit ``b`` of word ``w`` is leaf ``64 * w + b``."""
 
-    cells: npt.NDArray[np.int64]
+    cells: Ints
     """``(n_features + 1,)`` first row of each feature in the tables."""
-    at_most: Words
+    at_most: WordRows
     """``(n_cells, n_words)``"""
-    at_least: Words
-    leaf_lo: npt.NDArray[np.int32]
+    at_least: WordRows
+    leaf_lo: CellRows
     """``(64 * n_words, n_features)``"""
-    leaf_hi: npt.NDArray[np.int32]
-    value: npt.NDArray[np.float64]
+    leaf_hi: CellRows
+    value: Floats
     """``(64 * n_words,)``"""
     full: Words
-    words: npt.NDArray[np.int64]
+    words: Ints
     """``(n_trees + 1,)`` first word of each tree."""
-    groups: npt.NDArray[np.int64]
+    groups: Ints
     """``(n_goals + 1,)`` first tree of each goal."""
-    constant: npt.NDArray[np.float64]
+    constant: Floats
     """``(n_goals,)`` sum of what does not depend on the row."""
-    fine: npt.NDArray[np.int64]
+    fine: Ints
     """``(n_features + 1,)`` first cell of each feature among the cells of the whole model."""
-    coarse: npt.NDArray[np.int32]
+    coarse: Cells
     """``(fine[-1],)`` cell here of each cell of the whole model, from its feature's first."""
-    begin: npt.NDArray[np.int64]
+    begin: Ints
     """``(cells[-1] + n_features,)`` first cell of the whole model in each cell here, counted from
     its feature's first; feature ``j`` begins at ``cells[j] + j`` and ends with the count."""
 
     @property
     def size(self) -> int:
         """Bytes held."""
-        return sum(array.nbytes for array in self)
+        return sum(array.nbytes for array in vars(self).values())
+
+
+tables_at = pointer_to(Tables)
 
 
 def table_bytes(n_cells: int, n_leaves: int, n_trees: int) -> int:
@@ -78,57 +91,59 @@ def build_tables(
     leaf_hi = np.full((n_bits, lower.shape[1]), -1, dtype=np.int32)
     value = np.full(n_bits, np.inf)
     leaf_lo[slots], leaf_hi[slots], value[slots] = lower[order], upper[order], values[order]
-    at_most = np.zeros((int(cells[-1]), int(words[-1])), dtype=np.uint64)
-    at_least = np.zeros_like(at_most)
-    full = np.zeros(int(words[-1]), dtype=np.uint64)
-    _fill(slots, leaf_lo, leaf_hi, cells, at_most, at_least, full)
-    return Tables(
-        cells,
-        at_most,
-        at_least,
-        leaf_lo,
-        leaf_hi,
-        value,
-        full,
-        words,
-        groups,
+    tables = Tables(
+        cells=cells,
+        at_most=np.zeros((int(cells[-1]), int(words[-1])), dtype=np.uint64),
+        at_least=np.zeros((int(cells[-1]), int(words[-1])), dtype=np.uint64),
+        leaf_lo=leaf_lo,
+        leaf_hi=leaf_hi,
+        value=value,
+        full=np.zeros(int(words[-1]), dtype=np.uint64),
+        words=words,
+        groups=groups,
         constant=np.zeros(len(groups) - 1),
         fine=cells,
         coarse=np.concatenate([np.arange(count) for count in counts]).astype(np.int32),
         begin=np.concatenate([np.arange(count + 1) for count in counts]).astype(np.int64),
     )
+    _fill(tables, slots)
+    return tables
 
 
 @inner
-def accumulate(cells: Any, at_most: Any, at_least: Any, n_words: int) -> None:
-    """Bits that are set at the first and the last cell of each leaf's interval, spread over it."""
-    for j in range(len(cells) - 1):
-        for c in range(cells[j] + 1, cells[j + 1]):
-            for w in range(n_words):
-                at_most[c, w] |= at_most[c - 1, w]
-        for c in range(cells[j + 1] - 2, cells[j] - 1, -1):
-            for w in range(n_words):
-                at_least[c, w] |= at_least[c + 1, w]
+def mark_leaf(t: Any, w: int, mark: int, low: Any, high: Any) -> None:
+    """Set the bit of a leaf in word ``w``, at the first and the last cell of its intervals."""
+    for j in range(len(low)):
+        t.at_most[t.cells[j] + low[j], w] |= mark
+        t.at_least[t.cells[j] + high[j], w] |= mark
 
 
-def _entry(sources: str) -> Any:
+@inner
+def spread_marks(t: Any, first: int, last: int) -> None:
+    """Bits that are set at the ends of each leaf's intervals, spread over where it reaches: of
+    words ``first..last``."""
+    for j in range(len(t.cells) - 1):
+        for c in range(t.cells[j] + 1, t.cells[j + 1]):
+            for w in range(first, last + 1):
+                t.at_most[c, w] |= t.at_most[c - 1, w]
+        for c in range(t.cells[j + 1] - 2, t.cells[j] - 1, -1):
+            for w in range(first, last + 1):
+                t.at_least[c, w] |= t.at_least[c + 1, w]
+
+
+def _door(sources: str) -> Any:
     @entry
-    def fill(
-        slots: Any, leaf_lo: Any, leaf_hi: Any, cells: Any, at_most: Any, at_least: Any, full: Any
-    ) -> None:
+    def fill(tables: Any, slots: Any) -> None:
         sources  # noqa: B018
-        n_features = leaf_lo.shape[1]
+        t = tables_at(tables)
         for i in range(len(slots)):
             slot = slots[i]
-            word = slot >> 6
-            bit = uint64(1) << uint64(slot & 63)
-            full[word] |= bit
-            for j in range(n_features):
-                at_most[cells[j] + leaf_lo[slot, j], word] |= bit
-                at_least[cells[j] + leaf_hi[slot, j], word] |= bit
-        accumulate(cells, at_most, at_least, len(full))
+            mark = uint64(1) << uint64(slot & 63)
+            t.full[slot >> 6] |= mark
+            mark_leaf(t, slot >> 6, mark, t.leaf_lo[slot], t.leaf_hi[slot])
+        spread_marks(t, 0, len(t.full) - 1)
 
     return fill
 
 
-_fill = _entry(SOURCES)
+_fill = _door(SOURCES)

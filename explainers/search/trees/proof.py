@@ -1,0 +1,356 @@
+"""The proof of one question: the cheapest row in the target, and that nothing is cheaper.
+
+First a search on the tables of the whole model, which settles most questions. What is left open is
+settled inside balls of cost that grow: with the trees merged within each, and where that is not
+enough in boxes that are bounded by prices.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from heapq import heappop, heappush
+from itertools import count, pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.deadline import Deadline
+from explainers.errors import DeadlineReached
+from explainers.problem import Problem
+from explainers.search.engine import Meter, Outcome
+from explainers.search.trees import kernel
+from explainers.search.trees.arena import (
+    BEST,
+    CORNER,
+    FRAGILE,
+    GUESS,
+    HAS_BEST,
+    NODES,
+    PENDING,
+    SP,
+    WAITING,
+    Arena,
+    Arenas,
+)
+from explainers.search.trees.entries import doors
+from explainers.search.trees.merge import merged
+from explainers.search.trees.prices import Priced, priced
+from explainers.search.trees.question import Question
+from explainers.search.trees.readings import FAILS, SURVIVES, UNDECIDED
+from explainers.search.trees.tables import Tables
+from models.predictor import Row
+
+NEAREST_STEPS = 16
+WORDS_BETWEEN_LOOKS = 400_000
+"""Work between two looks at the deadline: a few milliseconds."""
+PATIENCE_IN_BOX = 300
+"""Boxes opened inside one on merged tables before it is split."""
+SHARES = (0.3, 0.45, 0.65, 0.85, 1.0)
+"""Parts of the best cost within which it is proven, one after the other, that nothing is."""
+MOST_PARTS = 20_000
+"""Parts into which the readings of one row are split before it is left undecided."""
+MOST_FRAGILE = 512
+GROWTH = 1.4
+"""From one cap to the next, from a row that may not survive the sensors."""
+
+
+Positions = npt.NDArray[np.int64]
+Box = tuple[Positions, Positions]
+"""First and last position of every axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A problem in arrays, and the place to search for its answer."""
+
+    tables: Tables
+    arenas: Arenas
+    question: Question
+
+
+class Proof:
+    """One question's progress: the best row so far, and the cost below which there is none."""
+
+    def __init__(
+        self, problem: Problem, meter: Meter, deadline: Deadline, asked: Asked, patience: int
+    ) -> None:
+        self._patience = patience
+        """Boxes opened on the tables of the whole model before trees are merged."""
+        self._problem = problem
+        self._meter = meter
+        self._deadline = deadline
+        self._asked = asked
+        self._positions: npt.NDArray[np.int64] | None = None
+        self._best = math.inf
+        self._bound = 0.0
+        self._open = math.inf
+        """Least cost that a box could have that the deadline left open."""
+        self._guess = math.inf
+        """Cost of a row that is in the target, whatever the sensors may read."""
+        self._near: Tables | None = None
+        self._within = math.nan
+        """Cost within which the trees of `_near` were merged."""
+        n = len(asked.question.size)
+        self._robust = len(asked.question.near) > 0
+        self._fragile = (
+            np.empty((MOST_FRAGILE, n), np.int64),
+            np.empty((MOST_FRAGILE, n), np.int64),
+        )
+        self._n_fragile = 0
+
+    @cached_property
+    def _dearest(self) -> float:
+        """More than any row costs."""
+        q = self._asked.question
+        return 1.0 + sum(float(q.cost[a:b].max()) for a, b in pairwise(q.off))
+
+    def run(self) -> Outcome:
+        deadline_hit = False
+        try:
+            if not all(self._asked.question.size):
+                self._bound = math.inf
+            else:
+                self._prove()
+        except DeadlineReached:
+            deadline_hit = True
+        bound = min(self._bound, self._best)
+        if self._positions is not None:
+            row = self._asked.question.row(self._positions)
+            return Outcome(row[None, :], bound, None, deadline_hit)
+        rows = np.empty((0, len(self._problem.schema)))
+        return Outcome(rows, bound, None, deadline_hit)
+
+    def nearest(self) -> Row | None:
+        """The allowed row that comes nearest to the target, by halving what all limits
+        must be loosened by; None if no row is allowed or the time is up."""
+        t, q = self._asked.tables, self._asked.question
+        if not all(q.size):
+            return None
+        q = replace(q, near=q.near[:0], far=q.far[:0])
+        nearest, short, missing = None, 0.0, math.inf
+        with self._asked.arenas.lent() as arena:
+            for _ in range(NEAREST_STEPS):
+                loosened = replace(q, limit=q.limit + 0.5 * (short + min(missing, 1e300)))
+                doors.start(t, loosened, arena, math.inf, q.least, q.most)
+                while doors.search(t, loosened, arena, 256) == kernel.MORE:
+                    if arena.ints[HAS_BEST] or arena.ints[NODES] >= self._patience:
+                        break
+                if self._deadline.expired():
+                    return None
+                if arena.ints[HAS_BEST]:
+                    nearest = q.row(arena.best)
+                    missing = float(doors.over_limit(t, q, arena, arena.best.copy()))
+                elif nearest is None:
+                    return None
+                else:
+                    short = 0.5 * (short + missing)
+        return nearest
+
+    def rehearse(self) -> None:
+        """Go once through what only hard questions need."""
+        t, q = self._asked.tables, self._asked.question
+        with self._asked.arenas.lent() as arena:
+            doors.start(t, q, arena, math.inf, q.least, q.most)
+            near = merged(t, q, arena, math.inf, self._deadline)
+            if near is not None:
+                own = Arena.of(near)
+                doors.start(near, q, own, math.inf, q.least, q.most)
+                doors.search(near, q, own, 1)
+                doors.improve(near, q, own)
+                doors.open_bound(q, own)
+                loose = replace(q, limit=np.full_like(q.limit, 1e9))
+                doors.start(near, loose, own, self._dearest, q.least, q.most)
+                whole = priced(near, loose, own, self._dearest, None, self._deadline.check)
+                priced(near, loose, own, self._dearest, whole, self._deadline.check)
+            q = replace(q, near=q.cell, far=q.cell)
+            doors.survives(t, q, arena, q.least, 1)
+
+    def _prove(self) -> None:
+        t, q = self._asked.tables, self._asked.question
+        with self._asked.arenas.lent() as lent:
+            arena = self._with_fragile(lent)
+            status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
+            self._guess = float(arena.floats[GUESS])
+            if self._drive(t, q, arena, status, self._patience):
+                self._bound = min(self._best, self._open)
+                return
+            if not self._robust:
+                self._improve(t, q, arena)
+            for cap in self._caps():
+                self._open = math.inf
+                try:
+                    self._settle(t, q, arena, cap)
+                finally:
+                    self._bound = max(self._bound, min(cap, self._best, self._open))
+                if self._best <= cap:
+                    return  # everything cheaper than it was looked at
+
+    def _improve(self, t: Tables, q: Question, arena: Arena) -> None:
+        """A better row to start with, from the trees merged within the cost of the present one."""
+        if self._positions is None:
+            return
+        doors.start(t, q, arena, self._best, q.least, q.most)
+        near = self._merged(t, q, arena, self._best) if arena.ints[SP] else None
+        if near is None:
+            return
+        own = Arena.of(near, 1)
+        doors.start(near, q, own, self._best, q.least, q.most)
+        own.best[:], own.ints[HAS_BEST] = self._positions, 1
+        doors.improve(near, q, own)
+        self._take(own)
+
+    def _merged(self, t: Tables, q: Question, arena: Arena, cap: float) -> Tables | None:
+        """The trees merged within ``cap`` over the whole space, where a search has begun; the
+        same as the last time if the cap is."""
+        if cap != self._within:
+            self._near = merged(t, q, arena, cap, self._deadline)
+            self._within = cap
+        return self._near
+
+    def _caps(self) -> list[float]:
+        if self._best < math.inf:
+            return [share * self._best for share in SHARES]
+        most = self._dearest
+        if self._guess == math.inf:
+            return [most / 64, most / 16, most / 4, math.inf]
+        caps = [self._guess]
+        while caps[-1] < most:
+            caps.append(GROWTH * caps[-1] + 1e-9)
+        return [*caps, math.inf]
+
+    def _settle(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
+        """Settle what is cheaper than ``cap``, with the trees merged within that cost; ``arena``
+        is free to be used."""
+        whole = q.least, q.most
+        doors.start(t, q, arena, min(cap, self._best), *whole)
+        if not arena.ints[SP]:
+            return
+        try:
+            near = self._merged(t, q, arena, min(cap, self._best))
+        except DeadlineReached:
+            self._open = min(self._open, float(arena.floats[CORNER]))
+            raise
+        if near is not None:
+            own = self._with_fragile(Arena.of(near))
+            doors.start(near, q, own, min(cap, self._best), *whole)
+            status = doors.search(near, q, own, 1)
+            if not self._drive(near, q, own, status, PATIENCE_IN_BOX):
+                self._split(near, q, own, cap)
+
+    def _split(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
+        """Settle what is cheaper than ``cap``: the box of the least bound is searched for a while,
+        then halved, until the least bound is ``cap``."""
+        least, ticket = 0.0, count()
+        queue: list[tuple[float, int, Priced]] = []
+        boxes: list[Box] = [(q.least, q.most)]
+        around: Priced | None = None
+        try:
+            while True:
+                for box in boxes:
+                    found = self._priced(t, q, arena, cap, box, around)
+                    if found is not None:
+                        heappush(queue, (found.bound, next(ticket), found))
+                if not queue or queue[0][0] >= min(cap, self._best):
+                    return
+                least, _, around = heappop(queue)
+                doors.start(t, q, arena, min(cap, self._best), around.lo, around.hi)
+                status = doors.search(t, q, arena, 1)
+                settled = self._drive(t, q, arena, status, PATIENCE_IN_BOX, least)
+                boxes = [] if settled else _halves(t, q, around)
+        except DeadlineReached:
+            self._open = min(self._open, least)
+            raise
+
+    def _priced(
+        self, t: Tables, q: Question, arena: Arena, cap: float, box: Box, around: Priced | None
+    ) -> Priced | None:
+        """A box with a bound; None if nothing in it costs less than ``cap``."""
+        best = min(cap, self._best, self._dearest)
+        doors.start(t, q, arena, best, *box)
+        if not arena.ints[SP]:
+            return None
+        return priced(t, q, arena, best, around, self._deadline.check)
+
+    def _drive(
+        self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int, least: float = 0.0
+    ) -> bool:
+        """Search on; whether all boxes were closed before ``most_nodes`` were opened. No open box
+        has a row that costs less than ``least``."""
+        while True:
+            self._take(a)
+            if status == kernel.DONE:
+                return True
+            if status == kernel.VERDICT:
+                self._ask(q, a)
+            elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
+                return False
+            if self._deadline.expired():
+                self._open = min(self._open, max(least, float(doors.open_bound(q, a))))
+                raise DeadlineReached("the deadline has passed")
+            status = doors.search(t, q, a, min(_chunk(t), most_nodes))
+
+    def _take(self, a: Arena) -> None:
+        if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
+            self._best = float(a.floats[BEST])
+            self._positions = a.best.copy()
+
+    def _ask(self, q: Question, a: Arena) -> None:
+        """A candidate that the tables cannot decide upon."""
+        if self._survives(q, a) if self._robust else self._is_met(q, a):
+            a.floats[BEST] = a.floats[WAITING]
+            a.best[:] = a.at
+            a.ints[HAS_BEST] = 1
+            self._take(a)
+        else:
+            a.ints[PENDING] = 1
+
+    def _is_met(self, q: Question, a: Arena) -> bool:
+        """Within rounding of the target, the deployed model decides."""
+        scores = self._meter.score(q.row(a.at)[None, :])
+        return bool(self._problem.target.met(scores)[0])
+
+    def _survives(self, q: Question, a: Arena) -> bool:
+        """Whether the candidate survives the sensors; if not, fragile rows like it are noted."""
+        with self._asked.arenas.lent() as own:
+            found = doors.survives(self._asked.tables, q, own, a.at.copy(), MOST_PARTS)
+            if found == UNDECIDED:
+                self._open = min(self._open, float(a.floats[WAITING]))
+            if found != FAILS:
+                return bool(found == SURVIVES)
+            lo, hi = self._fragile
+            n = int(a.ints[FRAGILE])
+            if n == len(lo):  # the newest half is kept
+                n //= 2
+                lo[:n], hi[:n] = lo[-n:].copy(), hi[-n:].copy()
+            lo[n], hi[n] = own.lo[0], own.hi[0]
+            a.ints[FRAGILE] = self._n_fragile = n + 1
+        return False
+
+    def _with_fragile(self, a: Arena) -> Arena:
+        """The arena, with what is known of fragile rows."""
+        if not self._robust:
+            return a
+        a.ints[FRAGILE] = self._n_fragile
+        return replace(a, fragile_lo=self._fragile[0], fragile_hi=self._fragile[1])
+
+
+def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
+    """The box in two, between the cells that its trees disagree about, or through its widest
+    side."""
+    column = box.column
+    if column < 0:
+        column = int(np.argmax(box.hi - box.lo))
+        edge = int(box.lo[column] + box.hi[column] + 1) // 2
+    else:
+        cells = t.coarse[t.fine[column] + q.cells(column)]
+        edge = int(np.searchsorted(cells, box.edge))
+    below, above = box.hi.copy(), box.lo.copy()
+    below[column], above[column] = edge - 1, edge
+    return [(box.lo, below), (above, box.hi)]
+
+
+def _chunk(t: Tables) -> int:
+    """Boxes to open between two looks at the deadline."""
+    return max(16, WORDS_BETWEEN_LOOKS // (len(t.full) + 1))

@@ -1,0 +1,46 @@
+"""Do rows survive the sensors? For rows that follow from what is set, which are on no grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from explainers.constraints import Mask
+from explainers.problem import Problem
+from explainers.search.trees.entries import doors
+from explainers.search.trees.layout import Layout
+from explainers.search.trees.proof import MOST_PARTS, Asked
+from explainers.search.trees.question import readings_of
+from explainers.search.trees.readings import SURVIVES, UNDECIDED
+from models.predictor import Rows
+
+
+@dataclass(eq=False)
+class Survival:
+    """Which rows are in the target with every reading within the tolerances that ``problem``
+    declares: proven by the tables, row by row."""
+
+    problem: Problem
+    layout: Layout
+    asked: Asked
+    """The same question in arrays, whatever its axes."""
+    undecided: bool = False
+    """Whether a row was left undecided, and so counted as one that does not survive."""
+
+    def __call__(self, rows: Rows) -> Mask:
+        """Which of ``rows``, ``(n, n_features)``, survive, ``(n,)``."""
+        if not len(rows):
+            return np.zeros(0, dtype=np.bool_)
+        ends = readings_of(self.problem, self.layout, list(rows.T))
+        near, far = (np.ascontiguousarray(end.reshape(rows.T.shape).T) for end in ends)
+        n = rows.shape[1]
+        one = replace(self.asked.question, off=np.arange(n + 1), size=np.ones(n, dtype=np.int64))
+        found = np.empty(len(rows), dtype=np.int64)
+        with self.asked.arenas.lent() as arena:
+            for i in range(len(rows)):
+                q = replace(one, near=near[i], far=far[i])
+                at = np.zeros(n, dtype=np.int64)
+                found[i] = doors.survives(self.asked.tables, q, arena, at, MOST_PARTS)
+        self.undecided |= bool((found == UNDECIDED).any())
+        return np.asarray(found == SURVIVES)
