@@ -51,6 +51,6 @@ class Wire(BaseModel):
         validate_by_alias=True,
     )
 
-    def __deepcopy__(self, memo: object) -> Self:
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Nothing here is ever altered, so a default needs no copy of its own."""
         return self
