@@ -3,6 +3,7 @@
     python -m bench.load [--store sqlite|postgresql] [--seconds 20] [--connections 8]
                          [--processes 2] [--semantics independent|interventional]
     python -m bench.load --soak 10          ten minutes: does anything grow?
+    python -m bench.load --starve           two hard proofs, again and again: do the others wait?
 
 Needs ``wrk`` (Debian's package). A service of its own is started for each store, with the default
 model and a key of its own; the questions are held-out alarms, none asked twice until all were.
@@ -44,6 +45,11 @@ START_SECONDS = 180
 WARM_SECONDS = 3
 TICKS = os.sysconf("SC_CLK_TCK")
 STAGES = ("search", "verify", "complete", "words", "record")
+
+HARD = {"semantics": "backtracking", "alternatives": 10, "deadline_ms": 60_000}
+"""Makes of an alarm a question that takes the default model's engine a second of CPU or so."""
+HARD_AT_ONCE = 2
+EASY_AT_ONCE = 2
 
 SCRIPT = """
 local bodies, n = {}, 0
@@ -211,6 +217,48 @@ def soak(kind: str, options: argparse.Namespace, folder: Path) -> Iterator[tuple
             yield minute + 1, rate, found["p99"], *grown, found["refused"] + found["broken"]
 
 
+def starve(kind: str, options: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """Milliseconds of easy questions, alone and beside hard ones; how many hard ones came back."""
+    with store(kind, folder) as url, service(url, options.processes) as running:
+        load(running, folder, EASY_AT_ONCE, WARM_SECONDS)
+        alone = load(running, folder, EASY_AT_ONCE, options.seconds)
+        with hard_ones(running, folder) as answered:
+            beside = load(running, folder, EASY_AT_ONCE, options.seconds)
+    ratio = beside["p50"] / alone["p50"]
+    found = {"p50 ms alone": alone["p50"], "p50 ms beside": beside["p50"], "ratio": ratio}
+    found |= {"p99 ms alone": alone["p99"], "p99 ms beside": beside["p99"]}
+    return found | {"hard ones answered": len(answered)}
+
+
+@contextlib.contextmanager
+def hard_ones(of: Service, folder: Path) -> Iterator[list[str]]:
+    """Some at once, asked again as soon as they are answered, until the block ends; it is given
+    what they were answered with so far."""
+    answered: list[str] = []
+    over = threading.Event()
+    headers = {"Authorization": f"Bearer {of.key}"}
+    bodies = [json.loads(line) | HARD for line in (folder / "bodies").open(encoding="utf-8")]
+
+    def ask(own: list[dict[str, Any]]) -> None:
+        with httpx.Client(headers=headers, trust_env=False, timeout=90) as client:
+            for body in own:
+                if over.is_set():
+                    return
+                reply = client.post(f"{of.base}{PATH}", json=body).raise_for_status()
+                answered.append(reply.json()["status"])
+
+    own = [bodies[k::HARD_AT_ONCE] for k in range(HARD_AT_ONCE)]
+    threads = [threading.Thread(target=ask, args=(mine,)) for mine in own]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answered
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
@@ -219,6 +267,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--semantics", default="independent")
     parser.add_argument("--soak", type=int, default=0, metavar="MINUTES")
+    parser.add_argument("--starve", action="store_true")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is missing: apt-get install wrk")
@@ -231,6 +280,11 @@ def main() -> None:
                 table = Table(*columns, title=f"{kind}, {options.connections} connections")
                 for row in soak(kind, options, Path(name)):
                     table.add_row(*(f"{value:.0f}" for value in row))
+                out.print(table)
+            elif options.starve:
+                table = Table("what", "value", title=f"{kind}, {options.processes} processes")
+                for what, value in starve(kind, options, Path(name)).items():
+                    table.add_row(what, f"{value:.1f}")
                 out.print(table)
             else:
                 out.print(_as_table(kind, options, measure(kind, options, Path(name))))

@@ -113,8 +113,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.include_router(routes.asking)  # looked at first: what is asked most
     app.include_router(routes.router)
-    app.include_router(routes.asking)
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)

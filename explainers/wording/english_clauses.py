@@ -77,9 +77,9 @@ def _the(change: Change) -> str:
 
 
 def compared(change: Change) -> str:
-    before, after = change.values(LANGUAGE)
-    if change.move in (Move.DOWN, Move.UP):
+    if change.is_numeric:
         return f"{change.amount(LANGUAGE)} {_comparative(change)}"
+    before, after = change.values(LANGUAGE)
     return f"{after} instead of {before}"
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 
 from explainers.wording.numerals import (
     ROUNDED_DIGITS,
@@ -22,6 +23,7 @@ from models.schema import Feature, Kind
 
 MISSING = {"ko": "누락", "en": "missing"}
 ABOUT = {"ko": "약", "en": "about"}
+NO_UNIT = Unit("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Gauge:
         """The value without the unit, to stand beside one that has it."""
         if self.unit.stands_in_front(language):
             return self.value(value, language, computed=computed)
-        return quantity(self.number(decimal(value), computed), Unit(""), language)
+        return quantity(self.number(decimal(value), computed), NO_UNIT, language)
 
     def number(self, value: Decimal, computed: bool = False) -> Number:
         """``value`` in the digits that mean something: of a computed one, the resolution's."""
@@ -78,9 +80,10 @@ class Move(StrEnum):
     EMPTIED = "emptied"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Change:
-    """One feature, before and after."""
+    """One feature, before and after. A sentence asks for the same several times, so what was made
+    of the values is kept."""
 
     gauge: Gauge
     before: float
@@ -90,7 +93,7 @@ class Change:
     """Whether ``after`` was computed rather than set: its digits beyond the resolution are no
     more than the arithmetic's."""
 
-    @property
+    @cached_property
     def move(self) -> Move:
         if math.isnan(self.before):
             return Move.FILLED
@@ -100,15 +103,24 @@ class Change:
             return Move.BECOMES
         return Move.DOWN if self.after < self.before else Move.UP
 
-    @property
+    @cached_property
     def delta(self) -> Number:
         """Size of a numeric change: the difference of the two decimals, not of two doubles."""
-        before, after = decimal(self.before), decimal(self.after)
-        exact = abs(difference(after, before))
-        known = self.gauge.number(before), self.gauge.number(after, self.computed)
-        if all(number.exact for number in known):
+        exact = abs(difference(decimal(self.after), decimal(self.before)))
+        if all(number.exact for number in self._readings):
             return Number(exact)
         return self.gauge.number(exact, self.computed)
+
+    @cached_property
+    def _readings(self) -> tuple[Number, Number]:
+        """Before and after of a numeric change."""
+        before, after = decimal(self.before), decimal(self.after)
+        return self.gauge.number(before), self.gauge.number(after, self.computed)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether it is from one number to another."""
+        return self.move in (Move.DOWN, Move.UP)
 
     def amount(self, language: str) -> str:
         """``7.5 Nm``; of a temperature a temperature difference, of a percentage points."""
@@ -116,15 +128,22 @@ class Change:
 
     def values(self, language: str) -> tuple[str, str]:
         """Before and after."""
+        if self.is_numeric:
+            first, second = self._readings
+            unit = self.gauge.unit
+            return quantity(first, unit, language), quantity(second, unit, language)
         before = self.gauge.value(self.before, language)
         return before, self.gauge.value(self.after, language, computed=self.computed)
 
     def numbers(self, language: str) -> tuple[str, str] | None:
         """Before and after without their units; None where there are no two numbers to show."""
-        if self.move not in (Move.DOWN, Move.UP) or len(set(self.values(language))) == 1:
+        values = self.values(language)
+        if not self.is_numeric or values[0] == values[1]:
             return None
-        before = self.gauge.bare(self.before, language)
-        return before, self.gauge.bare(self.after, language, computed=self.computed)
+        if self.gauge.unit.stands_in_front(language):
+            return values
+        before, after = self._readings
+        return quantity(before, NO_UNIT, language), quantity(after, NO_UNIT, language)
 
 
 def quantity(number: Number, unit: Unit, language: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explainers.wording.gauges import Change, Gauge, Move, quantity
+from explainers.wording.gauges import Change, Gauge, quantity
 from explainers.wording.grounds import Grounds
 from explainers.wording.korean_clauses import adjective, if_been, if_read, if_was, then
 from explainers.wording.numerals import count
@@ -62,7 +62,7 @@ class Korean:
         own = change.own.korean
         if own:
             return own.noun
-        if change.move in (Move.DOWN, Move.UP):
+        if change.is_numeric:
             return f"{change.amount(LANGUAGE)} 더 {adjective(change).noun}"
         before, after = change.values(LANGUAGE)
         return f"{before} 대신 {after}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from explainers.wording.units import Dimension, Unit
@@ -50,6 +51,7 @@ _BY_DIMENSION = {
 }
 
 
+@lru_cache(maxsize=1_024)
 def adjective_for(label: str, unit: Unit, up: bool) -> Adjective:
     """The adjective for more (``up``) or less of what ``label`` names, in ``unit``."""
     fitting = [(len(h), pair) for heads, pair in _BY_HEAD for h in heads if label.endswith(h)]

@@ -96,7 +96,7 @@ def then(effects: Sequence[Change], lead: str = "그에 따라") -> str:
 def _state(change: Change, particle: Particle, ending: str | None, *, alone: bool = True) -> str:
     """A feature in another state; ``ending`` on the past stem, or None for "and"."""
     subject = attach(change.gauge.label(LANGUAGE), particle)
-    if change.move in (Move.DOWN, Move.UP):
+    if change.is_numeric:
         word = adjective(change)
         verb = word.joined if ending is None else word.past + ending
         own, pair = ("", _pair(change)) if alone else ("그 자체로 ", "")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from models.schema import Category, Feature, Labels
 
 
+@lru_cache(maxsize=4_096)
 def clean(text: str) -> str:
     """``text`` on one line: control, format and separator characters become single spaces."""
     spaced = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 
 from fastapi import Request, Response
@@ -224,7 +225,11 @@ def _unsupported(headers: Mapping[str, str], wanted: str) -> UnsupportedMediaTyp
 
 def _media_type(headers: Mapping[str, str]) -> str:
     """As declared, without its parameters; empty if none is."""
-    declared = headers.get("content-type", "")
+    return _read_media_type(headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=16)
+def _read_media_type(declared: str) -> str:
     header = Message()
     header["content-type"] = declared or "none"
     charset = header.get_content_charset("utf-8")

@@ -57,11 +57,18 @@ class Recorder:
         """
         if self._state.store.journal.waiting >= self._state.settings.audit_queue:
             raise JournalFull(self._state.store.journal.waiting)  # before the work, not after
-        body, draft = await self._state.workers.run(
-            lambda: self.drafting.answered(kind, model, request, work())
+        body, draft, done = await self._state.workers.run(
+            lambda: self._answered(kind, model, request, work())
         )
-        audit = await self.record(draft)
+        audit = await self._stands(draft, done)
         return Response(with_member(body, "audit", audit), media_type="application/json")
+
+    def _answered(
+        self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
+    ) -> tuple[bytes, Draft, Future[Receipt]]:
+        """Given to the journal from the worker's thread: that does not wait for the event loop."""
+        body, draft = self.drafting.answered(kind, model, request, reply)
+        return body, draft, self.append(draft)
 
     async def record(self, draft: Draft) -> Audit:
         """Where ``draft`` stands now, or (eventual durability) that it will.
@@ -71,11 +78,12 @@ class Recorder:
         JournalFull, StoreUnavailable
             If it cannot be recorded.
         """
-        journal = self._state.store.journal
-        done = self.append(draft)
+        return await self._stands(draft, self.append(draft))
+
+    async def _stands(self, draft: Draft, done: Future[Receipt]) -> Audit:
         if self._state.settings.audit_durability == "eventual":
             done.add_done_callback(_complain)
-            return Audit(id=draft.facts.id, writer=journal.writer, durable=False)
+            return Audit(id=draft.facts.id, writer=self._state.store.journal.writer, durable=False)
         with self._state.watch("record"):
             return durable(await asyncio.wrap_future(done))
 

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from explainers.deadline import Deadline
 from service.api import catalogue, examples, questions
+from service.api.asking import LONGEST_NAME, AskingRoute, Selection
 from service.api.body import JsonRoute
 from service.api.drafting import asked_by
-from service.api.once import PARAMETER, QuestionOnceRoute
+from service.api.once import PARAMETER
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.schema import jobs, models, replies, requests
@@ -22,21 +22,11 @@ from service.api.submission import prefers_async, submitted
 from service.store.chain import Kind
 
 router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
-asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute)
+asking = APIRouter(prefix="/api/v1", route_class=AskingRoute)
 
 ModelName = Annotated[
-    str, Path(max_length=128, description="Name of a model.", examples=[examples.MODEL])
+    str, Path(max_length=LONGEST_NAME, description="Name of a model.", examples=[examples.MODEL])
 ]
-
-
-class Selection(BaseModel):
-    """Which version of the model is meant."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    version: str | None = Field(
-        None, min_length=1, max_length=128, description="Default: the latest version."
-    )
 
 
 class SpecSelection(Selection):

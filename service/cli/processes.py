@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from functools import partial
@@ -32,6 +33,12 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
         Multiprocess(config, sockets=[listener]).run()
 
 
+SWITCH_SECONDS = 0.0005
+"""After which a thread that computes lets another go on (Python's default: ten times as long).
+The event loop and the journal compute little and wait for that at every step, the journal while
+other processes wait for it."""
+
+
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
     return partial(_configured, chosen)
@@ -39,6 +46,7 @@ def application(chosen: Settings) -> partial[FastAPI]:
 
 def _configured(chosen: Settings) -> FastAPI:
     logs.configure(chosen.log_format, chosen.log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
     return create_app(chosen)
 

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from service.app import create_app
 from service.cli import keeping, show
 from service.cli.connections import PatientOnlySoLong
 from service.cli.console import Failure, Models, err, out, registry, settings
-from service.cli.processes import application, supervise
+from service.cli.processes import SWITCH_SECONDS, application, supervise
 from service.registry import Registry
 from service.settings import Settings
 
@@ -190,6 +191,7 @@ def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
     """Until Ctrl-C or SIGTERM; both are a clean end, so uvicorn's passing them on is caught."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    sys.setswitchinterval(SWITCH_SECONDS)
     server.run(sockets=[listener])
 
 

@@ -7,7 +7,9 @@ commit is on the disk. PostgreSQL: a commit that was switched to return early is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ from service.errors import StoreDamaged, StoreUnavailable
 
 BUSY_SECONDS = 5.0
 """How long a writer waits for another process's transaction."""
+LOOK_SECONDS = 0.0005
+"""How often it looks meanwhile. SQLite itself looks after 1, 2, 5 and so on up to 100 ms: of two
+processes that write all the time one then waits long after the other is done."""
 CONNECT_SECONDS = 3
 READERS = 8
 
@@ -88,30 +93,44 @@ def _sqlite(url: sa.URL, file: Path) -> Database:
     shared: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     reader = sa.create_engine(url, pool_size=READERS, max_overflow=0, **shared)
     writer = sa.create_engine(url, pool_size=1, max_overflow=0, **shared)
-    for engine, begin, pragmas in (
-        (reader, "BEGIN", ("query_only = ON",)),
-        # IMMEDIATE: wait for the lock at the start, never find out in the middle.
-        # secure_delete: what is erased is overwritten, not only forgotten.
-        (
-            writer,
-            "BEGIN IMMEDIATE",
-            ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"),
-        ),
-    ):
-        _configure(engine, begin, (*pragmas, "foreign_keys = ON", "trusted_schema = OFF"))
+    both = ("foreign_keys = ON", "trusted_schema = OFF")
+    _configure(reader, _begin_reading, ("query_only = ON", *both))
+    # secure_delete: what is erased is overwritten, not only forgotten.
+    # busy_timeout: only the start of a transaction waits, and that itself.
+    durable = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON")
+    _configure(writer, _begin_writing, (*durable, *both, "busy_timeout = 0"))
     return Database(reader, writer)
 
 
-def _configure(engine: sa.Engine, begin: str, pragmas: tuple[str, ...]) -> None:
+def _begin_reading(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_writing(connection: sa.Connection) -> None:
+    """IMMEDIATE: wait for the lock at the start, never find out in the middle."""
+    driver: Any = connection.connection.driver_connection
+    give_up = time.monotonic() + BUSY_SECONDS
+    while time.monotonic() < give_up:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY":
+                break
+        time.sleep(LOOK_SECONDS)
+    connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails with an error that SQLAlchemy knows
+
+
+def _configure(
+    engine: sa.Engine, begin: Callable[[sa.Connection], None], pragmas: tuple[str, ...]
+) -> None:
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
-    @sa.event.listens_for(engine, "begin")
-    def on_begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+    sa.event.listen(engine, "begin", begin)
 
 
 def _postgresql(url: sa.URL) -> Database:

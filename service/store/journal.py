@@ -29,7 +29,7 @@ from service.errors import JournalFull, ServiceError, StoreUnavailable
 from service.store import anchors
 from service.store.chain import Facts, Head, Payload, Record, now_us, seal
 from service.store.database import Database, failure, is_passing
-from service.store.rows import row_of
+from service.store.rows import insert, row_of
 from service.store.tables import payloads, records, writers
 
 logger = logging.getLogger("ifonly")
@@ -286,6 +286,8 @@ class Journal:
     def _commit(self, works: Sequence[Draft | Work]) -> list[Record]:
         """``works`` as one durable transaction."""
         attempt = _Attempt(self.writer, works)
+        if self._head is not None:
+            attempt.prepare(self._head)
 
         def write(connection: sa.Connection) -> None:
             attempt.write(connection, self._head or _head(connection, self.writer))
@@ -362,28 +364,46 @@ class _Attempt:
     def __init__(self, writer: str, works: Sequence[Draft | Work]) -> None:
         self._writer = writer
         self._works = works
+        self._prepared: Head | None = None
+        self._payloads: list[Payload | None] = []
         self.sealed: list[Record] = []
+
+    def prepare(self, head: Head) -> None:
+        """Seal what needs no transaction before there is one: other processes wait for its end."""
+        drafts = [work for work in self._works if isinstance(work, Draft)]
+        if len(drafts) == len(self._works):
+            self._seal(drafts, head)
+            self._prepared = head
 
     def write(self, connection: sa.Connection, head: Head) -> None:
         if self.sealed and head == self.sealed[-1].head:
             return  # the try before was committed after all
-        drafts = [draft for work in self._works for draft in _drafts(work, connection)]
-        kept = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
+        if head != self._prepared:
+            self._seal([d for work in self._works for d in _drafts(work, connection)], head)
+        insert(connection, records, [row_of(r) for r in self.sealed])
+        pairs = zip(self.sealed, self._payloads, strict=True)
+        insert(connection, payloads, [_payload(r, p) for r, p in pairs if p is not None])
+        at = self.sealed[-1].head
+        place = {"own": self._writer, "before": head.sequence}
+        place |= {"sequence": at.sequence, "hash": at.hash}
+        if connection.execute(_MOVED, place).rowcount != 1:
+            raise StoreUnavailable(f"somebody else has written to the chain of {self._writer}")
+
+    def _seal(self, drafts: Sequence[Draft], head: Head) -> None:
+        self._payloads = [None if d.payload is None else Payload.of(d.payload) for d in drafts]
         self.sealed, at = [], head
-        for draft, payload in zip(drafts, kept, strict=True):
+        for draft, payload in zip(drafts, self._payloads, strict=True):
             digest = None if payload is None else payload.digest
             self.sealed.append(seal(draft.facts, self._writer, at, digest))
             at = self.sealed[-1].head
-        connection.execute(sa.insert(records), [row_of(r) for r in self.sealed])
-        rows = [_payload(r, p) for r, p in zip(self.sealed, kept, strict=True) if p is not None]
-        if rows:
-            connection.execute(sa.insert(payloads), rows)
-        moved = sa.update(writers).where(
-            writers.c.id == self._writer, writers.c.head_sequence == head.sequence
-        )
-        result = connection.execute(moved.values(head_sequence=at.sequence, head_hash=at.hash))
-        if result.rowcount != 1:
-            raise StoreUnavailable(f"somebody else has written to the chain of {self._writer}")
+
+
+_MOVED = (
+    sa.update(writers)
+    .where(writers.c.id == sa.bindparam("own"))
+    .where(writers.c.head_sequence == sa.bindparam("before"))
+    .values(head_sequence=sa.bindparam("sequence"), head_hash=sa.bindparam("hash"))
+)
 
 
 def _drafts(work: Draft | Work, connection: sa.Connection) -> Sequence[Draft]:

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from service.store.chain import FACTS, Facts, Kind, Payload, Record, canonical
 from service.store.tables import records
+
+
+def insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """``rows``, each with a value for every column, in one statement: between two statements the
+    writer may wait for the interpreter's lock, and other processes for the writer."""
+    if not rows:
+        return
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    names = [column.name for column in table.c]
+    values = tuple(row[name] for row in rows for name in names)
+    connection.exec_driver_sql(_insertion(table, len(rows), mark), values)
+
+
+@lru_cache(maxsize=1_024)
+def _insertion(table: sa.Table, rows: int, mark: str) -> str:
+    names = [column.name for column in table.c]
+    row = f"({', '.join([mark] * len(names))})"
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
 
 
 def row_of(record: Record) -> dict[str, Any]:

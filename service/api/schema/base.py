@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -50,3 +50,7 @@ class Wire(BaseModel):
         validate_by_name=True,
         validate_by_alias=True,
     )
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Nothing here is ever altered, so a default needs no copy of its own."""
+        return self

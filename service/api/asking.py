@@ -1,0 +1,61 @@
+"""Routes of questions about a model: the usual request goes straight to its endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.once import Handle, QuestionOnceRoute
+from service.api.recording import Recorder
+
+LONGEST_NAME = 128
+
+
+class Selection(BaseModel):
+    """Which version of the model is meant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str | None = Field(
+        None, min_length=1, max_length=LONGEST_NAME, description="Default: the latest version."
+    )
+
+
+class AskingRoute(QuestionOnceRoute):
+    """A route whose endpoint takes ``model``, ``selected``, ``request`` (the body), ``state`` and
+    ``recording``.
+
+    FastAPI takes as long to find out what these are as some questions take to answer. Where the
+    query is empty, nothing is preferred and the body is as documented there is nothing to find
+    out; everything else, and what is wrong with it, is left to FastAPI.
+    """
+
+    async def admitted(self, request: Request, handle: Handle) -> Response:
+        async def ask(request: Request) -> Response:
+            asked = await self._plainly(request)
+            if asked is None:
+                return await handle(request)
+            response: Response = await self.endpoint(**asked)
+            return response
+
+        return await super().admitted(request, ask)
+
+    async def _plainly(self, request: Request) -> dict[str, Any] | None:
+        """The endpoint's arguments, where they are plain to see."""
+        model = request.path_params["model"]
+        if request.scope["query_string"] or "prefer" in request.headers:
+            return None
+        if len(model) > LONGEST_NAME or self.body_field is None:
+            return None
+        wanted, faults = self.body_field.validate(await request.json(), loc=("body",))
+        if faults:
+            return None
+        return {
+            "model": model,
+            "selected": Selection(),
+            "request": wanted,
+            "state": request.app.state.ifonly,
+            "recording": Recorder(request),
+        }
