@@ -137,7 +137,7 @@ def test_the_suggestion_is_applied_kept_and_taken_back(
     page.wait_for_selector(".outcome[data-alarm=false]")  # what is set is in the address
     page.click("#reset")
     page.wait_for_selector(".outcome", state="detached")
-    assert page.locator("#set-torque").input_value() == "58.6"
+    assert page.locator("#set-torque").input_value() == "62.7"
 
 
 def test_what_was_done_is_put_on_record(visit: Visit, api: httpx.Client, alarm: str) -> None:
