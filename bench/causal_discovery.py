@@ -181,6 +181,12 @@ def falsification(seeds: int, turned_seeds: int) -> Iterator[str]:
         yield f"| turned round: graph refused | {count} | {by_graph / count:.1%} | | |"
 
 
+def show(lines: Iterator[str]) -> None:
+    """Line by line, so that a run that is stopped has shown what it found."""
+    for line in lines:
+        print(line, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable)
@@ -192,12 +198,12 @@ def main() -> None:
     arguments = parser.parse_args()
     only = arguments.only.split(",")
     if "machine" in only:
-        print(*table([equipment(0)], arguments.python, arguments.seconds), sep="\n", flush=True)
+        show(table([equipment(0)], arguments.python, arguments.seconds))
     if "random" in only:
         worlds = [random_world(seed) for seed in range(arguments.worlds)]
-        print(*table(worlds, arguments.python, arguments.seconds), sep="\n", flush=True)
+        show(table(worlds, arguments.python, arguments.seconds))
     if "falsification" in only:
-        print(*falsification(arguments.seeds, arguments.turned_seeds), sep="\n", flush=True)
+        show(falsification(arguments.seeds, arguments.turned_seeds))
 
 
 if __name__ == "__main__":

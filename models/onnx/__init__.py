@@ -1,5 +1,11 @@
 """ONNX graphs: read, cut down to the score, and run. The only door to ONNX Runtime."""
 
-from models.onnx.predictor import OnnxPredictor, load_plausibility, load_predictor, load_regressor
+from models.onnx.predictor import (
+    OnnxPredictor,
+    load_plausibility,
+    load_predictor,
+    load_regressor,
+    run_graph,
+)
 
-__all__ = ["OnnxPredictor", "load_plausibility", "load_predictor", "load_regressor"]
+__all__ = ["OnnxPredictor", "load_plausibility", "load_predictor", "load_regressor", "run_graph"]

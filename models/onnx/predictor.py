@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -199,22 +199,25 @@ def _fixed_batch(encoding: BoundEncoding) -> int | None:
     return next(iter(fixed.values()), None)
 
 
-def _session(model: ModelProto, output: str) -> Run:
-    """ONNX Runtime on ``model``: CPU, one thread, deterministic, quiet."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.log_severity_level = 4  # what goes wrong is raised, not printed
+def run_graph(
+    model: ModelProto, outputs: Sequence[str], feeds: dict[str, Tensor]
+) -> tuple[Tensor, ...]:
+    """Some outputs of a graph that is no predictor, run once.
+
+    Raises
+    ------
+    GraphError
+        If ONNX Runtime refuses the graph or what it is fed.
+    """
+    session = _open(model)
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(),
-            options,
-            providers=["CPUExecutionProvider"],
-            enable_fallback=0,  # there is nothing to fall back to, and it prints
-        )
-    except Exception as error:  # ONNX Runtime's errors share no base but this
-        raise GraphError(f"ONNX Runtime refuses the graph: {_reason(error)}") from error
+        return tuple(session.run(list(outputs), feeds))
+    except Exception as error:
+        raise GraphError(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
+
+
+def _session(model: ModelProto, output: str) -> Run:
+    session = _open(model)
 
     def run(feeds: dict[str, Tensor]) -> Tensor:
         try:
@@ -224,6 +227,24 @@ def _session(model: ModelProto, output: str) -> Run:
         return result
 
     return run
+
+
+def _open(model: ModelProto) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on ``model``: CPU, one thread, deterministic, quiet."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.log_severity_level = 4  # what goes wrong is raised, not printed
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            enable_fallback=0,  # there is nothing to fall back to, and it prints
+        )
+    except Exception as error:  # ONNX Runtime's errors share no base but this
+        raise GraphError(f"ONNX Runtime refuses the graph: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:

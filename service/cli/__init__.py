@@ -22,6 +22,7 @@ from service.cli import (
     causal,
     causal_drift,
     causal_effect,
+    causal_export,
     causal_fairness,
     causal_propose,
     causal_replay,
@@ -51,6 +52,7 @@ app.command("train")(training.train)
 app.add_typer(folders.app, name="models")
 causal.app.command("drift")(causal_drift.drift_command)
 causal.app.command("effect")(causal_effect.effect)
+causal.app.command("export")(causal_export.command)
 causal.app.command("propose")(causal_propose.propose_command)
 causal.app.command("fairness")(causal_fairness.command)
 causal.app.command("replay")(causal_replay.replay)

@@ -319,7 +319,7 @@ def test_a_demand_that_cannot_be_met_is_named_with_what_can(
 ) -> None:
     freeze = ["process_temperature", "rotational_speed", "tool_wear"]
     asked: dict[str, Any] = {
-        "constraints": {"freeze": freeze, "ranges": {"torque": [47.0, 90.0]}},
+        "constraints": {"freeze": freeze, "ranges": {"torque": [55.5, 90.0]}},
         "semantics": "independent",
     }
     sure = explain(client, alarm, target=DECISION_ALONE, **asked)

@@ -219,7 +219,7 @@ def test_the_verifier_that_the_documentation_shows_works(
     lines = exported.splitlines(keepends=True)
     wrong = {
         "altered": exported.replace("anonymous", "somebody", 1),
-        "payload": exported.replace('\\"torque\\":58.6', '\\"torque\\":58.7', 1),
+        "payload": exported.replace('\\"torque\\":62.7', '\\"torque\\":62.8', 1),
         "missing": "".join(lines[:1] + lines[2:]),
         "swapped": "".join([lines[1], lines[0], *lines[2:]]),
     }

@@ -47,7 +47,11 @@ def test_what_is_published_flips_when_it_is_asked_again(
 def test_what_nobody_can_set_may_have_been_otherwise_unless_the_request_freezes_it(
     client: httpx.Client, alarm: dict[str, Any]
 ) -> None:
-    reply = asked(client, alarm, constraints={"freeze": ["torque", "tool_wear"]})
+    examples = {e["id"]: e["instance"] for e in client.get(MODEL).json()["examples"]}
+    strained = examples["overstrain"]
+    alone = {"class": "normal", "probability": {"min": 0}}
+    keeping = {"freeze": ["torque", "tool_wear"]}
+    reply = asked(client, strained, constraints=keeping, target=alone)
     (found,) = reply["counterfactuals"]
     moved = {a["feature"] for a in found["actions"]}
     assert "quality" in moved

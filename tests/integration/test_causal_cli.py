@@ -6,12 +6,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 from typer.testing import CliRunner
 
 import models
 from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.spec import Status
+from models.onnx import run_graph
 from models.repository import load_folder
 from service.cli import app
 from service.settings import shipped_models
@@ -106,3 +109,27 @@ def parse(folder: Path) -> CausalSpec:
     loaded = load_folder(folder)
     assert loaded.causal is not None
     return parse_causal(loaded.causal, "causal.toml", loaded.spec.schema)
+
+
+def test_the_causal_model_and_the_deployed_one_are_exported_as_one_graph(folder, tmp_path):
+    file = tmp_path / "fused.onnx"
+    done = run("export", str(folder), "--to", str(file))
+    assert done.exit_code == 0, done.output
+    assert "256 of 256 decisions agree" in done.output
+    instance = load_folder(folder).examples[0].row
+    actions, is_set = instance[None].copy(), np.zeros((1, 6), dtype=np.bool_)
+    actions[0, 3], is_set[0, 3] = 55.1, True  # torque
+    feeds = {"actions": actions, "set": is_set, "factual": instance[None]}
+    row, scores = run_graph(onnx.load(file), ("row", "scores"), feeds)
+    assert row[0, 3] == 55.1
+    assert row[0, 2] > instance[2] + 20  # the speed follows
+    assert scores.shape == (1, 1)
+    assert scores[0, 0] < 0.45
+
+
+def test_a_proposed_graph_is_not_exported(folder, tmp_path):
+    proposed(folder)
+    done = run("export", str(folder), "--to", str(tmp_path / "fused.onnx"))
+    assert done.exit_code == 1
+    assert "no accepted causal model" in str(done.exception)
+    assert not (tmp_path / "fused.onnx").exists()

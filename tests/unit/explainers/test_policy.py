@@ -16,6 +16,7 @@ from explainers.constraints import (
     Plausible,
     Range,
     Settable,
+    Source,
     Survives,
 )
 from explainers.errors import InvalidPolicy, InvalidTarget
@@ -195,3 +196,29 @@ def test_a_policy_may_demand_that_every_answer_survives() -> None:
     assert any(isinstance(c, Survives) for c in policy.constraints)
     with pytest.raises(InvalidPolicy, match="category, not a number"):
         read({"features": {"mode": {"tolerance": 0.5}}})
+
+
+def test_a_policy_may_demand_a_probability_of_the_desired_class_and_of_no_other() -> None:
+    policy = read({"target": {"probability": {"min": 0.9}}})
+    desired = policy.target()
+    assert (desired.wanted, desired.lower) == (0, 0.9)
+    assert desired.origin.source is Source.POLICY
+    assert desired.origin.key == "policy.target.probability"
+    assert policy.target(1).demand is None
+    assert read({}).target().demand is None
+    assert read({"target": {"probability": {"min": 0}}}).target().demand is None
+
+
+@pytest.mark.parametrize(
+    ("decided", "least", "problem"),
+    [
+        (Decision(Task.BINARY, decision(Task.BINARY).classes, 1, 0.5), 0.9, "no class is desired"),
+        (decision(Task.REGRESSION), 0.9, "a regression gives no probabilities"),
+        (decision(Task.BINARY), 1.5, "outside"),
+    ],
+)
+def test_a_probability_that_cannot_be_demanded_is_refused(
+    decided: Decision, least: float, problem: str
+) -> None:
+    with pytest.raises(InvalidPolicy, match=problem):
+        Policy.read({"target": {"probability": {"min": least}}}, SCHEMA, decided)

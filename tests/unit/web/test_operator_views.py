@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,12 +11,14 @@ from hypothesis import strategies as st
 
 from explainers.target import Target
 from service import usecases
+from service.api.replies import Speaker
 from service.causal_models import Semantics
 from service.registry import Registry, ServedModel
 from service.settings import shipped_models
 from service.usecases import Question, Rung
 from service.web.causal_graph import drawn as graph_of
 from service.web.operator.levers import levers_of
+from service.web.operator.outcome import outcome_of
 from service.web.operator.plane_drawing import drawn
 from service.web.operator.verdict import percent
 
@@ -56,10 +60,8 @@ def test_every_feature_is_a_lever_or_says_why_it_is_none(
         "76.6",
         "0.1",
     )
-    present = dict(zip(model.schema.names, question.factual, strict=True))
-    shown = f"{present[TORQUE]:.1f} Nm"
-    assert (torque.present, torque.low, torque.decimals) == (shown, "3.8 Nm", 1)
-    assert [c.value for c in found["tool_wear"].choices] == ["0", f"{present['tool_wear']:.0f}"]
+    assert (torque.present, torque.low, torque.decimals) == ("62.7 Nm", "3.8 Nm", 1)
+    assert [c.value for c in found["tool_wear"].choices] == ["0", "196"]
     assert found[SPEED].may_follow
     assert found["air_temperature"].why.startswith("The hall's air")
     assert levers_of(model, problem, "ko")[0].label == "공정 온도"
@@ -95,6 +97,32 @@ def test_the_plane_is_drawn_whole(model: ServedModel, question: Question) -> Non
         float(drawing.share_allowed.removesuffix(" %")), 100 * plane.allowed.mean(), atol=1
     )
     assert len(drawing.rows) == len(drawing.columns) == 6
+
+
+def test_the_plane_and_a_what_if_tell_a_cleared_alarm_from_one_as_sure_as_is_demanded(
+    model: ServedModel, question: Question
+) -> None:
+    columns = model.schema.names.index(TORQUE), model.schema.names.index(SPEED)
+    asked = replace(question, target=model.policy.target())
+    plane = usecases.plane(model, asked, columns, 25)
+    assert (plane.suffices <= plane.flips).all()
+    assert 0 < plane.suffices.sum() < plane.flips.sum()
+    assert drawn(plane, model, "en", []).demanded.startswith("M")
+    alone = usecases.plane(model, question, columns, 25)
+    assert (alone.flips == plane.flips).all()
+    assert drawn(alone, model, "en", []).demanded == ""
+    demand = asked.target.demand
+    assert demand is not None
+    for torque, unsure in ((56.0, "95 %"), (50.0, None), (62.0, None)):
+        said = usecases.what_if(model, question.factual, {columns[0]: torque}, Rung.COUNTERFACTUAL)
+        reply = Speaker(model).what_if(said).model_dump(mode="json", by_alias=True)
+        shown = outcome_of(reply, model, "en", demand)
+        assert (shown.unsure is None) == (unsure is None), torque
+        if shown.unsure is not None:
+            assert shown.unsure.demanded == "≥ 95 %"
+            assert shown.unsure.of == "normal"
+            assert float(shown.unsure.percent.removesuffix(" %")) < 95
+        assert outcome_of(reply, model, "en", None).unsure is None
 
 
 def test_causes_are_drawn_left_of_what_follows(model: ServedModel) -> None:

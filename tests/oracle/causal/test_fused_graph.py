@@ -1,0 +1,160 @@
+"""One ONNX graph of causal model and deployed model: the same rows, the same decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import ModelProto
+from sklearn.ensemble import GradientBoostingRegressor
+
+from explainers.causal import CausalModel, Graph, draw_members
+from explainers.causal.basis import Basis, Coordinates, Expansion, linear
+from explainers.causal.expression import Expression
+from explainers.causal.image import CausalImage
+from explainers.causal.mechanism import Mechanism
+from explainers.causal.regressor import Regressor
+from models.errors import GraphError
+from models.onnx import OnnxPredictor, load_regressor, run_graph
+from models.onnx.export import export_onnx, to_bytes
+from models.schema import Feature, Kind, Schema, Task
+from models.training.milling import simulate
+from service.fused import following, fuse
+from service.registry import Registry
+from service.settings import shipped_models
+from tests.support.causal import draw_model
+from tests.support.deployed import deployed_trees
+from tests.support.generated import factual as drawn_factual
+
+D = 6
+
+
+def image_of(model: CausalModel, whole: tuple[int, ...] = ()) -> CausalImage:
+    n = len(model.names)
+    members = draw_members(model, np.random.default_rng(0), 2)
+    return CausalImage(model, members, 0.0, 0.0, np.zeros(n), whole=whole)
+
+
+def forest(d: int, seed: int = 0) -> OnnxPredictor:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(200, d))
+    fitted = GradientBoostingRegressor(n_estimators=8, random_state=0).fit(x, x.sum(axis=1))
+    schema = Schema(tuple(Feature(f"x{j}", Kind.CONTINUOUS) for j in range(d)))
+    return load_regressor(to_bytes(export_onnx(fitted, d, name="forest")), schema)
+
+
+def asked(graph: ModelProto, factual: np.ndarray, actions: np.ndarray, is_set: np.ndarray):
+    feeds = {"actions": actions, "set": is_set, "factual": factual[None]}
+    return run_graph(graph, ("row", "scores"), feeds)
+
+
+def check(
+    image: CausalImage, predictor: OnnxPredictor, graph: ModelProto, factual, actions, is_set
+) -> None:
+    row, scores = asked(graph, factual, actions, is_set)
+    wanted = following(image, factual, actions, is_set)
+    np.testing.assert_allclose(row, wanted, rtol=1e-9, atol=1e-9)
+    for one, flags in zip(row, is_set, strict=True):
+        moved = {*np.flatnonzero(flags), *image.effects(np.flatnonzero(flags).tolist())}
+        stays = sorted({*range(len(factual))} - moved)  # to the last bit
+        np.testing.assert_array_equal(one[stays], factual[stays])
+    # Where the last digit of an effect falls on another float32, another leaf may be reached.
+    reads, wants = row.astype(np.float32), wanted.astype(np.float32)
+    same = ((reads == wants) | np.isnan(reads)).all(axis=1)
+    assert same.mean() > 0.9
+    np.testing.assert_allclose(scores[same], predictor.score(wanted[same]), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_rows_and_scores_are_those_of_engine_and_model(seed):
+    rng = np.random.default_rng(seed)
+    image = image_of(draw_model(seed, D).model, whole=(seed % D,))
+    predictor = forest(D)
+    factual, actions = image.read(rng.normal(size=(1, D)))[0], rng.normal(size=(60, D))
+    is_set = rng.random((60, D)) < 0.4
+    actions = image.read(actions)
+    check(image, predictor, fuse(image, predictor), factual, actions, is_set)
+
+
+def test_the_default_model_decides_the_same_when_fused():
+    registry = Registry(shipped_models(), warm=False)
+    registry.load()
+    served = registry.get("milling-machine")
+    assert served.causal is not None
+    predictor, image = served.deployed.predictor, served.causal.image
+    assert isinstance(predictor, OnnxPredictor)
+    graph = fuse(image, predictor)
+    rng = np.random.default_rng(0)
+    rows = simulate(200, seed=5).rows
+    for factual in rows[:3]:
+        actions, is_set = rows[3:], rng.random((197, 6)) < 0.3
+        is_set[:, [0, 5]] = False
+        row, scores = asked(graph, factual, actions, is_set)
+        wanted = following(image, factual, actions, is_set)
+        np.testing.assert_allclose(row, wanted, rtol=1e-9)
+        said, known = served.decision.decide(scores), predictor.score(wanted)
+        assert (said == served.decision.decide(known)).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_categories_and_missing_readings_reach_the_model_as_it_takes_them(seed):
+    """Pressure moves the flow, where that was read; mode is one-hot, grade a code."""
+    none: tuple[int, ...] = ()
+    graph = Graph((none, none, none, none, (0,)))
+    moves = Mechanism(linear(0.1, np.array([0.05])))
+    names = ("pressure", "speed", "mode", "grade", "flow")
+    image = image_of(CausalModel(names, graph, (None, None, None, None, moves)))
+    predictor = deployed_trees(seed, Task.MULTICLASS).predictor
+    assert isinstance(predictor, OnnxPredictor)
+    for missing in (False, True):
+        factual = drawn_factual(seed, missing=missing)
+        actions = np.array([drawn_factual(100 * seed + k) for k in range(40)])
+        is_set = np.random.default_rng(seed).random((40, 5)) < 0.4
+        check(image, predictor, fuse(image, predictor), factual, actions, is_set)
+
+
+def test_a_mechanism_may_be_a_graph_and_a_category_a_cause():
+    """b follows from a by a forest, c from the category k by an indicator and a square of b."""
+    schema = Schema((Feature("a", Kind.CONTINUOUS),))
+    x = np.linspace(-2, 2, 80)[:, None]
+    grown = GradientBoostingRegressor(n_estimators=5, random_state=0).fit(x, np.sin(x[:, 0]))
+    mechanism = load_regressor(to_bytes(export_onnx(grown, 1, name="b")), schema)
+    coordinates = Coordinates(
+        np.array([0, 1]), np.array([np.nan, 2.0]), np.array([0.3, 0.0]), np.array([2.0, 1.0]), 2
+    )
+    exponents = np.array([[0, 0], [2, 0], [1, 1]])
+    none = np.empty((0, 2))
+    curved = Basis(
+        Expansion(coordinates, exponents, none, none), np.array([0.5, 1.0, -2.0]), np.empty((3, 0))
+    )
+    model = CausalModel(
+        ("a", "b", "k", "c"),
+        Graph(((), (0,), (), (1, 2))),
+        (None, Mechanism(Regressor(mechanism, 1)), None, Mechanism(curved)),
+    )
+    image, predictor, rng = image_of(model), forest(4), np.random.default_rng(0)
+    actions = np.column_stack([rng.normal(size=(50, 2)), rng.integers(0, 3, 50), np.zeros(50)])
+    is_set = rng.random((50, 4)) < 0.5
+    factual = np.array([0.4, 1.0, 2.0, -1.0])
+    fused = fuse(image, predictor, {1: mechanism})
+    row, _ = asked(fused, factual, actions, is_set)
+    wanted = following(image, factual, actions, is_set)
+    np.testing.assert_allclose(row, wanted, rtol=1e-6)
+    with pytest.raises(GraphError, match="Regressor is no function that can be written"):
+        fuse(image, predictor)
+
+
+def test_a_node_that_cannot_move_is_refused_by_name():
+    image = image_of(CausalModel(("a", "b"), Graph(((), (0,))), (None, None)))
+    with pytest.raises(GraphError, match="b has causes but no mechanism"):
+        fuse(image, forest(2))
+
+
+def test_what_a_formula_cannot_tell_is_not_a_number():
+    model = CausalModel(
+        ("a", "b"), Graph(((), (0,))), (None, Mechanism(Expression("sqrt(a)", ("a",))))
+    )
+    image = image_of(model)
+    actions, is_set = np.array([[4.0, 0.0], [-1.0, 0.0]]), np.array([[True, False]] * 2)
+    row, _ = asked(fuse(image, forest(2)), np.array([1.0, 1.0]), actions, is_set)
+    assert row[0].tolist() == [4.0, 2.0]
+    assert np.isnan(row[1, 1])
