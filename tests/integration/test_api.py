@@ -485,3 +485,30 @@ def test_every_operation_documents_its_problems(client: httpx.Client) -> None:
             for refusal in refusals.values():
                 assert list(refusal["content"]) == [kind]
     assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_a_question_that_names_the_version_is_answered_as_one_that_does_not(
+    client: httpx.Client, alarm: Any
+) -> None:
+    """The usual request goes another way to its endpoint than one with a query or a preference."""
+    replies = [
+        client.post(f"{MODEL}/explanations{query}", json={"instance": alarm}, headers=headers)
+        for query, headers in (("", {}), ("?version=1", {}), ("", {"Prefer": "wait=5"}))
+    ]
+    assert [reply.status_code for reply in replies] == [200] * 3
+    first, *others = (
+        {k: v for k, v in r.json().items() if k not in ("id", "audit")} for r in replies
+    )
+    assert others == [first, first]
+
+
+def test_what_nobody_documented_is_refused_with_a_query_and_without(
+    client: httpx.Client, alarm: Any
+) -> None:
+    body = {"instance": alarm, "alternatives": 99, "colour": "red"}
+    plain, versioned = (
+        client.post(f"{MODEL}/explanations{query}", json=body) for query in ("", "?version=1")
+    )
+    assert plain.status_code == versioned.status_code == 422
+    assert plain.json()["errors"] == versioned.json()["errors"]
+    assert client.post(f"{MODEL}/explanations?versoin=1", json=body).status_code == 422

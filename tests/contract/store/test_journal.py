@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import sqlalchemy as sa
 from service.errors import JournalFull, StoreUnavailable
 from service.store import anchors, archive
 from service.store.chain import Facts, Head, Kind
-from service.store.database import Database
+from service.store.database import Database, connect
 from service.store.journal import Draft, Journal
 from service.store.rows import record_of
 from service.store.tables import records, writers
@@ -213,3 +214,26 @@ def test_a_service_that_idles_writes_no_anchors(database: Database) -> None:
         ticks[0].result(30)
     count = len(archive.page(database, archive.Filter({"kind": "anchor"}), None, 99).records)
     assert 2 <= count <= 3
+
+
+def test_the_turns_of_several_writers_leave_each_chain_whole(database: Database, url: str) -> None:
+    """As of two processes: each has connections of its own."""
+    with (
+        closing(connect(url)) as another,
+        journal_of(database) as one,
+        journal_of(another) as other,
+    ):
+        futures = [j.append(draft(k)) for k in range(40) for j in (one, other)]
+        receipts = [future.result(30) for future in futures]
+    assert {r.writer for r in receipts} == {one.writer, other.writer}
+    assert verify(database).holds
+
+
+def test_a_batch_of_records_with_and_without_payloads_is_kept_as_it_was_given(
+    database: Database, journal: Journal
+) -> None:
+    given = [draft(0), Draft(draft(1).facts, None), draft(2)]
+    futures = [journal.append(each) for each in given]
+    kept = [archive.get(database, future.result(30).id) for future in futures]
+    assert [record.facts for record, _ in kept] == [each.facts for each in given]
+    assert [None if p is None else p.content for _, p in kept] == [d.payload for d in given]
