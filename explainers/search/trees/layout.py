@@ -204,10 +204,10 @@ class Layout:
         if foreign:
             asked = [_NOTHING] * len(axes)
             for j in foreign:
-                asked[j] = self._values(j, axes[j])
+                asked[j] = self._foreign(j, axes[j])
             found = self.cells_of(asked)
             for j in foreign:
-                lines[j] = self.line(j, asked[j], found[j])
+                lines[j] = self._joined(j, axes[j], asked[j], found[j])
         return [line for line in lines if line is not None]
 
     def _of_axis(self, j: int, axis: Axis) -> Line | None:
@@ -222,15 +222,21 @@ class Layout:
             return run.line(axis)
         others = np.array(axis.others)
         cells = run.cells_at(others)
-        if cells is None:
-            return None
-        if not axis.count:
+        return None if cells is None else self._joined(j, axis, others, cells)
+
+    def _joined(self, j: int, axis: Axis, others: Values, cells: Cells) -> Line:
+        """An axis of values whose cells are known, and of a part of its run if it has one."""
+        run = self.runs[j]
+        if run is None or not axis.count:
             return self.line(j, others, cells)
         values, its = run.line(axis)[:2]
         at = values.searchsorted(others)
         return self.line(j, np.insert(values, at, others), np.insert(its, at, cells))
 
-    def _values(self, j: int, axis: Axis) -> Values:
+    def _foreign(self, j: int, axis: Axis) -> Values:
+        """Values whose cells the graph must be asked for: those of an axis that are on no run."""
+        if self.runs[j] is not None:
+            return np.array(axis.others)
         if len(axis) > LONGEST_AXIS:
             name = self.schema.names[j]
             raise NotEligible("trees", f"{name} has {len(axis)} settable values")
