@@ -56,7 +56,7 @@ def test_every_feature_is_a_lever_or_says_why_it_is_none(
         "76.6",
         "0.1",
     )
-    assert (torque.present, torque.low, torque.decimals) == ("58.6 Nm", "3.8 Nm", 1)
+    assert (torque.present, torque.low, torque.decimals) == ("62.7 Nm", "3.8 Nm", 1)
     assert [c.value for c in found["tool_wear"].choices] == ["0", "223"]
     assert found[SPEED].may_follow
     assert found["air_temperature"].why.startswith("The hall's air")
