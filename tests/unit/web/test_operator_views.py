@@ -57,7 +57,7 @@ def test_every_feature_is_a_lever_or_says_why_it_is_none(
         "0.1",
     )
     assert (torque.present, torque.low, torque.decimals) == ("62.7 Nm", "3.8 Nm", 1)
-    assert [c.value for c in found["tool_wear"].choices] == ["0", "223"]
+    assert [c.value for c in found["tool_wear"].choices] == ["0", "196"]
     assert found[SPEED].may_follow
     assert found["air_temperature"].why.startswith("The hall's air")
     assert levers_of(model, problem, "ko")[0].label == "공정 온도"
