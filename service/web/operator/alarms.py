@@ -35,12 +35,8 @@ async def list_alarms(
     """Alarms first, then whatever else was predicted; the newest of each."""
     visit: Visit = request.state.visit
     read = partial(listed, state.store.database, state.registry, tag=visit.language)
-    return page(
-        request,
-        "operator/alarms.html",
-        alarms=await state.readers.run(partial(read, "alarms", alarms)),
-        others=await state.readers.run(partial(read, "others", others)),
-    )
+    found = await state.readers.run(lambda: (read("alarms", alarms), read("others", others)))
+    return page(request, "operator/alarms.html", alarms=found[0], others=found[1])
 
 
 @router.get("/alarms/events")

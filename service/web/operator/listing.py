@@ -15,8 +15,8 @@ from service.web.operator.subject import Subject, is_alarm, model_of, path_of, s
 from service.web.operator.verdict import Verdict, verdict_of
 from service.web.texts import Language
 
-ALARMS, OTHERS = 20, 10
-"""Entries of a page."""
+ALARMS, OTHERS = 12, 8
+"""Entries of a page: more than a screen has; each costs some of the time to the first paint."""
 MOST_READINGS = 6
 MOST_ROWS = 200
 
