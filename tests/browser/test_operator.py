@@ -86,7 +86,9 @@ def test_the_verdict_flips_under_the_slider_where_the_api_says(
 ) -> None:
     page = visit(f"/alarms/{alarm}")
     answered(page)
-    explained = api.post(f"/api/v1/models/{MODEL}/explanations", json={"instance": instance}).json()
+    alone = {"class": "normal", "probability": {"min": 0}}  # where the verdict flips
+    asked = {"instance": instance, "target": alone}
+    explained = api.post(f"/api/v1/models/{MODEL}/explanations", json=asked).json()
     action = explained["counterfactuals"][0]["actions"][0]
     assert action["feature"] == "torque"
     move(page, "torque", round(action["to"] + 0.5, 1))
@@ -157,10 +159,14 @@ def test_what_was_done_is_put_on_record(visit: Visit, api: httpx.Client, alarm: 
     assert (review["verdict"], review["outcome"]) == ("acted", "as_predicted")
 
 
-def test_a_choice_is_a_lever_too(visit: Visit, alarm: str) -> None:
+def test_a_choice_is_a_lever_too(
+    visit: Visit, alarm: str, api: httpx.Client, instance: dict[str, Any]
+) -> None:
     page = visit(f"/alarms/{alarm}")
     page.check("[name=set-tool_wear][value='0']")
-    page.wait_for_selector(".outcome[data-alarm=false]")
+    page.wait_for_selector(".outcome")
+    after = what_if(api, instance, tool_wear=0)["prediction"]["after"]
+    assert is_alarm(page) == (after["class"] == "failure")
 
 
 def test_what_cannot_be_changed_says_why(visit: Visit, alarm: str) -> None:
