@@ -2,6 +2,7 @@
 
     python -m bench.load [--store sqlite|postgresql] [--seconds 20] [--connections 8]
                          [--processes 2] [--semantics independent|interventional]
+                         [--probability 0]         the decision alone, whatever the policy demands
     python -m bench.load --soak 10          ten minutes: does anything grow?
     python -m bench.load --starve           two hard proofs, again and again: do the others wait?
 
@@ -167,11 +168,14 @@ def store(kind: str, folder: Path) -> Iterator[str]:
         yield running.new_database()
 
 
-def write_bodies(file: Path, semantics: str) -> None:
+def write_bodies(file: Path, semantics: str, probability: float | None) -> None:
     model = load_folder(FOLDER)
     alarms = held_out_alarms(ALARMS, 7, model.predictor, model.spec.decision)
     rows = [model.spec.schema.write(row) for row in alarms.rows]
-    lines = [json.dumps({"instance": row, "semantics": semantics}) for row in rows]
+    asked: dict[str, Any] = {"semantics": semantics}
+    if probability is not None:
+        asked["target"] = {"class": "normal", "probability": {"min": probability}}
+    lines = [json.dumps({"instance": row} | asked) for row in rows]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -266,6 +270,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--semantics", default="independent")
+    parser.add_argument("--probability", type=float)
     parser.add_argument("--soak", type=int, default=0, metavar="MINUTES")
     parser.add_argument("--starve", action="store_true")
     options = parser.parse_args()
@@ -274,7 +279,7 @@ def main() -> None:
     out = Console()
     for kind in options.store or ("sqlite", "postgresql"):
         with tempfile.TemporaryDirectory(prefix="ifonly-load-") as name:
-            write_bodies(Path(name) / "bodies", options.semantics)
+            write_bodies(Path(name) / "bodies", options.semantics, options.probability)
             if options.soak:
                 columns = ("minute", "requests/s", "p99 ms", "MiB", "descriptors", "errors")
                 table = Table(*columns, title=f"{kind}, {options.connections} connections")

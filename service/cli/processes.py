@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import tempfile
 import threading
 from functools import partial
@@ -18,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from service import logs
 from service.app import create_app
+from service.cli.interpreter import settled
 from service.metrics import FOLDER
 from service.settings import Settings
 
@@ -33,12 +33,6 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
         Multiprocess(config, sockets=[listener]).run()
 
 
-SWITCH_SECONDS = 0.0005
-"""After which a thread that computes lets another go on (Python's default: ten times as long).
-The event loop and the journal compute little and wait for that at every step, the journal while
-other processes wait for it."""
-
-
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
     return partial(_configured, chosen)
@@ -46,9 +40,8 @@ def application(chosen: Settings) -> partial[FastAPI]:
 
 def _configured(chosen: Settings) -> FastAPI:
     logs.configure(chosen.log_format, chosen.log_level)
-    sys.setswitchinterval(SWITCH_SECONDS)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
-    return create_app(chosen)
+    return settled(create_app(chosen))
 
 
 def _stop_with_parent() -> None:

@@ -7,7 +7,6 @@ import os
 import shlex
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +21,8 @@ from service.app import create_app
 from service.cli import keeping, show
 from service.cli.connections import PatientOnlySoLong
 from service.cli.console import Failure, Models, err, out, registry, settings
-from service.cli.processes import SWITCH_SECONDS, application, supervise
+from service.cli.interpreter import settled
+from service.cli.processes import application, supervise
 from service.registry import Registry
 from service.settings import Settings
 
@@ -168,7 +168,7 @@ def _first_with_examples(client: httpx.Client) -> dict[str, Any] | None:
 
 
 def _server(chosen: Settings, loaded: Registry) -> uvicorn.Server:
-    return uvicorn.Server(_config(chosen, create_app(chosen, loaded)))
+    return uvicorn.Server(_config(chosen, settled(create_app(chosen, loaded))))
 
 
 def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False) -> uvicorn.Config:
@@ -191,7 +191,6 @@ def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
     """Until Ctrl-C or SIGTERM; both are a clean end, so uvicorn's passing them on is caught."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    sys.setswitchinterval(SWITCH_SECONDS)
     server.run(sockets=[listener])
 
 
