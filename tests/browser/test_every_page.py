@@ -134,7 +134,7 @@ def test_a_page_is_painted_before_its_scripts_are_fetched(visit: Visit, alarm: s
     for path in ("/alarms", f"/alarms/{alarm}"):
         page = visit(path)
         settled(page, path)
-        page.wait_for_function("window.htmx")
+        page.wait_for_function("() => window.htmx !== undefined")
         painted, fetched = page.evaluate(PAINTED_AND_FETCHED)
         assert len(fetched) >= 2, "htmx and the page's own"
         assert all(painted <= start for start in fetched)
