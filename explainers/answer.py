@@ -93,6 +93,8 @@ class Work:
     runs: int
     """Model calls."""
     deadline_hit: bool = False
+    nodes: int = 0
+    """Boxes of the search, or nodes of a solver's tree, that were opened."""
 
 
 @dataclass(frozen=True)

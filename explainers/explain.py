@@ -211,4 +211,4 @@ class _Asking:
 
     def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
         name = outcome.engine or self.engine.name
-        return Work(name, self.meter.rows, self.meter.runs, deadline_hit)
+        return Work(name, self.meter.rows, self.meter.runs, deadline_hit, self.meter.nodes)

@@ -52,6 +52,9 @@ class Metrics:
         self._rows = Counter(
             "ifonly_model_rows", "Rows scored.", [*model, "engine"], registry=registry
         )
+        self._nodes = Counter(
+            "ifonly_search_nodes", "Boxes opened.", [*model, "engine"], registry=registry
+        )
         self._gap = Histogram(
             "ifonly_gap_ratio",
             "How much smaller a change may be than the one answered; 0: proven.",
@@ -117,6 +120,7 @@ class Metrics:
             self._claims.labels(facts.model, facts.status, facts.engine).inc()
             detail = facts.detail or {}
             self._rows.labels(facts.model, facts.engine).inc(detail.get("rows", 0))
+            self._nodes.labels(facts.model, facts.engine).inc(detail.get("nodes", 0))
             if "gap_ppm" in detail:
                 self._gap.labels(facts.model).observe(detail["gap_ppm"] / 1e6)
 

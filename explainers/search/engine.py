@@ -65,6 +65,7 @@ class Outcome:
 class _Count:
     rows: int = 0
     runs: int = 0
+    nodes: int = 0
 
 
 class Engine(Protocol):
@@ -202,6 +203,15 @@ class Meter:
     @property
     def runs(self) -> int:
         return self._count.runs
+
+    @property
+    def nodes(self) -> int:
+        """Boxes, or nodes of a solver's tree, that were opened."""
+        return self._count.nodes
+
+    def opened(self, nodes: int) -> None:
+        """So many more nodes were."""
+        self._count.nodes += nodes
 
     def until(self, deadline: Deadline) -> Meter:
         """The same meter, running on, for a part of the time."""

@@ -77,6 +77,10 @@ class Pool:
         """The surest of the actions that were not sure enough."""
         self._surest = -math.inf
 
+    def opened(self, nodes: int) -> None:
+        """So many nodes of the search were opened."""
+        self._meter.opened(nodes)
+
     @property
     def cost(self) -> float:
         """Cost of the best row in the target, ``inf`` while there is none."""

@@ -159,7 +159,12 @@ class Speaker:
                 engine_version=ifonly_version(),
                 seed=problem.seed,
             ),
-            work=wire.Work(rows=answer.work.rows, runs=answer.work.runs, deadline_ms=deadline_ms),
+            work=wire.Work(
+                rows=answer.work.rows,
+                runs=answer.work.runs,
+                nodes=answer.work.nodes,
+                deadline_ms=deadline_ms,
+            ),
         )
 
     def _survival(self, problem: Problem) -> list[Labels]:

@@ -45,6 +45,8 @@ def test_answers_and_refusals_are_counted_by_what_they_are(
         labels = {"model_name": "milling-machine", "engine": reply["provenance"]["engine"]}
         assert value(base, "ifonly_claims_total", status=reply["status"], **labels) == 1
         assert value(base, "ifonly_model_rows_total", **labels) == reply["work"]["rows"]
+        assert reply["work"]["nodes"] > 0
+        assert value(base, "ifonly_search_nodes_total", **labels) == reply["work"]["nodes"]
         assert value(base, "request_explain_seconds_count", model_name="milling-machine") == 1
         assert value(base, "request_predict_seconds_count", model_name="press") == 3
         assert value(base, "ifonly_refusals_total", status="invalid-instance") == 1

@@ -57,6 +57,8 @@ class Solved:
     """The objective is nowhere less; infinity: no values keep all rows."""
     finished: bool
     """Whether ``values`` are the best there are; not, if the deadline came first."""
+    nodes: int
+    """Of the solver's tree; 0 where there was nothing to branch on."""
 
 
 @dataclass
@@ -162,10 +164,11 @@ def _stop_at(solver: highspy.Highs, deadline: Deadline) -> None:
 
 def _read(solver: highspy.Highs) -> Solved:
     status, info = solver.getModelStatus(), solver.getInfo()
+    nodes = max(0, int(info.mip_node_count))
     if status in _NONE:
-        return Solved(None, math.inf, True)
+        return Solved(None, math.inf, True, nodes)
     has_values = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     values = np.array(solver.getSolution().col_value) if has_values else None
     finished = status == highspy.HighsModelStatus.kOptimal
     bound = float(info.mip_dual_bound) / COST_UNIT
-    return Solved(values, bound if math.isfinite(bound) else -math.inf, finished)
+    return Solved(values, bound if math.isfinite(bound) else -math.inf, finished, nodes)

@@ -150,6 +150,7 @@ class Search:
         doubts = self._model.doubts(question, following, goals, budget)
         while True:
             solved = question.solve(self._deadline)
+            self._meter.opened(solved.nodes)
             verdict = None
             if solved.values is not None:
                 verdict = self._take(question.action(solved.values))

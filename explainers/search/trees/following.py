@@ -155,6 +155,7 @@ class Following:
     def _halves(self, asked: Asked, boxes: Boxes, pool: Pool) -> Boxes:
         """The open boxes that are left of some, their corners tried."""
         found, tried = self._bounded(asked, boxes, pool.cost)
+        pool.opened(len(tried))
         is_open = (found.cost < math.inf) & self._may_open(asked, found)
         new = is_open & (found.corner != tried).any(axis=1)
         pool.consider(self._actions(asked, found.corner[new]))

@@ -171,21 +171,27 @@ class Proof:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:
             arena = self._with_fragile(lent)
-            status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
-            self._guess = float(arena.floats[GUESS])
-            if self._drive(t, q, arena, status, self._patience):
-                self._bound = min(self._best, self._open)
-                return
-            if not self._robust:
-                self._improve(t, q, arena)
-            for cap in self._caps():
-                self._open = math.inf
-                try:
-                    self._settle(t, q, arena, cap)
-                finally:
-                    self._bound = max(self._bound, min(cap, self._best, self._open))
-                if self._best <= cap:
-                    return  # everything cheaper than it was looked at
+            try:
+                self._prove_in(t, q, arena)
+            finally:
+                self._meter.opened(int(arena.ints[NODES]))
+
+    def _prove_in(self, t: Tables, q: Question, arena: Arena) -> None:
+        status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
+        self._guess = float(arena.floats[GUESS])
+        if self._drive(t, q, arena, status, self._patience):
+            self._bound = min(self._best, self._open)
+            return
+        if not self._robust:
+            self._improve(t, q, arena)
+        for cap in self._caps():
+            self._open = math.inf
+            try:
+                self._settle(t, q, arena, cap)
+            finally:
+                self._bound = max(self._bound, min(cap, self._best, self._open))
+            if self._best <= cap:
+                return  # everything cheaper than it was looked at
 
     def _improve(self, t: Tables, q: Question, arena: Arena) -> None:
         """A better row to start with, from the trees merged within the cost of the present one."""
@@ -235,9 +241,12 @@ class Proof:
         if near is not None:
             own = self._with_fragile(Arena.of(near))
             doors.start(near, q, own, min(cap, self._best), *whole)
-            status = doors.search(near, q, own, 1)
-            if not self._drive(near, q, own, status, PATIENCE_IN_BOX):
-                self._split(near, q, own, cap)
+            try:
+                status = doors.search(near, q, own, 1)
+                if not self._drive(near, q, own, status, PATIENCE_IN_BOX):
+                    self._split(near, q, own, cap)
+            finally:
+                self._meter.opened(int(own.ints[NODES]))
 
     def _split(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
         """Settle what is cheaper than ``cap``: the box of the least bound is searched for a while,

@@ -229,6 +229,9 @@ class Work(Wire):
 
     rows: int = Field(description="Model rows scored.")
     runs: int = Field(description="Model calls.")
+    nodes: int = Field(
+        description="Boxes of the exact search, or nodes of a solver's tree, that were opened."
+    )
     deadline_ms: int = Field(description="Time that the search was given.")
 
 
