@@ -123,8 +123,7 @@ class Policy:
         desired = self.decision.desired
         if wanted is None:
             wanted = desired
-        is_demanded = self.probability is not None and wanted == desired
-        lower = self.probability if is_demanded and self.probability else -math.inf
+        lower = self.probability if self.probability and wanted == desired else -math.inf
         return Target(self.decision, wanted, lower, origin=Origin(Source.POLICY, PROBABILITY))
 
     def problem(

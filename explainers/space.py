@@ -288,6 +288,12 @@ def same(a: float, b: float) -> bool:
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
+def differing(after: Iterable[float], before: Iterable[float]) -> list[int]:
+    """Columns in which two rows of plain numbers differ."""
+    pairs = enumerate(zip(after, before, strict=True))
+    return [j for j, (a, b) in pairs if not same(a, b)]
+
+
 def ascending(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(sorted(values, key=lambda v: (math.isnan(v), v)))
 

@@ -9,7 +9,7 @@ as a client would.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from explainers.answer import Action, Counterfactual, Effect, Prediction
 from explainers.problem import Problem
+from explainers.space import differing
 from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Decision, Feature
 
@@ -36,10 +37,10 @@ def verify(problem: Problem, predictor: Predictor, action: Row) -> Counterfactua
     from it, its cost and its score recomputed."""
     actions = np.array([action], dtype=np.float64)
     before, after = problem.factual.tolist(), actions[0].tolist()
-    columns = _differing(after, before)
+    columns = differing(after, before)
     rows = _leads_to(problem, actions, columns)
     reads = rows[0].tolist()
-    followed = _differing(reads, after)
+    followed = differing(reads, after)
     reasons = [*_broken(problem, after, reads, columns, followed)]
     if reasons:  # a row off the grid or out of bounds is not sent to the model
         return Rejection(tuple(reasons))
@@ -106,16 +107,6 @@ def _doubt(problem: Problem, predictor: Predictor, action: Row, columns: list[in
 def predicted(decision: Decision, scores: Scores) -> Prediction:
     """The first row of ``scores`` as a prediction."""
     return Prediction(tuple(scores[0].tolist()), int(decision.decide(scores[:1])[0]))
-
-
-def _differing(after: Sequence[float], before: Sequence[float]) -> list[int]:
-    """Columns in which two rows differ."""
-    pairs = enumerate(zip(after, before, strict=True))
-    return [j for j, (a, b) in pairs if not _unchanged(a, b)]
-
-
-def _unchanged(after: float, before: float) -> bool:
-    return after == before or (math.isnan(after) and math.isnan(before))
 
 
 def _can_be_set(feature: Feature, value: float) -> bool:
