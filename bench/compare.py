@@ -32,6 +32,8 @@ from bench.results import Line, Question, Results
 from bench.study import Matrix, Study
 
 ROOT = Path(__file__).resolve().parent.parent
+GIVE_UP = 3
+"""A library that runs out of time for so many questions in a row is asked no more of a study."""
 CONSOLE = Console(stderr=True, width=150)
 
 
@@ -139,8 +141,8 @@ def _line(
         return Line(study, use, status="not installed", note=str(python))
     if not len(rows):
         return Line(study, use, status="left out", note="no row raises the alarm")
-    if use.is_slow and study.dataset not in profile.slow_datasets:
-        return Line(study, use, status="left out", note="asked in the full profile")
+    if use.is_slow and (study.dataset, study.model, study.setting) not in profile.slow_studies:
+        return Line(study, use, status="left out", note="too slow to be asked of every study")
     if not use.is_slow:
         use = replace(use, seconds=min(use.seconds, profile.most_seconds))
     library = Library(use, python, study, cache / f"{use.method}.log")
@@ -151,11 +153,21 @@ def _line(
     try:
         if not use.is_slow:
             library.ask(rows[0], seed=0)  # not counted: imports, caches, compiled code
-        asked = tuple(_question(library, judge, row, seed) for seed, row in enumerate(rows))
+        asked = _asked(library, judge, rows)
     finally:
         library.close()
     version = ready.versions.get(use.package, "")
     return Line(study, use, "asked", asked, tuple(ready.cannot), version, ready.wall)
+
+
+def _asked(library: Library, judge: Judge, rows: Matrix) -> tuple[Question, ...]:
+    """All of ``rows``; or until it was clear that the time allowed is not enough."""
+    asked: list[Question] = []
+    for seed, row in enumerate(rows):
+        asked.append(_question(library, judge, row, seed))
+        if len(asked) >= GIVE_UP and all(q.reply.status == "timeout" for q in asked[-GIVE_UP:]):
+            break
+    return tuple(asked)
 
 
 def _question(library: Library, judge: Judge, row: Matrix, seed: int) -> Question:

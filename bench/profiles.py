@@ -31,7 +31,7 @@ class Profile:
     most_seconds: float
     """A question, for all but the slow libraries."""
     methods: frozenset[str]
-    slow_datasets: frozenset[str] = frozenset(DATASETS)
+    slow_studies: frozenset[tuple[str, str, str]] = frozenset()
     """Of which the slow libraries are asked."""
 
 
@@ -49,9 +49,15 @@ QUICK = Profile(
     slow_rows=1,
     most_seconds=4.0,
     methods=frozenset(u.method for u in USES) - {"nice-sparsity"},
-    slow_datasets=frozenset({"german-credit", "gas-turbine"}),
+    slow_studies=frozenset(
+        {
+            ("german-credit", "xgboost-200x6", "rules"),
+            ("gas-turbine", "xgboost-100x4", "rules"),
+        }
+    ),
 )
-FIRST = ("xgboost-200x6", "forest-100x10", "linear", "mlp-16x16", "lightgbm-200x6")
+FOREST = "forest-100x10"
+FIRST = ("xgboost-200x6", FOREST, "linear", "mlp-16x16", "lightgbm-200x6")
 FULL = Profile(
     "full",
     tuple(
@@ -60,16 +66,17 @@ FULL = Profile(
         for d in DATASETS
         for s in SETTINGS
     ),
-    rows=12,
-    slow_rows=2,
+    rows=6,
+    slow_rows=1,
     most_seconds=math.inf,
     methods=frozenset(u.method for u in USES),
+    slow_studies=frozenset(
+        (d, m, "free") for m in ("xgboost-100x4", "xgboost-200x6", FOREST) for d in DATASETS
+    ),
 )
 PROOFS = Profile(
     "proofs",
-    tuple(
-        (d, m, s) for d in DATASETS for m in ("xgboost-200x6", "forest-100x10") for s in SETTINGS
-    ),
+    tuple((d, m, s) for d in DATASETS for m in ("xgboost-200x6", FOREST) for s in SETTINGS),
     rows=10,
     slow_rows=0,
     most_seconds=10.0,
