@@ -73,8 +73,13 @@ def test_no_bound_is_above_the_least_cost_in_its_box(seed: int) -> None:
             box = priced(t, q, arena, 1e3, None, lambda: None)
             if box is None:
                 assert best is None
-            elif best is not None:
+                continue
+            if best is not None:
                 assert box.bound <= best
+            assert (lo <= box.wish).all()
+            assert (box.wish <= hi).all()
+            for low, high in proof._halves(t, q, box):
+                assert (low <= high).all()
 
 
 def test_a_deadline_leaves_a_bound_that_holds() -> None:

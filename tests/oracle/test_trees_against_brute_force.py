@@ -118,6 +118,27 @@ def test_score_intervals_are_exact(seed: int) -> None:
         check_exact(answer, optimum(problem, predictor, kept, in_the_interval))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_rows_that_share_all_their_leaves_are_asked_of_the_deployed_model_once(seed: int) -> None:
+    """A limit just below the score of the factual: the model refuses all that has this score."""
+    deployed = model(seed, Task.REGRESSION)
+    before = factual(seed)
+    score = deployed.predictor.score(before[None, :])[0, 0]
+    below = Target(decision(Task.REGRESSION), upper=float(np.nextafter(score, np.float32(-np.inf))))
+    problem = policy((), Task.REGRESSION).problem(before, below)
+    meter = Meter(deployed.predictor, Deadline.never())
+    outcome = engine(seed, Task.REGRESSION).search(problem, meter, Deadline.never())
+    asked = engine(seed, Task.REGRESSION)._in_arrays(problem)
+    t, q = asked.tables, asked.question
+    axes = [range(int(n)) for n in q.size]
+    cells = q.cell[q.off[:-1] + np.array(list(itertools.product(*axes)))]
+    holds = ((t.leaf_lo <= cells[:, None]) & (cells[:, None] <= t.leaf_hi)).all(axis=2)
+    sums = holds @ np.where(np.isfinite(t.value), t.value, 0.0) + t.constant[0] - q.limit[0]
+    in_doubt = np.unique(np.packbits(holds[np.abs(sums) <= q.band[0]], axis=1), axis=0)
+    assert len(in_doubt)
+    assert meter.rows <= len(in_doubt) + len(outcome.candidates)
+
+
 def leaves_one(levers: frozenset[int]) -> Predicate:
     return lambda row, before: any(row[j] == before[j] for j in levers)
 

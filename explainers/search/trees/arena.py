@@ -26,7 +26,7 @@ IDLE = 4
 """Arenas kept for later searches."""
 
 # Slots of `ints` and `floats`.
-SP, NODES, PENDING, HAS_BEST, WORDS, FRAGILE = 0, 1, 2, 3, 4, 5
+SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE = 0, 1, 2, 3, 4, 5
 BEST, FLOOR, WAITING, CORNER, GUESS = 0, 1, 2, 3, 4
 """Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
 deployed model's word; cost of the bottom box's cheapest corner; cost of the first answer."""
@@ -71,6 +71,8 @@ class Arena(Struct):
     cell: Ints
     """``(n_features,)`` cells of the corner at hand."""
     trial: Ints
+    refused: Ints
+    """``(n_features,)`` candidate that last turned out not to do, if ``ints[REFUSED]`` is 1."""
     fragile_lo: IntRows
     """``(most, n_features)`` boxes of positions from which some reading within tolerance is known
     to leave the target; ``ints[FRAGILE]`` of them."""
@@ -109,6 +111,7 @@ class Arena(Struct):
             at=np.empty(n, np.int64),
             cell=np.empty(n, np.int64),
             trial=np.empty(n, np.int64),
+            refused=np.empty(n, np.int64),
             fragile_lo=np.empty((0, n), np.int64),
             fragile_hi=np.empty((0, n), np.int64),
             corner=np.empty(n, np.int64),

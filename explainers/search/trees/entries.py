@@ -63,12 +63,12 @@ def _doors(sources: str) -> Any:
 
         @staticmethod
         @entry
-        def improve(t: Any, q: Any, a: Any) -> None:
-            """Put a cheaper row in the place of the best, if a few exchanges lead to one."""
+        def reach_from(t: Any, q: Any, a: Any, at: Any) -> None:
+            """Put a cheaper row in the place of the best, if one lies near ``at``."""
             sources  # noqa: B018
             arena = arena_at(a)
             best = arena.floats[BEST]
-            arena.floats[BEST] = incumbent.improve(tables_at(t), question_at(q), arena, best)
+            arena.floats[BEST] = incumbent.reach_from(tables_at(t), question_at(q), arena, at, best)
 
         @staticmethod
         @entry

@@ -18,8 +18,6 @@ from explainers.search.trees.boxes import ALL, allowed, bit, cost_of
 from explainers.search.trees.compiled import cell_at, cheapest, first_in, inner, lowest_bit
 
 HOLDS, IN_DOUBT = 1, 2
-MOST_LINES = 1_000
-"""Lines along which the second of two moves is looked for."""
 
 
 @inner
@@ -195,31 +193,37 @@ def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
 
 
 @inner
-def find_incumbent(t: Any, q: Any, a: Any) -> float:
-    """Positions of a good row into ``best`` of the arena; its cost, infinity if none was found.
+def _descend(t: Any, q: Any, a: Any, best: float) -> float:
+    """Positions of a good row cheaper than ``best`` into ``best`` of the arena, if one was found;
+    the least of the two costs.
 
-    The best single move from the factual, which is often the optimum; else greedy moves until
-    the target is reached, then single moves that make the row cheaper.
+    The best single move from the row in ``at``; else greedy moves until the target is reached,
+    then single moves that make the row cheaper.
     """
     n, at = len(q.size), a.at
-    for j in range(n):
-        at[j] = cheapest(q, j, np.int64(0), q.size[j] - 1)
-    best, steps = np.inf, np.int64(0)
+    before, steps = best, np.int64(0)
     while steps < 2 * n + 4:
         _lines(t, q, a, at)
-        best = _best_move(t, q, a, at, np.inf)
-        if best < np.inf or not _step(t, q, a, at):
+        best = _best_move(t, q, a, at, before)
+        if best < before or not _step(t, q, a, at):
             break
         steps += 1
-    while steps > 0 and best < np.inf:
+    while steps > 0 and best < before:
         before = best
         for j in range(n):
             at[j] = a.best[j]
         _lines(t, q, a, at)
         best = _best_move(t, q, a, at, best)
-        if best >= before:
-            break
     return best
+
+
+@inner
+def find_incumbent(t: Any, q: Any, a: Any) -> float:
+    """Positions of a good row into ``best`` of the arena; its cost, infinity if none was found.
+    The best single move from the factual is often the optimum."""
+    for j in range(len(q.size)):
+        a.at[j] = cheapest(q, j, np.int64(0), q.size[j] - 1)
+    return _descend(t, q, a, np.inf)
 
 
 @inner
@@ -240,26 +244,13 @@ def _exchange(t: Any, q: Any, a: Any, best: float) -> float:
 
 
 @inner
-def improve(t: Any, q: Any, a: Any, best: float) -> float:
-    """A row cheaper than ``best``, if exchanges or a move of two levers at once lead to one, into
-    ``best`` of the arena; its cost. A search of the whole space has begun in the arena."""
-    n, at = len(q.size), a.at
-    if a.ints[HAS_BEST]:
-        best = _exchange(t, q, a, best)
-    lines, before = np.int64(0), best
-    for first in range(n):
-        for cell in range(t.cells[first + 1] - t.cells[first]):
-            low, high = first_in(t, q, first, cell), first_in(t, q, first, cell + 1) - 1
-            if low > high or lines == MOST_LINES:
-                continue
-            for j in range(n):
-                at[j] = a.corner[j]
-            at[first] = cheapest(q, first, low, high)
-            if at[first] != a.corner[first] and cost_of(q, at) < best:
-                _lines(t, q, a, at)
-                best = _best_move(t, q, a, at, best)
-                lines += 1
-    if best < before:
+def reach_from(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
+    """A row cheaper than ``best`` that lies near ``at``, if moves of single levers lead to one,
+    into ``best`` of the arena; its cost. A search of the whole space has begun in the arena."""
+    for j in range(len(q.size)):
+        a.at[j] = at[j]
+    found = _descend(t, q, a, best)
+    if found < best:
         a.ints[HAS_BEST] = 1
-        best = _exchange(t, q, a, best)
-    return best
+        found = _exchange(t, q, a, found)
+    return found

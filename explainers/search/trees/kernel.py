@@ -25,7 +25,7 @@ from explainers.search.trees.arena import (
     FRAGILE,
     HAS_BEST,
     NODES,
-    PENDING,
+    REFUSED,
     SP,
     WAITING,
     WORDS,
@@ -248,6 +248,36 @@ def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 
 
 @inner
+def _is_refused(a: Any) -> bool:
+    """Whether the corner is the row that the deployed model last put outside the target."""
+    if a.ints[REFUSED] == 0:
+        return False
+    for j in range(len(a.at)):
+        if a.at[j] != a.refused[j]:
+            return False
+    return True
+
+
+@inner
+def _other_leaves_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
+    """A cut between the rows that share the corner's leaves, whose scores are all the same, and
+    others; (-1, 0) if there are no others in the box."""
+    for j in range(len(a.at)):
+        first, last = a.cell_lo[sp, j], a.cell_hi[sp, j]
+        if first == last:
+            continue
+        for i in range(a.group[len(q.limit)]):
+            leaf = a.leaf[a.tree[i]]
+            first = max(first, t.leaf_lo[leaf, j])
+            last = min(last, t.leaf_hi[leaf, j])
+        if last < a.cell_hi[sp, j]:
+            return j, first_in(t, q, j, last + 1)
+        if first > a.cell_lo[sp, j]:
+            return j, first_in(t, q, j, first)
+    return -1, 0
+
+
+@inner
 def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
     """A cut that sets the corner's value of a feature of rule ``r`` apart."""
     lo, hi = a.lo[sp], a.hi[sp]
@@ -322,8 +352,6 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
             a.floats[FLOOR] = best
             _lessen_reach(a, best)
             _note_undecided(t, a, len(q.limit))
-        rejected = a.ints[PENDING] == 1
-        a.ints[PENDING] = 0
         cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at)
         if cost == np.inf or _is_fragile(a, a.lo[sp], a.hi[sp]) >= 0:
             continue
@@ -340,8 +368,10 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
                 column, edge = _rule_cut(q, a, sp, broken)
             elif fragile >= 0:
                 column, edge = _fragile_cut(q, a, sp, fragile)
-            elif verdict == 2 and rejected:
+            elif verdict == 2 and _is_refused(a) and len(q.near) > 0:
                 column, edge = _any_cut(t, q, a, sp)
+            elif verdict == 2 and _is_refused(a):
+                column, edge = _other_leaves_cut(t, q, a, sp)
             elif verdict == 2:
                 a.ints[SP] = sp + 1
                 a.floats[WAITING] = cost

@@ -21,19 +21,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from explainers.search.trees.arena import Arena
-from explainers.search.trees.compiled import SOURCES, allocating, allocating_entry
+from explainers.search.trees.compiled import (
+    SOURCES,
+    allocating,
+    allocating_entry,
+    cell_at,
+    cheapest,
+    first_in,
+)
 from explainers.search.trees.question import Question, question_at
 from explainers.search.trees.structs import Floats, Ints, Struct, pointer_to
 from explainers.search.trees.tables import Tables, tables_at
 
 SWEEPS = 4
 """Between two looks at the deadline, and at what they gained."""
-WORTH_GOING_ON = 0.1
+WORTH_GOING_ON = 0.5
 """Part of what is missing that so many sweeps must gain for more of them to follow."""
 MARGIN = 1e-10
 """Of the sum of all sizes: more than rounding can make of the sums of a bound."""
 FADING = 0.7
 """From sweep to sweep, the weight of what the trees chose."""
+LEAST_PERTURBATION = 0.01
+"""Part of the prices, where trees agree."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +88,14 @@ class Priced(NamedTuple):
     """Where the trees disagree most: a feature, and the first cell of the upper part; -1 if they
     do not."""
     edge: int
+    wish: Ints
+    """``(n_features,)`` positions that suit the trees best, taken feature by feature."""
+
+
+@allocating
+def _positions(t: Any, q: Any, lo: Any, hi: Any, j: int, cell: int) -> tuple[int, int]:
+    """First and last position of a cell of feature ``j`` in a box."""
+    return max(lo[j], first_in(t, q, j, cell)), min(hi[j], first_in(t, q, j, cell + 1) - 1)
 
 
 @allocating
@@ -90,13 +107,12 @@ def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
     low, high = np.empty(n, np.int64), np.empty(n, np.int64)
     for j in range(n):
         own = cost[t.cells[j] : t.cells[j + 1]]
-        low[j] = t.coarse[t.fine[j] + q.cell[q.off[j] + lo[j]]]
-        high[j] = t.coarse[t.fine[j] + q.cell[q.off[j] + hi[j]]]
-        for p in range(lo[j], hi[j] + 1):
-            c = t.coarse[t.fine[j] + q.cell[q.off[j] + p]]
-            own[c] = min(own[c], q.cost[q.off[j] + p])
-        for c in range(low[j] + 1, high[j] + 1):
-            if own[c] == np.inf:
+        low[j], high[j] = cell_at(t, q, j, lo[j]), cell_at(t, q, j, hi[j])
+        for c in range(low[j], high[j] + 1):
+            first, last = _positions(t, q, lo, hi, j, c)
+            if first <= last:
+                own[c] = q.cost[q.off[j] + cheapest(q, j, first, last)]
+            elif c > low[j]:
                 own[c] = own[c - 1]
     return cost, low, high
 
@@ -245,15 +261,21 @@ def _share_out(
     out anew. Pieces out of reach are charged ``dear``."""
     o = t.cells[j]
     for p in range(x.parts[j], x.parts[j + 1]):
-        start, at = x.pieces[p], x.spans[p]
+        start, at, end = x.pieces[p], x.spans[p], x.pieces[p + 1] - x.pieces[p] - 1
         for i in range(start, x.pieces[p + 1]):
             asked[i] = np.inf
+        whole, anywhere = _least_charge(charge, start, 0, end), np.inf
         for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
-            pay[i] -= _least_charge(charge, start, x.low[at], x.high[at])
-            for k in range(start + x.low[at], start + x.high[at] + 1):
-                asked[k] = min(asked[k], pay[i])
+            if x.low[at] == 0 and x.high[at] == end:
+                pay[i] -= whole
+                anywhere = min(anywhere, pay[i])
+            else:
+                pay[i] -= _least_charge(charge, start, x.low[at], x.high[at])
+                for k in range(start + x.low[at], start + x.high[at] + 1):
+                    asked[k] = min(asked[k], pay[i])
             at += 1
         for i in range(start, x.pieces[p + 1]):
+            asked[i] = min(asked[i], anywhere)
             _add(x, p, i, o, high[j], rest, charge[i] + asked[i])
     left = x.parts[j + 1] - x.parts[j]
     for turn in range(left):
@@ -271,8 +293,13 @@ def _share_out(
             charge[i] = share - asked[i]
             for c in range(o + x.cell[i], o + after):
                 rest[c] -= share
+        end = x.pieces[p + 1] - start - 1
+        whole = _least_charge(charge, start, 0, end)
         for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
-            pay[i] += _least_charge(charge, start, x.low[at], x.high[at])
+            if x.low[at] == 0 and x.high[at] == end:
+                pay[i] += whole
+            else:
+                pay[i] += _least_charge(charge, start, x.low[at], x.high[at])
             at += 1
 
 
@@ -337,17 +364,21 @@ def _reprice(t: Any, x: Any, goal: Any, limit: Any, price: Any, pay: Any) -> flo
 
 
 @allocating
-def _tell(t: Any, x: Any, low: Any, high: Any, pay: Any, above: Any, below: Any) -> None:
+def _tell(
+    t: Any, x: Any, goal: Any, price: Any, more: float, low: Any, high: Any, pay: Any, above: Any,
+    below: Any,
+) -> None:  # fmt: skip
     """Count, for every cell, the trees whose cheapest leaf begins there or later, and those whose
-    leaf ends before it."""
+    leaf ends before it; at prices higher by the part ``more``."""
     for c in range(len(above)):
         above[c] *= FADING
         below[c] *= FADING
     for k in range(len(x.first) - 1):
-        best = x.first[k]
-        for i in range(best + 1, x.first[k + 1]):
-            if pay[i] < pay[best]:
-                best = i
+        extra, least, best = more * price[goal[k]], np.inf, x.first[k]
+        for i in range(x.first[k], x.first[k + 1]):
+            own = pay[i] + extra * t.value[x.leaf[i]]
+            if own < least:
+                least, best = own, i
         leaf = x.leaf[best]
         for j in range(len(low)):
             o = t.cells[j]
@@ -359,6 +390,7 @@ def _tell(t: Any, x: Any, low: Any, high: Any, pay: Any, above: Any, below: Any)
 
 @allocating
 def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int, int]:
+    """The cell about which the trees disagree most; (-1, 0) if they agree."""
     most, column, edge = 0.0, -1, 0
     for j in range(len(low)):
         for c in range(low[j] + 1, high[j] + 1):
@@ -366,6 +398,74 @@ def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int,
             if votes > most:
                 most, column, edge = votes, j, c
     return column, edge
+
+
+@allocating
+def _disagreed(
+    t: Any, low: Any, high: Any, rest: Any, above: Any, below: Any, least: float
+) -> tuple[int, int]:
+    """Where the trees agree upon cells that are dearer than others by most, and at least by
+    ``least``; (-1, 0) if nowhere."""
+    column, edge = -1, 0
+    for j in range(len(low)):
+        o = t.cells[j]
+        first, last = low[j], high[j]
+        for c in range(low[j] + 1, high[j] + 1):
+            if above[o + c] > 0.0:
+                first = c
+            if below[o + c] > 0.0:
+                last = min(last, c - 1)
+        inside = outside = np.inf
+        at = first
+        for c in range(low[j], high[j] + 1):
+            if first <= c <= last:
+                inside = min(inside, rest[o + c])
+            elif rest[o + c] < outside:
+                outside, at = rest[o + c], c
+        if inside - outside > least:
+            least, column, edge = inside - outside, j, (first if at < first else last + 1)
+    return column, edge
+
+
+@allocating
+def _cut(
+    t: Any, x: Any, goal: Any, price: Any, low: Any, high: Any, pay: Any, rest: Any, above: Any,
+    below: Any, least: float,
+) -> tuple[int, int]:  # fmt: skip
+    """Where to halve: between cells that the trees disagree about; that the features would rather
+    have; or that the trees would choose at other prices."""
+    column, edge = _disputed(t, low, high, above, below)
+    if column < 0:
+        column, edge = _disagreed(t, low, high, rest, above, below, least)
+    more = LEAST_PERTURBATION
+    ups, downs = np.zeros(len(above)), np.zeros(len(above))
+    while column < 0 and more <= 1.0:
+        _tell(t, x, goal, price, more, low, high, pay, ups, downs)
+        _tell(t, x, goal, price, -more, low, high, pay, ups, downs)
+        column, edge = _disputed(t, low, high, ups, downs)
+        more *= 4.0
+    return column, edge
+
+
+@allocating
+def _wish(t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, below: Any) -> Any:
+    """Of each feature, the cheapest position of the cells that the fewest trees object to."""
+    wish = np.empty(len(low), np.int64)
+    for j in range(len(low)):
+        o = t.cells[j]
+        fewest, least = np.inf, np.inf
+        for c in range(low[j], high[j] + 1):
+            first, last = _positions(t, q, lo, hi, j, c)
+            if first > last:
+                continue
+            against = below[o + c]
+            if c < high[j]:
+                against += above[o + c + 1]
+            p = cheapest(q, j, first, last)
+            cost = q.cost[q.off[j] + p]
+            if against < fewest or (against == fewest and cost < least):
+                fewest, least, wish[j] = against, cost, p
+    return wish
 
 
 @allocating
@@ -377,7 +477,7 @@ def _copy(some: Any, into: Any) -> None:
 @allocating
 def _ascend(
     t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any, price: Any,
-    above: Any, below: Any, enough: float,
+    above: Any, below: Any, enough: float, cut: Any,
 ) -> float:  # fmt: skip
     """Better charges and prices, in place; the bound, rounding taken off."""
     pay, rest, _ = _account(t, x, goal, cost, high, charge, price)
@@ -389,7 +489,7 @@ def _ascend(
             if x.parts[j] < x.parts[j + 1]:
                 _share_out(t, x, j, high, s % 2 == 1, charge, pay, rest, asked, enough)
         bound = _reprice(t, x, goal, limit, price, pay) + _left(t, low, high, rest)
-        _tell(t, x, low, high, pay, above, below)
+        _tell(t, x, goal, price, 0.0, low, high, pay, above, below)
         if bound > best:
             best = bound
             _copy(charge, kept)
@@ -400,6 +500,7 @@ def _ascend(
     _copy(kept_price, price)
     # Anew from the charges: what is claimed does not rest on what sweeps have added up.
     pay, rest, size = _account(t, x, goal, cost, high, charge, price)
+    cut[0], cut[1] = _cut(t, x, goal, price, low, high, pay, rest, above, below, 1e-6 * enough)
     bound = _left(t, low, high, rest)
     for j in range(len(low)):
         most = 0.0
@@ -438,19 +539,21 @@ def _doors(sources: str) -> Any:
         @allocating_entry
         def ascend(
             t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any,
-            price: Any, above: Any, below: Any, enough: float,
+            price: Any, above: Any, below: Any, enough: float, cut: Any,
         ) -> float:  # fmt: skip
             sources  # noqa: B018
             return _ascend(
                 tables_at(t), _parts_at(x), goal, limit, cost, low, high, charge, price, above,
-                below, enough,
+                below, enough, cut,
             )  # fmt: skip
 
         @staticmethod
         @allocating_entry
-        def disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int, int]:
+        def wish(
+            t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, below: Any
+        ) -> Any:
             sources  # noqa: B018
-            return _disputed(tables_at(t), low, high, above, below)
+            return _wish(tables_at(t), question_at(q), low, high, lo, hi, above, below)
 
     return Doors
 
@@ -476,20 +579,23 @@ def priced(
     limit = q.limit + q.band - t.constant
     charge = np.zeros(len(x.cell)) if around is None else doors.inherit(x, high, *around[3:5])
     price = np.zeros(len(limit)) if around is None else around.price.copy()
-    above, below = np.zeros(len(cost)), np.zeros(len(cost))
+    above, below, cut = np.zeros(len(cost)), np.zeros(len(cost)), np.zeros(2, np.int64)
     _first_prices(t, q, x, goal, limit, best, a.corner, price)
     bound = -np.inf
     while True:
         look()
-        now = doors.ascend(t, x, goal, limit, cost, low, high, charge, price, above, below, best)
+        now = doors.ascend(
+            t, x, goal, limit, cost, low, high, charge, price, above, below, best, cut
+        )
         if now >= best:
             return None
         if now - bound <= WORTH_GOING_ON * (best - now):
             break
         bound = now
-    column, edge = doors.disputed(t, low, high, above, below)
+    column, edge = cut.tolist()
     bound = max(bound, now, 0.0 if around is None else around.bound)
-    return Priced(lo, hi, bound, x, charge, price, column, edge)
+    wish = doors.wish(t, q, low, high, lo, hi, above, below)
+    return Priced(lo, hi, bound, x, charge, price, column, edge, wish)
 
 
 def _first_prices(
@@ -498,10 +604,13 @@ def _first_prices(
 ) -> None:  # fmt: skip
     """A price for each goal that has none and that the cheapest corner misses: what there is to
     spend, over how far the corner is from the limit."""
+    new = np.flatnonzero(price == 0.0)
+    if not len(new):
+        return
     cell = t.coarse[t.fine[:-1] + q.cell[q.off[:-1] + corner]]
     holds = (t.leaf_lo[x.leaf] <= cell) & (cell <= t.leaf_hi[x.leaf])
     values = np.where(holds.all(axis=1), t.value[x.leaf], 0.0)
-    for g in np.flatnonzero(price == 0.0):
+    for g in new:
         missing = float(values[goal[_trees_of(x)] == g].sum() - limit[g])
         if missing > 0.0:
             price[g] = best / missing

@@ -8,6 +8,7 @@ enough in boxes that are bounded by prices.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
@@ -28,7 +29,7 @@ from explainers.search.trees.arena import (
     GUESS,
     HAS_BEST,
     NODES,
-    PENDING,
+    REFUSED,
     SP,
     WAITING,
     Arena,
@@ -47,13 +48,16 @@ WORDS_BETWEEN_LOOKS = 400_000
 """Work between two looks at the deadline: a few milliseconds."""
 PATIENCE_IN_BOX = 300
 """Boxes opened inside one on merged tables before it is split."""
-SHARES = (0.3, 0.45, 0.65, 0.85, 1.0)
-"""Parts of the best cost within which it is proven, one after the other, that nothing is."""
+WORTH_MERGING_AGAIN = 0.9
+"""A better row is, below this part of the cost within which the trees were merged."""
+FIRST_CAP, LAST_CAP = 0.3, 0.8
+"""Of the best cost, the part within which it is first proven that nothing is; and the part from
+which on the whole is proven at once."""
 MOST_PARTS = 20_000
 """Parts into which the readings of one row are split before it is left undecided."""
 MOST_FRAGILE = 512
 GROWTH = 1.4
-"""From one cap to the next, from a row that may not survive the sensors."""
+"""From one cap to the next."""
 
 
 Positions = npt.NDArray[np.int64]
@@ -158,7 +162,7 @@ class Proof:
                 own = Arena.of(near)
                 doors.start(near, q, own, math.inf, q.least, q.most)
                 doors.search(near, q, own, 1)
-                doors.improve(near, q, own)
+                doors.reach_from(t, q, arena, q.least)
                 doors.open_bound(q, own)
                 loose = replace(q, limit=np.full_like(q.limit, 1e9))
                 doors.start(near, loose, own, self._dearest, q.least, q.most)
@@ -170,11 +174,7 @@ class Proof:
     def _prove(self) -> None:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:
-            arena = self._with_fragile(lent)
-            try:
-                self._prove_in(t, q, arena)
-            finally:
-                self._meter.opened(int(arena.ints[NODES]))
+            self._prove_in(t, q, self._with_fragile(lent))
 
     def _prove_in(self, t: Tables, q: Question, arena: Arena) -> None:
         status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
@@ -182,30 +182,14 @@ class Proof:
         if self._drive(t, q, arena, status, self._patience):
             self._bound = min(self._best, self._open)
             return
-        if not self._robust:
-            self._improve(t, q, arena)
         for cap in self._caps():
             self._open = math.inf
             try:
-                self._settle(t, q, arena, cap)
+                cap = self._settle(t, q, arena, cap)
             finally:
                 self._bound = max(self._bound, min(cap, self._best, self._open))
             if self._best <= cap:
                 return  # everything cheaper than it was looked at
-
-    def _improve(self, t: Tables, q: Question, arena: Arena) -> None:
-        """A better row to start with, from the trees merged within the cost of the present one."""
-        if self._positions is None:
-            return
-        doors.start(t, q, arena, self._best, q.least, q.most)
-        near = self._merged(t, q, arena, self._best) if arena.ints[SP] else None
-        if near is None:
-            return
-        own = Arena.of(near, 1)
-        doors.start(near, q, own, self._best, q.least, q.most)
-        own.best[:], own.ints[HAS_BEST] = self._positions, 1
-        doors.improve(near, q, own)
-        self._take(own)
 
     def _merged(self, t: Tables, q: Question, arena: Arena, cap: float) -> Tables | None:
         """The trees merged within ``cap`` over the whole space, where a search has begun; the
@@ -215,9 +199,18 @@ class Proof:
             self._within = cap
         return self._near
 
-    def _caps(self) -> list[float]:
-        if self._best < math.inf:
-            return [share * self._best for share in SHARES]
+    def _caps(self) -> Iterator[float]:
+        """Costs within which the trees are merged, one after the other."""
+        if self._best == math.inf:
+            yield from self._caps_without_answer()
+            return
+        cap = FIRST_CAP * self._best
+        while cap < LAST_CAP * self._best:
+            yield cap
+            cap *= GROWTH
+        yield self._best
+
+    def _caps_without_answer(self) -> list[float]:
         most = self._dearest
         if self._guess == math.inf:
             return [most / 64, most / 16, most / 4, math.inf]
@@ -226,29 +219,37 @@ class Proof:
             caps.append(GROWTH * caps[-1] + 1e-9)
         return [*caps, math.inf]
 
-    def _settle(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
+    def _settle(self, t: Tables, q: Question, arena: Arena, cap: float) -> float:
         """Settle what is cheaper than ``cap``, with the trees merged within that cost; ``arena``
-        is free to be used."""
+        is free to be used. Begins again where a better row shows another cap to be worth more;
+        returns the cap that is settled."""
         whole = q.least, q.most
-        doors.start(t, q, arena, min(cap, self._best), *whole)
-        if not arena.ints[SP]:
-            return
-        try:
-            near = self._merged(t, q, arena, min(cap, self._best))
-        except DeadlineReached:
-            self._open = min(self._open, float(arena.floats[CORNER]))
-            raise
-        if near is not None:
-            own = self._with_fragile(Arena.of(near))
-            doors.start(near, q, own, min(cap, self._best), *whole)
+        settled = False
+        while not settled:
+            cap = self._cap_for(cap)
+            doors.start(t, q, arena, cap, *whole)
+            if not arena.ints[SP]:
+                return cap
             try:
-                status = doors.search(near, q, own, 1)
-                if not self._drive(near, q, own, status, PATIENCE_IN_BOX):
-                    self._split(near, q, own, cap)
-            finally:
-                self._meter.opened(int(own.ints[NODES]))
+                near = self._merged(t, q, arena, cap)
+            except DeadlineReached:
+                self._open = min(self._open, float(arena.floats[CORNER]))
+                raise
+            if near is None:
+                return cap
+            own = self._with_fragile(Arena.of(near))
+            doors.start(near, q, own, cap, *whole)
+            status = doors.search(near, q, own, 1)
+            settled = self._drive(near, q, own, status, PATIENCE_IN_BOX) or self._split(
+                near, q, own, cap
+            )
+        return cap
 
-    def _split(self, t: Tables, q: Question, arena: Arena, cap: float) -> None:
+    def _cap_for(self, cap: float) -> float:
+        """``cap``, or the best cost if that is less, or but little more."""
+        return self._best if LAST_CAP * self._best <= cap else cap
+
+    def _split(self, t: Tables, q: Question, arena: Arena, cap: float) -> bool:
         """Settle what is cheaper than ``cap``: the box of the least bound is searched for a while,
         then halved, until the least bound is ``cap``."""
         least, ticket = 0.0, count()
@@ -261,9 +262,13 @@ class Proof:
                     found = self._priced(t, q, arena, cap, box, around)
                     if found is not None:
                         heappush(queue, (found.bound, next(ticket), found))
+                        self._round(found)
                 if not queue or queue[0][0] >= min(cap, self._best):
-                    return
-                least, _, around = heappop(queue)
+                    return True
+                least = queue[0][0]
+                if not WORTH_MERGING_AGAIN * cap <= self._cap_for(cap) <= cap:
+                    return False
+                _, _, around = heappop(queue)
                 doors.start(t, q, arena, min(cap, self._best), around.lo, around.hi)
                 status = doors.search(t, q, arena, 1)
                 settled = self._drive(t, q, arena, status, PATIENCE_IN_BOX, least)
@@ -271,6 +276,17 @@ class Proof:
         except DeadlineReached:
             self._open = min(self._open, least)
             raise
+
+    def _round(self, box: Priced) -> None:
+        """A row near what suits the trees of a box, if it is better than the best."""
+        if self._robust:
+            return
+        t, q = self._asked.tables, self._asked.question
+        with self._asked.arenas.lent() as arena:
+            doors.start(t, q, arena, self._best, q.least, q.most)
+            if arena.ints[SP]:
+                doors.reach_from(t, q, arena, box.wish)
+                self._take(arena)
 
     def _priced(
         self, t: Tables, q: Question, arena: Arena, cap: float, box: Box, around: Priced | None
@@ -287,6 +303,14 @@ class Proof:
     ) -> bool:
         """Search on; whether all boxes were closed before ``most_nodes`` were opened. No open box
         has a row that costs less than ``least``."""
+        try:
+            return self._driven(t, q, a, status, most_nodes, least)
+        finally:
+            self._meter.opened(int(a.ints[NODES]))
+
+    def _driven(
+        self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int, least: float
+    ) -> bool:
         while True:
             self._take(a)
             if status == kernel.DONE:
@@ -313,7 +337,8 @@ class Proof:
             a.ints[HAS_BEST] = 1
             self._take(a)
         else:
-            a.ints[PENDING] = 1
+            a.refused[:] = a.at
+            a.ints[REFUSED] = 1
 
     def _is_met(self, q: Question, a: Arena) -> bool:
         """Within rounding of the target, the deployed model decides."""
