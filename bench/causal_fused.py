@@ -10,18 +10,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import onnxruntime
 
+from explainers.problem import Problem
 from explainers.space import changed
 from models.onnx import OnnxPredictor
+from models.predictor import Rows
 from service.fused import fuse
 from service.registry import Registry
 from service.settings import shipped_models
 
 SIZES = (256, 1024, 4096)
 REPEATS = 15
+
+
+def _propagated_then_scored(problem: Problem, predictor: OnnxPredictor, actions: Rows) -> object:
+    return predictor.score(problem.rows_of(actions))
 
 
 def milliseconds(call: Callable[[], object]) -> float:
@@ -60,10 +67,10 @@ def main() -> None:
         (said,) = session.run(["row"], feeds)
         np.testing.assert_allclose(said, rows, rtol=1e-9)
         figures = (
-            milliseconds(lambda a=actions: problem.rows_of(a)),
-            milliseconds(lambda a=actions: predictor.score(problem.rows_of(a))),
-            milliseconds(lambda f=feeds: session.run(["row", "scores"], f)),
-            milliseconds(lambda r=rows: predictor.score(r)),
+            milliseconds(partial(problem.rows_of, actions)),
+            milliseconds(partial(_propagated_then_scored, problem, predictor, actions)),
+            milliseconds(partial(session.run, ["row", "scores"], feeds)),
+            milliseconds(partial(predictor.score, rows)),
         )
         print(f"| {n:,} | " + " | ".join(f"{figure:.2f}" for figure in figures) + " |", flush=True)
 

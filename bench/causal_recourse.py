@@ -59,12 +59,10 @@ def train(kind: str, rows: Array, labels: Array, seed: int) -> Margin:
         return lambda x: sigmoid(x @ weights + intercept) - LIMIT
     if kind == "mlp":
         network = MLPClassifier((10, 10), max_iter=2000, random_state=seed)
-        model, dtype = make_pipeline(StandardScaler(), network), np.float64
+        model, dtype = make_pipeline(StandardScaler(), network), "float64"
     else:
-        model, dtype = (
-            RandomForestClassifier(100, random_state=seed, min_samples_leaf=5),
-            np.float32,
-        )
+        model = RandomForestClassifier(100, random_state=seed, min_samples_leaf=5)
+        dtype = "float32"
     model.fit(rows.astype(dtype), labels)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -178,7 +176,7 @@ class Search:
 
     def _rays(self, n: int, k: int) -> Array:
         drawn = self._rng.normal(size=(n, k))
-        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+        return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True))
 
     def _nearest(
         self,
@@ -198,8 +196,8 @@ class Search:
             return []
         accepted = np.zeros(len(values), dtype=bool)
         accepted[inside] = belief(factual, columns, values[inside]) >= 0.0
-        accepted = accepted.reshape(len(directions), len(radii))
-        hits = np.where(accepted.any(axis=1), accepted.argmax(axis=1), len(radii))
+        by_ray = accepted.reshape(len(directions), len(radii))
+        hits = np.where(by_ray.any(axis=1), by_ray.argmax(axis=1), len(radii))
         ray = int(hits.argmin())
         if hits[ray] == len(radii):
             return []

@@ -54,7 +54,9 @@ def _value(left: Array, noise: Array) -> Array:
     return noise
 
 
-def _mixture(rng: np.random.Generator, n: int, low: tuple[float, float], high: tuple[float, float]):
+def _mixture(
+    rng: np.random.Generator, n: int, low: tuple[float, float], high: tuple[float, float]
+) -> Array:
     first = rng.random(n) < 0.5
     draws = [rng.normal(mean, variance**0.5, n) for mean, variance in (low, high)]
     return np.where(first, *draws)

@@ -94,6 +94,7 @@ def main() -> None:
     gc.freeze()
     proven = sum(a.status in (Status.OPTIMAL, Status.INFEASIBLE) for a in answers)
     engine, whole = timed(search, rows), timed(answer, rows)
+    assert model.form is not None  # the exact engine was made of it
     merging = Trees(model.form, spec.schema, patience=0)
     merging.warm(policy.problem(rows[0]), model.predictor)
     hard = [policy.problem(row) for row in rows[:HARD]]

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def threading_drain(process: subprocess.Popen[str]) -> None:
 
 def cost(before: dict[str, Any], after: dict[str, Any]) -> float:
     """The design's formula with the policy of the default model, written out."""
-    total = sum(abs(after[n] - before[n]) / scale for n, scale in SCALES.items())
+    total = sum(abs(float(after[n]) - float(before[n])) / s for n, s in SCALES.items())
     if after["tool_wear"] != before["tool_wear"]:
         total += 2.0 + abs(after["tool_wear"] - before["tool_wear"]) / 300.0
     return total
@@ -159,7 +159,11 @@ def main() -> None:
 
     statuses: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
-    costs, ratios, rows, per_run, seconds = [], [], [], [], []
+    costs: list[float] = []
+    ratios: list[float] = []
+    rows: list[int] = []
+    per_run: list[float] = []
+    seconds: list[float] = []
     with service(options.url) as url, httpx.Client(base_url=url, timeout=120.0) as client:
         for before in instances:
             began = time.perf_counter()
@@ -191,13 +195,14 @@ def main() -> None:
     table.add_row("counterfactuals that are wrong in any way", str(sum(wrong.values())))
     for name, count in wrong.items():
         table.add_row(f"  {name}", str(count))
-    for name, values in {
+    columns: dict[str, Sequence[float]] = {
         "cost": costs,
         f"cost / coarse optimum ({len(ratios)} alarms)": ratios,
         "model rows an explanation": rows,
         "rows a Run": per_run,
         "milliseconds over HTTP": [1e3 * s for s in seconds],
-    }.items():
+    }
+    for name, values in columns.items():
         median, p90 = np.median(values), np.quantile(values, 0.9)
         table.add_row(f"{name}: median, p90", f"{median:.3f}, {p90:.3f}")
     table.add_row("dearer than the coarse optimum", str(sum(r > 1 + 1e-9 for r in ratios)))

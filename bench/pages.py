@@ -88,7 +88,8 @@ def _fill(url: str, ids: list[str], count: int) -> None:
         for i in range(count):
             record, payload = known[i % len(known)]
             facts = replace(record.facts, id=new_id(), time_us=start + i * 3_600_000_000 // count)
-            waiting.append(store.journal.append(Draft(facts, payload and payload.content)))
+            content = None if payload is None else payload.content
+            waiting.append(store.journal.append(Draft(facts, content)))
             if len(waiting) == 500:
                 for future in waiting:
                     future.result(60)

@@ -23,9 +23,10 @@ from bench.study import Lever, Study
 CANNOT = ("immutable", "direction", "grid", "linear", "if-then")
 
 
-class _Weighted(ConstraintProgrammingExplainer):
+class _Weighted(ConstraintProgrammingExplainer):  # type: ignore[misc]
     """OCEAN with a weight for each feature's distance, and a threshold other than one half."""
 
+    _obj_scale: int
     price: dict[str, float]
     """Name of a feature to the weight of its distance."""
     margin: int

@@ -29,7 +29,7 @@ def main() -> None:
     question = json.load(sys.stdin)
     names = question["names"]
 
-    class Given(gcm.ml.PredictionModel):
+    class Given(gcm.ml.PredictionModel):  # type: ignore[misc]
         """A function that is known: nothing is fitted."""
 
         def __init__(self, given: dict[str, Any]) -> None:
