@@ -54,7 +54,7 @@ class Trees:
 
     name = "trees"
 
-    def __init__(self, form: GraphForm, schema: Schema, *, patience: int = 1_000) -> None:
+    def __init__(self, form: GraphForm, schema: Schema, *, patience: int | None = None) -> None:
         self._patience = patience
         self._form = form
         leaves = read_leaves(form, schema)
@@ -65,7 +65,7 @@ class Trees:
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        row = self._search_for(problem.inert, meter, deadline, self._patience).nearest()
+        row = self._proof(problem.inert, meter, deadline).nearest()
         try:
             if problem.image is not None:
                 row = self._nearest_with_effects(problem, problem.image, deadline, row)
@@ -105,7 +105,7 @@ class Trees:
             self.nearest(problem, meter, deadline)
             for row in found.candidates[:1]:
                 self.sufficient_range(problem, meter, row, 0)
-            self._search_for(problem, meter, Deadline.never(), 0).rehearse()
+            self._proof(problem, meter, Deadline.never()).rehearse()
 
     @property
     def table_bytes(self) -> int:
@@ -122,7 +122,7 @@ class Trees:
         """
         if problem.image is not None:
             return self._search_with_effects(problem, problem.image, meter, deadline)
-        return self._search_for(problem, meter, deadline, self._patience).run()
+        return self._proof(problem, meter, deadline).run()
 
     def _search_with_effects(
         self, problem: Problem, image: Image, meter: Meter, deadline: Deadline
@@ -132,7 +132,7 @@ class Trees:
             raise NotEligible(self.name, "what is set may follow as well")
         aim = self._aims.of(problem.target)
         modes = asked_of(problem, image, self._layout, aim.limits, self._flattened)
-        inert = self._search_for(problem.inert, meter, deadline, self._patience).run()
+        inert = self._proof(problem.inert, meter, deadline).run()
         meter = meter.knowing(self._layout.alike)
         survival = self._survival(problem)
         pool, bound = Pool(problem, meter, survival), inert.lower_bound or 0.0
@@ -188,10 +188,8 @@ class Trees:
             [j for j in others.tolist() if j != column]
         )
 
-    def _search_for(
-        self, problem: Problem, meter: Meter, deadline: Deadline, patience: int
-    ) -> Proof:
-        return Proof(problem, meter, deadline, self._in_arrays(problem), patience)
+    def _proof(self, problem: Problem, meter: Meter, deadline: Deadline) -> Proof:
+        return Proof(problem, meter, deadline, self._in_arrays(problem), self._patience)
 
     def _in_arrays(self, problem: Problem) -> Asked:
         """The problem in arrays; made once, while the problem is asked about."""

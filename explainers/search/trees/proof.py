@@ -44,6 +44,11 @@ from explainers.search.trees.tables import Tables
 from models.predictor import Row
 
 NEAREST_STEPS = 16
+NEAREST_BOXES = 1_000
+"""Boxes opened in each of those steps."""
+PATIENCE = 60_000
+"""Boxes opened on the tables of the whole model before trees are merged, times levers: with few
+of them boxes are small soon, and a box costs less than merging."""
 WORDS_BETWEEN_LOOKS = 400_000
 """Work between two looks at the deadline: a few milliseconds."""
 PATIENCE_IN_BOX = 300
@@ -78,10 +83,17 @@ class Proof:
     """One question's progress: the best row so far, and the cost below which there is none."""
 
     def __init__(
-        self, problem: Problem, meter: Meter, deadline: Deadline, asked: Asked, patience: int
+        self,
+        problem: Problem,
+        meter: Meter,
+        deadline: Deadline,
+        asked: Asked,
+        patience: int | None = None,
     ) -> None:
-        self._patience = patience
-        """Boxes opened on the tables of the whole model before trees are merged."""
+        """``patience``: boxes opened on the tables of the whole model before trees are merged;
+        by default the fewer, the more levers there are."""
+        levers = max(1, int((asked.question.size > 1).sum()))
+        self._patience = PATIENCE // levers if patience is None else patience
         self._problem = problem
         self._meter = meter
         self._deadline = deadline
@@ -139,7 +151,7 @@ class Proof:
                 loosened = replace(q, limit=q.limit + 0.5 * (short + min(missing, 1e300)))
                 doors.start(t, loosened, arena, math.inf, q.least, q.most)
                 while doors.search(t, loosened, arena, 256) == kernel.MORE:
-                    if arena.ints[HAS_BEST] or arena.ints[NODES] >= self._patience:
+                    if arena.ints[HAS_BEST] or arena.ints[NODES] >= NEAREST_BOXES:
                         break
                 if self._deadline.expired():
                     return None
