@@ -38,9 +38,7 @@ class Said:
     """``raised the alarm``, ``did not raise the alarm``."""
     holds: bool
     rider: str = ""
-    """How probable besides: of what would have been."""
-    fact_rider: str = ""
-    """The same of what was."""
+    """How probable besides."""
 
     def would(self, *, still: bool = False) -> str:
         words = ["would", *(["still"] if still else []), *([] if self.holds else ["not"])]
@@ -144,7 +142,7 @@ class English:
 
     def already(self, outcome: Outcome) -> str:
         said = self._said(outcome)
-        return _capital(f"{said.subject} {said.fact}{said.fact_rider}: there is nothing to change.")
+        return _capital(f"{said.subject} {said.fact}{said.rider}: there is nothing to change.")
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
         """Of a factual that is as wanted, and not as probable as is demanded of a change."""
@@ -169,22 +167,22 @@ class English:
     def _said(self, outcome: Outcome) -> Said:
         of_model = self.grounds is Grounds.MODEL
         holds = outcome.holds
-        riders = _riders(outcome, by_model=of_model and isinstance(outcome.matter, Alarm))
+        rider = _rider(outcome, by_model=of_model and isinstance(outcome.matter, Alarm))
         match outcome.matter:
             case Alarm(noun) if of_model:
                 fact = f"raised {noun}" if holds else f"did not raise {noun}"
-                return Said("the model", "it", f"have raised {noun}", fact, holds, *riders)
+                return Said("the model", "it", f"have raised {noun}", fact, holds, rider)
             case Alarm(noun):
                 fact = "sounded" if holds else "did not sound"
-                return Said(noun, noun, "have sounded", fact, holds, *riders)
+                return Said(noun, noun, "have sounded", fact, holds, rider)
             case EnglishClause(subject, predicate):
                 fact = f"was {predicate}" if holds else f"was not {predicate}"
-                return Said(subject, subject, f"have been {predicate}", fact, holds, *riders)
+                return Said(subject, subject, f"have been {predicate}", fact, holds, rider)
             case Verdict(label):
                 names = ("the model's decision", "its decision")
                 subject, again = names if of_model else ("the decision", "the decision")
                 fact = f"was '{label}'" if holds else f"was not '{label}'"
-                return Said(subject, again, f"have been '{label}'", fact, holds, *riders)
+                return Said(subject, again, f"have been '{label}'", fact, holds, rider)
             case Score() as score:
                 return self._said_score(score, holds)
             case Goal() if of_model:
@@ -237,17 +235,15 @@ def _ends(bounds: Bounds) -> tuple[str, str]:
     return low, high
 
 
-def _riders(outcome: Outcome, *, by_model: bool) -> tuple[str, str]:
-    """How probable besides, of what would have been and of what was; ``by_model``: the model is
-    the subject already."""
+def _rider(outcome: Outcome, *, by_model: bool) -> str:
+    """How probable besides, of what was or would have been; ``by_model``: the model is the
+    subject already."""
     if outcome.odds is None:
-        return "", ""
+        return ""
     if isinstance(outcome.matter, Verdict):
-        rider = f" with a probability {_at_least(outcome.odds)}"
-        return rider, rider
+        return f" with a probability {_at_least(outcome.odds)}"
     sure = f"{_sure(outcome.odds)} sure of '{outcome.odds.label}'"
-    who = "" if by_model else "the model "
-    return f", and {who}would have been {sure}", f", and {who}was {sure}"
+    return f", being {sure}" if by_model else f", with the model {sure}"
 
 
 def _sure(odds: Odds) -> str:

@@ -264,13 +264,11 @@ DECISIONS = [
     Deciding(
         binary(), Target(binary(), 0, 0.6), PASSING,
         (
-            "it would not have raised the alarm, and would have been at least 60 % sure of "
-            "'normal'.",
+            "it would not have raised the alarm, being at least 60 % sure of 'normal'.",
             "모델은 '정상' 확률을 60 % 이상으로 판단하여 경보를 울리지 않았을 것입니다.",
         ),
         (
-            "the alarm would not have sounded, and the model would have been at least 60 % sure of "
-            "'normal'.",
+            "the alarm would not have sounded, with the model at least 60 % sure of 'normal'.",
             "모델이 판단한 '정상' 확률이 60 % 이상이면서 경보가 울리지 않았을 것입니다.",
         ),
     ),
@@ -288,13 +286,11 @@ DECISIONS = [
     Deciding(
         binary(LOAN), Target(binary(LOAN), 0, upper=0.9), PASSING,
         (
-            "the loan would have been approved, and the model would have been at most 90 % sure of "
-            "'normal'.",
+            "the loan would have been approved, with the model at most 90 % sure of 'normal'.",
             "모델이 판단한 '정상' 확률이 90 % 이하이면서 대출이 승인되었을 것입니다.",
         ),
         (
-            "the loan would have been approved, and the model would have been at most 90 % sure of "
-            "'normal'.",
+            "the loan would have been approved, with the model at most 90 % sure of 'normal'.",
             "모델이 판단한 '정상' 확률이 90 % 이하이면서 대출이 승인되었을 것입니다.",
         ),
     ),
@@ -508,7 +504,7 @@ def test_what_is_surer_than_it_was_asked_to_be_is_told_from_what_is_not():
         ),
         (
             0.01,
-            "The alarm did not sound, and the model was at least 95 % sure of 'normal': there is "
+            "The alarm did not sound, with the model at least 95 % sure of 'normal': there is "
             "nothing to change.",
             "모델이 판단한 '정상' 확률이 95 % 이상이면서 경보가 울리지 않았으므로 바꿀 것이 "
             "없습니다.",
@@ -532,7 +528,7 @@ def test_a_demanded_probability_that_blocks_is_named_with_what_can_be_reached():
     english = words.sentence(answer, "en", target=target)
     assert "stands in the way: a probability of at least 95 % for 'normal' is demanded." in english
     assert "a probability of 87 % for 'normal' (95 % or more is needed)" in english
-    assert english.endswith("and the model would have been at least 87 % sure of 'normal'.")
+    assert english.endswith("with the model at least 87 % sure of 'normal'.")
     korean = words.sentence(answer, "ko", target=target)
     assert "'정상' 확률 95 % 이상이 요구됨" in korean
     assert korean.endswith(
