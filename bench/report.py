@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import numpy as np
 
 from bench.profiles import Profile
 from bench.results import Line, Results
-from bench.study import Study
 
 HEADER = (
     "who",
@@ -30,6 +29,19 @@ HEADER = (
     "model rows",
     "remarks",
 )
+SUMMARY = (
+    "who",
+    "studies",
+    "questions",
+    "flips",
+    "keeps the rules",
+    "proven",
+    "wrong claims",
+    "cost ÷ optimum, median (p95)",
+    "CPU ÷ ours, median",
+    "killed",
+)
+SETTINGS = {"free": "without rules", "rules": "with rules"}
 MARKERS = "o s ^ v D P X * < >".split()
 
 
@@ -57,18 +69,53 @@ def _markdown(results: Results, profile: Profile, plots: list[str]) -> Iterator[
     for plot in plots:
         yield ""
         yield f"![{plot}]({plot})"
+    for setting in dict.fromkeys(study.setting for study in results.studies):
+        yield ""
+        yield f"## All studies {SETTINGS[setting]}"
+        yield ""
+        yield from _table(SUMMARY, _summary(results, setting))
     for study in results.studies:
         yield ""
-        yield f"## {study.dataset}, {study.model}, {_setting(study)}"
+        yield f"## {study.dataset}, {study.model}, {SETTINGS[study.setting]}"
         yield ""
-        yield "| " + " | ".join(HEADER) + " |"
-        yield "|" + "---|" * len(HEADER)
-        for line in results.of(study):
-            yield "| " + " | ".join(_cells(results, line)) + " |"
+        yield from _table(HEADER, (_cells(results, line) for line in results.of(study)))
 
 
-def _setting(study: Study) -> str:
-    return "with rules" if study.setting == "rules" else "without rules"
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(header) + " |"
+    yield "|" + "---|" * len(header)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def _summary(results: Results, setting: str) -> Iterator[list[str]]:
+    """One row a library: its questions of all studies in one setting taken together."""
+    of_method: dict[str, list[Line]] = {}
+    for line in results.lines:
+        if line.study.setting == setting:
+            of_method.setdefault(line.use.method, []).append(line)
+    for method, lines in of_method.items():
+        asked = [line for line in lines if line.questions]
+        if not asked:
+            continue
+        weights = [len(line.questions) for line in asked]
+        shares = [
+            [line.flips for line in asked],
+            [line.holds for line in asked],
+            [results.proven(line) for line in asked],
+        ]
+        ratios = [ratio for line in asked for ratio in results.ratios(line)]
+        times = [time for line in asked for time in _times_ours(results, line)]
+        yield [
+            method,
+            f"{len(asked)} of {len(lines)}",
+            str(sum(weights)),
+            *(f"{np.average(share, weights=weights):.0%}" for share in shares),
+            str(sum(results.wrong_claims(line) for line in asked)),
+            f"{np.median(ratios):.2f} ({np.quantile(ratios, 0.95):.2f})" if ratios else "",
+            f"{np.median(times):.3g}" if times else "",
+            str(sum(line.timeouts for line in asked)),
+        ]
 
 
 def _versions(results: Results) -> dict[str, str]:
@@ -81,6 +128,7 @@ def _cells(results: Results, line: Line) -> list[str]:
     ratios = results.ratios(line)
     wrong = results.wrong_claims(line)
     rows = line.model_rows
+    times = _times_ours(results, line)
     return [
         line.use.method,
         str(len(line.questions)),
@@ -92,22 +140,21 @@ def _cells(results: Results, line: Line) -> list[str]:
         f"{np.median(ratios):.2f} ({np.quantile(ratios, 0.95):.2f})" if ratios else "",
         f"{line.cpu(0.5):.3g} ({line.cpu(0.95):.3g})",
         f"{line.wall(0.5):.3g}",
-        _times_ours(results, line),
+        f"{np.median(times):.3g}" if times else "",
         "" if rows is None else f"{rows:.0f}",
         "; ".join(_remarks(line)),
     ]
 
 
-def _times_ours(results: Results, line: Line) -> str:
-    """Median over the same questions of CPU time over ours."""
+def _times_ours(results: Results, line: Line) -> list[float]:
+    """CPU time over ours, of the same questions."""
     ours = {
         q.row: q.reply.cpu
         for own in results.of(line.study)
         if own.use.method == "ours"
         for q in own.questions
     }
-    ratios = [q.reply.cpu / ours[q.row] for q in line.questions if ours.get(q.row)]
-    return f"{np.median(ratios):.3g}" if ratios else ""
+    return [q.reply.cpu / ours[q.row] for q in line.questions if ours.get(q.row)]
 
 
 def _remarks(line: Line) -> Iterator[str]:
@@ -205,7 +252,7 @@ def _groups(results: Results) -> dict[str, list[Line]]:
     """Lines by data set and setting; the model is named where there is only one."""
     groups: dict[tuple[str, str], list[Line]] = {}
     for line in results.lines:
-        groups.setdefault((line.study.dataset, _setting(line.study)), []).append(line)
+        groups.setdefault((line.study.dataset, SETTINGS[line.study.setting]), []).append(line)
     titled = {}
     for (dataset, setting), lines in groups.items():
         models = {line.study.model for line in lines}
