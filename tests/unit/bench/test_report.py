@@ -64,6 +64,7 @@ def test_a_claim_that_another_answer_contradicts_is_wrong_and_not_proven(results
 def test_the_report_is_a_table_a_file_of_figures_and_two_plots(
     results: Results, tmp_path: Path
 ) -> None:
+    pytest.importorskip("matplotlib")  # of the extra "bench"
     write_report(results, tmp_path, QUICK)
     text = (tmp_path / "quick.md").read_text()
     assert "## All studies without rules" in text
