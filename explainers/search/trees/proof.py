@@ -225,7 +225,7 @@ class Proof:
     def _caps_without_answer(self) -> list[float]:
         most = self._dearest
         if self._guess == math.inf:
-            return [most / 64, most / 16, most / 4, math.inf]
+            return [most / 64, most / 16, math.inf]
         caps = [self._guess]
         while caps[-1] < most:
             caps.append(GROWTH * caps[-1] + 1e-9)
