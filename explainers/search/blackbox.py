@@ -9,7 +9,7 @@ towards the factual on the full grid. Nothing is random but by ``problem.seed``.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -206,18 +206,13 @@ def _polish(pool: Pool, rungs: Ladders) -> None:
             return
         row = pool.row
         moved = np.flatnonzero(changed(row[None, :], pool.problem.factual)[0])
-        partners = [*moved, *_partners(pool, rungs, set(moved.tolist()))]
+        partners = [*moved.tolist(), *_partners(pool, rungs, set(moved.tolist()))]
         pool.consider(
             _stacked(
                 row,
                 [
-                    *(_retreats(pool.problem, row, int(j)) for j in moved),
-                    *(
-                        _trades(pool, row, int(i), int(j))
-                        for i in moved
-                        for j in partners
-                        if i != j
-                    ),
+                    *(_retreats(pool, row, int(j)) for j in moved),
+                    *_all_trades(pool, row, moved.tolist(), partners),
                 ],
             )
         )
@@ -231,13 +226,25 @@ def _partners(pool: Pool, rungs: Ladders, moved: set[int]) -> list[int]:
     return [j for _, j in sorted(others)[:PARTNERS]]
 
 
-def _retreats(problem: Problem, row: Row, column: int) -> Rows:
+def _retreats(pool: Pool, row: Row, column: int) -> Rows:
     """``row`` with one of its changes made smaller, or taken back."""
+    problem = pool.problem
     spent = _cost_of_column(problem, row, column)
-    values = _cheaper(problem, column, spent, RETREAT_RUNGS).values
+    values = _cheaper(pool, column, spent, RETREAT_RUNGS).values
     if float(problem.factual[column]) in problem.axes[column]:
         values = np.append(values, problem.factual[column])
     return _with_column(row, column, values)
+
+
+def _all_trades(
+    pool: Pool, row: Row, moved: Sequence[int], partners: Sequence[int]
+) -> Iterator[Rows]:
+    """Making them takes longer than a search may be late."""
+    for giving in moved:
+        for taking in partners:
+            if giving != taking:
+                pool.check()
+                yield _trades(pool, row, giving, taking)
 
 
 def _trades(pool: Pool, row: Row, giving: int, taking: int) -> Rows:
@@ -245,8 +252,8 @@ def _trades(pool: Pool, row: Row, giving: int, taking: int) -> Rows:
     problem = pool.problem
     spent = _cost_of_column(problem, row, giving)
     held = _cost_of_column(problem, row, taking)
-    given = _cheaper(problem, giving, spent, TRADE_RUNGS)
-    taken = _cheaper(problem, taking, held + spent, TRADE_RUNGS)
+    given = _cheaper(pool, giving, spent, TRADE_RUNGS)
+    taken = _cheaper(pool, taking, held + spent, TRADE_RUNGS)
     if float(problem.factual[giving]) in problem.axes[giving]:
         given = Ladder(
             giving,
@@ -256,10 +263,10 @@ def _trades(pool: Pool, row: Row, giving: int, taking: int) -> Rows:
     return _crossed(row[None, :], given, taken, spent + held)
 
 
-def _cheaper(problem: Problem, column: int, cost: float, most: int) -> Ladder:
+def _cheaper(pool: Pool, column: int, cost: float, most: int) -> Ladder:
     """Values of a lever that cost less than ``cost``: the dearest ones, one grid step apart,
     and a spread of the others."""
-    ladder = Ladder.of(problem, column).below(cost)
+    ladder = pool.ladder(column).below(cost)
     if len(ladder) <= most:
         return ladder
     near = np.arange(len(ladder) - most // 3, len(ladder))

@@ -226,6 +226,16 @@ class Meter:
         part._count = self._count
         return part
 
+    def check(self) -> None:
+        """Look at the deadline without a call.
+
+        Raises
+        ------
+        DeadlineReached
+            Once it has passed.
+        """
+        self._deadline.check()
+
     def score(self, rows: Rows) -> Scores:
         """Scores of ``rows``, ``(n_rows, n_outputs)``.
 

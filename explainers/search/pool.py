@@ -12,6 +12,7 @@ import numpy.typing as npt
 from explainers.constraints import Mask
 from explainers.problem import Problem
 from explainers.search.engine import Meter
+from explainers.search.ladder import Ladder
 from models.predictor import Row, Rows, Scores
 
 FIRST_CHECKED = 8
@@ -73,6 +74,7 @@ class Pool:
         self.nearest: Scores | None = None
         self._nearest_shortfall = math.inf
         self._checked = 0
+        self._ladders: dict[int, Ladder] = {}
         self.unsure: Row | None = None
         """The surest of the actions that were not sure enough."""
         self._surest = -math.inf
@@ -94,6 +96,22 @@ class Pool:
     def rows(self) -> Rows:
         """Rows in the target, cheapest first."""
         return self._rows
+
+    def check(self) -> None:
+        """For whoever makes rows one after the other.
+
+        Raises
+        ------
+        DeadlineReached
+            Once the time is up.
+        """
+        self._meter.check()
+
+    def ladder(self, column: int) -> Ladder:
+        """All values of a lever; laid out once."""
+        if column not in self._ladders:
+            self._ladders[column] = Ladder.of(self.problem, column)
+        return self._ladders[column]
 
     def consider(self, rows: Rows) -> Tried:
         """Score those actions that are allowed and cheaper than the best, cheapest first.

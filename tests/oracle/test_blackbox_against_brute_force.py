@@ -13,8 +13,11 @@ import pytest
 
 from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Unknown
 from explainers.constraints import Mask
+from explainers.deadline import Deadline
 from explainers.explain import explain
+from explainers.search import blackbox
 from explainers.search.blackbox import Blackbox
+from explainers.search.engine import Meter
 from explainers.space import changed
 from explainers.target import Target
 from models.predictor import Scores
@@ -128,3 +131,25 @@ def test_searching_finds_nearly_every_optimum_that_enumerating_does() -> None:
             found.append(check_searched(answer, optimum(problem, model, kept, normal(Task.BINARY))))
     assert len(found) >= 80
     assert np.mean(found) >= 0.95
+
+
+def test_no_trade_is_made_once_the_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With thirty levers all trades take a second to lay out: the deadline is looked at between."""
+    made: list[int] = []
+    trades = blackbox._trades
+
+    def counted(*given: object) -> object:
+        made.append(1)
+        return trades(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(blackbox, "_trades", counted)
+    hits = 0
+    for seed in range(12):
+        made.clear()
+        problem, model, _ = question((), seed)
+        deadline = Deadline(1.0, lambda: 2.0 * len(made))
+        outcome = SEARCHED.search(problem, Meter(model, deadline), deadline)
+        assert len(made) <= 1
+        assert outcome.deadline_hit == bool(made)
+        hits += outcome.deadline_hit
+    assert hits
