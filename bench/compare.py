@@ -43,10 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     uses = [u for u in USES if not options.methods or u.method in options.methods]
     pythons = _pythons(uses, options.cache, options.python)
     results = Results(profile.name)
-    for study, rows in _studies(profile, options):
-        for line in _lines(study, rows, uses, pythons, profile, options):
-            results.add(line)
-            CONSOLE.print("  " + line.summary())
+    try:
+        for study, rows in _studies(profile, options):
+            for line in _lines(study, rows, uses, pythons, profile, options):
+                results.add(line)
+                CONSOLE.print("  " + line.summary())
+    finally:
         write_report(results, options.out, profile)
     CONSOLE.print(f"written to {options.out}")
 
