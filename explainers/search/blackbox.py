@@ -109,7 +109,7 @@ def _hunt(pool: Pool) -> None:
     """From the likeliest answers to the least likely, polishing whatever is found."""
     problem = pool.problem
     each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))
-    ladders = {int(j): Ladder.of(problem, int(j)).thinned(each) for j in problem.movable}
+    ladders = {int(j): pool.ladder(int(j)).thinned(each) for j in problem.movable}
     rungs, tried = _single_moves(pool, ladders)
     if _most_changes(problem) >= 2:
         tried = Tried.joined([tried, _pairs(pool, rungs)])

@@ -368,10 +368,11 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
                 column, edge = _rule_cut(q, a, sp, broken)
             elif fragile >= 0:
                 column, edge = _fragile_cut(q, a, sp, fragile)
-            elif verdict == 2 and _is_refused(a) and len(q.near) > 0:
-                column, edge = _any_cut(t, q, a, sp)
             elif verdict == 2 and _is_refused(a):
-                column, edge = _other_leaves_cut(t, q, a, sp)
+                if len(q.near) > 0:
+                    column, edge = _any_cut(t, q, a, sp)
+                else:
+                    column, edge = _other_leaves_cut(t, q, a, sp)
             elif verdict == 2:
                 a.ints[SP] = sp + 1
                 a.floats[WAITING] = cost

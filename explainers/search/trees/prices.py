@@ -437,6 +437,8 @@ def _cut(
     column, edge = _disputed(t, low, high, above, below)
     if column < 0:
         column, edge = _disagreed(t, low, high, rest, above, below, least)
+    if column >= 0:
+        return column, edge
     more = LEAST_PERTURBATION
     ups, downs = np.zeros(len(above)), np.zeros(len(above))
     while column < 0 and more <= 1.0:
@@ -477,9 +479,10 @@ def _copy(some: Any, into: Any) -> None:
 @allocating
 def _ascend(
     t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any, price: Any,
-    above: Any, below: Any, enough: float, cut: Any,
-) -> float:  # fmt: skip
-    """Better charges and prices, in place; the bound, rounding taken off."""
+    above: Any, below: Any, enough: float,
+) -> tuple[float, int, int]:  # fmt: skip
+    """Better charges and prices, in place; the bound, rounding taken off, and below ``enough``
+    where to halve."""
     pay, rest, _ = _account(t, x, goal, cost, high, charge, price)
     asked, best = np.empty(len(charge)), -np.inf
     kept, kept_price = charge.copy(), price.copy()
@@ -500,7 +503,6 @@ def _ascend(
     _copy(kept_price, price)
     # Anew from the charges: what is claimed does not rest on what sweeps have added up.
     pay, rest, size = _account(t, x, goal, cost, high, charge, price)
-    cut[0], cut[1] = _cut(t, x, goal, price, low, high, pay, rest, above, below, 1e-6 * enough)
     bound = _left(t, low, high, rest)
     for j in range(len(low)):
         most = 0.0
@@ -510,7 +512,11 @@ def _ascend(
     for g in range(len(limit)):
         size += abs(price[g] * limit[g])
         bound += _chosen(t, x, goal, g, 0.0, pay)[0] - price[g] * limit[g]
-    return bound - MARGIN * size
+    bound -= MARGIN * size
+    if bound >= enough:
+        return bound, -1, 0
+    column, edge = _cut(t, x, goal, price, low, high, pay, rest, above, below, 1e-6 * enough)
+    return bound, column, edge
 
 
 def _doors(sources: str) -> Any:
@@ -539,12 +545,12 @@ def _doors(sources: str) -> Any:
         @allocating_entry
         def ascend(
             t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any,
-            price: Any, above: Any, below: Any, enough: float, cut: Any,
-        ) -> float:  # fmt: skip
+            price: Any, above: Any, below: Any, enough: float,
+        ) -> tuple[float, int, int]:  # fmt: skip
             sources  # noqa: B018
             return _ascend(
                 tables_at(t), _parts_at(x), goal, limit, cost, low, high, charge, price, above,
-                below, enough, cut,
+                below, enough,
             )  # fmt: skip
 
         @staticmethod
@@ -579,20 +585,19 @@ def priced(
     limit = q.limit + q.band - t.constant
     charge = np.zeros(len(x.cell)) if around is None else doors.inherit(x, high, *around[3:5])
     price = np.zeros(len(limit)) if around is None else around.price.copy()
-    above, below, cut = np.zeros(len(cost)), np.zeros(len(cost)), np.zeros(2, np.int64)
+    above, below = np.zeros(len(cost)), np.zeros(len(cost))
     _first_prices(t, q, x, goal, limit, best, a.corner, price)
     bound = -np.inf
     while True:
         look()
-        now = doors.ascend(
-            t, x, goal, limit, cost, low, high, charge, price, above, below, best, cut
+        now, column, edge = doors.ascend(
+            t, x, goal, limit, cost, low, high, charge, price, above, below, best
         )
         if now >= best:
             return None
         if now - bound <= WORTH_GOING_ON * (best - now):
             break
         bound = now
-    column, edge = cut.tolist()
     bound = max(bound, now, 0.0 if around is None else around.bound)
     wish = doors.wish(t, q, low, high, lo, hi, above, below)
     return Priced(lo, hi, bound, x, charge, price, column, edge, wish)

@@ -186,22 +186,20 @@ class Proof:
     def _prove(self) -> None:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:
-            self._prove_in(t, q, self._with_fragile(lent))
-
-    def _prove_in(self, t: Tables, q: Question, arena: Arena) -> None:
-        status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
-        self._guess = float(arena.floats[GUESS])
-        if self._drive(t, q, arena, status, self._patience):
-            self._bound = min(self._best, self._open)
-            return
-        for cap in self._caps():
-            self._open = math.inf
-            try:
-                cap = self._settle(t, q, arena, cap)
-            finally:
-                self._bound = max(self._bound, min(cap, self._best, self._open))
-            if self._best <= cap:
-                return  # everything cheaper than it was looked at
+            arena = self._with_fragile(lent)
+            status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
+            self._guess = float(arena.floats[GUESS])
+            if self._drive(t, q, arena, status, self._patience):
+                self._bound = min(self._best, self._open)
+                return
+            for cap in self._caps():
+                self._open = math.inf
+                try:
+                    cap = self._settle(t, q, arena, cap)
+                finally:
+                    self._bound = max(self._bound, min(cap, self._best, self._open))
+                if self._best <= cap:
+                    return  # everything cheaper than it was looked at
 
     def _merged(self, t: Tables, q: Question, arena: Arena, cap: float) -> Tables | None:
         """The trees merged within ``cap`` over the whole space, where a search has begun; the
@@ -212,15 +210,15 @@ class Proof:
         return self._near
 
     def _caps(self) -> Iterator[float]:
-        """Costs within which the trees are merged, one after the other."""
+        """Costs within which the trees are merged, one after the other, until the best cost is
+        settled."""
         if self._best == math.inf:
             yield from self._caps_without_answer()
             return
         cap = FIRST_CAP * self._best
-        while cap < LAST_CAP * self._best:
+        while True:
             yield cap
             cap *= GROWTH
-        yield self._best
 
     def _caps_without_answer(self) -> list[float]:
         most = self._dearest
@@ -316,25 +314,20 @@ class Proof:
         """Search on; whether all boxes were closed before ``most_nodes`` were opened. No open box
         has a row that costs less than ``least``."""
         try:
-            return self._driven(t, q, a, status, most_nodes, least)
+            while True:
+                self._take(a)
+                if status == kernel.DONE:
+                    return True
+                if status == kernel.VERDICT:
+                    self._ask(q, a)
+                elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
+                    return False
+                if self._deadline.expired():
+                    self._open = min(self._open, max(least, float(doors.open_bound(q, a))))
+                    raise DeadlineReached("the deadline has passed")
+                status = doors.search(t, q, a, min(_chunk(t), most_nodes))
         finally:
             self._meter.opened(int(a.ints[NODES]))
-
-    def _driven(
-        self, t: Tables, q: Question, a: Arena, status: int, most_nodes: int, least: float
-    ) -> bool:
-        while True:
-            self._take(a)
-            if status == kernel.DONE:
-                return True
-            if status == kernel.VERDICT:
-                self._ask(q, a)
-            elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
-                return False
-            if self._deadline.expired():
-                self._open = min(self._open, max(least, float(doors.open_bound(q, a))))
-                raise DeadlineReached("the deadline has passed")
-            status = doors.search(t, q, a, min(_chunk(t), most_nodes))
 
     def _take(self, a: Arena) -> None:
         if a.ints[HAS_BEST] and a.floats[BEST] < self._best:
