@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 results.add(line)
                 CONSOLE.print("  " + line.summary())
     finally:
-        write_report(results, options.out, profile)
-    CONSOLE.print(f"written to {options.out}")
+        if results.lines:  # of no study there is nothing to put in the place of the last report
+            write_report(results, options.out, profile)
+            CONSOLE.print(f"written to {options.out}")
 
 
 def _lines(

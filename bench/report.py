@@ -112,8 +112,8 @@ def _summary(results: Results, setting: str) -> Iterator[list[str]]:
             str(sum(weights)),
             *(f"{np.average(share, weights=weights):.0%}" for share in shares),
             str(sum(results.wrong_claims(line) for line in asked)),
-            f"{np.median(ratios):.2f} ({np.quantile(ratios, 0.95):.2f})" if ratios else "",
-            f"{np.median(times):.3g}" if times else "",
+            _spread(ratios),
+            _middle(times),
             str(sum(line.timeouts for line in asked)),
         ]
 
@@ -122,13 +122,19 @@ def _versions(results: Results) -> dict[str, str]:
     return {line.use.package: line.version for line in results.lines if line.version}
 
 
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{np.median(ratios):.2f} ({np.quantile(ratios, 0.95):.2f})" if ratios else ""
+
+
+def _middle(times: Sequence[float]) -> str:
+    return f"{np.median(times):.3g}" if times else ""
+
+
 def _cells(results: Results, line: Line) -> list[str]:
     if line.status != "asked":
         return [line.use.method, *[""] * (len(HEADER) - 2), f"{line.status}: {line.note}"]
-    ratios = results.ratios(line)
     wrong = results.wrong_claims(line)
     rows = line.model_rows
-    times = _times_ours(results, line)
     return [
         line.use.method,
         str(len(line.questions)),
@@ -137,10 +143,10 @@ def _cells(results: Results, line: Line) -> list[str]:
         f"{line.holds_snapped:.0%}",
         f"{results.proven(line):.0%}",
         str(wrong) if wrong else "0",
-        f"{np.median(ratios):.2f} ({np.quantile(ratios, 0.95):.2f})" if ratios else "",
+        _spread(results.ratios(line)),
         f"{line.cpu(0.5):.3g} ({line.cpu(0.95):.3g})",
         f"{line.wall(0.5):.3g}",
-        f"{np.median(times):.3g}" if times else "",
+        _middle(_times_ours(results, line)),
         "" if rows is None else f"{rows:.0f}",
         "; ".join(_remarks(line)),
     ]
