@@ -10,7 +10,7 @@ import numpy as np
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from models.predictor import Row
-from models.schema import Task
+from models.schema import Schema, Task
 from tests.support.bruteforce import Predicate, moved
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 from tests.support.kinds import ConstraintKind, missing_stays
@@ -20,7 +20,9 @@ MODE_COSTS = ((0.0, 0.4, 1.5), (0.6, 0.0, 0.2), (1.0, 1.0, 0.0))
 PENALTY = 0.125
 
 
-def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
+def policy(
+    kinds: Sequence[ConstraintKind], task: Task, schema: Schema = SCHEMA
+) -> Policy:
     features: dict[str, dict[str, Any]] = {
         "speed": {"weight": 2.0},
         "mode": {"cost_matrix": MODE_COSTS},
@@ -34,7 +36,7 @@ def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
         "rules": [k.rule for k in kinds if k.rule],
         "change_penalty": PENALTY,
     }
-    return Policy.read(table, SCHEMA, decision(task))
+    return Policy.read(table, schema, decision(task))
 
 
 def price(row: Row, before: Row) -> float:
@@ -57,14 +59,17 @@ def price(row: Row, before: Row) -> float:
 
 
 def question(
-    kinds: Sequence[ConstraintKind], seed: int, task: Task = Task.BINARY
+    kinds: Sequence[ConstraintKind],
+    seed: int,
+    task: Task = Task.BINARY,
+    schema: Schema = SCHEMA,
 ) -> tuple[Problem, Stumps, list[Predicate]]:
     request: dict[str, Any] = {}
     for kind in kinds:
         request |= kind.request
     before = factual(seed, missing=seed % 3 == 0)
-    problem = policy(kinds, task).problem(
-        before, constraints=read_constraints(request, SCHEMA), seed=seed
+    problem = policy(kinds, task, schema).problem(
+        before, constraints=read_constraints(request, schema), seed=seed
     )
     kept = [k.keeps for k in kinds]
     if not any(k.name == "may be filled" for k in kinds):

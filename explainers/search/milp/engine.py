@@ -61,7 +61,7 @@ class Milp:
             row = problem.rows_of(action)
             if problem.allowed(action, row)[0]:
                 return meter.score(row)
-            question.forbid(solved.values)
+            question.forbid(question.choices.at(solved.values))
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
