@@ -255,8 +255,8 @@ class Axis:
         return Axis(others=ascending({v for v in values if v in self}))
 
     def without(self, value: float) -> Axis:
-        """The part other than ``value``; a run that is longer than ``LONGEST_LISTED`` keeps one in
-        its middle, so that callers must not rely on its being gone."""
+        """The part other than ``value``; lists the values where that is in the middle of a run, so
+        not for axes that are longer than what may be listed."""
         if value not in self:
             return self
         if not self._on_run(value):
@@ -267,8 +267,6 @@ class Axis:
             return replace(self, first=self.first + 1, count=self.count - 1)
         if multiple == self.first + self.count - 1:
             return replace(self, count=self.count - 1)
-        if self.count > LONGEST_LISTED:
-            return self
         return Axis(others=tuple(float(v) for v in self.values() if v != value))
 
     def where(self, predicate: Callable[[float], bool]) -> Axis:

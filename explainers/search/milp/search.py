@@ -15,7 +15,13 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
-from explainers.search.milp.closing import actions_of, block_around
+from explainers.search.milp.closing import (
+    MOST_ROWS,
+    actions_of,
+    block_around,
+    scattered,
+    shrunk,
+)
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
 from explainers.search.milp.incumbent import Excess, find_incumbent
@@ -187,8 +193,14 @@ class Search:
         self._blocks += 1
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
-        block = block_around(question.program, question.choices, solution, self._best)
-        actions = actions_of(question.choices, block, self._best)
+        choices = question.choices
+        block = block_around(question.program, choices, solution, self._best)
+        if block.size > MOST_ROWS and self._take_first(
+            scattered(choices, block, solution, self._best)
+        ):
+            block = block_around(question.program, choices, solution, self._best)
+        block = shrunk(choices, block, solution)
+        actions = actions_of(choices, block, self._best)
         for start in range(0, len(actions), ROWS_PER_RUN):
             self._deadline.check()
             if self._take_first(actions[start : start + ROWS_PER_RUN]):
