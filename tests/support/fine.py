@@ -18,6 +18,7 @@ from decimal import Decimal
 
 import numpy as np
 
+from models.graph.forms import GraphForm, TreeEnsemble
 from models.predictor import Predictor, Row, Rows
 from models.schema import Feature, Kind, Schema
 from tests.support.bruteforce import Predicate
@@ -83,8 +84,7 @@ class Refuter:
             start = self.factual.copy()
             start[MODE], start[GRADE] = mode, grade
             for one in NUMBERS:
-                rows = np.repeat(start[None], 1, axis=0)
-                found = self._along(rows, one, near, claimed)
+                found = self._along(start[None], one, near, claimed)
                 for other in NUMBERS:
                     if other != one:
                         moved = self._set(start, other, self._anchors(other, near))
@@ -108,7 +108,8 @@ class Refuter:
                 at = self._multiple(column, value)
                 wide = NEAR if value in around else 1
                 multiples |= set(range(at - wide, at + wide + 1))
-        return [self._value(column, m) for m in sorted(multiples) if first <= m <= last]
+        kept = np.array([m for m in sorted(multiples) if first <= m <= last])
+        return self._values(column, kept).tolist()
 
     def _along(
         self, rows: Rows, column: int, near: Row | None, claimed: float
@@ -125,11 +126,11 @@ class Refuter:
         stops = {m for m in stops if first <= m <= last}
         multiples = np.union1d(sorted(stops), np.linspace(first, last, POINTS).astype(int))
         grid = np.repeat(multiples[None], len(rows), axis=0)
-        looked, rest = [(np.repeat(rows, grid.shape[1], axis=0), grid.ravel())], grid
+        looked = [(np.repeat(rows, grid.shape[1], axis=0), grid.ravel())]
         inside = self._inside(rows, column, grid)
         # Every change of the decision is halved down to one step.
         source, k = np.nonzero(inside[:, 1:] != inside[:, :-1])
-        low, high = rest[source, k], rest[source, k + 1]
+        low, high = grid[source, k], grid[source, k + 1]
         at_low = inside[source, k]
         while len(low) and (high - low).max() > 1:
             middle = (low + high) // 2
@@ -139,15 +140,19 @@ class Refuter:
         for step in range(-NEAR, NEAR + 1):
             looked.append((rows[source], np.clip(low + step, first, last)))
         every = np.concatenate([r for r, _ in looked])
-        every[:, column] = [self._value(column, int(m)) for m in np.concatenate([m for _, m in looked])]
+        every[:, column] = self._values(column, np.concatenate([m for _, m in looked]))
         return self._judge(every, claimed)
 
     def _inside(self, rows: Rows, column: int, multiples: np.ndarray) -> np.ndarray:
         every = np.repeat(rows, multiples.shape[1], axis=0)
-        every[:, column] = [self._value(column, int(m)) for m in multiples.ravel()]
+        every[:, column] = self._values(column, multiples.ravel())
         return self.met(self.predictor.score(every)).reshape(multiples.shape)
 
     def _judge(self, rows: Rows, claimed: float) -> tuple[float, Row] | None:
+        cheap = np.flatnonzero(self._least_costs(rows) < claimed)
+        rows = rows[cheap]
+        if not len(rows):
+            return None
         rows = rows[self.met(self.predictor.score(rows))]
         best: tuple[float, Row] | None = None
         for row in np.unique(rows, axis=0):
@@ -157,13 +162,23 @@ class Refuter:
                     best = cost, row
         return best
 
+    def _least_costs(self, rows: Rows) -> np.ndarray:
+        """Below what each of ``rows`` costs by the price of its numbers."""
+        total = np.zeros(len(rows))
+        for column, span, weight in zip(NUMBERS, (2.0, 90.0, 0.7), (1.0, 2.0, 1.0), strict=True):
+            if not math.isnan(self.factual[column]):
+                total += weight * np.abs(rows[:, column] - self.factual[column]) / span
+        return total
+
     def _step(self, column: int) -> Decimal:
         step = self.schema.features[column].resolution
         assert step is not None
         return step
 
-    def _value(self, column: int, multiple: int) -> float:
-        return float(self._step(column) * multiple)
+    def _values(self, column: int, multiples: np.ndarray) -> np.ndarray:
+        """The floats nearest to the decimals: two whole numbers, divided once."""
+        up, down = self._step(column).as_integer_ratio()
+        return np.asarray(multiples * up / down)
 
     def _multiple(self, column: int, value: float) -> int:
         return round(Decimal(repr(float(value))) / self._step(column))
@@ -181,3 +196,14 @@ def _cheaper(
 ) -> tuple[float, Row] | None:
     found = [f for f in (one, other) if f is not None]
     return min(found, key=lambda f: f[0], default=None)
+
+
+def thresholds_of(form: GraphForm) -> dict[int, list[float]]:
+    """Of the trees of a generated model, for each number; none if it has no trees."""
+    found: dict[int, list[float]] = {j: [] for j in NUMBERS}
+    if isinstance(form.core, TreeEnsemble):
+        columns = dict(zip((0, 1, 6), NUMBERS, strict=True))
+        for column, cut in zip(form.core.column.tolist(), form.core.threshold.tolist(), strict=True):
+            if column in columns:
+                found[columns[column]].append(float(cut))
+    return found
