@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from explainers.constraints import Comparison, Condition, Mask, Rule
 from explainers.problem import Problem
@@ -71,7 +70,8 @@ class Walk:
         if not stretches:
             return end
         looked = np.array(stretches, dtype=np.int64)
-        holds, unsure = (mask.reshape(looked.shape) for mask in self.judge(looked.ravel()))
+        kept, doubted = self.judge(looked.ravel())
+        holds, unsure = kept.reshape(looked.shape), doubted.reshape(looked.shape)
         sure = (holds & ~unsure).all(axis=1)
         for k, (first, last, _) in enumerate(stretches):
             if not holds[k].any():

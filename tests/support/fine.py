@@ -109,7 +109,7 @@ class Refuter:
                 wide = NEAR if value in around else 1
                 multiples |= set(range(at - wide, at + wide + 1))
         kept = np.array([m for m in sorted(multiples) if first <= m <= last])
-        return self._values(column, kept).tolist()
+        return [float(v) for v in self._values(column, kept)]
 
     def _along(
         self, rows: Rows, column: int, near: Row | None, claimed: float
@@ -157,9 +157,9 @@ class Refuter:
         best: tuple[float, Row] | None = None
         for row in np.unique(rows, axis=0):
             cost = self.price(row, self.factual)
-            if cost < (claimed if best is None else best[0]) - 1e-9 * max(1.0, cost):
-                if all(keeps(row, self.factual) for keeps in self.kept):
-                    best = cost, row
+            below = (claimed if best is None else best[0]) - 1e-9 * max(1.0, cost)
+            if cost < below and all(keeps(row, self.factual) for keeps in self.kept):
+                best = cost, row
         return best
 
     def _least_costs(self, rows: Rows) -> np.ndarray:
@@ -203,7 +203,9 @@ def thresholds_of(form: GraphForm) -> dict[int, list[float]]:
     found: dict[int, list[float]] = {j: [] for j in NUMBERS}
     if isinstance(form.core, TreeEnsemble):
         columns = dict(zip((0, 1, 6), NUMBERS, strict=True))
-        for column, cut in zip(form.core.column.tolist(), form.core.threshold.tolist(), strict=True):
+        for column, cut in zip(
+            form.core.column.tolist(), form.core.threshold.tolist(), strict=True
+        ):
             if column in columns:
                 found[columns[column]].append(float(cut))
     return found

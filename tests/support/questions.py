@@ -20,9 +20,7 @@ MODE_COSTS = ((0.0, 0.4, 1.5), (0.6, 0.0, 0.2), (1.0, 1.0, 0.0))
 PENALTY = 0.125
 
 
-def policy(
-    kinds: Sequence[ConstraintKind], task: Task, schema: Schema = SCHEMA
-) -> Policy:
+def policy(kinds: Sequence[ConstraintKind], task: Task, schema: Schema = SCHEMA) -> Policy:
     features: dict[str, dict[str, Any]] = {
         "speed": {"weight": 2.0},
         "mode": {"cost_matrix": MODE_COSTS},

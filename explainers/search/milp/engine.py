@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from explainers.constraints import Mask
 from explainers.deadline import Deadline
 from explainers.problem import Problem

@@ -56,8 +56,8 @@ class FeatureReading:
     spans: tuple[Span, ...] = ()
     """All multiples that it could be set to; none for categories, and for what is never set."""
     deviation: Floats | None = None
-    """``(n_own,)``: farthest that a column is from its span's line; between values that were not looked at,
-    as far as beside them and what float32 can take."""
+    """``(n_own,)``: farthest that a column is from its span's line; between values that were not
+    looked at, as far as beside them and what float32 can take."""
 
     def within(self, multiple: int, steps: int) -> Iterator[Span]:
         """Parts of the spans over these multiples."""
