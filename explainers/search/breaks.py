@@ -71,7 +71,9 @@ class Walk:
             return end
         looked = np.array(stretches, dtype=np.int64)
         kept, doubted = self.judge(looked.ravel())
-        holds, unsure = kept.reshape(looked.shape), doubted.reshape(looked.shape)
+        judged = self.judge(looked.ravel())
+        holds: Mask = judged[0].reshape(looked.shape)
+        unsure: Mask = judged[1].reshape(looked.shape)
         sure = (holds & ~unsure).all(axis=1)
         for k, (first, last, _) in enumerate(stretches):
             if not holds[k].any():

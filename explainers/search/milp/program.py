@@ -124,11 +124,14 @@ class Program:
         """Let nothing else cost anything."""
         self._cost = [float(number == variable) for number in range(self.n_variables)]
 
-    def solve(self, deadline: Deadline) -> Solved:
-        """The best values, or what is known of them when the deadline comes."""
+    def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
+        """The best values, or what is known of them when the deadline comes; ``otherwise``: with
+        presolve where it is left out, and without it elsewhere."""
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (_OPTIONS | (_PROVING if self.proving else {})).items():
             solver.setOptionValue(option, value)
+        if otherwise:
+            solver.setOptionValue("presolve", "on" if self.proving else "off")
         if deadline.at != math.inf:
             _stop_at(solver, deadline)
         solver.passModel(self._model())

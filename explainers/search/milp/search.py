@@ -170,6 +170,8 @@ class Search:
                 raise DeadlineReached("the deadline has passed")
             if solved.values is None:
                 return self._improved_within(budget)
+            if solved.bound >= budget and self._bound < self._best:
+                return self._improved_within(budget)
             if question.is_fine(solved.values):
                 if self._bound >= self._best:
                     return True
