@@ -70,11 +70,10 @@ class Walk:
         if not stretches:
             return end
         looked = np.array(stretches, dtype=np.int64)
-        kept, doubted = self.judge(looked.ravel())
         judged = self.judge(looked.ravel())
         holds: Mask = judged[0].reshape(looked.shape)
         unsure: Mask = judged[1].reshape(looked.shape)
-        sure = (holds & ~unsure).all(axis=1)
+        sure: Mask = np.asarray((holds & ~unsure).all(axis=1))
         for k, (first, last, _) in enumerate(stretches):
             if not holds[k].any():
                 return end
