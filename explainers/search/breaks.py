@@ -14,13 +14,14 @@ import numpy as np
 
 from explainers.constraints import Comparison, Condition, Mask, Rule
 from explainers.problem import Problem
-from explainers.search.engine import MOST_WALKED
 from explainers.space import Axis, Positions
 from models.predictor import Row, Rows
 
 BESIDE = 2
 """Positions on either side of a place that are looked at: what is compared is within rounding."""
-FIRST_ASKED = 32
+FIRST_ASKED = 16
+MOST_ASKED = 64
+"""Values on a side that the model is asked about, within rounding of the edge of its target."""
 
 
 def breaks_of_rules(problem: Problem, row: Row, column: int) -> list[float]:
@@ -59,13 +60,13 @@ class Walk:
     """What the model says of them."""
 
     def ends(self) -> tuple[float, float]:
-        """The run of values that hold; where more than ``MOST_WALKED`` on a side must be asked
+        """The run of values that hold; where more than ``MOST_ASKED`` on a side must be asked
         about, as far as was asked."""
         values = self.axis.values(np.array([self._end(-1), self._end(1)], dtype=np.int64))
         return float(values[0]), float(values[1])
 
     def _end(self, sign: int) -> int:
-        end, left = self.at, MOST_WALKED
+        end, left = self.at, MOST_ASKED
         stretches = list(self._stretches(sign))
         if not stretches:
             return end

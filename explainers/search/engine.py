@@ -20,7 +20,7 @@ from models.predictor import Predictor, Row, Rows, Scores
 Keys = npt.NDArray[Any]
 
 FIRST_BLOCK = 32
-MOST_WALKED = 1_024
+MOST_WALKED = 512
 """Values on either side of one that are asked about for how far it may go."""
 ROWS_PER_RUN = 16_384
 """Most rows of one model call; between calls the deadline is looked at."""
