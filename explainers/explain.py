@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from explainers.answer import (
     Abstained,
+    Action,
     AlreadyTarget,
     Answer,
     Blocker,
     Counterfactual,
+    Effect,
     Infeasible,
     Prediction,
     Recourse,
@@ -24,17 +26,19 @@ from explainers.answer import (
 )
 from explainers.blocking import blocking_set, without
 from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached
+from explainers.errors import DeadlineReached, DocumentsDiffer
 from explainers.image import Assurance
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
-from explainers.space import slack
+from explainers.space import differing, slack
 from explainers.target import Demand
-from explainers.verify import Rejection, predicted, verify
+from explainers.transcript import goal_of, terms_of
+from explainers.verify import Checker, Proposal, Report, Terms
+from explainers.verify.limits import leaves_one
 from explainers.watch import Watch, unwatched
-from models.predictor import Predictor, Row
-from models.schema import Kind
+from models.predictor import Predictor, Row, Scores
+from models.schema import Decision, Kind
 
 NEVER = Deadline.never()
 
@@ -46,16 +50,20 @@ def explain(
     engine: Engine | None = None,
     deadline: Deadline = NEVER,
     watch: Watch = unwatched,
+    terms: Terms | None = None,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
     The same problem and predictor give the same answer, unless the deadline cuts the search;
-    then ``answer.work.deadline_hit`` says so.
+    then ``answer.work.deadline_hit`` says so. ``terms`` are what the documents say that an answer
+    must keep, for the checker; where there are no documents, what ``problem`` itself declares.
 
     Raises
     ------
     GraphError
         If the model cannot score rows.
+    DocumentsDiffer
+        If ``problem`` and ``terms`` do not demand the same.
 
     Examples
     --------
@@ -63,6 +71,7 @@ def explain(
     >>> answer.counterfactuals[0].actions                             # doctest: +SKIP
     (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
     """
+    terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)
     asking = _Asking(engine or Blackbox(), meter, deadline, watch)
     scores = asking.deployed.score(np.array([problem.factual]))
@@ -70,24 +79,43 @@ def explain(
     if problem.target.needs_nothing(scores)[0]:
         return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs))
 
-    first, outcome = asking.best(problem)
+    checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
+    first, outcome = asking.best(problem, checker)
     if first is None:
-        return asking.nothing(problem, prediction, outcome)
+        return asking.nothing(problem, checker, prediction, outcome)
     found, deadline_hit = [first], outcome.deadline_hit
-    question = problem
+    question, another = problem, checker
     while len(found) < problem.alternatives:
         deadline_hit |= deadline.expired()
-        question = question.excluding(frozenset(a.column for a in found[-1].actions))
+        levers = frozenset(a.column for a in found[-1].actions)
+        question, another = question.excluding(levers), another.excluding(leaves_one(levers))
         if deadline_hit:
             break
-        further, another = asking.best(question)
-        deadline_hit |= another.deadline_hit
+        further, next_outcome = asking.best(question, another)
+        deadline_hit |= next_outcome.deadline_hit
         if further is None:
             break
         found.append(further)
     with watch("complete"):
-        completed = tuple(asking.completed(problem, counterfactual) for counterfactual in found)
-    return Recourse(prediction, completed, asking.work(outcome, deadline_hit))
+        completed = [asking.completed(problem, checker, counterfactual) for counterfactual in found]
+    completed[0] = asking.uncontradicted(completed[0], completed[1:])
+    return Recourse(prediction, tuple(completed), asking.work(outcome, deadline_hit))
+
+
+def _agreed(problem: Problem, terms: Terms) -> Terms:
+    """``terms``, if the search was asked for the same.
+
+    Raises
+    ------
+    DocumentsDiffer
+        Naming what only one of them demands.
+    """
+    told = {constraint.origin.key for constraint in problem.constraints}
+    if told != terms.keys:
+        raise DocumentsDiffer(sorted(told - terms.keys), sorted(terms.keys - told))
+    if goal_of(problem.target) != terms.goal:
+        raise DocumentsDiffer([str(goal_of(problem.target))], [str(terms.goal)])
+    return terms
 
 
 @dataclass
@@ -98,29 +126,47 @@ class _Asking:
     meter: Meter
     deadline: Deadline
     watch: Watch
+    rejected: list[str] = field(default_factory=list)
+    """What was proposed or claimed and did not hold, and why."""
 
     @cached_property
     def deployed(self) -> Meter:
         """The model, for what must be asked of it even after the deadline."""
         return self.meter.until(NEVER)
 
-    def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
+    def best(self, problem: Problem, checker: Checker) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
             outcome = self.engine.search(problem, self.meter, self.deadline)
-        for rank, row in enumerate(outcome.candidates):
+        for rank, action in enumerate(outcome.candidates):
             with self.watch("verify"):
-                verified = verify(problem, self.deployed, row)
-            if not isinstance(verified, Rejection):
-                bound = outcome.lower_bound if rank == 0 else None
-                if bound is not None and verified.cost < bound - slack(bound):
-                    bound = None
-                enumerated = outcome.enumerated if rank == 0 else 0
-                return replace(verified, lower_bound=bound, enumerated=enumerated), outcome
+                proposal = _proposal(problem, action)
+                report = checker.check(proposal)
+            if not report.holds:
+                self._reject(action, report.reasons)
+                continue
+            verified = _counterfactual(problem, proposal, report)
+            if rank:
+                return verified, outcome
+            bound = self._bound(verified, outcome)
+            return replace(verified, lower_bound=bound, enumerated=outcome.enumerated), outcome
         return None, outcome
 
-    def completed(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
+    def _bound(self, verified: Counterfactual, outcome: Outcome) -> float | None:
+        bound = outcome.lower_bound
+        if bound is None or verified.cost >= bound - slack(bound):
+            return bound
+        told = f"nothing below {bound} was claimed, and it costs {verified.cost}"
+        self._reject(verified.row, (f"bound: {told}",))
+        return None
+
+    def _reject(self, row: Iterable[float], reasons: Sequence[str]) -> None:
+        self.rejected.append(f"{[float(v) for v in row]}: {'; '.join(reasons)}")
+
+    def completed(
+        self, problem: Problem, checker: Checker, counterfactual: Counterfactual
+    ) -> Counterfactual:
         """Each action of a number with the values that would do as well, and how sure it is."""
         row = problem.factual.copy()
         for action in counterfactual.actions:
@@ -135,7 +181,40 @@ class _Asking:
                     pass  # the answer stands without it
             actions.append(action)
         assurance = self._assurance(problem, row, [a.column for a in actions])
-        return replace(counterfactual, actions=tuple(actions), assurance=assurance)
+        whole = replace(counterfactual, actions=tuple(actions), assurance=assurance)
+        return self._with_ends_checked(checker, row, whole)
+
+    def _with_ends_checked(
+        self, checker: Checker, row: Row, counterfactual: Counterfactual
+    ) -> Counterfactual:
+        """A range an end of which does not hold is not told; an end that holds and is cheaper
+        than what is claimed to be the cheapest takes that claim back."""
+        ends = list(_other_ends(counterfactual))
+        reports = checker.check_all([Proposal(_with(row, a.column, end)) for a, end in ends])
+        lost, bound = set[int](), counterfactual.lower_bound
+        for (action, end), report in zip(ends, reports, strict=True):
+            if not report.holds:
+                lost.add(action.column)
+                self._reject(_with(row, action.column, end), ("range:", *report.reasons))
+            elif bound is not None and report.cost < bound - slack(bound):
+                self._reject(report.row, (f"bound: {bound} was claimed, and it holds",))
+                bound = None
+        actions = tuple(
+            replace(a, sufficient_range=None) if a.column in lost else a
+            for a in counterfactual.actions
+        )
+        return replace(counterfactual, actions=actions, lower_bound=bound)
+
+    def uncontradicted(
+        self, first: Counterfactual, others: Sequence[Counterfactual]
+    ) -> Counterfactual:
+        """The first answer, its bound taken back where another that holds is cheaper."""
+        bound = first.lower_bound
+        for other in others:
+            if bound is not None and other.cost < bound - slack(bound):
+                self._reject(other.row, (f"bound: {bound} was claimed, and it holds",))
+                return replace(first, lower_bound=None)
+        return first
 
     def _assurance(self, problem: Problem, action: Row, columns: list[int]) -> Assurance | None:
         if problem.image is None:
@@ -143,26 +222,56 @@ class _Asking:
         margin = problem.margin(self.deployed.score)
         return problem.image.assurance(problem.factual, columns, action[columns], margin)
 
-    def nothing(self, problem: Problem, prediction: Prediction, outcome: Outcome) -> Answer:
-        if problem.conflict is not None:
-            relaxation = self.cheapest_relaxation(problem, problem.conflict)
-            work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
-            return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
-        if outcome.unsure is not None and not outcome.deadline_hit:
+    def nothing(
+        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
+    ) -> Answer:
+        """Why there is no answer; unless what is claimed of it is refuted by a row at hand."""
+        if problem.conflict is None and outcome.unsure is not None and not outcome.deadline_hit:
             found = problem.trust(outcome.unsure[None, :], self.deployed.score)
             return Abstained(prediction, float(found.chance[0]), self.work(outcome, False))
-        if not outcome.is_infeasible or len(outcome.candidates):
+        is_proven = outcome.is_infeasible and not len(outcome.candidates)
+        if problem.conflict is None and not is_proven:
             best = self._nearest(problem, outcome, proven=False)
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
+        claim = self._infeasible(problem, checker, prediction, outcome)
+        refuted = self._refuted(problem, checker, claim.relaxation)
+        if refuted is None:
+            return claim
+        self._reject(refuted.row, ("infeasible was claimed, and it holds",))
+        return Recourse(prediction, (refuted,), self.work(outcome, outcome.deadline_hit))
+
+    def _infeasible(
+        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
+    ) -> Infeasible:
+        if problem.conflict is not None:
+            relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
+            work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
+            return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         blocked_by = blocking_set(problem, self._reaches)
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         if demand is not None and demand in blocked_by:
-            relaxation = self.surest_relaxation(problem, demand, best)
+            relaxation = self.surest_relaxation(problem, checker, demand, best)
         else:
-            relaxation = self.cheapest_relaxation(problem, blocked_by)
+            relaxation = self.cheapest_relaxation(problem, checker, blocked_by)
         work = self.work(outcome, self.deadline.expired())
         return Infeasible(prediction, blocked_by, work, best, relaxation)
+
+    def _refuted(
+        self, problem: Problem, checker: Checker, relaxation: Relaxation | None
+    ) -> Counterfactual | None:
+        """An answer after all: a row seen in service, or what the relaxation proposes."""
+        seen = [] if problem.references is None else problem.references.tolist()
+        if relaxation is not None:
+            proposed = problem.factual.copy()
+            for action in relaxation.counterfactual.actions:
+                proposed[action.column] = action.counterfactual
+            seen.append(proposed.tolist())
+        found = checker.contradicted(math.inf, seen)
+        if found is None:
+            return None
+        proposal = Proposal(found.action, found.row, found.cost)
+        return _counterfactual(problem, proposal, found)
 
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
@@ -179,20 +288,20 @@ class _Asking:
         return False if outcome.is_infeasible else None
 
     def cheapest_relaxation(
-        self, problem: Problem, blocked_by: Sequence[Blocker]
+        self, problem: Problem, checker: Checker, blocked_by: Sequence[Blocker]
     ) -> Relaxation | None:
         """Only a member of every blocking set can be enough by itself, so of this one too."""
         found = []
         for lifted in blocked_by:
             relaxed = without(problem, lifted)
             if not self.deadline.expired():
-                counterfactual, _ = self.best(relaxed)
+                counterfactual, _ = self.best(relaxed, _relaxed(checker, relaxed, lifted))
                 if counterfactual is not None:
                     found.append(Relaxation(lifted, counterfactual, problem.target))
         return min(found, key=lambda r: r.counterfactual.cost, default=None)
 
     def surest_relaxation(
-        self, problem: Problem, demand: Demand, best: Prediction | None
+        self, problem: Problem, checker: Checker, demand: Demand, best: Prediction | None
     ) -> Relaxation | None:
         """The cheapest of what is as probable as can be reached, in whole percent; where that is
         not sure enough, of what is decided as wanted."""
@@ -204,11 +313,67 @@ class _Asking:
         for target in targets:
             if self.deadline.expired():
                 break
-            counterfactual, _ = self.best(replace(problem, target=target, alternatives=1))
+            under = checker.under(checker.terms.aiming(goal_of(target)))
+            counterfactual, _ = self.best(replace(problem, target=target, alternatives=1), under)
             if counterfactual is not None:
                 return Relaxation(demand, counterfactual, target)
         return None
 
     def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
         name = outcome.engine or self.engine.name
-        return Work(name, self.meter.rows, self.meter.runs, deadline_hit, self.meter.nodes)
+        rejected = tuple(self.rejected)
+        return Work(
+            name, self.meter.rows, self.meter.runs, deadline_hit, self.meter.nodes, rejected
+        )
+
+
+def predicted(decision: Decision, scores: Scores) -> Prediction:
+    """The first row of ``scores`` as a prediction."""
+    return Prediction(tuple(scores[0].tolist()), int(decision.decide(scores[:1])[0]))
+
+
+def _proposal(problem: Problem, action: Row) -> Proposal:
+    """What the engines' own definitions claim of an action, for the checker to recompute."""
+    actions = np.array([action], dtype=np.float64)
+    row = problem.rows_of(actions)[0].tolist()
+    return Proposal(actions[0].tolist(), row, float(problem.cost_of(actions)[0]))
+
+
+def _counterfactual(problem: Problem, proposal: Proposal, report: Report) -> Counterfactual:
+    """A proposal that holds, with the scores that the checker was given."""
+    before = problem.factual.tolist()
+    columns = differing(proposal.action, before)
+    followed = differing(report.row, proposal.action)
+    assert proposal.cost is not None
+    return Counterfactual(
+        row=report.row,
+        actions=tuple(Action(j, before[j], proposal.action[j]) for j in columns),
+        cost=proposal.cost,
+        prediction=predicted(problem.target.decision, np.array([report.scores])),
+        effects=tuple(
+            Effect(j, before[j], report.row[j], problem.image.via(columns, j))
+            for j in followed
+            if problem.image is not None
+        ),
+    )
+
+
+def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:
+    terms = checker.terms
+    if isinstance(lifted, Demand):
+        return checker.under(terms.aiming(goal_of(relaxed.target)))
+    return checker.under(terms.without(lifted.origin.key))
+
+
+def _other_ends(counterfactual: Counterfactual) -> Iterator[tuple[Action, float]]:
+    """Ends of ranges that are not the value itself."""
+    for action in counterfactual.actions:
+        for end in sorted(set(action.sufficient_range or ()) - {action.counterfactual}):
+            yield action, end
+
+
+def _with(row: Row, column: int, value: float) -> list[float]:
+    """An action with one setting changed."""
+    found: list[float] = row.tolist()
+    found[column] = value
+    return found

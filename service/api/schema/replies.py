@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from explainers.answer import Status
 from service.api import examples
-from service.api.schema.base import Text, Wire, Written, is_none
+from service.api.schema.base import Text, Wire, Written, is_empty, is_none
 from service.api.schema.causal import Assurance, CausalGrounds, Distribution
 
 
@@ -233,6 +233,12 @@ class Work(Wire):
         description="Boxes of the exact search, or nodes of a solver's tree, that were opened."
     )
     deadline_ms: int = Field(description="Time that the search was given.")
+    rejected: list[str] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="What an engine proposed or claimed and the checker did not find true, and "
+        "why: a defect of ours, logged and counted. Nothing of it is in this answer.",
+    )
 
 
 class Relaxation(Wire):
