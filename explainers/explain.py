@@ -162,13 +162,15 @@ class _Asking:
         does not hold. The ends of its ranges are checked in the same model call: one that does
         not hold is not told, one that holds and is cheaper takes that claim back."""
         proposal = _proposal(problem, action)
-        columns = differing(proposal.action, problem.factual.tolist())
-        with self.watch("complete"):
-            ranges = {} if asked is None else dict(self._ranges(asked, action, columns))
+        draft, ranges = checker.draft(proposal), dict[int, tuple[float, float]]()
+        if asked is not None and draft.is_open:
+            columns = differing(proposal.action, problem.factual.tolist())
+            with self.watch("complete"):
+                ranges = dict(self._ranges(asked, action, columns))
         others = list(_other_ends(proposal.action, ranges))
         with self.watch("verify"):
             claimed = [Proposal(_with(proposal.action, j, end)) for j, end in others]
-            report, *ends = checker.check_all([proposal, *claimed])
+            report, *ends = checker.judge([draft, *map(checker.draft, claimed)])
         if not report.holds:
             self._reject(proposal.action, report.reasons)
             return None

@@ -44,8 +44,8 @@ class Proposal:
 
 
 @dataclass(eq=False)
-class _Draft:
-    """A proposal while it is checked."""
+class Draft:
+    """A proposal of which the model has not been asked yet."""
 
     checks: list[Check]
     action: Sequence[float]
@@ -57,6 +57,7 @@ class _Draft:
 
     @property
     def is_open(self) -> bool:
+        """Whether nothing is broken so far."""
         return all(check.holds for check in self.checks)
 
 
@@ -82,30 +83,20 @@ class Checker:
         """Everything that can be said of one proposal."""
         return self.check_all([proposal])[0]
 
-    def check_all(self, proposals: Sequence[Proposal]) -> list[Report]:
-        """Of each proposal; the deployed model is asked once for all of them.
-
-        A row that is off the grid, out of bounds or against a limit is not sent to it.
-        """
-        was = Reading(self.factual)
-        drafts = [self._draft(proposal, was) for proposal in proposals]
-        rows = [row for draft in drafts for row in draft.to_score]
-        scores = self.score(np.array(rows)).tolist() if rows else []
-        reports, at = [], 0
-        for draft in drafts:
-            own = scores[at : at + len(draft.to_score)]
-            at += len(own)
-            reports.append(self._judged(draft, own))
-        return reports
+    def check_all(self, proposals: Iterable[Proposal]) -> list[Report]:
+        """Of each proposal; the deployed model is asked once for all of them."""
+        return self.judge([self.draft(proposal) for proposal in proposals])
 
     # --- before the model is asked ---------------------------------------------------------
 
-    def _draft(self, proposal: Proposal, was: Reading) -> _Draft:
-        action = Reading(proposal.action)
+    def draft(self, proposal: Proposal) -> Draft:
+        """All that can be said before the model is asked. A row that is off the grid, out of
+        bounds or against a limit is not sent to it."""
+        was, action = Reading(self.factual), Reading(proposal.action)
         columns = moved(action, was)
         row = self._row(action, columns)
         read = action if row is action.values else Reading(row)
-        draft = _Draft([], proposal.action, row)
+        draft = Draft([], proposal.action, row)
         self._settable(draft, action, columns)
         if read is not action:
             self._readable(draft, read, action)
@@ -132,7 +123,7 @@ class Checker:
         settings = {j: action[j] for j in columns}
         return follows.row(self.factual, settings, self.terms.is_history)
 
-    def _settable(self, draft: _Draft, action: Reading, columns: Sequence[int]) -> None:
+    def _settable(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
         """By the text that the wire will carry: 53.2 is a multiple of 0.1 because "53.2" is."""
         for j in columns:
             feature, value = self.terms.schema.features[j], action[j]
@@ -145,7 +136,7 @@ class Checker:
             if not fits or self.tells_all:
                 draft.checks.append(Check("grid", fits, _grid(feature, value)))
 
-    def _readable(self, draft: _Draft, read: Reading, action: Reading) -> None:
+    def _readable(self, draft: Draft, read: Reading, action: Reading) -> None:
         for j in moved(read, action):
             feature, value = self.terms.schema.features[j], read[j]
             fits = feature.lower <= value <= feature.upper
@@ -154,7 +145,7 @@ class Checker:
                 told = f"{feature.name} would be {value}, within {bounds}"
                 draft.checks.append(Check("bounds", fits, told))
 
-    def _kept(self, draft: _Draft, action: Reading, read: Reading, was: Reading) -> None:
+    def _kept(self, draft: Draft, action: Reading, read: Reading, was: Reading) -> None:
         for limit in self.terms.limits:
             now = action if limit.of_action else read
             if not limit.holds(now, was):
@@ -167,7 +158,7 @@ class Checker:
         told = ", ".join(f"{names[j]} = {now[j]}" for j in limit.columns)
         return f"{limit.says}; {told}" if told else limit.says
 
-    def _as_claimed(self, draft: _Draft, proposal: Proposal) -> None:
+    def _as_claimed(self, draft: Draft, proposal: Proposal) -> None:
         """Whether the row and the cost are what is claimed of them."""
         if proposal.row is not None:
             names, pairs = self.terms.schema.names, zip(proposal.row, draft.row, strict=True)
@@ -212,7 +203,18 @@ class Checker:
 
     # --- after ----------------------------------------------------------------------------
 
-    def _judged(self, draft: _Draft, scores: Sequence[Sequence[float]]) -> Report:
+    def judge(self, drafts: Sequence[Draft]) -> list[Report]:
+        """The drafts with the deployed model's word, which is asked once for all of them."""
+        rows = [row for draft in drafts for row in draft.to_score]
+        scores = self.score(np.array(rows)).tolist() if rows else []
+        reports, at = [], 0
+        for draft in drafts:
+            own = scores[at : at + len(draft.to_score)]
+            at += len(own)
+            reports.append(self._judged(draft, own))
+        return reports
+
+    def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
         checks = list(draft.checks)
         if scores:
             goal, versions = self.terms.goal, scores[1 : 1 + draft.n_versions]
@@ -267,7 +269,7 @@ class Checker:
         limits = (limit for limit in self.terms.limits if limit.of_action)
         if not all(limit.holds(action, was) for limit in limits):
             return False
-        columns, draft = moved(action, was), _Draft([], action.values, action.values)
+        columns, draft = moved(action, was), Draft([], action.values, action.values)
         self._settable(draft, action, columns)
         return draft.is_open and self.terms.price.of(action, was, columns) < most
 
