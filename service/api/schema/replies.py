@@ -190,7 +190,10 @@ class Counterfactual(Wire):
     effects: list[Effect]
     prediction: Prediction
     verified: Literal[True] = Field(
-        True, description="Recomputed end to end by code that shares nothing with the engines."
+        True,
+        description="Recomputed from the documents (policy, request, causal file) and the deployed "
+        "graph by a checker that shares neither code nor definitions with the engines. That "
+        "nothing cheaper exists is the search's proof: `lower_bound`.",
     )
     assurance: Assurance | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."
