@@ -34,6 +34,7 @@ from explainers.target import Demand
 from explainers.verify import Rejection, predicted, verify
 from explainers.watch import Watch, unwatched
 from models.predictor import Predictor, Row
+from models.rounding import UNKNOWN, Rounding, rounding_of
 from models.schema import Kind
 
 NEVER = Deadline.never()
@@ -64,7 +65,7 @@ def explain(
     (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
     """
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, deadline, watch)
+    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
     if problem.target.needs_nothing(scores)[0]:
@@ -98,6 +99,8 @@ class _Asking:
     meter: Meter
     deadline: Deadline
     watch: Watch
+    rounding: Rounding = UNKNOWN
+    """Of the model's scores: answers that hold whatever it is are preferred."""
 
     @cached_property
     def deployed(self) -> Meter:
@@ -105,6 +108,25 @@ class _Asking:
         return self.meter.until(NEVER)
 
     def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
+        """The cheapest answer that holds in every session of the model; where there is none, the
+        cheapest that holds in this one."""
+        firm = problem.firm(self.rounding)
+        found, outcome = self._best(firm)
+        if found is not None or firm is problem or not self._may_round(problem, outcome):
+            return found, outcome
+        found, outcome = self._best(problem)
+        return found and replace(found, rests_on_rounding=True), outcome
+
+    def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
+        """Whether something may be in the target by rounding alone, where nothing is in it firmly.
+        """
+        if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
+            return False
+        if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:
+            return True
+        return outcome.is_infeasible
+
+    def _best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
@@ -122,6 +144,8 @@ class _Asking:
 
     def completed(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
         """Each action of a number with the values that would do as well, and how sure it is."""
+        if not counterfactual.rests_on_rounding:
+            problem = problem.firm(self.rounding)
         row = problem.factual.copy()
         for action in counterfactual.actions:
             row[action.column] = action.counterfactual
