@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 
@@ -46,9 +47,12 @@ class Rounding:
         """``r`` of each of ``scores``, ``(n_rows, n_outputs)``."""
         if not self.flat:
             return np.zeros_like(scores)
-        return np.asarray(
-            np.array(self.flat) + np.array(self.steep) * np.maximum(scores * (1.0 - scores), 0.0)
-        )
+        flat, steep = self._arrays
+        return np.asarray(flat + steep * np.maximum(scores * (1.0 - scores), 0.0))
+
+    @cached_property
+    def _arrays(self) -> tuple[Scores, Scores]:
+        return np.array(self.flat), np.array(self.steep)
 
 
 UNKNOWN = Rounding()
