@@ -18,7 +18,7 @@ from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
 from models.onnx.surgery import class_names, keep_output, remove_zipmaps
 from models.onnx.trial import check_alone, check_probabilities, trial_rows
-from models.predictor import Rows, Scores
+from models.predictor import Rows, Scores, finite
 from models.rounding import UNKNOWN, Rounding
 from models.schema import Decision, Feature, Schema, Task
 from models.spec import OutputBinding, Spec
@@ -69,7 +69,7 @@ class OnnxPredictor:
         Raises
         ------
         GraphError
-            If the rows do not fit the model, or a score is not a finite number.
+            If the rows do not fit the model; a :class:`NotFinite` if a score is no finite number.
         """
         if len(rows) == 0:
             self.encoding.feeds(rows)
@@ -78,11 +78,12 @@ class OnnxPredictor:
         parts = [rows[at : at + size] for at in range(0, len(rows), size)]
         runs = self._runs(parts)
         raw = runs[0] if len(runs) == 1 else np.concatenate(runs)
-        scores = raw.take(self.columns, axis=1)
-        if not np.isfinite(scores).all():
-            row = int(np.argwhere(~np.isfinite(scores))[0][0])
-            raise GraphError(f"row {row} scores {scores[row].tolist()}: {rows[row].tolist()}")
-        return scores
+        return finite(raw.take(self.columns, axis=1), rows, outputs=self._names)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """How errors call the outputs."""
+        return tuple(f"{self._output!r}, column {column}," for column in self.columns)
 
     def _runs(self, parts: list[Rows]) -> list[Scores]:
         if self._pool is None or len(parts) == 1:

@@ -41,6 +41,10 @@ def is_none(value: object) -> bool:
     return value is None
 
 
+def is_false(value: object) -> bool:
+    return value is False
+
+
 class Wire(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
