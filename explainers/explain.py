@@ -38,6 +38,7 @@ from explainers.verify import Checker, Proposal, Report, Terms
 from explainers.verify.limits import leaves_one
 from explainers.watch import Watch, unwatched
 from models.predictor import Predictor, Row, Scores
+from models.rounding import UNKNOWN, Rounding, rounding_of
 from models.schema import Decision, Kind
 
 NEVER = Deadline.never()
@@ -73,7 +74,7 @@ def explain(
     """
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, deadline, watch)
+    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
     if problem.target.needs_nothing(scores)[0]:
@@ -126,6 +127,8 @@ class _Asking:
     meter: Meter
     deadline: Deadline
     watch: Watch
+    rounding: Rounding = UNKNOWN
+    """Of the model's scores: answers that hold whatever it is are preferred."""
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
 
@@ -137,9 +140,32 @@ class _Asking:
     def best(
         self, problem: Problem, checker: Checker, asked: Problem | None = None
     ) -> tuple[Counterfactual | None, Outcome]:
+        """The cheapest answer that holds in every session of the model; where there is none, the
+        cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
+        told; None: none are."""
+        firm = problem.firm(self.rounding)
+        if firm is problem:
+            return self._best(problem, checker, asked)
+        ranged = None if asked is None else asked.firm(self.rounding)
+        found, outcome = self._best(firm, checker.firm(self.rounding), ranged)
+        if found is not None or not self._may_round(problem, outcome):
+            return found, outcome
+        found, outcome = self._best(problem, checker, asked)
+        return found and replace(found, rests_on_rounding=True), outcome
+
+    def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
+        """Whether something may be in the target by rounding alone, where nothing is firmly."""
+        if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
+            return False
+        if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:
+            return True
+        return outcome.is_infeasible
+
+    def _best(
+        self, problem: Problem, checker: Checker, asked: Problem | None
+    ) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
-        is cheaper than the bound, an engine erred somewhere, so its bound is not repeated.
-        ``asked`` is the question of whose constraints ranges are told; None: none are."""
+        is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
             outcome = self.engine.search(problem, self.meter, self.deadline)
         for rank, action in enumerate(outcome.candidates):
@@ -208,11 +234,14 @@ class _Asking:
         """The first answer, its bound taken back where another that holds is cheaper."""
         bound = first.lower_bound
         for other in others:
-            bound = self._bound(other.row, other.cost, bound)
+            if not other.rests_on_rounding or first.rests_on_rounding:
+                bound = self._bound(other.row, other.cost, bound)
         return first if bound == first.lower_bound else replace(first, lower_bound=bound)
 
     def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
         """With how sure it is, where something follows from what is set."""
+        if not counterfactual.rests_on_rounding:
+            problem = problem.firm(self.rounding)
         if problem.image is None:
             return counterfactual
         row = problem.factual.copy()

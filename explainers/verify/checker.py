@@ -22,6 +22,7 @@ from explainers.verify.reading import Reading, exact, moved, slack
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
+from models.rounding import Rounding
 from models.schema import Feature
 
 READINGS = 128
@@ -75,6 +76,11 @@ class Checker:
     def under(self, terms: Terms) -> Checker:
         """The same, under other terms."""
         return replace(self, terms=terms)
+
+    def firm(self, rounding: Rounding) -> Checker:
+        """The same, for answers that hold in every session of the model, whose scores may differ
+        by ``rounding``."""
+        return self.under(self.terms.aiming(self.terms.goal.firm(rounding)))
 
     def excluding(self, limit: Limit) -> Checker:
         return self.under(self.terms.excluding(limit))

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from explainers.answer import Status
 from service.api import examples
-from service.api.schema.base import Text, Wire, Written, is_empty, is_none
+from service.api.schema.base import Text, Wire, Written, is_empty, is_false, is_none
 from service.api.schema.causal import Assurance, CausalGrounds, Distribution
 
 
@@ -185,6 +185,13 @@ class Counterfactual(Wire):
     enumerated_changes: int = Field(
         description="Where the optimum is not proven: no allowed row that changes at most so many "
         "features costs less, since all of them were scored. 0: nothing was enumerated."
+    )
+    rests_on_rounding: bool = Field(
+        False,
+        exclude_if=is_false,
+        description="Present, and true, where another session of the same graph (other threads, "
+        "other rows beside it) may score it outside the target: no answer that all sessions "
+        "confirm was found.",
     )
     actions: list[Action]
     effects: list[Effect]
