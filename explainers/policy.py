@@ -39,7 +39,7 @@ from explainers.rules import read_rule
 from explainers.space import Axis
 from explainers.target import Target
 from models.errors import InvalidInstance
-from models.predictor import Row, Rows
+from models.predictor import Rows
 from models.schema import Decision, Feature, Kind, Labels, Schema, Task, plain
 
 Table = Mapping[str, Any]
