@@ -119,9 +119,10 @@ def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:
     if target.decision.threshold is not None:
         edges.append(target.decision.threshold)
     finite = np.array([e for e in edges if np.isfinite(e)])
-    finite = np.concatenate([finite - off, finite, finite + off])
+    finite = np.sort(np.concatenate([finite - off, finite, finite + off]))
+    between = 0.5 * (finite[1:] + finite[:-1])  # an interval may lie between powers of two
     around = np.concatenate([finite, np.nextafter(finite, -np.inf), np.nextafter(finite, np.inf)])
-    return np.unique(np.concatenate([grid, around]))
+    return np.unique(np.concatenate([grid, around, between]))
 
 
 def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> float:

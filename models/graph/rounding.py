@@ -7,7 +7,7 @@ that. Everything before a graph's sums is computed number by number, the same in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from models.graph.ensemble import TreeEnsemble
 from models.graph.finish import Finish
 from models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork
+from models.graph.layers import Matrix
 from models.predictor import Rows
 from models.rounding import Known, Rounding
 
@@ -82,11 +83,11 @@ def _trees_off(core: TreeEnsemble) -> tuple[Floats, Floats]:
 
 
 def _layers_off(
-    layers: object, dtype: np.dtype[np.floating], sizes: Floats
+    layers: Sequence[tuple[Matrix, Matrix]], dtype: np.dtype[np.floating], sizes: Floats
 ) -> tuple[Floats, Floats]:
     """Errors of one layer go through the next; no unit is larger than its interval allows."""
     low, high, off = -sizes, sizes, np.zeros(len(sizes))
-    for k, (matrix, shift) in enumerate(layers):  # type: ignore[call-overload]
+    for k, (matrix, shift) in enumerate(layers):
         weights, bias = matrix.astype(np.float64), shift.astype(np.float64)
         if k:
             low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)

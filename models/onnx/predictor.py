@@ -14,6 +14,7 @@ from onnx import ModelProto
 
 from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
 from models.errors import GraphError
+from models.naming import has_names
 from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
 from models.onnx.surgery import class_names, keep_output, remove_zipmaps
@@ -71,6 +72,8 @@ class OnnxPredictor:
         GraphError
             If the rows do not fit the model; a :class:`NotFinite` if a score is no finite number.
         """
+        if has_names(rows):
+            raise GraphError("rows with names are not scored by position: Schema.rows() sorts them")
         if len(rows) == 0:
             self.encoding.feeds(rows)
             return np.empty((0, len(self.columns)))

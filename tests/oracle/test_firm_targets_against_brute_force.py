@@ -87,4 +87,4 @@ def _walked(target: Target, rounding: Rounding, scores: Scores) -> np.ndarray:
     """Every corner of what the scores may be."""
     off = rounding.of(scores)
     signs = np.array(np.meshgrid(*[[-1.0, 1.0]] * scores.shape[1])).reshape(scores.shape[1], -1).T
-    return np.all([target.met(scores + sign * off) for sign in signs], axis=0)
+    return np.asarray(np.all([target.met(scores + sign * off) for sign in signs], axis=0))
