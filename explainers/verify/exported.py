@@ -41,7 +41,13 @@ class NotAnAnswer(ValueError):
     """The JSON is no answer to an explanation of this model; the message says why."""
 
 
-def check_answer(answer: Json, request: Json | None, book: Rulebook, score: Score) -> list[Section]:
+def check_answer(
+    answer: Json,
+    request: Json | None,
+    book: Rulebook,
+    score: Score,
+    rounding: Rounding = UNKNOWN,
+) -> list[Section]:
     """Every check of ``answer``, part by part.
 
     ``request`` is what was asked; None: it is not known, so that only the model's own documents
