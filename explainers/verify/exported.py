@@ -19,7 +19,7 @@ from explainers.verify.limits import leaves_one
 from explainers.verify.report import Check
 from explainers.verify.rulebook import Asked, Rulebook
 from models.errors import InvalidInstance
-from models.rounding import Rounding
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Feature, Schema, Task
 
 Json = Mapping[str, Any]
