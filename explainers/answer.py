@@ -98,6 +98,9 @@ class Work:
     deadline_hit: bool = False
     nodes: int = 0
     """Boxes of the search, or nodes of a solver's tree, that were opened."""
+    rejected: tuple[str, ...] = ()
+    """Rows and claims of an engine that the checker did not find true, and why: an engine erred.
+    Nothing of them is in the answer."""
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ NOT_PROVEN: Labels = {
 }
 VERIFIED: Labels = {
     "en": "Each change was recomputed end to end (rules, what follows, cost, score by the "
-    "deployed model file) by code that shares nothing with the search.",
-    "ko": "탐색과 코드를 전혀 공유하지 않는 검증기가 각 변경을 처음부터 끝까지(규칙, 따라 변하는 "
-    "값, 비용, 배포된 모델 파일의 점수) 다시 계산했습니다.",
+    "deployed model file) by a checker that shares neither code nor definitions with the search.",
+    "ko": "탐색과 코드도 규칙의 정의도 공유하지 않는 검증기가 각 변경을 처음부터 끝까지(규칙, 따라 "
+    "변하는 값, 비용, 배포된 모델 파일의 점수) 다시 계산했습니다.",
 }
 RESTS_ON_ROUNDING: Labels = {
     "en": "An answer rests on rounding: another session of the same model file, with other threads "

@@ -164,6 +164,7 @@ class Speaker:
                 runs=answer.work.runs,
                 nodes=answer.work.nodes,
                 deadline_ms=deadline_ms,
+                rejected=list(answer.work.rejected),
             ),
         )
 

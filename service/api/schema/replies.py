@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from explainers.answer import Status
 from service.api import examples
-from service.api.schema.base import Text, Wire, Written, is_false, is_none
+from service.api.schema.base import Text, Wire, Written, is_empty, is_false, is_none
 from service.api.schema.causal import Assurance, CausalGrounds, Distribution
 
 
@@ -197,7 +197,10 @@ class Counterfactual(Wire):
     effects: list[Effect]
     prediction: Prediction
     verified: Literal[True] = Field(
-        True, description="Recomputed end to end by code that shares nothing with the engines."
+        True,
+        description="Recomputed from the documents (policy, request, causal file) and the deployed "
+        "graph by a checker that shares neither code nor definitions with the engines. That "
+        "nothing cheaper exists is the search's proof: `lower_bound`.",
     )
     assurance: Assurance | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."
@@ -240,6 +243,12 @@ class Work(Wire):
         description="Boxes of the exact search, or nodes of a solver's tree, that were opened."
     )
     deadline_ms: int = Field(description="Time that the search was given.")
+    rejected: list[str] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="What an engine proposed or claimed and the checker did not find true, and "
+        "why: a defect of ours, logged and counted. Nothing of it is in this answer.",
+    )
 
 
 class Relaxation(Wire):
