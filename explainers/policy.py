@@ -148,7 +148,7 @@ class Policy:
         """
         return Problem(
             self.schema,
-            self.schema.row(factual),
+            factual,
             target or self.target(),
             (*self.constraints, *constraints),
             self.cost,

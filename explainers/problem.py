@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -153,10 +152,12 @@ class Problem:
         if not rounding:
             return self
         if rounding not in self._firm:
-            other = copy(self)
+            other = object.__new__(
+                Problem
+            )  # checked already, and asked some thousand times a second
+            other.__dict__.update(self.__dict__, target=self.target.firm(rounding))
             for derived in ("inert", "_firm"):  # problems that have targets of their own
                 other.__dict__.pop(derived, None)
-            object.__setattr__(other, "target", self.target.firm(rounding))
             self._firm[rounding] = other
         return self._firm[rounding]
 

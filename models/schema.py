@@ -192,8 +192,9 @@ class Schema:
         if row.shape != (len(self),):
             given = f"has shape {row.shape}, a row ({len(self)},): {', '.join(self.names)}"
             raise InvalidInstance([FieldProblem("", given, limit=self.names)])
-        if not self._inside(row).all():
-            wrong = np.flatnonzero(~self._inside(row))
+        inside = self._inside(row)
+        if not inside.all():
+            wrong = np.flatnonzero(~inside)
             raise InvalidInstance([self.features[j].outside(float(row[j])) for j in wrong])
         return row
 
@@ -215,20 +216,20 @@ class Schema:
 
     def _inside(self, row: Row) -> npt.NDArray[np.bool_]:
         lower, upper, gaps, codes = self._limits
-        inside = (row >= lower) & (row <= upper) & np.isfinite(row)
-        whole = ~codes | (row == np.rint(row))
-        return np.asarray((inside & whole) | (np.isnan(row) & gaps))
+        inside: npt.NDArray[np.bool_] = (row >= lower) & (row <= upper)
+        inside[codes] &= row[codes] == np.rint(row[codes])
+        return inside if inside.all() else inside | (np.isnan(row) & gaps)
 
     @cached_property
-    def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Of each feature: bounds (of codes, where it is a category), whether it may be missing,
-        whether it is a category."""
+    def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+        """Of each feature finite bounds (of codes, where it is a category), and whether it may be
+        missing; which features are categories."""
         codes = np.array([f.kind.is_categorical for f in self.features], dtype=np.bool_)
-        lower = np.where(codes, 0.0, [f.lower for f in self.features])
         last = [len(f.categories) - 1.0 for f in self.features]
+        lower = np.where(codes, 0.0, [f.lower for f in self.features])
         upper = np.where(codes, last, [f.upper for f in self.features])
         gaps = np.array([f.may_be_missing for f in self.features], dtype=np.bool_)
-        return lower, upper, gaps, codes
+        return np.nan_to_num(lower), np.nan_to_num(upper), gaps, np.flatnonzero(codes)
 
     def read(self, instance: Any) -> Row:
         """One wire instance as a row, ``(n_features,)``; whatever has names is matched by them.

@@ -60,6 +60,7 @@ class OnnxPredictor:
         self._output = output
         self.columns = columns
         """Columns of the score tensor, in the order of the scores."""
+        self._names = tuple(f"{output!r}, column {column}," for column in columns)
         self._batch = _fixed_batch(encoding)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "score") if threads > 1 else None
@@ -82,11 +83,6 @@ class OnnxPredictor:
         runs = self._runs(parts)
         raw = runs[0] if len(runs) == 1 else np.concatenate(runs)
         return finite(raw.take(self.columns, axis=1), rows, outputs=self._names)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """How errors call the outputs."""
-        return tuple(f"{self._output!r}, column {column}," for column in self.columns)
 
     def _runs(self, parts: list[Rows]) -> list[Scores]:
         if self._pool is None or len(parts) == 1:

@@ -18,6 +18,7 @@ from bench.sessions import (
     noisy,
     questions,
 )
+from models.errors import NotFinite
 from models.onnx import OnnxPredictor
 from models.onnx.measuring import measure_rounding
 from models.onnx.predictor import in_sessions
@@ -85,6 +86,16 @@ def test_a_graph_that_cannot_be_read_has_a_measured_rounding(tmp_path: Path) -> 
     model = deployed("tanh", iris(0), tmp_path, 0)
     assert model.form is None
     assert rounding_of(model.predictor).known is Known.MEASURED
+
+
+def test_rows_without_a_score_do_not_keep_a_model_from_being_measured(tmp_path: Path) -> None:
+    predictor = deployed("tanh", iris(0), tmp_path, 0).predictor
+    assert isinstance(predictor, OnnxPredictor)
+    rows = iris(0)[0][:8].astype(np.float64)
+    odd = np.where(np.arange(len(rows))[:, None] == 3, np.inf, rows)
+    with pytest.raises(NotFinite):
+        predictor.score(odd)
+    assert measure_rounding(predictor, odd).known is Known.MEASURED
 
 
 def test_what_is_measured_is_within_what_is_proven(tmp_path: Path) -> None:
