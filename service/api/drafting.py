@@ -41,7 +41,7 @@ class Drafting:
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
-            "detail": None if work is None else work.model_dump() | _gap(reply),
+            "detail": None if work is None else work.model_dump(exclude={"times"}) | _gap(reply),
         }
         if hasattr(reply, "id"):
             said["id"] = reply.id

@@ -117,7 +117,9 @@ class Speaker:
             provenance=self.reference(),
         )
 
-    def explanation(self, explanation: Explanation, deadline_ms: int) -> wire.ExplanationReply:
+    def explanation(
+        self, explanation: Explanation, deadline_ms: int, times: wire.Times
+    ) -> wire.ExplanationReply:
         answer, problem = explanation.answer, explanation.problem
         causal = explanation.causal
         wording = self._wording(explanation)
@@ -164,6 +166,7 @@ class Speaker:
                 runs=answer.work.runs,
                 nodes=answer.work.nodes,
                 deadline_ms=deadline_ms,
+                times=times,
             ),
         )
 

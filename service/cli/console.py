@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service import logs
+from service.api import warming
 from service.api.body import read_json
 from service.errors import MalformedBody
 from service.registry import Registry, ServedModel
@@ -73,7 +74,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         If there is nothing to serve.
     """
     logs.configure(chosen.log_format, chosen.log_level)
-    loaded = Registry(chosen.models, warm=warm)
+    loaded = Registry(chosen.models, warm=warming.warm if warm else None)
     loaded.load()
     return loaded
 
