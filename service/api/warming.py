@@ -29,7 +29,7 @@ from service.errors import ServiceError
 from service.registry import ServedModel
 from service.usecases import Rung
 
-WARM_MS = 200
+WARM_MS = 50
 """For each question's search: it need not be settled, only begun."""
 MOST_TABLES = 512 << 20
 """Bytes: of models with many classes, tables for those beyond are built when first asked for."""
