@@ -46,6 +46,11 @@ class Entry:
         if self.arguments not in self.compiled.overloads:
             self.compiled.compile(self.arguments)
 
+    @property
+    def was_compiled(self) -> bool:
+        """Whether its machine code was not kept, but made in this process."""
+        return self.arguments in self.compiled.stats.cache_misses
+
 
 ENTRIES: list[Entry] = []
 
@@ -71,14 +76,19 @@ def allocating_entry(*arguments: Any) -> Callable[[Callable[..., Any]], Callable
     return entry(*arguments, nogil=True, error_model="numpy")
 
 
-def compile_all() -> None:
+def compile_all(told: Callable[[int, int], None] | None = None) -> None:
     """Compile all that Python calls, with the types that it is called with, and nothing after:
     called with others it raises ``TypeError`` and does not compile inside somebody's question.
 
-    Takes a minute or so where no machine code is kept yet, and else some tenths of a second.
+    Takes half a minute or more where no machine code is kept yet, and else some tenths of a second.
+    ``told`` is called after each part that had to be compiled, with how many are ready of how many.
     """
-    for each in (*ENTRIES, *(Entry(*writer(struct)) for struct in Struct.__subclasses__())):
+    writers = [Entry(*writer(struct)) for struct in Struct.__subclasses__()]
+    parts = (*writers, *ENTRIES)
+    for done, each in enumerate(parts, start=1):
         each.compile()
+        if told is not None and each.was_compiled:
+            told(done, len(parts))
     for each in ENTRIES:
         each.compiled.disable_compile()
 
