@@ -77,7 +77,7 @@ def words(text: str) -> list[str]:
 def test_the_reply_that_the_readme_shows_is_a_part_of_it(cold: Any) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = json.loads(readme.split("```json")[1].split("```")[0])
-    assert part_of(cold["answers"][0]["said"], shown) == shown
+    assert part_of(cold["answers"][0]["said"], shown) == about(shown)
 
 
 def part_of(whole: Any, shown: Any) -> Any:
@@ -87,3 +87,12 @@ def part_of(whole: Any, shown: Any) -> Any:
     if isinstance(shown, list):
         return [part_of(a, b) for a, b in zip(whole, shown, strict=True)]
     return whole
+
+
+def about(value: Any) -> Any:
+    """The same, whatever the last digits of numbers: processors differ there."""
+    if isinstance(value, dict):
+        return {key: about(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [about(own) for own in value]
+    return pytest.approx(value, rel=1e-9) if isinstance(value, float) else value

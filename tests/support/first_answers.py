@@ -26,8 +26,10 @@ from tests.integration.small_models import write_all
 from tests.support.generated import SCHEMA, factual
 from tests.support.onnx_layers import layered_model
 from tests.support.onnx_trees import spec_text, tree_model
+from tests.support.replies import same_for_all
 
 Body = dict[str, Any]
+_aims: Any = aims
 MILLING = "milling-machine"
 SEMANTICS = ["interventional", "independent", "backtracking"]
 AMPLE_MS = 60_000
@@ -54,7 +56,7 @@ def questions(alarm: Body) -> Iterator[tuple[str, Body]]:
     yield f"{MILLING}/explanations", {"instance": alarm}
     yield f"{MILLING}/predictions", {"instance": alarm}
     for semantics in SEMANTICS:
-        for asked in (
+        kinds: list[Body] = [
             {"alternatives": 3},
             {"target": {"class": "normal", "probability": {"min": 0}}},
             {"target": {"class": "normal", "probability": {"min": 0.99}}},
@@ -62,7 +64,8 @@ def questions(alarm: Body) -> Iterator[tuple[str, Body]]:
             {"constraints": {"freeze": ["torque"], "ranges": {"rotational_speed": [1380, 1390]}}},
             {"constraints": {"rules": ["torque >= 50"], "max_changes": 1}},
             {"constraints": {"ranges": {"torque": [62, 63], "rotational_speed": [1380, 1390]}}},
-        ):
+        ]
+        for asked in kinds:
             yield f"{MILLING}/explanations", {"instance": alarm, "semantics": semantics} | asked
     for rung in ("association", "intervention", "counterfactual"):
         yield f"{MILLING}/what-if", {"instance": alarm, "set": {"torque": 55.1}, "rung": rung}
@@ -92,13 +95,13 @@ class Guard(event.Listener):
         self._modules = set(sys.modules)
         self._code = _signatures()
         event.register("numba:compile", self)
-        build = aims.build_tables
+        build = _aims.build_tables
 
         def counted(*given: Any) -> Any:
             self.tables += 1
             return build(*given)
 
-        aims.build_tables = counted
+        _aims.build_tables = counted
 
     def on_start(self, event: Any) -> None:
         self.compiled.append(event.data["dispatcher"].py_func.__qualname__)
@@ -121,16 +124,6 @@ def _signatures() -> set[str]:
         for entry in compiled.ENTRIES
         for signature in entry.compiled.overloads
     }
-
-
-def same_for_all(reply: Any) -> Any:
-    """A reply less what is this one's alone: ids, its record, times."""
-    if not isinstance(reply, dict):
-        return reply
-    left = {k: v for k, v in reply.items() if k not in ("id", "audit", "request_id")}
-    if "work" in left:
-        left["work"] = {k: v for k, v in left["work"].items() if k != "times"}
-    return left
 
 
 def ask_all(client: httpx.Client) -> Iterator[Body]:

@@ -41,14 +41,11 @@ class Entry:
     compiled: Any
     arguments: tuple[Any, ...]
 
-    def compile(self) -> None:
-        """Compile it, or load its machine code where that is kept; nothing if that was done."""
-        if self.arguments not in self.compiled.overloads:
-            self.compiled.compile(self.arguments)
-
-    @property
-    def was_compiled(self) -> bool:
-        """Whether its machine code was not kept, but made in this process."""
+    def compile(self) -> bool:
+        """Have its machine code; whether it was neither here nor kept, and had to be made."""
+        if self.arguments in self.compiled.overloads:
+            return False
+        self.compiled.compile(self.arguments)
         return self.arguments in self.compiled.stats.cache_misses
 
 
@@ -86,8 +83,7 @@ def compile_all(told: Callable[[int, int], None] | None = None) -> None:
     writers = [Entry(*writer(struct)) for struct in Struct.__subclasses__()]
     parts = (*writers, *ENTRIES)
     for done, each in enumerate(parts, start=1):
-        each.compile()
-        if told is not None and each.was_compiled:
+        if each.compile() and told is not None:
             told(done, len(parts))
     for each in ENTRIES:
         each.compiled.disable_compile()
