@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 
@@ -27,6 +27,8 @@ READINGS = 128
 """Readings within the sensors' tolerances that are tried against a proof that all will do."""
 NEAR = 1e-9
 """How far two sums of float64 in another order may be apart, by the size of what is compared."""
+_WIDE = Context(prec=700)
+"""Digits enough for any float64 by any step: 1e300 is a multiple of 0.1."""
 
 Score = Callable[[Rows], Scores]
 
@@ -102,11 +104,9 @@ class Checker:
         columns = moved(action, was)
         row = self._row(action, columns)
         read = Reading(row)
-        checks = [
-            *self._settable(action, columns),
-            *self._readable(read, action),
-            *self._kept(action, read, was),
-        ]
+        checks = [*self._settable(action, columns), *self._readable(read, action)]
+        if not any(map(math.isinf, [*action.values, *row])):  # of infinity no limit says anything
+            checks += self._kept(action, read, was)
         cost = float(self.terms.price.of(action, was)) if _all(checks) else 0.0
         draft = _Draft(checks, proposal.action, row, cost)
         draft.checks.extend(self._as_claimed(proposal, draft))
@@ -140,14 +140,14 @@ class Checker:
             step = feature.resolution
             fits = step is not None and math.isfinite(value)
             fits = fits and feature.lower <= value <= feature.upper
-            fits = fits and action.exact(j) % (step or 1) == 0
+            fits = fits and _WIDE.remainder(action.exact(j), step or Decimal(1)) == 0
             bounds = f"[{feature.lower}, {feature.upper}]"
             yield Check("grid", fits, f"{feature.name} = {value}, steps of {step} in {bounds}")
 
     def _readable(self, read: Reading, action: Reading) -> Iterator[Check]:
         for j in moved(read, action):
             feature, value = self.terms.schema.features[j], read[j]
-            fits = feature.lower <= value <= feature.upper
+            fits = feature.lower <= value <= feature.upper and not math.isinf(value)
             bounds = f"[{feature.lower}, {feature.upper}]"
             yield Check("bounds", fits, f"{feature.name} would be {value}, within {bounds}")
 
@@ -165,16 +165,32 @@ class Checker:
     def _as_claimed(self, proposal: Proposal, draft: _Draft) -> Iterator[Check]:
         """Whether the row and the cost are what is claimed of them."""
         if proposal.row is not None:
-            pairs = zip(proposal.row, draft.row, strict=True)
-            apart = [j for j, (a, b) in enumerate(pairs) if not near(a, b)]
+            apart = self._apart(proposal, draft.row)
             told = ", ".join(
                 f"{self.terms.schema.names[j]} = {proposal.row[j]}, not {draft.row[j]}"
                 for j in apart
             )
             yield Check("row", not apart, told or "what follows is as claimed")
         if proposal.cost is not None and draft.is_open:
-            fits = near(proposal.cost, draft.cost)
+            # A sum of what is not negative has an error of its own size.
+            fits = near(proposal.cost, draft.cost, floor=0.0)
             yield Check("cost", fits, f"{proposal.cost} claimed, {draft.cost} recomputed")
+
+    def _apart(self, proposal: Proposal, row: Sequence[float]) -> list[int]:
+        """Columns of the claimed row that are not as computed: to the last digit, and of what
+        follows up to the rounding of sums."""
+        assert proposal.row is not None
+        columns = moved(Reading(proposal.action), Reading(self.factual))
+        follows = self.terms.what_follows
+        loose = frozenset() if follows is None else follows.effects(columns, self.terms.is_history)
+        pairs = zip(proposal.row, row, self.terms.schema.features, strict=True)
+        return [
+            j
+            for j, (a, b, feature) in enumerate(pairs)
+            if not (
+                near(a, b, min(1.0, feature.upper - feature.lower)) if j in loose else same(a, b)
+            )
+        ]
 
     def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[float]]:
         """What the action leads to by each plausible version of the laws."""
@@ -256,6 +272,8 @@ class Checker:
 
     def _may_hold(self, action: Reading, was: Reading, most: Decimal) -> bool:
         """A look that ends at the first thing that is broken."""
+        if any(map(math.isinf, action.values)):
+            return False
         limits = (limit for limit in self.terms.limits if limit.of_action)
         if not all(limit.holds(action, was) for limit in limits):
             return False
@@ -264,9 +282,15 @@ class Checker:
         return settable and self.terms.price.of(action, was) < most
 
 
-def near(a: float, b: float) -> bool:
-    """Equal, but for the rounding of sums in another order."""
-    return a == b or (a != a and b != b) or abs(a - b) <= NEAR * max(1.0, abs(a), abs(b))
+def same(a: float, b: float) -> bool:
+    """Equal, or both missing."""
+    return a == b or (a != a and b != b)
+
+
+def near(a: float, b: float, floor: float = 1.0) -> bool:
+    """Equal, but for the rounding of sums in another order; ``floor`` is the least size of their
+    terms."""
+    return same(a, b) or abs(a - b) <= NEAR * max(floor, abs(a), abs(b))
 
 
 def _all(checks: Sequence[Check]) -> bool:
