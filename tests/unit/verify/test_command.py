@@ -80,7 +80,10 @@ def test_a_record_an_event_and_lines_of_records_are_read_as_they_are_exported(
 ) -> None:
     """`ifonly audit export` writes a line a record with its payload as text; GET
     /audit/events/ID gives question and answer; a predictions' record is passed over."""
-    kept = [{"answer": answers[k].reply, "request": answers[k].request} for k in ("regression", "by policy")]
+    kept = [
+        {"answer": answers[k].reply, "request": answers[k].request}
+        for k in ("regression", "by policy")
+    ]
     predictions = {"answer": {"predictions": []}, "request": {}}
     lines = [{"facts": {}, "payload": json.dumps(k)} for k in [*kept, predictions]]
     lines.append({"facts": {}, "payload": None})
@@ -255,4 +258,6 @@ def test_a_fresh_process_that_verifies_has_imported_no_engine_no_store_and_no_se
     assert "all hold" in "\n".join(table)
     loaded = json.loads(modules)
     assert "explainers.verify.checker" in loaded
-    assert [m for m in loaded for barred in BARRED if m == barred or m.startswith(f"{barred}.")] == []
+    assert [
+        m for m in loaded for barred in BARRED if m == barred or m.startswith(f"{barred}.")
+    ] == []
