@@ -26,6 +26,7 @@ from explainers.answer import (
     Work,
 )
 from explainers.blocking import blocking_set, without
+from explainers.constraints import Source
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, DocumentsDiffer
 from explainers.problem import Problem
@@ -64,7 +65,8 @@ def explain(
     GraphError
         If the model cannot score rows.
     DocumentsDiffer
-        If ``problem`` and ``terms`` do not demand the same.
+        If a constraint that one of ``problem`` and ``terms`` demands has no namesake in the other,
+        or their targets differ. What a namesake demands, the checker decides.
 
     Examples
     --------
@@ -77,8 +79,9 @@ def explain(
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
-    if problem.target.needs_nothing(scores)[0]:
-        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs))
+    if asking.needs_nothing(problem, terms, scores):
+        rejected = tuple(asking.rejected)
+        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs, rejected=rejected))
 
     checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
     first, outcome = asking.best(problem, checker, problem)
@@ -136,6 +139,17 @@ class _Asking:
     def deployed(self) -> Meter:
         """The model, for what must be asked of it even after the deadline."""
         return self.meter.until(NEVER)
+
+    def needs_nothing(self, problem: Problem, terms: Terms, scores: Scores) -> bool:
+        """Whether the factual is in the target already; by the checker's word, if they differ."""
+        claimed = bool(problem.target.needs_nothing(scores)[0])
+        by_policy = problem.target.origin.source is Source.POLICY
+        goal = terms.goal.alone if by_policy else terms.goal
+        is_met = goal.met(scores[0].tolist())
+        if is_met is not claimed:
+            told = "already in the target" if claimed else "not in the target"
+            self._reject(problem.factual, (f"{told}, was claimed of scores {scores[0].tolist()}",))
+        return is_met
 
     def best(
         self, problem: Problem, checker: Checker, asked: Problem | None = None
