@@ -154,7 +154,7 @@ class _Asking:
         return found and replace(found, rests_on_rounding=True), outcome
 
     def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
-        """Whether something may be in the target by rounding alone, where nothing is firmly."""
+        """Whether something may be in the target, where nothing is in it in every session."""
         if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
             return False
         if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:

@@ -19,6 +19,7 @@ from explainers.verify.limits import leaves_one
 from explainers.verify.report import Check
 from explainers.verify.rulebook import Asked, Rulebook
 from models.errors import InvalidInstance
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Feature, Schema, Task
 
 Json = Mapping[str, Any]
@@ -40,11 +41,18 @@ class NotAnAnswer(ValueError):
     """The JSON is no answer to an explanation of this model; the message says why."""
 
 
-def check_answer(answer: Json, request: Json | None, book: Rulebook, score: Score) -> list[Section]:
+def check_answer(
+    answer: Json,
+    request: Json | None,
+    book: Rulebook,
+    score: Score,
+    rounding: Rounding = UNKNOWN,
+) -> list[Section]:
     """Every check of ``answer``, part by part.
 
     ``request`` is what was asked; None: it is not known, so that only the model's own documents
-    are held against the answer, and the section ``question`` says so.
+    are held against the answer, and the section ``question`` says so. ``rounding`` is that of the
+    model's scores: what does not say that it rests on it must hold whatever it is.
 
     Raises
     ------
@@ -54,7 +62,7 @@ def check_answer(answer: Json, request: Json | None, book: Rulebook, score: Scor
         If the model cannot score rows.
     """
     try:
-        return list(_Answer(answer, request, book, score).sections())
+        return list(_Answer(answer, request, book, score, rounding).sections())
     except InvalidInstance as error:
         raise NotAnAnswer(str(error)) from error
     except (KeyError, TypeError, AttributeError) as error:
@@ -64,8 +72,16 @@ def check_answer(answer: Json, request: Json | None, book: Rulebook, score: Scor
 class _Answer:
     """One answer with its question."""
 
-    def __init__(self, answer: Json, request: Json | None, book: Rulebook, score: Score) -> None:
+    def __init__(
+        self,
+        answer: Json,
+        request: Json | None,
+        book: Rulebook,
+        score: Score,
+        rounding: Rounding,
+    ) -> None:
         self._answer = answer
+        self._rounding = rounding
         self._request = request
         self._book = book
         self._score = score
@@ -150,6 +166,8 @@ class _Answer:
 
     def _counterfactual(self, found: Json, checker: Checker) -> Iterator[Check]:
         action = self._action(found)
+        if not found.get("rests_on_rounding", False):
+            checker = checker.firm(self._rounding)
         row = [_read(f, found["instance"][f.name]) for f in self._schema.features]
         report = checker.check(Proposal(action, row, float(found["cost"])))
         yield from report.checks

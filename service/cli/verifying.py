@@ -16,6 +16,7 @@ from explainers.verify.exported import NotAnAnswer, Section, check_answer
 from explainers.verify.report import Check
 from models.errors import ModelError
 from models.repository import DeployedModel, load_folder
+from models.rounding import rounding_of
 from service.checking import rulebook_of
 
 Json = dict[str, Any]
@@ -62,9 +63,10 @@ def verify(
 
 
 def _checked(deployed: DeployedModel, answer: Json, request: Json | None) -> list[Section]:
-    book, score = rulebook_of(deployed), deployed.predictor.score
+    book, predictor = rulebook_of(deployed), deployed.predictor
     digests = Section("documents", tuple(_digests(deployed, answer["provenance"])))
-    return [digests, *check_answer(answer, request, book, score)]
+    rounding = rounding_of(predictor)
+    return [digests, *check_answer(answer, request, book, predictor.score, rounding)]
 
 
 def _digests(deployed: DeployedModel, provenance: Mapping[str, Any]) -> Iterator[Check]:
