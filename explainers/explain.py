@@ -168,7 +168,7 @@ class _Asking:
         return found and replace(found, rests_on_rounding=True), outcome
 
     def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
-        """Whether something may be in the target by rounding alone, where nothing is firmly."""
+        """Whether something may be in the target, where nothing is in it in every session."""
         if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
             return False
         if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:
@@ -220,7 +220,7 @@ class _Asking:
                 bound = self._bound(told.action, told.cost, bound)
             else:
                 ranges.pop(j, None)
-                self._reject(_with(proposal.action, j, end), ("range:", *told.reasons))
+                self._reject(_with(proposal.action, j, end), told.reasons, "range: ")
         return _counterfactual(problem, proposal, report, ranges, bound)
 
     def _ranges(
@@ -239,8 +239,8 @@ class _Asking:
         self._reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
         return None
 
-    def _reject(self, row: Iterable[float], reasons: Sequence[str]) -> None:
-        self.rejected.append(f"{[float(v) for v in row]}: {'; '.join(reasons)}")
+    def _reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
+        self.rejected.append(f"{[float(v) for v in row]}: {of}{'; '.join(reasons)}")
 
     def uncontradicted(
         self, first: Counterfactual, others: Sequence[Counterfactual]

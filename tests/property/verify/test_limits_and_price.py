@@ -98,8 +98,8 @@ def test_terms_transcribed_from_a_problem_say_the_same_as_terms_read_from_the_do
     assert (read.goal, read.keys) == (written.goal, written.keys)
     factual = tuple(problem.factual.tolist())
     proposals = [Proposal(a) for a in some_actions(problem.factual, seed)]
-    by_documents = Checker(read, factual, model.score).check_all(proposals)
-    transcribed = Checker(written, factual, model.score).check_all(proposals)
+    by_documents = Checker(read, factual, model.score, tells_all=True).check_all(proposals)
+    transcribed = Checker(written, factual, model.score, tells_all=True).check_all(proposals)
     for one, other in zip(by_documents, transcribed, strict=True):
         assert {(c.name, c.holds) for c in one.checks} == {(c.name, c.holds) for c in other.checks}
         assert (one.cost, one.scores) == (other.cost, other.scores)
@@ -160,7 +160,7 @@ DECISION = Decision(Task.BINARY, (Category("good"), Category("bad")), 1, 0.5, de
 
 def keeps(rule: str, now: Sequence[float], was: Sequence[float]) -> bool:
     book = Rulebook.read({"rules": [rule]}, AWKWARD, DECISION)
-    report = Checker(book.terms(Asked()), tuple(was), all_met).check(Proposal(now))
+    report = Checker(book.terms(Asked()), tuple(was), all_met, tells_all=True).check(Proposal(now))
     own = [c.holds for c in report.checks if c.name == "policy.rules.0"]
     engine = Policy.read({"rules": [rule]}, AWKWARD, DECISION).constraints
     said = [c for c in engine if c.origin.key == "policy.rules.0"]
@@ -312,7 +312,7 @@ def test_a_row_is_as_plausible_as_the_policy_finds_it_also_right_at_the_limit(
     policy = Policy.read(table, SCHEMA, DECISION, reference=seen, plausibility=scorer)
     book = Rulebook.read(table, SCHEMA, DECISION, seen, scorer)
     (limit_of_policy,) = (c for c in policy.constraints if c.origin.key == "policy.plausibility")
-    checker = Checker(book.terms(Asked()), tuple(factual.tolist()), all_met)
+    checker = Checker(book.terms(Asked()), tuple(factual.tolist()), all_met, tells_all=True)
     kept = limit_of_policy.holds(rows, factual)
     for row, own in zip(rows, kept, strict=True):
         report = checker.check(Proposal(row.tolist()))
