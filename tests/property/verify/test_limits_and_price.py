@@ -169,18 +169,20 @@ def keeps(rule: str, now: Sequence[float], was: Sequence[float]) -> bool:
 
 
 NAN = math.nan
+EDGE, COLD = (300.3, 308.2, 0, 0), (300.3, 300.0, 0, 0)
+IF_STAYS = 'if colour == "x\']" and process stays then grade changes'
 
 
 @pytest.mark.parametrize(
     ("rule", "now", "was", "expected"),
     [
         # at the edge, where float64 says 308.2 - 300.3 == 7.899999999999977
-        ("process - `air temperature [K]` >= 7.9", (300.3, 308.2, 0, 0), (300.3, 300.0, 0, 0), True),
-        ("process - `air temperature [K]` > 7.9", (300.3, 308.2, 0, 0), (300.3, 300.0, 0, 0), False),
-        ("process - `air temperature [K]` <= 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), True),
-        ("process - `air temperature [K]` < 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), False),
-        ("process - `air temperature [K]` == 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), True),
-        ("process - `air temperature [K]` != 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), False),
+        ("process - `air temperature [K]` >= 7.9", EDGE, COLD, True),
+        ("process - `air temperature [K]` > 7.9", EDGE, COLD, False),
+        ("process - `air temperature [K]` <= 7.9", EDGE, COLD, True),
+        ("process - `air temperature [K]` < 7.9", EDGE, COLD, False),
+        ("process - `air temperature [K]` == 7.9", EDGE, COLD, True),
+        ("process - `air temperature [K]` != 7.9", EDGE, COLD, False),
         ("process - `air temperature [K]` < 7.9", (300.3, 308.1, 0, 0), (300.3, 300, 0, 0), True),
         # primes: the bare names are the factual's
         ("process' <= 1.1 * process", (300.0, 330.0, 0, 0), (300.0, 300.0, 0, 0), True),
@@ -205,8 +207,8 @@ NAN = math.nan
         ('grade not in ["in", "a, b"]', (0.0, 0.0, 2, 0), (0.0, 1.0, 0, 0), False),
         ('colour not in ["and", "x\']"]', (0.0, 0.0, 2, 0), (0.0, 1.0, 0, 0), True),
         ('colour != "rot ä"', (0.0, 0.0, 2, 0), (0.0, 1.0, 0, 0), False),
-        ('if colour == "x\']" and process stays then grade changes', (0, 1, 0, 2), (0, 1, 0, 0), False),
-        ('if colour == "x\']" and process stays then grade changes', (0, 1, 1, 2), (0, 1, 0, 0), True),
+        (IF_STAYS, (0, 1, 0, 2), (0, 1, 0, 0), False),
+        (IF_STAYS, (0, 1, 1, 2), (0, 1, 0, 0), True),
         ('if colour\' == "and" then colour == "rot ä"', (0, 1, 1, 1), (0, 1, 0, 0), True),
         ('if colour\' == "and" then colour == "rot ä"', (0, 1, 1, 1), (0, 1, 0, 2), False),
     ],
