@@ -244,7 +244,7 @@ class Checker:
         margins = [self.terms.goal.margin(own) for own in scores]
         chance = sum(m >= 0.0 for m in margins) / len(margins)
         mean = math.fsum(margins) / len(margins)
-        deviation = math.fsum((m - mean) ** 2 for m in margins) / max(1, len(margins) - 1)
+        deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
         lower = mean - follows.gamma * math.sqrt(deviation)
         holds = lower >= -NEAR and chance >= follows.floor
         return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
