@@ -401,3 +401,22 @@ def test_what_is_claimed_of_a_tiny_unit_is_not_taken_for_equal() -> None:
     assert right.holds, right.reasons
     assert not checker.check(Proposal((5e-7,), (5.01e-7,), 1e-10)).holds
     assert not checker.check(Proposal((5e-7,), (5e-7,), 3e-10)).holds
+
+
+def test_a_claim_is_refuted_by_the_first_rows_that_do_and_no_more_are_asked_about() -> None:
+    table = {"features": {"flow": {"fillable": True}}}
+    terms = Rulebook.read(table, SCHEMA, DECISION).terms(Asked())
+    asked: list[int] = []
+
+    def counted(rows: Rows) -> Scores:
+        asked.append(len(rows))
+        return all_met(rows)
+
+    row = [0.25, 30.0, 1.0, 1.0, 0.1]
+    checker = Checker(terms, (1.0, 40.0, 0.0, 0.0, 0.1), counted)
+    found = checker.contradicted(math.inf, [row] * 10_000)
+    assert found is not None
+    assert found.action == tuple(row)
+    assert sum(asked) <= 64
+    assert checker.contradicted(found.cost, [row]) is None
+    assert checker.contradicted(found.cost * 1.001, [row]) is not None
