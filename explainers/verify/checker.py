@@ -27,6 +27,8 @@ from models.schema import Feature
 
 READINGS = 128
 """Readings within the sensors' tolerances that are tried against a proof that all will do."""
+AT_ONCE = 64
+"""Rows at hand that are held against a claim together: the first that holds is enough."""
 NEAR = 1e-9
 """How far two sums of float64 in another order may be apart, by the size of what is compared."""
 _WIDE = Context(prec=700)
@@ -265,7 +267,7 @@ class Checker:
         margins = [self.terms.goal.margin(own) for own in scores]
         chance = sum(m >= 0.0 for m in margins) / len(margins)
         mean = math.fsum(margins) / len(margins)
-        deviation = math.fsum((m - mean) ** 2 for m in margins) / max(1, len(margins) - 1)
+        deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
         lower = mean - follows.gamma * math.sqrt(deviation)
         holds = lower >= -NEAR and chance >= follows.floor
         return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
@@ -289,7 +291,8 @@ class Checker:
         was, most = Reading(self.factual), Decimal(cost)
         most -= slack(most) if most.is_finite() else 0
         may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
-        return next((r for r in self.check_all(may) if r.holds), None)
+        batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))
+        return next((r for batch in batches for r in self.check_all(batch) if r.holds), None)
 
     def _may_hold(self, action: Reading, was: Reading, most: Decimal) -> bool:
         """A look that ends at the first thing that is broken."""

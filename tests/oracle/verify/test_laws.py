@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,8 +56,8 @@ def action_on(draw: np.random.Generator, factual: Row) -> dict[int, float]:
     return found
 
 
-def alike(ours: object, theirs: object) -> bool:
-    return bool(np.allclose(ours, theirs, rtol=SUMS, atol=SUMS, equal_nan=True))  # type: ignore[call-overload]
+def alike(ours: Any, theirs: Any) -> bool:
+    return bool(np.allclose(ours, theirs, rtol=SUMS, atol=SUMS, equal_nan=True))
 
 
 def lost(row: list[float], factual: Row) -> bool:

@@ -169,18 +169,20 @@ def keeps(rule: str, now: Sequence[float], was: Sequence[float]) -> bool:
 
 
 NAN = math.nan
+EDGE, COLD = (300.3, 308.2, 0, 0), (300.3, 300.0, 0, 0)
+IF_STAYS = 'if colour == "x\']" and process stays then grade changes'
 
 
 @pytest.mark.parametrize(
     ("rule", "now", "was", "expected"),
     [
         # at the edge, where float64 says 308.2 - 300.3 == 7.899999999999977
-        ("process - `air temperature [K]` >= 7.9", (300.3, 308.2, 0, 0), (300.3, 300.0, 0, 0), True),
-        ("process - `air temperature [K]` > 7.9", (300.3, 308.2, 0, 0), (300.3, 300.0, 0, 0), False),
-        ("process - `air temperature [K]` <= 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), True),
-        ("process - `air temperature [K]` < 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), False),
-        ("process - `air temperature [K]` == 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), True),
-        ("process - `air temperature [K]` != 7.9", (300.3, 308.2, 0, 0), (300.3, 300, 0, 0), False),
+        ("process - `air temperature [K]` >= 7.9", EDGE, COLD, True),
+        ("process - `air temperature [K]` > 7.9", EDGE, COLD, False),
+        ("process - `air temperature [K]` <= 7.9", EDGE, COLD, True),
+        ("process - `air temperature [K]` < 7.9", EDGE, COLD, False),
+        ("process - `air temperature [K]` == 7.9", EDGE, COLD, True),
+        ("process - `air temperature [K]` != 7.9", EDGE, COLD, False),
         ("process - `air temperature [K]` < 7.9", (300.3, 308.1, 0, 0), (300.3, 300, 0, 0), True),
         # primes: the bare names are the factual's
         ("process' <= 1.1 * process", (300.0, 330.0, 0, 0), (300.0, 300.0, 0, 0), True),
@@ -205,8 +207,8 @@ NAN = math.nan
         ('grade not in ["in", "a, b"]', (0.0, 0.0, 2, 0), (0.0, 1.0, 0, 0), False),
         ('colour not in ["and", "x\']"]', (0.0, 0.0, 2, 0), (0.0, 1.0, 0, 0), True),
         ('colour != "rot ä"', (0.0, 0.0, 2, 0), (0.0, 1.0, 0, 0), False),
-        ('if colour == "x\']" and process stays then grade changes', (0, 1, 0, 2), (0, 1, 0, 0), False),
-        ('if colour == "x\']" and process stays then grade changes', (0, 1, 1, 2), (0, 1, 0, 0), True),
+        (IF_STAYS, (0, 1, 0, 2), (0, 1, 0, 0), False),
+        (IF_STAYS, (0, 1, 1, 2), (0, 1, 0, 0), True),
         ('if colour\' == "and" then colour == "rot ä"', (0, 1, 1, 1), (0, 1, 0, 0), True),
         ('if colour\' == "and" then colour == "rot ä"', (0, 1, 1, 1), (0, 1, 0, 2), False),
     ],
@@ -399,3 +401,22 @@ def test_what_is_claimed_of_a_tiny_unit_is_not_taken_for_equal() -> None:
     assert right.holds, right.reasons
     assert not checker.check(Proposal((5e-7,), (5.01e-7,), 1e-10)).holds
     assert not checker.check(Proposal((5e-7,), (5e-7,), 3e-10)).holds
+
+
+def test_a_claim_is_refuted_by_the_first_rows_that_do_and_no_more_are_asked_about() -> None:
+    table = {"features": {"flow": {"fillable": True}}}
+    terms = Rulebook.read(table, SCHEMA, DECISION).terms(Asked())
+    asked: list[int] = []
+
+    def counted(rows: Rows) -> Scores:
+        asked.append(len(rows))
+        return all_met(rows)
+
+    row = [0.25, 30.0, 1.0, 1.0, 0.1]
+    checker = Checker(terms, (1.0, 40.0, 0.0, 0.0, 0.1), counted)
+    found = checker.contradicted(math.inf, [row] * 10_000)
+    assert found is not None
+    assert found.action == tuple(row)
+    assert sum(asked) <= 64
+    assert checker.contradicted(found.cost, [row]) is None
+    assert checker.contradicted(found.cost * 1.001, [row]) is not None

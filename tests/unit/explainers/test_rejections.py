@@ -43,9 +43,9 @@ class Claiming:
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
-    ) -> tuple[float, float] | None:
-        is_asked = column == 0 and self.ends is not None
-        return self.ends if is_asked else (float(row[column]), float(row[column]))
+    ) -> tuple[float, float]:
+        alone = (float(row[column]), float(row[column]))
+        return self.ends if column == 0 and self.ends is not None else alone
 
 
 RIGHT = moved(pressure=0.25, speed=15.0)
@@ -60,7 +60,8 @@ def test_a_row_that_breaks_a_limit_gives_way_to_the_next_and_the_reason_is_told(
     draw = np.random.default_rng(1)
     for seed in range(200):
         problem, model, kept = question([kind], seed)
-        allowed, others = [], []
+        allowed: list[Row] = []
+        others: list[Row] = []
         for _ in range(40):
             row = problem.factual.copy()
             for j in draw.permutation(5)[: draw.integers(1, 4)]:

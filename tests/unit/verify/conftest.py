@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,14 +21,18 @@ def answers(small: Path) -> dict[str, Answered]:
     """By what each is an example of."""
     over = {"instance": example("overpower")}
     frozen = ["torque", "tool_wear", "process_temperature"]
-    press = {"instance": {"pressure": 10.0, "speed": 100}}
-    sorter = {"instance": {"size": 3.0, "colour/shade": "red", "dirt": None}}
-    milling = {
+    press: dict[str, Any] = {"instance": {"pressure": 10.0, "speed": 100}}
+    sorter: dict[str, Any] = {"instance": {"size": 3.0, "colour/shade": "red", "dirt": None}}
+    milling: dict[str, dict[str, Any]] = {
         "independent": {**over, "semantics": "independent", "seed": 7},
-        "interventional": {"instance": example("two-failures"), "semantics": "interventional", "alternatives": 3},
+        "interventional": {
+            "instance": example("two-failures"), "semantics": "interventional", "alternatives": 3,
+        },
         "backtracking": {**over, "semantics": "backtracking", "alternatives": 2},
         "robust": {**over, "constraints": {"robust": True}},
-        "by rule": {**over, "constraints": {"freeze": frozen, "rules": ["rotational_speed >= 1384"]}},
+        "by rule": {
+            **over, "constraints": {"freeze": frozen, "rules": ["rotational_speed >= 1384"]},
+        },
         "by probability": {**over, "target": {"class": "normal", "probability": {"min": 0.999999}}},
         "already there": {"instance": example("normal")},
     }  # fmt: skip

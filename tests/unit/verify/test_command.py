@@ -84,8 +84,8 @@ def test_a_record_an_event_and_lines_of_records_are_read_as_they_are_exported(
         {"answer": answers[k].reply, "request": answers[k].request}
         for k in ("regression", "by policy")
     ]
-    predictions = {"answer": {"predictions": []}, "request": {}}
-    lines = [{"facts": {}, "payload": json.dumps(k)} for k in [*kept, predictions]]
+    predictions: Any = {"answer": {"predictions": []}, "request": {}}
+    lines: list[Any] = [{"facts": {}, "payload": json.dumps(k)} for k in [*kept, predictions]]
     lines.append({"facts": {}, "payload": None})
     exported = "\n".join([*map(json.dumps, lines), ""])
     folder = answers["regression"].folder
@@ -196,8 +196,8 @@ def test_whatever_stands_wherever_in_a_reply_or_a_request_is_checked_or_refused(
                 request = found.request if is_reply else changed
                 try:
                     sections = _checked(deployed, reply, request)
-                except (ValueError, ModelError) as error:
-                    assert str(error)
+                except (ValueError, ModelError):
+                    continue
                 else:
                     told += sum(len(s.checks) for s in sections)
     assert told > 1_000
@@ -208,16 +208,15 @@ def test_rules_of_a_request_that_cannot_be_read_are_refused(
 ) -> None:
     found = answers["regression"]
     reply = written(tmp_path, "a.json", found.reply)
-    for constraints in (
+    wrong: list[Any] = [
         {"rules": ["pressure <"]}, {"rules": ["mass > 3"]}, {"rules": ["pressure" * 200]},
         {"rules": [3]}, {"rules": ['pressure in ["a"]']}, {"rules": ["pressure / 0 < 3"]},
         {"freeze": ["mass"]}, {"ranges": {"pressure": 3}}, {"directions": {"pressure": "aside"}},
-        {"max_change": {"pressure": "much"}}, {"only_to": {"pressure": [None]}}, [], 3,
-    ):  # fmt: skip
+        {"max_change": {"pressure": "much"}}, {"only_to": {"pressure": [None]}}, 3,
+    ]  # fmt: skip
+    for constraints in wrong:
         question = written(tmp_path, "q.json", {**found.request, "constraints": constraints})
-        done = run(reply, found.folder, "--question", str(question))
-        if constraints != []:  # as none
-            refused(done)
+        refused(run(reply, found.folder, "--question", str(question)))
 
 
 def test_every_leaf_of_a_reply_is_reached_by_the_walk(answers: dict[str, Answered]) -> None:

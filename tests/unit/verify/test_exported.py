@@ -58,7 +58,8 @@ def test_it_holds_too_where_the_request_is_not_at_hand(
 def test_answers_are_of_their_own_question(answers: dict[str, Answered], kind: str) -> None:
     found = answers[kind]
     others = (
-        {"seed": 3}, {"semantics": "backtracking"}, {"instance": {**found.request["instance"], "torque": 62.5}},
+        {"seed": 3}, {"semantics": "backtracking"},
+        {"instance": {**found.request["instance"], "torque": 62.5}},
         {"target": {"class": "normal", "probability": {"min": 0.5}}},
     )  # fmt: skip
     for other in others:
@@ -79,7 +80,7 @@ UNSEEN = {
     r"ifonly_version|engine": "who answered, not what",
     r"^provenance\.(model|version)$": "names; the digests say which folder it was",
     r"^deadline_hit": "of the clock",
-    r"(^|\.)text\.|\.label|\.unit|\.why|\.pointer": "words; sentences are tested where they are made",
+    r"(^|\.)text\.|\.label|\.unit|\.why|\.pointer": "words; tested where they are made",
     r"verified": "a constant",
     r"^target\.source": "who asked; what was asked is checked",
     r"blocked_by\.\d+\.(source|features)": "follow from the key, which is checked",
@@ -188,7 +189,9 @@ def test_an_effect_that_is_not_told_and_an_action_that_is_none_are_found(
     found = answers["interventional"]
     first = found.reply["counterfactuals"][0]
     assert first["effects"]
-    for change in ({"effects": []}, {"actions": []}, {"actions": first["actions"] * 2}):
+    doubled = first["actions"] * 2
+    changes: list[dict[str, Any]] = [{"effects": []}, {"actions": []}, {"actions": doubled}]
+    for change in changes:
         reply = copy.deepcopy(found.reply)
         reply["counterfactuals"][0] |= change
         assert is_found(found, reply), change
