@@ -11,11 +11,13 @@ from explainers.causal import CausalSpec
 from explainers.errors import InvalidPolicy
 from explainers.policy import Policy
 from explainers.search.portfolio import Portfolio, engines_for
+from explainers.verify import Rulebook
 from explainers.wording import Wording
 from models.errors import SpecError
 from models.repository import DeployedModel, Refusal, Repository
 from models.schema import Decision, Schema
 from service.causal_models import Semantics, ServedCausal, prepare_causal, read_graph_of
+from service.checking import rulebook_of
 from service.errors import ModelsNotFound
 from service.logs import logger
 
@@ -32,6 +34,8 @@ class ServedModel:
     engine: Portfolio
     spec_text: bytes
     """``spec.toml`` as it was when the model was loaded."""
+    rulebook: Rulebook
+    """The folder's documents, as the checker reads them."""
     graph: CausalSpec | None = None
     """What ``causal.toml`` says, whether it is used or not; None: there is none."""
     causal: ServedCausal | None = None
@@ -86,7 +90,8 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
     engine = engines_for(deployed.form, spec.schema)
-    return ServedModel(deployed, policy, wording, engine, text, graph, causal)
+    rulebook = rulebook_of(deployed)
+    return ServedModel(deployed, policy, wording, engine, text, rulebook, graph, causal)
 
 
 class Registry:

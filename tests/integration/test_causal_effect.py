@@ -17,7 +17,7 @@ from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, car
 from service.api import questions
 from service.api.schema import requests
 from service.api.times import Budget
-from service.cli import app
+from service.cli.commands import app
 from service.registry import Registry, ServedModel
 from service.settings import shipped_models
 

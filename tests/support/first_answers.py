@@ -70,12 +70,12 @@ def questions(alarm: Body) -> Iterator[tuple[str, Body]]:
     for rung in ("association", "intervention", "counterfactual"):
         yield f"{MILLING}/what-if", {"instance": alarm, "set": {"torque": 55.1}, "rung": rung}
     row = SCHEMA.write(factual(1))
-    elsewhere: dict[str, list[Body]] = {
+    targets_of: dict[str, list[dict[str, Any]]] = {
         "kinds": [{"class": c} for c in ("good", "worn", "broken")],
         "amounts": [{"score": {"min": 0.5}}, {"score": {"max": -0.5}}],
         "network": [{"class": "normal"}, {"class": "alarm"}],
     }
-    for name, targets in elsewhere.items():
+    for name, targets in targets_of.items():
         for target in targets:
             yield f"{name}/explanations", {"instance": row, "target": target, "alternatives": 2}
     press, sorter = {"pressure": 50, "speed": 1000}, {"size": 1, "colour/shade": "red", "dirt": 0}
