@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support import postgres
+from tests.support import cpu, postgres
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
 # another burn as much again.
@@ -20,6 +20,14 @@ os.environ["COLUMNS"] = "200"
 # No example is judged by the clock: machines are shared.
 settings.register_profile("ifonly", deadline=None)
 settings.load_profile("ifonly")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cpu", action="store_true", help="print the CPU seconds of each test file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    cpu.configure(config)
 
 
 @pytest.fixture(scope="session")
