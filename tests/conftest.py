@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import cpu, postgres
+from tests.support.tallied import Tallied
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
 # another burn as much again.
@@ -28,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     cpu.configure(config)
+    config.pluginmanager.register(Tallied(), "tallied")
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
-from models.predictor import Row
 from models.schema import Task
-from tests.support.bruteforce import Predicate, moved
+from tests.support.bruteforce import Predicate, Values, moved
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 from tests.support.kinds import ConstraintKind, missing_stays
 
@@ -37,7 +35,7 @@ def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
     return Policy.read(table, SCHEMA, decision(task))
 
 
-def price(row: Row, before: Row) -> float:
+def price(row: Values, before: Values) -> float:
     """The design's formula, written out for this policy."""
     total = 0.0
     for j, moves in enumerate(moved(row, before)):
@@ -48,7 +46,7 @@ def price(row: Row, before: Row) -> float:
             total += MODE_COSTS[int(before[j])][int(row[j])]
         elif j == 3:
             total += abs(row[j] - before[j])
-        elif np.isnan(before[j]):
+        elif math.isnan(before[j]):
             total += 1.0
         else:
             total += (2.0 if j == 1 else 1.0) * abs(row[j] - before[j]) / RANGES[j]
