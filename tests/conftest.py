@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     cpu.configure(config)
     config.pluginmanager.register(Tallied(), "tallied")
+
+
+WARM_UP = """
+from service.registry import Registry
+from service.settings import shipped_models
+Registry(shipped_models()).load()
+"""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Compile the search once, before the workers start: they load what it left."""
+    subprocess.run([sys.executable, "-c", WARM_UP], cwd=config.rootpath, check=False)
 
 
 @pytest.fixture(scope="session")

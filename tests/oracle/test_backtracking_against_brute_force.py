@@ -23,7 +23,7 @@ from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import price, question
 
 TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION)
-AT_LEAST = {OPTIMAL: 15, ALREADY: 5}
+AT_LEAST = {OPTIMAL: 15, ALREADY: 10}
 
 
 def past(slopes: Slopes, action: Sequence[float], before: Sequence[float]) -> list[float]:

@@ -20,7 +20,7 @@ from tests.support.questions import price, question
 
 TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION)
 SEARCHED = Blackbox(enumerable=0)
-AT_LEAST = {OPTIMAL: 40, ALREADY: 20}
+AT_LEAST = {OPTIMAL: 28, ALREADY: 20}
 
 
 def asked(kind: ConstraintKind, seed: int, task: Task):

@@ -42,7 +42,7 @@ from tests.support.questions import price, question
 
 CASES = [(kind,) for kind in KINDS] + list(itertools.combinations(KINDS, 2))[::11]
 TASKS = tuple(Task)
-AT_LEAST = {OPTIMAL: 40, INFEASIBLE: 3, ALREADY: 30}
+AT_LEAST = {OPTIMAL: 75, INFEASIBLE: 4, ALREADY: 80}
 
 
 @cache

@@ -25,7 +25,7 @@ from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import question
 
 TASKS = tuple(Task)
-AT_LEAST = {OPTIMAL: 40, INFEASIBLE: 1, ALREADY: 20}
+AT_LEAST = {OPTIMAL: 55, INFEASIBLE: 2, ALREADY: 35}
 
 
 @pytest.fixture(autouse=True)

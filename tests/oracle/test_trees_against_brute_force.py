@@ -33,7 +33,7 @@ IMPATIENT = 0
 """Boxes after which trees are merged: every question then goes that way."""
 PAIRS = list(itertools.combinations(KINDS, 2))
 TASKS = tuple(Task)
-AT_LEAST = {OPTIMAL: 100, INFEASIBLE: 5, ALREADY: 60}
+AT_LEAST = {OPTIMAL: 125, INFEASIBLE: 5, ALREADY: 55}
 
 
 @cache
