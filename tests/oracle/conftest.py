@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -10,9 +10,7 @@ from tests.support.checks import Tally
 
 
 @pytest.fixture
-def tally(
-    request: pytest.FixtureRequest, of_module: Tally, record_property: pytest.RecordProperty
-) -> Iterator[Tally]:
+def tally(of_module: Tally, record_property: Callable[[str, object], None]) -> Iterator[Tally]:
     """What the questions of one test came to; written to its report."""
     tally = Tally()
     yield tally

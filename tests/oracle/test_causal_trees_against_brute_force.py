@@ -128,7 +128,7 @@ def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | No
     scores = predictor.score(problem.rows_of(actions))
     hit = actions[problem.target.met(scores)]
     trusted = problem.trust(hit, predictor.score).holds
-    costs = [price(action, problem.factual) for action in hit[trusted]]
+    costs = [price(action, problem.factual.tolist()) for action in hit[trusted].tolist()]
     shortfall = float(problem.target.shortfall(scores).min(initial=np.inf))
     return min(costs, default=None), bool(len(hit) and not trusted.all()), shortfall
 

@@ -13,7 +13,8 @@ from tests.support.bruteforce import Predicate, Values, moved
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 from tests.support.kinds import ConstraintKind, missing_stays
 
-RANGES = (2.0, 90.0, None, None, 0.7)
+RANGES = (2.0, 90.0, math.nan, math.nan, 0.7)
+"""Of the numbers; a category has none."""
 MODE_COSTS = ((0.0, 0.4, 1.5), (0.6, 0.0, 0.2), (1.0, 1.0, 0.0))
 PENALTY = 0.125
 

@@ -22,7 +22,6 @@ def with_examples() -> list[str]:
 
 @pytest.mark.parametrize("name", with_examples())
 def test_the_examples_of_a_module_print_what_they_say(name: str) -> None:
-    pytest.importorskip("sklearn") if name.startswith("models.training") else None
     tried = doctest.testmod(importlib.import_module(name))
     assert tried.attempted
     assert not tried.failed
