@@ -150,6 +150,7 @@ def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
     assert_all_are_there(url, load.acknowledged + again.acknowledged)
 
 
+@pytest.mark.slow
 def test_a_postgresql_that_is_restarted_under_load_loses_nothing(
     press: Path, postgres_server: Server
 ) -> None:

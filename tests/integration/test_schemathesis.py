@@ -40,6 +40,7 @@ OPTIONS = ["--max-examples", "10", "--generation-deterministic", "--seed", "1", 
 OPTIONS += ["--request-timeout", "600"]
 
 
+@pytest.mark.slow
 def test_no_request_makes_the_service_fail_or_break_its_document(
     repository: Path, tmp_path: Path
 ) -> None:

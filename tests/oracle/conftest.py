@@ -29,5 +29,6 @@ def of_module(request: pytest.FixtureRequest) -> Iterator[Tally]:
 
 
 def is_whole(config: pytest.Config) -> bool:
-    """Whether no test was picked out of a module."""
-    return not config.option.keyword and not any("::" in given for given in config.args)
+    """Whether nothing was picked out of a module; the slow tests may be left out."""
+    left_out, picked = config.option.markexpr, config.option.keyword
+    return not picked and (not left_out or "not slow" in left_out) and not any("::" in given for given in config.args)
