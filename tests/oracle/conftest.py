@@ -31,4 +31,8 @@ def of_module(request: pytest.FixtureRequest) -> Iterator[Tally]:
 def is_whole(config: pytest.Config) -> bool:
     """Whether nothing was picked out of a module; the slow tests may be left out."""
     left_out, picked = config.option.markexpr, config.option.keyword
-    return not picked and (not left_out or "not slow" in left_out) and not any("::" in given for given in config.args)
+    return (
+        not picked
+        and (not left_out or "not slow" in left_out)
+        and not any("::" in given for given in config.args)
+    )
