@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-from tests.support import cpu, postgres
+from tests.support import cpu, machine_code, postgres
 from tests.support.tallied import Tallied
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
@@ -30,21 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Before xdist starts its workers, which use what is compiled here."""
     cpu.configure(config)
     config.pluginmanager.register(Tallied(), "tallied")
-
-
-WARM_UP = """
-from service.registry import Registry
-from service.settings import shipped_models
-Registry(shipped_models()).load()
-"""
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Compile the search once, before the workers start: they load what it left."""
-    subprocess.run([sys.executable, "-c", WARM_UP], cwd=config.rootpath, check=False)
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        machine_code.fill()
 
 
 @pytest.fixture(scope="session")
