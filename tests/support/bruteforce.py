@@ -17,7 +17,7 @@ import numpy as np
 from models.predictor import Predictor, Row
 from models.schema import Feature, Kind, Schema
 
-Values = Sequence[float]
+Values = Sequence[float] | Row
 """A row in plain Python: reading numbers out of an array one by one takes five times as long."""
 Predicate = Callable[[Any, Any], bool]
 """(counterfactual row, factual row) -> kept? Of values or arrays."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
-from models.schema import Task
+from models.schema import Schema, Task
 from tests.support.bruteforce import Predicate, Values, moved
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 from tests.support.kinds import ConstraintKind, missing_stays
@@ -44,8 +44,8 @@ def request_table(kinds: Sequence[ConstraintKind]) -> dict[str, Any]:
     return request
 
 
-def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
-    return Policy.read(policy_table(kinds), SCHEMA, decision(task))
+def policy(kinds: Sequence[ConstraintKind], task: Task, schema: Schema = SCHEMA) -> Policy:
+    return Policy.read(policy_table(kinds), schema, decision(task))
 
 
 def price(row: Values, before: Values) -> float:
@@ -68,11 +68,14 @@ def price(row: Values, before: Values) -> float:
 
 
 def question(
-    kinds: Sequence[ConstraintKind], seed: int, task: Task = Task.BINARY
+    kinds: Sequence[ConstraintKind],
+    seed: int,
+    task: Task = Task.BINARY,
+    schema: Schema = SCHEMA,
 ) -> tuple[Problem, Stumps, list[Predicate]]:
     before = factual(seed, missing=seed % 3 == 0)
-    problem = policy(kinds, task).problem(
-        before, constraints=read_constraints(request_table(kinds), SCHEMA), seed=seed
+    problem = policy(kinds, task, schema).problem(
+        before, constraints=read_constraints(request_table(kinds), schema), seed=seed
     )
     kept = [k.keeps for k in kinds]
     if not any(k.name == "may be filled" for k in kinds):

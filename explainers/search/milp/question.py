@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from explainers.deadline import Deadline
 from explainers.search.goals import Goal
-from explainers.search.milp.choices import Choices
+from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.network import Layers, Lines, lay
@@ -88,8 +88,13 @@ class Question:
     def action(self, solution: Floats) -> Row:
         return self.choices.action(solution)
 
-    def forbid(self, solution: Floats) -> None:
-        self.choices.forbid(self.program, solution)
+    def forbid(self, block: Block) -> None:
+        self.choices.forbid(self.program, block)
+
+    def is_fine(self, solution: Floats) -> bool:
+        """Whether a value that it proposes lies between those of a grid."""
+        chosen = enumerate(self.choices.chosen(solution))
+        return any(c.piece.is_fine and not self.choices.is_alone(p, c) for p, c in chosen)
 
 
 def doubt_of(goal: Goal, raw: Lines) -> float:
