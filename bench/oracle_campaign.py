@@ -11,8 +11,8 @@ impossible what is not. Trees are asked twice, the second time with merging from
     python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
 
 The same on grids of 10 to 10,000,000 values, how fine: log-uniform for each number. Nothing can
-walk them, so an oracle looks for cheaper rows along levers and pairs of them, where decisions change
-(`tests/support/fine.py`). `blackbox` is asked alone as well.
+walk them, so an oracle looks for cheaper rows along levers and pairs of them, where decisions
+change (`tests/support/fine.py`). `blackbox` is asked alone as well.
 """
 
 from __future__ import annotations
