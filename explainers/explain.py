@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -27,7 +28,6 @@ from explainers.answer import (
 from explainers.blocking import blocking_set, without
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, DocumentsDiffer
-from explainers.image import Assurance
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
@@ -38,6 +38,7 @@ from explainers.verify import Checker, Proposal, Report, Terms
 from explainers.verify.limits import leaves_one
 from explainers.watch import Watch, unwatched
 from models.predictor import Predictor, Row, Scores
+from models.rounding import UNKNOWN, Rounding, rounding_of
 from models.schema import Decision, Kind
 
 NEVER = Deadline.never()
@@ -73,14 +74,14 @@ def explain(
     """
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, deadline, watch)
+    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
     if problem.target.needs_nothing(scores)[0]:
         return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs))
 
     checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
-    first, outcome = asking.best(problem, checker)
+    first, outcome = asking.best(problem, checker, problem)
     if first is None:
         return asking.nothing(problem, checker, prediction, outcome)
     found, deadline_hit = [first], outcome.deadline_hit
@@ -91,15 +92,15 @@ def explain(
         question, another = question.excluding(levers), another.excluding(leaves_one(levers))
         if deadline_hit:
             break
-        further, next_outcome = asking.best(question, another)
+        further, next_outcome = asking.best(question, another, problem)
         deadline_hit |= next_outcome.deadline_hit
         if further is None:
             break
         found.append(further)
+    found[0] = asking.uncontradicted(first, found[1:])
     with watch("complete"):
-        completed = [asking.completed(problem, checker, counterfactual) for counterfactual in found]
-    completed[0] = asking.uncontradicted(completed[0], completed[1:])
-    return Recourse(prediction, tuple(completed), asking.work(outcome, deadline_hit))
+        assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
+    return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
 
 
 def _agreed(problem: Problem, terms: Terms) -> Terms:
@@ -126,6 +127,8 @@ class _Asking:
     meter: Meter
     deadline: Deadline
     watch: Watch
+    rounding: Rounding = UNKNOWN
+    """Of the model's scores: answers that hold whatever it is are preferred."""
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
 
@@ -134,76 +137,96 @@ class _Asking:
         """The model, for what must be asked of it even after the deadline."""
         return self.meter.until(NEVER)
 
-    def best(self, problem: Problem, checker: Checker) -> tuple[Counterfactual | None, Outcome]:
+    def best(
+        self, problem: Problem, checker: Checker, asked: Problem | None = None
+    ) -> tuple[Counterfactual | None, Outcome]:
+        """The cheapest answer that holds in every session of the model; where there is none, the
+        cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
+        told; None: none are."""
+        firm = problem.firm(self.rounding)
+        if firm is problem:
+            return self._best(problem, checker, asked)
+        ranged = None if asked is None else asked.firm(self.rounding)
+        found, outcome = self._best(firm, checker.firm(self.rounding), ranged)
+        if found is not None or not self._may_round(problem, outcome):
+            return found, outcome
+        found, outcome = self._best(problem, checker, asked)
+        return found and replace(found, rests_on_rounding=True), outcome
+
+    def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
+        """Whether something may be in the target by rounding alone, where nothing is firmly."""
+        if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
+            return False
+        if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:
+            return True
+        return outcome.is_infeasible
+
+    def _best(
+        self, problem: Problem, checker: Checker, asked: Problem | None
+    ) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
             outcome = self.engine.search(problem, self.meter, self.deadline)
         for rank, action in enumerate(outcome.candidates):
-            with self.watch("verify"):
-                proposal = _proposal(problem, action)
-                report = checker.check(proposal)
-            if not report.holds:
-                self._reject(action, report.reasons)
-                continue
-            verified = _counterfactual(problem, proposal, report)
-            if rank:
-                return verified, outcome
-            bound = self._bound(verified, outcome)
-            return replace(verified, lower_bound=bound, enumerated=outcome.enumerated), outcome
+            bound = None if rank else outcome.lower_bound
+            found = self._checked(problem, checker, action, bound, asked)
+            if found is not None:
+                is_first = rank == 0 and outcome.enumerated
+                return replace(found, enumerated=outcome.enumerated) if is_first else found, outcome
         return None, outcome
 
-    def _bound(self, verified: Counterfactual, outcome: Outcome) -> float | None:
-        bound = outcome.lower_bound
-        if bound is None or verified.cost >= bound - slack(bound):
+    def _checked(
+        self,
+        problem: Problem,
+        checker: Checker,
+        action: Row,
+        bound: float | None,
+        asked: Problem | None,
+    ) -> Counterfactual | None:
+        """``action`` as an answer that claims that nothing is cheaper than ``bound``; None if it
+        does not hold. The ends of its ranges are checked in the same model call: one that does
+        not hold is not told, one that holds and is cheaper takes that claim back."""
+        proposal = _proposal(problem, action)
+        draft, ranges = checker.draft(proposal), dict[int, tuple[float, float]]()
+        if asked is not None and draft.is_open:
+            columns = differing(proposal.action, problem.factual.tolist())
+            with self.watch("complete"):
+                ranges = dict(self._ranges(asked, action, columns))
+        others = list(_other_ends(proposal.action, ranges))
+        with self.watch("verify"):
+            claimed = [Proposal(_with(proposal.action, j, end)) for j, end in others]
+            report, *ends = checker.judge([draft, *map(checker.draft, claimed)])
+        if not report.holds:
+            self._reject(proposal.action, report.reasons)
+            return None
+        bound = self._bound(proposal.action, report.cost, bound)
+        for (j, end), told in zip(others, ends, strict=True):
+            if told.holds:
+                bound = self._bound(told.action, told.cost, bound)
+            else:
+                ranges.pop(j, None)
+                self._reject(_with(proposal.action, j, end), ("range:", *told.reasons))
+        return _counterfactual(problem, proposal, report, ranges, bound)
+
+    def _ranges(
+        self, problem: Problem, action: Row, columns: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[float, float]]]:
+        """Of numbers and ordered categories; the answer stands without what time does not allow."""
+        for j in columns:
+            if problem.schema.features[j].kind is not Kind.NOMINAL:
+                with suppress(DeadlineReached):
+                    yield j, self.engine.sufficient_range(problem, self.meter, action, j)
+
+    def _bound(self, action: Sequence[float], cost: float, bound: float | None) -> float | None:
+        """``bound``, if ``action``, which holds, does not cost less."""
+        if bound is None or cost >= bound - slack(bound):
             return bound
-        told = f"nothing below {bound} was claimed, and it costs {verified.cost}"
-        self._reject(verified.row, (f"bound: {told}",))
+        self._reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
         return None
 
     def _reject(self, row: Iterable[float], reasons: Sequence[str]) -> None:
         self.rejected.append(f"{[float(v) for v in row]}: {'; '.join(reasons)}")
-
-    def completed(
-        self, problem: Problem, checker: Checker, counterfactual: Counterfactual
-    ) -> Counterfactual:
-        """Each action of a number with the values that would do as well, and how sure it is."""
-        row = problem.factual.copy()
-        for action in counterfactual.actions:
-            row[action.column] = action.counterfactual
-        actions = []
-        for action in counterfactual.actions:
-            if problem.schema.features[action.column].kind is not Kind.NOMINAL:
-                try:
-                    ends = self.engine.sufficient_range(problem, self.meter, row, action.column)
-                    action = replace(action, sufficient_range=ends)
-                except DeadlineReached:
-                    pass  # the answer stands without it
-            actions.append(action)
-        assurance = self._assurance(problem, row, [a.column for a in actions])
-        whole = replace(counterfactual, actions=tuple(actions), assurance=assurance)
-        return self._with_ends_checked(checker, row, whole)
-
-    def _with_ends_checked(
-        self, checker: Checker, row: Row, counterfactual: Counterfactual
-    ) -> Counterfactual:
-        """A range an end of which does not hold is not told; an end that holds and is cheaper
-        than what is claimed to be the cheapest takes that claim back."""
-        ends = list(_other_ends(counterfactual))
-        reports = checker.check_all([Proposal(_with(row, a.column, end)) for a, end in ends])
-        lost, bound = set[int](), counterfactual.lower_bound
-        for (action, end), report in zip(ends, reports, strict=True):
-            if not report.holds:
-                lost.add(action.column)
-                self._reject(_with(row, action.column, end), ("range:", *report.reasons))
-            elif bound is not None and report.cost < bound - slack(bound):
-                self._reject(report.row, (f"bound: {bound} was claimed, and it holds",))
-                bound = None
-        actions = tuple(
-            replace(a, sufficient_range=None) if a.column in lost else a
-            for a in counterfactual.actions
-        )
-        return replace(counterfactual, actions=actions, lower_bound=bound)
 
     def uncontradicted(
         self, first: Counterfactual, others: Sequence[Counterfactual]
@@ -211,16 +234,23 @@ class _Asking:
         """The first answer, its bound taken back where another that holds is cheaper."""
         bound = first.lower_bound
         for other in others:
-            if bound is not None and other.cost < bound - slack(bound):
-                self._reject(other.row, (f"bound: {bound} was claimed, and it holds",))
-                return replace(first, lower_bound=None)
-        return first
+            if not other.rests_on_rounding or first.rests_on_rounding:
+                bound = self._bound(other.row, other.cost, bound)
+        return first if bound == first.lower_bound else replace(first, lower_bound=bound)
 
-    def _assurance(self, problem: Problem, action: Row, columns: list[int]) -> Assurance | None:
+    def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
+        """With how sure it is, where something follows from what is set."""
+        if not counterfactual.rests_on_rounding:
+            problem = problem.firm(self.rounding)
         if problem.image is None:
-            return None
+            return counterfactual
+        row = problem.factual.copy()
+        for action in counterfactual.actions:
+            row[action.column] = action.counterfactual
+        columns = [action.column for action in counterfactual.actions]
         margin = problem.margin(self.deployed.score)
-        return problem.image.assurance(problem.factual, columns, action[columns], margin)
+        assurance = problem.image.assurance(problem.factual, columns, row[columns], margin)
+        return replace(counterfactual, assurance=assurance)
 
     def nothing(
         self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
@@ -271,7 +301,7 @@ class _Asking:
         if found is None:
             return None
         proposal = Proposal(found.action, found.row, found.cost)
-        return _counterfactual(problem, proposal, found)
+        return _counterfactual(problem, proposal, found, {})
 
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
@@ -339,23 +369,34 @@ def _proposal(problem: Problem, action: Row) -> Proposal:
     return Proposal(actions[0].tolist(), row, float(problem.cost_of(actions)[0]))
 
 
-def _counterfactual(problem: Problem, proposal: Proposal, report: Report) -> Counterfactual:
+def _counterfactual(
+    problem: Problem,
+    proposal: Proposal,
+    report: Report,
+    ranges: Mapping[int, tuple[float, float]],
+    lower_bound: float | None = None,
+) -> Counterfactual:
     """A proposal that holds, with the scores that the checker was given."""
     before = problem.factual.tolist()
     columns = differing(proposal.action, before)
-    followed = differing(report.row, proposal.action)
     assert proposal.cost is not None
     return Counterfactual(
         row=report.row,
-        actions=tuple(Action(j, before[j], proposal.action[j]) for j in columns),
+        actions=tuple(Action(j, before[j], proposal.action[j], ranges.get(j)) for j in columns),
         cost=proposal.cost,
         prediction=predicted(problem.target.decision, np.array([report.scores])),
-        effects=tuple(
-            Effect(j, before[j], report.row[j], problem.image.via(columns, j))
-            for j in followed
-            if problem.image is not None
-        ),
+        lower_bound=lower_bound,
+        effects=tuple(_effects(problem, columns, proposal.action, report.row)),
     )
+
+
+def _effects(
+    problem: Problem, columns: Sequence[int], action: Sequence[float], row: Sequence[float]
+) -> Iterator[Effect]:
+    if problem.image is not None:
+        for j in differing(row, action):
+            via = problem.image.via(columns, j)
+            yield Effect(j, float(problem.factual[j]), row[j], via)
 
 
 def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:
@@ -365,15 +406,18 @@ def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:
     return checker.under(terms.without(lifted.origin.key))
 
 
-def _other_ends(counterfactual: Counterfactual) -> Iterator[tuple[Action, float]]:
+def _other_ends(
+    action: Sequence[float], ranges: Mapping[int, tuple[float, float]]
+) -> Iterator[tuple[int, float]]:
     """Ends of ranges that are not the value itself."""
-    for action in counterfactual.actions:
-        for end in sorted(set(action.sufficient_range or ()) - {action.counterfactual}):
-            yield action, end
+    for column, ends in ranges.items():
+        for end in dict.fromkeys(ends):
+            if end != action[column]:
+                yield column, end
 
 
-def _with(row: Row, column: int, value: float) -> list[float]:
+def _with(action: Sequence[float], column: int, value: float) -> list[float]:
     """An action with one setting changed."""
-    found: list[float] = row.tolist()
+    found = list(action)
     found[column] = value
     return found

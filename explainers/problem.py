@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -31,6 +32,7 @@ from explainers.image import Image, Margin, Trust, follow, trust
 from explainers.space import Axis, changed
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
+from models.rounding import Rounding
 from models.schema import Schema
 
 
@@ -145,6 +147,23 @@ class Problem:
             return asked[0] if asked else None
         widest = tuple(map(max, zip(*(c.tolerances for c in asked), strict=True)))
         return replace(asked[0], tolerances=widest)
+
+    def firm(self, rounding: Rounding) -> Problem:
+        """The same question for answers that hold in every session of the model, whose
+        ``rounding`` it is. What is known of axes stays known."""
+        if not rounding:
+            return self
+        if rounding not in self._firm:
+            other = copy(self)
+            for derived in ("inert", "_firm"):  # problems that have targets of their own
+                other.__dict__.pop(derived, None)
+            object.__setattr__(other, "target", self.target.firm(rounding))
+            self._firm[rounding] = other
+        return self._firm[rounding]
+
+    @cached_property
+    def _firm(self) -> dict[Rounding, Problem]:
+        return {}
 
     def excluding(self, levers: frozenset[int]) -> Problem:
         """The same question for an answer that leaves at least one of ``levers`` alone."""

@@ -16,6 +16,9 @@ from models.schema import Task
 NUDGE = 1e-6
 """Relative doubt about a score computed from a raw output: the link in float32."""
 
+UNTOLD = 2.0**20
+"""More than raw outputs of classes differ by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Goal:
@@ -51,16 +54,39 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
         if rival != wanted:
             weights = np.zeros(n_raw)
             weights[rival], weights[wanted] = 1.0, -1.0
-            yield Goal(weights, 0.0, NUDGE)
+            yield _ahead(target, form, weights, rival)
     if not bounded:
         return
     if form.link is not Link.IDENTITY:
         raise NotEligible("exact", "a probability after a softmax is no limit on raw outputs")
     unit = np.eye(n_raw)[wanted]
     if target.lower > -np.inf:
-        yield Goal(-unit, -target.lower, NUDGE)
+        yield Goal(-unit, -target.lower - _flat(target, wanted), NUDGE)
     if target.upper < np.inf:
-        yield Goal(unit, target.upper, NUDGE)
+        yield Goal(unit, target.upper - _flat(target, wanted), NUDGE)
+
+
+def _flat(target: Target, output: int) -> float:
+    return target.rounding.flat[output] if target.rounding else 0.0
+
+
+def _ahead(target: Target, form: GraphForm, weights: npt.NDArray[np.float64], rival: int) -> Goal:
+    """The wanted output is ahead of a rival's by more than rounding can make up for.
+
+    After a softmax it certainly is not where the raw outputs are equal, and certainly is where
+    ``tanh(d / 2) (s + t)``, the difference of two scores whose raw outputs differ by ``d``, is at
+    least their rounding: one of ``k`` classes that is the largest has a score of ``1 / k`` at
+    least. Of other links nothing is known but their order, so the model is asked.
+    """
+    assert target.wanted is not None
+    if not target.rounding:
+        return Goal(weights, 0.0, NUDGE)
+    flat = _flat(target, target.wanted) + _flat(target, rival)
+    if form.link is Link.IDENTITY:
+        return Goal(weights, -flat, NUDGE)
+    enough = flat * len(weights) + max(target.rounding.steep)
+    sure = 2.0 * np.arctanh(enough) if form.link is Link.SOFTMAX and enough < 1.0 else UNTOLD
+    return Goal(weights, -0.5 * float(sure), NUDGE + 0.5 * float(sure))
 
 
 def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
@@ -89,10 +115,11 @@ def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:
     grid = np.concatenate([-size[::-1], [0.0], size])
     if form.link is not Link.IDENTITY:
         grid = np.concatenate([grid, np.linspace(-40.0, 40.0, 2001)])
-    edges = [target.lower, target.upper]
+    edges, off = [target.lower, target.upper], _flat(target, 0)
     if target.decision.threshold is not None:
         edges.append(target.decision.threshold)
     finite = np.array([e for e in edges if np.isfinite(e)])
+    finite = np.concatenate([finite - off, finite, finite + off])
     around = np.concatenate([finite, np.nextafter(finite, -np.inf), np.nextafter(finite, np.inf)])
     return np.unique(np.concatenate([grid, around]))
 

@@ -19,6 +19,7 @@ from explainers.search.relu import Relu
 from explainers.search.trees.engine import Trees
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Scores
+from models.rounding import rounding_of
 from models.schema import Schema
 
 EXACT_SHARE = 0.8
@@ -55,6 +56,7 @@ class Portfolio:
 
     def warm(self, problem: Problem, predictor: Predictor) -> None:
         """Compile and build now what the first question would otherwise wait for."""
+        problem = problem.firm(rounding_of(predictor))
         for engine in self.engines:
             if isinstance(engine, Trees):
                 engine.warm(problem, predictor)

@@ -11,7 +11,7 @@ proof. It sees where such a claim contradicts itself (:meth:`Checker.contradicte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -22,6 +22,8 @@ from explainers.verify.reading import Reading, exact, moved, slack
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
+from models.rounding import Rounding
+from models.schema import Feature
 
 READINGS = 128
 """Readings within the sensors' tolerances that are tried against a proof that all will do."""
@@ -43,8 +45,8 @@ class Proposal:
 
 
 @dataclass(eq=False)
-class _Draft:
-    """A proposal while it is checked."""
+class Draft:
+    """A proposal of which the model has not been asked yet."""
 
     checks: list[Check]
     action: Sequence[float]
@@ -56,6 +58,7 @@ class _Draft:
 
     @property
     def is_open(self) -> bool:
+        """Whether nothing is broken so far."""
         return all(check.holds for check in self.checks)
 
 
@@ -67,10 +70,17 @@ class Checker:
     factual: tuple[float, ...]
     score: Score
     """The deployed model: rows ``(n, n_features)`` to scores ``(n, n_outputs)``."""
+    tells_all: bool = False
+    """Whether reports tell of what holds too, with its numbers; a request needs what does not."""
 
     def under(self, terms: Terms) -> Checker:
         """The same, under other terms."""
         return replace(self, terms=terms)
+
+    def firm(self, rounding: Rounding) -> Checker:
+        """The same, for answers that hold in every session of the model, whose scores may differ
+        by ``rounding``."""
+        return self.under(self.terms.aiming(self.terms.goal.firm(rounding)))
 
     def excluding(self, limit: Limit) -> Checker:
         return self.under(self.terms.excluding(limit))
@@ -79,37 +89,27 @@ class Checker:
         """Everything that can be said of one proposal."""
         return self.check_all([proposal])[0]
 
-    def check_all(self, proposals: Sequence[Proposal]) -> list[Report]:
-        """Of each proposal; the deployed model is asked once for all of them.
-
-        A row that is off the grid, out of bounds or against a limit is not sent to it.
-        """
-        was = Reading(self.factual)
-        drafts = [self._draft(proposal, was) for proposal in proposals]
-        rows = [row for draft in drafts for row in draft.to_score]
-        scores = self.score(np.array(rows)).tolist() if rows else []
-        reports, at = [], 0
-        for draft in drafts:
-            own = scores[at : at + len(draft.to_score)]
-            at += len(own)
-            reports.append(self._judged(draft, own))
-        return reports
+    def check_all(self, proposals: Iterable[Proposal]) -> list[Report]:
+        """Of each proposal; the deployed model is asked once for all of them."""
+        return self.judge([self.draft(proposal) for proposal in proposals])
 
     # --- before the model is asked ---------------------------------------------------------
 
-    def _draft(self, proposal: Proposal, was: Reading) -> _Draft:
-        action = Reading(proposal.action)
+    def draft(self, proposal: Proposal) -> Draft:
+        """All that can be said before the model is asked. A row that is off the grid, out of
+        bounds or against a limit is not sent to it."""
+        was, action = Reading(self.factual), Reading(proposal.action)
         columns = moved(action, was)
         row = self._row(action, columns)
-        read = Reading(row)
-        checks = [
-            *self._settable(action, columns),
-            *self._readable(read, action),
-            *self._kept(action, read, was),
-        ]
-        cost = float(self.terms.price.of(action, was)) if _all(checks) else 0.0
-        draft = _Draft(checks, proposal.action, row, cost)
-        draft.checks.extend(self._as_claimed(proposal, draft))
+        read = action if row is action.values else Reading(row)
+        draft = Draft([], proposal.action, row)
+        self._settable(draft, action, columns)
+        if read is not action:
+            self._readable(draft, read, action)
+        self._kept(draft, action, read, was)
+        if draft.is_open:
+            draft.cost = float(self.terms.price.of(action, was, columns))
+        self._as_claimed(draft, proposal)
         versions = self._versions(action, columns) if draft.is_open else []
         if any(map(self._is_lost, versions)):
             draft.checks.append(Check("certainty", False, "a plausible version cannot be told"))
@@ -125,56 +125,60 @@ class Checker:
         """What the action leads to."""
         follows = self.terms.what_follows
         if follows is None or not columns:
-            return list(action.values)
+            return action.values
         settings = {j: action[j] for j in columns}
         return follows.row(self.factual, settings, self.terms.is_history)
 
-    def _settable(self, action: Reading, columns: Sequence[int]) -> Iterator[Check]:
+    def _settable(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
         """By the text that the wire will carry: 53.2 is a multiple of 0.1 because "53.2" is."""
         for j in columns:
             feature, value = self.terms.schema.features[j], action[j]
             if feature.kind.is_categorical:
                 fits = value in range(len(feature.categories))
-                yield Check("grid", fits, f"{feature.name} = {value}, a category's place")
-                continue
-            step = feature.resolution
-            fits = step is not None and math.isfinite(value)
-            fits = fits and feature.lower <= value <= feature.upper
-            fits = fits and action.exact(j) % (step or 1) == 0
-            bounds = f"[{feature.lower}, {feature.upper}]"
-            yield Check("grid", fits, f"{feature.name} = {value}, steps of {step} in {bounds}")
+            else:
+                fits = feature.resolution is not None and math.isfinite(value)
+                fits = fits and feature.lower <= value <= feature.upper
+                fits = fits and action.exact(j) % (feature.resolution or 1) == 0
+            if not fits or self.tells_all:
+                draft.checks.append(Check("grid", fits, _grid(feature, value)))
 
-    def _readable(self, read: Reading, action: Reading) -> Iterator[Check]:
+    def _readable(self, draft: Draft, read: Reading, action: Reading) -> None:
         for j in moved(read, action):
             feature, value = self.terms.schema.features[j], read[j]
             fits = feature.lower <= value <= feature.upper
-            bounds = f"[{feature.lower}, {feature.upper}]"
-            yield Check("bounds", fits, f"{feature.name} would be {value}, within {bounds}")
+            if not fits or self.tells_all:
+                bounds = f"[{feature.lower}, {feature.upper}]"
+                told = f"{feature.name} would be {value}, within {bounds}"
+                draft.checks.append(Check("bounds", fits, told))
 
-    def _kept(self, action: Reading, read: Reading, was: Reading) -> Iterator[Check]:
+    def _kept(self, draft: Draft, action: Reading, read: Reading, was: Reading) -> None:
         for limit in self.terms.limits:
             now = action if limit.of_action else read
-            holds = limit.holds(now, was)
-            yield Check(limit.key, holds, limit.says if holds else self._broken(limit, now))
+            if not limit.holds(now, was):
+                draft.checks.append(Check(limit.key, False, self._broken(limit, now)))
+            elif self.tells_all:
+                draft.checks.append(Check(limit.key, True, limit.says))
 
     def _broken(self, limit: Limit, now: Reading) -> str:
         names = self.terms.schema.names
         told = ", ".join(f"{names[j]} = {now[j]}" for j in limit.columns)
         return f"{limit.says}; {told}" if told else limit.says
 
-    def _as_claimed(self, proposal: Proposal, draft: _Draft) -> Iterator[Check]:
+    def _as_claimed(self, draft: Draft, proposal: Proposal) -> None:
         """Whether the row and the cost are what is claimed of them."""
         if proposal.row is not None:
-            pairs = zip(proposal.row, draft.row, strict=True)
-            apart = [j for j, (a, b) in enumerate(pairs) if not near(a, b)]
-            told = ", ".join(
-                f"{self.terms.schema.names[j]} = {proposal.row[j]}, not {draft.row[j]}"
-                for j in apart
-            )
-            yield Check("row", not apart, told or "what follows is as claimed")
+            names, pairs = self.terms.schema.names, zip(proposal.row, draft.row, strict=True)
+            apart = [j for j, (a, b) in enumerate(pairs) if a != b and not near(a, b)]
+            if apart or self.tells_all:
+                told = ", ".join(
+                    f"{names[j]} = {proposal.row[j]}, not {draft.row[j]}" for j in apart
+                )
+                draft.checks.append(Check("row", not apart, told or "what follows is as claimed"))
         if proposal.cost is not None and draft.is_open:
             fits = near(proposal.cost, draft.cost)
-            yield Check("cost", fits, f"{proposal.cost} claimed, {draft.cost} recomputed")
+            if not fits or self.tells_all:
+                told = f"{proposal.cost} claimed, {draft.cost} recomputed"
+                draft.checks.append(Check("cost", fits, told))
 
     def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[float]]:
         """What the action leads to by each plausible version of the laws."""
@@ -205,12 +209,24 @@ class Checker:
 
     # --- after ----------------------------------------------------------------------------
 
-    def _judged(self, draft: _Draft, scores: Sequence[Sequence[float]]) -> Report:
+    def judge(self, drafts: Sequence[Draft]) -> list[Report]:
+        """The drafts with the deployed model's word, which is asked once for all of them."""
+        rows = [row for draft in drafts for row in draft.to_score]
+        scores = self.score(np.array(rows)).tolist() if rows else []
+        reports, at = [], 0
+        for draft in drafts:
+            own = scores[at : at + len(draft.to_score)]
+            at += len(own)
+            reports.append(self._judged(draft, own))
+        return reports
+
+    def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
         checks = list(draft.checks)
         if scores:
             goal, versions = self.terms.goal, scores[1 : 1 + draft.n_versions]
             met = goal.met(scores[0])
-            checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
+            if not met or self.tells_all:
+                checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
             if draft.n_versions:
                 checks.append(self._certain(versions))
             readings = scores[1 + draft.n_versions :]
@@ -259,15 +275,18 @@ class Checker:
         limits = (limit for limit in self.terms.limits if limit.of_action)
         if not all(limit.holds(action, was) for limit in limits):
             return False
-        columns = moved(action, was)
-        settable = all(check.holds for check in self._settable(action, columns))
-        return settable and self.terms.price.of(action, was) < most
+        columns, draft = moved(action, was), Draft([], action.values, action.values)
+        self._settable(draft, action, columns)
+        return draft.is_open and self.terms.price.of(action, was, columns) < most
+
+
+def _grid(feature: Feature, value: float) -> str:
+    if feature.kind.is_categorical:
+        return f"{feature.name} = {value}, a category's place"
+    bounds = f"[{feature.lower}, {feature.upper}]"
+    return f"{feature.name} = {value}, steps of {feature.resolution} in {bounds}"
 
 
 def near(a: float, b: float) -> bool:
     """Equal, but for the rounding of sums in another order."""
     return a == b or (a != a and b != b) or abs(a - b) <= NEAR * max(1.0, abs(a), abs(b))
-
-
-def _all(checks: Sequence[Check]) -> bool:
-    return all(check.holds for check in checks)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ class _Answer:
         self._score = score
         self._schema = book.schema
         asked = _asked(answer, request)
-        self._checker = Checker(book.terms(asked), self._factual(), score)
+        self._checker = Checker(book.terms(asked), self._factual(), score, tells_all=True)
 
     def _factual(self) -> tuple[float, ...]:
         if self._request is not None:
@@ -192,7 +192,7 @@ class _Answer:
             yield Check("range", report.holds, f"{name} = {end}: {told}")
             bound = found.get("lower_bound")
             if report.holds and bound is not None:
-                yield replace(checker.bounded(report.cost, bound), name="cheapest")
+                yield checker.bounded(report.cost, bound)._replace(name="cheapest")
 
     # --- the claim ------------------------------------------------------------------------
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Decision, Task
 
 
@@ -20,6 +21,12 @@ class Goal:
     low: float = -math.inf
     """Least probability of that class; without one, least score."""
     high: float = math.inf
+    rounding: Rounding = UNKNOWN
+    """How far scores may differ between sessions: a row must be inside in all of them."""
+
+    def firm(self, rounding: Rounding) -> Goal:
+        """The same in every session of a model whose scores may differ by ``rounding``."""
+        return replace(self, rounding=rounding)
 
     @property
     def alone(self) -> Goal:
@@ -30,14 +37,35 @@ class Goal:
         """How far one row's ``scores`` are inside: negative outside, NaN where one is."""
         if any(s != s for s in scores):
             return math.nan
-        measured = self._measured(scores)
-        return min(measured - self.low, self.high - measured, self._lead(scores))
+        return min(self._margin(end) for end in self._within_rounding(scores))
 
     def met(self, scores: Sequence[float]) -> bool:
         """Whether one row's ``scores`` are inside; ties go as the decision goes: a score at the
         threshold is the positive class, the first of equal classes is decided."""
         if any(s != s for s in scores):
             return False
+        return all(self._met(end) for end in self._within_rounding(scores))
+
+    def _within_rounding(self, scores: Sequence[float]) -> Iterator[Sequence[float]]:
+        """The scores, or, where they may differ, the worst and the best that they may be for the
+        wanted output: it as low as it may be and the others as high, and the other way round."""
+        if not self.rounding:
+            yield scores
+            return
+        terms = zip(scores, self.rounding.flat, self.rounding.steep, strict=True)
+        off = [flat + steep * max(s * (1.0 - s), 0.0) for s, flat, steep in terms]
+        is_one_of_many = self.decision.task is Task.MULTICLASS
+        for sign in (-1.0, 1.0):
+            yield [
+                s + (-sign if is_one_of_many and k != self.wanted else sign) * off[k]
+                for k, s in enumerate(scores)
+            ]
+
+    def _margin(self, scores: Sequence[float]) -> float:
+        measured = self._measured(scores)
+        return min(measured - self.low, self.high - measured, self._lead(scores))
+
+    def _met(self, scores: Sequence[float]) -> bool:
         if not self.low <= self._measured(scores) <= self.high:
             return False
         return self.wanted is None or self._decided(scores) == self.wanted

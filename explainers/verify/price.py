@@ -50,8 +50,9 @@ class Price:
     features: tuple[FeaturePrice, ...]
     penalty: Decimal = Decimal(0)
 
-    def of(self, now: Reading, was: Reading) -> Decimal:
-        columns = moved(now, was)
+    def of(self, now: Reading, was: Reading, columns: Sequence[int] | None = None) -> Decimal:
+        """Of the action ``now``; ``columns`` are those that it sets, where they are known."""
+        columns = moved(now, was) if columns is None else columns
         return sum((self.features[j].of(now, was, j) for j in columns), self.penalty * len(columns))
 
 

@@ -49,7 +49,8 @@ def moves(after: Reading, before: Reading, column: int) -> bool:
 
 def moved(after: Reading, before: Reading) -> list[int]:
     """Columns that differ."""
-    return [j for j in range(len(before.values)) if moves(after, before, j)]
+    pairs = enumerate(zip(after.values, before.values, strict=True))
+    return [j for j, (a, b) in pairs if a != b and not (a != a and b != b)]
 
 
 def slack(size: Decimal) -> Decimal:

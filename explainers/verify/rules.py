@@ -34,8 +34,9 @@ class Statement:
     """Features that it speaks of."""
 
     def holds(self, after: Reading, before: Reading) -> bool:
-        if not all(test(after, before) for test in self.when):
-            return True
+        for test in self.when:
+            if not test(after, before):
+                return True
         return all(test(after, before) for test in self.then)
 
 

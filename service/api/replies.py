@@ -298,6 +298,7 @@ class Speaker:
             cost=found.cost,
             lower_bound=found.lower_bound,
             enumerated_changes=found.enumerated,
+            rests_on_rounding=found.rests_on_rounding,
             gap=found.gap,
             actions=[self.action(a) for a in found.actions],
             effects=[self._effect(e) for e in found.effects],

@@ -128,7 +128,7 @@ def test_a_failure_is_recorded(api: httpx.Client, database: Database) -> None:
     reply = api.post(path, json={"instance": {"level": 50.0}})
     assert reply.status_code == 500
     record, _ = kept(database, reply.json()["audit"]["id"])
-    assert (record.facts.kind, record.facts.status) == ("failure", "model-failed")
+    assert (record.facts.kind, record.facts.status) == ("failure", "score-not-finite")
     assert record.facts.model == "brittle"
 
 

@@ -82,6 +82,9 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     core = form.core
     if not isinstance(core, TreeEnsemble):
         raise NotEligible("trees", f"the graph is {type(core).__name__}, not a tree ensemble")
+    largest = float(np.finfo(core.sums).max) / max(core.n_trees, 1)
+    if not (np.abs(core.values) <= largest).all():  # NaN is not
+        raise NotEligible("trees", "some of its leaves, or sums of them, are no finite numbers")
     cuts = [_cuts(core, column) for column in range(core.n_columns)]
     boxes = _unfold(core, cuts)
     leaf_node, tree = boxes[:2]

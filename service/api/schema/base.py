@@ -46,6 +46,10 @@ def is_empty(value: Sized) -> bool:
     return not value
 
 
+def is_false(value: object) -> bool:
+    return value is False
+
+
 class Wire(BaseModel):
     model_config = ConfigDict(
         extra="forbid",

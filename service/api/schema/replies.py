@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from explainers.answer import Status
 from service.api import examples
-from service.api.schema.base import Text, Wire, Written, is_empty, is_none
+from service.api.schema.base import Text, Wire, Written, is_empty, is_false, is_none
 from service.api.schema.causal import Assurance, CausalGrounds, Distribution
 
 
@@ -186,11 +186,21 @@ class Counterfactual(Wire):
         description="Where the optimum is not proven: no allowed row that changes at most so many "
         "features costs less, since all of them were scored. 0: nothing was enumerated."
     )
+    rests_on_rounding: bool = Field(
+        False,
+        exclude_if=is_false,
+        description="Present, and true, where another session of the same graph (other threads, "
+        "other rows beside it) may score it outside the target: no answer that all sessions "
+        "confirm was found.",
+    )
     actions: list[Action]
     effects: list[Effect]
     prediction: Prediction
     verified: Literal[True] = Field(
-        True, description="Recomputed end to end by code that shares nothing with the engines."
+        True,
+        description="Recomputed from the documents (policy, request, causal file) and the deployed "
+        "graph by a checker that shares neither code nor definitions with the engines. That "
+        "nothing cheaper exists is the search's proof: `lower_bound`.",
     )
     assurance: Assurance | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."

@@ -1,0 +1,90 @@
+"""Exact engines with a rounding far larger than any real one: what walking every row finds."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from explainers.answer import AlreadyTarget, Infeasible, Recourse
+from explainers.explain import explain
+from explainers.search.engine import Engine
+from explainers.search.linear import Linear
+from explainers.search.relu import Relu
+from explainers.search.trees.engine import Trees
+from explainers.target import Target
+from models.predictor import Row, Scores
+from models.rounding import Known, Rounding
+from models.schema import Task
+from tests.support.checks import check_exact, optimum
+from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.generated import SCHEMA, decision, factual
+from tests.support.questions import policy, question
+
+SEEDS = range(12)
+
+
+class Blurred:
+    """A deployed model that believes its scores to be rounded much."""
+
+    def __init__(self, deployed: Deployed, rounding: Rounding) -> None:
+        self.score = deployed.predictor.score
+        self.rounding = rounding
+
+
+@cache
+def served(name: str, seed: int, task: Task) -> tuple[Deployed, Engine]:
+    if name == "trees":
+        deployed = deployed_trees(seed, task)
+        return deployed, Trees(deployed.form, SCHEMA)
+    deployed = deployed_layers(seed, task, linear=name == "linear")
+    return deployed, (Linear if name == "linear" else Relu)(deployed.form, SCHEMA)
+
+
+def rounding_of(task: Task, draw: np.random.Generator) -> Rounding:
+    """As the links have it: probabilities are rounded less at their ends."""
+    n = 3 if task is Task.MULTICLASS else 1
+    flat = tuple(draw.uniform(0.0, 0.1, n).tolist())
+    steep = (0.0,) * n if task is Task.REGRESSION else (float(draw.uniform(0.0, 0.2)),) * n
+    return Rounding(flat, steep, Known.BOUNDED)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("task", Task)
+@pytest.mark.parametrize("name", ["trees", "linear", "relu"])
+def test_the_optimum_is_firm_and_nothing_firm_is_cheaper(name: str, task: Task, seed: int) -> None:
+    deployed, engine = served(name, seed, task)
+    draw = np.random.default_rng(seed)
+    rounding = rounding_of(task, draw)
+    plain, before = _asked(task, deployed, seed)
+    problem = policy((), task).problem(before, plain)
+    _, _, kept = question((), seed, task)
+    answer = explain(problem, Blurred(deployed, rounding), engine=engine)
+    assert not isinstance(answer, AlreadyTarget)
+    firm = optimum(problem, deployed.predictor, kept, lambda s: _walked(plain, rounding, s))
+    if firm is not None:
+        assert isinstance(answer, Recourse)
+        assert not answer.counterfactuals[0].rests_on_rounding
+        check_exact(answer, firm)
+        return
+    by_rounding = optimum(problem, deployed.predictor, kept, plain.met)
+    check_exact(answer, by_rounding)
+    assert isinstance(answer, Infeasible) == (by_rounding is None)
+    if isinstance(answer, Recourse):
+        assert answer.counterfactuals[0].rests_on_rounding
+
+
+def _asked(task: Task, deployed: Deployed, seed: int) -> tuple[Target, Row]:
+    """A class, and a factual that is not decided so."""
+    rows = np.array([factual(seed + 100 * k) for k in range(200)])
+    decided = decision(task).decide(deployed.predictor.score(rows))
+    wanted = 0 if (decided != 0).any() else 1
+    return Target(decision(task), wanted), np.asarray(rows[decided != wanted][0])
+
+
+def _walked(target: Target, rounding: Rounding, scores: Scores) -> np.ndarray:
+    """Every corner of what the scores may be."""
+    off = rounding.of(scores)
+    signs = np.array(np.meshgrid(*[[-1.0, 1.0]] * scores.shape[1])).reshape(scores.shape[1], -1).T
+    return np.all([target.met(scores + sign * off) for sign in signs], axis=0)
