@@ -77,8 +77,9 @@ def explain(
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
-    if problem.target.needs_nothing(scores)[0]:
-        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs))
+    if asking.is_there(problem, terms, scores):
+        work = Work("none", meter.rows, meter.runs, rejected=tuple(asking.rejected))
+        return AlreadyTarget(prediction, work)
 
     checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
     first, outcome = asking.best(problem, checker, problem)
@@ -136,6 +137,14 @@ class _Asking:
     def deployed(self) -> Meter:
         """The model, for what must be asked of it even after the deadline."""
         return self.meter.until(NEVER)
+
+    def is_there(self, problem: Problem, terms: Terms, scores: Scores) -> bool:
+        """Whether the factual is in the target already: by the documents, whatever the search
+        takes it for."""
+        found = terms.goal.needs_nothing(scores[0].tolist())
+        if found != bool(problem.target.needs_nothing(scores)[0]):
+            self._reject(problem.factual, (f"target: that it is there already is {found}",))
+        return found
 
     def best(
         self, problem: Problem, checker: Checker, asked: Problem | None = None

@@ -31,6 +31,7 @@ from explainers.constraints import (
     Rule,
     Scorer,
     Settable,
+    Source,
     Survives,
 )
 from explainers.cost import Cost, FeatureCost
@@ -65,7 +66,8 @@ def terms_of(problem: Problem) -> Terms:
 
 def goal_of(target: Target) -> Goal:
     """The same target."""
-    return Goal(target.decision, target.wanted, target.lower, target.upper)
+    by_policy = target.origin.source is Source.POLICY
+    return Goal(target.decision, target.wanted, target.lower, target.upper, by_policy=by_policy)
 
 
 def price_of(cost: Cost) -> Price:

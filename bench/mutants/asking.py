@@ -16,11 +16,11 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
-from explainers.constraints import Constraint
 from explainers.deadline import Deadline
 from explainers.errors import DocumentsDiffer
 from explainers.search.blackbox import Blackbox
 from explainers.search.portfolio import Portfolio
+from explainers.search.trees.engine import Trees
 from models.repository import DeployedModel
 from service.api import translate
 from service.api.schema.requests import ExplanationRequest
@@ -54,6 +54,10 @@ def _prepared(case: Case, deployed: DeployedModel) -> ServedModel:
         model = prepare(deployed, warm=False)
         if case.engine == "blackbox":
             model = dataclasses.replace(model, engine=Portfolio((Blackbox(),)))
+        if case.engine == "merging" and deployed.form is not None:
+            trees = Trees(deployed.form, deployed.spec.schema, patience=0)
+            own = Portfolio((trees, *model.engine.engines[1:]))
+            model = dataclasses.replace(model, engine=own)
         _served[key] = model
     return _served[key]
 
@@ -108,7 +112,7 @@ def _blocked(answer: Infeasible) -> Reply:
 
 
 def _key(blocker: Any) -> str:
-    return str(blocker.origin.key) if isinstance(blocker, Constraint) else str(blocker.origin.key)
+    return str(blocker.origin.key)
 
 
 def _counterfactual(one: Counterfactual) -> Reply:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-PATIENCE = 5
+PATIENCE = 3
 """Seconds of CPU for one piece of work; a fault may well search for ever."""
 WALL = 180.0
 """Seconds without a word after which a process is taken for stuck."""

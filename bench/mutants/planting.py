@@ -235,9 +235,8 @@ def _constants(node: ast.Constant) -> Iterator[Change]:
 
 def _calls(node: ast.Call) -> Iterator[Change]:
     yield from _renames(node)
-    if len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args[:2]):
-        first, second, *rest = node.args
-        yield _edited(node, args=[second, first, *rest])
+    if len(node.args) == 2 and all(isinstance(a, ast.Attribute) for a in node.args):
+        yield _edited(node, args=node.args[::-1])  # of the same kind, or the call just fails
 
 
 def _renames(node: ast.Call) -> Iterator[Change]:

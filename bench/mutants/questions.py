@@ -41,7 +41,8 @@ class Case:
     model: str
     """Of the folder that it is asked of."""
     engine: str
-    """``own``: those that the service makes for the model; ``blackbox``: that one alone."""
+    """``own``: those that the service makes for the model; ``blackbox``: that one alone;
+    ``merging``: its own, with trees merged from the first box."""
     request: Mapping[str, Any]
     make_truth: Callable[[DeployedModel], Truth]
     again: Callable[[], Case] | None = None
@@ -236,11 +237,12 @@ def _generated(
             [settable(f, float(v)) for f, v in zip(SCHEMA.features, before, strict=True)],
             [_on_grid(SCHEMA, j) for j in range(5)], world,
             _readings(deployed) if robust else None, np.array(sd),
-            engine == "own", "target.probability",
+            engine != BLACKBOX, "target.probability",
         )  # fmt: skip
 
     told = "+".join((*kinds, *asked)) or "no limits"
-    said = f"{engine if engine != 'own' else family} {task.value} {seed} {told}"
+    who = {"own": family, "merging": f"{family} merging"}.get(engine, engine)
+    said = f"{who} {task.value} {seed} {told}"
     parts = [p for p in (laws, semantics if laws else "", *(k for k in more if k != "semantics"))]
     name = " ".join([said, *filter(None, parts)])
     return Case(name, model, engine, request, make, None if may_be_there else again)
@@ -443,6 +445,7 @@ def _one_way(j: int, sense: str) -> Callable[[Any, Any], Any]:
 
 # --- all of them -----------------------------------------------------------------------------
 
+BLACKBOX = "blackbox"
 B, M, R = Task.BINARY, Task.MULTICLASS, Task.REGRESSION
 ALONE = {"class": "normal", "probability": {}}
 
@@ -464,6 +467,7 @@ def all_cases() -> list[Case]:
     """The fixed questions."""
     return [
         *_sweep("trees", first=0),
+        *_sweep("trees", "merging", first=17)[:6],
         *_sweep("linear", first=3)[:7],
         *_sweep("relu", first=5)[:7],
         *_sweep("trees", "blackbox", first=11)[:6],
@@ -490,6 +494,8 @@ def _special() -> list[Case]:
         _generated("relu", R, 23, more=score),
         _generated("trees", B, 25, more=robust),
         _generated("trees", R, 31, more=robust),
+        _generated("trees", B, 34, more=robust, asked=("requested freeze",), engine="merging"),
+        _generated("trees", M, 37, more=three, engine="merging"),
         _generated("trees", B, 9, ("max change", "if it changes"), asked=("requested freeze",)),
         _generated("linear", B, 12, ("immutable", "only up"), asked=("requested freeze",)),
         _generated("relu", R, 18, ("linear of three", "only down"), asked=("requested freeze",)),
@@ -539,18 +545,9 @@ def _of_milling() -> list[Case]:
     ]  # fmt: skip
 
 
-def tiny_cases() -> list[Case]:
-    """For the kernel in plain Python: few trees, few levers."""
-    still = {"constraints": {"freeze": ["grade", "flow"]}}
-    names = [k.name for k in declared.KINDS if not k.request]
-    cases = []
-    for k in range(12):
-        more: dict[str, Any] = dict(still) if k % 3 == 0 else {}
-        if k in (4, 7, 10):
-            more = {"constraints": {**more.get("constraints", {}), "robust": True}}
-        kinds = () if "constraints" in more else (names[(3 * k) % len(names)],)
-        cases.append(_generated("few", (B, M, R)[k % 3], 5 * k + 1, kinds, more=more))
-    return cases
+def tree_cases() -> list[Case]:
+    """Those that the kernel answers on small models, for where it runs as plain Python."""
+    return [c for c in all_cases() if c.model.startswith(("trees", "few")) and c.engine != BLACKBOX]
 
 
 class Questions:

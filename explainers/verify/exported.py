@@ -216,7 +216,7 @@ class _Answer:
         elif status == "already_target":
             goal = self._checker.terms.goal
             scores = self._score(np.array([self._checker.factual]))[0].tolist()
-            yield Check("status", goal.alone.met(scores), f"already there, scored {scores}")
+            yield Check("status", goal.needs_nothing(scores), f"already there, scored {scores}")
 
     def _uncontradicted(self, bound: float, others: Sequence[Sequence[float]]) -> Check:
         """Neither the answer itself nor a row seen in service shows that something cheaper is
