@@ -17,6 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 KERNEL_SHARE = 0.3
@@ -46,8 +47,10 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutants", type=int, default=800)
+    parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/mutants.md"))
+    parser.add_argument("--keep", type=Path, help="a folder for what is known so far")
     parser.add_argument("--modules", help="only these, comma-separated")
     parser.add_argument("--kernel-to", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -59,6 +62,7 @@ def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]: 
     from bench.mutants.campaign import Campaign, Verdict, sampled
     from bench.mutants.questions import Questions, all_cases, tree_cases
 
+    ends = time.monotonic() + 60.0 * options.minutes
     rng = random.Random(options.seed)
     in_kernel = options.kernel_to is not None
     where = modules.KERNEL if in_kernel else modules.FAST
@@ -70,12 +74,18 @@ def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]: 
     tests = oracle.calls(options.seed)
     reached = campaign.reached(where)
     results = []
-    for mutant in sampled(reached, count, rng):
+    picked = sampled(reached, count, rng)
+    rng.shuffle(picked)  # where the time is up, what was done is a sample of all
+    for mutant in picked:
+        if time.monotonic() > ends:
+            break
         result = campaign.try_out(mutant, rng)
         if result.has(Verdict.FALSE) and not result.has(Verdict.WRONG):
             result.caught_by = oracle.caught_by(mutant, tests)
         results.append(result)
         print(f"{result.column:16s} {mutant}", result.caught_by or "", flush=True)
+        if options.keep:
+            options.keep.joinpath(f"{in_kernel}.pickle").write_bytes(pickle.dumps(results))
     return results, sum(map(len, reached.values())), len(cases.cases)
 
 
@@ -83,17 +93,22 @@ def _kernel(options: argparse.Namespace, to: Path) -> subprocess.Popen[bytes]:
     """The same of the kernel, in another process, which writes to ``to``."""
     command = [sys.executable, "-m", "bench.mutants", "--kernel-to", str(to)]
     command += ["--mutants", str(options.mutants), "--seed", str(options.seed)]
+    command += ["--minutes", str(options.minutes)]
+    if options.keep:
+        command += ["--keep", str(options.keep)]
     if options.modules:
         command += ["--modules", options.modules]
     return subprocess.Popen(command)
 
 
 def _report(options: argparse.Namespace, results: list, reached: int, questions: int) -> None:  # type: ignore[type-arg]
+    from bench.mutants.modules import FAST, KERNEL
     from bench.mutants.report import Run, page
 
     spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     minutes = sum(used.ru_utime + used.ru_stime for used in spent) / 60
     command = f"python -m bench.mutants --mutants {options.mutants} --seed {options.seed}"
+    results.sort(key=lambda r: (*FAST, *KERNEL).index(r.mutant.module))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     run = Run(command, today, options.seed, questions, minutes, reached)
     options.out.write_text(page(results, run), encoding="utf-8")

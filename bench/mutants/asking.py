@@ -43,7 +43,7 @@ def ask(case: Case, deployed: DeployedModel) -> Reply:
     except TargetAlreadyMet:
         return _nothing("already_target")
     except ContradictoryConstraints as refusal:
-        keys = [c.origin.key for c in refusal.conflict]
+        keys = [c.origin.key for c in refusal.constraints]
         return {**_nothing("infeasible"), "is_contradiction": True, "blocked_by": keys}
     return _told(answer)
 

@@ -8,15 +8,16 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from bench.mutants import asking, forks
-from bench.mutants.planting import Mutant, live, mutants_of, plant
+from bench.mutants.planting import Mutant, mutants_of, plant
 from bench.mutants.questions import Case, Questions
 from bench.mutants.truth import Faults, faults
 
 Reply = asking.Reply
-MOST_CASES = 18
+MOST_CASES = 10
 """Questions asked of one mutant, of those that run its line."""
 
 
@@ -96,14 +97,15 @@ class Campaign:
     def reached(self, modules: Sequence[str]) -> dict[str, list[Mutant]]:
         """Every fault of ``modules`` in a line that some question runs, by module."""
         for case in self._questions.cases.values():
-            told, died = forks.run(lambda case=case: iter([self._traced(case)]), 120)
+            told, died = forks.run(partial(self._traces, case), 120)
             assert told, f"{case}: {died}"
             self._lines[case.name] = told[0]
         every = frozenset[tuple[str, int]]().union(*self._lines.values())
         files = {m: sys.modules[m].__file__ for m in modules}
-        return {
-            m: [a for a in mutants_of(m) if (files[m], a.line) in every] for m in modules
-        }
+        return {m: [a for a in mutants_of(m) if (files[m], a.line) in every] for m in modules}
+
+    def _traces(self, case: Case) -> Iterator[frozenset[tuple[str, int]]]:
+        yield self._traced(case)
 
     def _traced(self, case: Case) -> frozenset[tuple[str, int]]:
         """Lines of the program that one question runs, its model made anew."""
@@ -123,11 +125,11 @@ class Campaign:
         return frozenset(lines)
 
     def try_out(self, mutant: Mutant, rng: random.Random) -> Result:
-        """Ask the questions that run its line, with the fault planted."""
+        """Ask the questions that run its line, or all where that is not known, with it planted."""
         result = Result(mutant)
         waiting = self._relevant(mutant, rng)
         for _ in range(2):  # a fault that kills the process ends one question, not all
-            told, died = forks.run(lambda: self._asked(mutant, waiting))
+            told, died = forks.run(partial(self._asked, mutant, waiting))
             for case, reply in zip(waiting, told, strict=False):
                 self._judge(result, case, reply)
             waiting = waiting[len(told) :]
@@ -140,7 +142,9 @@ class Campaign:
 
     def _relevant(self, mutant: Mutant, rng: random.Random) -> list[Case]:
         place = (sys.modules[mutant.module].__file__, mutant.line)
-        own = [c for c in self._questions.cases.values() if place in self._lines[c.name]]
+        own = list(self._questions.cases.values())
+        if self._lines:
+            own = [c for c in own if place in self._lines[c.name]]
         return own if len(own) <= MOST_CASES else rng.sample(own, MOST_CASES)
 
     def _asked(self, mutant: Mutant, cases: Sequence[Case]) -> Iterator[Reply]:
@@ -198,5 +202,3 @@ def _spread(mutants: Sequence[Mutant], n: int, rng: random.Random) -> list[Mutan
     turns = rng.sample(list(by_place.values()), len(by_place))
     flat = [own[k] for k in range(max(map(len, turns), default=0)) for own in turns if k < len(own)]
     return sorted(flat[:n], key=lambda m: (m.function, m.place, m.variant))
-
-

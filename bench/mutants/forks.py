@@ -9,6 +9,7 @@ import select
 import signal
 import struct
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,7 +26,9 @@ def run(work: Callable[[], Iterator[Any]], patience: int = PATIENCE) -> tuple[li
     """What ``work`` yields in a process of its own, and how that died before its end, if it did.
     Each thing may take ``patience`` seconds of CPU."""
     reading, writing = os.pipe()
-    pid = os.fork()
+    with warnings.catch_warnings():  # other threads only wait, and hold nothing that is needed
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if not pid:
         os.close(reading)
         _child(work, writing, patience)

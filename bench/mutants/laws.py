@@ -27,7 +27,7 @@ BUMPS = {
     "shift": 50.0,
     "scale": 18.0,
 }
-"""``speed`` of ``pressure``, fitted: weights of a constant, a line and a bump, with their spread."""
+"""``speed`` of ``pressure``, fitted: a constant, a line and a bump, weights with their spread."""
 
 
 def _bumps(w: Any, pressure: Any) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "image", "problem",
           "plausibility", "blocking")  # fmt: skip
 CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
-          "intervals", "function", "graph", "build", "storage", "demands", "backtracking")  # fmt: skip
+          "intervals", "function", "graph", "build", "storage", "demands",
+          "backtracking")  # fmt: skip
 SEARCH = ("engine", "portfolio", "blackbox", "pool", "ladder", "ball", "goals")
 MILP = ("choices", "doubts", "engine", "following", "hull", "incumbent", "levers", "model",
         "network", "plausible", "program", "question", "reading", "reals", "rules", "search",

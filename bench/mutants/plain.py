@@ -1,4 +1,4 @@
-"""The compiled kernel as the plain Python that it is written in, so that faults can be planted there.
+"""The compiled kernel as the plain Python that it is written in, for faults to be planted there.
 
 Compiling it takes a hundred seconds of CPU; a fault would have to pay for it. :func:`install` has
 numba leave functions as they are, structs be passed as themselves, and bits be counted by Python.
@@ -14,13 +14,6 @@ from typing import Any
 import numba
 import numba.extending
 import numpy as np
-
-KERNEL = tuple(
-    f"explainers.search.trees.{name}"
-    for name in ("batches", "boxes", "compiled", "incumbent", "kernel", "merge", "prices",
-                 "readings", "rule_cuts")
-)  # fmt: skip
-"""Modules that are compiled."""
 
 
 def install() -> None:

@@ -164,8 +164,8 @@ def _asked_limits(kind: ConstraintKind) -> list[Limit]:
 
 
 def _stays(j: int) -> Callable[[Any, Any], np.ndarray]:
-    return lambda rows, before: (rows[:, j] == before[j]) | (
-        np.isnan(rows[:, j]) & np.isnan(before[j])
+    return lambda rows, before: (
+        (rows[:, j] == before[j]) | (np.isnan(rows[:, j]) & np.isnan(before[j]))
     )
 
 
@@ -243,7 +243,7 @@ def _generated(
     told = "+".join((*kinds, *asked)) or "no limits"
     who = {"own": family, "merging": f"{family} merging"}.get(engine, engine)
     said = f"{who} {task.value} {seed} {told}"
-    parts = [p for p in (laws, semantics if laws else "", *(k for k in more if k != "semantics"))]
+    parts = [laws, semantics if laws else "", *(k for k in more if k != "semantics")]
     name = " ".join([said, *filter(None, parts)])
     return Case(name, model, engine, request, make, None if may_be_there else again)
 
@@ -294,8 +294,8 @@ def _milling_price(rows: Any, before: Any) -> Any:
 
 
 def _within(j: int, low: float, high: float) -> Callable[[Any, Any], Any]:
-    return lambda rows, before: (rows[:, j] == before[j]) | (low <= rows[:, j]) & (
-        rows[:, j] <= high
+    return lambda rows, before: (
+        (rows[:, j] == before[j]) | (low <= rows[:, j]) & (rows[:, j] <= high)
     )
 
 

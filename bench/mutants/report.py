@@ -36,8 +36,9 @@ def _head(results: Sequence[Result], run: Run) -> Iterator[str]:
     yield "# Planted faults, and what became of the answers\n"
     yield (
         f"`{run.command}`, {run.date}, seed {run.seed}: {len(results):,} faults of {run.reached:,} "
-        f"that could be made in lines that the {run.questions} questions run; {len(changed)} change "
-        f"some answer, {told} of them without a crash. {run.cpu_minutes:.0f} minutes of CPU.\n"
+        f"that could be made in lines that the {run.questions} questions run; {len(changed)} "
+        f"change some answer, {told} of them without a crash. "
+        f"{run.cpu_minutes:.0f} minutes of CPU.\n"
     )
     yield (
         "Each fault is one small change of one expression of a shared definition or of an engine "

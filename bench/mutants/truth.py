@@ -142,7 +142,8 @@ class Goal:
     def met(self, scores: Scores) -> np.ndarray:
         measured = self._measured(scores)
         inside = (self.low <= measured) & (measured <= self.high)
-        return inside if self.wanted is None else inside & (self._decided(scores) == self.wanted)
+        decided = np.asarray(True if self.wanted is None else self._decided(scores) == self.wanted)
+        return np.asarray(inside & decided)
 
     def margin(self, scores: Scores) -> np.ndarray:
         measured = self._measured(scores)
@@ -153,6 +154,7 @@ class Goal:
     def _decided(self, scores: Scores) -> np.ndarray:
         if self.decision.task is Task.MULTICLASS:
             return np.asarray(np.argmax(scores, axis=1))
+        assert self.decision.threshold is not None
         over = scores[:, 0] >= self.decision.threshold
         return np.where(over, self.decision.positive, 1 - self.decision.positive)
 
@@ -169,6 +171,7 @@ class Goal:
         if self.decision.task is Task.MULTICLASS:
             others = np.delete(scores, self.wanted, axis=1)
             return np.asarray(scores[:, self.wanted] - others.max(axis=1))
+        assert self.decision.threshold is not None
         over = scores[:, 0] - self.decision.threshold
         return over if self.wanted == self.decision.positive else -over
 
@@ -285,9 +288,7 @@ class Truth:
             self._walked[known] = self._least(keys, goal, leaving)
         return float(self._walked[known])
 
-    def _least(
-        self, keys: Sequence[str], goal: Goal, leaving: Sequence[frozenset[int]]
-    ) -> float:
+    def _least(self, keys: Sequence[str], goal: Goal, leaving: Sequence[frozenset[int]]) -> float:
         may = self.allowed(keys) & goal.met(self.scores)
         moved = _differ(self.actions, self.factual[None])
         for levers in leaving:
@@ -419,9 +420,7 @@ def _lifted(truth: Truth, key: str, goal: Goal) -> Truth:
     )  # fmt: skip
 
 
-def _judge_one(
-    truth: Truth, one: Reply, found: Faults, leaving: Sequence[frozenset[int]]
-) -> None:
+def _judge_one(truth: Truth, one: Reply, found: Faults, leaving: Sequence[frozenset[int]]) -> None:
     action, row = _action(truth, one), np.array(one["row"])
     found.wrong += [f"row: {why}" for why in _broken(truth, action, row, leaving)]
     price = float(truth.price(action[None], truth.factual)[0])
@@ -454,7 +453,9 @@ def _broken(
 ) -> Iterator[str]:
     """What one action and its row do not keep."""
     moved = np.flatnonzero(_differ(action[None], truth.factual[None])[0]).tolist()
-    yield from (f"{j} = {action[j]} is off the grid" for j in moved if not truth.grids[j](action[j]))
+    yield from (
+        f"{j} = {action[j]} is off the grid" for j in moved if not truth.grids[j](action[j])
+    )
     expected = truth.leads_to(action[None])
     if not np.allclose(row, expected[0], rtol=NEAR, atol=NEAR, equal_nan=True):
         yield f"{row} is not what follows, {expected[0]}"
@@ -519,7 +520,8 @@ def _judge_assurance(truth: Truth, one: Reply, action: Row, found: Faults) -> No
 
 def _survival(truth: Truth, action: Row) -> float:
     """Share of 200 draws of the sensors' errors, from seed 0, by which the target is met."""
-    assert truth.world is not None and truth.error_sd is not None
+    assert truth.world is not None
+    assert truth.error_sd is not None
     noise = np.random.default_rng(0).standard_normal((200, len(action)))
     errors = np.where(np.isnan(truth.factual), 0.0, truth.error_sd)
     states = truth.factual + errors * noise
