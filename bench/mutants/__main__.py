@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 import datetime
 import logging
+import os
 import pickle
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -50,7 +50,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=60.0, help="of the clock, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks/mutants.md"))
-    parser.add_argument("--keep", type=Path, help="a folder for what is known so far")
+    parser.add_argument("--keep", type=Path, help="a folder: what it holds is not done again")
     parser.add_argument("--modules", help="only these, comma-separated")
     parser.add_argument("--kernel-to", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
 def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]:  # type: ignore[type-arg]
     """Results, how many faults could have been planted, and how many questions there are."""
     from bench.mutants import modules, oracle
-    from bench.mutants.campaign import Campaign, Verdict, sampled
+    from bench.mutants.campaign import Campaign, Result, Verdict, sampled
     from bench.mutants.questions import Questions, all_cases, tree_cases
 
     ends = time.monotonic() + 60.0 * options.minutes
@@ -73,19 +73,27 @@ def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]: 
     campaign = Campaign(cases)
     tests = oracle.calls(options.seed)
     reached = campaign.reached(where)
-    results = []
+    kept = options.keep and options.keep / ("kernel.pickle" if in_kernel else "others.pickle")
+    results: list[Result] = pickle.loads(kept.read_bytes()) if kept and kept.exists() else []
+    done = {str(result.mutant) for result in results}
     picked = sampled(reached, count, rng)
     rng.shuffle(picked)  # where the time is up, what was done is a sample of all
     for mutant in picked:
         if time.monotonic() > ends:
             break
-        result = campaign.try_out(mutant, rng)
+        if str(mutant) in done:
+            continue
+        before = os.times()
+        result = campaign.try_out(mutant, random.Random(f"{options.seed} {mutant}"))
         if result.has(Verdict.FALSE) and not result.has(Verdict.WRONG):
             result.caught_by = oracle.caught_by(mutant, tests)
+        used = os.times()
+        result.cpu = used.children_user + used.children_system
+        result.cpu -= before.children_user + before.children_system
         results.append(result)
         print(f"{result.column:16s} {mutant}", result.caught_by or "", flush=True)
-        if options.keep:
-            options.keep.joinpath(f"{in_kernel}.pickle").write_bytes(pickle.dumps(results))
+        if kept:
+            kept.write_bytes(pickle.dumps(results))
     return results, sum(map(len, reached.values())), len(cases.cases)
 
 
@@ -105,8 +113,7 @@ def _report(options: argparse.Namespace, results: list, reached: int, questions:
     from bench.mutants.modules import FAST, KERNEL
     from bench.mutants.report import Run, page
 
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    minutes = sum(used.ru_utime + used.ru_stime for used in spent) / 60
+    minutes = sum(r.cpu for r in results) / 60
     command = f"python -m bench.mutants --mutants {options.mutants} --seed {options.seed}"
     results.sort(key=lambda r: (*FAST, *KERNEL).index(r.mutant.module))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -47,6 +47,8 @@ class Result:
     why: dict[str, list[str]] = field(default_factory=dict)
     caught_by: str | None = None
     """The oracle test that fails; None: none does, or none was run."""
+    cpu: float = 0.0
+    """Seconds."""
 
     def has(self, verdict: Verdict) -> bool:
         return verdict in self.verdicts.values()

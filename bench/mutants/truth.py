@@ -147,9 +147,8 @@ class Goal:
 
     def margin(self, scores: Scores) -> np.ndarray:
         measured = self._measured(scores)
-        return np.minimum(
-            np.minimum(measured - self.low, self.high - measured), self._ahead(scores)
-        )
+        within = np.minimum(measured - self.low, self.high - measured)
+        return np.asarray(np.minimum(within, self._ahead(scores)))
 
     def _decided(self, scores: Scores) -> np.ndarray:
         if self.decision.task is Task.MULTICLASS:
