@@ -33,7 +33,7 @@ from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.search.engine import Meter
-from explainers.search.portfolio import engines_for
+from explainers.search.portfolio import Portfolio, engines_for
 from explainers.search.trees.engine import Trees
 from explainers.verify import Asked
 from models.predictor import Row
@@ -102,7 +102,7 @@ def main() -> None:
     engine, whole = timed(search, rows), timed(answer, rows)
     assert model.form is not None  # the exact engine was made of it
     merging = Trees(model.form, spec.schema, patience=0)
-    merging.warm(policy.problem(rows[0]), model.predictor)
+    Portfolio([merging]).warm(policy.problem(rows[0]), model.predictor)
     hard = [policy.problem(row) for row in rows[:HARD]]
 
     def search_hard(problem: Problem) -> object:

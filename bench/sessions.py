@@ -30,7 +30,6 @@ from models.onnx.predictor import in_sessions
 from models.predictor import Row, Rows
 from models.repository import DeployedModel, load_folder
 from models.rounding import rounding_of
-from models.schema import Decision, Task
 
 THREADS = (1, 2, 8)
 BATCHES = (1, 2, 7, 64, 1_000)

@@ -26,6 +26,7 @@ from explainers.answer import (
     Work,
 )
 from explainers.blocking import blocking_set, without
+from explainers.constraints import Source
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, DocumentsDiffer
 from explainers.problem import Problem
@@ -64,7 +65,8 @@ def explain(
     GraphError
         If the model cannot score rows.
     DocumentsDiffer
-        If ``problem`` and ``terms`` do not demand the same.
+        If a constraint that one of ``problem`` and ``terms`` demands has no namesake in the other,
+        or their targets differ. What a namesake demands, the checker decides.
 
     Examples
     --------
@@ -77,9 +79,9 @@ def explain(
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
-    if asking.is_there(problem, terms, scores):
-        work = Work("none", meter.rows, meter.runs, rejected=tuple(asking.rejected))
-        return AlreadyTarget(prediction, work)
+    if asking.needs_nothing(problem, terms, scores):
+        rejected = tuple(asking.rejected)
+        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs, rejected=rejected))
 
     checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
     first, outcome = asking.best(problem, checker, problem)
@@ -138,13 +140,16 @@ class _Asking:
         """The model, for what must be asked of it even after the deadline."""
         return self.meter.until(NEVER)
 
-    def is_there(self, problem: Problem, terms: Terms, scores: Scores) -> bool:
-        """Whether the factual is in the target already: by the documents, whatever the search
-        takes it for."""
-        found = terms.goal.needs_nothing(scores[0].tolist())
-        if found != bool(problem.target.needs_nothing(scores)[0]):
-            self._reject(problem.factual, (f"target: that it is there already is {found}",))
-        return found
+    def needs_nothing(self, problem: Problem, terms: Terms, scores: Scores) -> bool:
+        """Whether the factual is in the target already; by the checker's word, if they differ."""
+        claimed = bool(problem.target.needs_nothing(scores)[0])
+        by_policy = problem.target.origin.source is Source.POLICY
+        goal = terms.goal.alone if by_policy else terms.goal
+        is_met = goal.met(scores[0].tolist())
+        if is_met is not claimed:
+            told = "already in the target" if claimed else "not in the target"
+            self._reject(problem.factual, (f"{told}, was claimed of scores {scores[0].tolist()}",))
+        return is_met
 
     def best(
         self, problem: Problem, checker: Checker, asked: Problem | None = None
@@ -163,7 +168,7 @@ class _Asking:
         return found and replace(found, rests_on_rounding=True), outcome
 
     def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
-        """Whether something may be in the target by rounding alone, where nothing is firmly."""
+        """Whether something may be in the target, where nothing is in it in every session."""
         if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
             return False
         if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:
@@ -215,7 +220,7 @@ class _Asking:
                 bound = self._bound(told.action, told.cost, bound)
             else:
                 ranges.pop(j, None)
-                self._reject(_with(proposal.action, j, end), ("range:", *told.reasons))
+                self._reject(_with(proposal.action, j, end), told.reasons, "range: ")
         return _counterfactual(problem, proposal, report, ranges, bound)
 
     def _ranges(
@@ -234,8 +239,8 @@ class _Asking:
         self._reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
         return None
 
-    def _reject(self, row: Iterable[float], reasons: Sequence[str]) -> None:
-        self.rejected.append(f"{[float(v) for v in row]}: {'; '.join(reasons)}")
+    def _reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
+        self.rejected.append(f"{[float(v) for v in row]}: {of}{'; '.join(reasons)}")
 
     def uncontradicted(
         self, first: Counterfactual, others: Sequence[Counterfactual]

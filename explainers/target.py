@@ -118,7 +118,8 @@ class Target:
         if not self.rounding:
             return self._met(scores)
         low, high = self._ends(scores)
-        return self._met(low) & self._met(high)
+        met = self._met(low)
+        return met & self._met(high) if met.any() else met
 
     def _ends(self, scores: Scores) -> tuple[Scores, Scores]:
         """Scores that are as bad and as good as rounding may make them for the wanted output."""

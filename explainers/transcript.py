@@ -31,7 +31,6 @@ from explainers.constraints import (
     Rule,
     Scorer,
     Settable,
-    Source,
     Survives,
 )
 from explainers.cost import Cost, FeatureCost
@@ -66,8 +65,7 @@ def terms_of(problem: Problem) -> Terms:
 
 def goal_of(target: Target) -> Goal:
     """The same target."""
-    by_policy = target.origin.source is Source.POLICY
-    return Goal(target.decision, target.wanted, target.lower, target.upper, by_policy=by_policy)
+    return Goal(target.decision, target.wanted, target.lower, target.upper)
 
 
 def price_of(cost: Cost) -> Price:

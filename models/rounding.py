@@ -43,6 +43,13 @@ class Rounding:
     def __bool__(self) -> bool:
         return bool(self.flat)
 
+    def __hash__(self) -> int:  # asked for with every question
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.flat, self.steep))  # no texts: the same in every process
+
     def of(self, scores: Scores) -> Scores:
         """``r`` of each of ``scores``, ``(n_rows, n_outputs)``."""
         if not self.flat:

@@ -70,7 +70,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "ifonly_stage_seconds",
-            "Of a question: search, verify, complete, words, record.",
+            "Of a question: queue, search, verify, complete, words, record.",
             ["stage"],
             buckets=SECONDS,
             registry=registry,

@@ -264,8 +264,9 @@ def explain(
         watch=watch,
         terms=model.rulebook.terms(question.asked),
     )
-    for rejected in answer.work.rejected:
-        logger.error("explanation %s: the checker does not find true %s", identity, rejected)
+    if answer.work.rejected:  # what, and why, is in the reply and its record: values are not logged
+        told = "explanation %s: the checker does not find true %d proposals or claims of engine %s"
+        logger.error(told, identity, len(answer.work.rejected), answer.work.engine)
     if isinstance(answer, AlreadyTarget) and question.target_is_named:
         raise TargetAlreadyMet(answer.prediction)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:

@@ -17,7 +17,7 @@ from bench.mutants.questions import Case, Questions
 from bench.mutants.truth import Faults, faults
 
 Reply = asking.Reply
-MOST_CASES = 10
+MOST_CASES = 8
 """Questions asked of one mutant, of those that run its line."""
 
 

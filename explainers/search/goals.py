@@ -16,6 +16,10 @@ from models.schema import Task
 NUDGE = 1e-6
 """Relative doubt about a score computed from a raw output: the link in float32."""
 
+RAW = 1e300
+"""Beyond it a raw value is none."""
+NEAR = np.array([-1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4])
+"""How far from such a value it is looked, relative to it: float32 has steps of 1e-7."""
 UNTOLD = 2.0**20
 """More than raw outputs of classes differ by."""
 
@@ -110,18 +114,29 @@ def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
 
 
 def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:
-    """Raw values between which, one by one, the target changes at most once."""
+    """Raw values between which, one by one, the target changes at most once: some of every size,
+    some on both sides of each raw value at whose score it changes, and some between those, for an
+    interval of scores may be narrow, and the scores in it rounded."""
     size = 2.0 ** np.arange(-20, 121)
     grid = np.concatenate([-size[::-1], [0.0], size])
     if form.link is not Link.IDENTITY:
         grid = np.concatenate([grid, np.linspace(-40.0, 40.0, 2001)])
-    edges, off = [target.lower, target.upper], _flat(target, 0)
-    if target.decision.threshold is not None:
-        edges.append(target.decision.threshold)
-    finite = np.array([e for e in edges if np.isfinite(e)])
-    finite = np.concatenate([finite - off, finite, finite + off])
-    around = np.concatenate([finite, np.nextafter(finite, -np.inf), np.nextafter(finite, np.inf)])
-    return np.unique(np.concatenate([grid, around]))
+    ends = np.unique([form.finish.least_raw(score) for score in _edges(target)])
+    ends = ends[np.abs(ends) < RAW]
+    around = ends[:, None] + np.maximum(np.abs(ends), 1e-3)[:, None] * NEAR
+    return np.unique(np.concatenate([grid, around.ravel(), 0.5 * (ends[1:] + ends[:-1])]))
+
+
+def _edges(target: Target) -> list[float]:
+    """Scores at which the target begins or ends, rounding or none."""
+    decision = target.decision
+    is_other = decision.task is Task.BINARY and target.wanted not in (None, decision.positive)
+    ends = [1.0 - e if is_other else e for e in (target.lower, target.upper)]
+    if decision.threshold is not None:
+        ends.append(decision.threshold)
+    finite = [e for e in ends if np.isfinite(e)]
+    off = [float(target.rounding.of(np.array([[e]]))[0, 0]) for e in finite]
+    return [e + sign * r for e, r in zip(finite, off, strict=True) for sign in (-1.0, 0.0, 1.0)]
 
 
 def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 
@@ -27,8 +27,12 @@ from models.schema import Feature
 
 READINGS = 128
 """Readings within the sensors' tolerances that are tried against a proof that all will do."""
+AT_ONCE = 64
+"""Rows at hand that are held against a claim together: the first that holds is enough."""
 NEAR = 1e-9
 """How far two sums of float64 in another order may be apart, by the size of what is compared."""
+_WIDE = Context(prec=700)
+"""Digits enough for any float64 by any step: 1e300 is a multiple of 0.1."""
 
 Score = Callable[[Rows], Scores]
 
@@ -106,10 +110,11 @@ class Checker:
         self._settable(draft, action, columns)
         if read is not action:
             self._readable(draft, read, action)
-        self._kept(draft, action, read, was)
+        if not any(map(math.isinf, [*action.values, *row])):  # of infinity no limit says anything
+            self._kept(draft, action, read, was)
         if draft.is_open:
             draft.cost = float(self.terms.price.of(action, was, columns))
-        self._as_claimed(draft, proposal)
+        self._as_claimed(draft, proposal, columns)
         versions = self._versions(action, columns) if draft.is_open else []
         if any(map(self._is_lost, versions)):
             draft.checks.append(Check("certainty", False, "a plausible version cannot be told"))
@@ -138,14 +143,16 @@ class Checker:
             else:
                 fits = feature.resolution is not None and math.isfinite(value)
                 fits = fits and feature.lower <= value <= feature.upper
-                fits = fits and action.exact(j) % (feature.resolution or 1) == 0
+                fits = (
+                    fits and _WIDE.remainder(action.exact(j), feature.resolution or Decimal(1)) == 0
+                )
             if not fits or self.tells_all:
                 draft.checks.append(Check("grid", fits, _grid(feature, value)))
 
     def _readable(self, draft: Draft, read: Reading, action: Reading) -> None:
         for j in moved(read, action):
             feature, value = self.terms.schema.features[j], read[j]
-            fits = feature.lower <= value <= feature.upper
+            fits = feature.lower <= value <= feature.upper and not math.isinf(value)
             if not fits or self.tells_all:
                 bounds = f"[{feature.lower}, {feature.upper}]"
                 told = f"{feature.name} would be {value}, within {bounds}"
@@ -164,21 +171,37 @@ class Checker:
         told = ", ".join(f"{names[j]} = {now[j]}" for j in limit.columns)
         return f"{limit.says}; {told}" if told else limit.says
 
-    def _as_claimed(self, draft: Draft, proposal: Proposal) -> None:
+    def _as_claimed(self, draft: Draft, proposal: Proposal, columns: Sequence[int]) -> None:
         """Whether the row and the cost are what is claimed of them."""
         if proposal.row is not None:
-            names, pairs = self.terms.schema.names, zip(proposal.row, draft.row, strict=True)
-            apart = [j for j, (a, b) in enumerate(pairs) if a != b and not near(a, b)]
+            names, apart = self.terms.schema.names, self._apart(proposal.row, draft.row, columns)
             if apart or self.tells_all:
                 told = ", ".join(
                     f"{names[j]} = {proposal.row[j]}, not {draft.row[j]}" for j in apart
                 )
                 draft.checks.append(Check("row", not apart, told or "what follows is as claimed"))
         if proposal.cost is not None and draft.is_open:
-            fits = near(proposal.cost, draft.cost)
+            # A sum of what is not negative has an error of its own size.
+            fits = near(proposal.cost, draft.cost, floor=0.0)
             if not fits or self.tells_all:
                 told = f"{proposal.cost} claimed, {draft.cost} recomputed"
                 draft.checks.append(Check("cost", fits, told))
+
+    def _apart(
+        self, claimed: Sequence[float], row: Sequence[float], columns: Sequence[int]
+    ) -> list[int]:
+        """Columns of the claimed row that are not as computed once ``columns`` are set: to the
+        last digit, and of what follows up to the rounding of sums."""
+        apart = [j for j, (a, b) in enumerate(zip(claimed, row, strict=True)) if not same(a, b)]
+        follows = self.terms.what_follows
+        if not apart or follows is None:
+            return apart
+        loose, features = (
+            follows.effects(columns, self.terms.is_history),
+            self.terms.schema.features,
+        )
+        size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
+        return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
 
     def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[float]]:
         """What the action leads to by each plausible version of the laws."""
@@ -244,7 +267,7 @@ class Checker:
         margins = [self.terms.goal.margin(own) for own in scores]
         chance = sum(m >= 0.0 for m in margins) / len(margins)
         mean = math.fsum(margins) / len(margins)
-        deviation = math.fsum((m - mean) ** 2 for m in margins) / max(1, len(margins) - 1)
+        deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
         lower = mean - follows.gamma * math.sqrt(deviation)
         holds = lower >= -NEAR and chance >= follows.floor
         return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
@@ -268,10 +291,13 @@ class Checker:
         was, most = Reading(self.factual), Decimal(cost)
         most -= slack(most) if most.is_finite() else 0
         may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
-        return next((r for r in self.check_all(may) if r.holds), None)
+        batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))
+        return next((r for batch in batches for r in self.check_all(batch) if r.holds), None)
 
     def _may_hold(self, action: Reading, was: Reading, most: Decimal) -> bool:
         """A look that ends at the first thing that is broken."""
+        if any(map(math.isinf, action.values)):
+            return False
         limits = (limit for limit in self.terms.limits if limit.of_action)
         if not all(limit.holds(action, was) for limit in limits):
             return False
@@ -287,6 +313,12 @@ def _grid(feature: Feature, value: float) -> str:
     return f"{feature.name} = {value}, steps of {feature.resolution} in {bounds}"
 
 
-def near(a: float, b: float) -> bool:
-    """Equal, but for the rounding of sums in another order."""
-    return a == b or (a != a and b != b) or abs(a - b) <= NEAR * max(1.0, abs(a), abs(b))
+def same(a: float, b: float) -> bool:
+    """Equal, or both missing."""
+    return a == b or (a != a and b != b)
+
+
+def near(a: float, b: float, floor: float = 1.0) -> bool:
+    """Equal, but for the rounding of sums in another order; ``floor`` is the least size of their
+    terms."""
+    return same(a, b) or abs(a - b) <= NEAR * max(floor, abs(a), abs(b))

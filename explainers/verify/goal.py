@@ -23,13 +23,6 @@ class Goal:
     high: float = math.inf
     rounding: Rounding = UNKNOWN
     """How far scores may differ between sessions: a row must be inside in all of them."""
-    by_policy: bool = False
-    """Whether the policy asks for the probability: of a change, then, and of no factual."""
-
-    def needs_nothing(self, scores: Sequence[float]) -> bool:
-        """Whether there is nothing to change of a factual with these ``scores``, as they are."""
-        asked = self.alone if self.by_policy else self
-        return replace(asked, rounding=UNKNOWN).met(scores)
 
     def firm(self, rounding: Rounding) -> Goal:
         """The same in every session of a model whose scores may differ by ``rounding``."""
@@ -136,8 +129,7 @@ def read_goal(
         )
     least = policy.get("target", {}).get("probability", {}).get("min")
     demanded = wanted == decision.desired and least
-    low = float(least) if demanded else -math.inf
-    return Goal(decision, wanted, low, by_policy=True)
+    return Goal(decision, wanted, float(least) if demanded else -math.inf)
 
 
 def _ends(table: Mapping[str, Any]) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from explainers.verify.formula import Formula, Graph, Value, WeightedSum, Written
+from models.errors import GraphError
 from models.graph.forms import GraphForm
 from models.predictor import Predictor
 from models.schema import Kind, Schema
@@ -142,14 +143,14 @@ class Laws:
         settings: Mapping[int, float],
         is_history: bool,
     ) -> list[Value]:
-        now: list[Value] = list(factual)
+        now: list[Value] = [np.float64(value) for value in factual]  # overflow is infinite
         moved: set[int] = set()
         for j in self.order:
             follows = any(i in moved for i in self.parents[j])
             if j in settings and not (is_history and follows):
-                now[j] = settings[j]
+                now[j] = np.float64(settings[j])
             elif follows:
-                now[j] = self._followed(laws[j], j, factual, now)
+                now[j] = self._followed(laws[j], j, factual, now, moved)
                 if j in settings:  # its background moves, its causes still act
                     now[j] = now[j] + (settings[j] - factual[j])
             if j in settings or follows:
@@ -157,16 +158,26 @@ class Laws:
         return now
 
     def _followed(
-        self, law: Law | None, j: int, factual: Sequence[float], now: Sequence[Value]
+        self,
+        law: Law | None,
+        j: int,
+        factual: Sequence[float],
+        now: Sequence[Value],
+        moved: set[int],
     ) -> Value:
         if law is None:
             return np.nan
         causes = self.parents[j]
-        before, after = [factual[i] for i in causes], [now[i] for i in causes]
-        if all(_same(a, b) for a, b in zip(after, before, strict=True)):
+        before, after = [np.float64(factual[i]) for i in causes], [now[i] for i in causes]
+        # A cause that is missing and moves reads the same, and is not: the law says what then.
+        is_unread = any(i in moved and factual[i] != factual[i] for i in causes)
+        if not is_unread and all(_same(a, b) for a, b in zip(after, before, strict=True)):
             return factual[j]
-        with np.errstate(all="ignore"):
-            return law.follow(before, after, factual[j])
+        try:
+            with np.errstate(all="ignore"):
+                return law.follow(before, after, factual[j])
+        except GraphError:  # it has no number for such causes
+            return np.nan
 
     def _read(self, j: int, value: float) -> float:
         is_number = value == value and abs(value) != np.inf

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.verify.limits import Limit, scored_within
 from explainers.verify.price import Price
@@ -13,6 +14,7 @@ from models.predictor import Predictor, Rows
 from models.schema import Kind, Schema
 
 KEY = "policy.plausibility"
+Values = npt.NDArray[np.float64]
 
 
 def plausibility_limit(
@@ -42,22 +44,21 @@ def neighbour_distance(
     """Mean distance to the ``k`` nearest of ``reference``; between rows, the mean over features
     of ``|a - b| / scale``, of ``a != b`` for categories without order, of 1 where one is missing
     and of 0 where both are."""
-    columns = [list(map(float, column)) for column in reference.T]
     scales = [float(own.scale) for own in price.features]
 
     def distance(row: Sequence[float]) -> float:
-        totals = [0.0] * len(reference)
+        totals = np.zeros(len(reference))
         for j, feature in enumerate(schema.features):
-            for i, seen in enumerate(columns[j]):
-                totals[i] += _apart(row[j], seen, scales[j], feature.kind is Kind.NOMINAL)
-        return sum(sorted(totals)[:k]) / k / len(schema)
+            totals += _apart(row[j], reference[:, j], scales[j], feature.kind is Kind.NOMINAL)
+        return float(np.sort(totals)[:k].sum()) / k / len(schema)
 
     return distance
 
 
-def _apart(a: float, b: float, scale: float, is_nominal: bool) -> float:
-    if a != a or b != b:
-        return 0.0 if a != a and b != b else 1.0
-    if is_nominal:
-        return float(a != b)
-    return abs(a - b) / scale
+def _apart(value: float, seen: Values, scale: float, is_nominal: bool) -> Values:
+    """How far one value is from each that was ``seen``, ``(n,)``."""
+    is_absent = np.isnan(seen)
+    if value != value:
+        return np.where(is_absent, 0.0, 1.0)
+    apart = seen != value if is_nominal else np.abs(seen - value) / scale
+    return np.where(is_absent, 1.0, apart)

@@ -7,7 +7,7 @@ that. Everything before a graph's sums is computed number by number, the same in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from models.graph.ensemble import TreeEnsemble
 from models.graph.finish import Finish
 from models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork
+from models.graph.layers import Matrix
 from models.predictor import Rows
 from models.rounding import Known, Rounding
 
@@ -82,11 +83,11 @@ def _trees_off(core: TreeEnsemble) -> tuple[Floats, Floats]:
 
 
 def _layers_off(
-    layers: object, dtype: np.dtype[np.floating], sizes: Floats
+    layers: Sequence[tuple[Matrix, Matrix]], dtype: np.dtype[np.floating], sizes: Floats
 ) -> tuple[Floats, Floats]:
     """Errors of one layer go through the next; no unit is larger than its interval allows."""
     low, high, off = -sizes, sizes, np.zeros(len(sizes))
-    for k, (matrix, shift) in enumerate(layers):  # type: ignore[call-overload]
+    for k, (matrix, shift) in enumerate(layers):
         weights, bias = matrix.astype(np.float64), shift.astype(np.float64)
         if k:
             low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
@@ -131,7 +132,7 @@ def _read_by(finish: Finish, n_graph: int) -> npt.NDArray[np.intp]:
     return np.flatnonzero(score[:-1] != score[-1])
 
 
-def _of_one(form: GraphForm, off: float, size: float, ulp: float) -> tuple[Floats, Floats]:
+def _of_one(form: GraphForm, off: float, size: float, ulp: float) -> tuple[Floats, Floats] | None:
     """A score of a single raw output, or of the difference of two."""
     match form.link:
         case Link.IDENTITY:
@@ -143,21 +144,20 @@ def _of_one(form: GraphForm, off: float, size: float, ulp: float) -> tuple[Float
 
 def _of_a_curve(
     curve: Callable[[Floats], Floats], off: float, size: float, ulp: float
-) -> tuple[Floats, Floats]:
-    """A monotone function that is looked at where it can be told: between two probes it moves no
-    more than over both steps beside them."""
+) -> tuple[Floats, Floats] | None:
+    """A monotone function to probabilities, looked at where it can be told: between two probes it
+    moves no more than over both steps beside them; None of one to other values."""
     raw = np.linspace(-min(size, 40.0), min(size, 40.0), PROBES)
     step = max(off, float(raw[1] - raw[0]), 1e-6)
     scores = curve(raw)
     moves = np.maximum(curve(raw + step) - scores, scores - curve(raw - step)) * (off / step) * 2.0
-    rounded = ulp * max(1.0, float(np.abs(scores).max()))
     shares = scores * (1.0 - scores)
-    if scores.min() < 0.0 or scores.max() > 1.0:
-        return np.array([float(moves.max()) + rounded]), np.zeros(1)
+    if not (scores.min() >= 0.0 and scores.max() <= 1.0):
+        return None  # as an exponential, which has no largest value worth telling
     told = shares > 1e-4
     steep = float((moves[told] / shares[told]).max(initial=0.0))
     left = float((moves - steep * shares).max(initial=0.0))
-    return np.array([left + rounded]), np.array([steep])
+    return np.array([left + ulp]), np.array([steep])
 
 
 def _ulp(finish: Finish) -> float:

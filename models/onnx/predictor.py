@@ -14,6 +14,7 @@ from onnx import ModelProto
 
 from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
 from models.errors import GraphError
+from models.naming import has_names
 from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
 from models.onnx.surgery import class_names, keep_output, remove_zipmaps
@@ -59,6 +60,7 @@ class OnnxPredictor:
         self._output = output
         self.columns = columns
         """Columns of the score tensor, in the order of the scores."""
+        self._names = tuple(f"{output!r}, column {column}," for column in columns)
         self._batch = _fixed_batch(encoding)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "score") if threads > 1 else None
@@ -71,6 +73,8 @@ class OnnxPredictor:
         GraphError
             If the rows do not fit the model; a :class:`NotFinite` if a score is no finite number.
         """
+        if has_names(rows):
+            raise GraphError("rows with names are not scored by position: Schema.rows() sorts them")
         if len(rows) == 0:
             self.encoding.feeds(rows)
             return np.empty((0, len(self.columns)))
@@ -79,11 +83,6 @@ class OnnxPredictor:
         runs = self._runs(parts)
         raw = runs[0] if len(runs) == 1 else np.concatenate(runs)
         return finite(raw.take(self.columns, axis=1), rows, outputs=self._names)
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """How errors call the outputs."""
-        return tuple(f"{self._output!r}, column {column}," for column in self.columns)
 
     def _runs(self, parts: list[Rows]) -> list[Scores]:
         if self._pool is None or len(parts) == 1:

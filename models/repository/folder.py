@@ -152,7 +152,7 @@ def _rounding(
         f.kind.is_categorical or math.isfinite(f.upper - f.lower) for f in spec.schema.features
     )
     found = None if form is None else bound_rounding(form, rows, bounded=bounded)
-    return found or measure_rounding(predictor, trial)
+    return found or measure_rounding(predictor, rows)
 
 
 def _check_names(spec: Spec, folder: Folder) -> None:

@@ -102,7 +102,7 @@ def _decided(model: ServedModel, reply: Wire) -> str | None:
 
 def _counts(work: Wire) -> dict[str, int]:
     """What the search did; of what was rejected the number, what it was is in the reply."""
-    counts: dict[str, Any] = work.model_dump()
+    counts: dict[str, Any] = work.model_dump(exclude={"times"})
     rejected = counts.pop("rejected", ())
     return counts | ({"rejected": len(rejected)} if rejected else {})
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from explainers.verify.exported import NotAnAnswer, check_answer
 from explainers.verify.report import Check
 from models.errors import GraphError
+from models.rounding import rounding_of
 from service.errors import CannotReplay
 from service.registry import Registry, ServedModel
 from service.store.chain import Kind, Payload, Record
@@ -47,8 +48,11 @@ def recheck_kept(payload: Payload, model: ServedModel) -> Recheck:
         If it cannot be checked.
     """
     kept = json.loads(payload.content)
-    score = model.deployed.predictor.score
-    sections = check_answer(kept["answer"], kept["request"], model.rulebook, score)
+    predictor = model.deployed.predictor
+    rounding = rounding_of(predictor)
+    sections = check_answer(
+        kept["answer"], kept["request"], model.rulebook, predictor.score, rounding
+    )
     return Recheck(tuple((s.title, check) for s in sections for check in s.checks))
 
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.deadline import Deadline
 from service.api import questions
 from service.api.errors import pointer
 from service.api.rechecking import Recheck, asked_model, recheck
 from service.api.schema import requests
 from service.api.schema.base import Wire
+from service.api.times import Budget
 from service.errors import CannotReplay, ErasedRecord, Path
 from service.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS
@@ -20,7 +20,7 @@ from service.store import archive
 from service.store.chain import Kind, Record
 from service.store.database import Database
 
-OWN = {("id",), ("audit",), ("deadline_hit",)}
+OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
 """Members that are this answer's and no other's."""
 VERSIONS = {
     ("provenance", "ifonly_version"),
@@ -76,11 +76,16 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
     found = list(_changes((), kept["answer"], now))
     return Replay(
         record,
-        tuple(Change(pointer(p), a, b) for p, a, b in found if p not in OWN | VERSIONS),
+        tuple(Change(pointer(p), a, b) for p, a, b in found if not is_own(p) and p not in VERSIONS),
         tuple(Change(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
         bool(kept["answer"].get("deadline_hit", False)),
         recheck(record, payload, registry),
     )
+
+
+def is_own(path: Path) -> bool:
+    """Whether a member, or what it is a part of, is this answer's and no other's."""
+    return any(path[: len(own)] == own for own in OWN)
 
 
 def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
@@ -93,8 +98,7 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
         case Kind.EXPLANATION:
             request = requests.ExplanationRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])
-            deadline = Deadline.after(MAX_DEADLINE_MS / 1_000)
-            return questions.explain(model, request, deadline, given)
+            return questions.explain(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

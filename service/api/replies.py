@@ -117,7 +117,9 @@ class Speaker:
             provenance=self.reference(),
         )
 
-    def explanation(self, explanation: Explanation, deadline_ms: int) -> wire.ExplanationReply:
+    def explanation(
+        self, explanation: Explanation, deadline_ms: int, times: wire.Times
+    ) -> wire.ExplanationReply:
         answer, problem = explanation.answer, explanation.problem
         causal = explanation.causal
         wording = self._wording(explanation)
@@ -165,6 +167,7 @@ class Speaker:
                 nodes=answer.work.nodes,
                 deadline_ms=deadline_ms,
                 rejected=list(answer.work.rejected),
+                times=times,
             ),
         )
 

@@ -12,10 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from explainers.verify import Rulebook
 from explainers.verify.exported import NotAnAnswer, Section, check_answer
 from explainers.verify.report import Check
 from models.errors import ModelError
 from models.repository import DeployedModel, load_folder
+from models.rounding import rounding_of
 from service.checking import rulebook_of
 
 Json = dict[str, Any]
@@ -49,6 +51,9 @@ def verify(
         asked = None if question is None else _object(question)
         answers = list(_answers(_text(file), asked))
         checked = [(name, _checked(deployed, told, of)) for name, told, of in answers]
+    except RecursionError:
+        err.print(f"ifonly: {file} cannot be checked: it is nested too deeply", markup=False)
+        raise typer.Exit(2) from None
     except (OSError, ValueError, ModelError) as error:
         err.print(f"ifonly: {file} cannot be checked: {error}", markup=False)
         raise typer.Exit(2) from None
@@ -62,18 +67,24 @@ def verify(
 
 
 def _checked(deployed: DeployedModel, answer: Json, request: Json | None) -> list[Section]:
-    book, score = rulebook_of(deployed), deployed.predictor.score
-    digests = Section("documents", tuple(_digests(deployed, answer["provenance"])))
-    return [digests, *check_answer(answer, request, book, score)]
+    book, predictor = rulebook_of(deployed), deployed.predictor
+    provenance = answer.get("provenance")
+    if not isinstance(provenance, dict):
+        raise NotAnAnswer("it does not say which model answered")
+    digests = Section("documents", tuple(_digests(deployed, provenance, book)))
+    rounding = rounding_of(predictor)
+    return [digests, *check_answer(answer, request, book, predictor.score, rounding)]
 
 
-def _digests(deployed: DeployedModel, provenance: Mapping[str, Any]) -> Iterator[Check]:
+def _digests(
+    deployed: DeployedModel, provenance: Mapping[str, Any], book: Rulebook
+) -> Iterator[Check]:
     """Whether the folder is the one that answered. A causal model that nobody has accepted is in
     no answer."""
     for key in DIGESTS:
         said, here = provenance.get(key), getattr(deployed, key)
-        if key == "causal_sha256" and not said:
-            continue
+        if key == "causal_sha256" and book.laws is None:
+            here = None
         told = f"{said}" if said == here else f"{said} answered, the folder has {here}"
         yield Check(key, said == here, told)
 
@@ -96,7 +107,7 @@ def _answers(text: str, question: Json | None) -> Iterator[tuple[str, Json, Json
     for document in documents:
         kept = _content(document)
         answer, request = kept.get("answer", kept), kept.get("request", question)
-        if "counterfactuals" in answer:
+        if isinstance(answer, dict) and "counterfactuals" in answer:
             told += 1
             yield str(answer.get("id", told)), answer, request
     if not told:

@@ -631,7 +631,8 @@ def test_a_score_that_is_no_number_is_an_error_that_names_row_and_output(
     problem = check(reply, 500, "score-not-finite")
     assert problem["row"] == [50.0]
     assert problem["value"] in ("nan", "inf", "-inf")
-    assert problem["output"] in problem["detail"] and "row 1" in problem["detail"]
+    assert problem["output"] in problem["detail"]
+    assert "row 1" in problem["detail"]
 
 
 # --- size ---------------------------------------------------------------------------------

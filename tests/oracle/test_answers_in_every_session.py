@@ -14,13 +14,14 @@ from bench.sessions import (
     Count,
     campaign,
     deployed,
-    in_sessions,
     iris,
     noisy,
     questions,
 )
+from models.errors import NotFinite
 from models.onnx import OnnxPredictor
 from models.onnx.measuring import measure_rounding
+from models.onnx.predictor import in_sessions
 from models.repository import DeployedModel
 from models.rounding import Known, rounding_of
 
@@ -39,7 +40,8 @@ def asked(model: DeployedModel, data: tuple[np.ndarray, np.ndarray], n: int) -> 
 def test_answers_of_a_forest_do_not_rest_on_the_order_of_its_sum(tmp_path: Path) -> None:
     count = asked(deployed("forest", iris(0), tmp_path, 0), iris(0), TIES)
     assert count.answers == TIES
-    assert count.denied == 0 and count.scored > 0
+    assert count.denied == 0
+    assert count.scored > 0
     # The test can fail: by the scores as they are, other sessions deny some answers.
     assert count.plain_denied > 0
 
@@ -51,7 +53,8 @@ def test_every_session_confirms_every_answer(
 ) -> None:
     pytest.importorskip(kind if kind in ("xgboost", "lightgbm") else "sklearn")
     count = asked(deployed(kind, data, tmp_path, 0), data, ENOUGH)
-    assert count.answers > 0 and count.rest_on_rounding == 0
+    assert count.answers > 0
+    assert count.rest_on_rounding == 0
     assert count.scored == count.answers * len(THREADS) * (1 + 2 + 3 * (len(BATCHES) - 2))
     assert count.denied == 0
 
@@ -83,6 +86,16 @@ def test_a_graph_that_cannot_be_read_has_a_measured_rounding(tmp_path: Path) -> 
     model = deployed("tanh", iris(0), tmp_path, 0)
     assert model.form is None
     assert rounding_of(model.predictor).known is Known.MEASURED
+
+
+def test_rows_without_a_score_do_not_keep_a_model_from_being_measured(tmp_path: Path) -> None:
+    predictor = deployed("tanh", iris(0), tmp_path, 0).predictor
+    assert isinstance(predictor, OnnxPredictor)
+    rows = iris(0)[0][:8].astype(np.float64)
+    odd = np.where(np.arange(len(rows))[:, None] == 3, np.inf, rows)
+    with pytest.raises(NotFinite):
+        predictor.score(odd)
+    assert measure_rounding(predictor, odd).known is Known.MEASURED
 
 
 def test_what_is_measured_is_within_what_is_proven(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.search.engine import Meter
+from explainers.search.portfolio import Portfolio
 from explainers.search.trees.engine import Trees
 from explainers.search.trees.reference import least_cost
 from explainers.target import Target
@@ -179,7 +180,8 @@ def test_warming_up_on_a_row_that_is_in_the_target_already_does_no_harm() -> Non
     for seed in range(20):
         predictor = model(seed, Task.BINARY).predictor
         problem = policy((), Task.BINARY).problem(factual(seed))
-        Trees(model(seed, Task.BINARY).form, SCHEMA).warm(problem, predictor)
+        trees = Trees(model(seed, Task.BINARY).form, SCHEMA)
+        Portfolio([trees]).warm(problem, predictor)
 
 
 def test_a_plausibility_rule_makes_the_engine_ineligible_rather_than_being_dropped() -> None:

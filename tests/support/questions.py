@@ -20,7 +20,8 @@ MODE_COSTS = ((0.0, 0.4, 1.5), (0.6, 0.0, 0.2), (1.0, 1.0, 0.0))
 PENALTY = 0.125
 
 
-def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
+def policy_table(kinds: Sequence[ConstraintKind]) -> dict[str, Any]:
+    """The ``[policy]`` table, as a document says it."""
     features: dict[str, dict[str, Any]] = {
         "speed": {"weight": 2.0},
         "mode": {"cost_matrix": MODE_COSTS},
@@ -29,12 +30,23 @@ def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
     for kind in kinds:
         for name, table in kind.feature.items():
             features.setdefault(name, {}).update(table)
-    table = {
+    return {
         "features": features,
         "rules": [k.rule for k in kinds if k.rule],
         "change_penalty": PENALTY,
     }
-    return Policy.read(table, SCHEMA, decision(task))
+
+
+def request_table(kinds: Sequence[ConstraintKind]) -> dict[str, Any]:
+    """A request's ``constraints``."""
+    request: dict[str, Any] = {}
+    for kind in kinds:
+        request |= kind.request
+    return request
+
+
+def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
+    return Policy.read(policy_table(kinds), SCHEMA, decision(task))
 
 
 def price(row: Row, before: Row) -> float:
@@ -59,12 +71,9 @@ def price(row: Row, before: Row) -> float:
 def question(
     kinds: Sequence[ConstraintKind], seed: int, task: Task = Task.BINARY
 ) -> tuple[Problem, Stumps, list[Predicate]]:
-    request: dict[str, Any] = {}
-    for kind in kinds:
-        request |= kind.request
     before = factual(seed, missing=seed % 3 == 0)
     problem = policy(kinds, task).problem(
-        before, constraints=read_constraints(request, SCHEMA), seed=seed
+        before, constraints=read_constraints(request_table(kinds), SCHEMA), seed=seed
     )
     kept = [k.keeps for k in kinds]
     if not any(k.name == "may be filled" for k in kinds):

@@ -234,15 +234,34 @@ class AskedTarget(Wire):
     )
 
 
+class Times(Wire):
+    """Where the time of this answer went, in milliseconds. No two answers share them: all else of a
+    reply but its `id` and `audit` is the same whenever the same is asked."""
+
+    queued_ms: float = Field(
+        description="Waiting for a thread, before the time that the search was given began."
+    )
+    search_ms: float
+    verify_ms: float
+    complete_ms: float = Field(description="What would do as well, and how sure the answer is.")
+    rest_ms: float = Field(
+        description="All else before the words: reading the question, and what blocks it where "
+        "nothing is allowed."
+    )
+
+
 class Work(Wire):
-    """What the search did, in counts, so that they repeat."""
+    """What the search did, in counts, so that they repeat; and, apart, how long it took."""
 
     rows: int = Field(description="Model rows scored.")
     runs: int = Field(description="Model calls.")
     nodes: int = Field(
         description="Boxes of the exact search, or nodes of a solver's tree, that were opened."
     )
-    deadline_ms: int = Field(description="Time that the search was given.")
+    deadline_ms: int = Field(
+        description="Time that the search was given, from when it began: waiting is not part of it."
+    )
+    times: Times
     rejected: list[str] = Field(
         default=[],
         exclude_if=is_empty,

@@ -74,8 +74,10 @@ def test_the_margin_is_positive_where_the_target_is_met_and_negative_where_not(s
     scores = draw.dirichlet(np.ones(3), 500)
     firm = Target(MULTICLASS, 1, lower=0.4, upper=0.9).firm(flat(0.02, 3))
     met, margin = firm.met(scores), firm.margin(scores)
-    assert (margin[met] >= 0.0).all() and (margin[~met] <= 0.0).all()
-    assert met.any() and not met.all()
+    assert (margin[met] >= 0.0).all()
+    assert (margin[~met] <= 0.0).all()
+    assert met.any()
+    assert not met.all()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -104,7 +106,7 @@ class Steps:
         self.rounding = rounding
 
     def score(self, rows: Rows) -> Scores:
-        return self._scores[rows[:, 0].astype(int)][:, None]
+        return np.asarray(self._scores[rows[:, 0].astype(int)][:, None])
 
 
 def asked(level: int, *scores: float, size: float = 0.01) -> object:
@@ -126,7 +128,8 @@ def test_an_answer_that_rests_on_rounding_says_so() -> None:
     answer = asked(3, *HIGH[:3], 0.9, 0.495, *HIGH[:6])
     assert isinstance(answer, Recourse)
     (found,) = answer.counterfactuals
-    assert found.row == (4.0,) and found.rests_on_rounding
+    assert found.row == (4.0,)
+    assert found.rests_on_rounding
     wording = Wording(SCHEMA, BINARY)
     assert "rests on rounding" in wording.sentence(answer, "en")
     assert "반올림 오차" in wording.sentence(answer, "ko")

@@ -50,6 +50,23 @@ def test_no_more_questions_wait_than_may_even_in_one_burst() -> None:
     assert len(answered[3:]) == 6
 
 
+def test_a_question_for_which_no_thread_is_free_in_time_is_refused_and_leaves_its_place() -> None:
+    release = threading.Event()
+
+    async def main() -> None:
+        workers = Workers(threads=1, max_waiting=1)
+        first = asyncio.create_task(workers.run(lambda: release.wait(30)))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            with pytest.raises(Overloaded):
+                await workers.run(lambda: "never asked", patience=0.001)
+        release.set()
+        assert await first
+        assert await workers.run(lambda: "free again", patience=30.0) == "free again"
+
+    asyncio.run(main())
+
+
 def test_a_question_that_fails_leaves_its_place() -> None:
     async def main() -> None:
         workers = Workers(threads=1, max_waiting=0)
