@@ -2,8 +2,8 @@
 
 A program over reals allows every row of the grid and more, so its bound holds; what it proposes
 lies between grid values. The rows around it that may be cheaper than the best are few: how far each
-lever can go, at no greater cost and with the same pieces, are two linear programs. All of them are made,
-and each is decided by the definitions; then they are taken out of the program together.
+lever can go, at no greater cost and with the same pieces, are two linear programs. All of them are
+made, and each is decided by the definitions; then they are taken out of the program together.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 
 def kinks(layers: Layers, first: Floats, last: Floats) -> tuple[Floats, Floats]:
     """Shares of the way from the columns ``first`` to ``last``, both ``(n_columns,)``, between
-    which the raw outputs are straight lines, ``(k,)``; the raw outputs there, ``(k, n_outputs)``."""
+    which raw outputs are straight lines, ``(k,)``; the raw outputs there, ``(k, n_outputs)``."""
     shares = np.array([0.0, 1.0])
     state = np.stack([first, last])
     for weights, bias in layers[:-1]:
