@@ -26,10 +26,12 @@ from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.search.portfolio import Portfolio, engines_for
+from explainers.verify import Asked
 from models.predictor import Predictor, Row
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
 from service.causal_models import ServedCausal, prepare_causal, read_graph_of
+from service.checking import rulebook_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "models/artifacts/milling-machine/1"
 COARSE = {"process_temperature": 0.5, "rotational_speed": 20.0, "torque": 1.0}
@@ -51,8 +53,11 @@ def main() -> None:
     rows = list(held_out_alarms(options.alarms, 7, model.predictor, model.spec.decision).rows)
     engine.warm(_problem(policy, served, rows[0]), model.predictor)
 
+    terms = rulebook_of(model).terms(Asked(semantics="interventional"))
+
     def answer(row: Row) -> Answer:
-        return explain(_problem(policy, served, row), model.predictor, engine=engine)
+        problem = _problem(policy, served, row)
+        return explain(problem, model.predictor, engine=engine, terms=terms)
 
     answers = [answer(row) for row in rows]
     spent = timed(answer, rows)

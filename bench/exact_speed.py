@@ -33,11 +33,13 @@ from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.search.engine import Meter
-from explainers.search.portfolio import engines_for
+from explainers.search.portfolio import Portfolio, engines_for
 from explainers.search.trees.engine import Trees
+from explainers.verify import Asked
 from models.predictor import Row
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
+from service.checking import rulebook_of
 
 HARD = 100
 """Questions whose search alone is shared by threads."""
@@ -73,8 +75,12 @@ def main() -> None:
     model = load_folder(FOLDER)
     spec = model.spec
     policy = Policy.read(spec.policy, spec.schema, spec.decision, reference=model.reference)
+    book = rulebook_of(model)
     if options.probability is not None:
         policy = replace(policy, probability=options.probability)
+        demanded = {"probability": {"min": options.probability}}
+        book = replace(book, policy={**book.policy, "target": demanded})
+    terms = book.terms(Asked())
     portfolio = engines_for(model.form, spec.schema)
     trees = portfolio.engines[0]
     assert isinstance(trees, Trees)
@@ -87,7 +93,7 @@ def main() -> None:
         return trees.search(policy.problem(row), Meter(model.predictor, never), never)
 
     def answer(row: Row) -> Answer:
-        return explain(policy.problem(row), model.predictor, engine=portfolio)
+        return explain(policy.problem(row), model.predictor, engine=portfolio, terms=terms)
 
     answers = [answer(row) for row in rows]
     gc.collect()
@@ -96,7 +102,7 @@ def main() -> None:
     engine, whole = timed(search, rows), timed(answer, rows)
     assert model.form is not None  # the exact engine was made of it
     merging = Trees(model.form, spec.schema, patience=0)
-    merging.warm(policy.problem(rows[0]), model.predictor)
+    Portfolio([merging]).warm(policy.problem(rows[0]), model.predictor)
     hard = [policy.problem(row) for row in rows[:HARD]]
 
     def search_hard(problem: Problem) -> object:

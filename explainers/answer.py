@@ -74,6 +74,9 @@ class Counterfactual:
     """How sure it is; None where nothing follows from what is set."""
     enumerated: int = 0
     """No allowed row that changes at most so many features costs less: all were scored."""
+    rests_on_rounding: bool = False
+    """Whether another session of the same graph, which takes its sums in another order, may deny
+    it: nothing that holds in all of them was found."""
 
     @property
     def gap(self) -> float | None:
@@ -95,6 +98,9 @@ class Work:
     deadline_hit: bool = False
     nodes: int = 0
     """Boxes of the search, or nodes of a solver's tree, that were opened."""
+    rejected: tuple[str, ...] = ()
+    """Rows and claims of an engine that the checker did not find true, and why: an engine erred.
+    Nothing of them is in the answer."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.space import LONGEST_LISTED, TOLERANCE, Axis, is_missing, moved, negation, slack
-from models.predictor import Row, Rows, Scores
+from models.predictor import Row, Rows, Scores, finite
 from models.schema import Labels, Schema
 
 Mask = npt.NDArray[np.bool_]
@@ -303,7 +303,7 @@ class Plausible(Constraint):
         rows = np.atleast_2d(np.transpose(cells))
         if not len(rows):
             return np.zeros(0, dtype=np.bool_)
-        scores = self.scorer.score(rows)[:, 0]
+        scores = finite(self.scorer.score(rows), rows, "plausibility")[:, 0]
         return (scores >= self.lower) & (scores <= self.upper)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:

@@ -5,10 +5,13 @@ ExplainError
 ├── InvalidTarget     the model cannot decide or score that: field, value, limit
 ├── InvalidPolicy     a policy or a request's constraint is broken: key, value, limit
 ├── NotEligible       an engine cannot keep a rule or read a graph, so it does not search
+├── DocumentsDiffer   the search and the checker were not asked for the same: what only one demands
 └── DeadlineReached   the time is up; internal to a search, which then answers with what it has
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class ExplainError(Exception):
@@ -54,3 +57,14 @@ class NotEligible(ExplainError):
         self.engine = engine
         self.reason = reason
         super().__init__(f"{engine}: {reason}")
+
+
+class DocumentsDiffer(ExplainError):
+    """The constraints that the search was given are not those that the documents declare: a
+    programming error, found before anything is searched."""
+
+    def __init__(self, only_search: Sequence[str], only_documents: Sequence[str]) -> None:
+        super().__init__(
+            f"only the search is told of {', '.join(only_search) or 'nothing'}; "
+            f"only the documents have {', '.join(only_documents) or 'nothing'}"
+        )

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from explainers.answer import (
     Abstained,
+    Action,
     AlreadyTarget,
     Answer,
     Blocker,
     Counterfactual,
+    Effect,
     Infeasible,
     Prediction,
     Recourse,
@@ -23,18 +26,21 @@ from explainers.answer import (
     Work,
 )
 from explainers.blocking import blocking_set, without
+from explainers.constraints import Source
 from explainers.deadline import Deadline
-from explainers.errors import DeadlineReached
-from explainers.image import Assurance
+from explainers.errors import DeadlineReached, DocumentsDiffer
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
-from explainers.space import slack
+from explainers.space import differing, slack
 from explainers.target import Demand
-from explainers.verify import Rejection, predicted, verify
+from explainers.transcript import goal_of, terms_of
+from explainers.verify import Checker, Proposal, Report, Terms
+from explainers.verify.limits import leaves_one
 from explainers.watch import Watch, unwatched
-from models.predictor import Predictor, Row
-from models.schema import Kind
+from models.predictor import Predictor, Row, Scores
+from models.rounding import UNKNOWN, Rounding, rounding_of
+from models.schema import Decision, Kind
 
 NEVER = Deadline.never()
 
@@ -46,48 +52,82 @@ def explain(
     engine: Engine | None = None,
     deadline: Deadline = NEVER,
     watch: Watch = unwatched,
+    terms: Terms | None = None,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
     The same problem and predictor give the same answer, unless the deadline cuts the search;
-    then ``answer.work.deadline_hit`` says so.
+    then ``answer.work.deadline_hit`` says so. ``terms`` are what the documents say that an answer
+    must keep, for the checker; where there are no documents, what ``problem`` itself declares.
 
     Raises
     ------
     GraphError
         If the model cannot score rows.
+    DocumentsDiffer
+        If a constraint that one of ``problem`` and ``terms`` demands has no namesake in the other,
+        or their targets differ. What a namesake demands, the checker decides.
 
     Examples
     --------
-    >>> answer = explain(policy.problem(factual), predictor)          # doctest: +SKIP
-    >>> answer.counterfactuals[0].actions                             # doctest: +SKIP
-    (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
+    >>> from decimal import Decimal
+    >>> from explainers.policy import Policy
+    >>> from models.schema import Category, Decision, Feature, Kind, Schema, Task
+    >>> torque = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 100.0, Decimal("0.1"))
+    >>> alarm = Decision(Task.BINARY, (Category("normal"), Category("alarm")), 1, 0.5, desired=0)
+    >>> class AboveFifty:
+    ...     def score(self, rows):
+    ...         return (rows > 50.0).astype(float)
+    >>> problem = Policy.read({}, Schema((torque,)), alarm).problem(np.array([53.2]))
+    >>> explain(problem, AboveFifty()).counterfactuals[0].actions
+    (Action(column=0, factual=53.2, counterfactual=50.0, sufficient_range=(0.0, 50.0)),)
     """
+    terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, deadline, watch)
+    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     scores = asking.deployed.score(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
-    if problem.target.needs_nothing(scores)[0]:
-        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs))
+    if asking.needs_nothing(problem, terms, scores):
+        rejected = tuple(asking.rejected)
+        return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs, rejected=rejected))
 
-    first, outcome = asking.best(problem)
+    checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
+    first, outcome = asking.best(problem, checker, problem)
     if first is None:
-        return asking.nothing(problem, prediction, outcome)
+        return asking.nothing(problem, checker, prediction, outcome)
     found, deadline_hit = [first], outcome.deadline_hit
-    question = problem
+    question, another = problem, checker
     while len(found) < problem.alternatives:
         deadline_hit |= deadline.expired()
-        question = question.excluding(frozenset(a.column for a in found[-1].actions))
+        levers = frozenset(a.column for a in found[-1].actions)
+        question, another = question.excluding(levers), another.excluding(leaves_one(levers))
         if deadline_hit:
             break
-        further, another = asking.best(question)
-        deadline_hit |= another.deadline_hit
+        further, next_outcome = asking.best(question, another, problem)
+        deadline_hit |= next_outcome.deadline_hit
         if further is None:
             break
         found.append(further)
+    found[0] = asking.uncontradicted(first, found[1:])
     with watch("complete"):
-        completed = tuple(asking.completed(problem, counterfactual) for counterfactual in found)
-    return Recourse(prediction, completed, asking.work(outcome, deadline_hit))
+        assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
+    return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
+
+
+def _agreed(problem: Problem, terms: Terms) -> Terms:
+    """``terms``, if the search was asked for the same.
+
+    Raises
+    ------
+    DocumentsDiffer
+        Naming what only one of them demands.
+    """
+    told = {constraint.origin.key for constraint in problem.constraints}
+    if told != terms.keys:
+        raise DocumentsDiffer(sorted(told - terms.keys), sorted(terms.keys - told))
+    if goal_of(problem.target) != terms.goal:
+        raise DocumentsDiffer([str(goal_of(problem.target))], [str(terms.goal)])
+    return terms
 
 
 @dataclass
@@ -98,71 +138,192 @@ class _Asking:
     meter: Meter
     deadline: Deadline
     watch: Watch
+    rounding: Rounding = UNKNOWN
+    """Of the model's scores: answers that hold whatever it is are preferred."""
+    rejected: list[str] = field(default_factory=list)
+    """What was proposed or claimed and did not hold, and why."""
 
     @cached_property
     def deployed(self) -> Meter:
         """The model, for what must be asked of it even after the deadline."""
         return self.meter.until(NEVER)
 
-    def best(self, problem: Problem) -> tuple[Counterfactual | None, Outcome]:
+    def needs_nothing(self, problem: Problem, terms: Terms, scores: Scores) -> bool:
+        """Whether the factual is in the target already; by the checker's word, if they differ."""
+        claimed = bool(problem.target.needs_nothing(scores)[0])
+        by_policy = problem.target.origin.source is Source.POLICY
+        goal = terms.goal.alone if by_policy else terms.goal
+        is_met = goal.met(scores[0].tolist())
+        if is_met is not claimed:
+            told = "already in the target" if claimed else "not in the target"
+            self._reject(problem.factual, (f"{told}, was claimed of scores {scores[0].tolist()}",))
+        return is_met
+
+    def best(
+        self, problem: Problem, checker: Checker, asked: Problem | None = None
+    ) -> tuple[Counterfactual | None, Outcome]:
+        """The cheapest answer that holds in every session of the model; where there is none, the
+        cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
+        told; None: none are."""
+        firm = problem.firm(self.rounding)
+        if firm is problem:
+            return self._best(problem, checker, asked)
+        ranged = None if asked is None else asked.firm(self.rounding)
+        found, outcome = self._best(firm, checker.firm(self.rounding), ranged)
+        if found is not None or not self._may_round(problem, outcome):
+            return found, outcome
+        found, outcome = self._best(problem, checker, asked)
+        return found and replace(found, rests_on_rounding=True), outcome
+
+    def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
+        """Whether something may be in the target, where nothing is in it in every session."""
+        if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
+            return False
+        if outcome.nearest is not None and problem.target.met(outcome.nearest)[0]:
+            return True
+        return outcome.is_infeasible
+
+    def _best(
+        self, problem: Problem, checker: Checker, asked: Problem | None
+    ) -> tuple[Counterfactual | None, Outcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
             outcome = self.engine.search(problem, self.meter, self.deadline)
-        for rank, row in enumerate(outcome.candidates):
-            with self.watch("verify"):
-                verified = verify(problem, self.deployed, row)
-            if not isinstance(verified, Rejection):
-                bound = outcome.lower_bound if rank == 0 else None
-                if bound is not None and verified.cost < bound - slack(bound):
-                    bound = None
-                enumerated = outcome.enumerated if rank == 0 else 0
-                return replace(verified, lower_bound=bound, enumerated=enumerated), outcome
+        for rank, action in enumerate(outcome.candidates):
+            bound = None if rank else outcome.lower_bound
+            found = self._checked(problem, checker, action, bound, asked)
+            if found is not None:
+                is_first = rank == 0 and outcome.enumerated
+                return replace(found, enumerated=outcome.enumerated) if is_first else found, outcome
         return None, outcome
 
-    def completed(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
-        """Each action of a number with the values that would do as well, and how sure it is."""
+    def _checked(
+        self,
+        problem: Problem,
+        checker: Checker,
+        action: Row,
+        bound: float | None,
+        asked: Problem | None,
+    ) -> Counterfactual | None:
+        """``action`` as an answer that claims that nothing is cheaper than ``bound``; None if it
+        does not hold. The ends of its ranges are checked in the same model call: one that does
+        not hold is not told, one that holds and is cheaper takes that claim back."""
+        proposal = _proposal(problem, action)
+        draft, ranges = checker.draft(proposal), dict[int, tuple[float, float]]()
+        if asked is not None and draft.is_open:
+            columns = differing(proposal.action, problem.factual.tolist())
+            with self.watch("complete"):
+                ranges = dict(self._ranges(asked, action, columns))
+        others = list(_other_ends(proposal.action, ranges))
+        with self.watch("verify"):
+            claimed = [Proposal(_with(proposal.action, j, end)) for j, end in others]
+            report, *ends = checker.judge([draft, *map(checker.draft, claimed)])
+        if not report.holds:
+            self._reject(proposal.action, report.reasons)
+            return None
+        bound = self._bound(proposal.action, report.cost, bound)
+        for (j, end), told in zip(others, ends, strict=True):
+            if told.holds:
+                bound = self._bound(told.action, told.cost, bound)
+            else:
+                ranges.pop(j, None)
+                self._reject(_with(proposal.action, j, end), told.reasons, "range: ")
+        return _counterfactual(problem, proposal, report, ranges, bound)
+
+    def _ranges(
+        self, problem: Problem, action: Row, columns: Sequence[int]
+    ) -> Iterator[tuple[int, tuple[float, float]]]:
+        """Of numbers and ordered categories; the answer stands without what time does not allow."""
+        for j in columns:
+            if problem.schema.features[j].kind is not Kind.NOMINAL:
+                with suppress(DeadlineReached):
+                    yield j, self.engine.sufficient_range(problem, self.meter, action, j)
+
+    def _bound(self, action: Sequence[float], cost: float, bound: float | None) -> float | None:
+        """``bound``, if ``action``, which holds, does not cost less."""
+        if bound is None or cost >= bound - slack(bound):
+            return bound
+        self._reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
+        return None
+
+    def _reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
+        self.rejected.append(f"{[float(v) for v in row]}: {of}{'; '.join(reasons)}")
+
+    def uncontradicted(
+        self, first: Counterfactual, others: Sequence[Counterfactual]
+    ) -> Counterfactual:
+        """The first answer, its bound taken back where another that holds is cheaper."""
+        bound = first.lower_bound
+        for other in others:
+            if not other.rests_on_rounding or first.rests_on_rounding:
+                bound = self._bound(other.row, other.cost, bound)
+        return first if bound == first.lower_bound else replace(first, lower_bound=bound)
+
+    def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
+        """With how sure it is, where something follows from what is set."""
+        if not counterfactual.rests_on_rounding:
+            problem = problem.firm(self.rounding)
+        if problem.image is None:
+            return counterfactual
         row = problem.factual.copy()
         for action in counterfactual.actions:
             row[action.column] = action.counterfactual
-        actions = []
-        for action in counterfactual.actions:
-            if problem.schema.features[action.column].kind is not Kind.NOMINAL:
-                try:
-                    ends = self.engine.sufficient_range(problem, self.meter, row, action.column)
-                    action = replace(action, sufficient_range=ends)
-                except DeadlineReached:
-                    pass  # the answer stands without it
-            actions.append(action)
-        assurance = self._assurance(problem, row, [a.column for a in actions])
-        return replace(counterfactual, actions=tuple(actions), assurance=assurance)
-
-    def _assurance(self, problem: Problem, action: Row, columns: list[int]) -> Assurance | None:
-        if problem.image is None:
-            return None
+        columns = [action.column for action in counterfactual.actions]
         margin = problem.margin(self.deployed.score)
-        return problem.image.assurance(problem.factual, columns, action[columns], margin)
+        assurance = problem.image.assurance(problem.factual, columns, row[columns], margin)
+        return replace(counterfactual, assurance=assurance)
 
-    def nothing(self, problem: Problem, prediction: Prediction, outcome: Outcome) -> Answer:
-        if problem.conflict is not None:
-            relaxation = self.cheapest_relaxation(problem, problem.conflict)
-            work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
-            return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
-        if outcome.unsure is not None and not outcome.deadline_hit:
+    def nothing(
+        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
+    ) -> Answer:
+        """Why there is no answer; unless what is claimed of it is refuted by a row at hand."""
+        if problem.conflict is None and outcome.unsure is not None and not outcome.deadline_hit:
             found = problem.trust(outcome.unsure[None, :], self.deployed.score)
             return Abstained(prediction, float(found.chance[0]), self.work(outcome, False))
-        if not outcome.is_infeasible or len(outcome.candidates):
+        is_proven = outcome.is_infeasible and not len(outcome.candidates)
+        if problem.conflict is None and not is_proven:
             best = self._nearest(problem, outcome, proven=False)
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
+        claim = self._infeasible(problem, checker, prediction, outcome)
+        refuted = self._refuted(problem, checker, claim.relaxation)
+        if refuted is None:
+            return claim
+        self._reject(refuted.row, ("infeasible was claimed, and it holds",))
+        return Recourse(prediction, (refuted,), self.work(outcome, outcome.deadline_hit))
+
+    def _infeasible(
+        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
+    ) -> Infeasible:
+        if problem.conflict is not None:
+            relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
+            work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
+            return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         blocked_by = blocking_set(problem, self._reaches)
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         if demand is not None and demand in blocked_by:
-            relaxation = self.surest_relaxation(problem, demand, best)
+            relaxation = self.surest_relaxation(problem, checker, demand, best)
         else:
-            relaxation = self.cheapest_relaxation(problem, blocked_by)
+            relaxation = self.cheapest_relaxation(problem, checker, blocked_by)
         work = self.work(outcome, self.deadline.expired())
         return Infeasible(prediction, blocked_by, work, best, relaxation)
+
+    def _refuted(
+        self, problem: Problem, checker: Checker, relaxation: Relaxation | None
+    ) -> Counterfactual | None:
+        """An answer after all: a row seen in service, or what the relaxation proposes."""
+        seen = [] if problem.references is None else problem.references.tolist()
+        if relaxation is not None:
+            proposed = problem.factual.copy()
+            for action in relaxation.counterfactual.actions:
+                proposed[action.column] = action.counterfactual
+            seen.append(proposed.tolist())
+        found = checker.contradicted(math.inf, seen)
+        if found is None:
+            return None
+        proposal = Proposal(found.action, found.row, found.cost)
+        return _counterfactual(problem, proposal, found, {})
 
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
@@ -179,20 +340,20 @@ class _Asking:
         return False if outcome.is_infeasible else None
 
     def cheapest_relaxation(
-        self, problem: Problem, blocked_by: Sequence[Blocker]
+        self, problem: Problem, checker: Checker, blocked_by: Sequence[Blocker]
     ) -> Relaxation | None:
         """Only a member of every blocking set can be enough by itself, so of this one too."""
         found = []
         for lifted in blocked_by:
             relaxed = without(problem, lifted)
             if not self.deadline.expired():
-                counterfactual, _ = self.best(relaxed)
+                counterfactual, _ = self.best(relaxed, _relaxed(checker, relaxed, lifted))
                 if counterfactual is not None:
                     found.append(Relaxation(lifted, counterfactual, problem.target))
         return min(found, key=lambda r: r.counterfactual.cost, default=None)
 
     def surest_relaxation(
-        self, problem: Problem, demand: Demand, best: Prediction | None
+        self, problem: Problem, checker: Checker, demand: Demand, best: Prediction | None
     ) -> Relaxation | None:
         """The cheapest of what is as probable as can be reached, in whole percent; where that is
         not sure enough, of what is decided as wanted."""
@@ -204,11 +365,81 @@ class _Asking:
         for target in targets:
             if self.deadline.expired():
                 break
-            counterfactual, _ = self.best(replace(problem, target=target, alternatives=1))
+            under = checker.under(checker.terms.aiming(goal_of(target)))
+            counterfactual, _ = self.best(replace(problem, target=target, alternatives=1), under)
             if counterfactual is not None:
                 return Relaxation(demand, counterfactual, target)
         return None
 
     def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
         name = outcome.engine or self.engine.name
-        return Work(name, self.meter.rows, self.meter.runs, deadline_hit, self.meter.nodes)
+        rejected = tuple(self.rejected)
+        return Work(
+            name, self.meter.rows, self.meter.runs, deadline_hit, self.meter.nodes, rejected
+        )
+
+
+def predicted(decision: Decision, scores: Scores) -> Prediction:
+    """The first row of ``scores`` as a prediction."""
+    return Prediction(tuple(scores[0].tolist()), int(decision.decide(scores[:1])[0]))
+
+
+def _proposal(problem: Problem, action: Row) -> Proposal:
+    """What the engines' own definitions claim of an action, for the checker to recompute."""
+    actions = np.array([action], dtype=np.float64)
+    row = problem.rows_of(actions)[0].tolist()
+    return Proposal(actions[0].tolist(), row, float(problem.cost_of(actions)[0]))
+
+
+def _counterfactual(
+    problem: Problem,
+    proposal: Proposal,
+    report: Report,
+    ranges: Mapping[int, tuple[float, float]],
+    lower_bound: float | None = None,
+) -> Counterfactual:
+    """A proposal that holds, with the scores that the checker was given."""
+    before = problem.factual.tolist()
+    columns = differing(proposal.action, before)
+    assert proposal.cost is not None
+    return Counterfactual(
+        row=report.row,
+        actions=tuple(Action(j, before[j], proposal.action[j], ranges.get(j)) for j in columns),
+        cost=proposal.cost,
+        prediction=predicted(problem.target.decision, np.array([report.scores])),
+        lower_bound=lower_bound,
+        effects=tuple(_effects(problem, columns, proposal.action, report.row)),
+    )
+
+
+def _effects(
+    problem: Problem, columns: Sequence[int], action: Sequence[float], row: Sequence[float]
+) -> Iterator[Effect]:
+    if problem.image is not None:
+        for j in differing(row, action):
+            via = problem.image.via(columns, j)
+            yield Effect(j, float(problem.factual[j]), row[j], via)
+
+
+def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:
+    terms = checker.terms
+    if isinstance(lifted, Demand):
+        return checker.under(terms.aiming(goal_of(relaxed.target)))
+    return checker.under(terms.without(lifted.origin.key))
+
+
+def _other_ends(
+    action: Sequence[float], ranges: Mapping[int, tuple[float, float]]
+) -> Iterator[tuple[int, float]]:
+    """Ends of ranges that are not the value itself."""
+    for column, ends in ranges.items():
+        for end in dict.fromkeys(ends):
+            if end != action[column]:
+                yield column, end
+
+
+def _with(action: Sequence[float], column: int, value: float) -> list[float]:
+    """An action with one setting changed."""
+    found = list(action)
+    found[column] = value
+    return found

@@ -39,7 +39,7 @@ from explainers.rules import read_rule
 from explainers.space import Axis
 from explainers.target import Target
 from models.errors import InvalidInstance
-from models.predictor import Row, Rows
+from models.predictor import Rows
 from models.schema import Decision, Feature, Kind, Labels, Schema, Task, plain
 
 Table = Mapping[str, Any]
@@ -71,19 +71,22 @@ class Policy:
         schema: Schema,
         decision: Decision,
         *,
-        reference: Rows | None = None,
+        reference: Any = None,
         plausibility: Scorer | None = None,
     ) -> Policy:
         """The policy that a spec's ``[policy]`` table declares.
 
         ``reference`` is ``(n_rows, n_features)``; it gives the default scales and the rows
-        that plausibility is measured by.
+        that plausibility is measured by. A table with named columns is matched by name.
 
         Raises
         ------
         InvalidPolicy
             Naming the key, the value and the limit.
+        InvalidInstance
+            If a reference row with names is no instance of the schema.
         """
+        reference = None if reference is None else schema.rows(reference)
         features = table.get("features", {})
         for name in features:
             _column(schema, name, f"policy.features.{name}")
@@ -128,14 +131,21 @@ class Policy:
 
     def problem(
         self,
-        factual: Row,
+        factual: Any,
         target: Target | None = None,
         *,
         constraints: Sequence[Constraint] = (),
         alternatives: int = 1,
         seed: int = 0,
     ) -> Problem:
-        """The question about ``factual`` under this policy, tightened by ``constraints``."""
+        """The question about ``factual`` under this policy, tightened by ``constraints``.
+
+        Raises
+        ------
+        InvalidInstance
+            If the factual is no instance of the schema; what has names is matched by them
+            (:meth:`Schema.row`).
+        """
         return Problem(
             self.schema,
             factual,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -31,6 +30,7 @@ from explainers.image import Image, Margin, Trust, follow, trust
 from explainers.space import LONGEST_LISTED, Axis, changed
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
+from models.rounding import Rounding
 from models.schema import Schema
 
 
@@ -44,11 +44,14 @@ class Problem:
     ------
     InvalidPolicy
         If the parts do not fit together.
+    InvalidInstance
+        If the factual, or a reference row with names, is no instance of the schema.
     """
 
     schema: Schema
     factual: Row
-    """``(n_features,)``, schema order, physical units, categories as codes, NaN if missing."""
+    """``(n_features,)``, schema order, physical units, categories as codes, NaN if missing. Given
+    with names (a mapping, a pandas Series), it is matched by them: :meth:`Schema.row`."""
     target: Target
     constraints: tuple[Constraint, ...]
     cost: Cost
@@ -64,21 +67,18 @@ class Problem:
 
     def __post_init__(self) -> None:
         n = len(self.schema)
-        factual = np.array(self.factual, dtype=np.float64)
+        factual = self.schema.row(self.factual)
         factual.setflags(write=False)
         object.__setattr__(self, "factual", factual)
-        if factual.shape != (n,):
-            raise InvalidPolicy("factual", f"has shape {factual.shape}, the schema ({n},)")
         if len(self.cost.features) != n:
             raise InvalidPolicy("cost", f"speaks of {len(self.cost.features)} features of {n}")
+        if self.references is not None:
+            object.__setattr__(self, "references", self.schema.rows(self.references))
         if self.references is not None and self.references.shape[1:] != (n,):
             raise InvalidPolicy("references", f"has shape {self.references.shape}, not (*, {n})")
         for key, value in (("alternatives", self.alternatives), ("max_rows", self.max_rows)):
             if value < 1:
                 raise InvalidPolicy(key, f"is {value}, below 1", value, 1)
-        for feature, value in zip(self.schema.features, factual, strict=True):
-            if math.isnan(value) and not feature.may_be_missing:
-                raise InvalidPolicy("factual", f"{feature.name} is missing", None)
 
     @cached_property
     def _whole(self) -> Axes:
@@ -145,6 +145,25 @@ class Problem:
             return asked[0] if asked else None
         widest = tuple(map(max, zip(*(c.tolerances for c in asked), strict=True)))
         return replace(asked[0], tolerances=widest)
+
+    def firm(self, rounding: Rounding) -> Problem:
+        """The same question for answers that hold in every session of the model, whose
+        ``rounding`` it is. What is known of axes stays known."""
+        if not rounding:
+            return self
+        if rounding not in self._firm:
+            other = object.__new__(
+                Problem
+            )  # checked already, and asked some thousand times a second
+            other.__dict__.update(self.__dict__, target=self.target.firm(rounding))
+            for derived in ("inert", "_firm"):  # problems that have targets of their own
+                other.__dict__.pop(derived, None)
+            self._firm[rounding] = other
+        return self._firm[rounding]
+
+    @cached_property
+    def _firm(self) -> dict[Rounding, Problem]:
+        return {}
 
     def excluding(self, levers: frozenset[int]) -> Problem:
         """The same question for an answer that leaves at least one of ``levers`` alone."""

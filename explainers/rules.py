@@ -17,11 +17,9 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedInput
+from lark import Token, Transformer
 from lark.exceptions import VisitError
 
 from explainers.constraints import (
@@ -34,6 +32,7 @@ from explainers.constraints import (
     Rule,
 )
 from explainers.errors import InvalidRule
+from explainers.grammar import has_primes, parse_rule
 from models.schema import Feature, Kind, Schema
 
 _COMPARE: dict[Relation, Callable[[int, int], bool]] = {
@@ -46,10 +45,6 @@ _COMPARE: dict[Relation, Callable[[int, int], bool]] = {
 }
 
 
-MAX_LENGTH = 1_000
-"""Characters: a request may bring rules, and reading one takes more than linear time."""
-
-
 def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:
     """The constraint that ``text`` declares.
 
@@ -58,36 +53,14 @@ def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:
     InvalidRule
         Naming the column and what was expected, or the feature that is not there.
     """
-    if len(text) > MAX_LENGTH:
-        raise InvalidRule(text[:40] + "...", f"is {len(text)} characters long, above {MAX_LENGTH}")
+    tree = parse_rule(text)
     try:
-        tree = _parser().parse(text)
-    except UnexpectedInput as error:
-        raise InvalidRule(text, _explain(error, text)) from None
-    primed = any(token.type == "PRIME" for token in tree.scan_values(_is_token))
-    try:
-        when, then = _Reader(text, schema, primed).transform(tree)
+        when, then = _Reader(text, schema, has_primes(tree)).transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, InvalidRule):
             raise error.orig_exc from None
         raise
     return Rule(text, then, when, origin=origin)
-
-
-@cache
-def _parser() -> Lark:
-    grammar = files("explainers").joinpath("rules.lark").read_text(encoding="utf-8")
-    return Lark(grammar, start="rule", parser="earley", ambiguity="resolve")
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, Token)
-
-
-def _explain(error: UnexpectedInput, text: str) -> str:
-    column = error.column if error.column > 0 else len(text) + 1  # the end is column -1
-    found = repr(text[column - 1]) if column <= len(text) else "the end"
-    return f"cannot be read at column {column}: {found} is not expected there"
 
 
 @dataclass(frozen=True)

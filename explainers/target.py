@@ -12,6 +12,7 @@ import numpy.typing as npt
 from explainers.constraints import Origin, Source
 from explainers.errors import InvalidTarget
 from models.predictor import Scores
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Decision, Task, plain
 
 BY_REQUEST = Origin(Source.REQUEST, "target.probability")
@@ -51,6 +52,8 @@ class Target:
     """The same, at most."""
     origin: Origin = BY_REQUEST
     """Who asks for the probability, or for the decision alone."""
+    rounding: Rounding = UNKNOWN
+    """How far scores may differ between sessions: rows must be in the target in all of them."""
 
     def __post_init__(self) -> None:
         if self.wanted is None and math.isinf(self.lower) and math.isinf(self.upper):
@@ -85,17 +88,47 @@ class Target:
         """The same without its demand."""
         return self if self.demand is None else replace(self, lower=-math.inf, upper=math.inf)
 
+    @cached_property
+    def plain(self) -> Target:
+        """The same by the scores as they are."""
+        return replace(self, rounding=UNKNOWN) if self.rounding else self
+
+    def firm(self, rounding: Rounding) -> Target:
+        """The same in every session; ``rounding`` is that of the model."""
+        return replace(self, rounding=rounding)
+
     def needs_nothing(self, scores: Scores) -> npt.NDArray[np.bool_]:
         """Which factuals there is nothing to change of, by their ``scores``, ``(n_rows,)``.
 
         What the policy demands, it demands of a change. A factual that is decided as wanted has
         no decision to flip, however sure it is; whoever wants it surer says so in the request.
+        What the model says of it, it says by the scores as they are.
         """
         by_policy = self.origin.source is Source.POLICY
-        return (self.decision_alone if by_policy else self).met(scores)
+        return (self.decision_alone if by_policy else self).plain.met(scores)
 
     def met(self, scores: Scores) -> npt.NDArray[np.bool_]:
-        """Which rows of ``scores`` are in the target, ``(n_rows,)``. NaN never is."""
+        """Which rows of ``scores`` are in the target, ``(n_rows,)``. NaN never is.
+
+        Where there is a :attr:`rounding`: in the target whatever the scores are within it. That is
+        so if they are with the wanted output as low and all others as high as they may be, and
+        the other way round: the target is an interval of the wanted output, and wants it to be the
+        largest.
+        """
+        if not self.rounding:
+            return self._met(scores)
+        low, high = self._ends(scores)
+        met = self._met(low)
+        return met & self._met(high) if met.any() else met
+
+    def _ends(self, scores: Scores) -> tuple[Scores, Scores]:
+        """Scores that are as bad and as good as rounding may make them for the wanted output."""
+        off = self.rounding.of(scores)
+        if self.decision.task is Task.MULTICLASS:
+            off[:, np.arange(scores.shape[1]) != self.wanted] *= -1.0
+        return scores - off, scores + off
+
+    def _met(self, scores: Scores) -> npt.NDArray[np.bool_]:
         measured = self.measure(scores)
         inside: npt.NDArray[np.bool_] = (measured >= self.lower) & (measured <= self.upper)
         if self.decision.task is Task.MULTICLASS:
@@ -112,7 +145,14 @@ class Target:
         return np.maximum(-self.margin(scores), 0.0)
 
     def margin(self, scores: Scores) -> npt.NDArray[np.float64]:
-        """How far each row is inside the target, ``(n_rows,)``: 0 on its edge, negative outside."""
+        """How far each row is inside the target, ``(n_rows,)``: 0 on its edge, negative outside.
+        By the worst scores within the :attr:`rounding`, as :meth:`met`."""
+        if not self.rounding:
+            return self._margin(scores)
+        low, high = self._ends(scores)
+        return np.minimum(self._margin(low), self._margin(high))
+
+    def _margin(self, scores: Scores) -> npt.NDArray[np.float64]:
         measured = self.measure(scores)
         inside = np.minimum(measured - self.lower, self.upper - measured)
         return np.minimum(inside, self._class_margin(scores))

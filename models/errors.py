@@ -3,6 +3,7 @@
 ModelError
 ├── SpecError          the spec of a model folder is broken: file, key, value, limit
 ├── GraphError         model.onnx cannot be read or cannot be served
+│   └── NotFinite      a score is NaN or infinite: row, output, value
 ├── ParityError        the exported graph differs from the model that was trained
 ├── DataError          training data cannot be used: file, line, column, value
 ├── UnknownModel       no model of that name or version is deployed
@@ -60,6 +61,29 @@ class SpecError(ModelError):
 
 class GraphError(ModelError):
     """An ONNX graph that cannot be read or served; the message says which part and why."""
+
+
+class NotFinite(GraphError):
+    """A model, or another scorer, gave a row a score that is no finite number."""
+
+    def __init__(self, scorer: str, output: str, value: float, place: int, row: Sequence[float]):
+        self.scorer = scorer
+        """Who scored: ``model``, ``plausibility``, a mechanism."""
+        self.output = output
+        """Which of its outputs, by name or position."""
+        self.value = value
+        self.place = place
+        """Position of the row among those of the call."""
+        self.row = tuple(row)
+        """What it holds, in schema order."""
+        super().__init__(
+            f"{scorer}: output {output} is {value} for row {place}, {list(self.row)}; "
+            f"a score is a finite number"
+        )
+
+    def __reduce__(self) -> tuple[type[NotFinite], tuple[object, ...]]:
+        # An exception pickles as its message alone; ours must cross a process pool whole.
+        return type(self), (self.scorer, self.output, self.value, self.place, self.row)
 
 
 class ParityError(ModelError):

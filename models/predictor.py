@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from models.errors import NotFinite
 
 Rows = npt.NDArray[np.float64]
 """``(n_rows, n_features)`` in schema order, physical units, categories as codes."""
@@ -30,3 +33,22 @@ class Predictor(Protocol):
             If the model cannot score these rows.
         """
         ...
+
+
+def finite(
+    scores: Scores, rows: Rows, scorer: str = "model", outputs: Sequence[str] = ()
+) -> Scores:
+    """``scores`` of ``rows``, all of which are numbers; ``outputs`` are the names of the columns,
+    their positions where they have none.
+
+    Raises
+    ------
+    NotFinite
+        Of the first row and output of which that is not so.
+    """
+    if np.isfinite(scores).all():
+        return scores
+    matrix = scores if scores.ndim == 2 else scores[:, None]
+    place, column = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
+    name = outputs[column] if outputs else str(column)
+    raise NotFinite(scorer, name, float(matrix[place, column]), place, rows[place].tolist())

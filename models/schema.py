@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import FieldProblem, InvalidInstance
-from models.predictor import Row, Scores
+from models.naming import columns_of, has_names, named
+from models.predictor import Row, Rows, Scores
 
 Labels = Mapping[str, str]
 """Language tag (``"ko"``, ``"en"``) to text."""
@@ -123,6 +124,19 @@ class Feature:
             return int(number)
         return float(number)
 
+    def outside(self, number: float) -> FieldProblem:
+        """What is wrong with a row's number that is none of this feature's."""
+        if math.isnan(number):
+            return FieldProblem(self.name, f"{self.name} is missing", None, self.unit)
+        if self.kind.is_categorical:
+            last = len(self.categories) - 1
+            problem = f"{self.name} is {plain(number)}, not a code of a category, 0 to {last}"
+            return FieldProblem(self.name, problem, number, self.unit, (0, last))
+        unit = f" {self.unit}" if self.unit else ""
+        low, high = plain(self.lower), plain(self.upper)
+        problem = f"{self.name} is {plain(number)}{unit}, outside [{low}, {high}]{unit}"
+        return FieldProblem(self.name, problem, number, self.unit, (self.lower, self.upper))
+
     def _invalid(self, value: object, problem: str, limit: object = None) -> InvalidInstance:
         return InvalidInstance([FieldProblem(self.name, problem, value, self.unit, limit)])
 
@@ -160,14 +174,73 @@ class Schema:
         """
         return self._positions[name]
 
-    def read(self, instance: Mapping[str, Any]) -> Row:
-        """One wire instance as a row, ``(n_features,)``.
+    def row(self, instance: Any) -> Row:
+        """One instance, however a notebook has it, as a row, ``(n_features,)``.
+
+        What has names (a mapping, a pandas Series, a record of a structured array) is matched by
+        name, in any order, and read as from the wire: categories by name, NaN or None where a
+        reading is missing. What has none is in schema order, categories as codes.
+
+        Raises
+        ------
+        InvalidInstance
+            With one problem for each unknown, missing, invalid or out-of-bounds value.
+        """
+        if has_names(instance):
+            return self.read(named(instance))
+        row = np.array(instance, dtype=np.float64)
+        if row.shape != (len(self),):
+            given = f"has shape {row.shape}, a row ({len(self)},): {', '.join(self.names)}"
+            raise InvalidInstance([FieldProblem("", given, limit=self.names)])
+        inside = self._inside(row)
+        if not inside.all():
+            wrong = np.flatnonzero(~inside)
+            raise InvalidInstance([self.features[j].outside(float(row[j])) for j in wrong])
+        return row
+
+    def rows(self, table: Any) -> Rows:
+        """Many instances, ``(n, n_features)``: a table with named columns, matched by name as
+        :meth:`row`, or an array in schema order, which is not looked at.
+
+        Raises
+        ------
+        InvalidInstance
+            Of the first row that is none.
+        """
+        if not has_names(table):
+            return np.asarray(table, dtype=np.float64)
+        columns = columns_of(table)
+        n = len(next(iter(columns.values()), ()))
+        read = [self.read({name: of[i] for name, of in columns.items()}) for i in range(n)]
+        return np.array(read).reshape(n, len(self))
+
+    def _inside(self, row: Row) -> npt.NDArray[np.bool_]:
+        lower, upper, gaps, codes = self._limits
+        inside: npt.NDArray[np.bool_] = (row >= lower) & (row <= upper)
+        inside[codes] &= row[codes] == np.rint(row[codes])
+        return inside if inside.all() else inside | (np.isnan(row) & gaps)
+
+    @cached_property
+    def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
+        """Of each feature finite bounds (of codes, where it is a category), and whether it may be
+        missing; which features are categories."""
+        codes = np.array([f.kind.is_categorical for f in self.features], dtype=np.bool_)
+        last = [len(f.categories) - 1.0 for f in self.features]
+        lower = np.where(codes, 0.0, [f.lower for f in self.features])
+        upper = np.where(codes, last, [f.upper for f in self.features])
+        gaps = np.array([f.may_be_missing for f in self.features], dtype=np.bool_)
+        return np.nan_to_num(lower), np.nan_to_num(upper), gaps, np.flatnonzero(codes)
+
+    def read(self, instance: Any) -> Row:
+        """One wire instance as a row, ``(n_features,)``; whatever has names is matched by them.
 
         Raises
         ------
         InvalidInstance
             With one problem for each unknown, missing or invalid field.
         """
+        if not isinstance(instance, Mapping):
+            instance = named(instance)
         problems = [
             FieldProblem(
                 name,

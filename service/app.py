@@ -21,6 +21,7 @@ from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
 from service.api.state import State, Workers
+from service.api.warming import warm
 from service.metrics import Metrics
 from service.predictor_host import PredictorHost
 from service.registry import Registry
@@ -61,7 +62,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models = registry
         if models is None:
-            models = Registry(settings.models)
+            models = Registry(settings.models, warm=warm)
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)

@@ -227,6 +227,7 @@ def asking(model: ServedModel, seconds: float) -> Ask:
                 model.deployed.predictor,
                 engine=model.engine,
                 deadline=Deadline.after(seconds),
+                terms=model.rulebook.terms(question.asked),
             )
             cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
             found.append(Asked(True, cost))

@@ -55,6 +55,12 @@ class Metrics:
         self._nodes = Counter(
             "ifonly_search_nodes", "Boxes opened.", [*model, "engine"], registry=registry
         )
+        self._rejections = Counter(
+            "ifonly_rejections",
+            "Proposals and claims of an engine that the checker did not find true.",
+            [*model, "engine"],
+            registry=registry,
+        )
         self._gap = Histogram(
             "ifonly_gap_ratio",
             "How much smaller a change may be than the one answered; 0: proven.",
@@ -64,7 +70,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "ifonly_stage_seconds",
-            "Of a question: search, verify, complete, words, record.",
+            "Of a question: queue, search, verify, complete, words, record.",
             ["stage"],
             buckets=SECONDS,
             registry=registry,
@@ -121,6 +127,8 @@ class Metrics:
             detail = facts.detail or {}
             self._rows.labels(facts.model, facts.engine).inc(detail.get("rows", 0))
             self._nodes.labels(facts.model, facts.engine).inc(detail.get("nodes", 0))
+            if "rejected" in detail:
+                self._rejections.labels(facts.model, facts.engine).inc(detail["rejected"])
             if "gap_ppm" in detail:
                 self._gap.labels(facts.model).observe(detail["gap_ppm"] / 1e6)
 

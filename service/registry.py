@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from explainers.causal import CausalSpec
 from explainers.errors import InvalidPolicy
 from explainers.policy import Policy
 from explainers.search.portfolio import Portfolio, engines_for
+from explainers.verify import Rulebook
 from explainers.wording import Wording
 from models.errors import SpecError
 from models.repository import DeployedModel, Refusal, Repository
 from models.schema import Decision, Schema
 from service.causal_models import Semantics, ServedCausal, prepare_causal, read_graph_of
+from service.checking import rulebook_of
 from service.errors import ModelsNotFound
 from service.logs import logger
 
@@ -33,6 +34,8 @@ class ServedModel:
     engine: Portfolio
     spec_text: bytes
     """``spec.toml`` as it was when the model was loaded."""
+    rulebook: Rulebook
+    """The folder's documents, as the checker reads them."""
     graph: CausalSpec | None = None
     """What ``causal.toml`` says, whether it is used or not; None: there is none."""
     causal: ServedCausal | None = None
@@ -60,8 +63,8 @@ class ServedModel:
         return self.deployed.spec.decision
 
 
-def prepare(deployed: DeployedModel, *, warm: bool = True) -> ServedModel:
-    """Read the policy of a model that was just loaded; ``warm``: so that no request waits.
+def prepare(deployed: DeployedModel) -> ServedModel:
+    """Read the policy of a model that was just loaded, and make its engines.
 
     Raises
     ------
@@ -87,26 +90,25 @@ def prepare(deployed: DeployedModel, *, warm: bool = True) -> ServedModel:
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
     engine = engines_for(deployed.form, spec.schema)
-    if warm:
-        _warm(deployed, policy, engine)
-    return ServedModel(deployed, policy, wording, engine, text, graph, causal)
-
-
-def _warm(deployed: DeployedModel, policy: Policy, engine: Portfolio) -> None:
-    """Ask one question now, so that no request pays for compiled code or tables."""
-    rows = [example.row for example in deployed.examples]
-    if not rows and deployed.reference is not None:
-        rows = list(deployed.reference[:1])
-    if rows and deployed.spec.decision.desired is not None:
-        engine.warm(policy.problem(rows[0]), deployed.predictor)
+    rulebook = rulebook_of(deployed)
+    return ServedModel(deployed, policy, wording, engine, text, rulebook, graph, causal)
 
 
 class Registry:
-    """The repository of models as the service uses it. Thread-safe: see :class:`Repository`."""
+    """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
 
-    def __init__(self, root: Path, *, warm: bool = True) -> None:
+    ``warm`` is called with each model before it is served, or takes the place of the one before.
+    """
+
+    def __init__(self, root: Path, *, warm: Callable[[ServedModel], object] | None = None) -> None:
+        def ready(deployed: DeployedModel) -> ServedModel:
+            model = prepare(deployed)
+            if warm is not None:
+                warm(model)
+            return model
+
         self.root = root
-        self._repository: Repository[ServedModel] = Repository(root, partial(prepare, warm=warm))
+        self._repository: Repository[ServedModel] = Repository(root, ready)
 
     def load(self) -> None:
         """Read every folder for the first time.

@@ -10,11 +10,11 @@ from typing import Any
 from explainers.answer import Answer, Recourse
 from explainers.deadline import Deadline
 from explainers.explain import explain as search
-from explainers.verify import Rejection, verify
+from explainers.verify import Proposal
 from models.predictor import Row, Rows
 from service.errors import CannotReplay
 from service.registry import ServedModel
-from service.usecases import Question, problem_of
+from service.usecases import Question, checker_of, problem_of
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,14 @@ def _alarms(model: ServedModel, rows: Rows) -> Sequence[bool]:
 def _said(model: ServedModel, row: Row, alarm: bool, seconds: float) -> tuple[Said, Answer | None]:
     if not alarm:
         return Said(False), None
-    problem = problem_of(model, _question(model, row))
-    deadline = Deadline.after(seconds)
-    answer = search(problem, model.deployed.predictor, engine=model.engine, deadline=deadline)
+    question = _question(model, row)
+    answer = search(
+        problem_of(model, question),
+        model.deployed.predictor,
+        engine=model.engine,
+        deadline=Deadline.after(seconds),
+        terms=model.rulebook.terms(question.asked),
+    )
     if not isinstance(answer, Recourse):
         return Said(True, answer.status.value), answer
     first, features = answer.counterfactuals[0], model.schema.features
@@ -151,8 +156,8 @@ def _holds(model: ServedModel, row: Row, answer: Answer | None) -> bool | None:
     action = row.copy()
     for done in answer.counterfactuals[0].actions:
         action[done.column] = done.counterfactual
-    problem = problem_of(model, _question(model, row))
-    return not isinstance(verify(problem, model.deployed.predictor, action), Rejection)
+    checker = checker_of(model, _question(model, row))
+    return checker.check(Proposal(action.tolist())).holds
 
 
 def _question(model: ServedModel, row: Row) -> Question:

@@ -86,7 +86,7 @@ def _tried(registry: Registry, archive: IO[bytes], root: Path) -> Staged:
     try:
         parcel = unpack(archive, root, MAX_UNPACKED)
         _check_new(registry, parcel)
-        model = prepare(load_folder(parcel.folder, root), warm=False)
+        model = prepare(load_folder(parcel.folder, root))
     except ModelError as error:
         raise InvalidRequest(Part.MODEL, _faults(error)) from None
     return Staged(root, model, parcel, _sha256(archive))

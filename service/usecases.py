@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +18,12 @@ from explainers.explain import explain as search
 from explainers.problem import Problem
 from explainers.space import Axis, changed
 from explainers.target import Target
+from explainers.verify import Asked, Checker
 from explainers.watch import Watch, unwatched
 from models.predictor import Row, Rows, Scores
 from service.causal_models import Semantics, ServedCausal, of_history
 from service.errors import ContradictoryConstraints, TargetAlreadyMet
+from service.logs import logger
 from service.registry import ServedModel
 
 DRAWS = 1_000
@@ -39,6 +42,17 @@ class Question:
     alternatives: int = 1
     seed: int = 0
     semantics: Semantics = Semantics.INDEPENDENT
+    target_as_asked: Mapping[str, Any] | None = None
+    """The request's own ``target``, for the checker, which reads it by itself."""
+    constraints_as_asked: Mapping[str, Any] = field(default_factory=dict)
+    """The request's own ``constraints``, likewise."""
+
+    @property
+    def asked(self) -> Asked:
+        """The request as it was written."""
+        return Asked(
+            self.target_as_asked, self.constraints_as_asked, self.semantics.value, self.seed
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,14 +255,30 @@ def explain(
         If the model cannot score rows.
     """
     problem = problem_of(model, question)
-    predictor = model.deployed.predictor
-    answer = search(problem, predictor, engine=model.engine, deadline=deadline, watch=watch)
+    identity = uuid.uuid4()
+    answer = search(
+        problem,
+        model.deployed.predictor,
+        engine=model.engine,
+        deadline=deadline,
+        watch=watch,
+        terms=model.rulebook.terms(question.asked),
+    )
+    if answer.work.rejected:  # what, and why, is in the reply and its record: values are not logged
+        told = "explanation %s: the checker does not find true %d proposals or claims of engine %s"
+        logger.error(told, identity, len(answer.work.rejected), answer.work.engine)
     if isinstance(answer, AlreadyTarget) and question.target_is_named:
         raise TargetAlreadyMet(answer.prediction)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
         raise ContradictoryConstraints(problem.conflict or ())
     causal = model.causal if problem.image is not None else None
-    return Explanation(uuid.uuid4(), model, problem, answer, causal, question.semantics)
+    return Explanation(identity, model, problem, answer, causal, question.semantics)
+
+
+def checker_of(model: ServedModel, question: Question) -> Checker:
+    """Checks answers to ``question``, by the model's documents and its deployed graph."""
+    factual = tuple(question.factual.tolist())
+    return Checker(model.rulebook.terms(question.asked), factual, model.deployed.predictor.score)
 
 
 def problem_of(model: ServedModel, question: Question) -> Problem:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from explainers.causal.function import Array, Members, always
 from models.graph.forms import GraphForm, Mode, TreeEnsemble
-from models.predictor import Predictor
+from models.predictor import Predictor, finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class Regressor:
     n_parents: int
 
     def __call__(self, parents: Array) -> Array:
-        return self.predictor.score(parents)[:, 0]
+        return _number(self.predictor.score(parents)[:, 0], parents)
 
     def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         everything = np.full(len(lower), np.inf)
@@ -62,7 +62,7 @@ class Trees:
         return self.form.core
 
     def __call__(self, parents: Array) -> Array:
-        return self.form.score(parents)[:, 0]
+        return _number(self.form.score(parents)[:, 0], parents)
 
     def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Sum over trees of the least (greatest) leaf that each box reaches.
@@ -158,3 +158,17 @@ class Trees:
 
 
 _ORDERED = (Mode.LT, Mode.LE, Mode.GT, Mode.GE)
+
+
+def _number(values: Array, parents: Array) -> Array:
+    """``values`` of rows of ``parents``. Where a parent itself cannot be told, neither can they.
+
+    Raises
+    ------
+    NotFinite
+        If the graph yields no number for parents that are numbers.
+    """
+    if not np.isfinite(values).all():
+        told = np.isfinite(parents).all(axis=1)
+        finite(values[told], parents[told], "mechanism")
+    return values

@@ -15,7 +15,7 @@ from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.space import Values
-from models.predictor import Predictor, Row, Rows, Scores
+from models.predictor import Predictor, Row, Rows, Scores, finite
 
 Keys = npt.NDArray[Any]
 
@@ -250,6 +250,8 @@ class Meter:
         ------
         DeadlineReached
             Before a call that would begin after the deadline.
+        NotFinite
+            If a score is no finite number: nothing may be claimed of a model that gives none.
         """
         if self._alike is not None and len(rows) > 1:
             _, first, each = np.unique(self._alike(rows), return_index=True, return_inverse=True)
@@ -263,5 +265,5 @@ class Meter:
             part = rows[start : start + ROWS_PER_RUN]
             self._count.rows += len(part)
             self._count.runs += 1
-            parts.append(self._predictor.score(part))
+            parts.append(finite(self._predictor.score(part), part))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -16,6 +16,19 @@ from models.schema import Task
 NUDGE = 1e-6
 """Relative doubt about a score computed from a raw output: the link in float32."""
 
+RAW = 1e300
+"""Beyond it a raw value is none."""
+NEAR = np.array([-1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4])
+"""How far from such a value it is looked, relative to it: float32 has steps of 1e-7."""
+STEP = 2.0**-22
+"""Two steps of a float32 score near 1, of which some graphs make those near 0."""
+
+FLAT = 64.0
+"""So far from a raw value, a logistic function no longer moves if it does not move between."""
+
+UNTOLD = 2.0**20
+"""More than raw outputs of classes differ by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Goal:
@@ -51,16 +64,39 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
         if rival != wanted:
             weights = np.zeros(n_raw)
             weights[rival], weights[wanted] = 1.0, -1.0
-            yield Goal(weights, 0.0, NUDGE)
+            yield _ahead(target, form, weights, rival)
     if not bounded:
         return
     if form.link is not Link.IDENTITY:
         raise NotEligible("exact", "a probability after a softmax is no limit on raw outputs")
     unit = np.eye(n_raw)[wanted]
     if target.lower > -np.inf:
-        yield Goal(-unit, -target.lower, NUDGE)
+        yield Goal(-unit, -target.lower - _flat(target, wanted), NUDGE)
     if target.upper < np.inf:
-        yield Goal(unit, target.upper, NUDGE)
+        yield Goal(unit, target.upper - _flat(target, wanted), NUDGE)
+
+
+def _flat(target: Target, output: int) -> float:
+    return target.rounding.flat[output] if target.rounding else 0.0
+
+
+def _ahead(target: Target, form: GraphForm, weights: npt.NDArray[np.float64], rival: int) -> Goal:
+    """The wanted output is ahead of a rival's by more than rounding can make up for.
+
+    After a softmax it certainly is not where the raw outputs are equal, and certainly is where
+    ``tanh(d / 2) (s + t)``, the difference of two scores whose raw outputs differ by ``d``, is at
+    least their rounding: one of ``k`` classes that is the largest has a score of ``1 / k`` at
+    least. Of other links nothing is known but their order, so the model is asked.
+    """
+    assert target.wanted is not None
+    if not target.rounding:
+        return Goal(weights, 0.0, NUDGE)
+    flat = _flat(target, target.wanted) + _flat(target, rival)
+    if form.link is Link.IDENTITY:
+        return Goal(weights, -flat, NUDGE)
+    enough = flat * len(weights) + max(target.rounding.steep)
+    sure = 2.0 * np.arctanh(enough) if form.link is Link.SOFTMAX and enough < 1.0 else UNTOLD
+    return Goal(weights, -0.5 * float(sure), NUDGE + 0.5 * float(sure))
 
 
 def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
@@ -84,17 +120,29 @@ def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
 
 
 def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:
-    """Raw values between which, one by one, the target changes at most once."""
+    """Raw values between which, one by one, the target changes at most once: some of every size,
+    some on both sides of each raw value at whose score it changes, and some between those, for an
+    interval of scores may be narrow, and the scores in it rounded."""
     size = 2.0 ** np.arange(-20, 121)
     grid = np.concatenate([-size[::-1], [0.0], size])
     if form.link is not Link.IDENTITY:
         grid = np.concatenate([grid, np.linspace(-40.0, 40.0, 2001)])
-    edges = [target.lower, target.upper]
-    if target.decision.threshold is not None:
-        edges.append(target.decision.threshold)
-    finite = np.array([e for e in edges if np.isfinite(e)])
-    around = np.concatenate([finite, np.nextafter(finite, -np.inf), np.nextafter(finite, np.inf)])
-    return np.unique(np.concatenate([grid, around]))
+    ends = np.unique([form.finish.least_raw(score) for score in _edges(target)])
+    ends = ends[np.abs(ends) < RAW]
+    around = ends[:, None] + np.maximum(np.abs(ends), 1e-3)[:, None] * NEAR
+    return np.unique(np.concatenate([grid, around.ravel(), 0.5 * (ends[1:] + ends[:-1])]))
+
+
+def _edges(target: Target) -> list[float]:
+    """Scores at which the target begins or ends, rounding or none."""
+    decision = target.decision
+    is_other = decision.task is Task.BINARY and target.wanted not in (None, decision.positive)
+    ends = [1.0 - e if is_other else e for e in (target.lower, target.upper)]
+    if decision.threshold is not None:
+        ends.append(decision.threshold)
+    finite = [e for e in ends if np.isfinite(e)]
+    off = [float(target.rounding.of(np.array([[e]]))[0, 0]) for e in finite]
+    return [e + sign * r for e, r in zip(finite, off, strict=True) for sign in (-1.0, 0.0, 1.0)]
 
 
 def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> float:
@@ -111,14 +159,18 @@ def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> flo
 
 
 def _doubt(form: GraphForm, edge: float) -> float:
-    """How far the raw value may move while its score moves by rounding only."""
+    """How far the raw value may move while its score moves by rounding only. A side on which the
+    score moves no more at all (a logistic function that has reached 0) says nothing of that."""
     if form.link is Link.IDENTITY:
         return NUDGE * max(1e-3, abs(edge))
-    score = float(form.scores_of(np.array([[edge]]))[0, 0])
+
+    def score_at(raw: float) -> float:
+        return float(form.scores_of(np.array([[raw]]))[0, 0])
+
+    score = score_at(edge)
+    seen = max(2 * NUDGE * score, STEP)
+    sides = [sign for sign in (-1.0, 1.0) if score_at(edge + sign * FLAT) != score]
     doubt = NUDGE
-    while doubt < 16.0:
-        low, high = (float(form.scores_of(np.array([[edge + s]]))[0, 0]) for s in (-doubt, doubt))
-        if abs(low - score) > 2 * NUDGE * score and abs(high - score) > 2 * NUDGE * score:
-            break
+    while doubt < 16.0 and not all(abs(score_at(edge + s * doubt) - score) > seen for s in sides):
         doubt *= 2.0
     return doubt

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from explainers.deadline import Deadline
-from explainers.errors import NotEligible
+from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
@@ -19,10 +19,13 @@ from explainers.search.relu import Relu
 from explainers.search.trees.engine import Trees
 from models.graph.forms import GraphForm
 from models.predictor import Predictor, Row, Scores
+from models.rounding import rounding_of
 from models.schema import Schema
 
 EXACT_SHARE = 0.8
 """Part of the time that is left which an exact engine may take before the others look too."""
+WARM_SECONDS = 0.5
+"""For the search of each engine that is warmed; building tables may take longer."""
 
 
 def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
@@ -54,10 +57,20 @@ class Portfolio:
         return "portfolio"
 
     def warm(self, problem: Problem, predictor: Predictor) -> None:
-        """Compile and build now what the first question would otherwise wait for."""
+        """Build now, in each engine, what the first question with the target of ``problem`` would
+        otherwise wait for."""
+        problem = problem.firm(rounding_of(predictor))
         for engine in self.engines:
-            if isinstance(engine, Trees):
-                engine.warm(problem, predictor)
+            deadline = Deadline.after(WARM_SECONDS)
+            meter = Meter(predictor, deadline)
+            with suppress(NotEligible, DeadlineReached):
+                engine.search(problem, meter, deadline)
+                engine.nearest(problem, meter, deadline)
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the tables that are held at present."""
+        return sum(engine.table_bytes for engine in self.engines if isinstance(engine, Trees))
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
         best: Outcome | None = None

@@ -90,6 +90,13 @@ class English:
             sentence = f"had {been}, {then(effects)}{said.subject} {said.would()}."
         return _capital(f"alternatively, {sentence}" if rank > 1 else sentence)
 
+    def rests_on_rounding(self) -> str:
+        """Of a counterfactual that another session of the graph may deny."""
+        return (
+            "This rests on rounding: where the model is run with other threads or with other rows "
+            "beside it, its decision may be another."
+        )
+
     def proven_smallest(self) -> str:
         if self.grounds is Grounds.HISTORY:
             return "This is proven to be the smallest such difference."

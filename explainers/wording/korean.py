@@ -91,6 +91,13 @@ class Korean:
             sentence = f"{if_been(actions)}, {then(effects)}{said.would(particle)}"
         return f"또는 {sentence}" if rank > 1 else sentence
 
+    def rests_on_rounding(self) -> str:
+        """Of a counterfactual that another session of the graph may deny."""
+        return (
+            "이 결과는 반올림 오차에 달려 있어, 모델을 다른 스레드 수로 실행하거나 다른 행과 함께 "
+            "계산하면 판정이 달라질 수 있습니다."
+        )
+
     def proven_smallest(self) -> str:
         if self.grounds is Grounds.HISTORY:
             return "이보다 작은 차이는 없음이 증명되었습니다."

@@ -118,13 +118,16 @@ class Wording:
         target: Target | None = None,
         rank: int = 1,
     ) -> str:
-        """One counterfactual in one sentence; from rank 2 on it begins "Alternatively"."""
+        """One counterfactual in one sentence; from rank 2 on it begins "Alternatively". A second
+        one says so where it rests on rounding."""
         voice = self._voice(language)
         actions = [self._change(a) for a in counterfactual.actions]
         effects = [self._change(e) for e in counterfactual.effects]
         effects = [e for e in effects if e.before != e.after]
         outcome = voice.fact(target, counterfactual.prediction)
-        return voice.grammar.counterfactual(actions, effects, outcome, rank)
+        said = voice.grammar.counterfactual(actions, effects, outcome, rank)
+        rests = counterfactual.rests_on_rounding
+        return f"{said} {voice.grammar.rests_on_rounding()}" if rests else said
 
     def constraint(self, constraint: Blocker, language: str) -> str:
         """One constraint, or what the target demands, as a clause without a period: "the torque

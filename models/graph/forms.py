@@ -38,6 +38,9 @@ class GraphForm:
     columns: Columns
     core: Core
     finish: Finish
+    whole: Core
+    """The core with all outputs that the graph computes: those of :attr:`core` are choices and
+    differences of them. Only its rounding is asked of it."""
 
     @property
     def link(self) -> Link:

@@ -56,7 +56,8 @@ def _read(source: Source, encoding: BoundEncoding, columns: npt.NDArray[np.intp]
             sense=reduced.sense,
         )
     )
-    return GraphForm(Columns(features, core.dtype, encoding, before.program), reduced.core, finish)
+    read = Columns(features, core.dtype, encoding, before.program)
+    return GraphForm(read, reduced.core, finish, core)
 
 
 def _settled(finish: Finish) -> Finish:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ from onnx import ModelProto
 
 from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
 from models.errors import GraphError
+from models.naming import has_names
 from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
 from models.onnx.surgery import class_names, keep_output, remove_zipmaps
 from models.onnx.trial import check_alone, check_probabilities, trial_rows
-from models.predictor import Rows, Scores
+from models.predictor import Rows, Scores, finite
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Decision, Feature, Schema, Task
 from models.spec import OutputBinding, Spec
 
@@ -43,7 +46,10 @@ class OnnxPredictor:
         output: str,
         columns: npt.NDArray[np.intp],
         threads: int = 1,
+        rounding: Rounding = UNKNOWN,
     ) -> None:
+        self.rounding = rounding
+        """How far other sessions' scores of a row may be from those of this one."""
         self.model = graph.model
         """The graph as it is run: the score is its only output."""
         self.sha256 = graph.sha256
@@ -54,6 +60,7 @@ class OnnxPredictor:
         self._output = output
         self.columns = columns
         """Columns of the score tensor, in the order of the scores."""
+        self._names = tuple(f"{output!r}, column {column}," for column in columns)
         self._batch = _fixed_batch(encoding)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "score") if threads > 1 else None
@@ -64,8 +71,10 @@ class OnnxPredictor:
         Raises
         ------
         GraphError
-            If the rows do not fit the model, or a score is not a finite number.
+            If the rows do not fit the model; a :class:`NotFinite` if a score is no finite number.
         """
+        if has_names(rows):
+            raise GraphError("rows with names are not scored by position: Schema.rows() sorts them")
         if len(rows) == 0:
             self.encoding.feeds(rows)
             return np.empty((0, len(self.columns)))
@@ -73,11 +82,7 @@ class OnnxPredictor:
         parts = [rows[at : at + size] for at in range(0, len(rows), size)]
         runs = self._runs(parts)
         raw = runs[0] if len(runs) == 1 else np.concatenate(runs)
-        scores = raw.take(self.columns, axis=1)
-        if not np.isfinite(scores).all():
-            row = int(np.argwhere(~np.isfinite(scores))[0][0])
-            raise GraphError(f"row {row} scores {scores[row].tolist()}: {rows[row].tolist()}")
-        return scores
+        return finite(raw.take(self.columns, axis=1), rows, outputs=self._names)
 
     def _runs(self, parts: list[Rows]) -> list[Scores]:
         if self._pool is None or len(parts) == 1:
@@ -87,6 +92,12 @@ class OnnxPredictor:
     def _size(self, n: int) -> int:
         """Rows of one run when there are ``n``."""
         return self._batch or min(max(-(-n // self._threads), SHARE), CHUNK)
+
+    def knowing(self, rounding: Rounding) -> OnnxPredictor:
+        """The same predictor, sharing all it has, and this is known of its rounding."""
+        other = copy(self)
+        other.rounding = rounding
+        return other
 
     def width(self, rows: Rows) -> int:
         """Number of columns of the score tensor, whether they are scores or not."""
@@ -199,6 +210,21 @@ def _fixed_batch(encoding: BoundEncoding) -> int | None:
     return next(iter(fixed.values()), None)
 
 
+def in_sessions(predictor: OnnxPredictor, threads: Sequence[int]) -> list[OnnxPredictor]:
+    """The same graph in sessions as a client may open them, one for each number of threads."""
+    own = predictor
+    return [
+        OnnxPredictor(
+            GraphFile(own.model, own.sha256),
+            _session(own.model, own._output, n, ordered=False),
+            own.encoding,
+            own._output,
+            own.columns,
+        )
+        for n in threads
+    ]
+
+
 def run_graph(
     model: ModelProto, outputs: Sequence[str], feeds: dict[str, Tensor]
 ) -> tuple[Tensor, ...]:
@@ -216,8 +242,8 @@ def run_graph(
         raise GraphError(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
 
 
-def _session(model: ModelProto, output: str) -> Run:
-    session = _open(model)
+def _session(model: ModelProto, output: str, threads: int = 1, *, ordered: bool = True) -> Run:
+    session = _open(model, threads, ordered=ordered)
 
     def run(feeds: dict[str, Tensor]) -> Tensor:
         try:
@@ -229,12 +255,14 @@ def _session(model: ModelProto, output: str) -> Run:
     return run
 
 
-def _open(model: ModelProto) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on ``model``: CPU, one thread, deterministic, quiet."""
+def _open(
+    model: ModelProto, threads: int = 1, *, ordered: bool = True
+) -> onnxruntime.InferenceSession:
+    """ONNX Runtime on ``model``: CPU, quiet; ``ordered``: sums in the same order each time."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
+    options.use_deterministic_compute = ordered
     options.log_severity_level = 4  # what goes wrong is raised, not printed
     try:
         return onnxruntime.InferenceSession(

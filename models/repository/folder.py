@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from models.errors import GraphError, SpecError
 from models.graph import feature_thresholds
@@ -14,11 +17,14 @@ from models.graph.checking import check_reading
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
 from models.graph.refusal import UnreadableGraph
+from models.graph.rounding import bound_rounding
 from models.onnx import OnnxPredictor, load_plausibility, load_predictor
+from models.onnx.measuring import measure_rounding
 from models.onnx.trial import trial_rows
 from models.predictor import Rows
 from models.repository.deployed import DeployedModel, Example
 from models.repository.reference import read_examples, read_reference
+from models.rounding import Rounding
 from models.spec import Spec, parse_spec
 
 MODEL, SPEC = "model.onnx", "spec.toml"
@@ -98,6 +104,7 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
     predictor = _graph(folder, MODEL, model_bytes, spec, threads)
     reference = _reference(folder, spec)
     form, form_refusal = _form(predictor, spec, reference)
+    predictor = predictor.knowing(_rounding(predictor, form, spec, reference))
     causal = folder.read(CAUSAL)
     return DeployedModel(
         name=spec.name,
@@ -133,6 +140,19 @@ def _form(
     except UnreadableGraph as refusal:
         return None, str(refusal)
     return form, ""
+
+
+def _rounding(
+    predictor: OnnxPredictor, form: GraphForm | None, spec: Spec, reference: Rows | None
+) -> Rounding:
+    """Proven of a graph that could be read, measured of any other."""
+    trial = trial_rows(spec.schema)  # with each feature's bounds and every category
+    rows = trial if reference is None else np.concatenate([trial, reference])
+    bounded = all(
+        f.kind.is_categorical or math.isfinite(f.upper - f.lower) for f in spec.schema.features
+    )
+    found = None if form is None else bound_rounding(form, rows, bounded=bounded)
+    return found or measure_rounding(predictor, rows)
 
 
 def _check_names(spec: Spec, folder: Folder) -> None:

@@ -98,8 +98,11 @@ async def read_event(id: Identity, state: Shared) -> Response:
     responses=guarded(404, 422),
 )
 async def verify_one(id: Identity, state: Shared) -> Response:
-    """Hold one record against its chain, from the anchor before it to the first that has it."""
-    reply = await state.readers.run(partial(inspection.verified, state.store.database, id))
+    """Hold one record against its chain, from the anchor before it to the first that has it; an
+    answer in it is recomputed besides."""
+    reply = await state.readers.run(
+        partial(inspection.verified, state.store.database, state.registry, id)
+    )
     return Response(reply.model_dump_json(), media_type=JSON)
 
 

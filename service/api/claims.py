@@ -18,9 +18,15 @@ NOT_PROVEN: Labels = {
 }
 VERIFIED: Labels = {
     "en": "Each change was recomputed end to end (rules, what follows, cost, score by the "
-    "deployed model file) by code that shares nothing with the search.",
-    "ko": "탐색과 코드를 전혀 공유하지 않는 검증기가 각 변경을 처음부터 끝까지(규칙, 따라 변하는 "
-    "값, 비용, 배포된 모델 파일의 점수) 다시 계산했습니다.",
+    "deployed model file) by a checker that shares neither code nor definitions with the search.",
+    "ko": "탐색과 코드도 규칙의 정의도 공유하지 않는 검증기가 각 변경을 처음부터 끝까지(규칙, 따라 "
+    "변하는 값, 비용, 배포된 모델 파일의 점수) 다시 계산했습니다.",
+}
+RESTS_ON_ROUNDING: Labels = {
+    "en": "An answer rests on rounding: another session of the same model file, with other threads "
+    "or other rows beside it, may decide otherwise. None that all sessions confirm was found.",
+    "ko": "답이 반올림 오차에 달려 있습니다. 같은 모델 파일이라도 스레드 수나 함께 계산하는 행이 "
+    "다르면 판정이 달라질 수 있으며, 모든 세션에서 성립하는 답은 찾지 못했습니다.",
 }
 OTHER_LEVERS: Labels = {
     "en": " of other features than the answers before it",
@@ -69,6 +75,8 @@ def _found(found: list[Answer]) -> Iterator[Labels]:
     for counterfactual in found:
         yield from _cost(counterfactual, several=len(found) > 1)
     yield VERIFIED
+    if any(counterfactual.get("rests_on_rounding") for counterfactual in found):
+        yield RESTS_ON_ROUNDING
     for counterfactual in found[:1]:
         if counterfactual.get("assurance"):
             yield _assurance(counterfactual["assurance"])

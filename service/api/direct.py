@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from explainers.deadline import Deadline
 from service.api import catalogue, questions, validation
 from service.api.schema import requests
 from service.api.schema.base import Wire
+from service.api.times import Budget
 from service.registry import Registry, ServedModel
 from service.settings import Settings
 
@@ -36,8 +36,7 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
         As there.
     """
     request = validation.read(requests.ExplanationRequest, body)
-    budget = questions.deadline_ms(request.deadline_ms, settings)
-    return _plain(questions.explain(model, request, Deadline.after(budget / 1000), budget))
+    return _plain(questions.explain(model, request, Budget.of(request.deadline_ms, settings)))
 
 
 def models(registry: Registry) -> Reply:

@@ -41,7 +41,7 @@ class Drafting:
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
-            "detail": None if work is None else work.model_dump() | _gap(reply),
+            "detail": None if work is None else _counts(work) | _gap(reply),
         }
         if hasattr(reply, "id"):
             said["id"] = reply.id
@@ -98,6 +98,13 @@ def _decided(model: ServedModel, reply: Wire) -> str | None:
         return None
     wanted = model.decision.class_names[desired]
     return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
+
+
+def _counts(work: Wire) -> dict[str, int]:
+    """What the search did; of what was rejected the number, what it was is in the reply."""
+    counts: dict[str, Any] = work.model_dump(exclude={"times"})
+    rejected = counts.pop("rejected", ())
+    return counts | ({"rejected": len(rejected)} if rejected else {})
 
 
 def _gap(reply: Wire) -> dict[str, int]:

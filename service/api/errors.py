@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from models.errors import GraphError, UnknownModel
+from models.errors import GraphError, NotFinite, UnknownModel
 from service import errors, logs
 from service.api import permissions, validation
 from service.errors import Fault, Part, Path
@@ -80,6 +80,7 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
 KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
 TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
+SCORE_NOT_FINITE = ProblemType(500, "score-not-finite", "The model's score is not a number")
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
 INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
 PREDICTOR_DISAGREES = ProblemType(502, "predictor-disagrees", "The predictor is another model")
@@ -113,6 +114,7 @@ PROBLEM_TYPES = (
     KEY_REUSED,
     TOO_OFTEN,
     ROW_ABANDONED,
+    SCORE_NOT_FINITE,
     MODEL_FAILED,
     INTERNAL_ERROR,
     PREDICTOR_DISAGREES,
@@ -354,6 +356,21 @@ def _unknown_model(path: str, error: Exception) -> Response:
     return problem_response(path, UNKNOWN_MODEL, str(error))
 
 
+def _score_not_finite(path: str, error: Exception) -> Response:
+    """Whoever asks knows the row, or may know it; the log is not told."""
+    assert isinstance(error, NotFinite)
+    logs.logger.error("a score is no finite number: %s", logs.where(error))
+    return problem_response(
+        path,
+        SCORE_NOT_FINITE,
+        str(error),
+        scorer=error.scorer,
+        output=error.output,
+        value=str(error.value),
+        row=[number if math.isfinite(number) else None for number in error.row],
+    )
+
+
 def _model_failed(path: str, error: Exception) -> Response:
     logs.logger.error("the model failed: %s", logs.where(error))
     return internal_error(path, MODEL_FAILED)
@@ -395,6 +412,7 @@ _OURS: dict[type[Exception], Callable[[str, Exception], Response]] = {
     Refusal: _refusal,
     errors.ServiceError: _service_error,
     UnknownModel: _unknown_model,
+    NotFinite: _score_not_finite,
     GraphError: _model_failed,
 }
 _OF_REQUESTS: dict[type[Exception], Callable[[Request, Exception], Response]] = {

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterable
 
 from service.api import claims, trail
+from service.api.rechecking import Recheck, recheck
 from service.api.replay import Change, Replay
 from service.api.schema import inspection as wire
+from service.registry import Registry
 from service.store import archive, surroundings
 from service.store.chain import Kind
 from service.store.database import Database
@@ -38,8 +40,8 @@ def event(database: Database, identity: str) -> wire.EventReply:
     )
 
 
-def verified(database: Database, identity: str) -> wire.StretchReply:
-    """The record held against its chain.
+def verified(database: Database, registry: Registry, identity: str) -> wire.StretchReply:
+    """The record held against its chain, and an answer in it against the model's documents.
 
     Raises
     ------
@@ -54,7 +56,18 @@ def verified(database: Database, identity: str) -> wire.StretchReply:
         until=_end(found.until),
         records=found.read,
         findings=trail.findings(found.findings),
+        answer=_rechecked(recheck(*archive.get(database, identity), registry)),
     )
+
+
+def _rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+    if found is None:
+        return None
+    checks = [
+        wire.CheckReply(part=part, check=c.name, holds=c.holds, numbers=c.says)
+        for part, c in found.checks
+    ]
+    return wire.RecheckReply(holds=found.holds, problem=found.problem, checks=checks)
 
 
 def _end(end: End) -> wire.ChainEnd:
@@ -68,6 +81,7 @@ def replayed(came: Replay) -> wire.ReplayReply:
         changes=_changes(came.changes),
         versions=_changes(came.versions),
         was_cut=came.was_cut,
+        answer=_rechecked(came.recheck),
     )
 
 

@@ -15,7 +15,6 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
-from explainers.deadline import Deadline
 from service.api import errors, questions, validation
 from service.api.body import JsonRoute
 from service.api.errors import PREDICTOR_DISAGREES, Refusal
@@ -24,6 +23,7 @@ from service.api.routes import ModelName, Selected
 from service.api.schema import kserve as wire
 from service.api.schema import replies, requests
 from service.api.state import Shared, State
+from service.api.times import Budget
 from service.errors import Fault, InvalidRequest, Part
 from service.predictor_host import PredictorHost, agrees
 from service.registry import ServedModel
@@ -124,11 +124,11 @@ async def explain(
         )
         for place, row in enumerate(request.instances)
     ]
-    budget = questions.deadline_ms(request.deadline_ms, state.settings)
     found = []
     for native, given in zip(asked, request.instances, strict=True):
+        budget = Budget.of(request.deadline_ms, state.settings)
         work = partial(_explained, served, native, given, budget, state)
-        reply = await recording.answer(Kind.EXPLANATION, served, native, work)
+        reply = await recording.answer(Kind.EXPLANATION, served, native, work, budget.patience)
         found.append(bytes(reply.body))
     return Response(b'{"explanations":[%b]}' % b",".join(found), media_type="application/json")
 
@@ -137,11 +137,10 @@ def _explained(
     model: ServedModel,
     request: requests.ExplanationRequest,
     given: Any,
-    budget: int,
+    budget: Budget,
     state: State,
 ) -> replies.ExplanationReply:
-    deadline = Deadline.after(budget / 1000)
-    reply = questions.explain(model, request, deadline, budget, state.watch)
+    reply = questions.explain(model, request, budget, state.watch)
     if state.predictor is not None:
         with state.watch("predictor"):
             _confirm(model, given, reply, state.predictor)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from explainers.causal.errors import CausalError
 from explainers.constraints import Source
-from explainers.deadline import Deadline
 from explainers.watch import Watch, unwatched
 from service import usecases
 from service.api import translate
 from service.api.errors import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET, Refusal
 from service.api.replies import Speaker
 from service.api.schema import replies, requests
+from service.api.times import Budget, Stopwatch
 from service.errors import (
     ContradictoryConstraints,
     Fault,
@@ -19,7 +19,6 @@ from service.errors import (
     TargetAlreadyMet,
 )
 from service.registry import ServedModel
-from service.settings import Settings
 
 
 def predict(model: ServedModel, request: requests.PredictionsRequest) -> replies.PredictionsReply:
@@ -42,21 +41,21 @@ def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.What
 def explain(
     model: ServedModel,
     request: requests.ExplanationRequest,
-    deadline: Deadline,
-    deadline_ms: int,
+    budget: Budget,
     watch: Watch = unwatched,
 ) -> replies.ExplanationReply:
-    """Stages besides those of the search: ``words``.
+    """Its time begins now. Stages besides those of the search: ``words``.
 
     Raises
     ------
     Refusal
         If the target is met already, or the constraints contradict each other.
     """
+    spent = Stopwatch(budget.asked, watch)
     speaker = Speaker(model, request.languages)
     try:
         question = translate.question(request, model)
-        explanation = usecases.explain(model, question, deadline, watch)
+        explanation = usecases.explain(model, question, budget.deadline(), spent)
     except TargetAlreadyMet as error:
         prediction = speaker.prediction(error.prediction)
         raise Refusal(
@@ -68,7 +67,7 @@ def explain(
     except ContradictoryConstraints as error:
         raise _contradiction(error, request, speaker) from None
     with watch("words"):
-        return speaker.explanation(explanation, deadline_ms)
+        return speaker.explanation(explanation, budget.ms, spent.times())
 
 
 def _contradiction(
@@ -89,8 +88,3 @@ def _contradiction(
         faults=faults,
         conflict=[c.model_dump(mode="json", by_alias=True) for c in conflict],
     )
-
-
-def deadline_ms(asked: int | None, settings: Settings) -> int:
-    """What a request gets of what it asks for."""
-    return min(asked or settings.default_deadline_ms, settings.max_deadline_ms)

@@ -7,6 +7,8 @@ is kept is the reply byte for byte, less its member ``audit``.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Annotated, Any
@@ -46,20 +48,32 @@ class Recorder:
         return self.drafting.principal
 
     async def answer(
-        self, kind: Kind, model: ServedModel, request: Wire, work: Callable[[], Wire]
+        self,
+        kind: Kind,
+        model: ServedModel,
+        request: Wire,
+        work: Callable[[], Wire],
+        patience: float = math.inf,
     ) -> Response:
-        """Do ``work`` in a worker thread, record what it says, and reply with both.
+        """Do ``work`` in a worker thread, for which it waits no longer than ``patience`` seconds;
+        record what it says, and reply with both.
 
         Raises
         ------
         JournalFull, StoreUnavailable
             If it cannot be recorded: then it is not answered either.
+        Overloaded
+            If no thread is free.
         """
         if self._state.store.journal.waiting >= self._state.settings.audit_queue:
             raise JournalFull(self._state.store.journal.waiting)  # before the work, not after
-        body, draft, done = await self._state.workers.run(
-            lambda: self._answered(kind, model, request, work())
-        )
+        asked, metrics = time.perf_counter(), self._state.metrics
+
+        def answered() -> tuple[bytes, Draft, Future[Receipt]]:
+            metrics.stage("queue", time.perf_counter() - asked)
+            return self._answered(kind, model, request, work())
+
+        body, draft, done = await self._state.workers.run(answered, patience)
         audit = await self._stands(draft, done)
         return Response(with_member(body, "audit", audit), media_type="application/json")
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.deadline import Deadline
 from service.api import questions
 from service.api.errors import pointer
+from service.api.rechecking import Recheck, asked_model, recheck
 from service.api.schema import requests
 from service.api.schema.base import Wire
+from service.api.times import Budget
 from service.errors import CannotReplay, ErasedRecord, Path
 from service.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS
@@ -19,7 +20,7 @@ from service.store import archive
 from service.store.chain import Kind, Record
 from service.store.database import Database
 
-OWN = {("id",), ("audit",), ("deadline_hit",)}
+OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
 """Members that are this answer's and no other's."""
 VERSIONS = {
     ("provenance", "ifonly_version"),
@@ -46,6 +47,8 @@ class Replay:
     """Which software changed since; no change of the answer by itself."""
     was_cut: bool
     """Whether the first answer was cut by its deadline: more time may find more."""
+    recheck: Recheck | None = None
+    """Of an explanation: the recorded answer, checked again."""
 
     @property
     def is_same(self) -> bool:
@@ -68,43 +71,21 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
             raise CannotReplay(f"record {identity} is of kind {record.facts.kind}: no question")
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
-    now = json.loads(
-        _ask(record, asked_model(record, registry), kept).model_dump_json(by_alias=True)
-    )
+    model = asked_model(record, registry)
+    now = json.loads(_ask(record, model, kept).model_dump_json(by_alias=True))
     found = list(_changes((), kept["answer"], now))
     return Replay(
         record,
-        tuple(Change(pointer(p), a, b) for p, a, b in found if p not in OWN | VERSIONS),
+        tuple(Change(pointer(p), a, b) for p, a, b in found if not is_own(p) and p not in VERSIONS),
         tuple(Change(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
         bool(kept["answer"].get("deadline_hit", False)),
+        recheck(record, payload, registry),
     )
 
 
-def asked_model(record: Record, registry: Registry) -> ServedModel:
-    """The served model that has the same digests, whatever its version is called now.
-
-    Raises
-    ------
-    CannotReplay
-        If there is none.
-    """
-    facts = record.facts
-    name = str(facts.model)
-    versions = registry.versions(name) if name in registry.names() else ()
-    for version in versions:
-        served = registry.get(name, version)
-        deployed, causal = served.deployed, None
-        if served.causal is not None:
-            causal = deployed.causal_sha256
-        asked = (facts.model_sha256, facts.spec_sha256, facts.causal_sha256)
-        if (deployed.model_sha256, deployed.spec_sha256, causal) == asked:
-            return served
-    here = ", ".join(versions) or "none"
-    raise CannotReplay(
-        f"the model {name} {facts.version} with sha256 {facts.model_sha256}, the spec with sha256 "
-        f"{facts.spec_sha256} and the causal model with sha256 {facts.causal_sha256 or 'none'} "
-        f"are not served (versions here: {here})"
-    )
+def is_own(path: Path) -> bool:
+    """Whether a member, or what it is a part of, is this answer's and no other's."""
+    return any(path[: len(own)] == own for own in OWN)
 
 
 def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
@@ -117,8 +98,7 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
         case Kind.EXPLANATION:
             request = requests.ExplanationRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])
-            deadline = Deadline.after(MAX_DEADLINE_MS / 1_000)
-            return questions.explain(model, request, deadline, given)
+            return questions.explain(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

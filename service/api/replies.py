@@ -117,7 +117,9 @@ class Speaker:
             provenance=self.reference(),
         )
 
-    def explanation(self, explanation: Explanation, deadline_ms: int) -> wire.ExplanationReply:
+    def explanation(
+        self, explanation: Explanation, deadline_ms: int, times: wire.Times
+    ) -> wire.ExplanationReply:
         answer, problem = explanation.answer, explanation.problem
         causal = explanation.causal
         wording = self._wording(explanation)
@@ -164,6 +166,8 @@ class Speaker:
                 runs=answer.work.runs,
                 nodes=answer.work.nodes,
                 deadline_ms=deadline_ms,
+                rejected=list(answer.work.rejected),
+                times=times,
             ),
         )
 
@@ -297,6 +301,7 @@ class Speaker:
             cost=found.cost,
             lower_bound=found.lower_bound,
             enumerated_changes=found.enumerated,
+            rests_on_rounding=found.rests_on_rounding,
             gap=found.gap,
             actions=[self.action(a) for a in found.actions],
             effects=[self._effect(e) for e in found.effects],

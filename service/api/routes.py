@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from explainers.deadline import Deadline
 from service.api import catalogue, examples, questions
 from service.api.asking import LONGEST_NAME, AskingRoute, Selection
 from service.api.body import JsonRoute
@@ -19,6 +18,7 @@ from service.api.schema import jobs, models, replies, requests
 from service.api.schema.base import Wire
 from service.api.state import Shared
 from service.api.submission import prefers_async, submitted
+from service.api.times import Budget
 from service.store.chain import Kind
 
 router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
@@ -148,8 +148,6 @@ async def explain(
     served = state.registry.get(model, selected.version)
     if prefers_async(prefer):
         return await submitted([asked_by(request)], served, state, recording)
-    budget = questions.deadline_ms(request.deadline_ms, state.settings)
-    # The clock starts here: waiting for a thread is part of what the client waits.
-    deadline = Deadline.after(budget / 1000)
-    asked = partial(questions.explain, served, request, deadline, budget, state.watch)
-    return await recording.answer(Kind.EXPLANATION, served, request, asked)
+    budget = Budget.of(request.deadline_ms, state.settings)
+    asked = partial(questions.explain, served, request, budget, state.watch)
+    return await recording.answer(Kind.EXPLANATION, served, request, asked, budget.patience)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from explainers.deadline import Deadline
 from models.errors import UnknownModel
 from service import logs
 from service.access import Principal
@@ -15,6 +15,7 @@ from service.api.body import read_json
 from service.api.drafting import Drafting, content
 from service.api.recording import asked_as_json
 from service.api.schema.requests import ExplanationRequest
+from service.api.times import Budget
 from service.errors import LostLease, ServiceError
 from service.registry import Registry, ServedModel
 from service.settings import Settings
@@ -203,8 +204,9 @@ def _explained(
         )
     model = registry.get(job.model, job.version)
     request = validation.read(ExplanationRequest, read_json(row.request))
-    budget = questions.deadline_ms(request.deadline_ms, settings)
-    reply = questions.explain(model, request, Deadline.after(budget / 1000, clock), budget)
+    # What a job's row waited, its job says.
+    budget = replace(Budget.of(request.deadline_ms, settings), asked=None, clock=clock)
+    reply = questions.explain(model, request, budget)
     return drafting.answered(Kind.EXPLANATION, model, request, reply)[1]
 
 

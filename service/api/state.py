@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -51,20 +52,24 @@ class Workers:
         """Questions that have no thread yet."""
         return self._waiting
 
-    async def run(self, answer: Callable[[], T]) -> T:
+    async def run(self, answer: Callable[[], T], patience: float = math.inf) -> T:
         """Run ``answer`` in one of the threads.
 
         Raises
         ------
         Overloaded
-            If too many wait for a thread already.
+            If too many wait for a thread already, or none is free for ``patience`` seconds.
         """
         if self._inside >= self._room:
             raise Overloaded(self.waiting)
         self._inside += 1
         self._waiting += 1
         try:
-            await self._quick.acquire()
+            async with asyncio.timeout(None if patience == math.inf else patience):
+                await self._quick.acquire()
+        except TimeoutError:
+            self._inside -= 1
+            raise Overloaded(self.waiting) from None
         except BaseException:
             self._inside -= 1
             raise

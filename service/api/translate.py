@@ -101,6 +101,8 @@ def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
         alternatives=request.alternatives,
         seed=request.seed,
         semantics=semantics(request.semantics, model),
+        target_as_asked=None if request.target is None else _given(request.target),
+        constraints_as_asked=_given(request.constraints),
     )
 
 

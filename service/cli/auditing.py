@@ -13,6 +13,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from service.api import inspection, trail
+from service.api.rechecking import Recheck
 from service.api.replay import replay as ask_again
 from service.app import opened_by
 from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
@@ -85,7 +86,8 @@ def _show(report: Report) -> None:
 
 @app.command("replay")
 def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> None:
-    """Ask a recorded question again of the same model; exit code 1 if the answer changed."""
+    """Ask a recorded question again of the same model, and check the recorded answer; exit code
+    1 if the answer changed or does not hold."""
     chosen = settings(models=models, log_level="ERROR")
     with _reading(chosen) as database:
         came = ask_again(database, registry(chosen), record)
@@ -98,8 +100,22 @@ def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> 
         if came.was_cut:
             out.print("the first answer was cut by its deadline", markup=False)
         out.print("the same answer" if came.is_same else "the answer CHANGED", markup=False)
-    if not came.is_same:
+        _show_recheck(came.recheck)
+    holds = came.recheck is None or came.recheck.holds
+    if not (came.is_same and holds):
         raise typer.Exit(1)
+
+
+def _show_recheck(found: Recheck | None) -> None:
+    """What the checker says of the recorded answer."""
+    if found is None:
+        return
+    for part, each in found.checks:
+        if not each.holds:
+            out.print(f"{part}: {each.name} FAILS: {each.says}", markup=False)
+    count = len(found.checks)
+    told = found.problem or f"{count} checks, {'all hold' if found.holds else 'NOT all hold'}"
+    out.print(f"the recorded answer, recomputed: {told}", markup=False)
 
 
 @app.command("export")

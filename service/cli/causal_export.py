@@ -35,7 +35,7 @@ def command(
     Inputs actions and set (n, d), factual (1, d); outputs row (n, d) and scores. It is held against
     the engine and the deployed model before it is written.
     """
-    served = prepare(load_folder(folder.resolve()), warm=False)
+    served = prepare(load_folder(folder.resolve()))
     if served.causal is None:
         raise Failure(f"{served.name} {served.version} has no accepted causal model")
     predictor = served.deployed.predictor

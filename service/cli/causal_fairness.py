@@ -31,7 +31,7 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Cost and feasibility of recourse by group, and of twins: oneself, had one been another."""
-    model = prepare(load_folder(folder.resolve()), warm=False)
+    model = prepare(load_folder(folder.resolve()))
     if attribute not in model.schema:
         raise Failure(f"{attribute} is not a feature ({', '.join(model.schema.names)})")
     rows = model.deployed.reference

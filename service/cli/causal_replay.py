@@ -50,7 +50,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Ask past rows of both folders; say which alarms, answers and true alarms change."""
-    before, after = (prepare(load_folder(path.resolve()), warm=False) for path in (folder, under))
+    before, after = (prepare(load_folder(path.resolve())) for path in (folder, under))
     rows, truth = _past(before, data, outcome)
     if not len(rows):
         raise Failure("there is nothing to replay: no row, and no recorded explanation")

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service import logs
+from service.api import warming
 from service.api.body import read_json
+from service.cli import compiling
 from service.errors import MalformedBody
 from service.registry import Registry, ServedModel
 from service.settings import Settings
@@ -73,7 +75,9 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         If there is nothing to serve.
     """
     logs.configure(chosen.log_format, chosen.log_level)
-    loaded = Registry(chosen.models, warm=warm)
+    if warm:
+        compiling.announced()
+    loaded = Registry(chosen.models, warm=warming.warm if warm else None)
     loaded.load()
     return loaded
 

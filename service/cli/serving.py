@@ -34,7 +34,6 @@ HUNG_SECONDS = 60
 """A process that says nothing for so long is replaced; importing everything takes some of it."""
 START_SECONDS = 60.0
 ANSWER_SECONDS = 90.0
-PREPARING = "ifonly loads its models (the first time it compiles their search: about a minute)"
 
 
 NoAuth = Annotated[
@@ -81,7 +80,6 @@ def run(
     chosen = settings(host=host, port=port, models=models, no_auth=True)
     if "log_level" not in chosen.model_fields_set:
         chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
-    err.print(PREPARING, markup=False)
     loaded = registry(chosen, warm=True)
     keeping.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:

@@ -85,7 +85,7 @@ def test_a_feature_whose_cause_is_otherwise_too_is_told_by_its_own_part(
 
 
 def test_without_an_accepted_graph_it_is_refused() -> None:
-    registry = Registry(shipped_models(), warm=False)
+    registry = Registry(shipped_models())
     registry.load()
     bare = replace(registry.get("milling-machine"), causal=None)
     with pytest.raises(InvalidRequest, match="needs an accepted causal model"):

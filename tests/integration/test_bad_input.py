@@ -623,11 +623,16 @@ def test_a_what_if_that_sets_what_cannot_be_is_refused(
     assert words in error["detail"]
 
 
-def test_a_model_that_fails_is_a_server_error_that_leaks_no_values(client: httpx.Client) -> None:
-    reply = client.post("/api/v1/models/brittle/predictions", json={"instance": {"level": 50.0}})
-    problem = check(reply, 500, "model-failed")
-    assert "50" not in problem["detail"].replace(problem["request_id"], "")
-    assert problem["request_id"] in problem["detail"]
+def test_a_score_that_is_no_number_is_an_error_that_names_row_and_output(
+    client: httpx.Client,
+) -> None:
+    body = {"instances": [{"level": 0.0}, {"level": 50.0}]}
+    reply = client.post("/api/v1/models/brittle/predictions", json=body)
+    problem = check(reply, 500, "score-not-finite")
+    assert problem["row"] == [50.0]
+    assert problem["value"] in ("nan", "inf", "-inf")
+    assert problem["output"] in problem["detail"]
+    assert "row 1" in problem["detail"]
 
 
 # --- size ---------------------------------------------------------------------------------

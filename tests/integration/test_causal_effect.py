@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from explainers.deadline import Deadline
 from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
 from service.api import questions
 from service.api.schema import requests
-from service.cli import app
+from service.api.times import Budget
+from service.cli.commands import app
 from service.registry import Registry, ServedModel
 from service.settings import shipped_models
 
@@ -66,7 +66,7 @@ def run(folder: Path, data: Path, *arguments: str):
 
 
 def served(folder: Path) -> ServedModel:
-    registry = Registry(folder.parent.parent, warm=False)
+    registry = Registry(folder.parent.parent)
     registry.load()
     return registry.get("milling-machine")
 
@@ -146,7 +146,7 @@ def test_an_explanation_of_several_ways_says_of_which_nothing_is_known(attached)
             "target": {"class": "normal", "probability": {"min": 0}},
         }
     )
-    reply = questions.explain(model, request, Deadline.never(), 0)
+    reply = questions.explain(model, request, Budget(60_000))
     assert reply.causal is not None
     assert [a.feature for a in reply.counterfactuals[0].actions] == ["torque"]
     assert reply.causal.evidence is not None
@@ -171,7 +171,7 @@ def test_a_changed_file_of_evidence_is_refused(attached, tmp_path):
     shutil.copytree(attached[0].parent, folder.parent)
     (file,) = (folder / "effects").iterdir()
     file.write_bytes(file.read_bytes().replace(b"J. Kim", b"K. Jim"))
-    registry = Registry(tmp_path, warm=False)
+    registry = Registry(tmp_path)
     with pytest.raises(Exception, match=r"effects\[0\].sha256"):
         registry.load()
 

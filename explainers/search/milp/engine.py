@@ -42,12 +42,15 @@ class Milp:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
-        if problem.conflict is not None:
+        if problem.conflict is not None or self._is_empty(problem):
             return Outcome.none(problem)
         return Search(self._model, self._ladder, problem, meter, deadline).run()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        """Scores of the allowed row whose worst raw excess is least; None if the time is up."""
+        """Scores of the allowed row whose worst raw excess is least; None if the time is up, or
+        no raw output at all is in the target: then none is nearer than another."""
+        if self._is_empty(problem):
+            return None
         following = self._model.following(problem)
         levers = self._model.levers(following)
         question = self._model.question(following, levers, math.inf)
@@ -63,6 +66,10 @@ class Milp:
             if problem.allowed(action, row)[0]:
                 return meter.score(row)
             question.forbid(question.choices.at(solved.values))
+
+    def _is_empty(self, problem: Problem) -> bool:
+        """Whether no raw output is in the target, as in an interval narrower than the rounding."""
+        return any(goal.limit == -math.inf for goal in self._model.goals(problem))
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int

@@ -78,7 +78,8 @@ def _cheapest(problem: Problem, rows: Rows, sure: Sure) -> Row | None:
 def _step(problem: Problem, rows: Rows, over: Floats) -> Row | None:
     """Of ``rows``, all one move from the first, the one to go on from."""
     costs = problem.cost_of(rows)
-    gains = np.nan_to_num(over[0] - over, nan=-np.inf)
+    with np.errstate(invalid="ignore"):  # a target that nothing reaches is infinitely far
+        gains = np.nan_to_num(over[0] - over, nan=-np.inf)
     rates = gains / (np.maximum(costs - costs[0], 0.0) + 1e-3)
     if not rates.max() > 0.0:
         return None

@@ -23,6 +23,7 @@ from explainers.search.milp.reals import RealReading, read_reals
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
 from models.predictor import Row, Rows
+from models.rounding import Rounding
 from models.schema import Schema
 
 Mask = npt.NDArray[np.bool_]
@@ -44,7 +45,7 @@ class LayeredModel:
         self._readings = read_features(form.columns, schema)
         self._schema = schema
         self._reals: dict[int, RealReading] = {}
-        self._goals: dict[tuple[float | None, ...], tuple[Goal, ...]] = {}
+        self._goals: dict[tuple[float | Rounding | None, ...], tuple[Goal, ...]] = {}
         self._lock = Lock()
 
     def excess(self, goals: Sequence[Goal], rows: Rows) -> Floats:
@@ -92,7 +93,7 @@ class LayeredModel:
             If the target is no such goals.
         """
         target = problem.target
-        key = (target.wanted, target.lower, target.upper)
+        key = (target.wanted, target.lower, target.upper, target.rounding)
         with self._lock:
             known = self._goals.get(key)
         if known is None:

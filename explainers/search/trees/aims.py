@@ -16,6 +16,7 @@ from explainers.search.trees.question import Limits
 from explainers.search.trees.tables import Tables, build_tables, table_bytes
 from explainers.target import Target
 from models.graph.forms import GraphForm
+from models.rounding import Rounding
 
 MOST_BYTES = 512 << 20
 """Of the tables for one target; a larger forest is left to the other engines."""
@@ -40,7 +41,7 @@ class Aims:
     def __init__(self, form: GraphForm, leaves: Leaves) -> None:
         self._form = form
         self._leaves = leaves
-        self._aims: dict[tuple[float | None, ...], Aim] = {}
+        self._aims: dict[tuple[float | Rounding | None, ...], Aim] = {}
         self._tables: dict[tuple[bytes, ...], tuple[Tables, Arenas]] = {}
         self._lock = Lock()
 
@@ -55,7 +56,13 @@ class Aims:
         NotEligible
             If the target is no set of limits on sums over trees, or the tables are too large.
         """
-        key = (target.wanted, target.lower, target.upper, target.decision.threshold)
+        key = (
+            target.wanted,
+            target.lower,
+            target.upper,
+            target.decision.threshold,
+            target.rounding,
+        )
         with self._lock:
             known = self._aims.get(key)
         if known is None:

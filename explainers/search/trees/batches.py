@@ -72,8 +72,9 @@ def _reaches(t: Any, q: Any, a: Any) -> bool:
         a.mask[0, a.word[k]] = t.full[a.word[k]]
     for j in range(len(q.size)):
         a.cell_lo[0, j], a.cell_hi[0, j] = 0, t.cells[j + 1] - t.cells[j] - 1
-    narrow_masks(t, q, a, 0)
-    return lower_bound(t, q, a, 0)
+    bottom = np.int64(0)
+    narrow_masks(t, q, a, bottom)
+    return lower_bound(t, q, a, bottom)
 
 
 @inner
@@ -106,8 +107,9 @@ def bound(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
     """Shrink each of ``boxes``, and say of each what is known of it. A search of the whole space
     has begun in the arena."""
     lo, hi, cost = boxes.lo, boxes.hi, boxes.cost
+    bottom, all_moved = np.int64(0), np.int64(ALL)  # else compiled anew for these very numbers
     for i in range(len(cost)):
-        cost[i] = shrink(q, best, ALL, lo[i], hi[i], a.at)
+        cost[i] = shrink(q, best, all_moved, lo[i], hi[i], a.at)
         if cost[i] == np.inf:
             continue
         for j in range(len(q.size)):
@@ -120,8 +122,8 @@ def bound(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
         for j in range(len(q.size)):
             if q.counts[j] == 0:
                 a.at[j] = (lo[i, j] + hi[i, j]) >> 1
-        corner_value(t, q, a, 0)
-        j, at = best_cut(t, q, a, 0)
+        corner_value(t, q, a, bottom)
+        j, at = best_cut(t, q, a, bottom)
         if j >= 0 and (q.counts[j] == 0 or at <= lo[i, j] or at > hi[i, j]):
             j = _widest(q, cuts.column[cuts.first[j] : cuts.first[j + 1]], lo[i], hi[i])
             at = np.int64(-1)

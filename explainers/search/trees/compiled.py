@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, uint64
+from numba import njit, types, uint64
 from numba.extending import intrinsic
 
-from explainers.search.trees.structs import Struct
+from explainers.search.trees.structs import Struct, writer
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 """Without numba's reference counting (`_nrt`): nothing here allocates, and nothing here should."""
@@ -22,23 +23,70 @@ inner = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For what only compiled code calls."""
 
 
-def entry(function: Callable[..., Any]) -> Callable[..., Any]:
-    """For what Python calls: compiled code that takes the addresses of structs.
+allocating = _njit(nogil=True, error_model="numpy")
+"""For what compiled code calls that makes arrays of its own."""
+
+WHOLE, REAL = types.int64, types.float64
+WHOLES, WHOLE_ROWS = types.int64[::1], types.int64[:, ::1]
+SMALL_WHOLES, BYTES, FLAGS = types.int32[::1], types.uint8[::1], types.boolean[::1]
+REALS, BITS = types.float64[::1], types.uint64[::1]
+STRUCT = WHOLES
+"""What entries take: numbers, arrays in C order, and structs, by the address of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """Compiled code that Python calls, and the only types that it is ever called with."""
+
+    compiled: Any
+    arguments: tuple[Any, ...]
+
+    def compile(self) -> bool:
+        """Have its machine code; whether it was neither here nor kept, and had to be made."""
+        if self.arguments in self.compiled.overloads:
+            return False
+        self.compiled.compile(self.arguments)
+        return self.arguments in self.compiled.stats.cache_misses
+
+
+ENTRIES: list[Entry] = []
+
+
+def entry(*arguments: Any, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For what Python calls, with arguments of these types: compiled code that takes the addresses
+    of structs. ``options``: numba's, by default those of :data:`inner`.
 
     numba keeps the machine code under a key that knows of one source file only, so entries are
     made inside a function of :data:`SOURCES`, which is then a part of the key.
     """
-    return passing_addresses(_njit(**_OPTIONS, cache=True)(function))
+
+    def declared(function: Callable[..., Any]) -> Callable[..., Any]:
+        compiled = _njit(**(options or _OPTIONS), cache=True)(function)
+        ENTRIES.append(Entry(compiled, arguments))
+        return passing_addresses(compiled)
+
+    return declared
 
 
-allocating = _njit(nogil=True, error_model="numpy")
-"""For what compiled code calls that makes arrays of its own."""
-
-
-def allocating_entry(function: Callable[..., Any]) -> Callable[..., Any]:
+def allocating_entry(*arguments: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """As :func:`entry`, for what makes arrays."""
-    compiled = _njit(nogil=True, error_model="numpy", cache=True)(function)
-    return passing_addresses(compiled)
+    return entry(*arguments, nogil=True, error_model="numpy")
+
+
+def compile_all(told: Callable[[int, int], None] | None = None) -> None:
+    """Compile all that Python calls, with the types that it is called with, and nothing after:
+    called with others it raises ``TypeError`` and does not compile inside somebody's question.
+
+    Takes half a minute or more where no machine code is kept yet, and else some tenths of a second.
+    ``told`` is called after each part that had to be compiled, with how many are ready of how many.
+    """
+    writers = [Entry(*writer(struct)) for struct in Struct.__subclasses__()]
+    parts = (*writers, *ENTRIES)
+    for done, each in enumerate(parts, start=1):
+        if each.compile() and told is not None:
+            told(done, len(parts))
+    for each in ENTRIES:
+        each.compiled.disable_compile()
 
 
 def passing_addresses(compiled: Any) -> Callable[..., Any]:

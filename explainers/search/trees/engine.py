@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -23,6 +22,7 @@ from explainers.search.engine import (
 )
 from explainers.search.pool import Pool
 from explainers.search.trees.aims import Aims
+from explainers.search.trees.compiled import compile_all
 from explainers.search.trees.entries import doors
 from explainers.search.trees.flat_rules import Flattened, flatten
 from explainers.search.trees.following import Following, asked_of
@@ -34,17 +34,17 @@ from explainers.search.trees.question import build_question
 from explainers.search.trees.survival import Survival
 from explainers.space import changed
 from models.graph.forms import GraphForm
-from models.predictor import Predictor, Row, Rows, Scores
+from models.predictor import Row, Rows, Scores
 from models.schema import Schema
 
-WARM_SECONDS = 10.0
-"""For the search of a question that is asked to warm up; compiling may take longer."""
 MOST_REMEMBERED = 256
 """Sets of rules whose arrays are remembered."""
 
 
 class Trees:
     """Branch and bound over one deployed tree ensemble; made once for a model, then shared.
+
+    Once one is made nothing is compiled any more in this process.
 
     Raises
     ------
@@ -55,6 +55,7 @@ class Trees:
     name = "trees"
 
     def __init__(self, form: GraphForm, schema: Schema, *, patience: int | None = None) -> None:
+        compile_all()
         self._patience = patience
         self._form = form
         leaves = read_leaves(form, schema)
@@ -96,18 +97,6 @@ class Trees:
             found[unsure] = problem.target.met(meter.score(rows))
         first, last = run_around(found.tobytes(), int(at[column]))
         return float(values[first]), float(values[last])
-
-    def warm(self, problem: Problem, predictor: Predictor) -> None:
-        """Compile the kernel, the merging of trees included, and build the tables for the
-        target of ``problem``."""
-        deadline = Deadline.after(WARM_SECONDS)
-        meter = Meter(predictor, deadline)
-        with suppress(NotEligible, DeadlineReached):
-            found = self.search(problem, meter, deadline)
-            self.nearest(problem, meter, deadline)
-            for row in found.candidates[:1]:
-                self.sufficient_range(problem, meter, row, 0)
-            self._proof(problem, meter, Deadline.never()).rehearse()
 
     @property
     def table_bytes(self) -> int:

@@ -9,7 +9,17 @@ import numpy as np
 from explainers.search.trees import batches, incumbent, kernel, readings
 from explainers.search.trees.arena import BEST, GUESS, HAS_BEST, arena_at
 from explainers.search.trees.batches import bounded_at, cuts_at
-from explainers.search.trees.compiled import SOURCES, entry
+from explainers.search.trees.compiled import (
+    BYTES,
+    REAL,
+    REALS,
+    SOURCES,
+    STRUCT,
+    WHOLE,
+    WHOLE_ROWS,
+    WHOLES,
+    entry,
+)
 from explainers.search.trees.question import question_at
 from explainers.search.trees.tables import tables_at
 
@@ -21,7 +31,7 @@ def _doors(sources: str) -> Any:
         """Functions of the tables, the question and the arena."""
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, WHOLE)
         def begin(t: Any, q: Any, a: Any, max_nodes: int) -> int:
             """A first answer, then the search of the whole space for a cheaper one; where an
             answer must survive the sensors, the first is only a guess at what one costs."""
@@ -37,32 +47,32 @@ def _doors(sources: str) -> Any:
             return kernel.search(tables, asked, arena, max_nodes)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, REAL, WHOLES, WHOLES)
         def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
             sources  # noqa: B018
             kernel.start(tables_at(t), question_at(q), arena_at(a), best, lo, hi)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, WHOLE)
         def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
             sources  # noqa: B018
             return kernel.search(tables_at(t), question_at(q), arena_at(a), max_nodes)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, REAL, STRUCT, STRUCT)
         def bound_boxes(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
             batches.bound(tables, asked, arena, best, cuts_at(cuts), bounded_at(boxes))
 
         @staticmethod
-        @entry
+        @entry(STRUCT, WHOLE_ROWS, WHOLE_ROWS, REALS)
         def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
             sources  # noqa: B018
             batches.least_costs(question_at(q), lo, hi, cost)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, WHOLES)
         def reach_from(t: Any, q: Any, a: Any, at: Any) -> None:
             """Put a cheaper row in the place of the best, if one lies near ``at``."""
             sources  # noqa: B018
@@ -71,19 +81,19 @@ def _doors(sources: str) -> Any:
             arena.floats[BEST] = incumbent.reach_from(tables_at(t), question_at(q), arena, at, best)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT)
         def open_bound(q: Any, a: Any) -> float:
             sources  # noqa: B018
             return kernel.open_bound(question_at(q), arena_at(a))
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE)
         def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
             sources  # noqa: B018
             return readings.survives(tables_at(t), question_at(q), arena_at(a), at, max_parts)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE, WHOLE, BYTES)
         def hold_around(
             t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, out: Any
         ) -> None:
@@ -95,7 +105,7 @@ def _doors(sources: str) -> Any:
                 readings.keep_surviving(tables, asked, arena, at, column, max_parts, out)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, WHOLES)
         def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
             sources  # noqa: B018
             return incumbent.over_limit(tables_at(t), question_at(q), arena_at(a), at)

@@ -152,7 +152,7 @@ def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
             if others + q.cost[q.off[j] + p] >= best or _missing_by(q, a.totals, cell) > 0.0:
                 continue
             trial[j] = p
-            if allowed(q, ALL, trial):
+            if allowed(q, np.int64(ALL), trial):
                 exact = cost_of(q, trial)
                 if exact < best:
                     best = exact

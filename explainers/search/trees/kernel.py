@@ -360,7 +360,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
             continue
         verdict = corner_value(t, q, a, sp)
         if verdict != 0:
-            broken = broken_rule(q, ALL, a.at)
+            broken = broken_rule(q, np.int64(ALL), a.at)
             fragile = _is_fragile(a, a.at, a.at)
             if verdict == 1 and len(q.near) > 0:
                 verdict = 2  # whether it survives every reading is proven elsewhere
@@ -414,7 +414,7 @@ def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
     a.floats[CORNER] = shrink(q, best, a.moved[0], a.lo[0], a.hi[0], a.corner)
     if a.floats[CORNER] < np.inf:
         a.moved[0] = 0
-        narrow_masks(t, q, a, 0)
+        narrow_masks(t, q, a, np.int64(0))
         _note_reach(t, q, a, best)
         _note_undecided(t, a, len(q.limit))
         a.ints[SP] = 1

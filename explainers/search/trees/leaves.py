@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from explainers.errors import NotEligible
+from explainers.search.trees.compiled import FLAGS, SMALL_WHOLES, WHOLE, WHOLES, entry
 from models.graph.forms import Columns, GraphForm, Mode, TreeEnsemble
 from models.schema import Feature, Schema
 
@@ -82,6 +82,9 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     core = form.core
     if not isinstance(core, TreeEnsemble):
         raise NotEligible("trees", f"the graph is {type(core).__name__}, not a tree ensemble")
+    largest = float(np.finfo(core.sums).max) / max(core.n_trees, 1)
+    if not (np.abs(core.values) <= largest).all():  # NaN is not
+        raise NotEligible("trees", "some of its leaves, or sums of them, are no finite numbers")
     cuts = [_cuts(core, column) for column in range(core.n_columns)]
     boxes = _unfold(core, cuts)
     leaf_node, tree = boxes[:2]
@@ -136,7 +139,10 @@ def _unfold(core: TreeEnsemble, cuts: list[npt.NDArray[Any]]) -> tuple[Any, ...]
         most = min(MOST_LEAVES, 4 * most)
 
 
-@njit(cache=True, nogil=True)
+@entry(
+    WHOLES, WHOLES, WHOLES, WHOLES, WHOLES, FLAGS, SMALL_WHOLES, SMALL_WHOLES, SMALL_WHOLES, WHOLE,
+    nogil=True,
+)  # fmt: skip
 def _paths(
     roots: Any, column: Any, mode: Any, true_child: Any, false_child: Any, missing_true: Any,
     index: Any, after: Any, last: Any, most: int,

@@ -19,7 +19,17 @@ from numba import uint64
 
 from explainers.deadline import Deadline
 from explainers.search.trees.arena import CORNER, Arena, arena_at
-from explainers.search.trees.compiled import SOURCES, bit_count, entry, inner, lowest_bit
+from explainers.search.trees.compiled import (
+    REAL,
+    SMALL_WHOLES,
+    SOURCES,
+    STRUCT,
+    WHOLES,
+    bit_count,
+    entry,
+    inner,
+    lowest_bit,
+)
 from explainers.search.trees.kernel import least_within
 from explainers.search.trees.question import Question, question_at
 from explainers.search.trees.structs import (
@@ -341,25 +351,25 @@ def _doors(sources: str) -> Any:
 
     class Doors:
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, SMALL_WHOLES, WHOLES, WHOLES)
         def tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
             sources  # noqa: B018
             return _tell_apart(tables_at(t), arena_at(a), coarse, begin, cells)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT)
         def load(t: Any, a: Any, f: Any) -> bool:
             sources  # noqa: B018
             return _load(tables_at(t), arena_at(a), _forest_at(f))
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT, STRUCT, REAL)
         def merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
             sources  # noqa: B018
             return _merge_some(question_at(q), arena_at(a), _forest_at(f), best)
 
         @staticmethod
-        @entry
+        @entry(STRUCT, STRUCT)
         def write(f: Any, t: Any) -> None:
             sources  # noqa: B018
             _write(_forest_at(f), tables_at(t))

@@ -22,7 +22,12 @@ import numpy as np
 
 from explainers.search.trees.arena import Arena
 from explainers.search.trees.compiled import (
+    BITS,
+    REAL,
+    REALS,
     SOURCES,
+    STRUCT,
+    WHOLES,
     allocating,
     allocating_entry,
     cell_at,
@@ -264,7 +269,7 @@ def _share_out(
         start, at, end = x.pieces[p], x.spans[p], x.pieces[p + 1] - x.pieces[p] - 1
         for i in range(start, x.pieces[p + 1]):
             asked[i] = np.inf
-        whole, anywhere = _least_charge(charge, start, 0, end), np.inf
+        whole, anywhere = _least_charge(charge, start, np.int64(0), end), np.inf
         for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
             if x.low[at] == 0 and x.high[at] == end:
                 pay[i] -= whole
@@ -294,7 +299,7 @@ def _share_out(
             for c in range(o + x.cell[i], o + after):
                 rest[c] -= share
         end = x.pieces[p + 1] - start - 1
-        whole = _least_charge(charge, start, 0, end)
+        whole = _least_charge(charge, start, np.int64(0), end)
         for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
             if x.low[at] == 0 and x.high[at] == end:
                 pay[i] += whole
@@ -524,25 +529,27 @@ def _doors(sources: str) -> Any:
 
     class Doors:
         @staticmethod
-        @allocating_entry
+        @allocating_entry(STRUCT, STRUCT, WHOLES, WHOLES)
         def least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
             sources  # noqa: B018
             return _least_costs(tables_at(t), question_at(q), lo, hi)
 
         @staticmethod
-        @allocating_entry
+        @allocating_entry(STRUCT, BITS, WHOLES, WHOLES)
         def lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
             sources  # noqa: B018
             return _lay_out(tables_at(t), reach, low, high)
 
         @staticmethod
-        @allocating_entry
+        @allocating_entry(STRUCT, WHOLES, STRUCT, REALS)
         def inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
             sources  # noqa: B018
             return _inherit(_parts_at(x), high, _parts_at(other), charge)
 
         @staticmethod
-        @allocating_entry
+        @allocating_entry(
+            STRUCT, STRUCT, WHOLES, REALS, REALS, WHOLES, WHOLES, REALS, REALS, REALS, REALS, REAL
+        )
         def ascend(
             t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any,
             price: Any, above: Any, below: Any, enough: float,
@@ -554,7 +561,7 @@ def _doors(sources: str) -> Any:
             )  # fmt: skip
 
         @staticmethod
-        @allocating_entry
+        @allocating_entry(STRUCT, STRUCT, WHOLES, WHOLES, WHOLES, WHOLES, REALS, REALS)
         def wish(
             t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, below: Any
         ) -> Any:

@@ -164,25 +164,6 @@ class Proof:
                     short = 0.5 * (short + missing)
         return nearest
 
-    def rehearse(self) -> None:
-        """Go once through what only hard questions need."""
-        t, q = self._asked.tables, self._asked.question
-        with self._asked.arenas.lent() as arena:
-            doors.start(t, q, arena, math.inf, q.least, q.most)
-            near = merged(t, q, arena, math.inf, self._deadline)
-            if near is not None:
-                own = Arena.of(near)
-                doors.start(near, q, own, math.inf, q.least, q.most)
-                doors.search(near, q, own, 1)
-                doors.reach_from(t, q, arena, q.least)
-                doors.open_bound(q, own)
-                loose = replace(q, limit=np.full_like(q.limit, 1e9))
-                doors.start(near, loose, own, self._dearest, q.least, q.most)
-                whole = priced(near, loose, own, self._dearest, None, self._deadline.check)
-                priced(near, loose, own, self._dearest, whole, self._deadline.check)
-            q = replace(q, near=q.cell, far=q.cell)
-            doors.survives(t, q, arena, q.least, 1)
-
     def _prove(self) -> None:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:

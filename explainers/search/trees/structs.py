@@ -35,6 +35,7 @@ Flags = Annotated[npt.NDArray[np.bool_], types.boolean[::1]]
 FlagRows = Annotated[npt.NDArray[np.bool_], types.boolean[:, ::1]]
 
 _arrays: Any = arrayobj
+_types: Any = types
 _njit: Any = njit
 _support: Any = numpy_support
 _infer_getattr: Any = infer_getattr
@@ -79,6 +80,15 @@ def _fields(struct: Any) -> tuple[tuple[str, Any, np.dtype[Any] | None], ...]:
     hints = get_type_hints(struct, include_extras=True)
     kinds = [(name, _kind(hint)) for name, hint in hints.items()]
     return tuple((name, kind, _dtype(kind)) for name, kind in kinds)
+
+
+def writer(struct: type[Struct]) -> tuple[Any, tuple[Any, ...]]:
+    """What is compiled to write the table of a struct, and the types that it takes."""
+    declared: Any = struct
+    kinds = [
+        types.int64[::1] if isinstance(kind, Pointer) else kind for _, kind, _ in _fields(declared)
+    ]
+    return _write, (types.int64[::1], _types.BaseTuple.from_types(kinds))
 
 
 def _kind(hint: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from explainers.search.trees.compiled import SOURCES, entry, inner
+from explainers.search.trees.compiled import SOURCES, STRUCT, WHOLES, entry, inner
 from explainers.search.trees.structs import (
     CellRows,
     Cells,
@@ -132,7 +132,7 @@ def spread_marks(t: Any, first: int, last: int) -> None:
 
 
 def _door(sources: str) -> Any:
-    @entry
+    @entry(STRUCT, WHOLES)
     def fill(tables: Any, slots: Any) -> None:
         sources  # noqa: B018
         t = tables_at(tables)
@@ -141,7 +141,7 @@ def _door(sources: str) -> Any:
             mark = uint64(1) << uint64(slot & 63)
             t.full[slot >> 6] |= mark
             mark_leaf(t, slot >> 6, mark, t.leaf_lo[slot], t.leaf_hi[slot])
-        spread_marks(t, 0, len(t.full) - 1)
+        spread_marks(t, np.int64(0), len(t.full) - 1)
 
     return fill
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -39,6 +40,14 @@ def absent_or_not_null(schema: dict[str, Any]) -> None:
 
 def is_none(value: object) -> bool:
     return value is None
+
+
+def is_empty(value: Sized) -> bool:
+    return not value
+
+
+def is_false(value: object) -> bool:
+    return value is False
 
 
 class Wire(BaseModel):

@@ -30,6 +30,23 @@ class ChainEnd(Wire):
     anchor: str | None = Field(description="Id of the anchor that saw it; null: none did.")
 
 
+class CheckReply(Wire):
+    """One thing that was recomputed."""
+
+    part: str = Field(description="Of the answer: `question`, `counterfactual 1`, `claim`, …")
+    check: str = Field(description="`grid`, `cost`, `target`, the key of a rule, …")
+    holds: bool
+    numbers: str
+
+
+class RecheckReply(Wire):
+    """An answer recomputed from the model's documents, by code that the engines do not use."""
+
+    holds: bool
+    problem: str = Field(description="Why nothing could be checked; empty if something was.")
+    checks: list[CheckReply]
+
+
 class StretchReply(Wire):
     """A record checked in its chain, between two anchors where there are some."""
 
@@ -39,6 +56,10 @@ class StretchReply(Wire):
     until: ChainEnd
     records: int = Field(description="How many were read and held against each other.")
     findings: list[Finding]
+    answer: RecheckReply | None = Field(
+        None,
+        description="Of an explanation whose content is kept: its answer, checked again.",
+    )
 
 
 class ChangeReply(Wire):
@@ -59,3 +80,6 @@ class ReplayReply(Wire):
         description="Software that changed since; no change of the answer by itself."
     )
     was_cut: bool = Field(description="Whether the first answer was cut by its deadline.")
+    answer: RecheckReply | None = Field(
+        None, description="Of an explanation: the recorded answer, checked again."
+    )

@@ -39,6 +39,14 @@ class Problem(Wire):
     prediction: Prediction | None = Field(
         None, description="When the target is met already: the instance's own prediction."
     )
+    scorer: str | None = Field(
+        None, description="Of a score that is NaN or infinite: model, plausibility or mechanism."
+    )
+    output: str | None = Field(None, description="Which of its outputs.")
+    value: str | None = Field(None, description="nan, inf or -inf.")
+    row: list[float | None] | None = Field(
+        None, description="What was scored, in the order of the features; null: missing."
+    )
     audit: Audit | None = Field(None, description="Of a refusal that was recorded.")
     conflict: list[Constraint] = Field(
         default=[], description="When constraints contradict each other: which ones."

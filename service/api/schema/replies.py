@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from explainers.answer import Status
 from service.api import examples
-from service.api.schema.base import Text, Wire, Written, is_none
+from service.api.schema.base import Text, Wire, Written, is_empty, is_false, is_none
 from service.api.schema.causal import Assurance, CausalGrounds, Distribution
 
 
@@ -186,11 +186,21 @@ class Counterfactual(Wire):
         description="Where the optimum is not proven: no allowed row that changes at most so many "
         "features costs less, since all of them were scored. 0: nothing was enumerated."
     )
+    rests_on_rounding: bool = Field(
+        False,
+        exclude_if=is_false,
+        description="Present, and true, where another session of the same graph (other threads, "
+        "other rows beside it) may score it outside the target: no answer that all sessions "
+        "confirm was found.",
+    )
     actions: list[Action]
     effects: list[Effect]
     prediction: Prediction
     verified: Literal[True] = Field(
-        True, description="Recomputed end to end by code that shares nothing with the engines."
+        True,
+        description="Recomputed from the documents (policy, request, causal file) and the deployed "
+        "graph by a checker that shares neither code nor definitions with the engines. That "
+        "nothing cheaper exists is the search's proof: `lower_bound`.",
     )
     assurance: Assurance | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."
@@ -224,15 +234,40 @@ class AskedTarget(Wire):
     )
 
 
+class Times(Wire):
+    """Where the time of this answer went, in milliseconds. No two answers share them: all else of a
+    reply but its `id` and `audit` is the same whenever the same is asked."""
+
+    queued_ms: float = Field(
+        description="Waiting for a thread, before the time that the search was given began."
+    )
+    search_ms: float
+    verify_ms: float
+    complete_ms: float = Field(description="What would do as well, and how sure the answer is.")
+    rest_ms: float = Field(
+        description="All else before the words: reading the question, and what blocks it where "
+        "nothing is allowed."
+    )
+
+
 class Work(Wire):
-    """What the search did, in counts, so that they repeat."""
+    """What the search did, in counts, so that they repeat; and, apart, how long it took."""
 
     rows: int = Field(description="Model rows scored.")
     runs: int = Field(description="Model calls.")
     nodes: int = Field(
         description="Boxes of the exact search, or nodes of a solver's tree, that were opened."
     )
-    deadline_ms: int = Field(description="Time that the search was given.")
+    deadline_ms: int = Field(
+        description="Time that the search was given, from when it began: waiting is not part of it."
+    )
+    times: Times
+    rejected: list[str] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="What an engine proposed or claimed and the checker did not find true, and "
+        "why: a defect of ours, logged and counted. Nothing of it is in this answer.",
+    )
 
 
 class Relaxation(Wire):

@@ -197,7 +197,8 @@ class ExplanationRequest(Wire):
     )
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None,
-        description="Milliseconds, waiting included, after which the best found is the answer. "
+        description="Milliseconds of search after which the best found is the answer; waiting "
+        "for a thread is no part of it, and is given up (503) after as long, or a second. "
         "Default and upper limit are the service's settings; `work.deadline_ms` is what it got.",
     )
     seed: int = Field(0, ge=0, le=MAX_SEED)

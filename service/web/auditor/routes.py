@@ -109,7 +109,9 @@ async def _record(identity: str, request: Request, state: State, **more: Any) ->
 @router.post("/records/{id}/verify")
 async def verify_record(id: Identity, request: Request, state: Shared) -> Response:
     """Hold one record against its chain."""
-    found = await state.readers.run(partial(inspection.verified, state.store.database, id))
+    found = await state.readers.run(
+        partial(inspection.verified, state.store.database, state.registry, id)
+    )
     if _is_part(request):
         return page(request, "auditor/verified.html", verified=found)
     return await _record(id, request, state, verified=found)

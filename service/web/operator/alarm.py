@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from explainers.deadline import Deadline
 from service import usecases
 from service.api import questions, reviewing, validation
 from service.api import trail as api_trail
@@ -17,6 +16,7 @@ from service.api.body import read_json
 from service.api.recording import Recording
 from service.api.schema import requests, trail
 from service.api.state import Shared, State
+from service.api.times import Budget
 from service.errors import Fault, InvalidRequest, Part
 from service.store.chain import Kind
 from service.web.operator import answer as answers
@@ -116,9 +116,9 @@ async def explain(id: Identity, request: Request, state: Shared, row: Row = None
     question = case.request.model_copy(
         update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
     )
-    budget = questions.deadline_ms(question.deadline_ms, state.settings)
-    work = partial(questions.explain, model, question, Deadline.after(budget / 1_000), budget)
-    reply = await ask(request, Kind.EXPLANATION, model, question, work, id)
+    budget = Budget.of(question.deadline_ms, state.settings)
+    work = partial(questions.explain, model, question, budget, state.watch)
+    reply = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
     return page(
         request,
         "operator/answer.html",

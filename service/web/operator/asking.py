@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ async def ask(
     question: Wire,
     work: Callable[[], Wire],
     about: str,
+    patience: float = math.inf,
 ) -> Reply:
     """The reply, and a record of it about the record ``about``; of what failed there is one too.
 
@@ -34,7 +36,7 @@ async def ask(
         As the API's route of this question.
     """
     try:
-        response = await Recorder(request, about).answer(kind, model, question, work)
+        response = await Recorder(request, about).answer(kind, model, question, work, patience)
     except Exception as error:
         answered = errors.answer_to(request, error)
         await record_failure(request, model, kind.value, asked_by(question), answered)

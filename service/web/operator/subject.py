@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from service.api import replay, trail
+from service.api import rechecking, trail
 from service.api.drafting import ALARM
 from service.errors import CannotReplay, ErasedRecord, UnknownRecord
 from service.registry import Registry, ServedModel
@@ -112,7 +112,7 @@ def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | 
 def model_of(record: Record, registry: Registry) -> ServedModel | None:
     """The model that said so, if it is still served: no other can speak for it."""
     try:
-        return replay.asked_model(record, registry)
+        return rechecking.asked_model(record, registry)
     except CannotReplay:
         return None
 

@@ -76,7 +76,7 @@ def test_rows_and_scores_are_those_of_engine_and_model(seed):
 
 
 def test_the_default_model_decides_the_same_when_fused():
-    registry = Registry(shipped_models(), warm=False)
+    registry = Registry(shipped_models())
     registry.load()
     served = registry.get("milling-machine")
     assert served.causal is not None

@@ -14,7 +14,7 @@ import typer
 import yaml
 
 from service.api import permissions
-from service.cli import app as command_line
+from service.cli.commands import app as command_line
 from service.metrics import Metrics
 from service.settings import Settings
 

@@ -20,6 +20,7 @@ from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome, range_by_asking
 from explainers.target import BY_REQUEST
+from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
 from models.schema import Task
 from tests.support.generated import SCHEMA, Stumps, decision
@@ -214,8 +215,6 @@ def test_a_claim_of_infeasible_that_comes_with_proposals_is_not_believed() -> No
     [
         ({"alternatives": 0}, "alternatives: is 0, below 1"),
         ({"max_rows": 0}, "max_rows: is 0, below 1"),
-        ({"factual": ALARM[:3]}, "factual: has shape"),
-        ({"factual": np.full(5, np.nan)}, "pressure is missing"),
         ({"references": np.zeros((3, 2))}, "references: has shape"),
     ],
 )
@@ -223,6 +222,15 @@ def test_a_problem_whose_parts_do_not_fit_is_refused(change: dict, problem: str)
     with pytest.raises(InvalidPolicy) as caught:
         replace(ask(), **change)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("factual", "problem"),
+    [(ALARM[:3], "has shape"), (np.full(5, np.nan), "pressure is missing")],
+)
+def test_a_factual_that_is_no_instance_is_refused(factual: Row, problem: str) -> None:
+    with pytest.raises(InvalidInstance, match=problem):
+        replace(ask(), factual=factual)
 
 
 # --- a probability that the policy demands -------------------------------------------------------

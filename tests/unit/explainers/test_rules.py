@@ -9,7 +9,8 @@ import pytest
 
 from explainers.constraints import Origin, Source
 from explainers.errors import InvalidRule
-from explainers.rules import MAX_LENGTH, read_rule
+from explainers.grammar import MAX_LENGTH
+from explainers.rules import read_rule
 from models.schema import Category, Feature, Kind, Schema
 
 SCHEMA = Schema(

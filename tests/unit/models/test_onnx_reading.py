@@ -344,4 +344,4 @@ def test_a_graph_whose_rows_depend_on_each_other_is_refused():
 def test_a_score_that_is_no_number_is_refused_when_the_model_is_loaded():
     nodes = [helper.make_node("Log", ["x"], ["y"])]
     model = graph_of(nodes, [value("x", [None, 1])], [value("y", [None, 1])])
-    assert "scores [nan]" in refused(model, ONE)
+    assert "output 'y', column 0, is nan for row 0, [-10.0]" in refused(model, ONE)

@@ -27,7 +27,7 @@ TORQUE, SPEED = "torque", "rotational_speed"
 
 @pytest.fixture(scope="module")
 def model() -> ServedModel:
-    registry = Registry(shipped_models(), warm=False)
+    registry = Registry(shipped_models())
     registry.load()
     return registry.get("milling-machine", None)
 

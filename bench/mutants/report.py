@@ -1,0 +1,108 @@
+"""The campaign as a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.mutants.campaign import Result, Verdict
+from bench.mutants.modules import group
+
+COLUMNS = ("published wrong", "checker", "oracle only", "true", "crashed", "survived")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was done."""
+
+    command: str
+    date: str
+    seed: int
+    questions: int
+    cpu_minutes: float
+    reached: int
+    """Faults that could have been planted in lines that the questions run."""
+
+
+def page(results: Sequence[Result], run: Run) -> str:
+    """``docs/benchmarks/mutants.md``."""
+    return "\n".join((*_head(results, run), *_table(results), *_claims(results), *_named(results)))
+
+
+def _head(results: Sequence[Result], run: Run) -> Iterator[str]:
+    changed = [r for r in results if r.is_changed]
+    told = sum(r.column != "crashed" for r in changed)
+    yield "# Planted faults, and what became of the answers\n"
+    yield (
+        f"`{run.command}`, {run.date}, seed {run.seed}: {len(results):,} faults of {run.reached:,} "
+        f"that could be made in lines that the {run.questions} questions run; {len(changed)} "
+        f"change some answer, {told} of them without a crash. "
+        f"{run.cpu_minutes:.0f} minutes of CPU.\n"
+    )
+    yield (
+        "Each fault is one small change of one expression of a shared definition or of an engine "
+        "(`bench/mutants/planting.py`), planted in a forked process. The questions are asked "
+        "through the documents, as the service asks them; the replies are judged by a walk over "
+        "every action that shares no code with the engines and none with the checker "
+        "([decision 0078](../decisions/0078-mutants.md)).\n"
+    )
+    yield (
+        "- **equivalent**: no reply changed (on these questions).\n"
+        "- **published wrong**: a row was published that is off the grid, breaks a rule, costs "
+        "otherwise than said, is not what follows, does not flip, or is not sure enough; or a "
+        "factual was said to be in the target that is not.\n"
+        "- **checker**: it rejected what the fault led to, in one reply at least.\n"
+        "- **oracle only**: the rows hold and a claim about all other rows (`optimal`, a bound, "
+        "`infeasible`, what blocks, how far a range goes, how sure) is false. No checker of rows "
+        "can see that; one of the project's own oracle tests fails with the fault planted.\n"
+        "- **true**: another reply, as true: another row of the same cost, or a weaker claim.\n"
+        "- **crashed**: an error or no end; nothing was published.\n"
+        "- **survived**: a claim is false, and neither the checker nor an oracle test tells.\n"
+    )
+
+
+def _table(results: Sequence[Result]) -> Iterator[str]:
+    yield f"| module | planted | equivalent | {' | '.join(COLUMNS)} |"
+    yield "|---|" + "--:|" * (2 + len(COLUMNS))
+    for name in dict.fromkeys(group(r.mutant.module) for r in results):
+        own = [r for r in results if group(r.mutant.module) == name]
+        yield f"| `{name}` |{_counts(own)}"
+    yield f"| **all** |{_counts(results)}\n"
+
+
+def _counts(results: Sequence[Result]) -> str:
+    counted = Counter(r.column for r in results)
+    cells = [len(results), counted["equivalent"], *(counted[c] for c in COLUMNS)]
+    return "".join(f" {n} |" for n in cells)
+
+
+def _claims(results: Sequence[Result]) -> Iterator[str]:
+    false = [r for r in results if r.has(Verdict.FALSE)]
+    caught = sum(r.caught_by is not None for r in false)
+    answers = Counter(v for r in results for v in r.verdicts.values())
+    yield "## Claims that a fault made false\n"
+    yield (
+        f"{len(false)} faults made a claim false while every row that was published holds "
+        f"({answers[Verdict.FALSE]:,} replies). A checker of rows cannot see that; the oracle "
+        f"tests (`tests/oracle`, in a random order, 30 s of CPU at most) fail for "
+        f"{caught} of these {len(false)}.\n"
+    )
+    told = ", ".join(f"{answers[v]:,} {v.value}" for v in Verdict)
+    yield f"By replies: {told}.\n"
+
+
+def _named(results: Sequence[Result]) -> Iterator[str]:
+    for column in ("published wrong", "survived"):
+        own = [r for r in results if r.column == column]
+        if own:
+            yield f"## {column.capitalize()}\n"
+            yield from (f"- `{r.mutant.module}` {_first(r)}" for r in own)
+            yield ""
+
+
+def _first(result: Result) -> str:
+    wanted = (Verdict.WRONG, Verdict.FALSE)
+    name = next(n for v in wanted for n, found in result.verdicts.items() if found is v)
+    says = result.mutant.says.replace("|", "\\|")
+    return f"`{result.mutant.function}`: {says}: {name}: {result.why[name][0]}"

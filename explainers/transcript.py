@@ -1,0 +1,199 @@
+"""A question that was put together in Python, written out for the checker.
+
+The service hands the checker the documents themselves. Where there are none (a notebook, a test),
+this says of each constraint what it declares, by its fields alone; the checker evaluates it by
+its own code. Two things are taken as they are given: constraints of a kind of the caller's own,
+and an image, of which a caller's Python is the only document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.constraints import (
+    Changes,
+    Comparison,
+    Condition,
+    Constraint,
+    Direction,
+    Immutable,
+    IsIn,
+    LeavesOne,
+    MaxChange,
+    MaxChanges,
+    NotMissing,
+    OnlyTo,
+    Plausible,
+    Range,
+    Rule,
+    Scorer,
+    Settable,
+    Survives,
+)
+from explainers.cost import Cost, FeatureCost
+from explainers.image import Image
+from explainers.problem import Problem
+from explainers.target import Target
+from explainers.verify import limits, rules
+from explainers.verify.goal import Goal
+from explainers.verify.limits import Limit
+from explainers.verify.price import FeaturePrice, Price
+from explainers.verify.reading import Reading, exact
+from explainers.verify.rulebook import Terms
+from models.predictor import Rows
+
+
+def terms_of(problem: Problem) -> Terms:
+    """What an answer to ``problem`` must keep, as its parts declare it."""
+    survives = problem.survives
+    image = problem.image
+    return Terms(
+        problem.schema,
+        goal_of(problem.target),
+        tuple(limit_of(c, problem) for c in problem.constraints if not isinstance(c, Survives)),
+        price_of(problem.cost),
+        None if image is None else GivenImage.of(image),
+        image is not None and not image.severs,
+        () if survives is None else survives.tolerances,
+        frozenset(c.origin.key for c in problem.constraints if isinstance(c, Survives)),
+        problem.seed,
+    )
+
+
+def goal_of(target: Target) -> Goal:
+    """The same target."""
+    return Goal(target.decision, target.wanted, target.lower, target.upper)
+
+
+def price_of(cost: Cost) -> Price:
+    """The same cost, in decimals."""
+    return Price(tuple(map(_feature_price, cost.features)), exact(cost.change_penalty))
+
+
+def _feature_price(cost: FeatureCost) -> FeaturePrice:
+    matrix = cost.matrix
+    return FeaturePrice(
+        exact(cost.weight),
+        exact(cost.scale),
+        exact(cost.fixed),
+        None if matrix is None else tuple(tuple(map(exact, row)) for row in matrix),
+        cost.nominal,
+    )
+
+
+def limit_of(constraint: Constraint, problem: Problem) -> Limit:
+    """The same constraint."""
+    key = constraint.origin.key
+    match constraint:
+        case Immutable(column=j):
+            return limits.stays(key, j)
+        case NotMissing(column=j):
+            return limits.stays_present(key, j)
+        case Direction(column=j, sense=sense):
+            return limits.one_way(key, j, sense.value)
+        case Settable(column=j, lower=low, upper=high):
+            return limits.set_within(key, j, low, high)
+        case Range(column=j, lower=low, upper=high):
+            return limits.ends_within(key, j, low, high)
+        case MaxChange(column=j, amount=amount):
+            return limits.moves_at_most(key, j, amount)
+        case OnlyTo(column=j, values=values):
+            return limits.only_to(key, j, values)
+        case MaxChanges(count=count):
+            return limits.few_changes(key, count)
+        case LeavesOne(levers=levers):
+            return limits.leaves_one(levers, key)
+        case Plausible(scorer=scorer, lower=low, upper=high):
+            return limits.scored_within(key, _Scored(scorer), low, high)
+        case Rule():
+            return _rule(constraint, problem)
+    return _given(constraint)
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    scorer: Scorer
+
+    def __call__(self, row: Sequence[float]) -> float:
+        return float(self.scorer.score(np.array([row], dtype=np.float64))[0, 0])
+
+
+def _rule(rule: Rule, problem: Problem) -> Limit:
+    statement = rules.Statement(
+        tuple(_condition(c, problem) for c in rule.when),
+        tuple(_condition(c, problem) for c in rule.then),
+        tuple(sorted(rule.columns)),
+    )
+    columns = statement.columns
+    return Limit(rule.origin.key, rule.text, statement.holds, columns, of_action=False)
+
+
+def _condition(condition: Condition, problem: Problem) -> rules.Test:
+    match condition:
+        case Changes(column=j, does=does):
+            return rules.changes(j) if does else rules.stays(j)
+        case IsIn(column=j, codes=codes, inside=inside, of_factual=of_factual):
+            every = frozenset(range(len(problem.schema.features[j].categories)))
+            return rules.is_one_of(j, of_factual, codes if inside else every - codes)
+        case Comparison(now=now, before=before, constant=constant, relation=relation):
+            weights = {(j, False): exact(w) for j, w in now}
+            weights |= {(j, True): exact(w) for j, w in before}
+            return rules.compares(weights, exact(constant), relation.value)
+    return lambda after, before: bool(condition.true(after.values, before.values))
+
+
+def _given(constraint: Constraint) -> Limit:
+    """Of a kind that is not known here: as it says itself."""
+
+    def holds(now: Reading, was: Reading) -> bool:
+        return bool(np.all(constraint.kept(now.values, was.values)))
+
+    name = type(constraint).__name__
+    return Limit(constraint.origin.key, name, holds, of_action=constraint.of_action)
+
+
+@dataclass(frozen=True, eq=False)
+class GivenImage:
+    """What follows by a caller's own model, taken as it is given."""
+
+    image: Image
+    gamma: float
+    floor: float
+
+    @classmethod
+    def of(cls, image: Image) -> GivenImage:
+        demands = image.flows(())
+        return cls(image, demands.gamma, demands.floor)
+
+    def effects(self, columns: Sequence[int], is_history: bool) -> frozenset[int]:
+        return frozenset(self.image.effects(columns))
+
+    def row(
+        self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
+    ) -> list[float]:
+        columns, values = _arrays(settings)
+        found: list[float] = self.image.rows(np.array(factual), columns, values)[0].tolist()
+        return found
+
+    def plausible_rows(
+        self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
+    ) -> list[list[float]]:
+        """The rows whose margin the image asks for; one that is lost where it finds one lost."""
+        asked: list[Rows] = []
+
+        def margin(rows: Rows) -> Rows:
+            asked.append(rows)
+            return np.zeros(len(rows))
+
+        columns, values = _arrays(settings)
+        told = self.image.trust(np.array(factual), columns, values, margin).holds[0]
+        rows = [row for some in asked for row in some.tolist()]
+        return rows if told else [*rows, [np.inf] * len(factual)]
+
+
+def _arrays(settings: Mapping[int, float]) -> tuple[list[int], Rows]:
+    columns = sorted(settings)
+    return columns, np.array([[settings[j] for j in columns]], dtype=np.float64)

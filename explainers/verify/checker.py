@@ -1,0 +1,324 @@
+"""The last word: does a proposed answer hold, by the documents and the deployed model?
+
+Nothing here is shared with the engines: neither their definitions of constraints, cost, target
+and effects nor anything that reads the policy for them. What is published is computed here, and
+scored by the deployed graph, before anybody sees it.
+
+What a checker of rows cannot see is that nothing cheaper exists: that rests on the search's
+proof. It sees where such a claim contradicts itself (:meth:`Checker.contradicted`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Context, Decimal
+
+import numpy as np
+
+from explainers.verify.limits import Limit
+from explainers.verify.reading import Reading, exact, moved, slack
+from explainers.verify.report import Check, Report
+from explainers.verify.rulebook import Terms
+from models.predictor import Rows, Scores
+from models.rounding import Rounding
+from models.schema import Feature
+
+READINGS = 128
+"""Readings within the sensors' tolerances that are tried against a proof that all will do."""
+AT_ONCE = 64
+"""Rows at hand that are held against a claim together: the first that holds is enough."""
+NEAR = 1e-9
+"""How far two sums of float64 in another order may be apart, by the size of what is compared."""
+_WIDE = Context(prec=700)
+"""Digits enough for any float64 by any step: 1e300 is a multiple of 0.1."""
+
+Score = Callable[[Rows], Scores]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is claimed; ``None`` is not claimed."""
+
+    action: Sequence[float]
+    """The factual with what is set, ``(n_features,)``."""
+    row: Sequence[float] | None = None
+    """What would be read."""
+    cost: float | None = None
+
+
+@dataclass(eq=False)
+class Draft:
+    """A proposal of which the model has not been asked yet."""
+
+    checks: list[Check]
+    action: Sequence[float]
+    row: list[float]
+    cost: float = 0.0
+    to_score: list[list[float]] = field(default_factory=list)
+    """The row itself, then plausible versions of it, then readings of it."""
+    n_versions: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is broken so far."""
+        return all(check.holds for check in self.checks)
+
+
+@dataclass(frozen=True, eq=False)
+class Checker:
+    """Checks proposed answers about one factual."""
+
+    terms: Terms
+    factual: tuple[float, ...]
+    score: Score
+    """The deployed model: rows ``(n, n_features)`` to scores ``(n, n_outputs)``."""
+    tells_all: bool = False
+    """Whether reports tell of what holds too, with its numbers; a request needs what does not."""
+
+    def under(self, terms: Terms) -> Checker:
+        """The same, under other terms."""
+        return replace(self, terms=terms)
+
+    def firm(self, rounding: Rounding) -> Checker:
+        """The same, for answers that hold in every session of the model, whose scores may differ
+        by ``rounding``."""
+        return self.under(self.terms.aiming(self.terms.goal.firm(rounding)))
+
+    def excluding(self, limit: Limit) -> Checker:
+        return self.under(self.terms.excluding(limit))
+
+    def check(self, proposal: Proposal) -> Report:
+        """Everything that can be said of one proposal."""
+        return self.check_all([proposal])[0]
+
+    def check_all(self, proposals: Iterable[Proposal]) -> list[Report]:
+        """Of each proposal; the deployed model is asked once for all of them."""
+        return self.judge([self.draft(proposal) for proposal in proposals])
+
+    # --- before the model is asked ---------------------------------------------------------
+
+    def draft(self, proposal: Proposal) -> Draft:
+        """All that can be said before the model is asked. A row that is off the grid, out of
+        bounds or against a limit is not sent to it."""
+        was, action = Reading(self.factual), Reading(proposal.action)
+        columns = moved(action, was)
+        row = self._row(action, columns)
+        read = action if row is action.values else Reading(row)
+        draft = Draft([], proposal.action, row)
+        self._settable(draft, action, columns)
+        if read is not action:
+            self._readable(draft, read, action)
+        if not any(map(math.isinf, [*action.values, *row])):  # of infinity no limit says anything
+            self._kept(draft, action, read, was)
+        if draft.is_open:
+            draft.cost = float(self.terms.price.of(action, was, columns))
+        self._as_claimed(draft, proposal, columns)
+        versions = self._versions(action, columns) if draft.is_open else []
+        if any(map(self._is_lost, versions)):
+            draft.checks.append(Check("certainty", False, "a plausible version cannot be told"))
+        if draft.is_open:
+            draft.n_versions = len(versions)
+            # What is published is what is scored: the claimed row, which is this one but for
+            # the rounding of sums.
+            draft.row = row if proposal.row is None else list(proposal.row)
+            draft.to_score += [draft.row, *versions, *self._readings(draft.row)]
+        return draft
+
+    def _row(self, action: Reading, columns: Sequence[int]) -> list[float]:
+        """What the action leads to."""
+        follows = self.terms.what_follows
+        if follows is None or not columns:
+            return action.values
+        settings = {j: action[j] for j in columns}
+        return follows.row(self.factual, settings, self.terms.is_history)
+
+    def _settable(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
+        """By the text that the wire will carry: 53.2 is a multiple of 0.1 because "53.2" is."""
+        for j in columns:
+            feature, value = self.terms.schema.features[j], action[j]
+            if feature.kind.is_categorical:
+                fits = value in range(len(feature.categories))
+            else:
+                fits = feature.resolution is not None and math.isfinite(value)
+                fits = fits and feature.lower <= value <= feature.upper
+                fits = (
+                    fits and _WIDE.remainder(action.exact(j), feature.resolution or Decimal(1)) == 0
+                )
+            if not fits or self.tells_all:
+                draft.checks.append(Check("grid", fits, _grid(feature, value)))
+
+    def _readable(self, draft: Draft, read: Reading, action: Reading) -> None:
+        for j in moved(read, action):
+            feature, value = self.terms.schema.features[j], read[j]
+            fits = feature.lower <= value <= feature.upper and not math.isinf(value)
+            if not fits or self.tells_all:
+                bounds = f"[{feature.lower}, {feature.upper}]"
+                told = f"{feature.name} would be {value}, within {bounds}"
+                draft.checks.append(Check("bounds", fits, told))
+
+    def _kept(self, draft: Draft, action: Reading, read: Reading, was: Reading) -> None:
+        for limit in self.terms.limits:
+            now = action if limit.of_action else read
+            if not limit.holds(now, was):
+                draft.checks.append(Check(limit.key, False, self._broken(limit, now)))
+            elif self.tells_all:
+                draft.checks.append(Check(limit.key, True, limit.says))
+
+    def _broken(self, limit: Limit, now: Reading) -> str:
+        names = self.terms.schema.names
+        told = ", ".join(f"{names[j]} = {now[j]}" for j in limit.columns)
+        return f"{limit.says}; {told}" if told else limit.says
+
+    def _as_claimed(self, draft: Draft, proposal: Proposal, columns: Sequence[int]) -> None:
+        """Whether the row and the cost are what is claimed of them."""
+        if proposal.row is not None:
+            names, apart = self.terms.schema.names, self._apart(proposal.row, draft.row, columns)
+            if apart or self.tells_all:
+                told = ", ".join(
+                    f"{names[j]} = {proposal.row[j]}, not {draft.row[j]}" for j in apart
+                )
+                draft.checks.append(Check("row", not apart, told or "what follows is as claimed"))
+        if proposal.cost is not None and draft.is_open:
+            # A sum of what is not negative has an error of its own size.
+            fits = near(proposal.cost, draft.cost, floor=0.0)
+            if not fits or self.tells_all:
+                told = f"{proposal.cost} claimed, {draft.cost} recomputed"
+                draft.checks.append(Check("cost", fits, told))
+
+    def _apart(
+        self, claimed: Sequence[float], row: Sequence[float], columns: Sequence[int]
+    ) -> list[int]:
+        """Columns of the claimed row that are not as computed once ``columns`` are set: to the
+        last digit, and of what follows up to the rounding of sums."""
+        apart = [j for j, (a, b) in enumerate(zip(claimed, row, strict=True)) if not same(a, b)]
+        follows = self.terms.what_follows
+        if not apart or follows is None:
+            return apart
+        loose, features = (
+            follows.effects(columns, self.terms.is_history),
+            self.terms.schema.features,
+        )
+        size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
+        return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
+
+    def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[float]]:
+        """What the action leads to by each plausible version of the laws."""
+        terms = self.terms
+        follows = terms.what_follows
+        if follows is None or not follows.effects(columns, terms.is_history):
+            return []
+        settings = {j: action[j] for j in columns}
+        return follows.plausible_rows(self.factual, settings, terms.is_history)
+
+    def _readings(self, row: Sequence[float]) -> list[list[float]]:
+        """Readings within the sensors' tolerances: corners first, then points inside."""
+        if not self.terms.survival:
+            return []
+        rng = np.random.default_rng(self.terms.seed)
+        shares = rng.uniform(-1.0, 1.0, (READINGS, len(row)))
+        shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
+        return [self._reading(row, own) for own in shares.tolist()]
+
+    def _reading(self, row: Sequence[float], shares: Sequence[float]) -> list[float]:
+        found = []
+        features = zip(self.terms.schema.features, self.terms.tolerances, strict=True)
+        for (feature, tolerance), value, share in zip(features, row, shares, strict=True):
+            low, high = min(feature.lower, value), max(feature.upper, value)
+            is_fixed = feature.kind.is_categorical or not tolerance or value != value
+            found.append(value if is_fixed else min(max(value + share * tolerance, low), high))
+        return found
+
+    # --- after ----------------------------------------------------------------------------
+
+    def judge(self, drafts: Sequence[Draft]) -> list[Report]:
+        """The drafts with the deployed model's word, which is asked once for all of them."""
+        rows = [row for draft in drafts for row in draft.to_score]
+        scores = self.score(np.array(rows)).tolist() if rows else []
+        reports, at = [], 0
+        for draft in drafts:
+            own = scores[at : at + len(draft.to_score)]
+            at += len(own)
+            reports.append(self._judged(draft, own))
+        return reports
+
+    def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
+        checks = list(draft.checks)
+        if scores:
+            goal, versions = self.terms.goal, scores[1 : 1 + draft.n_versions]
+            met = goal.met(scores[0])
+            if not met or self.tells_all:
+                checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
+            if draft.n_versions:
+                checks.append(self._certain(versions))
+            readings = scores[1 + draft.n_versions :]
+            if readings:
+                lost = sum(not goal.met(own) for own in readings)
+                checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
+        told = tuple(scores[0]) if scores else ()
+        return Report(tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost, told)
+
+    def _certain(self, scores: Sequence[Sequence[float]]) -> Check:
+        """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
+        share of them that flips (Karimi et al. 2020, eq. 8)."""
+        follows = self.terms.what_follows
+        assert follows is not None
+        margins = [self.terms.goal.margin(own) for own in scores]
+        chance = sum(m >= 0.0 for m in margins) / len(margins)
+        mean = math.fsum(margins) / len(margins)
+        deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
+        lower = mean - follows.gamma * math.sqrt(deviation)
+        holds = lower >= -NEAR and chance >= follows.floor
+        return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
+
+    def _is_lost(self, row: Sequence[float]) -> bool:
+        """Whether a mechanism has no value; a missing *reading* stays missing."""
+        pairs = zip(row, self.factual, strict=True)
+        return any(abs(v) == math.inf or (v != v and was == was) for v, was in pairs)
+
+    # --- claims -----------------------------------------------------------------------------
+
+    def bounded(self, cost: float, lower_bound: float) -> Check:
+        """No bound is above the cost of what was found."""
+        fits = exact(lower_bound) <= exact(cost) + slack(exact(cost))
+        return Check("bound", fits, f"nothing below {lower_bound} claimed, {cost} found")
+
+    def contradicted(self, cost: float, others: Iterable[Sequence[float]]) -> Report | None:
+        """The first of the actions ``others`` that is allowed, flips, and is cheaper than
+        ``cost``, which is claimed to be the least (infinite: that there is none); then that claim
+        is false. None if there is no such action among them."""
+        was, most = Reading(self.factual), Decimal(cost)
+        most -= slack(most) if most.is_finite() else 0
+        may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
+        batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))
+        return next((r for batch in batches for r in self.check_all(batch) if r.holds), None)
+
+    def _may_hold(self, action: Reading, was: Reading, most: Decimal) -> bool:
+        """A look that ends at the first thing that is broken."""
+        if any(map(math.isinf, action.values)):
+            return False
+        limits = (limit for limit in self.terms.limits if limit.of_action)
+        if not all(limit.holds(action, was) for limit in limits):
+            return False
+        columns, draft = moved(action, was), Draft([], action.values, action.values)
+        self._settable(draft, action, columns)
+        return draft.is_open and self.terms.price.of(action, was, columns) < most
+
+
+def _grid(feature: Feature, value: float) -> str:
+    if feature.kind.is_categorical:
+        return f"{feature.name} = {value}, a category's place"
+    bounds = f"[{feature.lower}, {feature.upper}]"
+    return f"{feature.name} = {value}, steps of {feature.resolution} in {bounds}"
+
+
+def same(a: float, b: float) -> bool:
+    """Equal, or both missing."""
+    return a == b or (a != a and b != b)
+
+
+def near(a: float, b: float, floor: float = 1.0) -> bool:
+    """Equal, but for the rounding of sums in another order; ``floor`` is the least size of their
+    terms."""
+    return same(a, b) or abs(a - b) <= NEAR * max(floor, abs(a), abs(b))

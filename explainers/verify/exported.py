@@ -1,0 +1,390 @@
+"""An exported answer, checked: the JSON of a reply, or of its record, against the documents.
+
+Everything that a reply claims and that rows can show is recomputed; that nothing cheaper exists
+is the search's proof, and is held here only against what the reply itself and the reference rows
+say.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from explainers.errors import ExplainError
+from explainers.verify.checker import Checker, Proposal, Score, near, same
+from explainers.verify.limits import leaves_one
+from explainers.verify.reading import exact
+from explainers.verify.report import Check
+from explainers.verify.rulebook import BACKTRACKING, INDEPENDENT, INTERVENTIONAL, Asked, Rulebook
+from models.errors import InvalidInstance
+from models.rounding import UNKNOWN, Rounding
+from models.schema import Feature, Schema, Task
+
+Json = Mapping[str, Any]
+
+SCORED = 1e-6
+"""How far two sessions may be apart that add a model's float32 in another order."""
+DEMANDS = ("policy.target.probability", "target.probability")
+"""Keys of a probability that was demanded, by the policy and by a request."""
+FOUND, NONE_FOUND = ("optimal", "feasible"), ("infeasible", "unknown", "abstained")
+
+
+@dataclass(frozen=True)
+class Section:
+    """What was checked of one part of an answer."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+    @property
+    def holds(self) -> bool:
+        return all(check.holds for check in self.checks)
+
+
+class NotAnAnswer(ValueError):
+    """The JSON is no answer to an explanation of this model; the message says why."""
+
+
+def check_answer(
+    answer: Json,
+    request: Json | None,
+    book: Rulebook,
+    score: Score,
+    rounding: Rounding = UNKNOWN,
+) -> list[Section]:
+    """Every check of ``answer``, part by part.
+
+    ``request`` is what was asked; None: it is not known, so that only the model's own documents
+    are held against the answer, and the section ``question`` says so. ``rounding`` is that of the
+    model's scores: what does not say that it rests on it must hold whatever it is.
+
+    Raises
+    ------
+    NotAnAnswer
+        If parts of it are missing, or speak of other features.
+    GraphError
+        If the model cannot score rows.
+    """
+    try:
+        return list(_Answer(answer, request, book, score, rounding).sections())
+    except InvalidInstance as error:
+        raise NotAnAnswer(str(error)) from error
+    except NotAnAnswer:
+        raise
+    except ExplainError as error:
+        raise NotAnAnswer(str(error)) from error
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
+
+
+class _Answer:
+    """One answer with its question."""
+
+    def __init__(
+        self,
+        answer: Json,
+        request: Json | None,
+        book: Rulebook,
+        score: Score,
+        rounding: Rounding,
+    ) -> None:
+        self._answer = answer
+        self._rounding = rounding
+        self._request = request
+        self._book = book
+        self._score = score
+        self._schema = book.schema
+        asked = _asked(answer, request)
+        self._checker = Checker(book.terms(asked), self._factual(), score, tells_all=True)
+
+    def _factual(self) -> tuple[float, ...]:
+        if self._request is not None:
+            return tuple(self._schema.read(self._request["instance"]).tolist())
+        for found in self._told():
+            was = {part["feature"]: part["from"] for part in _moving(found)}
+            return tuple(self._schema.read({**found["instance"], **was}).tolist())
+        raise NotAnAnswer("it holds no counterfactual, so its question must be given too")
+
+    def _told(self) -> Iterator[Json]:
+        """Every row that it tells of."""
+        yield from self._answer["counterfactuals"]
+        if self._answer.get("relaxation") is not None:
+            yield self._answer["relaxation"]["counterfactual"]
+
+    def sections(self) -> Iterator[Section]:
+        yield Section("question", tuple(self._question()))
+        for k, found in enumerate(self._answer["counterfactuals"]):
+            checks = (_ranked(found, k), *self._counterfactual(found, self._further(k)))
+            yield Section(f"counterfactual {found['rank']}", checks)
+        relaxation = self._answer.get("relaxation")
+        if relaxation is not None:
+            under = self._relaxed(relaxation)
+            found, lifted = (
+                relaxation["counterfactual"],
+                self._known("lifted", relaxation["lifted"]),
+            )
+            checks = (lifted, _ranked(found, 0), *self._counterfactual(found, under))
+            yield Section("relaxation", checks)
+        yield Section("claim", tuple(self._claim()))
+
+    # --- the question ---------------------------------------------------------------------
+
+    def _question(self) -> Iterator[Check]:
+        known = self._request is not None
+        told = "the request is at hand" if known else "not given: only the model's own rules count"
+        yield Check("request", True, told)
+        yield from self._as_asked()
+        yield self._aim()
+        scores = self._score(np.array([self._checker.factual]))[0].tolist()
+        yield self._predicted(self._answer["prediction"], scores)
+
+    def _as_asked(self) -> Iterator[Check]:
+        """By what features follow, and the seed: as the request says, where it says it."""
+        if self._request is None:
+            return
+        said, seed = self._answer["semantics"], self._answer["provenance"]["seed"]
+        asked = self._request.get("semantics") or said
+        yield Check("semantics", said == asked, f"{said}, {asked} is asked for")
+        own = self._checker.terms.seed
+        yield Check("seed", seed == own, f"{seed}, {own} is asked for")
+
+    def _aim(self) -> Check:
+        goal, said = self._checker.terms.goal, self._answer["target"]
+        ends = said.get("score") if goal.wanted is None else said.get("probability")
+        low, high = (ends or {}).get("min"), (ends or {}).get("max")
+        wanted = None if goal.wanted is None else self._book.decision.class_names[goal.wanted]
+        fits = (
+            said.get("class") == wanted
+            and (-math.inf if low is None else low) == goal.low
+            and (math.inf if high is None else high) == goal.high
+        )
+        return Check("target", fits, f"{wanted} in [{goal.low}, {goal.high}] is asked for: {said}")
+
+    def _predicted(self, said: Json, scores: Sequence[float]) -> Check:
+        """What the reply says of the model's word against the model's word."""
+        decision = self._book.decision
+        decided = int(decision.decide(np.array([scores]))[0])
+        name = decision.class_names[decided] if decided >= 0 else None
+        number, expected = said.get("probability"), scores[0]
+        if decision.task is Task.REGRESSION:
+            number = said.get("score")
+        elif decision.task is Task.MULTICLASS:
+            expected = scores[decided]
+        elif decided != decision.positive:
+            expected = 1.0 - scores[0]
+        fits = said.get("class") == name and number is not None and _scored(number, expected)
+        if decision.task is Task.MULTICLASS:
+            each = zip(decision.class_names, scores, strict=True)
+            fits = fits and all(_scored(said["probabilities"][k], score) for k, score in each)
+        told = f"{said.get('class')} {number} claimed, {name} {expected} by the deployed model"
+        return Check("prediction", fits, told)
+
+    # --- one counterfactual ---------------------------------------------------------------
+
+    def _further(self, k: int) -> Checker:
+        """For the answer in place ``k``: it leaves one lever of each before it alone."""
+        checker = self._checker
+        for before in self._answer["counterfactuals"][:k]:
+            columns = frozenset(self._schema.index(a["feature"]) for a in before["actions"])
+            checker = checker.excluding(leaves_one(columns))
+        return checker
+
+    def _relaxed(self, relaxation: Json) -> Checker:
+        terms, key = self._checker.terms, relaxation["lifted"]["key"]
+        if key in DEMANDS:
+            return self._checker.under(terms.aiming(terms.goal.alone))
+        return self._checker.under(terms.without(key))
+
+    def _counterfactual(self, found: Json, checker: Checker) -> Iterator[Check]:
+        action = self._action(found)
+        if not found.get("rests_on_rounding", False):
+            checker = checker.firm(self._rounding)
+        row = [_read(f, found["instance"][f.name]) for f in self._schema.features]
+        report = checker.check(Proposal(action, row, float(found["cost"])))
+        yield from report.checks
+        yield from self._steps(found)
+        yield self._complete(found, action, row)
+        if report.scores:
+            yield self._predicted(found["prediction"], report.scores)
+        if found.get("lower_bound") is not None:
+            yield checker.bounded(found["cost"], found["lower_bound"])
+        yield self._gap(found)
+        yield from self._ranges(found, action, checker)
+
+    def _action(self, found: Json) -> list[float]:
+        action = list(self._checker.factual)
+        for setting in found["actions"]:
+            j = self._schema.index(setting["feature"])
+            action[j] = _read(self._schema.features[j], setting["to"])
+        return action
+
+    def _steps(self, found: Json) -> Iterator[Check]:
+        """Of all that is set or follows: ``from`` is the factual's value, ``to`` of what follows
+        the row's, ``delta`` what is between them in decimals."""
+        for part in found["effects"]:
+            name = part["feature"]
+            fits = part["to"] == found["instance"][name]
+            yield Check("to", fits, f"{name} to {part['to']}; the row: {found['instance'][name]}")
+        for part in _moving(found):
+            feature = self._schema[part["feature"]]
+            value, now = (_read(feature, part[end]) for end in ("from", "to"))
+            was = self._checker.factual[self._schema.index(feature.name)]
+            yield Check("from", same(value, was), f"{feature.name} was {value}; read: {was}")
+            delta = None
+            if not (feature.kind.is_categorical or math.isnan(value) or math.isnan(now)):
+                delta = float(exact(now) - exact(value))
+            fits = part.get("delta") == delta
+            yield Check("delta", fits, f"{feature.name}: {part.get('delta')} told, {delta} is")
+
+    def _complete(self, found: Json, action: Sequence[float], row: Sequence[float]) -> Check:
+        """Whether every feature that reads otherwise is told of, and none is told of that does
+        not move."""
+        names, was = self._schema.names, self._checker.factual
+        told = {part["feature"] for part in _moving(found)}
+        moving = {n for n, a, r, w in zip(names, action, row, was, strict=True)
+                  if not (same(a, w) and same(r, w))}  # fmt: skip
+        held = {n for n, a, w in zip(names, action, was, strict=True) if not same(a, w)}
+        fits = moving <= told and sorted(a["feature"] for a in found["actions"]) == sorted(held)
+        return Check("told", fits, f"{sorted(moving)} move, {sorted(told)} told")
+
+    def _gap(self, found: Json) -> Check:
+        if found["lower_bound"] is None:
+            return Check("gap", found["gap"] is None, f"{found['gap']} claimed, of no bound")
+        cost, bound = float(found["cost"]), float(found["lower_bound"])
+        gap = 0.0 if cost <= bound else (cost - bound) / cost
+        return Check("gap", near(float(found["gap"]), gap), f"{found['gap']} claimed, {gap} is")
+
+    def _ranges(self, found: Json, action: Sequence[float], checker: Checker) -> Iterator[Check]:
+        """Each end of a range holds, all else as in the answer; and none is cheaper than what is
+        claimed to be the cheapest."""
+        for setting in found["actions"]:
+            ends = setting.get("sufficient_range")
+            if ends is not None:
+                low, high = ends
+                told = f"{setting['feature']}: {setting['to']} in [{low}, {high}]"
+                yield Check("range", low <= setting["to"] <= high, told)
+        ends = list(_ends(found, self._schema))
+        reports = checker.check_all([Proposal(_with(action, j, end)) for j, end in ends])
+        for (j, end), report in zip(ends, reports, strict=True):
+            name = self._schema.names[j]
+            told = "; ".join(report.reasons) or f"costs {report.cost}"
+            yield Check("range", report.holds, f"{name} = {end}: {told}")
+            bound = found.get("lower_bound")
+            if report.holds and bound is not None:
+                yield checker.bounded(report.cost, bound)._replace(name="cheapest")
+
+    # --- the claim ------------------------------------------------------------------------
+
+    def _claim(self) -> Iterator[Check]:
+        status, found = self._answer["status"], self._answer["counterfactuals"]
+        for blocker in self._answer["blocked_by"]:
+            yield self._known("blocked_by", blocker)
+        if status in FOUND:
+            yield from self._found(status, found)
+        elif status in NONE_FOUND:
+            yield Check("status", not found, f"{status}, with {len(found)} counterfactuals")
+            if status == "infeasible":
+                yield self._uncontradicted(math.inf, list(self._lifted()))
+        elif status == "already_target":
+            goal = self._checker.terms.goal
+            scores = self._score(np.array([self._checker.factual]))[0].tolist()
+            fits = not found and goal.alone.met(scores)
+            yield Check("status", fits, f"already there, scored {scores}")
+        else:
+            yield Check("status", False, f"{status} is none")
+
+    def _lifted(self) -> Iterator[list[float]]:
+        """What would do if one limit were lifted; of a limit of a request that is not at hand,
+        nothing can be said."""
+        relaxation = self._answer.get("relaxation")
+        if relaxation is None:
+            return
+        if self._request is not None or relaxation["lifted"]["source"] != "request":
+            yield self._action(relaxation["counterfactual"])
+
+    def _found(self, status: str, found: Sequence[Json]) -> Iterator[Check]:
+        """What is claimed of the first answer, held against the others and the rows at hand."""
+        first = found[0] if found else {}
+        proven = first.get("gap") == 0.0
+        fits = bool(first) and proven is (status == "optimal")
+        yield Check("status", fits, f"{status}, with a gap of {first.get('gap')}")
+        if first.get("lower_bound") is not None:
+            others = [self._action(other) for other in found[1:]]
+            yield self._uncontradicted(float(first["lower_bound"]), others)
+
+    def _known(self, name: str, told: Json) -> Check:
+        """Whether what is said to be in the way is demanded by the documents at all. What a
+        request demands is not known where it is not at hand."""
+        key = told["key"]
+        fits = key in self._checker.terms.keys or key in DEMANDS
+        if self._request is None:
+            fits = fits or told["source"] == "request"
+        return Check(name, fits, f"{key}, which {'is' if fits else 'nobody has'} declared")
+
+    def _uncontradicted(self, bound: float, others: Sequence[Sequence[float]]) -> Check:
+        """Neither the answer itself nor a row seen in service shows that something cheaper is
+        allowed and flips."""
+        references = self._book.references
+        # What the request forbids besides is not known where it is not at hand.
+        seen = [] if references is None or self._request is None else references.tolist()
+        refuted = self._checker.contradicted(bound, [*others, *seen])
+        told = f"none of {len(others) + len(seen)} rows at hand is allowed, flips and costs less"
+        if refuted is not None:
+            told = f"{list(refuted.action)} is allowed, flips and costs {refuted.cost}"
+        return Check("cheapest", refuted is None, told)
+
+
+def _asked(answer: Json, request: Json | None) -> Asked:
+    """The request; without it, what the reply says that a request said of the target."""
+    semantics = answer["semantics"]
+    if semantics not in (INDEPENDENT, INTERVENTIONAL, BACKTRACKING):
+        raise NotAnAnswer(f"its semantics are {semantics!r}")
+    if request is not None:
+        asked, seed = request.get("constraints") or {}, int(request.get("seed") or 0)
+        return Asked(request.get("target"), asked, semantics, seed)
+    said = answer["target"]
+    # What the policy demands is read from the policy.
+    kept = ("class",) if said["source"] == "policy" else ("class", "probability", "score")
+    target = {key: said[key] for key in kept if said.get(key)}
+    if said["source"] == "request" and "probability" not in target and "class" in target:
+        target["probability"] = {}  # the decision alone was asked for
+    return Asked(target, {}, semantics, int(answer["provenance"]["seed"]))
+
+
+def _ranked(found: Json, place: int) -> Check:
+    return Check("rank", found["rank"] == place + 1, f"{found['rank']}, in place {place + 1}")
+
+
+def _scored(said: float, score: float) -> bool:
+    """The same word of a model, of another session too."""
+    return abs(float(said) - score) <= SCORED * max(1.0, abs(score))
+
+
+def _moving(found: Json) -> list[Json]:
+    """All that is set or follows. What is set and goes on following stands in both."""
+    return [*found["effects"], *found["actions"]]
+
+
+def _read(feature: Feature, value: Any) -> float:
+    """A written value as a row holds it; effects of whole numbers may be written as they are."""
+    if feature.kind.is_categorical or value is None:
+        return feature.read(value)
+    return float(value)
+
+
+def _ends(found: Json, schema: Schema) -> Iterator[tuple[int, float]]:
+    for setting in found["actions"]:
+        j = schema.index(setting["feature"])
+        for end in setting.get("sufficient_range") or ():
+            if end != setting["to"]:
+                yield j, _read(schema.features[j], end)
+
+
+def _with(action: Sequence[float], column: int, value: float) -> list[float]:
+    found = list(action)
+    found[column] = value
+    return found

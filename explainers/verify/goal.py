@@ -1,0 +1,137 @@
+"""What the counterfactual's prediction must be, from the decision and the request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from models.rounding import UNKNOWN, Rounding
+from models.schema import Decision, Task
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A class, a probability of it, or a score's interval."""
+
+    decision: Decision
+    wanted: int | None
+    """Position of the class that must be decided; None: the score alone counts."""
+    low: float = -math.inf
+    """Least probability of that class; without one, least score."""
+    high: float = math.inf
+    rounding: Rounding = UNKNOWN
+    """How far scores may differ between sessions: a row must be inside in all of them."""
+
+    def firm(self, rounding: Rounding) -> Goal:
+        """The same in every session of a model whose scores may differ by ``rounding``."""
+        return replace(self, rounding=rounding)
+
+    @property
+    def alone(self) -> Goal:
+        """The decision, however sure."""
+        return self if self.wanted is None else replace(self, low=-math.inf, high=math.inf)
+
+    def margin(self, scores: Sequence[float]) -> float:
+        """How far one row's ``scores`` are inside: negative outside, NaN where one is."""
+        if any(s != s for s in scores):
+            return math.nan
+        return min(self._margin(end) for end in self._within_rounding(scores))
+
+    def met(self, scores: Sequence[float]) -> bool:
+        """Whether one row's ``scores`` are inside; ties go as the decision goes: a score at the
+        threshold is the positive class, the first of equal classes is decided."""
+        if any(s != s for s in scores):
+            return False
+        return all(self._met(end) for end in self._within_rounding(scores))
+
+    def _within_rounding(self, scores: Sequence[float]) -> Iterator[Sequence[float]]:
+        """The scores, or, where they may differ, the worst and the best that they may be for the
+        wanted output: it as low as it may be and the others as high, and the other way round."""
+        if not self.rounding:
+            yield scores
+            return
+        terms = zip(scores, self.rounding.flat, self.rounding.steep, strict=True)
+        off = [flat + steep * max(s * (1.0 - s), 0.0) for s, flat, steep in terms]
+        is_one_of_many = self.decision.task is Task.MULTICLASS
+        for sign in (-1.0, 1.0):
+            yield [
+                s + (-sign if is_one_of_many and k != self.wanted else sign) * off[k]
+                for k, s in enumerate(scores)
+            ]
+
+    def _margin(self, scores: Sequence[float]) -> float:
+        measured = self._measured(scores)
+        return min(measured - self.low, self.high - measured, self._lead(scores))
+
+    def _met(self, scores: Sequence[float]) -> bool:
+        if not self.low <= self._measured(scores) <= self.high:
+            return False
+        return self.wanted is None or self._decided(scores) == self.wanted
+
+    def _decided(self, scores: Sequence[float]) -> int:
+        if self.decision.task is Task.MULTICLASS:
+            best = 0
+            for k, score in enumerate(scores):
+                if score > scores[best]:
+                    best = k
+            return best
+        assert self.decision.threshold is not None
+        is_positive = scores[0] >= self.decision.threshold
+        return self.decision.positive if is_positive else 1 - self.decision.positive
+
+    def _measured(self, scores: Sequence[float]) -> float:
+        """Probability of the wanted class; without one, the score."""
+        if self.wanted is None:
+            return scores[0]
+        if self.decision.task is Task.MULTICLASS:
+            return scores[self.wanted]
+        is_other = self.wanted != self.decision.positive
+        return 1.0 - scores[0] if is_other and self.decision.task is Task.BINARY else scores[0]
+
+    def _lead(self, scores: Sequence[float]) -> float:
+        """How far the wanted class is ahead of every other."""
+        if self.wanted is None:
+            return math.inf
+        if self.decision.task is Task.MULTICLASS:
+            others = [s for k, s in enumerate(scores) if k != self.wanted]
+            return scores[self.wanted] - max(others, default=-math.inf)
+        assert self.decision.threshold is not None
+        over = scores[0] - self.decision.threshold
+        return over if self.wanted == self.decision.positive else -over
+
+
+def read_goal(
+    asked: Mapping[str, Any] | None, decision: Decision, policy: Mapping[str, Any]
+) -> Goal:
+    """What a request's ``target`` asks for; without one, or without a probability, what the
+    policy demands: the desired class, as probable as ``policy.target.probability`` says.
+
+    Raises
+    ------
+    ValueError
+        If no class is named and none is desired, or there is no such class.
+    """
+    asked = asked or {}
+    if asked.get("score") is not None:
+        return Goal(decision, None, *_ends(asked["score"]))
+    wanted = decision.desired
+    if asked.get("class") is not None:
+        wanted = decision.class_names.index(asked["class"])
+    if wanted is None:
+        raise ValueError("target names no class, and this model desires none")
+    if asked.get("probability") is not None:
+        low, high = _ends(asked["probability"])
+        # An end at 0 or 1 says nothing.
+        return Goal(
+            decision, wanted, low if low > 0.0 else -math.inf, high if high < 1.0 else math.inf
+        )
+    least = policy.get("target", {}).get("probability", {}).get("min")
+    demanded = wanted == decision.desired and least
+    return Goal(decision, wanted, float(least) if demanded else -math.inf)
+
+
+def _ends(table: Mapping[str, Any]) -> tuple[float, float]:
+    low, high = table.get("min"), table.get("max")
+    return (-math.inf if low is None else float(low)), (math.inf if high is None else float(high))

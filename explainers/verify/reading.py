@@ -1,0 +1,57 @@
+"""One row as the checker reads it: the floats that the wire carries, and their exact decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+WITHIN = Decimal("1e-12")
+"""Sums are compared within this share of the size of their terms (docs/engines.md)."""
+
+
+class Reading:
+    """The values of one row, in schema order; NaN is a missing value."""
+
+    __slots__ = ("_exact", "values")
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self.values = list(values)
+        self._exact: dict[int, Decimal] = {}
+
+    def __getitem__(self, column: int) -> float:
+        return self.values[column]
+
+    def is_missing(self, column: int) -> bool:
+        return is_missing(self.values[column])
+
+    def exact(self, column: int) -> Decimal:
+        """The decimal number that the value was written as; of a value that is there."""
+        found = self._exact.get(column)
+        if found is None:
+            found = self._exact[column] = exact(self.values[column])
+        return found
+
+
+def exact(value: float) -> Decimal:
+    """``308.2`` as the decimal 308.2, not as the float64 nearest to it."""
+    return Decimal(repr(float(value)))
+
+
+def is_missing(value: float) -> bool:
+    return value != value
+
+
+def moves(after: Reading, before: Reading, column: int) -> bool:
+    """Whether a value differs from the factual's; a missing one does not from a missing one."""
+    a, b = after.values[column], before.values[column]
+    return a != b and not (a != a and b != b)
+
+
+def moved(after: Reading, before: Reading) -> list[int]:
+    """Columns that differ."""
+    pairs = enumerate(zip(after.values, before.values, strict=True))
+    return [j for j, (a, b) in pairs if a != b and not (a != a and b != b)]
+
+
+def slack(size: Decimal) -> Decimal:
+    return WITHIN * max(Decimal(1), abs(size))

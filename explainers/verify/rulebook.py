@@ -1,0 +1,148 @@
+"""Everything that the documents of one model say of an answer, read once when it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from explainers.verify.goal import Goal, read_goal
+from explainers.verify.laws import WhatFollows
+from explainers.verify.likeness import plausibility_limit
+from explainers.verify.limits import Limit, policy_limits, request_limits, stays
+from explainers.verify.price import Price, read_price
+from models.predictor import Predictor, Rows
+from models.schema import Decision, Schema
+
+Table = Mapping[str, Any]
+
+INDEPENDENT, INTERVENTIONAL, BACKTRACKING = "independent", "interventional", "backtracking"
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One request, as it was written: nothing of it read by the engines."""
+
+    target: Table | None = None
+    constraints: Table = field(default_factory=dict)
+    semantics: str = INDEPENDENT
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What one answer must keep: the rulebook and the request together."""
+
+    schema: Schema
+    goal: Goal
+    limits: tuple[Limit, ...]
+    price: Price
+    what_follows: WhatFollows | None = None
+    """None: features move alone."""
+    is_history: bool = False
+    """Whether another past is told, in which backgrounds move and nothing is set."""
+    tolerances: tuple[float, ...] = ()
+    """Of the readings that it must survive where somebody demands it, in each feature's unit."""
+    survival: frozenset[str] = frozenset()
+    """Keys of who demands it; empty: nobody."""
+    seed: int = 0
+
+    def without(self, key: str) -> Terms:
+        """With the limit of that key lifted."""
+        kept = tuple(limit for limit in self.limits if limit.key != key)
+        return replace(self, limits=kept, survival=self.survival - {key})
+
+    def aiming(self, goal: Goal) -> Terms:
+        """With another target."""
+        return replace(self, goal=goal)
+
+    def excluding(self, limit: Limit) -> Terms:
+        """With one limit more."""
+        return replace(self, limits=(*self.limits, limit))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Of all that must be kept, but for the target."""
+        return frozenset(limit.key for limit in self.limits) | self.survival
+
+
+@dataclass(frozen=True, eq=False)
+class Rulebook:
+    """The documents of one model: its spec, its policy, its reference rows, its causal file."""
+
+    schema: Schema
+    decision: Decision
+    policy: Table
+    limits: tuple[Limit, ...]
+    price: Price
+    tolerances: tuple[float, ...]
+    references: Rows | None = None
+    laws: WhatFollows | None = None
+    """What ``causal.toml`` says, if somebody has accepted it."""
+    never_set: tuple[Limit, ...] = ()
+    """Features that it says are not acted on."""
+
+    @classmethod
+    def read(
+        cls,
+        policy: Table,
+        schema: Schema,
+        decision: Decision,
+        reference: Rows | None = None,
+        plausibility: Predictor | None = None,
+        laws: WhatFollows | None = None,
+        never_set: Sequence[str] = (),
+    ) -> Rulebook:
+        """Of a spec's ``[policy]`` table; ``reference`` is ``(n_rows, n_features)``,
+        ``plausibility`` scores rows by ``plausibility.onnx``.
+
+        Raises
+        ------
+        InvalidRule, KeyError, ValueError
+            If the documents do not fit together; :class:`~explainers.policy.Policy` says it
+            better, and is read first.
+        """
+        price = read_price(policy, schema, reference)
+        limits = list(policy_limits(policy, schema))
+        if "plausibility" in policy:
+            table = policy["plausibility"]
+            limits.append(plausibility_limit(table, schema, price, reference, plausibility))
+        own = policy.get("features", {})
+        tolerances = tuple(float(own.get(n, {}).get("tolerance", 0.0)) for n in schema.names)
+        frozen = {limit.columns for limit in limits if limit.key.endswith(".actionable")}
+        nodes = (stays(f"causal.nodes.{n}.role", schema.index(n)) for n in never_set)
+        return cls(
+            schema, decision, policy, tuple(limits), price, tolerances, reference, laws,
+            tuple(limit for limit in nodes if limit.columns not in frozen),
+        )  # fmt: skip
+
+    def terms(self, asked: Asked) -> Terms:
+        """What an answer to one request must keep.
+
+        Raises
+        ------
+        InvalidRule, KeyError, ValueError
+            If the request does not fit the model.
+        """
+        limits = (*self.limits, *request_limits(asked.constraints, self.schema))
+        is_history = asked.semantics == BACKTRACKING
+        if asked.semantics == INTERVENTIONAL:
+            limits = (*limits, *self.never_set)
+        elif is_history:
+            limits = tuple(limit for limit in limits if limit.is_of_history)
+        return Terms(
+            self.schema,
+            read_goal(asked.target, self.decision, self.policy),
+            limits,
+            self.price,
+            None if asked.semantics == INDEPENDENT else self.laws,
+            is_history,
+            self.tolerances,
+            self._survival(asked.constraints),
+            asked.seed,
+        )
+
+    def _survival(self, constraints: Table) -> frozenset[str]:
+        """Who demands that the sensors' errors be survived."""
+        asked = {"policy.robust": self.policy, "constraints.robust": constraints}
+        return frozenset(key for key, table in asked.items() if table.get("robust", False))

@@ -1,0 +1,191 @@
+"""Rules, walked over their syntax tree and evaluated in exact decimals.
+
+The grammar is shared (:mod:`explainers.grammar`); what a rule means is written here once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from lark import Token, Tree
+
+from explainers.grammar import has_primes, parse_rule
+from explainers.verify.reading import WITHIN, Reading, moves
+from models.schema import Feature, Kind, Schema
+
+Node = Tree[Token]
+Test = Callable[[Reading, Reading], bool]
+"""Whether something is true of a row and its factual."""
+Term = tuple[int, bool]
+"""A column, and whether the factual's value of it is meant."""
+
+_ONE = Decimal(1)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """``if all of when then all of then``; with no ``when``, always ``then``."""
+
+    when: tuple[Test, ...]
+    then: tuple[Test, ...]
+    columns: tuple[int, ...]
+    """Features that it speaks of."""
+
+    def holds(self, after: Reading, before: Reading) -> bool:
+        for test in self.when:
+            if not test(after, before):
+                return True
+        return all(test(after, before) for test in self.then)
+
+
+def read_statement(text: str, schema: Schema) -> Statement:
+    """What a rule says. Of names and categories that are not the model's: KeyError, ValueError."""
+    tree = parse_rule(text)
+    reader = _Walk(schema, has_primes(tree))
+    parts = [reader.conditions(part) for part in tree.children if isinstance(part, Tree)]
+    when, then = parts if tree.data == "implication" else ((), parts[0])
+    return Statement(tuple(when), tuple(then), tuple(sorted(reader.columns)))
+
+
+class _Walk:
+    """Over the tree of one rule."""
+
+    def __init__(self, schema: Schema, has_primes: bool) -> None:
+        self._schema = schema
+        self._has_primes = has_primes
+        self.columns: set[int] = set()
+
+    def conditions(self, node: Node) -> tuple[Test, ...]:
+        return tuple(self._condition(part) for part in node.children if isinstance(part, Tree))
+
+    def _condition(self, node: Node) -> Test:
+        kind, parts = str(node.data), node.children
+        if kind in ("changes", "stays"):
+            column = self._column(str(parts[0]))
+            return changes(column) if kind == "changes" else stays(column)
+        if kind == "comparison":
+            return self._comparison(node)
+        column, of_factual = self._reference(_tree(parts[0]))
+        names = self._schema.features[column].category_names
+        if kind == "is_category":
+            named = names.index(_unquoted(parts[2]))
+            codes = _related(self._schema.features[column], str(parts[1]), named)
+        else:
+            listed = {names.index(_unquoted(part)) for part in parts[1:]}
+            codes = listed if kind == "in_categories" else set(range(len(names))) - listed
+        return is_one_of(column, of_factual, frozenset(codes))
+
+    def _comparison(self, node: Node) -> Test:
+        left, relation, right = node.children
+        weights: dict[Term, Decimal] = {}
+        constant = self._add(_tree(left), _ONE, weights) + self._add(_tree(right), -_ONE, weights)
+        return compares({t: w for t, w in weights.items() if w}, constant, str(relation))
+
+    def _add(self, total: Node, sign: Decimal, weights: dict[Term, Decimal]) -> Decimal:
+        """Every term of a sum to ``weights``; its constant."""
+        own, constant = sign, Decimal(0)
+        for part in total.children:
+            if isinstance(part, Tree):
+                term, weight = self._term(part)
+                if term is None:
+                    constant += own * weight
+                else:
+                    weights[term] = weights.get(term, Decimal(0)) + own * weight
+                own = sign
+            elif part is not None:
+                own = -sign if str(part) == "-" else sign
+        return constant
+
+    def _term(self, node: Node) -> tuple[Term | None, Decimal]:
+        parts = node.children
+        match str(node.data):
+            case "constant":
+                return None, Decimal(str(parts[0]))
+            case "scaled":
+                return self._reference(_tree(parts[1])), Decimal(str(parts[0]))
+            case "scaled_after":
+                return self._reference(_tree(parts[0])), Decimal(str(parts[1]))
+            case "divided":
+                return self._reference(_tree(parts[0])), _ONE / Decimal(str(parts[1]))
+            case _:
+                return self._reference(_tree(parts[0])), _ONE
+
+    def _reference(self, node: Node) -> Term:
+        name, prime = node.children
+        return self._column(str(name)), self._has_primes and prime is None
+
+    def _column(self, name: str) -> int:
+        column = self._schema.index(name.strip("`"))
+        self.columns.add(column)
+        return column
+
+
+def _tree(part: Node | Token) -> Node:
+    assert isinstance(part, Tree)
+    return part
+
+
+def _unquoted(part: Node | Token) -> str:
+    return str(part)[1:-1]
+
+
+def _related(feature: Feature, relation: str, named: int) -> set[int]:
+    """Codes that stand in ``relation`` to the one that is named."""
+    if feature.kind is Kind.NOMINAL and relation not in ("==", "!="):
+        raise ValueError(f"{feature.name} has no order, so {relation} says nothing of it")
+    wanted: Mapping[str, Callable[[int], bool]] = {
+        "==": lambda k: k == named,
+        "!=": lambda k: k != named,
+        "<": lambda k: k < named,
+        "<=": lambda k: k <= named,
+        ">": lambda k: k > named,
+        ">=": lambda k: k >= named,
+    }
+    return set(filter(wanted[relation], range(len(feature.categories))))
+
+
+def changes(column: int) -> Test:
+    return lambda after, before: moves(after, before, column)
+
+
+def stays(column: int) -> Test:
+    return lambda after, before: not moves(after, before, column)
+
+
+def is_one_of(column: int, of_factual: bool, codes: frozenset[int]) -> Test:
+    """A missing value is none of any categories."""
+    return lambda after, before: (before if of_factual else after)[column] in codes
+
+
+def compares(weights: Mapping[Term, Decimal], constant: Decimal, relation: str) -> Test:
+    """``sum weights * values + constant (relation) 0``; not true where a value is missing."""
+    terms = tuple((j, of_factual, weight) for (j, of_factual), weight in weights.items())
+
+    def test(after: Reading, before: Reading) -> bool:
+        total = constant
+        size = abs(constant)
+        for j, of_factual, weight in terms:
+            row = before if of_factual else after
+            if row.is_missing(j):
+                return False
+            term = weight * row.exact(j)
+            total += term
+            size += abs(term)
+        return _stands(total, relation, WITHIN * max(size, _ONE))
+
+    return test
+
+
+def _stands(total: Decimal, relation: str, within: Decimal) -> bool:
+    if relation == "<=":
+        return total <= within
+    if relation == ">=":
+        return total >= -within
+    if relation == "<":
+        return total < -within
+    if relation == ">":
+        return total > within
+    is_zero = abs(total) <= within
+    return is_zero if relation == "==" else not is_zero

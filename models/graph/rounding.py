@@ -1,0 +1,169 @@
+"""How far a graph's scores depend on the order in which it takes its sums.
+
+A sum of ``n`` numbers is off from the exact one by at most ``gamma_n * sum |x_i|``, in whatever
+order it is taken, ``gamma_n = n u / (1 - n u)`` (Higham 2002, 4.2); two orders differ by twice
+that. Everything before a graph's sums is computed number by number, the same in every session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from models.graph.ensemble import TreeEnsemble
+from models.graph.finish import Finish
+from models.graph.forms import Affine, Core, GraphForm, Link, ReluNetwork
+from models.graph.layers import Matrix
+from models.predictor import Rows
+from models.rounding import Known, Rounding
+
+Floats = npt.NDArray[np.float64]
+
+ULPS = 16.0
+"""By how many units in the last place a function of one number may differ between the code for a
+lone number and the code for many; such as ``exp``."""
+TALLEST = 0.25
+"""Largest ``steep`` that is believed: beyond it a score is nothing but rounding."""
+PROBES = 4_097
+"""Sums at which a link without a name is looked at."""
+STRETCH = 2.0
+"""Rows may be so many times as large as those that are known, where features have no bounds."""
+
+
+def bound_rounding(form: GraphForm, rows: Rows, *, bounded: bool) -> Rounding | None:
+    """What is proven of ``form``; None where its link says too little.
+
+    ``rows``, ``(n, n_features)``, have each feature's least and greatest value and each category;
+    where ``bounded`` is False, as large values as have been seen.
+    """
+    off, size = sums_off(form.whole, _sizes(form, rows, 1.0 if bounded else STRETCH))
+    found = _through(form, 2.0 * off, size)
+    if found is None or not np.isfinite(found).all() or found[1].max() > TALLEST:
+        return None
+    flat, steep = found
+    return Rounding(tuple(flat.tolist()), tuple(steep.tolist()), Known.BOUNDED)
+
+
+def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
+    """How far each output of ``core`` may be from the exact sum, and how large it may be; columns
+    are no larger than ``sizes``, ``(n_columns,)``. Both ``(n_outputs,)``."""
+    match core:
+        case TreeEnsemble():
+            return _trees_off(core)
+        case Affine():
+            return _layers_off([(core.weights, core.bias)], core.dtype, sizes)
+        case ReluNetwork():
+            return _layers_off(core.layers, core.dtype, sizes)
+
+
+def _sizes(form: GraphForm, rows: Rows, stretch: float) -> Floats:
+    columns = form.columns.encode(rows).astype(np.float64)
+    return np.asarray(stretch * np.nan_to_num(np.abs(columns)).max(axis=0, initial=0.0))
+
+
+def _gamma(n: npt.ArrayLike, dtype: np.dtype[np.floating]) -> Floats:
+    small = np.asarray(n, dtype=np.float64) * float(np.finfo(dtype).eps) / 2.0
+    return np.asarray(small / (1.0 - small))
+
+
+def _trees_off(core: TreeEnsemble) -> tuple[Floats, Floats]:
+    """Of each tree its largest leaf counts. Adding a tree that has nothing for an output to it is
+    exact; a base and a divisor are two operations more."""
+    largest = np.zeros((core.n_trees, core.n_outputs))
+    nodes, tree = core.roots, np.arange(core.n_trees)
+    while len(nodes):
+        leaf = core.is_leaf[nodes]
+        np.maximum.at(largest, tree[leaf], np.abs(core.values[nodes[leaf]]))
+        inner, tree = nodes[~leaf], np.tile(tree[~leaf], 2)
+        nodes = np.concatenate([core.true_child[inner], core.false_child[inner]])
+    size = largest.sum(axis=0) + np.abs(core.base)
+    return _gamma((largest > 0.0).sum(axis=0) + 2, core.sums) * size, size
+
+
+def _layers_off(
+    layers: Sequence[tuple[Matrix, Matrix]], dtype: np.dtype[np.floating], sizes: Floats
+) -> tuple[Floats, Floats]:
+    """Errors of one layer go through the next; no unit is larger than its interval allows."""
+    low, high, off = -sizes, sizes, np.zeros(len(sizes))
+    for k, (matrix, shift) in enumerate(layers):
+        weights, bias = matrix.astype(np.float64), shift.astype(np.float64)
+        if k:
+            low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
+        size = np.maximum(np.abs(low), np.abs(high)) + off
+        up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+        low, high = low @ up + high @ down + bias, high @ up + low @ down + bias
+        added = _gamma(len(weights) + 2, dtype) * (size @ np.abs(weights) + np.abs(bias))
+        off = off @ np.abs(weights) + added
+    return off, np.maximum(np.abs(low), np.abs(high))
+
+
+def _through(form: GraphForm, off: Floats, size: Floats) -> tuple[Floats, Floats] | None:
+    """``flat`` and ``steep`` of each score, of sums that differ by ``off`` between sessions."""
+    finish = form.finish
+    ulp = ULPS * _ulp(finish)
+    n = len(finish.pick)
+    if n == 1:
+        return _of_one(form, float(off[_read_by(finish, len(off))].sum()), float(size.max()), ulp)
+    own = off[_mains(finish, len(off), n)]
+    match form.link:
+        case Link.IDENTITY:
+            return own + ulp * np.maximum(1.0, size.max()), np.zeros(n)
+        case Link.SOFTMAX:
+            return np.full(n, ulp), np.expm1(own + off.max())
+        case Link.LOGISTIC:
+            return np.full(n, ulp), np.expm1(own)
+    return None
+
+
+def _mains(finish: Finish, n_graph: int, n: int) -> npt.NDArray[np.intp]:
+    """The graph's output behind each of our raw outputs."""
+    expand = np.eye(n, n_graph) if finish.expand is None else finish.expand
+    return np.asarray(np.abs(expand).argmax(axis=1))
+
+
+def _read_by(finish: Finish, n_graph: int) -> npt.NDArray[np.intp]:
+    """The graph's outputs that the only score is made of."""
+    raw = np.full((n_graph + 1, n_graph), 0.25) + np.eye(n_graph + 1, n_graph)
+    with np.errstate(all="ignore"):
+        made = finish.program.run({Finish.INPUT: raw.astype(finish.dtype)})
+    score = (made[:, None] if made.ndim == 1 else made)[:, finish.pick[0]]
+    return np.flatnonzero(score[:-1] != score[-1])
+
+
+def _of_one(form: GraphForm, off: float, size: float, ulp: float) -> tuple[Floats, Floats] | None:
+    """A score of a single raw output, or of the difference of two."""
+    match form.link:
+        case Link.IDENTITY:
+            return np.array([off + ulp * max(1.0, size)]), np.zeros(1)
+        case Link.LOGISTIC:
+            return np.array([ulp]), np.array([np.expm1(off)])
+    return _of_a_curve(lambda raw: form.scores_of(raw[:, None])[:, 0], off, size, ulp)
+
+
+def _of_a_curve(
+    curve: Callable[[Floats], Floats], off: float, size: float, ulp: float
+) -> tuple[Floats, Floats] | None:
+    """A monotone function to probabilities, looked at where it can be told: between two probes it
+    moves no more than over both steps beside them; None of one to other values."""
+    raw = np.linspace(-min(size, 40.0), min(size, 40.0), PROBES)
+    step = max(off, float(raw[1] - raw[0]), 1e-6)
+    scores = curve(raw)
+    moves = np.maximum(curve(raw + step) - scores, scores - curve(raw - step)) * (off / step) * 2.0
+    shares = scores * (1.0 - scores)
+    if not (scores.min() >= 0.0 and scores.max() <= 1.0):
+        return None  # as an exponential, which has no largest value worth telling
+    told = shares > 1e-4
+    steep = float((moves[told] / shares[told]).max(initial=0.0))
+    left = float((moves - steep * shares).max(initial=0.0))
+    return np.array([left + ulp]), np.array([steep])
+
+
+def _ulp(finish: Finish) -> float:
+    """Of the coarsest type that a score goes through, relative."""
+    width = len(finish.pick) if finish.expand is None else finish.expand.shape[1]
+    with np.errstate(all="ignore"):
+        made = finish.program.run({Finish.INPUT: np.zeros((2, width), dtype=finish.dtype)})
+    types = [t for t in (made.dtype, finish.dtype) if t.kind == "f"]
+    return max(float(np.finfo(t).eps) / 2.0 for t in types)

@@ -1,0 +1,66 @@
+"""The documents of a model folder for the checker, which reads them by code of its own.
+
+Imports no engine, no store and no web framework: ``ifonly verify`` runs on this alone.
+"""
+
+from __future__ import annotations
+
+from explainers.verify import Rulebook
+from explainers.verify.laws import Laws, OpenGraph, read_laws
+from models.errors import SpecError
+from models.graph.forms import GraphForm
+from models.graph.reading import read_graph
+from models.onnx import load_regressor
+from models.predictor import Predictor
+from models.repository import DeployedModel
+from models.schema import Schema
+
+
+def rulebook_of(deployed: DeployedModel) -> Rulebook:
+    """Everything that the folder says an answer must keep.
+
+    Raises
+    ------
+    SpecError
+        If the checker cannot read what the engines could: then nothing of this model is answered.
+    """
+    spec = deployed.spec
+    try:
+        laws = laws_of(deployed)
+        return Rulebook.read(
+            spec.policy,
+            spec.schema,
+            spec.decision,
+            deployed.reference,
+            deployed.plausibility,
+            laws,
+            () if laws is None else laws.never_set,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        file = f"{deployed.name}/{deployed.version}/spec.toml"
+        raise SpecError(file, "policy", f"cannot be checked: {error}") from error
+
+
+def laws_of(deployed: DeployedModel) -> Laws | None:
+    """What ``causal.toml`` says follows from what; None if there is none that is accepted."""
+    if deployed.causal is None:
+        return None
+    schema = deployed.spec.schema
+    files, policy = deployed.causal_files, deployed.spec.policy
+    return read_laws(deployed.causal, files, schema, policy, graph_opener(schema))
+
+
+def graph_opener(schema: Schema) -> OpenGraph:
+    """How mechanisms that are ONNX graphs over features of ``schema`` are opened: each in a
+    session of its own."""
+
+    def open_graph(
+        data: bytes, parents: tuple[str, ...], as_trees: bool
+    ) -> tuple[Predictor, GraphForm | None]:
+        causes = Schema(tuple(schema[name] for name in parents))
+        predictor = load_regressor(data, causes)
+        if not as_trees:
+            return predictor, None
+        return predictor, read_graph(predictor.model, predictor.encoding, predictor.columns)
+
+    return open_graph

@@ -1,0 +1,98 @@
+"""What the checker rejects is in the reply, in the record, counted, and logged without values."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from explainers.cost import Cost
+from service.cli import main
+from service.settings import Settings
+from tests.integration.conftest import serving
+from tests.integration.test_metrics import value
+
+PRESS = "/api/v1/models/press/explanations"
+BODY = {"instance": {"pressure": 13.5, "speed": 4321}, "target": {"score": {"min": 92.0}}}
+
+
+def test_a_rejection_is_told_recorded_counted_and_logged(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    true = Cost.of
+
+    def of(self: Cost, rows: np.ndarray, before: np.ndarray) -> np.ndarray:
+        return 0.5 * true(self, rows, before)
+
+    with (
+        serving(Settings(models=repository)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
+        right = client.post(PRESS, json=BODY).json()
+        assert right["status"] == "optimal"
+        assert "rejected" not in right["work"]
+        assert value(base, "ifonly_rejections_total") == 0
+        monkeypatch.setattr(Cost, "of", of)
+        with caplog.at_level(logging.ERROR, logger="ifonly"):
+            reply = client.post(PRESS, json=BODY).json()
+        monkeypatch.undo()
+        assert reply["status"] == "unknown"
+        assert reply["counterfactuals"] == []
+        rejected = reply["work"]["rejected"]
+        assert rejected
+        assert any("cost: " in line for line in rejected)
+        labels = {"model_name": "press", "engine": reply["provenance"]["engine"]}
+        assert value(base, "ifonly_rejections_total", **labels) == len(rejected)
+        event = client.get(f"/api/v1/audit/events/{reply['id']}").json()
+    assert json.dumps(rejected[0]) in json.dumps(event)
+    assert f'"rejected": {len(rejected)}' in json.dumps(event)
+    (line,) = (r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR)
+    assert reply["id"] in line
+    assert "13.5" not in line
+    assert "4321" not in line
+
+
+def ifonly(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+def test_events_and_exports_of_a_service_are_checked_by_the_command(
+    repository: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out_of_reach = {
+        **BODY,
+        "target": {"score": {"min": 240.0}},
+        "constraints": {"freeze": ["speed"]},
+    }
+    with (
+        serving(Settings(models=repository, data=tmp_path)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
+        found = [client.post(PRESS, json=body).json() for body in (BODY, out_of_reach)]
+        client.post("/api/v1/models/press/predictions", json={"instance": BODY["instance"]})
+        events = [client.get(f"/api/v1/audit/events/{f['id']}").text for f in found]
+    assert [f["status"] for f in found] == ["optimal", "infeasible"]
+    folder = ("--model", str(repository / "press" / "1"))
+    for text in events:
+        (tmp_path / "event.json").write_text(text)
+        assert ifonly(monkeypatch, "verify", str(tmp_path / "event.json"), *folder) == 0
+    monkeypatch.setenv("IFONLY_DATA", str(tmp_path))
+    lines = tmp_path / "trail.jsonl"
+    assert ifonly(monkeypatch, "audit", "export", "--out", str(lines)) == 0
+    capsys.readouterr()
+    assert ifonly(monkeypatch, "verify", str(lines), *folder) == 0
+    assert capsys.readouterr().out.count("all hold") == 2
+    cost = found[0]["counterfactuals"][0]["cost"]
+    lines.write_text(lines.read_text().replace(str(cost), str(cost + 1)))
+    assert ifonly(monkeypatch, "verify", str(lines), *folder) == 1

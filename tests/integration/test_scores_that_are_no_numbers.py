@@ -1,0 +1,90 @@
+"""A model without a score for one row, at every door: an error that names it, never a claim."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.integration.test_cli import here
+from tests.integration.test_jobs_api import ended, lines, result, submit
+
+__all__ = ["here"]  # a fixture
+
+NATIVE = "/api/v1/models/brittle"
+LOW, BROKEN = {"level": 10.0}, {"level": 50.0}
+UNREACHABLE = {"score": {"min": 1e6}}
+"""So that every row is looked at, the one at 50 mm too."""
+QUESTION = {"instance": LOW, "target": UNREACHABLE}
+
+
+def names_the_row(problem: dict[str, Any]) -> None:
+    assert problem["type"] == "urn:ifonly:problem:score-not-finite"
+    assert (problem["row"], problem["value"], problem["scorer"]) == ([50.0], "inf", "model")
+    assert "output 'score'" in problem["detail"]
+    assert "50.0" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("predictions", {"instances": [LOW, BROKEN]}),
+        ("explanations", QUESTION),
+        ("explanations", {"instance": BROKEN, "target": UNREACHABLE}),
+        ("what-if", {"instance": LOW, "set": BROKEN}),
+    ],
+)
+def test_the_api_names_row_output_and_value(
+    client: httpx.Client, path: str, body: dict[str, Any]
+) -> None:
+    reply = client.post(f"{NATIVE}/{path}", json=body)
+    assert reply.status_code == 500
+    problem = reply.json()
+    names_the_row(problem)
+    record = client.get(f"/api/v1/audit/events/{problem['audit']['id']}")
+    assert record.status_code == 200, record.text
+    assert "score-not-finite" in record.text
+
+
+@pytest.mark.parametrize(
+    ("verb", "body"),
+    [("predict", {"instances": [LOW, BROKEN]}), ("explain", {"instances": [LOW]} | QUESTION)],
+)
+def test_kserve_is_told_in_its_own_words(
+    client: httpx.Client, verb: str, body: dict[str, Any]
+) -> None:
+    asked = {k: v for k, v in body.items() if k != "instance"}
+    reply = client.post(f"/v1/models/brittle:{verb}", json=asked)
+    assert reply.status_code == 500
+    names_the_row(reply.json())
+    assert "a score is a finite number" in reply.json()["error"]
+
+
+def test_a_job_says_it_of_the_row_and_answers_the_others(client: httpx.Client) -> None:
+    fine = {
+        "instance": {"level": 90.0},
+        "target": {"score": {"max": 0.022}},
+        "constraints": {"ranges": {"level": [60.0, 100.0]}},
+    }
+    job = submit(client, f"{NATIVE}/explanations", lines(fine, QUESTION, fine))
+    now = ended(client, job)
+    assert (now["state"], now["answered"]) == ("done", 3)
+    told = result(client, job)
+    names_the_row(told[1]["problem"])
+    for line in (told[0], told[2]):
+        assert line["explanation"]["status"] == "optimal"
+
+
+def test_the_command_line_says_it_in_one_message(
+    here: Callable[..., Any], repository: Path
+) -> None:
+    of_brittle = ("--model", "brittle", "--models", str(repository))
+    asked = ("--row", json.dumps(LOW), "--target", json.dumps(UNREACHABLE))
+    process = here("explain", *asked, *of_brittle)
+    assert process.returncode == 1
+    assert "output 'score', column 0, is inf for row" in " ".join(process.stderr.split())
+    assert "infeasible" not in process.stdout + process.stderr

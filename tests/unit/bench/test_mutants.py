@@ -1,0 +1,82 @@
+"""Faults planted in forked processes, and what is known of a question by a walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from bench.mutants import forks
+from bench.mutants.planting import Mutant, live, mutants_of, plant
+from bench.mutants.questions import Questions, all_cases
+from bench.mutants.truth import Faults, faults
+from explainers.space import Axis
+from models.schema import Feature, Kind
+
+STEPS = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 1.0, Decimal("0.25"))
+
+
+def _fault(module: str, function: str, says: str) -> Mutant:
+    return next(m for m in mutants_of(module) if m.function == function and m.says == says)
+
+
+def test_a_fault_is_run_by_everybody_and_forgotten_with_its_process() -> None:
+    fault = _fault("explainers.space", "Axis.__len__", "`self.count + len(self.others)` → "
+                   "`self.count - len(self.others)`")  # fmt: skip
+    axis = Axis.of(STEPS, 0.1)
+
+    def work() -> Iterator[int]:
+        plant(fault)
+        yield len(axis)
+
+    told, died = forks.run(work)
+    assert (told, died) == ([4], "")
+    assert len(axis) == 6
+
+
+def test_work_that_does_not_end_is_ended_and_what_it_said_is_kept() -> None:
+    def work() -> Iterator[int]:
+        yield 1
+        while True:
+            pass
+
+    assert forks.run(work, patience=0) == ([1], "SIGXCPU")
+
+
+def test_every_fault_is_another_code() -> None:
+    def same_as_before() -> Iterator[list[str]]:
+        same = []
+        for fault in mutants_of("explainers.cost"):
+            function = live(fault.module, fault.function)
+            assert function is not None
+            before = function.__code__
+            plant(fault)
+            if function.__code__ == before:
+                same.append(str(fault))
+            function.__code__ = before
+        yield same
+
+    assert forks.run(same_as_before) == ([[]], "")
+
+
+def test_the_walk_tells_a_wrong_row_and_a_false_claim_from_a_true_reply(tmp_path: Path) -> None:
+    case = next(c for c in all_cases() if c.name.startswith("trees binary 4 "))
+    questions = Questions([case], tmp_path)
+    truth = next(iter(questions.truths.values()))
+    i = next(i for i in range(len(truth.actions)) if truth.prices[i] == truth.least())
+    row, cost = truth.actions[i], float(truth.prices[i])
+    moved = np.flatnonzero(row != truth.factual)
+    one = {
+        "action": {int(j): float(row[j]) for j in moved}, "row": row.tolist(), "cost": cost,
+        "lower_bound": cost, "enumerated": 0, "ranges": {}, "effects": [], "chance": None,
+        "scores": truth.score(row[None])[0].tolist(), "survival": None, "outside": [],
+    }  # fmt: skip
+    reply = {"status": "optimal", "found": [one]}
+    assert faults(truth, reply) == Faults()
+    assert faults(truth, {**reply, "found": [{**one, "cost": cost + 0.1}]}).wrong
+    assert faults(truth, {**reply, "found": [{**one, "lower_bound": cost + 0.1}]}).false
+    off = {**one, "row": [*row[:4].tolist(), row[4] + 0.05]}
+    assert faults(truth, {**reply, "found": [off]}).wrong
+    assert faults(truth, {"status": "already_target", "found": []}).wrong
