@@ -51,7 +51,7 @@ def ask(case: Case, deployed: DeployedModel) -> Reply:
 def _prepared(case: Case, deployed: DeployedModel) -> ServedModel:
     key = id(deployed), case.engine
     if key not in _served:
-        model = prepare(deployed, warm=False)
+        model = prepare(deployed)
         if case.engine == "blackbox":
             model = dataclasses.replace(model, engine=Portfolio((Blackbox(),)))
         if case.engine == "merging" and deployed.form is not None:
