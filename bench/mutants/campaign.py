@@ -67,7 +67,7 @@ class Result:
         if self.has(Verdict.REJECTED):
             return "checker"
         if self.has(Verdict.FALSE):
-            return "oracle only" if self.caught_by else "survived"
+            return "oracle only" if self.caught_by else "questions only"
         return "true" if self.has(Verdict.TRUE) else "crashed"
 
 
