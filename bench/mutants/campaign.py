@@ -130,7 +130,7 @@ class Campaign:
         """Ask the questions that run its line, or all where that is not known, with it planted."""
         result = Result(mutant)
         waiting = self._relevant(mutant, rng)
-        for _ in range(2):  # a fault that kills the process ends one question, not all
+        for _ in range(3):  # a fault that kills the process ends one question, not all
             told, died = forks.run(partial(self._asked, mutant, waiting))
             for case, reply in zip(waiting, told, strict=False):
                 self._judge(result, case, reply)

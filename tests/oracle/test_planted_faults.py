@@ -20,21 +20,23 @@ SLIPS = {
     "a comparison of rules": ("explainers.constraints", "Comparison._compare"),
     "the cost": ("explainers.cost", "Cost.of"),
     "the target": ("explainers.target", "Target._met"),
-    "what follows": ("explainers.causal.image", "CausalImage.rows"),
+    "what follows": ("explainers.causal.model", "CausalModel.counterfactual"),
+    "what is read of it": ("explainers.causal.image", "CausalImage.read"),
 }
-EACH = 4
-"""Faults of each that are planted in the fast tests."""
+TELLING = ("blackbox", "in the README", "fitted interventional")
+"""Parts of the names of questions that meet them."""
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    """Every third question, asked without a fault first."""
-    return _campaign(tmp_path_factory.mktemp("models"), 3)
+    """Some of the questions, asked without a fault first."""
+    some = [case for case in all_cases() if any(part in case.name for part in TELLING)]
+    return Campaign(Questions(some, tmp_path_factory.mktemp("models")))
 
 
 @cache
-def _campaign(folder: Path, step: int) -> Campaign:
-    return Campaign(Questions(all_cases()[::step], folder))
+def _campaign(folder: Path) -> Campaign:
+    return Campaign(Questions(all_cases(), folder))
 
 
 def _faults(slip: str) -> list[Mutant]:
@@ -44,21 +46,25 @@ def _faults(slip: str) -> list[Mutant]:
     return found
 
 
-@pytest.mark.parametrize("slip", SLIPS)
-def test_a_slip_in_a_shared_definition_ends_in_no_wrong_row(slip: str, campaign: Campaign) -> None:
-    rng = random.Random(slip)
-    faults = _faults(slip)
-    results = [campaign.try_out(m, rng) for m in rng.sample(faults, min(EACH, len(faults)))]
-    assert not [(str(r.mutant), r.why) for r in results if r.has(Verdict.WRONG)]
-    assert any(r.is_changed for r in results), "none of them does anything"
-
-
-def test_the_slip_in_comparisons_that_was_once_published_is_rejected(campaign: Campaign) -> None:
-    """Issue 12's: ``>=`` read the other way round."""
-    wanted = "`total >= -tolerance` → `total < -tolerance`"
-    slip = next(m for m in _faults("a comparison of rules") if m.says == wanted)
-    result = campaign.try_out(slip, random.Random(0))
-    assert result.has(Verdict.REJECTED)
+@pytest.mark.parametrize(
+    ("slip", "says"),
+    [
+        ("a comparison of rules", "`total >= -tolerance` → `total < -tolerance`"),
+        ("the cost", "`for … in _changing(rows, factual)` skips the first"),
+        ("the cost", "`total += self.of_feature(column, rows[:, column], float(f...` dropped"),
+        ("the target", "`self.decision.decide(scores) == self.wanted` → "
+                       "`self.decision.decide(scores) != self.wanted`"),
+        ("the target", "`inside &= self.decision.decide(scores) == self.wanted` dropped"),
+        ("what follows", "`if causes` → `if False`"),
+        ("what is read of it", "`if whole` → `if False`"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_shared_definition_is_rejected(
+    slip: str, says: str, campaign: Campaign
+) -> None:
+    fault = next(fault for fault in _faults(slip) if fault.says == says)
+    result = campaign.try_out(fault, random.Random(0))
+    assert result.has(Verdict.REJECTED), result
     assert not result.has(Verdict.WRONG), result.why
 
 
@@ -72,7 +78,7 @@ def test_the_replies_to_all_fixed_questions_are_what_a_walk_finds(tmp_path: Path
 def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
     slip: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    every = _campaign(tmp_path_factory.getbasetemp(), 1)
+    every = _campaign(tmp_path_factory.getbasetemp())
     results = [every.try_out(m, random.Random(0)) for m in _faults(slip)]
     assert not [(str(r.mutant), r.why) for r in results if r.has(Verdict.WRONG)]
 
@@ -81,7 +87,7 @@ def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
 def test_no_fault_anywhere_ends_in_a_wrong_row(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    every = _campaign(tmp_path_factory.getbasetemp(), 1)
+    every = _campaign(tmp_path_factory.getbasetemp())
     rng = random.Random(1)
     results = [
         every.try_out(m, rng) for m in sampled({name: mutants_of(name) for name in FAST}, 150, rng)
