@@ -35,8 +35,10 @@ test: $(VENV)/.test
 test-browser: $(VENV)/.test
 	$(BIN)/$(PYTEST) -m "browser and not slow" tests/browser $(PYTEST_ARGS)
 
+# Apart: a browser's driver keeps an event loop running in its process.
 test-all: $(VENV)/.test
-	$(BIN)/$(PYTEST) $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) -m "not browser" $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) -m browser tests/browser $(PYTEST_ARGS)
 
 check: lint test
 

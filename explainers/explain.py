@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -38,7 +38,7 @@ from explainers.transcript import goal_of, terms_of
 from explainers.verify import Checker, Proposal, Report, Terms
 from explainers.verify.limits import leaves_one
 from explainers.watch import Watch, unwatched
-from models.predictor import Predictor, Row, Scores
+from models.predictor import Predictor, Row, Rows, Scores, finite
 from models.rounding import UNKNOWN, Rounding, rounding_of
 from models.schema import Decision, Kind
 
@@ -85,13 +85,14 @@ def explain(
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
-    scores = asking.deployed.score(np.array([problem.factual]))
+    ask = partial(_asked, predictor, meter)
+    scores = ask(np.array([problem.factual]))
     prediction = predicted(problem.target.decision, scores)
     if asking.needs_nothing(problem, terms, scores):
         rejected = tuple(asking.rejected)
         return AlreadyTarget(prediction, Work("none", meter.rows, meter.runs, rejected=rejected))
 
-    checker = Checker(terms, tuple(problem.factual.tolist()), asking.deployed.score)
+    checker = Checker(terms, tuple(problem.factual.tolist()), ask)
     first, outcome = asking.best(problem, checker, problem)
     if first is None:
         return asking.nothing(problem, checker, prediction, outcome)
@@ -112,6 +113,18 @@ def explain(
     with watch("complete"):
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
     return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
+
+
+def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
+    """The deployed model's word for the checker: not through the engines' meter, which counts it.
+
+    Raises
+    ------
+    NotFinite
+        If a score is no number.
+    """
+    meter.asked(len(rows))
+    return finite(predictor.score(rows), rows)
 
 
 def _agreed(problem: Problem, terms: Terms) -> Terms:

@@ -216,6 +216,11 @@ class Meter:
         """Boxes, or nodes of a solver's tree, that were opened."""
         return self._count.nodes
 
+    def asked(self, rows: int) -> None:
+        """Somebody else asked the model about so many rows, in one call."""
+        self._count.rows += rows
+        self._count.runs += 1
+
     def opened(self, nodes: int) -> None:
         """So many more nodes were."""
         self._count.nodes += nodes
