@@ -7,6 +7,12 @@ columns), linear models and ReLU networks, exported to ONNX and loaded as any de
 or two kinds of constraint at random; the engines that the service would make. A claim is wrong if
 its cost is not that of the cheapest row of a walk over all of them, written apart, or if it calls
 impossible what is not. Trees are asked twice, the second time with merging from the first box.
+
+    python -m bench.oracle_campaign --fine [--questions 5000] [--seconds 5]
+
+The same on grids of 10 to 10,000,000 values, how fine: log-uniform for each number. Nothing
+can walk them, so an oracle looks for cheaper rows along levers and pairs of them, where decisions
+change (`tests/support/fine.py`). `blackbox` is asked alone as well.
 """
 
 from __future__ import annotations
@@ -21,18 +27,23 @@ from rich.console import Console
 from rich.table import Table
 
 from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
+from explainers.deadline import Deadline
 from explainers.explain import explain
+from explainers.search.blackbox import Blackbox
 from explainers.search.portfolio import Portfolio, engines_for
 from explainers.search.trees.engine import Trees
+from models.predictor import Row
 from models.schema import Task
 from tests.support.bruteforce import cheapest
 from tests.support.checks import normal
 from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.fine import Refuter, fine_schema, thresholds_of
 from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.questions import price, question
 
 FAMILIES = ("trees", "trees, merging", "linear", "relu")
+FINE_FAMILIES = ("trees", "linear", "relu", "blackbox")
 TASKS = tuple(Task)
 MODELS = 60
 """Of each family and task."""
@@ -82,13 +93,87 @@ def _judge(answer: Answer, best: float, tally: Tally) -> bool:
             return True
 
 
+def _row(answer: Answer, factual: Row) -> Row | None:
+    if not isinstance(answer, Recourse):
+        return None
+    row = factual.copy()
+    for action in answer.counterfactuals[0].actions:
+        row[action.column] = action.counterfactual
+    return row
+
+
+def _refuted(answer: Answer, refuter: Refuter, factual: Row, tally: Tally) -> bool:
+    """Count the claim; whether a cheaper row than it allows is known."""
+    match answer:
+        case AlreadyTarget():
+            tally.already += 1
+            return False
+        case Infeasible():
+            tally.impossible += 1
+            return refuter.cheapest(np.inf, None) is not None
+        case Recourse():
+            first = answer.counterfactuals[0]
+            proven = first.gap == 0.0
+            tally.proven += proven
+            tally.unproven += not proven
+            bound = first.cost if proven else (first.lower_bound or 0.0)
+            return refuter.cheapest(bound, _row(answer, factual)) is not None
+        case _:
+            tally.unproven += 1
+            return False
+
+
+def _fine(options: argparse.Namespace, console: Console) -> dict[str, Tally]:
+    draw = np.random.default_rng(options.seed)
+    tallies = {family: Tally() for family in FINE_FAMILIES}
+    while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
+        family = FINE_FAMILIES[int(draw.integers(len(FINE_FAMILIES)))]
+        task, number = TASKS[int(draw.integers(len(TASKS)))], int(draw.integers(MODELS))
+        model = ("trees", "linear", "relu")[number % 3] if family == "blackbox" else family
+        deployed, _ = _deployed(model, task, number)
+        schema = fine_schema(draw)
+        engine = Blackbox() if family == "blackbox" else engines_for(deployed.form, schema)
+        count = int(draw.integers(0, 3))
+        kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), count, replace=False)]
+        seed = int(draw.integers(2**31))
+        problem, _, kept = question(kinds, seed, task, schema)
+        until = Deadline.after(options.seconds)
+        answer = explain(problem, deployed.predictor, engine=engine, deadline=until)
+        places = thresholds_of(deployed.form)
+        refuter = Refuter(
+            schema, problem.factual, deployed.predictor, normal(task), kept, price, places
+        )
+        if _refuted(answer, refuter, problem.factual, tallies[family]):
+            tallies[family].wrong += 1
+            names = [kind.name for kind in kinds]
+            console.print(f"WRONG: {family} {task} {number} {names} seed {seed}: {answer}")
+    return tallies
+
+
+def _print(tallies: dict[str, Tally], console: Console, title: str) -> None:
+    table = Table(title=title)
+    for column in ("engine", "proven optimal", "impossible", "not proven", "already", "wrong"):
+        table.add_column(column, justify="left" if column == "engine" else "right")
+    for family, t in tallies.items():
+        numbers = (t.proven, t.impossible, t.unproven, t.already, t.wrong)
+        table.add_row(family, *(str(n) for n in numbers))
+    console.print(table)
+    if any(t.wrong for t in tallies.values()):
+        raise SystemExit(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--fine", action="store_true")
+    parser.add_argument("--seconds", type=float, default=5.0, help="deadline on fine grids")
     options = parser.parse_args()
-    draw = np.random.default_rng(options.seed)
     console = Console(width=100)
+    if options.fine:
+        _print(_fine(options, console), console, "claims on grids of 10 to 10,000,000 values")
+        return
+    draw = np.random.default_rng(options.seed)
     tallies = {family: Tally() for family in FAMILIES}
     asked: Counter[str] = Counter()
     while sum(t.proven + t.impossible + t.unproven for t in tallies.values()) < options.questions:
@@ -110,17 +195,9 @@ def main() -> None:
             tallies[family].wrong += 1
             names = [kind.name for kind in kinds]
             console.print(f"WRONG: {family} {task} {names} seed {seed}: walk {best}, {answer}")
-    table = Table(title="claims against a walk over every row")
-    for column in ("engine", "proven optimal", "impossible", "not proven", "already", "wrong"):
-        table.add_column(column, justify="left" if column == "engine" else "right")
-    for family, t in tallies.items():
-        numbers = (t.proven, t.impossible, t.unproven, t.already, t.wrong)
-        table.add_row(family, *(str(n) for n in numbers))
-    console.print(table)
     least = min(asked[kind.name] for kind in KINDS)
     console.print(f"{len(KINDS)} kinds of constraint, each in at least {least} questions")
-    if any(t.wrong for t in tallies.values()):
-        raise SystemExit(1)
+    _print(tallies, console, "claims against a walk over every row")
 
 
 if __name__ == "__main__":

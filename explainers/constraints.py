@@ -32,7 +32,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.space import TOLERANCE, Axis, is_missing, moved, negation, slack
+from explainers.space import LONGEST_LISTED, TOLERANCE, Axis, is_missing, moved, negation, slack
 from models.predictor import Row, Rows, Scores, finite
 from models.schema import Labels, Schema
 
@@ -529,8 +529,11 @@ class Changes(Condition):
 
     def require(self, axes: Axes, factual: Row) -> Axes:
         axis, stays = axes[self.column], float(factual[self.column])
-        cut = axis.without(stays) if self.does else axis.only([stays])
-        return replaced(axes, self.column, cut)
+        if not self.does:
+            return replaced(axes, self.column, axis.only([stays]))
+        if len(axis) > LONGEST_LISTED:
+            return axes  # one value less of so many is not worth a list of them
+        return replaced(axes, self.column, axis.without(stays))
 
 
 @dataclass(frozen=True)
@@ -564,6 +567,8 @@ class IsIn(Condition):
         if self.of_factual:
             fits = self._fits(float(factual[self.column]))
             return _truth(fits, not fits)
+        if len(axes[self.column]) > LONGEST_LISTED:
+            return Truth.SOMETIMES
         fits_each = [self._fits(float(v)) for v in axes[self.column].values()]
         return _truth(all(fits_each), not any(fits_each))
 
@@ -571,6 +576,8 @@ class IsIn(Condition):
         if self.of_factual:
             fits = self._fits(float(factual[self.column]))
             return axes if fits else _emptied(axes, [self.column])
+        if len(axes[self.column]) > LONGEST_LISTED:
+            return axes
         return replaced(axes, self.column, axes[self.column].where(self._fits))
 
 

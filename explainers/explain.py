@@ -70,9 +70,17 @@ def explain(
 
     Examples
     --------
-    >>> answer = explain(policy.problem(factual), predictor)          # doctest: +SKIP
-    >>> answer.counterfactuals[0].actions                             # doctest: +SKIP
-    (Action(column=3, factual=60.7, counterfactual=53.2, sufficient_range=None),)
+    >>> from decimal import Decimal
+    >>> from explainers.policy import Policy
+    >>> from models.schema import Category, Decision, Feature, Kind, Schema, Task
+    >>> torque = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 100.0, Decimal("0.1"))
+    >>> alarm = Decision(Task.BINARY, (Category("normal"), Category("alarm")), 1, 0.5, desired=0)
+    >>> class AboveFifty:
+    ...     def score(self, rows):
+    ...         return (rows > 50.0).astype(float)
+    >>> problem = Policy.read({}, Schema((torque,)), alarm).problem(np.array([53.2]))
+    >>> explain(problem, AboveFifty()).counterfactuals[0].actions
+    (Action(column=0, factual=53.2, counterfactual=50.0, sufficient_range=(0.0, 50.0)),)
     """
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)

@@ -27,7 +27,7 @@ from explainers.constraints import (
 from explainers.cost import Cost, Costs
 from explainers.errors import InvalidPolicy
 from explainers.image import Image, Margin, Trust, follow, trust
-from explainers.space import Axis, changed
+from explainers.space import LONGEST_LISTED, Axis, changed
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
 from models.rounding import Rounding
@@ -230,10 +230,20 @@ class Problem:
         row = self.factual.copy()
         for j in self.movable:
             if float(row[j]) not in self.axes[j]:
-                values = self.axes[j].values()
+                values = self._cheapest_few(int(j))
                 costs = self.cost.of_feature(int(j), values, float(row[j]))
                 row[j] = values[np.argmin(costs)]
         return row
+
+    def _cheapest_few(self, column: int) -> npt.NDArray[np.float64]:
+        """Values of an axis among which its cheapest is: of a long one, which is of numbers whose
+        cost rises with the distance, those beside the factual value, or either end."""
+        axis, before = self.axes[column], float(self.factual[column])
+        if len(axis) <= LONGEST_LISTED:
+            return axis.values()
+        at = axis.below(before)
+        near = [p for p in (0, at - 1, at, len(axis) - 1) if 0 <= p < len(axis)]
+        return axis.values(np.array(near, dtype=np.int64))
 
     @cached_property
     def movable(self) -> npt.NDArray[np.int64]:

@@ -23,6 +23,10 @@ TOLERANCE = 1e-12
 compared: 308.2 - 300.3 is 7.899999999999977 in float64, and must count as 7.9."""
 
 
+LONGEST_LISTED = 4_096
+"""Values of a run that may be listed one by one."""
+
+
 def slack(size: float) -> float:
     """Absolute tolerance for comparing numbers of this size."""
     return TOLERANCE * max(1.0, abs(size))
@@ -198,6 +202,10 @@ class Axis:
             run = min(max(self._multiple_at_least(value) - self.first, 0), self.count)
         return run + sum(other < value for other in self.others)
 
+    def position(self, value: float) -> int:
+        """Where ``value`` is among the values of the axis, of which it is one."""
+        return self.below(value)
+
     def nearest(self, values: Values) -> Values:
         """The value of the axis nearest to each of ``values``; the axis has numbers."""
         ends = len(self) - self.has_missing - 1
@@ -247,7 +255,8 @@ class Axis:
         return Axis(others=ascending({v for v in values if v in self}))
 
     def without(self, value: float) -> Axis:
-        """The part other than ``value``."""
+        """The part other than ``value``; lists the values where that is in the middle of a run, so
+        not for axes that are longer than what may be listed."""
         if value not in self:
             return self
         if not self._on_run(value):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support import machine_code, postgres
+from tests.support import cpu, machine_code, postgres
+from tests.support.tallied import Tallied
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
 # another burn as much again.
@@ -22,8 +23,14 @@ settings.register_profile("ifonly", deadline=None)
 settings.load_profile("ifonly")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cpu", action="store_true", help="print the CPU seconds of each test file")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Before xdist starts its workers, which use what is compiled here."""
+    cpu.configure(config)
+    config.pluginmanager.register(Tallied(), "tallied")
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         machine_code.fill()
 

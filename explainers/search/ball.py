@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from explainers.problem import Problem
 from explainers.search.ladder import Ladder
+from explainers.space import LONGEST_LISTED
 from models.predictor import Rows
-
-LONGEST_AXIS = 262_144
-"""Values of one feature beyond which a ball is not counted at all."""
 
 
 def ball(problem: Problem, cost: float, most: int, changes: int | None = None) -> Rows | None:
@@ -24,9 +24,9 @@ def ball(problem: Problem, cost: float, most: int, changes: int | None = None) -
     rows = np.array([problem.factual])
     for column in problem.movable:
         axis = problem.axes[column]
-        if len(axis) > LONGEST_AXIS:
+        ladder = _affordable(problem, int(column), cost, most)
+        if ladder is None:
             return None
-        ladder = Ladder.around(problem, int(column), axis.values())
         stays = float(problem.factual[column]) in axis
         affordable = np.searchsorted(ladder.costs, cost - costs, side="left")
         if changes is not None:
@@ -42,3 +42,24 @@ def ball(problem: Problem, cost: float, most: int, changes: int | None = None) -
         costs[moves] += ladder.costs[rung[moves]]
         changed[moves] += 1
     return rows
+
+
+def _affordable(problem: Problem, column: int, cost: float, most: int) -> Ladder | None:
+    """All values of a lever that cost less than ``cost``; None if they are more than ``most``."""
+    axis, before = problem.axes[column], float(problem.factual[column])
+    if len(axis) <= LONGEST_LISTED:
+        return Ladder.around(problem, column, axis.values())
+    ends = len(axis) - axis.has_missing
+    middle = min(axis.below(before), ends)
+
+    def spent(position: int) -> float:
+        value = axis.values(np.array([position], dtype=np.int64))
+        return float(problem.cost.of_feature(column, value, before)[0])
+
+    # Costs of numbers rise with the distance, on either side.
+    first = bisect_left(range(middle), True, key=lambda p: spent(p) < cost)
+    last = middle + bisect_left(range(middle, ends), True, key=lambda p: spent(p) >= cost)
+    if last - first > most + 1:
+        return None
+    positions = [*range(first, last), *range(ends, len(axis))]
+    return Ladder.around(problem, column, axis.values(np.array(positions, dtype=np.int64)))

@@ -20,6 +20,8 @@ from models.predictor import Predictor, Row, Rows, Scores, finite
 Keys = npt.NDArray[Any]
 
 FIRST_BLOCK = 32
+MOST_WALKED = 512
+"""Values on either side of one that are asked about for how far it may go."""
 ROWS_PER_RUN = 16_384
 """Most rows of one model call; between calls the deadline is looked at."""
 
@@ -123,14 +125,19 @@ def range_by_asking(
     column: int,
     also: Callable[[Rows], Mask] | None = None,
 ) -> tuple[float, float]:
-    """The widest run of settable values around ``row[column]`` with which, everything else set as
+    """A run of settable values around ``row[column]`` with each of which, everything else set as
     in ``row``, every rule holds and the prediction stays in the target; ends included. ``also``
     is what rows in the target must keep besides.
 
-    Walks outward from the value in blocks that double, one model call a block and side.
+    Walks outward from the value in blocks that double, one model call a block and side. Every value
+    of the run was asked about; it is the widest there is unless it ends after ``MOST_WALKED``
+    values on a side, beyond which nobody looked.
     """
-    values = problem.axes[column].values()
-    at = int(np.flatnonzero(values == row[column])[0])
+    axis = problem.axes[column]
+    at = axis.position(float(row[column]))
+    low, high = max(0, at - MOST_WALKED), min(len(axis), at + 1 + MOST_WALKED)
+    values = axis.values(np.arange(low, high, dtype=np.int64))
+    at -= low
     below = _holding(problem, meter, row, column, values[:at][::-1], also)
     above = _holding(problem, meter, row, column, values[at + 1 :], also)
     return float(values[at - below]), float(values[at + above])

@@ -20,6 +20,12 @@ RAW = 1e300
 """Beyond it a raw value is none."""
 NEAR = np.array([-1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4])
 """How far from such a value it is looked, relative to it: float32 has steps of 1e-7."""
+STEP = 2.0**-22
+"""Two steps of a float32 score near 1, of which some graphs make those near 0."""
+
+FLAT = 64.0
+"""So far from a raw value, a logistic function no longer moves if it does not move between."""
+
 UNTOLD = 2.0**20
 """More than raw outputs of classes differ by."""
 
@@ -153,14 +159,18 @@ def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> flo
 
 
 def _doubt(form: GraphForm, edge: float) -> float:
-    """How far the raw value may move while its score moves by rounding only."""
+    """How far the raw value may move while its score moves by rounding only. A side on which the
+    score moves no more at all (a logistic function that has reached 0) says nothing of that."""
     if form.link is Link.IDENTITY:
         return NUDGE * max(1e-3, abs(edge))
-    score = float(form.scores_of(np.array([[edge]]))[0, 0])
+
+    def score_at(raw: float) -> float:
+        return float(form.scores_of(np.array([[raw]]))[0, 0])
+
+    score = score_at(edge)
+    seen = max(2 * NUDGE * score, STEP)
+    sides = [sign for sign in (-1.0, 1.0) if score_at(edge + sign * FLAT) != score]
     doubt = NUDGE
-    while doubt < 16.0:
-        low, high = (float(form.scores_of(np.array([[edge + s]]))[0, 0]) for s in (-doubt, doubt))
-        if abs(low - score) > 2 * NUDGE * score and abs(high - score) > 2 * NUDGE * score:
-            break
+    while doubt < 16.0 and not all(abs(score_at(edge + s * doubt) - score) > seen for s in sides):
         doubt *= 2.0
     return doubt

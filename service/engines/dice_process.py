@@ -28,7 +28,7 @@ from service.engines.frames import read_frame, write_frame
 
 METHODS = ("random", "genetic", "kdtree")
 LONGEST = 30.0
-"""Seconds after which a question without a deadline is given up."""
+"""Seconds after which a question without a deadline is given up, unless said otherwise."""
 
 
 class DiceProcess:
@@ -39,22 +39,24 @@ class DiceProcess:
         method: str = "genetic",
         count: int = 4,
         command: Sequence[str] = (sys.executable, "-m", "service.engines.dice_worker"),
+        longest: float = LONGEST,
     ) -> None:
         if method not in METHODS:
             raise ValueError(f"method is {method!r}, not one of {', '.join(METHODS)}")
         self._method = method
         self._count = count
+        self._longest = longest
         self._command = tuple(command)
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
     def __call__(self, wish: Wish, chances: Chances, deadline: Deadline) -> Rows:
         """As :class:`explainers.search.dice.Sampler`."""
-        left = min(LONGEST, deadline.at - deadline.clock())
+        left = min(self._longest, deadline.at - deadline.clock())
         if left <= 0 or not self._lock.acquire(timeout=left):
             raise DeadlineReached("another question has the process")
         try:
-            return self._ask(wish, chances, min(LONGEST, deadline.at - deadline.clock()))
+            return self._ask(wish, chances, min(self._longest, deadline.at - deadline.clock()))
         finally:
             self._lock.release()
 

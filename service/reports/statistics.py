@@ -40,8 +40,9 @@ class Median:
 def share(count: int, of: int) -> Share:
     """With Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4).
 
-    >>> share(9, 10)
-    Share(count=9, of=10, low=0.5958499732047615, high=0.9821237869049271)
+    >>> nine = share(9, 10)
+    >>> round(nine.low, 6), round(nine.high, 6)
+    (0.59585, 0.982124)
     """
     if of == 0:
         return Share(0, 0, 0.0, 1.0)

@@ -18,7 +18,7 @@ import uvicorn
 from service.app import create_app
 from service.cli.connections import PatientOnlySoLong
 from service.cli.serving import listen, url_of
-from service.settings import Settings, shipped_models
+from service.settings import MAX_DEADLINE_MS, Settings, shipped_models
 from tests.integration.small_models import write_all
 
 
@@ -26,10 +26,15 @@ from tests.integration.small_models import write_all
 def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
     """The URL of a service that answers until the block ends; without accounts, unless asked.
 
+    Its questions have all the time there is, unless the settings say how long: a test of what is
+    answered is none of how fast the machine is.
+
     Its store is a file that goes with it, unless the settings say where.
     """
     with tempfile.TemporaryDirectory(prefix="ifonly-store-") as folder:
         given: dict[str, Any] = {"no_auth": no_auth}
+        if "default_deadline_ms" not in settings.model_fields_set:
+            given["default_deadline_ms"] = min(MAX_DEADLINE_MS, settings.max_deadline_ms)
         if not settings.model_fields_set & {"data", "database_url"}:
             given["data"] = Path(folder)
         with _served(settings.model_copy(update=given)) as url:

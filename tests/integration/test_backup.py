@@ -52,6 +52,7 @@ def holds_and_has(url: str, wanted: set[str]) -> None:
         assert not verify(store.database).findings
 
 
+@pytest.mark.slow
 def test_a_sqlite_store_is_backed_up_while_it_is_used(press: Path, tmp_path: Path) -> None:
     url, copy = f"sqlite:///{tmp_path / 'store.sqlite3'}", tmp_path / "copy.sqlite3"
 

@@ -22,7 +22,9 @@ from models.repository import DeployedModel, load_folder
 from service.engines.dice_process import DiceProcess
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "models" / "artifacts"
-TWO_SECONDS = 2.0
+SOON = 0.5
+FOREVER = 86_400.0
+"""A machine may be slow: only `timeout` of pytest gives up on a process that ought to answer."""
 HANGING = "import time\nwhile True: time.sleep(1)"
 
 
@@ -44,7 +46,7 @@ def problem(model: DeployedModel) -> Problem:
 
 @pytest.fixture
 def process() -> Iterator[DiceProcess]:
-    process = DiceProcess("random")
+    process = DiceProcess("random", longest=FOREVER)
     yield process
     process.close()
 
@@ -55,7 +57,7 @@ def test_what_dice_finds_is_snapped_allowed_and_verified(
     method: str, model: DeployedModel, problem: Problem
 ) -> None:
     pytest.importorskip("dice_ml")
-    process = DiceProcess(method)
+    process = DiceProcess(method, longest=FOREVER)
     try:
         answer = explain(problem, model.predictor, engine=Dice(process))
         assert isinstance(answer, Recourse | Unknown)
@@ -100,7 +102,7 @@ def test_a_process_that_hangs_is_killed_at_the_deadline(
     model: DeployedModel, problem: Problem
 ) -> None:
     process = DiceProcess("kdtree", command=(sys.executable, "-c", HANGING))
-    soon = Deadline.after(TWO_SECONDS)
+    soon = Deadline.after(SOON)
     try:
         found = Dice(process).search(problem, Meter(model.predictor, soon), soon)
     finally:
@@ -109,7 +111,9 @@ def test_a_process_that_hangs_is_killed_at_the_deadline(
 
 
 def test_a_process_that_dies_makes_it_not_eligible(model: DeployedModel, problem: Problem) -> None:
-    process = DiceProcess("random", command=(sys.executable, "-c", "raise SystemExit(3)"))
+    process = DiceProcess(
+        "random", command=(sys.executable, "-c", "raise SystemExit(3)"), longest=FOREVER
+    )
     never = Deadline.never()
     with pytest.raises(NotEligible, match="died"):
         Dice(process).search(problem, Meter(model.predictor, never), never)
@@ -120,7 +124,7 @@ def test_without_dice_ml_it_is_not_eligible(model: DeployedModel, problem: Probl
         "import sys; sys.modules['dice_ml'] = None; "
         "from service.engines.dice_worker import main; main()"
     )
-    process = DiceProcess("random", command=(sys.executable, "-c", hidden))
+    process = DiceProcess("random", command=(sys.executable, "-c", hidden), longest=FOREVER)
     never = Deadline.never()
     try:
         with pytest.raises(NotEligible, match="not installed"):

@@ -119,7 +119,7 @@ class Load:
             thread.join()
 
     def until(self, count: int) -> None:
-        last = time.monotonic() + 60
+        last = time.monotonic() + 600
         while len(self.acknowledged) < count:
             assert time.monotonic() < last, [r.text for r in self.refused[-3:]]
             time.sleep(0.005)
@@ -141,7 +141,7 @@ def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
     with process(press, url) as (service, base), Load(base) as load:
         load.until(200)
         service.send_signal(signal.SIGKILL)
-        service.wait(30)
+        service.wait()
     assert service.returncode == -signal.SIGKILL
     assert_all_are_there(url, load.acknowledged)
     settings = Settings.model_validate({"models": press, "database_url": url})
@@ -150,6 +150,7 @@ def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
     assert_all_are_there(url, load.acknowledged + again.acknowledged)
 
 
+@pytest.mark.slow
 def test_a_postgresql_that_is_restarted_under_load_loses_nothing(
     press: Path, postgres_server: Server
 ) -> None:

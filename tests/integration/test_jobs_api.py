@@ -209,7 +209,7 @@ def test_a_worker_that_is_killed_loses_no_row_and_answers_none_twice(
         job = submit(client, PRESS, body)
         until(lambda: client.get(job["links"]["self"]).json()["answered"] > 0)
         service.send_signal(signal.SIGKILL)
-        service.wait(30)
+        service.wait()
     with closing(connect(url)) as database:
         left = jobs.find(database, job["id"])
         assert 0 < left.answered < rows, "it was to be killed in the midst"

@@ -132,7 +132,7 @@ def test_who_is_not_let_in_leaves_a_record(repository: Path, tmp_path: Path) -> 
     settings = Settings.model_validate({"models": repository, "database_url": store_url})
     with (
         serving(settings, no_auth=False) as url,
-        httpx.Client(base_url=url, timeout=60, trust_env=False) as browser,
+        httpx.Client(base_url=url, timeout=600, trust_env=False) as browser,
     ):
         assert sign_in(browser, "ifonly_00000000_" + "A" * 43).status_code == 401
     with opened(store_url, JournalOptions("test")) as store:

@@ -20,7 +20,7 @@ from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import PRESS, linear, write_all
 
-PATIENCE = 60.0
+PATIENCE = 600.0
 ZIP = {"Content-Type": "application/zip"}
 
 

@@ -9,17 +9,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explainers.answer import AlreadyTarget, Recourse
+from explainers.answer import Infeasible, Recourse, Unknown
 from explainers.explain import explain
 from explainers.search.blackbox import Blackbox
 from models.schema import Task
-from tests.support.checks import check_exact, normal
+from tests.support.checks import ALREADY, OPTIMAL, Tally, normal
 from tests.support.images import Slopes, cheapest_action, speaks_of_row
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import price, question
 
 TASKS = (Task.BINARY, Task.MULTICLASS, Task.REGRESSION)
 SEARCHED = Blackbox(enumerable=0)
+AT_LEAST = {OPTIMAL: 28, ALREADY: 20}
 
 
 def asked(kind: ConstraintKind, seed: int, task: Task):
@@ -34,31 +35,39 @@ def asked(kind: ConstraintKind, seed: int, task: Task):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(kind: ConstraintKind) -> None:
+def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(
+    tally: Tally, kind: ConstraintKind
+) -> None:
     base = zlib.crc32(kind.name.encode()) % 100_000
     found = 0
     for seed in range(base, base + 9):
-        problem, model, best = asked(kind, seed, TASKS[seed % 3])
+        task = TASKS[seed % 3]
+        problem, model, best = asked(kind, seed, task)
         answer = explain(problem, model)
-        if isinstance(answer, AlreadyTarget):
+        if tally.already(answer, problem, model, normal(task)):
             continue
-        check_exact(answer, best)
+        tally.exact(answer, best)
         searched = explain(problem, model, engine=SEARCHED)
         if isinstance(searched, Recourse):
             assert best is not None
             assert searched.counterfactuals[0].cost >= best - 1e-9
         found += 1
-        if found == 4:
+        if found == 2:
             break
     assert found
 
 
-def test_searching_finds_nearly_every_optimum_that_enumerating_does() -> None:
+@pytest.mark.slow
+def test_searching_finds_nearly_every_optimum_that_enumerating_does(tally: Tally) -> None:
     hits = []
     for seed in range(60):
         problem, model, best = asked(KINDS[seed % len(KINDS)], seed, Task.BINARY)
         answer = explain(problem, model, engine=SEARCHED)
-        if not isinstance(answer, AlreadyTarget) and best is not None:
+        if tally.already(answer, problem, model, normal(Task.BINARY)):
+            continue
+        if best is None:
+            assert isinstance(answer, Unknown | Infeasible)
+        else:
             assert isinstance(answer, Recourse)
             hits.append(answer.counterfactuals[0].cost <= best + 1e-9)
     assert len(hits) >= 20

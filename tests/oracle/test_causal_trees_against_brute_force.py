@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, AlreadyTarget, Answer, Infeasible
+from explainers.answer import Abstained, Answer, Infeasible
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion, linear
 from explainers.causal.image import CausalImage
@@ -25,7 +25,7 @@ from explainers.target import Target
 from models.predictor import Predictor
 from models.schema import Task
 from tests.support.bruteforce import settable
-from tests.support.checks import check_exact, normal
+from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.deployed import Deployed, deployed_trees
 from tests.support.generated import SCHEMA, decision
 from tests.support.images import (
@@ -42,6 +42,7 @@ from tests.support.questions import price, question
 
 CASES = [(kind,) for kind in KINDS] + list(itertools.combinations(KINDS, 2))[::11]
 TASKS = tuple(Task)
+AT_LEAST = {OPTIMAL: 75, INFEASIBLE: 4, ALREADY: 80}
 
 
 @cache
@@ -57,15 +58,14 @@ def engine(seed: int, task: Task) -> Trees:
 def told(problem: Problem, predictor: Predictor, trees: Trees) -> Answer | None:
     """None where the engine leaves the question to others."""
     try:
-        answer = explain(problem, predictor, engine=trees)
+        return explain(problem, predictor, engine=trees)
     except NotEligible:
         return None
-    return None if isinstance(answer, AlreadyTarget) else answer
 
 
 @pytest.mark.parametrize("kinds", CASES, ids=lambda kinds: " + ".join(k.name for k in kinds))
 def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(
-    kinds: Sequence[ConstraintKind],
+    tally: Tally, kinds: Sequence[ConstraintKind]
 ) -> None:
     base = zlib.crc32(" ".join(k.name for k in kinds).encode()) % 100_000
     asked = 0
@@ -75,7 +75,7 @@ def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(
         slopes = Slopes.random(seed)
         predictor = model(which, task).predictor
         answer = told(replace(problem, image=slopes.image()), predictor, engine(which, task))
-        if answer is None:
+        if answer is None or tally.already(answer, problem, predictor, normal(task)):
             continue
         of_row = [k.keeps for k in kinds if speaks_of_row(k)]
         of_action = [k.keeps for k in kinds if not speaks_of_row(k)]
@@ -84,7 +84,7 @@ def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(
         best = cheapest_action(
             slopes, problem.factual, predictor, normal(task), of_action, of_row, price
         )
-        check_exact(answer, best)
+        tally.exact(answer, best)
         asked += 1
         if asked == 2:
             break
@@ -128,7 +128,7 @@ def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | No
     scores = predictor.score(problem.rows_of(actions))
     hit = actions[problem.target.met(scores)]
     trusted = problem.trust(hit, predictor.score).holds
-    costs = [price(action, problem.factual) for action in hit[trusted]]
+    costs = [price(action, problem.factual.tolist()) for action in hit[trusted].tolist()]
     shortfall = float(problem.target.shortfall(scores).min(initial=np.inf))
     return min(costs, default=None), bool(len(hit) and not trusted.all()), shortfall
 
@@ -136,7 +136,7 @@ def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | No
 @pytest.mark.parametrize("gamma", [0.0, 2.5])
 @pytest.mark.parametrize("kind", KINDS[::3], ids=lambda kind: kind.name)
 def test_bent_and_uncertain_mechanisms_are_inside_the_proof(
-    kind: ConstraintKind, gamma: float
+    tally: Tally, kind: ConstraintKind, gamma: float
 ) -> None:
     base = zlib.crc32(kind.name.encode()) % 100_000
     asked = 0
@@ -146,13 +146,13 @@ def test_bent_and_uncertain_mechanisms_are_inside_the_proof(
         problem = replace(problem, image=unsure_image(seed, gamma))
         predictor = model(which, task).predictor
         answer = told(problem, predictor, engine(which, task))
-        if answer is None:
+        if answer is None or tally.already(answer, problem, predictor, normal(task)):
             continue
         best, doubted, shortfall = cheapest_trusted(problem, predictor)
         if best is None and doubted:
             assert isinstance(answer, Abstained)
         else:
-            check_exact(answer, best)
+            tally.exact(answer, best)
         if isinstance(answer, Infeasible) and answer.best is not None:
             found = problem.target.shortfall(np.array([answer.best.scores]))
             assert found[0] == pytest.approx(shortfall, abs=1e-3)

@@ -4,6 +4,7 @@ a walk over all actions that works out by hand what each leads to."""
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -129,7 +130,11 @@ def prices(rows: Rows, before: Row) -> np.ndarray:
         elif np.isnan(before[j]):
             far = np.ones(len(rows))
         else:
-            far = np.abs(rows[:, j] - before[j]) * (2.0 if j == SPEED else 1.0) / (RANGES[j] or 1.0)
+            far = (
+                np.abs(rows[:, j] - before[j])
+                * (2.0 if j == SPEED else 1.0)
+                / (1.0 if math.isnan(RANGES[j]) else RANGES[j])
+            )
         total += np.where(moves, far + PENALTY + (0.25 if j == FLOW else 0.0), 0.0)
     return total
 

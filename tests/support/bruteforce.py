@@ -10,14 +10,17 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
 from models.predictor import Predictor, Row
 from models.schema import Feature, Kind, Schema
 
-Predicate = Callable[[Row, Row], bool]
-"""(counterfactual row, factual row) -> kept?"""
+Values = Sequence[float] | Row
+"""A row in plain Python: reading numbers out of an array one by one takes five times as long."""
+Predicate = Callable[[Any, Any], bool]
+"""(counterfactual row, factual row) -> kept? Of values or arrays."""
 
 
 def settable(feature: Feature, before: float) -> list[float]:
@@ -42,22 +45,23 @@ def cheapest(
     predictor: Predictor,
     met: Callable[[np.ndarray], np.ndarray],
     kept: Sequence[Predicate],
-    cost: Callable[[Row, Row], float],
-) -> tuple[float, Row] | None:
+    cost: Callable[[Values, Values], float],
+) -> tuple[float, Values] | None:
     """The least cost of a row that is kept by every predicate and in the target."""
     axes = [settable(f, float(v)) for f, v in zip(schema.features, factual, strict=True)]
     rows = np.array(list(itertools.product(*axes)))
     rows = rows[met(predictor.score(rows))]
-    best: tuple[float, Row] | None = None
-    for row in rows:
-        if all(keeps(row, factual) for keeps in kept):
-            price = cost(row, factual)
+    before = factual.tolist()
+    best: tuple[float, Values] | None = None
+    for row in rows.tolist():
+        if all(keeps(row, before) for keeps in kept):
+            price = cost(row, before)
             if best is None or price < best[0]:
                 best = (price, row)
     return best
 
 
-def moved(row: Row, factual: Row) -> list[bool]:
+def moved(row: Values, factual: Values) -> list[bool]:
     return [
-        not (a == b or (math.isnan(a) and math.isnan(b))) for a, b in zip(row, factual, strict=True)
+        a != b and not (math.isnan(a) and math.isnan(b)) for a, b in zip(row, factual, strict=True)
     ]

@@ -14,7 +14,7 @@ from explainers.causal.basis import linear
 from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism
 from models.predictor import Predictor, Row
-from tests.support.bruteforce import Predicate, moved, settable
+from tests.support.bruteforce import Predicate, Values, moved, settable
 from tests.support.generated import SCHEMA
 from tests.support.kinds import ConstraintKind
 
@@ -46,7 +46,7 @@ class Slopes:
 
     def follow(self, action: Sequence[float], before: Sequence[float]) -> list[float]:
         """What the action leads to, by hand."""
-        row, is_set = list(action), moved(np.array(action), np.array(before))
+        row, is_set = list(action), moved(action, before)
         squeeze = action[PRESSURE] - before[PRESSURE]
         speed = action[SPEED]
         if not is_set[SPEED] and (is_set[PRESSURE] or is_set[GRADE]):
@@ -77,24 +77,22 @@ def cheapest_action(
     met: Callable[[np.ndarray], np.ndarray],
     of_action: Sequence[Predicate],
     of_row: Sequence[Predicate],
-    cost: Callable[[Row, Row], float],
+    cost: Callable[[Values, Values], float],
 ) -> float | None:
     """Every action over every set of levers: the least cost of one that is allowed and whose row
     is in the target."""
     axes = [settable(f, float(v)) for f, v in zip(SCHEMA.features, factual, strict=True)]
-    actions = np.array(list(itertools.product(*axes)))
-    rows = np.array([slopes.follow(a, factual.tolist()) for a in actions.tolist()])
-    hit = met(predictor.score(rows))
+    before = factual.tolist()
+    actions = list(itertools.product(*axes))
+    rows = [slopes.follow(a, before) for a in actions]
     best: float | None = None
-    for action, row in zip(actions[hit], rows[hit], strict=True):
-        price = cost(action, factual)
+    for i in np.flatnonzero(met(predictor.score(np.array(rows)))):
+        price = cost(actions[i], before)
         if (
             (best is None or price < best)
-            and readable(row.tolist())
-            and (
-                all(keeps(action, factual) for keeps in of_action)
-                and all(keeps(row, factual) for keeps in of_row)
-            )
+            and readable(rows[i])
+            and all(keeps(actions[i], before) for keeps in of_action)
+            and all(keeps(rows[i], before) for keeps in of_row)
         ):
             best = price
     return best

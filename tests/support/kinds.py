@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.predictor import Row
-from tests.support.bruteforce import Predicate, moved
+from tests.support.bruteforce import Predicate, Values, moved
 
 PRESSURE, SPEED, MODE, GRADE, FLOW = range(5)
 NEAR = 1e-7
@@ -27,7 +26,7 @@ class ConstraintKind:
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _if_moved(column: int, then: Callable[[Row], bool]) -> Predicate:
+def _if_moved(column: int, then: Callable[[Values], bool]) -> Predicate:
     return lambda row, before: not moved(row, before)[column] or then(row)
 
 
@@ -137,5 +136,5 @@ KINDS: tuple[ConstraintKind, ...] = (
 """A missing flow stays missing unless "may be filled" is among the kinds; the test adds that."""
 
 
-def missing_stays(row: Row, before: Row) -> bool:
+def missing_stays(row: Values, before: Values) -> bool:
     return math.isnan(row[FLOW]) == math.isnan(before[FLOW])

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-START_SECONDS = 60
+START_SECONDS = 600
 
 
 class NoServer(Exception):
@@ -81,7 +81,7 @@ class Server:
         """SIGINT: sessions are ended, what was committed is kept. SIGQUIT: at once."""
         if self._process is not None:
             self._process.send_signal(how)
-            self._process.wait(30)
+            self._process.wait()
             self._process = None
 
     def new_database(self) -> str:

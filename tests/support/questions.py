@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
-from models.predictor import Row
-from models.schema import Task
-from tests.support.bruteforce import Predicate, moved
+from models.schema import Schema, Task
+from tests.support.bruteforce import Predicate, Values, moved
 from tests.support.generated import SCHEMA, Stumps, decision, factual
 from tests.support.kinds import ConstraintKind, missing_stays
 
-RANGES = (2.0, 90.0, None, None, 0.7)
+RANGES = (2.0, 90.0, math.nan, math.nan, 0.7)
+"""Of the numbers; a category has none."""
 MODE_COSTS = ((0.0, 0.4, 1.5), (0.6, 0.0, 0.2), (1.0, 1.0, 0.0))
 PENALTY = 0.125
 
@@ -45,11 +44,11 @@ def request_table(kinds: Sequence[ConstraintKind]) -> dict[str, Any]:
     return request
 
 
-def policy(kinds: Sequence[ConstraintKind], task: Task) -> Policy:
-    return Policy.read(policy_table(kinds), SCHEMA, decision(task))
+def policy(kinds: Sequence[ConstraintKind], task: Task, schema: Schema = SCHEMA) -> Policy:
+    return Policy.read(policy_table(kinds), schema, decision(task))
 
 
-def price(row: Row, before: Row) -> float:
+def price(row: Values, before: Values) -> float:
     """The design's formula, written out for this policy."""
     total = 0.0
     for j, moves in enumerate(moved(row, before)):
@@ -60,7 +59,7 @@ def price(row: Row, before: Row) -> float:
             total += MODE_COSTS[int(before[j])][int(row[j])]
         elif j == 3:
             total += abs(row[j] - before[j])
-        elif np.isnan(before[j]):
+        elif math.isnan(before[j]):
             total += 1.0
         else:
             total += (2.0 if j == 1 else 1.0) * abs(row[j] - before[j]) / RANGES[j]
@@ -69,11 +68,14 @@ def price(row: Row, before: Row) -> float:
 
 
 def question(
-    kinds: Sequence[ConstraintKind], seed: int, task: Task = Task.BINARY
+    kinds: Sequence[ConstraintKind],
+    seed: int,
+    task: Task = Task.BINARY,
+    schema: Schema = SCHEMA,
 ) -> tuple[Problem, Stumps, list[Predicate]]:
     before = factual(seed, missing=seed % 3 == 0)
-    problem = policy(kinds, task).problem(
-        before, constraints=read_constraints(request_table(kinds), SCHEMA), seed=seed
+    problem = policy(kinds, task, schema).problem(
+        before, constraints=read_constraints(request_table(kinds), schema), seed=seed
     )
     kept = [k.keeps for k in kinds]
     if not any(k.name == "may be filled" for k in kinds):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,12 +44,28 @@ class Choice:
     pick: int
     """The binary that is 1 where the value is of this piece."""
     step: int | None
-    """The number of steps from its first value, whole on a grid; 0 where it is not picked."""
+    """How far it is from its first value, in units of the piece; 0 where it is not picked."""
 
     def step_in(self, solution: Floats) -> int:
         if self.step is None:
             return 0
-        return min(max(round(float(solution[self.step])), 0), self.piece.steps)
+        steps = round(float(solution[self.step]) * self.piece.unit)
+        return min(max(steps, 0), self.piece.steps)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Actions that choose the same pieces, each within some steps of it."""
+
+    choices: tuple[Choice, ...]
+    """One of each lever."""
+    first: tuple[int, ...]
+    """Steps; of what has none, 0, like the next."""
+    last: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(b - a + 1 for a, b in zip(self.first, self.last, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,43 +119,68 @@ class Choices:
         for lever, choice in self.all():
             weights[choice.pick, lever.own] = choice.piece.inputs
             if choice.step is not None:
-                weights[choice.step, lever.own] = choice.piece.inputs_rise
+                weights[choice.step, lever.own] = choice.piece.unit * choice.piece.inputs_rise
         return weights
 
     def action(self, solution: Floats) -> Row:
         """The action that a solution means: its values, the factual one for what is not set."""
         row = self.problem.factual.copy()
-        for lever, own in zip(self.levers.each, self.each, strict=True):
-            choice = max(own, key=lambda c: float(solution[c.pick]))
+        for lever, choice in zip(self.levers.each, self.chosen(solution), strict=True):
             if not choice.piece.follows:
                 row[lever.column] = choice.piece.at(choice.step_in(solution))
         return row
 
-    def forbid(self, program: Program, solution: Floats) -> None:
-        """Take this one action out of what is possible."""
+    def chosen(self, solution: Floats) -> tuple[Choice, ...]:
+        """The piece of each lever that a solution picks."""
+        return tuple(max(own, key=lambda c: float(solution[c.pick])) for own in self.each)
+
+    def is_alone(self, place: int, choice: Choice) -> bool:
+        """Whether the lever at ``place`` is left alone in this piece."""
+        return self.each[place].index(choice) in self.levers.each[place].alone
+
+    def at(self, solution: Floats) -> Block:
+        """The one action of a solution."""
+        chosen = self.chosen(solution)
+        steps = tuple(
+            0 if self.is_alone(place, choice) else choice.step_in(solution)
+            for place, choice in enumerate(chosen)
+        )
+        return Block(chosen, steps, steps)
+
+    def forbid(self, program: Program, block: Block) -> None:
+        """Take the actions of ``block`` out of what is possible."""
         others: list[int] = []
         picked: list[int] = []
-        for lever, own in zip(self.levers.each, self.each, strict=True):
-            choice = max(own, key=lambda c: float(solution[c.pick]))
-            is_alone = own.index(choice) in lever.alone
-            picked += self.alone(lever.column) if is_alone else [choice.pick]
-            if is_alone or choice.step is None:
-                continue
-            step, steps = choice.step_in(solution), choice.piece.steps
-            less, more = program.binary(), program.binary()
-            # less: at most step - 1; more: at least step + 1.
-            program.row([choice.step, less], [1.0, steps - step + 1.0], upper=float(steps))
-            program.row([choice.step, more], [1.0, -(step + 1.0)], lower=0.0)
-            others += [less, more]
+        for place, choice in enumerate(block.choices):
+            is_alone = self.is_alone(place, choice)
+            column = self.levers.each[place].column
+            picked += self.alone(column) if is_alone else [choice.pick]
+            if not is_alone and choice.step is not None:
+                others += _outside(program, choice, block.first[place], block.last[place])
         weights = [-1.0] * len(picked) + [1.0] * len(others)
         program.row([*picked, *others], weights, lower=1.0 - len(self.each))
+
+
+def _outside(program: Program, choice: Choice, first: int, last: int) -> list[int]:
+    """Binaries that are 1 only where the value is before ``first``, or after ``last``."""
+    assert choice.step is not None
+    unit, steps, found = choice.piece.unit, choice.piece.steps, []
+    if first > 0:
+        found.append(program.binary())
+        room = (steps - first + 1.0) / unit
+        program.row([choice.step, found[-1]], [1.0, room], upper=steps / unit)
+    if last < steps:
+        found.append(program.binary())
+        program.row([choice.step, found[-1]], [1.0, -(last + 1.0) / unit], lower=0.0)
+    return found
 
 
 def _choice(program: Program, piece: Piece) -> Choice:
     pick = program.variable(0.0, 1.0, cost=piece.cost)
     if not piece.steps:
         return Choice(piece, pick, None)
-    last, is_whole = float(piece.steps), not piece.width
-    step = program.variable(0.0, last, cost=piece.cost_rise, whole=is_whole)
-    program.row([step, pick], [1.0, -float(piece.steps)], upper=0.0)
+    unit, is_whole = piece.unit, not (piece.width or piece.is_fine)
+    last = piece.steps / unit
+    step = program.variable(0.0, last, cost=unit * piece.cost_rise, whole=is_whole)
+    program.row([step, pick], [1.0, -last], upper=0.0)
     return Choice(piece, pick, step)

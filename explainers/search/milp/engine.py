@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
+from explainers.constraints import Mask
 from explainers.deadline import Deadline
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome, range_by_asking, run_around
+from explainers.search.breaks import Walk, breaks_of_rules, positions_of, rows_at
+from explainers.search.engine import Meter, Outcome, range_by_asking
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.search import Ladder, Search
+from explainers.space import Positions
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
 from models.predictor import Row, Scores
@@ -64,7 +65,7 @@ class Milp:
             row = problem.rows_of(action)
             if problem.allowed(action, row)[0]:
                 return meter.score(row)
-            question.forbid(solved.values)
+            question.forbid(question.choices.at(solved.values))
 
     def _is_empty(self, problem: Problem) -> bool:
         """Whether no raw output is in the target, as in an interval narrower than the rounding."""
@@ -73,20 +74,25 @@ class Milp:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
-        """From the mathematics: the model is asked only within rounding of the target's edge;
-        but where features follow, of what it says about what they lead to."""
+        """From the mathematics: where the score bends or passes its limit, and where a rule
+        turns; the model is asked only within rounding of the target's edge. Where features follow,
+        it is asked about what they lead to."""
         if problem.image is not None:
             return range_by_asking(problem, meter, row, column)
-        values = problem.axes[column].values()
-        rows = np.repeat(row[None, :], len(values), axis=0)
-        rows[:, column] = values
-        holds, unsure = self._model.inside(problem, rows)
-        at = int(np.flatnonzero(values == row[column])[0])
-        first, last = run_around(holds.tobytes(), at)
-        asked = first + np.flatnonzero(unsure[first : last + 1])
-        if len(asked):
-            holds[asked] = problem.target.met(meter.score(rows[asked]))
-        first, last = run_around(holds.tobytes(), at)
-        holds[first : last + 1] = problem.allowed(rows[first : last + 1])
-        first, last = run_around(holds.tobytes(), at)
-        return float(values[first]), float(values[last])
+        axis = problem.axes[column]
+        values = [
+            *self._model.places(problem, row, column),
+            *breaks_of_rules(problem, row, column),
+        ]
+
+        def judge(positions: Positions) -> tuple[Mask, Mask]:
+            rows = rows_at(axis, row, column, positions)
+            holds, unsure = self._model.inside(problem, rows, self._model.deviation(column))
+            return holds & problem.allowed(rows), unsure
+
+        def asked(positions: Positions) -> Mask:
+            rows = rows_at(axis, row, column, positions)
+            return problem.target.met(meter.score(rows)) & problem.allowed(rows)
+
+        at = axis.position(float(row[column]))
+        return Walk(axis, at, positions_of(axis, values), judge, asked).ends()

@@ -20,6 +20,10 @@ from models.graph.forms import Columns
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
+MOST_WHOLE = 1_024
+"""Steps of a run that a program counts as whole numbers; a longer one is a real number in it, from
+0 at its first value to 1 at its last, and the grid comes in where proposals are decided."""
+
 
 @dataclass(frozen=True, eq=False)
 class Piece:
@@ -52,6 +56,15 @@ class Piece:
         if self.grid is None:
             return Fraction(self.width)
         return Fraction(self.grid.numerator, 10**self.grid.power)
+
+    @property
+    def unit(self) -> float:
+        """Steps in one unit of the program's variable."""
+        return float(self.steps) if self.is_fine else 1.0
+
+    @property
+    def is_fine(self) -> bool:
+        return self.steps > MOST_WHOLE
 
     @property
     def is_missing(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from threading import Lock
 
@@ -12,6 +13,7 @@ from explainers.problem import Problem
 from explainers.search.goals import Goal, goals_of
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
+from explainers.search.milp.kinks import crossings
 from explainers.search.milp.levers import Levers, read_levers
 from explainers.search.milp.network import rounding
 from explainers.search.milp.plausible import Plausible
@@ -20,7 +22,7 @@ from explainers.search.milp.reading import read_features
 from explainers.search.milp.reals import RealReading, read_reals
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
-from models.predictor import Rows
+from models.predictor import Row, Rows
 from models.rounding import Rounding
 from models.schema import Schema
 
@@ -102,12 +104,43 @@ class LayeredModel:
                 self._goals[key] = known
         return known
 
-    def inside(self, problem: Problem, rows: Rows) -> tuple[Mask, Mask]:
-        """Which rows may be in the target, and of which of them only the model can say."""
+    def places(self, problem: Problem, row: Row, column: int) -> Floats:
+        """Values of ``column`` between which it does not change whether ``row`` is in the target,
+        or in doubt; all of them on the grid, or nearly."""
+        reading, axis, goals = self._readings[column], problem.axes[column], self.goals(problem)
+        if reading.grid is None or not axis.count or any(g.limit == -math.inf for g in goals):
+            return np.zeros(0)
+        columns = self.form.columns.encode(row[None, :])[0].astype(np.float64)
+        found = []
+        for span in reading.within(axis.first, axis.count - 1):
+            first, last = columns.copy(), columns.copy()
+            first[reading.own] = span.first
+            last[reading.own] = span.first + span.steps * span.rise
+            ends, deviation = np.stack([first, last]), self.deviation(column)
+            error = rounding(self._layers, self._unit, ends, deviation)
+            # Far enough out that what is judged sure by the graph's own columns is all one.
+            doubts = [g.band + 2.0 * float(error @ np.abs(g.weights)) for g in goals]
+            shares = crossings(self._layers, first, last, goals, doubts)
+            steps = np.unique(np.floor(shares * span.steps).astype(np.int64))
+            found.append(reading.grid.value(span.multiple + steps))
+        return np.concatenate(found)
+
+    def deviation(self, column: int) -> Floats:
+        """``(n_columns,)``: how far columns may be from straight, where one feature moves."""
+        reading, found = self._readings[column], np.zeros(len(self.form.columns.feature))
+        if reading.deviation is not None:
+            found[reading.own] = reading.deviation
+        return found
+
+    def inside(
+        self, problem: Problem, rows: Rows, deviation: Floats | None = None
+    ) -> tuple[Mask, Mask]:
+        """Which rows may be in the target, and of which of them only the model can say; also where
+        their columns were off by ``deviation``."""
         raw = self.form.raw(rows)
         holds, unsure = np.ones((2, len(rows)), dtype=np.bool_)
         # Twice: once for the deployed model's rounding, once for our own.
-        error = 2.0 * rounding(self._layers, self._unit, self.form.columns.encode(rows))
+        error = 2.0 * rounding(self._layers, self._unit, self.form.columns.encode(rows), deviation)
         for goal in self.goals(problem):
             over = raw @ goal.weights - goal.limit
             doubt = goal.band + float(error @ np.abs(goal.weights))

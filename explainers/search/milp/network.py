@@ -135,12 +135,18 @@ def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
     return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
 
 
-def rounding(layers: Layers, unit: float, columns: npt.NDArray[np.floating[Any]]) -> Floats:
+def rounding(
+    layers: Layers,
+    unit: float,
+    columns: npt.NDArray[np.floating[Any]],
+    deviation: Floats | None = None,
+) -> Floats:
     """How far outputs of ``layers`` for such ``columns``, ``(n, n_columns)``, may be from exact
-    ones, ``(n_outputs,)``."""
+    ones, ``(n_outputs,)``, where the columns themselves are off by ``deviation``."""
     size = np.abs(columns.astype(np.float64)).max(axis=0, initial=0.0)
     nothing = np.zeros((0, len(size)))
-    state = Lines(nothing, np.zeros(len(size)), size, np.zeros(len(size)))
+    off = np.zeros(len(size)) if deviation is None else deviation
+    state = Lines(nothing, np.zeros(len(size)), size, off)
     for layer in layers:
         state = _through(state, *layer, unit)
     return state.error

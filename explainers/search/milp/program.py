@@ -18,6 +18,9 @@ Indices = npt.NDArray[np.int64]
 COST_UNIT = 1e4
 """HiGHS passes over what is better by less than its tolerance: costs are given to it in units so
 small that this is 1e-10."""
+LOOSENED = 2e-6
+"""How far beyond its rows a program is looked at for what its solver may propose: twice what the
+solver itself lets pass."""
 _OPTIONS: dict[str, bool | int | float | str] = {
     "output_flag": False,
     "threads": 1,
@@ -121,16 +124,49 @@ class Program:
         """Let nothing else cost anything."""
         self._cost = [float(number == variable) for number in range(self.n_variables)]
 
-    def solve(self, deadline: Deadline) -> Solved:
-        """The best values, or what is known of them when the deadline comes."""
+    def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
+        """The best values, or what is known of them when the deadline comes; ``otherwise``: with
+        presolve where it is left out, and without it elsewhere."""
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (_OPTIONS | (_PROVING if self.proving else {})).items():
             solver.setOptionValue(option, value)
+        if otherwise:
+            solver.setOptionValue("presolve", "on" if self.proving else "off")
         if deadline.at != math.inf:
             _stop_at(solver, deadline)
         solver.passModel(self._model())
         solver.run()
         return _read(solver)
+
+    def extents(self, variables: Sequence[int], values: Floats, cost: float) -> Floats:
+        """Least and greatest value, ``(2, n)``, of each of ``variables`` where all binaries are as
+        in ``values``, rows are kept nearly and what it costs is at most ``cost``; NaN where the
+        solver cannot tell."""
+        lower, upper = self.bounds
+        is_binary = np.array(self._whole) & (upper - lower <= 1.0)
+        lower[is_binary] = upper[is_binary] = np.round(values[is_binary])
+        solver = highspy.Highs()  # type: ignore[no-untyped-call]
+        solver.setOptionValue("output_flag", False)
+        solver.setOptionValue("threads", 1)
+        model = self._model()
+        model.integrality_ = []
+        model.col_lower_, model.col_upper_ = lower, upper
+        model.row_lower_ = np.asarray(model.row_lower_) - LOOSENED
+        model.row_upper_ = np.asarray(model.row_upper_) + LOOSENED
+        model.col_cost_ = np.zeros(self.n_variables)
+        solver.passModel(model)
+        used = np.flatnonzero(self.cost)
+        limit = cost + LOOSENED * abs(cost)
+        solver.addRow(-math.inf, limit, len(used), used.astype(np.int32), self.cost[used])
+        found = np.full((2, len(variables)), math.nan)
+        for place, variable in enumerate(variables):
+            for side, sign in enumerate((1.0, -1.0)):
+                solver.changeColCost(variable, sign)
+                solver.run()
+                if solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+                    found[side, place] = sign * float(solver.getInfo().objective_function_value)
+            solver.changeColCost(variable, 0.0)
+        return found
 
     def _model(self) -> highspy.HighsLp:
         model = highspy.HighsLp()

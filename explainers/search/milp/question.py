@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.deadline import Deadline
 from explainers.search.goals import Goal
-from explainers.search.milp.choices import Choices
+from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.network import Layers, Lines, lay
@@ -24,6 +25,10 @@ Floats = npt.NDArray[np.float64]
 
 SOLVER_DOUBT = 1e-7
 """Of a goal's row, relative to its size: the rounding of the solver's own arithmetic."""
+
+
+THIN = 1e-2
+"""Of the budget."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +61,7 @@ class Question:
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
         if budget < math.inf:
-            program.dense_row(program.cost, upper=budget)
+            program.dense_row(program.cost, upper=_let_in(choices, budget))
         return cls(program, choices, lay(program, choices, layers, budget, unit))
 
     def require(self, goals: Sequence[Goal]) -> None:
@@ -83,13 +88,36 @@ class Question:
         return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
 
     def solve(self, deadline: Deadline) -> Solved:
-        return self.program.solve(deadline)
+        """That there are no values at all is believed, of real numbers, where HiGHS says so with
+        its presolve and without."""
+        solved = self.program.solve(deadline)
+        if solved.values is not None or not solved.finished or not self._has_fine:
+            return solved
+        return self.program.solve(deadline, otherwise=True)
+
+    @cached_property
+    def _has_fine(self) -> bool:
+        return any(choice.piece.is_fine for _, choice in self.choices.all())
 
     def action(self, solution: Floats) -> Row:
         return self.choices.action(solution)
 
-    def forbid(self, solution: Floats) -> None:
-        self.choices.forbid(self.program, solution)
+    def forbid(self, block: Block) -> None:
+        self.choices.forbid(self.program, block)
+
+    def is_fine(self, solution: Floats) -> bool:
+        """Whether a value that it proposes lies between those of a grid."""
+        chosen = enumerate(self.choices.chosen(solution))
+        return any(c.piece.is_fine and not self.choices.is_alone(p, c) for p, c in chosen)
+
+
+def _let_in(choices: Choices, budget: float) -> float:
+    """What the program's row says of the budget. With real numbers in it, what is left within the
+    budget may be so thin that HiGHS takes it for empty (see decision 0070); so more is let in, and
+    whether it is within the budget is read from the cost."""
+    if not any(choice.piece.is_fine for _, choice in choices.all()):
+        return budget
+    return budget + THIN * max(1.0, abs(budget))
 
 
 def doubt_of(goal: Goal, raw: Lines) -> float:

@@ -17,9 +17,14 @@ from models.schema import Feature, Schema
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
-LONGEST_AXIS = 1_000_000
+MOST_READ = 65_536
+"""Values of one feature that are all looked at; of more, values spread over the grid, and all of
+them where a column bends."""
+SPREAD = 16_385
 MOST_PIECES = 512
 """Of one feature; beyond it a program would not end."""
+CLOSER = 64
+"""Parts into which a gap between values that were looked at is cut where a column bends in it."""
 ROWS_AT_ONCE = 65_536
 STRAIGHT = 2e-5
 """How far from straight, relative to its range, a column may be within a piece; what it is, is
@@ -51,7 +56,8 @@ class FeatureReading:
     spans: tuple[Span, ...] = ()
     """All multiples that it could be set to; none for categories, and for what is never set."""
     deviation: Floats | None = None
-    """``(n_own,)``: farthest that a column is from its span's line."""
+    """``(n_own,)``: farthest that a column is from its span's line; between values that were not
+    looked at, as far as beside them and what float32 can take."""
 
     def within(self, multiple: int, steps: int) -> Iterator[Span]:
         """Parts of the spans over these multiples."""
@@ -68,7 +74,7 @@ def read_features(columns: Columns, schema: Schema) -> tuple[FeatureReading, ...
     Raises
     ------
     NotEligible
-        If one has too many values, is bent in too many places, or is read as no number.
+        If one is bent in too many places, or is read as no number.
     """
     plain = np.array([_some_value(feature) for feature in schema.features])
     found = []
@@ -89,22 +95,60 @@ def _read(
     columns: Columns, j: int, own: Indices, feature: Feature, plain: Floats
 ) -> FeatureReading:
     axis = Axis.of(feature, float(feature.lower))
-    if len(axis) > LONGEST_AXIS:
-        raise NotEligible("milp", f"{feature.name} has {len(axis)} settable values")
-    assert axis.grid is not None
-    values = axis.grid.value(axis.first + np.arange(axis.count))
-    inputs = _encoded(columns, plain, j, own, values)
-    if not np.isfinite(inputs).all():
-        raise NotEligible("milp", f"{feature.name} is read as no number")
-    edges = list(_straight(values, inputs))
-    if len(edges) > MOST_PIECES:
-        raise NotEligible("milp", f"{feature.name} is bent in {len(edges)} places")
-    spans, deviation = [], np.zeros(len(own))
+    grid = axis.grid
+    assert grid is not None
+    steps = np.arange(axis.count)
+    if axis.count > MOST_READ:
+        steps = np.unique(np.linspace(0, axis.count - 1, SPREAD).astype(np.int64))
+    while True:
+        values = grid.value(axis.first + steps)
+        inputs = _encoded(columns, plain, j, own, values)
+        if not np.isfinite(inputs).all():
+            raise NotEligible("milp", f"{feature.name} is read as no number")
+        edges = list(_straight(values, inputs))
+        if len(edges) > MOST_PIECES:
+            raise NotEligible("milp", f"{feature.name} is bent in {len(edges)} places")
+        closer = _closer(steps, edges)
+        if len(closer) == len(steps):
+            return _reading_of(own, grid, axis.first + steps, values, inputs, edges)
+        steps = closer
+
+
+def _closer(steps: Indices, edges: Sequence[tuple[int, int]]) -> Indices:
+    """More steps where one part of the columns ends and the next begins, until none is between."""
+    ends = np.array([b for _, b in edges], dtype=np.int64)
+    ends = ends[ends < len(steps)]
+    gaps = np.unique(np.concatenate([ends - 1, *(ends + k for k in (-2, 0))]))
+    gaps = gaps[(gaps >= 0) & (gaps + 1 < len(steps))]
+    if not (steps[ends] - steps[ends - 1] > 1).any():
+        return steps
+    shares = np.linspace(0.0, 1.0, CLOSER + 1)[1:-1]
+    width = steps[gaps + 1] - steps[gaps]
+    between = steps[gaps, None] + (width[:, None] * shares).astype(np.int64)
+    return np.union1d(steps, between)
+
+
+def _reading_of(
+    own: Indices,
+    grid: Grid,
+    multiples: Indices,
+    values: Floats,
+    inputs: Floats,
+    edges: Sequence[tuple[int, int]],
+) -> FeatureReading:
+    spans, deviation, steepest = [], np.zeros(len(own)), np.zeros(len(own))
     for a, b in edges:
-        rise = (inputs[b - 1] - inputs[a]) / max(1, b - 1 - a)
-        spans.append(Span(axis.first + a, b - 1 - a, inputs[a], rise))
-        deviation = np.maximum(deviation, _off_line(inputs[a:b]).max(axis=0))
-    return FeatureReading(own, axis.grid, tuple(spans), deviation)
+        steps = int(multiples[b - 1] - multiples[a])
+        rise = (inputs[b - 1] - inputs[a]) / max(1, steps)
+        spans.append(Span(int(multiples[a]), steps, inputs[a], rise))
+        deviation = np.maximum(deviation, _off_line(values[a:b], inputs[a:b]).max(axis=0))
+        width = float(values[b - 1] - values[a])
+        if width:
+            steepest = np.maximum(steepest, np.abs(inputs[b - 1] - inputs[a]) / width)
+    if len(multiples) <= multiples[-1] - multiples[0]:
+        size = np.abs(values).max() * steepest + np.abs(inputs).max(axis=0)
+        deviation = deviation + 2.0**-22 * size
+    return FeatureReading(own, grid, tuple(spans), deviation)
 
 
 def encode_alone(columns: Columns, schema: Schema, j: int, own: Indices, values: Floats) -> Floats:
@@ -132,7 +176,7 @@ def _straight(values: Floats, inputs: Floats) -> Iterator[tuple[int, int]]:
     open_spans, closed = [(0, len(values))], 0
     while open_spans and closed <= MOST_PIECES:
         a, b = open_spans.pop()
-        off = _off_line(inputs[a:b]) / allowed
+        off = _off_line(values[a:b], inputs[a:b]) / allowed
         if not off.size or off.max() <= 1.0:
             closed += 1
             yield a, b
@@ -151,9 +195,10 @@ def allowance(values: Floats, inputs: Floats) -> Floats:
     return np.asarray(range_ * max(STRAIGHT, cast) + 2.0**-22 * most + 1e-300)
 
 
-def _off_line(curves: Floats) -> Floats:
-    """Distance of each point of ``curves``, ``(m, k)``, from its own chord."""
-    share = np.linspace(0.0, 1.0, len(curves))[:, None]
+def _off_line(values: Floats, curves: Floats) -> Floats:
+    """Distance of each point of ``curves``, ``(m, k)``, from its own chord over ``values``."""
+    width = float(values[-1] - values[0])
+    share = ((values - values[0]) / width if width else np.zeros(len(values)))[:, None]
     return np.asarray(np.abs(curves - (curves[0] + share * (curves[-1] - curves[0]))))
 
 

@@ -13,8 +13,15 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
+from explainers.search.milp.closing import (
+    MOST_ROWS,
+    actions_of,
+    block_around,
+    scattered,
+    shrunk,
+)
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
 from explainers.search.milp.incumbent import Excess, find_incumbent
@@ -31,6 +38,9 @@ LOST = 1e12
 """Excess of an action from which nothing readable follows."""
 MOST_ALONE = 64
 """Proposals that are not sure enough and are refused one by one, in one search."""
+MOST_BLOCKS = 64
+"""Blocks of grid rows that are decided around proposals, in one search."""
+FIRST_ASKED = 64
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
 MET = 10.0
@@ -90,6 +100,7 @@ class Search:
         self._surest = -math.inf
         self._cut_off: Row | None = None
         self._alone = 0
+        self._blocks = 0
 
     def run(self) -> Outcome:
         deadline_hit = False
@@ -157,10 +168,76 @@ class Search:
             self._raise_bound(min(solved.bound, budget))
             if not solved.finished:
                 raise DeadlineReached("the deadline has passed")
-            if solved.values is None or verdict is Verdict.TAKEN:
-                return verdict is Verdict.TAKEN
+            if solved.values is None:
+                return self._improved_within(budget)
+            if solved.bound >= budget and self._bound < self._best:
+                return self._improved_within(budget)
+            if question.is_fine(solved.values):
+                if self._bound >= self._best:
+                    return True
+                if verdict is not Verdict.UNSURE or not self._cut(question, doubts, solved.values):
+                    self._settle(question, solved.values)
+                continue
+            if verdict is Verdict.TAKEN:
+                return True
             if verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
-                question.forbid(solved.values)
+                question.forbid(question.choices.at(solved.values))
+
+    def _improved_within(self, budget: float) -> bool:
+        """Whether the best was found within ``budget``, within which there is nothing more."""
+        if self._best == math.inf or self._best > budget:
+            return False
+        self._bound = self._best
+        return True
+
+    def _settle(self, question: Question, solution: Floats) -> None:
+        """Decide every row of the grid around a proposal that lies between its values."""
+        self._blocks += 1
+        if self._blocks > MOST_BLOCKS:
+            raise _Undecided
+        choices = question.choices
+        block = block_around(question.program, choices, solution, self._best)
+        if block.size > MOST_ROWS and self._take_first(
+            scattered(choices, block, solution, self._best)
+        ):
+            block = block_around(question.program, choices, solution, self._best)
+        block = shrunk(choices, block, solution)
+        actions = actions_of(choices, block, self._best)
+        for start in range(0, len(actions), ROWS_PER_RUN):
+            self._deadline.check()
+            if self._take_first(actions[start : start + ROWS_PER_RUN]):
+                break
+        question.forbid(block)
+
+    def _take_first(self, actions: Rows) -> bool:
+        """Whether one of ``actions``, cheapest first, is an answer; the first is taken."""
+        rows = self._problem.rows_of(actions)
+        known = np.flatnonzero(self._problem.readable(actions, rows))
+        near, _ = self._model.inside(self._problem, rows[known])
+        kept = known[near]
+        kept = kept[self._problem.allowed(actions[kept], rows[kept])]
+        start, size = 0, FIRST_ASKED
+        while start < len(kept):
+            some = kept[start : start + size]
+            met = some[self._problem.target.met(self._meter.score(rows[some]))]
+            for i in met:
+                if self._is_sure(actions[i]):
+                    self._action = actions[i]
+                    self._best = float(self._problem.cost_of(actions[[i]])[0])
+                    return True
+            start, size = start + size, 2 * size
+        return False
+
+    def _is_sure(self, action: Row) -> bool:
+        if self._problem.image is None:
+            return True
+        trust = self._problem.trust(action[None, :], self._meter.score)
+        if not trust.holds[0]:
+            self._note_unsure(action, float(trust.lower[0]))
+            self._alone += 1
+            if self._alone > MOST_ALONE:
+                raise _Undecided
+        return bool(trust.holds[0])
 
     def _cut(self, question: Question, doubts: Doubts | None, solution: Floats) -> bool:
         """Whether a proposal that is not sure enough is gone, and others like it with it. What

@@ -101,9 +101,9 @@ class Sum:
 
 
 def _goes_anywhere(choices: Choices, condition: Comparison) -> bool:
-    """Whether it reads what follows as a real number."""
+    """Whether it reads a real number: what follows, or a value on a fine grid."""
     read = (choices.of(j) for j, _ in condition.now if j in choices.places)
-    return any(choice.piece.width > 0.0 for own in read for choice in own)
+    return any(choice.piece.width > 0.0 or choice.piece.is_fine for own in read for choice in own)
 
 
 def _by_column(condition: Comparison) -> dict[int, Fraction]:
@@ -125,7 +125,7 @@ def _terms(weight: Fraction, own: Iterable[Choice]) -> dict[int, Fraction]:
         if not choice.piece.is_missing:
             found[choice.pick] = weight * exactly(choice.piece.value)
             if choice.step is not None:
-                found[choice.step] = weight * choice.piece.rise
+                found[choice.step] = weight * choice.piece.rise * Fraction(choice.piece.unit)
     return found
 
 

@@ -74,7 +74,7 @@ def _part(choices: Choices, column: int, *, follows: bool) -> Line:
         if piece.follows is follows and not piece.is_missing and not math.isnan(factual):
             found[choice.pick] = piece.value - factual
             if choice.step is not None:
-                found[choice.step] = float(piece.rise)
+                found[choice.step] = float(piece.rise) * piece.unit
     return found
 
 

@@ -83,6 +83,8 @@ class Trees:
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
         asked = self._in_arrays(problem.inert)
+        if not asked.question.holds(row):
+            return range_by_asking(problem, meter, row, column)
         values = asked.question.values(column)
         at = asked.question.positions(row)
         found = np.empty(len(values), np.uint8)

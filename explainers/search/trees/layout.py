@@ -173,6 +173,35 @@ class Layout:
             values = np.insert(values, gaps, middle)
             cells = np.insert(cells, gaps, self._cells_of_one(column, middle))
 
+    def edges(self, column: int) -> list[int] | None:
+        """Multiples of a feature's grid at which cells begin, found by halving; None where it has
+        none, or is not read in order. Found when first asked for, then kept."""
+        if column not in self._edges:
+            self._edges[column] = self._find_edges(column)
+        return self._edges[column]
+
+    @cached_property
+    def _edges(self) -> dict[int, list[int] | None]:
+        return {}
+
+    def _find_edges(self, column: int) -> list[int] | None:
+        axis = Axis.of(self.schema.features[column], math.nan)
+        if axis.grid is None or not axis.count or self.cells[column].cuts is None:
+            return None
+        last = axis.first + axis.count - 1
+        looked = np.unique(np.linspace(axis.first, last, SPREAD).astype(np.int64))
+        cells = self._cells_of_one(column, axis.grid.value(looked))
+        if (cells[1:] < cells[:-1]).any():
+            return None
+        numbers = np.arange(cells[0] + 1, cells[-1] + 1)
+        at = cells.searchsorted(numbers)
+        low, high = looked[at - 1], looked[at]
+        while len(low) and (high - low).max() > 1:
+            middle = (low + high) // 2
+            above = self._cells_of_one(column, axis.grid.value(middle)) >= numbers
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return [int(multiple) for multiple in np.unique(high)]
+
     def _cells_of_one(self, column: int, values: Values) -> Cells:
         rest = [_NOTHING] * len(self.schema)
         rest[column] = values

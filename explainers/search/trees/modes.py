@@ -18,7 +18,7 @@ from explainers.constraints import LeavesOne, Range, Settable
 from explainers.errors import NotEligible
 from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.trees.layout import Layout, Line
+from explainers.search.trees.layout import LONGEST_AXIS, Layout, Line
 from explainers.space import Axis
 from models.predictor import Row
 
@@ -77,6 +77,9 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[Line] | None:
         if j in mode.followers:
             axis = Axis(others=(value,))
         elif j in mode.against:
+            if len(axis) > LONGEST_AXIS:
+                name = problem.schema.names[j]
+                raise NotEligible("trees", f"{name} has {len(axis)} settable values")
             axis = axis.without(value)
         elif j not in mode.set:
             axis = axis.only([value])

@@ -16,6 +16,7 @@ from explainers.search.engine import refuse_image
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
+from explainers.search.trees.thinning import thinned
 from explainers.space import same
 from models.predictor import Row
 
@@ -73,6 +74,12 @@ class Question(Struct):
             [self.values(j).searchsorted(value) for j, value in enumerate(values)], dtype=np.int64
         )
 
+    def holds(self, row: Row) -> bool:
+        """Whether every value of ``row`` is among those of its axis, of which only some are kept
+        where it is long."""
+        at = np.minimum(self.positions(row), self.most)
+        return all(map(same, self.row(at).tolist(), row.tolist()))
+
     def values(self, column: int) -> Values:
         """All values of one axis, ascending, NaN last."""
         return self.value[self.off[column] : self.off[column + 1]]
@@ -103,7 +110,7 @@ def build_question(
         If an axis is too long, or a constraint is of a kind that the kernel does not know.
     """
     refuse_image(problem, "trees")
-    lines = layout.of_axes(problem.single_axes)
+    lines = layout.of_axes(thinned(problem, layout))
     return question_of(problem, layout, lines, problem.constraints, limits, rules_of)
 
 

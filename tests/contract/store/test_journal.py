@@ -45,11 +45,11 @@ def test_records_of_many_threads_are_one_chain_in_few_transactions(
 
     def slow(_: sa.Connection) -> Draft:
         taken.set()
-        hold.wait(30)
+        hold.wait(600)
         return draft(0)
 
     first = journal.append(slow)
-    assert taken.wait(30)
+    assert taken.wait(600)
     with ThreadPoolExecutor(8) as pool:
         futures = list(pool.map(lambda k: journal.append(draft(k)), range(1, 201)))
     hold.set()
@@ -72,12 +72,12 @@ def test_a_full_queue_refuses_and_keeps_what_it_has(database: Database) -> None:
 
     def slow(_: sa.Connection) -> Draft:
         taken.set()
-        hold.wait(30)
+        hold.wait(600)
         return draft(0)
 
     with journal_of(database, capacity=3) as journal:
         futures = [journal.append(slow)]
-        assert taken.wait(30)
+        assert taken.wait(600)
         futures += [journal.append(draft(k)) for k in range(3)]
         with pytest.raises(JournalFull, match="3 records wait"):
             journal.append(draft())
@@ -99,7 +99,7 @@ def test_a_record_that_cannot_be_written_takes_no_other_with_it(
     hold = threading.Event()
 
     def slow(_: sa.Connection) -> Draft:
-        hold.wait(30)
+        hold.wait(600)
         return draft(0)
 
     known = draft()

@@ -84,7 +84,7 @@ def test_the_checker_keeps_what_the_predicates_and_a_decimal_grid_keep_and_costs
         expected = is_kept(np.array(action), factual, kept)
         assert report.holds is expected, (action, report.reasons)
         if expected:
-            assert report.cost == pytest.approx(price(np.array(action), factual), rel=1e-12)
+            assert report.cost == pytest.approx(price(list(action), factual.tolist()), rel=1e-12)
 
 
 @settings(max_examples=120)

@@ -17,7 +17,7 @@ def test_the_event_loop_turns_while_questions_are_answered() -> None:
     release = threading.Event()
 
     def answer(number: int) -> int:
-        assert release.wait(30)
+        assert release.wait(600)
         return number
 
     async def main() -> list[int]:
@@ -37,7 +37,7 @@ def test_no_more_questions_wait_than_may_even_in_one_burst() -> None:
 
     async def main() -> Sequence[object]:
         workers = Workers(threads=1, max_waiting=2)
-        burst = [asyncio.create_task(workers.run(lambda: release.wait(30))) for _ in range(9)]
+        burst = [asyncio.create_task(workers.run(lambda: release.wait(600))) for _ in range(9)]
         await asyncio.wait(burst, return_when=asyncio.FIRST_COMPLETED)
         release.set()
         answered = await asyncio.gather(*burst, return_exceptions=True)
@@ -83,7 +83,7 @@ def test_questions_that_are_answered_at_once_do_not_wait_for_slow_ones() -> None
 
     async def main() -> None:
         workers = Workers(threads=2, max_waiting=64, slow=2, patience=0.01)
-        hard = [asyncio.create_task(workers.run(lambda: release.wait(60))) for _ in range(2)]
+        hard = [asyncio.create_task(workers.run(lambda: release.wait(600))) for _ in range(2)]
         easy = [workers.run(partial(int, k)) for k in range(50)]
         assert await asyncio.gather(*easy) == list(range(50))
         assert not any(task.done() for task in hard)
@@ -99,7 +99,7 @@ def test_no_more_slow_questions_go_on_at_once_than_may() -> None:
 
     async def main() -> None:
         workers = Workers(threads=1, max_waiting=8, slow=1, patience=0.01)
-        hard = [asyncio.create_task(workers.run(lambda: release.wait(60))) for _ in range(3)]
+        hard = [asyncio.create_task(workers.run(lambda: release.wait(600))) for _ in range(3)]
         while workers.waiting != 1:  # one goes on as a slow one, one has the thread
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
@@ -115,7 +115,7 @@ def test_a_question_whose_client_went_away_keeps_its_place_until_it_is_over() ->
 
     def answer() -> bool:
         begun.set()
-        return release.wait(60)
+        return release.wait(600)
 
     async def main() -> None:
         workers = Workers(threads=1, max_waiting=0)

@@ -1,0 +1,130 @@
+"""How far one value of a long axis may go where what holds is known to change at few places only.
+
+Between two neighbouring places everything is as it is in their middle, so that a run of millions of
+values is settled by some dozens; the model is asked where its rounding decides, value by value.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.constraints import Comparison, Condition, Mask, Rule
+from explainers.problem import Problem
+from explainers.space import Axis, Positions
+from models.predictor import Row, Rows
+
+BESIDE = 2
+"""Positions on either side of a place that are looked at: what is compared is within rounding."""
+FIRST_ASKED = 16
+MOST_ASKED = 64
+"""Values on a side that the model is asked about, within rounding of the edge of its target."""
+
+
+def breaks_of_rules(problem: Problem, row: Row, column: int) -> list[float]:
+    """Values of ``column`` around which a constraint may hold on one side only, all else as in
+    ``row``."""
+    found = [float(problem.factual[column])]
+    for rule in problem.constraints:
+        if isinstance(rule, Rule):
+            for condition in (*rule.when, *rule.then):
+                found += _break(condition, problem.factual, row, column)
+    return [value for value in found if math.isfinite(value)]
+
+
+def _break(condition: Condition, factual: Row, row: Row, column: int) -> list[float]:
+    if not isinstance(condition, Comparison):
+        return []
+    weight = sum(w for j, w in condition.now if j == column)
+    rest = condition.fixed(factual)[0]
+    rest += sum(w * float(row[j]) for j, w in condition.now if j != column)
+    return [-rest / weight] if weight else []
+
+
+@dataclass(frozen=True)
+class Walk:
+    """From one value of an axis outward."""
+
+    axis: Axis
+    at: int
+    """Its position."""
+    places: Positions
+    """Where what holds may change; between two of them, and ``BESIDE`` them, it does not."""
+    judge: Callable[[Positions], tuple[Mask, Mask]]
+    """Which positions hold, unless the model says no, and of which it must be asked. A part of the
+    axis between places is sure where its ends and its middle are."""
+    asked: Callable[[Positions], Mask]
+    """What the model says of them."""
+
+    def ends(self) -> tuple[float, float]:
+        """The run of values that hold; where more than ``MOST_ASKED`` on a side must be asked
+        about, as far as was asked."""
+        values = self.axis.values(np.array([self._end(-1), self._end(1)], dtype=np.int64))
+        return float(values[0]), float(values[1])
+
+    def _end(self, sign: int) -> int:
+        end, left = self.at, MOST_ASKED
+        stretches = list(self._stretches(sign))
+        if not stretches:
+            return end
+        looked = np.array(stretches, dtype=np.int64)
+        judged = self.judge(looked.ravel())
+        holds: Mask = judged[0].reshape(looked.shape)
+        unsure: Mask = judged[1].reshape(looked.shape)
+        sure: Mask = np.asarray((holds & ~unsure).all(axis=1))
+        for k, (first, last, _) in enumerate(stretches):
+            if not holds[k].any():
+                return end
+            if sure[k]:
+                end = last
+                continue
+            asked = min(abs(last - first) + 1, left)
+            good = self._asked(first, sign, asked)
+            end, left = end + sign * good, left - good
+            if end != last:
+                return end
+        return end
+
+    def _asked(self, first: int, sign: int, count: int) -> int:
+        start, block = 0, FIRST_ASKED
+        while start < count:
+            block = min(block, count - start)
+            holds = self.asked(first + sign * np.arange(start, start + block))
+            if not holds.all():
+                return start + int(np.argmin(holds))
+            start, block = start + block, 2 * block
+        return count
+
+    def _stretches(self, sign: int) -> Iterator[tuple[int, int, int]]:
+        """First, last and a middle position of each part that is alike, going outward."""
+        end = len(self.axis) - self.axis.has_missing - 1 if sign > 0 else 0
+        own = {int(p) + k for p in self.places for k in range(-BESIDE, BESIDE + 1)}
+        ahead = sorted((p for p in own if sign * p > sign * self.at), key=lambda p: sign * p)
+        here = self.at + sign
+        for place in ahead:
+            if sign * place > sign * end:
+                break
+            if sign * place > sign * here:
+                yield here, place - sign, (here + place - sign) // 2
+            yield place, place, place
+            here = place + sign
+        if sign * here <= sign * end:
+            yield here, end, (here + end) // 2
+
+
+def positions_of(axis: Axis, values: Iterable[float]) -> Positions:
+    """Positions near ``values``, and of every value that is on no run."""
+    own = [*values, *(other for other in axis.others if not math.isnan(other))]
+    ends = [] if axis.grid is None or not axis.count else [axis.low, axis.high]
+    found = [min(max(axis.below(v), 0), len(axis) - 1) for v in (*own, *ends)]
+    return np.unique(np.array(found, dtype=np.int64))
+
+
+def rows_at(axis: Axis, row: Row, column: int, positions: Positions) -> Rows:
+    """``row`` with each of the values at ``positions``."""
+    rows = np.repeat(row[None, :], len(positions), axis=0)
+    rows[:, column] = axis.values(positions)
+    return rows
