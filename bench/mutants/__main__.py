@@ -117,7 +117,7 @@ def _report(options: argparse.Namespace, results: list, reached: int, questions:
     command = f"python -m bench.mutants --mutants {options.mutants} --seed {options.seed}"
     results.sort(key=lambda r: (*FAST, *KERNEL).index(r.mutant.module))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    run = Run(command, today, options.seed, questions, minutes, reached)
+    run = Run(command, today, options.seed, questions, minutes, reached, options.mutants)
     options.out.write_text(page(results, run), encoding="utf-8")
     wrong = sum(r.column == "published wrong" for r in results)
     print(f"{options.out}: {len(results)} faults, {wrong} published a wrong row")

@@ -14,6 +14,7 @@ import pytest
 
 from bench.mutants import forks
 from bench.mutants.planting import Mutant, plant
+from tests.support.checks import Tally
 
 MODULES = (
     "test_trees_against_brute_force",
@@ -32,6 +33,8 @@ DEFINITIONS = ("tests.unit.causal.test_causal_model", "tests.unit.causal.test_ce
 """Walks by hand of what follows, and how surely."""
 SECONDS = 8
 """Of CPU for all that are tried of one mutant."""
+FIXTURES: dict[str, Callable[[], Any]] = {"tally": Tally}
+"""What tests may want besides their parameters; those that want more are left out."""
 Call = tuple[str, Callable[[], Any]]
 
 
@@ -50,10 +53,16 @@ def _calls_of(name: str) -> Iterator[Call]:
     for test, function in vars(module).items():
         if test.startswith("test_") and callable(function):
             for given in _parameters(function):
-                if set(inspect.signature(function).parameters) - set(given):
-                    break  # it wants a fixture
+                wanted = set(inspect.signature(function).parameters) - set(given)
+                if wanted - FIXTURES.keys():
+                    break
                 told = ", ".join(str(value)[:60] for value in given.values())
-                yield f"{name.split('.')[-1]}::{test}[{told}]", partial(function, **given)
+                call = partial(_called, function, given, wanted)
+                yield f"{name.split('.')[-1]}::{test}[{told}]", call
+
+
+def _called(function: Callable[..., Any], given: dict[str, Any], wanted: set[str]) -> None:
+    function(**given, **{name: FIXTURES[name]() for name in wanted})
 
 
 def _parameters(function: Any) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,8 @@ class Run:
     cpu_minutes: float
     reached: int
     """Faults that could have been planted in lines that the questions run."""
+    picked: int = 0
+    """Of these, at random; where the time was up, not all of them were planted."""
 
 
 def page(results: Sequence[Result], run: Run) -> str:
@@ -33,11 +35,13 @@ def page(results: Sequence[Result], run: Run) -> str:
 
 def _head(results: Sequence[Result], run: Run) -> Iterator[str]:
     changed = [r for r in results if r.is_changed]
+    cut = "" if len(results) >= 0.95 * run.picked else f" ({run.picked:,} were picked; time was up)"
     told = sum(r.column != "crashed" for r in changed)
     yield "# Planted faults, and what became of the answers\n"
     yield (
         f"`{run.command}`, {run.date}, seed {run.seed}: {len(results):,} faults of {run.reached:,} "
-        f"that could be made in lines that the {run.questions} questions run; {len(changed)} "
+        f"that could be made in lines that the {run.questions} questions run{cut}; "
+        f"{len(changed)} "
         f"change some answer, {told} of them without a crash. "
         f"{run.cpu_minutes:.0f} minutes of CPU.\n"
     )
