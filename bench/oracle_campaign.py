@@ -94,12 +94,7 @@ def _judge(answer: Answer, best: float, tally: Tally) -> bool:
 
 
 def _row(answer: Answer, factual: Row) -> Row | None:
-    if not isinstance(answer, Recourse):
-        return None
-    row = factual.copy()
-    for action in answer.counterfactuals[0].actions:
-        row[action.column] = action.counterfactual
-    return row
+    return answer.counterfactuals[0].action_on(factual) if isinstance(answer, Recourse) else None
 
 
 def _refuted(answer: Answer, refuter: Refuter, factual: Row, tally: Tally) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from explainers.constraints import Constraint
 from explainers.image import Assurance
 from explainers.target import Demand, Target
+from models.predictor import Row
 
 
 class Status(StrEnum):
@@ -77,6 +78,13 @@ class Counterfactual:
     rests_on_rounding: bool = False
     """Whether another session of the same graph, which takes its sums in another order, may deny
     it: nothing that holds in all of them was found."""
+
+    def action_on(self, factual: Row) -> Row:
+        """``factual`` with what is set, both ``(n_features,)``; what follows is not in it."""
+        action = factual.copy()
+        for setting in self.actions:
+            action[setting.column] = setting.counterfactual
+        return action
 
     @property
     def gap(self) -> float | None:

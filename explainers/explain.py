@@ -279,9 +279,7 @@ class _Asking:
             problem = problem.firm(self.rounding)
         if problem.image is None:
             return counterfactual
-        row = problem.factual.copy()
-        for action in counterfactual.actions:
-            row[action.column] = action.counterfactual
+        row = counterfactual.action_on(problem.factual)
         columns = [action.column for action in counterfactual.actions]
         margin = problem.margin(self.deployed.score)
         assurance = problem.image.assurance(problem.factual, columns, row[columns], margin)
@@ -328,10 +326,7 @@ class _Asking:
         """An answer after all: a row seen in service, or what the relaxation proposes."""
         seen = [] if problem.references is None else problem.references.tolist()
         if relaxation is not None:
-            proposed = problem.factual.copy()
-            for action in relaxation.counterfactual.actions:
-                proposed[action.column] = action.counterfactual
-            seen.append(proposed.tolist())
+            seen.append(relaxation.counterfactual.action_on(problem.factual).tolist())
         found = checker.contradicted(math.inf, seen)
         if found is None:
             return None

@@ -153,9 +153,7 @@ def _holds(model: ServedModel, row: Row, answer: Answer | None) -> bool | None:
     """Whether the first answer of another folder is one here."""
     if not isinstance(answer, Recourse):
         return None
-    action = row.copy()
-    for done in answer.counterfactuals[0].actions:
-        action[done.column] = done.counterfactual
+    action = answer.counterfactuals[0].action_on(row)
     checker = checker_of(model, _question(model, row))
     return checker.check(Proposal(action.tolist())).holds
 

@@ -141,11 +141,10 @@ class Checker:
             if feature.kind.is_categorical:
                 fits = value in range(len(feature.categories))
             else:
-                fits = feature.resolution is not None and math.isfinite(value)
+                step = feature.resolution
+                fits = step is not None and math.isfinite(value)
                 fits = fits and feature.lower <= value <= feature.upper
-                fits = (
-                    fits and _WIDE.remainder(action.exact(j), feature.resolution or Decimal(1)) == 0
-                )
+                fits = fits and _WIDE.remainder(action.exact(j), step or Decimal(1)) == 0
             if not fits or self.tells_all:
                 draft.checks.append(Check("grid", fits, _grid(feature, value)))
 
@@ -196,10 +195,8 @@ class Checker:
         follows = self.terms.what_follows
         if not apart or follows is None:
             return apart
-        loose, features = (
-            follows.effects(columns, self.terms.is_history),
-            self.terms.schema.features,
-        )
+        loose = follows.effects(columns, self.terms.is_history)
+        features = self.terms.schema.features
         size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
         return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
 

@@ -40,12 +40,7 @@ def claimed(answer: Answer) -> float:
 
 
 def row_of(answer: Answer, factual: Row) -> Row | None:
-    if not isinstance(answer, Recourse):
-        return None
-    row = factual.copy()
-    for action in answer.counterfactuals[0].actions:
-        row[action.column] = action.counterfactual
-    return row
+    return answer.counterfactuals[0].action_on(factual) if isinstance(answer, Recourse) else None
 
 
 @pytest.mark.parametrize("family", FAMILIES)
