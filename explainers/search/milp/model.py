@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
+from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.goals import Goal, goals_of
+from explainers.search.milp.course import Course, Limits
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
-from explainers.search.milp.kinks import crossings
 from explainers.search.milp.levers import Levers, read_levers
-from explainers.search.milp.network import rounding
 from explainers.search.milp.plausible import Plausible
 from explainers.search.milp.question import Question
 from explainers.search.milp.reading import read_features
 from explainers.search.milp.reals import RealReading, read_reals
+from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
 from models.predictor import Row, Rows
 from models.rounding import Rounding
 from models.schema import Schema
 
-Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 MOST_TARGETS = 256
@@ -84,7 +83,7 @@ class LayeredModel:
                 self._reals[column] = known
         return known
 
-    def goals(self, problem: Problem) -> tuple[Goal, ...]:
+    def goals(self, target: Target) -> tuple[Goal, ...]:
         """Made once for a target: finding an edge takes some hundred scores.
 
         Raises
@@ -92,7 +91,6 @@ class LayeredModel:
         NotEligible
             If the target is no such goals.
         """
-        target = problem.target
         key = (target.wanted, target.lower, target.upper, target.rounding)
         with self._lock:
             known = self._goals.get(key)
@@ -104,46 +102,32 @@ class LayeredModel:
                 self._goals[key] = known
         return known
 
-    def places(self, problem: Problem, row: Row, column: int) -> Floats:
-        """Values of ``column`` between which it does not change whether ``row`` is in the target,
-        or in doubt; all of them on the grid, or nearly."""
-        reading, axis, goals = self._readings[column], problem.axes[column], self.goals(problem)
-        if reading.grid is None or not axis.count or any(g.limit == -math.inf for g in goals):
-            return np.zeros(0)
-        columns = self.form.columns.encode(row[None, :])[0].astype(np.float64)
-        found = []
-        for span in reading.within(axis.first, axis.count - 1):
-            first, last = columns.copy(), columns.copy()
-            first[reading.own] = span.first
-            last[reading.own] = span.first + span.steps * span.rise
-            ends, deviation = np.stack([first, last]), self.deviation(column)
-            error = rounding(self._layers, self._unit, ends, deviation)
-            # Far enough out that what is judged sure by the graph's own columns is all one.
-            doubts = [g.band + 2.0 * float(error @ np.abs(g.weights)) for g in goals]
-            shares = crossings(self._layers, first, last, goals, doubts)
-            steps = np.unique(np.floor(shares * span.steps).astype(np.int64))
-            found.append(reading.grid.value(span.multiple + steps))
-        return np.concatenate(found)
+    def limits(self, problem: Problem) -> Limits:
+        """What is known of rows without asking the deployed model.
 
-    def deviation(self, column: int) -> Floats:
-        """``(n_columns,)``: how far columns may be from straight, where one feature moves."""
-        reading, found = self._readings[column], np.zeros(len(self.form.columns.feature))
+        Raises
+        ------
+        NotEligible
+            If the target is no limits on raw outputs.
+        """
+        # Of the graph's arithmetic and of ours, which is in float64.
+        unit = self._unit + float(np.finfo(np.float64).eps) / 2.0
+        plain = self._plain_goals(problem)
+        return Limits(self._layers, unit, self.form.columns, self.goals(problem.target), plain)
+
+    def _plain_goals(self, problem: Problem) -> tuple[Goal, ...]:
+        if not problem.target.rounding:
+            return ()
+        try:
+            return self.goals(problem.target.plain)
+        except NotEligible:
+            return ()
+
+    def course(self, problem: Problem, row: Row, column: int) -> Course:
+        """What is known of ``row`` as ``column`` alone moves along its run."""
+        reading, axis = self._readings[column], problem.axes[column]
+        spans = tuple(reading.within(axis.first, axis.count - 1)) if axis.count else ()
+        off = np.zeros(len(self.form.columns.feature))
         if reading.deviation is not None:
-            found[reading.own] = reading.deviation
-        return found
-
-    def inside(
-        self, problem: Problem, rows: Rows, deviation: Floats | None = None
-    ) -> tuple[Mask, Mask]:
-        """Which rows may be in the target, and of which of them only the model can say; also where
-        their columns were off by ``deviation``."""
-        raw = self.form.raw(rows)
-        holds, unsure = np.ones((2, len(rows)), dtype=np.bool_)
-        # Twice: once for the deployed model's rounding, once for our own.
-        error = 2.0 * rounding(self._layers, self._unit, self.form.columns.encode(rows), deviation)
-        for goal in self.goals(problem):
-            over = raw @ goal.weights - goal.limit
-            doubt = goal.band + float(error @ np.abs(goal.weights))
-            holds &= over <= doubt
-            unsure |= over >= -doubt
-        return holds, holds & unsure
+            off[reading.own] = reading.deviation
+        return Course.of(self.limits(problem), row, reading.own, spans, off)

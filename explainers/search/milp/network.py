@@ -152,6 +152,33 @@ def rounding(
     return state.error
 
 
+def believed(
+    layers: Layers, unit: float, columns: npt.NDArray[np.floating[Any]]
+) -> tuple[Floats, Floats]:
+    """Outputs of ``layers`` for each row of ``columns``, ``(n, n_columns)``, in float64, and how
+    far from them a graph may be that rounds by ``unit``: both ``(n, n_outputs)``.
+
+    As :func:`rounding`, of these numbers instead of the largest there may be: what is 0 adds
+    nothing, and a unit that is off, rounding or none, hands no error on.
+    """
+    state = columns.astype(np.float64)
+    off = np.zeros_like(state)
+    for weights, bias in layers[:-1]:
+        state, off = _believed(state, off, weights, bias, unit)
+        off = np.maximum(np.minimum(off, state + off), 0.0)
+        state = np.maximum(state, 0.0)
+    return _believed(state, off, *layers[-1], unit)
+
+
+def _believed(
+    state: Floats, off: Floats, weights: Floats, bias: Floats, unit: float
+) -> tuple[Floats, Floats]:
+    magnitude, most = np.abs(weights), np.abs(state) + off
+    n = np.count_nonzero(most, axis=1)[:, None] + 2
+    gamma = n * unit / (1.0 - n * unit)
+    return state @ weights + bias, off @ magnitude + gamma * (most @ magnitude + np.abs(bias))
+
+
 def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
     """``max(0, ·)`` of each line, which lies between ``low`` and ``high``."""
     weights, constant = state.weights.copy(), state.constant.copy()

@@ -120,7 +120,7 @@ class Search:
     def _prove(self) -> None:
         model, problem = self._model, self._problem
         check_kinds(problem.constraints)  # before time is spent on a first answer
-        goals, following = model.goals(problem), model.following(problem)
+        goals, following = model.goals(problem.target), model.following(problem)
         levers = model.levers(following)
         first = find_incumbent(problem, self._excess(goals), self._sure)
         if first is not None:
@@ -213,8 +213,8 @@ class Search:
         """Whether one of ``actions``, cheapest first, is an answer; the first is taken."""
         rows = self._problem.rows_of(actions)
         known = np.flatnonzero(self._problem.readable(actions, rows))
-        near, _ = self._model.inside(self._problem, rows[known])
-        kept = known[near]
+        _, possible = self._model.limits(self._problem).within(rows[known])
+        kept = known[possible]
         kept = kept[self._problem.allowed(actions[kept], rows[kept])]
         start, size = 0, FIRST_ASKED
         while start < len(kept):

@@ -1,0 +1,102 @@
+"""What the mathematics of a model says of rows, and where that changes as one feature moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.search.breaks import ASK, NO, SAFE, SURE, Verdicts
+from explainers.search.goals import Goal
+from explainers.search.milp.kinks import crossings
+from explainers.search.milp.network import Layers, believed, rounding
+from explainers.search.milp.reading import Span
+from models.graph.forms import Columns
+from models.predictor import Row, Rows
+
+Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """A target, as it is told from the columns of a row without asking the model."""
+
+    layers: Layers
+    unit: float
+    """By how much one operation is rounded, relative to its result: the graph's, and our own."""
+    columns: Columns
+    firm: Sequence[Goal]
+    """What is asked for; within doubt of a limit the model's word decides."""
+    plain: Sequence[Goal]
+    """The same without the rounding between sessions; none where nothing is known of that."""
+
+    def within(self, rows: Rows) -> tuple[Mask, Mask]:
+        """Which rows are in the target for sure, and which may be."""
+        raw, error = believed(self.layers, self.unit, self.columns.encode(rows))
+        return _within(self.firm, raw, error)
+
+    def verdicts(self, rows: Rows, error: Floats) -> Verdicts:
+        """The same, and which are in the target in every session; where errors may be as large as
+        ``error``, ``(n_outputs,)``."""
+        raw, own = believed(self.layers, self.unit, self.columns.encode(rows))
+        own = np.maximum(own, error)
+        sure, possible = _within(self.firm, raw, own)
+        safe = _within(self.plain, raw, own)[0] if self.plain else np.zeros_like(sure)
+        return np.where(sure, SURE, np.where(~possible, NO, np.where(safe, SAFE, ASK)))
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The rows with every value of one feature, all else the same."""
+
+    limits: Limits
+    spans: Sequence[Span]
+    """Straight parts of the feature's run."""
+    ends: Floats
+    """``(2 * n_spans, n_columns)``: columns at the first and the last value of each."""
+    error: Floats
+    """``(n_outputs,)``: how far from ours the graph's raw outputs may be, all the way."""
+
+    @classmethod
+    def of(
+        cls, limits: Limits, row: Row, own: Indices, spans: Sequence[Span], off: Floats
+    ) -> Course:
+        """``own`` are the feature's columns, which are not farther than ``off``, ``(n_columns,)``,
+        from straight."""
+        here = limits.columns.encode(row[None, :])[0].astype(np.float64)
+        ends = np.repeat(here[None, :], 2 * len(spans), axis=0)
+        for k, span in enumerate(spans):
+            ends[2 * k, own] = span.first
+            ends[2 * k + 1, own] = span.first + span.steps * span.rise
+        # Twice: places are found on straight lines, and judged on what is not quite straight.
+        error = rounding(limits.layers, limits.unit, ends, 2.0 * off)
+        return cls(limits, spans, ends, error)
+
+    def places(self) -> Indices:
+        """Multiples of the grid between which it does not change what is known of a row."""
+        goals = [g for g in (*self.limits.firm, *self.limits.plain) if np.isfinite(g.limit)]
+        doubts = [g.band + float(self.error @ np.abs(g.weights)) for g in goals]
+        found = [np.zeros(0, np.int64)]
+        for k, span in enumerate(self.spans):
+            first, last = self.ends[2 * k : 2 * k + 2]
+            shares = crossings(self.limits.layers, first, last, goals, doubts)
+            found.append(span.multiple + np.unique(np.floor(shares * span.steps).astype(np.int64)))
+        return np.concatenate(found)
+
+    def verdicts(self, rows: Rows) -> Verdicts:
+        """Of ``rows``, and of all beside them that no place is between."""
+        return self.limits.verdicts(rows, self.error)
+
+
+def _within(goals: Sequence[Goal], raw: Floats, error: Floats) -> tuple[Mask, Mask]:
+    sure, possible = np.ones((2, len(raw)), dtype=np.bool_)
+    for goal in goals:
+        over = raw @ goal.weights - goal.limit
+        doubt = goal.band + error @ np.abs(goal.weights)
+        sure &= over <= -doubt
+        possible &= over <= doubt
+    return sure, possible
