@@ -147,6 +147,28 @@ class Choices:
         )
         return Block(chosen, steps, steps)
 
+    @cached_property
+    def n_variables(self) -> int:
+        """Of the program's variables, those that say what is chosen."""
+        return sum(1 + (choice.step is not None) for _, choice in self.all())
+
+    def block_of(self, action: Row) -> Block | None:
+        """``action`` as a block of its own; None where one of its values is in no piece."""
+        chosen, steps = [], []
+        for lever, own in zip(self.levers.each, self.each, strict=True):
+            at = ((choice, choice.piece.step_of(float(action[lever.column]))) for choice in own)
+            found = next(((choice, step) for choice, step in at if step is not None), None)
+            if found is None:
+                return None
+            chosen.append(found[0])
+            steps.append(found[1])
+        return Block(tuple(chosen), tuple(steps), tuple(steps))
+
+    def whole(self, block: Block) -> Block:
+        """All actions that choose the pieces of ``block``."""
+        last = tuple(choice.piece.steps for choice in block.choices)
+        return Block(block.choices, (0,) * len(last), last)
+
     def forbid(self, program: Program, block: Block) -> None:
         """Take the actions of ``block`` out of what is possible."""
         others: list[int] = []

@@ -21,6 +21,19 @@ Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
+UNSURE = 1e-2
+"""A doubt about a raw output that is too large to keep away from a limit by it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """Which rows are in the target for sure, by our own arithmetic, and perhaps; ``(n,)`` each."""
+
+    sure: Mask
+    likely: Mask
+    possible: Mask
+
+
 @dataclass(frozen=True, eq=False)
 class Limits:
     """A target, as it is told from the columns of a row without asking the model."""
@@ -34,19 +47,27 @@ class Limits:
     plain: Sequence[Goal]
     """The same without the rounding between sessions; none where nothing is known of that."""
 
-    def within(self, rows: Rows) -> tuple[Mask, Mask]:
-        """Which rows are in the target for sure, and which may be."""
+    def told(self, rows: Rows) -> Told:
+        """What is known of ``rows``."""
+        return _told(self.firm, *believed(self.layers, self.unit, self.columns.encode(rows)))
+
+    def excess(self, rows: Rows) -> Floats:
+        """How far each row is from being in the target for sure, ``(n,)``; from being there by our
+        own arithmetic where the doubt is so large that nothing else would be."""
         raw, error = believed(self.layers, self.unit, self.columns.encode(rows))
-        return _within(self.firm, raw, error)
+        overs = []
+        for goal in self.firm:
+            doubt = goal.band + error @ np.abs(goal.weights)
+            overs.append(raw @ goal.weights - goal.limit + np.where(doubt < UNSURE, doubt, 0.0))
+        return np.asarray(np.max(overs, axis=0))
 
     def verdicts(self, rows: Rows, error: Floats) -> Verdicts:
-        """The same, and which are in the target in every session; where errors may be as large as
-        ``error``, ``(n_outputs,)``."""
+        """What is known of rows whose errors may be as large as ``error``, ``(n_outputs,)``."""
         raw, own = believed(self.layers, self.unit, self.columns.encode(rows))
         own = np.maximum(own, error)
-        sure, possible = _within(self.firm, raw, own)
-        safe = _within(self.plain, raw, own)[0] if self.plain else np.zeros_like(sure)
-        return np.where(sure, SURE, np.where(~possible, NO, np.where(safe, SAFE, ASK)))
+        firm = _told(self.firm, raw, own)
+        safe = _told(self.plain, raw, own).sure if self.plain else np.zeros_like(firm.sure)
+        return np.where(firm.sure, SURE, np.where(~firm.possible, NO, np.where(safe, SAFE, ASK)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,11 +113,12 @@ class Course:
         return self.limits.verdicts(rows, self.error)
 
 
-def _within(goals: Sequence[Goal], raw: Floats, error: Floats) -> tuple[Mask, Mask]:
-    sure, possible = np.ones((2, len(raw)), dtype=np.bool_)
+def _told(goals: Sequence[Goal], raw: Floats, error: Floats) -> Told:
+    sure, likely, possible = np.ones((3, len(raw)), dtype=np.bool_)
     for goal in goals:
         over = raw @ goal.weights - goal.limit
         doubt = goal.band + error @ np.abs(goal.weights)
         sure &= over <= -doubt
+        likely &= over <= 0.0
         possible &= over <= doubt
-    return sure, possible
+    return Told(sure, likely, possible)

@@ -24,6 +24,8 @@ RUNGS = 64
 NEARLY = 0.8
 """Of the best gain for its cost: what is nearly as good and goes farther is taken instead."""
 POLISHES = 12
+LITTLE = 1e-4
+"""A saving, relative to the cost, that is left to whoever looks at every row."""
 FIRST_CHECKED = 8
 MOST_CHECKED = 512
 
@@ -39,7 +41,7 @@ def find_incumbent(problem: Problem, excess: Excess, sure: Sure) -> Row | None:
     for _ in range(2 * len(ladders) + 2):
         rows = _moves(problem, ladders, row)
         over = excess(rows)
-        reached = _cheapest(problem, rows[over <= 0.0], sure)
+        reached = cheapest(problem, rows[over <= 0.0], sure)
         if reached is not None:
             return polished(problem, excess, sure, reached)
         step = _step(problem, rows, over)
@@ -51,11 +53,14 @@ def find_incumbent(problem: Problem, excess: Excess, sure: Sure) -> Row | None:
 
 def polished(problem: Problem, excess: Excess, sure: Sure, row: Row) -> Row:
     """``row``, which leads into the target, drawn back until no single lever makes it cheaper."""
+    cost = float(problem.cost_of(row[None, :])[0])
     for _ in range(POLISHES):
-        cheaper = _cheapest(problem, _drawn_back(problem, excess, row), sure)
+        cheaper = cheapest(problem, _drawn_back(problem, excess, row), sure)
         if cheaper is None:
             break
-        row = cheaper
+        before, row, cost = cost, cheaper, float(problem.cost_of(cheaper[None, :])[0])
+        if before - cost <= LITTLE * cost:
+            break
     return row
 
 
@@ -73,7 +78,7 @@ def _moves(problem: Problem, ladders: Sequence[Ladder], row: Row) -> Rows:
     return np.concatenate(parts)
 
 
-def _cheapest(problem: Problem, rows: Rows, sure: Sure) -> Row | None:
+def cheapest(problem: Problem, rows: Rows, sure: Sure) -> Row | None:
     """Of the cheapest allowed ones, in blocks that double, the first that is sure."""
     rows = rows[problem.allowed(rows)]
     rows = rows[np.argsort(problem.cost_of(rows), kind="stable")]

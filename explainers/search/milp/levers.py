@@ -50,6 +50,15 @@ class Piece:
             return self.value + step * self.width
         return self.grid.at(self.multiple + step)
 
+    def step_of(self, value: float) -> int | None:
+        """The step at which it has ``value``; None where it has not."""
+        if self.grid is None:
+            return 0 if same(self.value, value) else None
+        if math.isnan(value):
+            return None
+        step = self.grid.nearest(value) - self.multiple
+        return step if 0 <= step <= self.steps and self.at(step) == value else None
+
     @property
     def rise(self) -> Fraction:
         """Of the value, exactly as the decimals say."""

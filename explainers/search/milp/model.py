@@ -11,10 +11,13 @@ import numpy.typing as npt
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.goals import Goal, goals_of
+from explainers.search.milp.choices import Block, Choices
+from explainers.search.milp.closing import Below
 from explainers.search.milp.course import Course, Limits
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers, read_levers
+from explainers.search.milp.network import below, rounding
 from explainers.search.milp.plausible import Plausible
 from explainers.search.milp.question import Question
 from explainers.search.milp.reading import read_features
@@ -22,7 +25,7 @@ from explainers.search.milp.reals import RealReading, read_reals
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
-from models.predictor import Row, Rows
+from models.predictor import Row
 from models.rounding import Rounding
 from models.schema import Schema
 
@@ -41,16 +44,13 @@ class LayeredModel:
         self.form = form
         self._layers = [(w.astype(np.float64), b.astype(np.float64)) for w, b in layers]
         self._unit = float(np.finfo(form.core.dtype).eps) / 2.0
+        # Of the graph's arithmetic and of ours, which is in float64.
+        self._rounded = self._unit + float(np.finfo(np.float64).eps) / 2.0
         self._readings = read_features(form.columns, schema)
         self._schema = schema
         self._reals: dict[int, RealReading] = {}
         self._goals: dict[tuple[float | Rounding | None, ...], tuple[Goal, ...]] = {}
         self._lock = Lock()
-
-    def excess(self, goals: Sequence[Goal], rows: Rows) -> Floats:
-        """How far each row is beyond its limits, the worst of them."""
-        raw = self.form.raw(rows)
-        return np.asarray(np.max([raw @ goal.weights - goal.limit for goal in goals], axis=0))
 
     def following(self, problem: Problem) -> Following:
         return Following.of(problem, self._real)
@@ -110,10 +110,8 @@ class LayeredModel:
         NotEligible
             If the target is no limits on raw outputs.
         """
-        # Of the graph's arithmetic and of ours, which is in float64.
-        unit = self._unit + float(np.finfo(np.float64).eps) / 2.0
-        plain = self._plain_goals(problem)
-        return Limits(self._layers, unit, self.form.columns, self.goals(problem.target), plain)
+        goals, plain = self.goals(problem.target), self._plain_goals(problem)
+        return Limits(self._layers, self._rounded, self.form.columns, goals, plain)
 
     def _plain_goals(self, problem: Problem) -> tuple[Goal, ...]:
         if not problem.target.rounding:
@@ -122,6 +120,25 @@ class LayeredModel:
             return self.goals(problem.target.plain)
         except NotEligible:
             return ()
+
+    def below(self, problem: Problem, choices: Choices, block: Block) -> tuple[Below, ...]:
+        """What rows of a block are not in the target by, where nothing follows."""
+        if problem.image is not None:
+            return ()
+        ends = np.repeat(choices.levers.constant[None, :], 2, axis=0)
+        steps = zip(choices.levers.each, block.choices, block.first, block.last, strict=True)
+        for lever, choice, first, last in steps:
+            piece = choice.piece
+            ends[0, lever.own] = piece.inputs + first * piece.inputs_rise
+            ends[1, lever.own] = piece.inputs + last * piece.inputs_rise
+        error = rounding(self._layers, self._rounded, ends, choices.levers.deviation)
+        found = []
+        for goal in self.goals(problem.target):
+            low, high = ends.min(axis=0), ends.max(axis=0)
+            weights, constant = below(self._layers, low, high, goal.weights)
+            doubt = goal.band + float(error @ np.abs(goal.weights))
+            found.append(Below(weights, constant - goal.limit - doubt))
+        return tuple(found)
 
     def course(self, problem: Problem, row: Row, column: int) -> Course:
         """What is known of ``row`` as ``column`` alone moves along its run."""

@@ -208,11 +208,7 @@ def bounds(
     weights, bias = layers[-1]
     n = weights.shape[1]
     both = np.concatenate([weights, -weights], axis=1)
-    shift = np.concatenate([bias, -bias])
-    for (inner, inner_bias), low, high in zip(layers[-2::-1], lows[::-1], highs[::-1], strict=True):
-        both, extra = _relaxed(both, low, high)
-        shift = shift + extra + inner_bias @ both
-        both = inner @ both
+    both, shift = _below(layers[:-1], lows, highs, both, np.concatenate([bias, -bias]))
     least = reach.least(both) + shift
     if lows:  # neither bound is always the better one
         up, down = np.maximum(layers[-1][0], 0.0), np.minimum(layers[-1][0], 0.0)
@@ -221,6 +217,37 @@ def bounds(
         least = np.maximum(least, np.concatenate([low, -high]))
     least -= MARGIN * np.maximum(1.0, np.abs(least))
     return least[:n], -least[n:]
+
+
+def _below(
+    layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], weights: Floats, shift: Floats
+) -> tuple[Floats, Floats]:
+    """``weights`` of the units after ``layers``, which lie between ``lows`` and ``highs`` before
+    they are rectified, as weights of the columns before them, and a constant: of sums that are
+    nowhere more."""
+    for (inner, bias), low, high in zip(layers[::-1], lows[::-1], highs[::-1], strict=True):
+        weights, extra = _relaxed(weights, low, high)
+        shift = shift + extra + bias @ weights
+        weights = inner @ weights
+    return weights, shift
+
+
+def below(layers: Layers, low: Floats, high: Floats, weights: Floats) -> tuple[Floats, float]:
+    """Weights of the columns, ``(n_columns,)``, and a constant, whose sum is nowhere more than the
+    outputs of ``layers`` weighted by ``weights`` while columns are between ``low`` and ``high``."""
+    lows: list[Floats] = []
+    highs: list[Floats] = []
+    for inner, bias in layers[:-1]:
+        up, down = np.maximum(inner, 0.0), np.minimum(inner, 0.0)
+        low, high = low @ up + high @ down + bias, high @ up + low @ down + bias
+        off = MARGIN * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
+        lows, highs = [*lows, low - off], [*highs, high + off]
+        low, high = np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0)
+    last, bias = layers[-1]
+    both, shift = _below(
+        layers[:-1], lows, highs, (last @ weights)[:, None], np.array([bias @ weights])
+    )
+    return both[:, 0], float(shift[0])
 
 
 def _relaxed(weights: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:

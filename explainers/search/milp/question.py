@@ -28,7 +28,9 @@ SOLVER_DOUBT = 1e-7
 
 
 THIN = 1e-2
-"""Of the budget."""
+"""Of the budget, which a program is let in more where it has real numbers: what is left within the
+budget may be so thin that HiGHS takes it for empty (see decision 0070). Whether a row is within the
+budget is read from its cost. A program of nothing but choices needs no such row at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,13 +58,16 @@ class Question:
         widened = None if affordable is None else following.widened(affordable)
         if widened is None:
             return None
-        program = Program(proving=len(layers) > 1)
+        program = Program(presolve=len(layers) == 1, heuristics=budget == math.inf)
         choices = Choices.add(program, following.problem, widened)
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
-        if budget < math.inf:
-            program.dense_row(program.cost, upper=_let_in(choices, budget))
-        return cls(program, choices, lay(program, choices, layers, budget, unit))
+        raw = lay(program, choices, layers, budget, unit)
+        question = cls(program, choices, raw)
+        if budget < math.inf and not (question.has_fine and question.is_plain):
+            limit = budget + THIN * max(1.0, abs(budget)) if question.has_fine else budget
+            program.dense_row(program.cost, upper=limit)
+        return question
 
     def require(self, goals: Sequence[Goal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
@@ -91,13 +96,20 @@ class Question:
         """That there are no values at all is believed, of real numbers, where HiGHS says so with
         its presolve and without."""
         solved = self.program.solve(deadline)
-        if solved.values is not None or not solved.finished or not self._has_fine:
+        if solved.values is not None or not solved.finished or not self.has_fine:
             return solved
         return self.program.solve(deadline, otherwise=True)
 
     @cached_property
-    def _has_fine(self) -> bool:
+    def has_fine(self) -> bool:
+        """Whether a run is real numbers in the program."""
         return any(choice.piece.is_fine for _, choice in self.choices.all())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but what is chosen is in the program: no unit, nothing that a rule speaks
+        of and no block that was taken out in the middle of pieces."""
+        return self.program.n_variables == self.choices.n_variables
 
     def action(self, solution: Floats) -> Row:
         return self.choices.action(solution)
@@ -109,15 +121,6 @@ class Question:
         """Whether a value that it proposes lies between those of a grid."""
         chosen = enumerate(self.choices.chosen(solution))
         return any(c.piece.is_fine and not self.choices.is_alone(p, c) for p, c in chosen)
-
-
-def _let_in(choices: Choices, budget: float) -> float:
-    """What the program's row says of the budget. With real numbers in it, what is left within the
-    budget may be so thin that HiGHS takes it for empty (see decision 0070); so more is let in, and
-    whether it is within the budget is read from the cost."""
-    if not any(choice.piece.is_fine for _, choice in choices.all()):
-        return budget
-    return budget + THIN * max(1.0, abs(budget))
 
 
 def doubt_of(goal: Goal, raw: Lines) -> float:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +16,11 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
-from explainers.search.milp.closing import (
-    MOST_ROWS,
-    actions_of,
-    block_around,
-    scattered,
-    shrunk,
-)
+from explainers.search.milp.choices import Block, Choices
+from explainers.search.milp.closing import Cell, block_around, farther, limit_of, listed
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
-from explainers.search.milp.incumbent import Excess, find_incumbent
+from explainers.search.milp.incumbent import cheapest, find_incumbent, polished
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.question import Question
@@ -40,7 +36,6 @@ MOST_ALONE = 64
 """Proposals that are not sure enough and are refused one by one, in one search."""
 MOST_BLOCKS = 64
 """Blocks of grid rows that are decided around proposals, in one search."""
-FIRST_ASKED = 64
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
 MET = 10.0
@@ -89,6 +84,7 @@ class Search:
         deadline: Deadline,
     ) -> None:
         self._model = model
+        self._limits = model.limits(problem)
         self._ladder = ladder
         self._problem = problem
         self._meter = meter
@@ -122,7 +118,7 @@ class Search:
         check_kinds(problem.constraints)  # before time is spent on a first answer
         goals, following = model.goals(problem.target), model.following(problem)
         levers = model.levers(following)
-        first = find_incumbent(problem, self._excess(goals), self._sure)
+        first = find_incumbent(problem, self._excess, self._sure)
         if first is not None:
             self._take(first)
         for budget in self._ladder.budgets(self._best, levers.most):
@@ -132,17 +128,13 @@ class Search:
             self._bound = max(self._bound, budget)
         self._bound = self._best  # nothing is cheaper, at any budget
 
-    def _excess(self, goals: Sequence[Goal]) -> Excess:
+    def _excess(self, actions: Rows) -> Floats:
         """What cannot be read is beyond everything."""
-
-        def excess(actions: Rows) -> Floats:
-            rows = self._problem.rows_of(actions)
-            known = self._problem.readable(actions, rows)
-            found = np.full(len(actions), LOST)
-            found[known] = self._model.excess(goals, rows[known])
-            return found
-
-        return excess
+        rows = self._problem.rows_of(actions)
+        known = self._problem.readable(actions, rows)
+        found = np.full(len(actions), LOST)
+        found[known] = self._limits.excess(rows[known])
+        return found
 
     def _sure(self, actions: Rows) -> Mask:
         """By the mathematics of the model."""
@@ -159,11 +151,12 @@ class Search:
             return False
         question.require(goals)
         doubts = self._model.doubts(question, following, goals, budget)
+        self._settle_first(question)
         while True:
             solved = question.solve(self._deadline)
             self._meter.opened(solved.nodes)
             verdict = None
-            if solved.values is not None:
+            if solved.values is not None and not self._is_between(question, solved.values):
                 verdict = self._take(question.action(solved.values))
             self._raise_bound(min(solved.bound, budget))
             if not solved.finished:
@@ -190,43 +183,89 @@ class Search:
         self._bound = self._best
         return True
 
+    def _is_between(self, question: Question, solution: Floats) -> bool:
+        """Whether a proposal lies between values of the grid and is no more than where to look."""
+        return self._problem.image is None and question.is_fine(solution)
+
+    def _settle_first(self, question: Question) -> None:
+        """Decide every row with the pieces of the best, before any program is solved."""
+        if self._action is None or self._problem.image is not None:
+            return
+        block = question.choices.block_of(self._action)
+        if block is not None and any(choice.piece.is_fine for choice in block.choices):
+            self._decided(question, block)
+
     def _settle(self, question: Question, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
         self._blocks += 1
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
         choices = question.choices
-        block = block_around(question.program, choices, solution, self._best)
-        if block.size > MOST_ROWS and self._take_first(
-            scattered(choices, block, solution, self._best)
-        ):
-            block = block_around(question.program, choices, solution, self._best)
-        block = shrunk(choices, block, solution)
-        actions = actions_of(choices, block, self._best)
-        for start in range(0, len(actions), ROWS_PER_RUN):
-            self._deadline.check()
-            if self._take_first(actions[start : start + ROWS_PER_RUN]):
-                break
+        self._draw_near(choices, solution)
+        if self._problem.image is None and self._decided(question, choices.at(solution)):
+            return
+        limit = limit_of(question.program, choices, solution, self._best)
+        block = block_around(question.program, choices, solution, limit)
+        found = listed(Cell(choices, block), lambda _: (), self._best)
+        if found is None:
+            raise _Undecided
+        self._take_first(self._possible(found))
         question.forbid(block)
 
-    def _take_first(self, actions: Rows) -> bool:
-        """Whether one of ``actions``, cheapest first, is an answer; the first is taken."""
+    def _decided(self, question: Question, block: Block) -> bool:
+        """Whether all rows with the pieces of ``block`` that are cheaper than the best are few
+        enough to be decided; then they are, and gone."""
+        choices = question.choices
+        below = partial(self._model.below, self._problem, choices)
+        found = listed(Cell(choices, whole := choices.whole(block)), below, self._best)
+        if found is None:
+            return False
+        self._take_first(self._possible(found))
+        question.forbid(whole)
+        return True
+
+    def _draw_near(self, choices: Choices, solution: Floats) -> None:
+        """Take an action near a proposal that is in the target for sure, so that the block around
+        it, of rows that are cheaper than the best, is small."""
+        if self._problem.image is not None:
+            return
+        rows = farther(choices, choices.at(solution))
+        rows = rows[self._problem.cost_of(rows) < self._best]
+        found = cheapest(self._problem, rows[self._excess(rows) <= 0.0], self._sure)
+        if found is not None:
+            self._take(polished(self._problem, self._excess, self._sure, found))
+
+    def _possible(self, parts: Sequence[Rows]) -> Rows:
+        """Of some actions those that are cheaper than the best, allowed, and perhaps in the
+        target."""
+        found = [np.empty((0, len(self._problem.schema)))]
+        for actions in parts:
+            self._deadline.check()
+            kept = actions[self._problem.cost_of(actions) < self._best]
+            rows = self._problem.rows_of(kept)
+            known = np.flatnonzero(self._problem.readable(kept, rows))
+            known = known[self._limits.told(rows[known]).possible]
+            found.append(kept[known[self._problem.allowed(kept[known], rows[known])]])
+        return np.concatenate(found)
+
+    def _take_first(self, actions: Rows) -> None:
+        """Take the cheapest of ``actions``, which may be in the target, that is an answer. The
+        model is asked up to the first that is likely to be."""
+        actions = actions[np.argsort(self._problem.cost_of(actions), kind="stable")]
         rows = self._problem.rows_of(actions)
-        known = np.flatnonzero(self._problem.readable(actions, rows))
-        _, possible = self._model.limits(self._problem).within(rows[known])
-        kept = known[possible]
-        kept = kept[self._problem.allowed(actions[kept], rows[kept])]
-        start, size = 0, FIRST_ASKED
-        while start < len(kept):
-            some = kept[start : start + size]
-            met = some[self._problem.target.met(self._meter.score(rows[some]))]
-            for i in met:
+        likely = np.flatnonzero(self._limits.told(rows).likely)
+        start = 0
+        while start < len(rows):
+            ahead = likely[likely >= start]
+            stop = 1 + int(ahead[0]) if len(ahead) else len(rows)
+            stop = min(stop, start + ROWS_PER_RUN)
+            met = self._problem.target.met(self._meter.score(rows[start:stop]))
+            for i in start + np.flatnonzero(met):
                 if self._is_sure(actions[i]):
                     self._action = actions[i]
                     self._best = float(self._problem.cost_of(actions[[i]])[0])
-                    return True
-            start, size = start + size, 2 * size
-        return False
+                    return
+            start = stop
 
     def _is_sure(self, action: Row) -> bool:
         if self._problem.image is None:
