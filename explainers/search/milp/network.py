@@ -109,7 +109,27 @@ class Reach:
         return np.sort(np.array(rates), axis=0)[::-1][:MOST_PRICES]
 
 
-def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Lines:
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """Layers within a program."""
+
+    layers: Layers
+    reach: Reach
+    lows: Sequence[Floats]
+    """Of the lines before each ReLU, like the next."""
+    highs: Sequence[Floats]
+    raw: Lines
+    """What leaves the last layer."""
+
+    def least(self, weights: Floats) -> float:
+        """The raw outputs weighted by ``weights``, ``(n_outputs,)``, are nowhere less."""
+        last, bias = self.layers[-1]
+        layer = (last @ weights)[:, None], np.array([bias @ weights])
+        low, _ = bounds(self.reach, [*self.layers[:-1], layer], self.lows, self.highs)
+        return float(low[0])
+
+
+def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Laid:
     """The outputs of ``layers``; adds variables and rows for units that may be on or off.
 
     ``unit`` is the rounding of one operation of the graph, relative to its result.
@@ -122,7 +142,7 @@ def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit:
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         state = _rectified(program, _through(state, *layers[k], unit), low, high)
         lows, highs = [*lows, low], [*highs, high]
-    return _through(state, *layers[-1], unit)
+    return Laid(layers, reach, lows, highs, _through(state, *layers[-1], unit))
 
 
 def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:

@@ -15,7 +15,7 @@ from explainers.search.goals import Goal
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers
-from explainers.search.milp.network import Layers, Lines, lay
+from explainers.search.milp.network import Laid, Layers, Lines, lay
 from explainers.search.milp.program import Program, Solved
 from explainers.search.milp.rules import add_constraints
 from explainers.search.milp.ties import tie
@@ -40,7 +40,7 @@ class Question:
 
     program: Program
     choices: Choices
-    raw: Lines
+    laid: Laid
 
     @classmethod
     def of(
@@ -62,12 +62,22 @@ class Question:
         choices = Choices.add(program, following.problem, widened)
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
-        raw = lay(program, choices, layers, budget, unit)
-        question = cls(program, choices, raw)
+        question = cls(program, choices, lay(program, choices, layers, budget, unit))
         if budget < math.inf and not (question.has_fine and question.is_plain):
             limit = budget + THIN * max(1.0, abs(budget)) if question.has_fine else budget
             program.dense_row(program.cost, upper=limit)
         return question
+
+    @property
+    def raw(self) -> Lines:
+        return self.laid.raw
+
+    def is_beyond(self, goals: Sequence[Goal]) -> bool:
+        """Whether it is known without solving anything that no row within the budget meets all
+        goals: one of them is out of reach even where no constraint is kept."""
+        return any(
+            self.laid.least(goal.weights) > goal.limit + doubt_of(goal, self.raw) for goal in goals
+        )
 
     def require(self, goals: Sequence[Goal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""

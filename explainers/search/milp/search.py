@@ -149,6 +149,8 @@ class Search:
         question = self._model.question(following, levers, budget)
         if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
             return False
+        if question.is_beyond(goals):
+            return self._improved_within(budget)
         question.require(goals)
         doubts = self._model.doubts(question, following, goals, budget)
         self._settle_first(question)
