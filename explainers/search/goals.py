@@ -21,11 +21,9 @@ RAW = 1e300
 NEAR = np.array([-1e-4, -1e-5, -1e-6, -1e-7, 0.0, 1e-7, 1e-6, 1e-5, 1e-4])
 """How far from such a value it is looked, relative to it: float32 has steps of 1e-7."""
 STEP = 2.0**-22
-"""Two steps of a float32 score near 1, of which some graphs make those near 0."""
-
-LOGISTIC_STEP = 2.0**-21
-"""A logistic score in float32 is no farther from our own than this, whatever it is: ONNX Runtime's
-was off by three eighths of it at most (``tests/unit/graph/test_links.py``)."""
+"""Four units of rounding of a float32 score near 1, of which some graphs make those near 0. No
+logistic score is farther from our own: those of ONNX Runtime were three at most
+(``tests/unit/graph/test_links.py``)."""
 
 FLAT = 64.0
 """So far from a raw value, a logistic function no longer moves if it does not move between."""
@@ -174,9 +172,7 @@ def _doubt(form: GraphForm, edge: float) -> float:
         return float(form.scores_of(np.array([[raw]]))[0, 0])
 
     score = score_at(edge)
-    seen = max(2 * NUDGE * score, STEP)
-    if form.link is Link.LOGISTIC:
-        seen = min(seen, LOGISTIC_STEP)
+    seen = STEP if form.link is Link.LOGISTIC else max(2 * NUDGE * score, STEP)
     sides = [sign for sign in (-1.0, 1.0) if score_at(edge + sign * FLAT) != score]
 
     def moves(doubt: float) -> bool:

@@ -178,8 +178,10 @@ def believed(
     """Outputs of ``layers`` for each row of ``columns``, ``(n, n_columns)``, in float64, and how
     far from them a graph may be that rounds by ``unit``: both ``(n, n_outputs)``.
 
-    As :func:`rounding`, of these numbers instead of the largest there may be: what is 0 adds
-    nothing, and a unit that is off, rounding or none, hands no error on.
+    As :func:`rounding`, of these numbers instead of the largest there may be. What is 0 adds
+    nothing, and a unit that is off, rounding or none, hands no error on. Each product is rounded
+    by a unit of itself, each sum by a unit of what it comes to, which in any order is no more than
+    all that is positive in it, or all that is negative.
     """
     state = columns.astype(np.float64)
     off = np.zeros_like(state)
@@ -193,10 +195,12 @@ def believed(
 def _believed(
     state: Floats, off: Floats, weights: Floats, bias: Floats, unit: float
 ) -> tuple[Floats, Floats]:
-    magnitude, most = np.abs(weights), np.abs(state) + off
-    n = np.count_nonzero(most, axis=1)[:, None] + 2
-    gamma = n * unit / (1.0 - n * unit)
-    return state @ weights + bias, off @ magnitude + gamma * (most @ magnitude + np.abs(bias))
+    magnitude = np.abs(weights)
+    n = np.count_nonzero(np.abs(state) + off, axis=1)[:, None] + 2
+    total, handed_on = state @ weights + bias, off @ magnitude
+    size = np.abs(state) @ magnitude + np.abs(bias) + handed_on
+    largest = 0.5 * (size + np.abs(total)) + handed_on
+    return total, handed_on + unit / (1.0 - (n + 1) * unit) * (size + n * largest)
 
 
 def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
