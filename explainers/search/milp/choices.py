@@ -153,15 +153,16 @@ class Choices:
         return sum(1 + (choice.step is not None) for _, choice in self.all())
 
     def block_of(self, action: Row) -> Block | None:
-        """``action`` as a block of its own; None where one of its values is in no piece."""
+        """``action`` as a block of its own, or the nearest to it where its pieces end before; None
+        where one of its values is of no piece."""
         chosen, steps = [], []
         for lever, own in zip(self.levers.each, self.each, strict=True):
-            at = ((choice, choice.piece.step_of(float(action[lever.column]))) for choice in own)
-            found = next(((choice, step) for choice, step in at if step is not None), None)
-            if found is None:
+            away = [choice.piece.away(float(action[lever.column])) for choice in own]
+            k = min(range(len(own)), key=away.__getitem__)
+            if away[k] == math.inf:
                 return None
-            chosen.append(found[0])
-            steps.append(found[1])
+            chosen.append(own[k])
+            steps.append(own[k].piece.nearest(float(action[lever.column])))
         return Block(tuple(chosen), tuple(steps), tuple(steps))
 
     def whole(self, block: Block) -> Block:

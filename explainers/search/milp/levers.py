@@ -50,14 +50,18 @@ class Piece:
             return self.value + step * self.width
         return self.grid.at(self.multiple + step)
 
-    def step_of(self, value: float) -> int | None:
-        """The step at which it has ``value``; None where it has not."""
-        if self.grid is None:
-            return 0 if same(self.value, value) else None
-        if math.isnan(value):
-            return None
-        step = self.grid.nearest(value) - self.multiple
-        return step if 0 <= step <= self.steps and self.at(step) == value else None
+    def nearest(self, value: float) -> int:
+        """The step at which it is nearest to ``value``."""
+        if self.grid is None or math.isnan(value):
+            return 0
+        return min(max(self.grid.nearest(value) - self.multiple, 0), self.steps)
+
+    def away(self, value: float) -> float:
+        """How far ``value`` is from it: 0 where it is one of its own; infinity where it is not
+        on its grid at all."""
+        if self.grid is None or math.isnan(value):
+            return 0.0 if same(self.value, value) else math.inf
+        return abs(self.at(self.nearest(value)) - value) if self.grid.holds(value) else math.inf
 
     @property
     def rise(self) -> Fraction:

@@ -53,6 +53,8 @@ class Reach:
     constant: Floats
     budget: float
     """What a row may cost."""
+    besides: npt.NDArray[np.bool_] | None = None
+    """``(n_ends,)``: ends of pieces, one of each feature, that are not all chosen together."""
 
     @classmethod
     def of(cls, choices: Choices, budget: float) -> Reach:
@@ -89,13 +91,22 @@ class Reach:
         price of the whole budget.
         """
         parts = self.ends @ directions
-        constant = self.constant @ directions
-        least = np.add.reduce(np.minimum.reduceat(parts, self.starts), axis=0)
+        least = self._sums(parts)
         if np.isfinite(self.budget):
             for price in self._prices(parts):
-                priced = np.minimum.reduceat(parts + price * self.costs[:, None], self.starts)
-                least = np.maximum(least, priced.sum(axis=0) - price * self.budget)
-        return np.asarray(least + constant)
+                priced = self._sums(parts + price * self.costs[:, None])
+                least = np.maximum(least, priced - price * self.budget)
+        return np.asarray(least.min(axis=0) + self.constant @ directions)
+
+    def _sums(self, parts: Floats) -> Floats:
+        """The least parts of all features together, ``(n_cases, k)``: one case; or, where some
+        pieces are not all chosen together, one for each feature that has another then."""
+        each = np.minimum.reduceat(parts, self.starts)
+        total = each.sum(axis=0)
+        if self.besides is None:
+            return np.asarray(total[None, :])
+        others = np.where(self.besides[:, None], np.inf, parts)
+        return np.asarray(total - each + np.minimum.reduceat(others, self.starts))
 
     def _prices(self, parts: Floats) -> Floats:
         """Gain for cost of each feature's best end, the best features first, ``(n, k)``."""
@@ -121,11 +132,12 @@ class Laid:
     raw: Lines
     """What leaves the last layer."""
 
-    def least(self, weights: Floats) -> float:
-        """The raw outputs weighted by ``weights``, ``(n_outputs,)``, are nowhere less."""
+    def least(self, weights: Floats, reach: Reach) -> float:
+        """The raw outputs weighted by ``weights``, ``(n_outputs,)``, are nowhere less within
+        ``reach``, which is that of the program or less."""
         last, bias = self.layers[-1]
         layer = (last @ weights)[:, None], np.array([bias @ weights])
-        low, _ = bounds(self.reach, [*self.layers[:-1], layer], self.lows, self.highs)
+        low, _ = bounds(reach, [*self.layers[:-1], layer], self.lows, self.highs)
         return float(low[0])
 
 

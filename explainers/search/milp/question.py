@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -72,12 +72,23 @@ class Question:
     def raw(self) -> Lines:
         return self.laid.raw
 
-    def is_beyond(self, goals: Sequence[Goal]) -> bool:
-        """Whether it is known without solving anything that no row within the budget meets all
-        goals: one of them is out of reach even where no constraint is kept."""
+    def is_beyond(self, goals: Sequence[Goal], budget: float, besides: Block | None = None) -> bool:
+        """Whether it is known without solving anything that no row within ``budget`` meets all
+        goals, but for those with the pieces of ``besides``: one goal is out of reach even where
+        no constraint is kept."""
+        reach = replace(self.laid.reach, budget=budget)
+        if besides is not None:
+            reach = replace(reach, besides=self._ends_of(besides))
         return any(
-            self.laid.least(goal.weights) > goal.limit + doubt_of(goal, self.raw) for goal in goals
+            self.laid.least(goal.weights, reach) > goal.limit + doubt_of(goal, self.raw)
+            for goal in goals
         )
+
+    def _ends_of(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Which of the ends that its reach is made of belong to the pieces of ``block``."""
+        own = zip(self.choices.each, block.choices, strict=True)
+        ends = [[c is chosen] * len(c.piece.ends) for all_, chosen in own for c in all_]
+        return np.array([end for piece in ends for end in piece], dtype=np.bool_)
 
     def require(self, goals: Sequence[Goal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""

@@ -149,11 +149,13 @@ class Search:
         question = self._model.question(following, levers, budget)
         if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
             return False
-        if question.is_beyond(goals):
+        if question.is_beyond(goals, budget):
+            return self._improved_within(budget)
+        settled = self._settle_first(question)
+        if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
             return self._improved_within(budget)
         question.require(goals)
         doubts = self._model.doubts(question, following, goals, budget)
-        self._settle_first(question)
         while True:
             solved = question.solve(self._deadline)
             self._meter.opened(solved.nodes)
@@ -189,13 +191,15 @@ class Search:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
         return self._problem.image is None and question.is_fine(solution)
 
-    def _settle_first(self, question: Question) -> None:
-        """Decide every row with the pieces of the best, before any program is solved."""
+    def _settle_first(self, question: Question) -> Block | None:
+        """Decide every row with the pieces of the best, before any program is solved; which
+        pieces, if they could be."""
         if self._action is None or self._problem.image is not None:
-            return
+            return None
         block = question.choices.block_of(self._action)
-        if block is not None and any(choice.piece.is_fine for choice in block.choices):
-            self._decided(question, block)
+        if block is None or not any(choice.piece.is_fine for choice in block.choices):
+            return None
+        return block if self._decided(question, block) else None
 
     def _settle(self, question: Question, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
