@@ -28,7 +28,7 @@ from models.predictor import Rows
 Floats = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
-AT_ONCE = 1 << 13
+AT_ONCE = 1 << 10
 """Rows that are made together."""
 MOST_ROWS = 1 << 16
 """Rows that are made of one choice of pieces, or of one block."""
@@ -68,6 +68,10 @@ class Line:
             self.constant + share * other.constant,
             self.room + share * other.room,
         )
+
+
+class TooMany(Exception):
+    """Rows that may be cheaper than the best and in the target."""
 
 
 BelowOf = Callable[[Block], Sequence[Below]]
@@ -137,6 +141,28 @@ class Cell:
                 weights.append(rise)
                 size += abs(rise) * choice.piece.steps
         return Line(tuple(weights), constant, ROOM * size)
+
+    def cheapest(self, cost: Line, over: Line) -> Block:
+        """The least steps in cost with which another line is at most 0, or nearly: the levers that
+        matter most to it for their cost go first, each as far as it can."""
+        at, missing = list(self.block.first), over.constant
+        rates = []
+        for k, place in enumerate(self.moving):
+            rise, weight = cost.weights[k], over.weights[k]
+            near, far = self.block.first[place], self.block.last[place]
+            if rise < 0.0:
+                near, far = far, near
+            at[place] = near
+            missing += weight * near
+            gain = weight * (near - far)
+            if gain > 0.0:
+                rates.append((gain / max(rise * (far - near), 1e-300), k, far))
+        for _, k, far in sorted(rates, reverse=True):
+            place, weight = self.moving[k], abs(over.weights[k])
+            steps = min(abs(far - at[place]), math.ceil(max(missing, 0.0) / weight))
+            at[place] += steps if far > at[place] else -steps
+            missing -= weight * steps
+        return replace(self.block, first=tuple(at), last=tuple(at))
 
     def cut(self, lines: Sequence[Line]) -> Cell | None:
         """Without steps of a lever with which some line is more than 0; None if nothing is left."""
@@ -217,10 +243,16 @@ def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
         np.maximum(low, np.ceil(ends).astype(np.int64) - 1, out=low)
 
 
-def listed(cell: Cell, below: BelowOf, most: float) -> list[Rows] | None:
+def listed(cell: Cell, below: BelowOf, most: float) -> Iterator[Rows]:
     """All rows of ``cell`` that are cheaper than ``most``, but for rounding, and may be in the
-    target; None if there are too many to be made."""
-    found, made, boxes, open_cells = [], 0, 0, [cell]
+    target, part after part.
+
+    Raises
+    ------
+    TooMany
+        If they are too many to be made.
+    """
+    made, boxes, open_cells = 0, 0, [cell]
     while open_cells:
         boxes += 1
         box: Cell | None = open_cells.pop()
@@ -229,13 +261,12 @@ def listed(cell: Cell, below: BelowOf, most: float) -> list[Rows] | None:
         box = box.cut(lines)
         rows = None if box is None else box.listed(lines)
         if rows is not None:
-            found.append(rows)
             made += len(rows)
+            yield rows
         elif box is not None:
             open_cells += box.halves()
         if made > MOST_ROWS or boxes > MOST_BOXES:
-            return None
-    return found
+            raise TooMany
 
 
 def limit_of(program: Program, choices: Choices, solution: Floats, best: float) -> float:

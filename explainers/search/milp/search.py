@@ -17,7 +17,14 @@ from explainers.problem import Problem
 from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
 from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.closing import Cell, block_around, farther, limit_of, listed
+from explainers.search.milp.closing import (
+    Cell,
+    TooMany,
+    block_around,
+    farther,
+    limit_of,
+    listed,
+)
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
 from explainers.search.milp.incumbent import cheapest, find_incumbent, polished
@@ -199,7 +206,11 @@ class Search:
         block = question.choices.block_of(self._action)
         if block is None or not any(choice.piece.is_fine for choice in block.choices):
             return None
-        return block if self._decided(question, block) else None
+        cell = Cell(question.choices, question.choices.whole(block))
+        if len(cell.moving) > 1:
+            below = self._model.below(self._problem, question.choices, cell.block)
+            self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
+        return block if self._decided(question, cell) else None
 
     def _settle(self, question: Question, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
@@ -207,52 +218,48 @@ class Search:
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
         choices = question.choices
-        self._draw_near(choices, solution)
-        if self._problem.image is None and self._decided(question, choices.at(solution)):
-            return
+        if self._problem.image is None:
+            self._draw_near(choices, choices.at(solution))
+            if self._decided(question, Cell(choices, choices.whole(choices.at(solution)))):
+                return
         limit = limit_of(question.program, choices, solution, self._best)
-        block = block_around(question.program, choices, solution, limit)
-        found = listed(Cell(choices, block), lambda _: (), self._best)
-        if found is None:
+        cell = Cell(choices, block_around(question.program, choices, solution, limit))
+        if not self._decided(question, cell, by_cost=True):
             raise _Undecided
-        self._take_first(self._possible(found))
-        question.forbid(block)
 
-    def _decided(self, question: Question, block: Block) -> bool:
-        """Whether all rows with the pieces of ``block`` that are cheaper than the best are few
-        enough to be decided; then they are, and gone."""
-        choices = question.choices
-        below = partial(self._model.below, self._problem, choices)
-        found = listed(Cell(choices, whole := choices.whole(block)), below, self._best)
-        if found is None:
+    def _decided(self, question: Question, cell: Cell, *, by_cost: bool = False) -> bool:
+        """Whether all rows of ``cell`` that are cheaper than the best are few enough to be decided;
+        then they are, and gone. ``by_cost``: whatever the model says of them."""
+        below = partial(self._model.below, self._problem, question.choices)
+        parts = listed(cell, (lambda _: ()) if by_cost else below, self._best)
+        try:
+            found = [self._possible(actions) for actions in parts]
+        except TooMany:
             return False
-        self._take_first(self._possible(found))
-        question.forbid(whole)
+        self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
+        question.forbid(cell.block)
         return True
 
-    def _draw_near(self, choices: Choices, solution: Floats) -> None:
-        """Take an action near a proposal that is in the target for sure, so that the block around
-        it, of rows that are cheaper than the best, is small."""
-        if self._problem.image is not None:
-            return
-        rows = farther(choices, choices.at(solution))
+    def _draw_near(self, choices: Choices, block: Block) -> None:
+        """Take an action near that of ``block`` that is in the target for sure, so that few rows
+        around it are cheaper than the best."""
+        rows = farther(choices, block)
         rows = rows[self._problem.cost_of(rows) < self._best]
+        if not len(rows):
+            return
         found = cheapest(self._problem, rows[self._excess(rows) <= 0.0], self._sure)
         if found is not None:
             self._take(polished(self._problem, self._excess, self._sure, found))
 
-    def _possible(self, parts: Sequence[Rows]) -> Rows:
+    def _possible(self, actions: Rows) -> Rows:
         """Of some actions those that are cheaper than the best, allowed, and perhaps in the
         target."""
-        found = [np.empty((0, len(self._problem.schema)))]
-        for actions in parts:
-            self._deadline.check()
-            kept = actions[self._problem.cost_of(actions) < self._best]
-            rows = self._problem.rows_of(kept)
-            known = np.flatnonzero(self._problem.readable(kept, rows))
-            known = known[self._limits.told(rows[known]).possible]
-            found.append(kept[known[self._problem.allowed(kept[known], rows[known])]])
-        return np.concatenate(found)
+        self._deadline.check()
+        kept = actions[self._problem.cost_of(actions) < self._best]
+        rows = self._problem.rows_of(kept)
+        known = np.flatnonzero(self._problem.readable(kept, rows))
+        known = known[self._limits.told(rows[known]).possible]
+        return np.asarray(kept[known[self._problem.allowed(kept[known], rows[known])]])
 
     def _take_first(self, actions: Rows) -> None:
         """Take the cheapest of ``actions``, which may be in the target, that is an answer. The
