@@ -243,21 +243,21 @@ def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
         np.maximum(low, np.ceil(ends).astype(np.int64) - 1, out=low)
 
 
-def listed(cell: Cell, below: BelowOf, most: float) -> Iterator[Rows]:
-    """All rows of ``cell`` that are cheaper than ``most``, but for rounding, and may be in the
+def listed(cell: Cell, below: BelowOf, cost: float, most: int) -> Iterator[Rows]:
+    """All rows of ``cell`` that cost less than ``cost``, but for rounding, and may be in the
     target, part after part.
 
     Raises
     ------
     TooMany
-        If they are too many to be made.
+        If they are more than ``most``, or too hard to tell.
     """
     made, boxes, open_cells = 0, 0, [cell]
     while open_cells:
         boxes += 1
         box: Cell | None = open_cells.pop()
         assert box is not None
-        lines = box.lines(below(box.block), most)
+        lines = box.lines(below(box.block), cost)
         box = box.cut(lines)
         rows = None if box is None else box.listed(lines)
         if rows is not None:
@@ -265,7 +265,7 @@ def listed(cell: Cell, below: BelowOf, most: float) -> Iterator[Rows]:
             yield rows
         elif box is not None:
             open_cells += box.halves()
-        if made > MOST_ROWS or boxes > MOST_BOXES:
+        if made > most or boxes > MOST_BOXES:
             raise TooMany
 
 

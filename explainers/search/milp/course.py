@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from explainers.search.breaks import ASK, NO, SAFE, SURE, Verdicts
 from explainers.search.goals import Goal
+from explainers.search.milp.arithmetic import Box, believed
 from explainers.search.milp.kinks import crossings
-from explainers.search.milp.network import Layers, believed, rounding
+from explainers.search.milp.network import Layers
 from explainers.search.milp.reading import Span
 from models.graph.forms import Columns
 from models.predictor import Row, Rows
@@ -93,9 +94,11 @@ class Course:
         for k, span in enumerate(spans):
             ends[2 * k, own] = span.first
             ends[2 * k + 1, own] = span.first + span.steps * span.rise
+        every = np.concatenate([ends, here[None, :]])
+        low, high = every.min(axis=0), every.max(axis=0)
         # Twice: places are found on straight lines, and judged on what is not quite straight.
-        error = rounding(limits.layers, limits.unit, ends, 2.0 * off)
-        return cls(limits, spans, ends, error)
+        box = Box.of(limits.layers, limits.unit, low, high, 2.0 * off)
+        return cls(limits, spans, ends, box.error)
 
     def places(self) -> Indices:
         """Multiples of the grid between which it does not change what is known of a row."""

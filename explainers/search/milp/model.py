@@ -11,13 +11,13 @@ import numpy.typing as npt
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.goals import Goal, goals_of
+from explainers.search.milp.arithmetic import Box
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.closing import Below
 from explainers.search.milp.course import Course, Limits
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers, read_levers
-from explainers.search.milp.network import below, rounding
 from explainers.search.milp.plausible import Plausible
 from explainers.search.milp.question import Question
 from explainers.search.milp.reading import read_features
@@ -131,12 +131,12 @@ class LayeredModel:
             piece = choice.piece
             ends[0, lever.own] = piece.inputs + first * piece.inputs_rise
             ends[1, lever.own] = piece.inputs + last * piece.inputs_rise
-        error = rounding(self._layers, self._rounded, ends, choices.levers.deviation)
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        box = Box.of(self._layers, self._rounded, low, high, choices.levers.deviation)
         found = []
         for goal in self.goals(problem.target):
-            low, high = ends.min(axis=0), ends.max(axis=0)
-            weights, constant = below(self._layers, low, high, goal.weights)
-            doubt = goal.band + float(error @ np.abs(goal.weights))
+            weights, constant = box.below(goal.weights)
+            doubt = goal.band + float(box.error @ np.abs(goal.weights))
             found.append(Below(weights, constant - goal.limit - doubt))
         return tuple(found)
 

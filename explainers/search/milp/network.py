@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -167,54 +166,6 @@ def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
     return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
 
 
-def rounding(
-    layers: Layers,
-    unit: float,
-    columns: npt.NDArray[np.floating[Any]],
-    deviation: Floats | None = None,
-) -> Floats:
-    """How far outputs of ``layers`` for such ``columns``, ``(n, n_columns)``, may be from exact
-    ones, ``(n_outputs,)``, where the columns themselves are off by ``deviation``."""
-    size = np.abs(columns.astype(np.float64)).max(axis=0, initial=0.0)
-    nothing = np.zeros((0, len(size)))
-    off = np.zeros(len(size)) if deviation is None else deviation
-    state = Lines(nothing, np.zeros(len(size)), size, off)
-    for layer in layers:
-        state = _through(state, *layer, unit)
-    return state.error
-
-
-def believed(
-    layers: Layers, unit: float, columns: npt.NDArray[np.floating[Any]]
-) -> tuple[Floats, Floats]:
-    """Outputs of ``layers`` for each row of ``columns``, ``(n, n_columns)``, in float64, and how
-    far from them a graph may be that rounds by ``unit``: both ``(n, n_outputs)``.
-
-    As :func:`rounding`, of these numbers instead of the largest there may be. What is 0 adds
-    nothing, and a unit that is off, rounding or none, hands no error on. Each product is rounded
-    by a unit of itself, each sum by a unit of what it comes to, which in any order is no more than
-    all that is positive in it, or all that is negative.
-    """
-    state = columns.astype(np.float64)
-    off = np.zeros_like(state)
-    for weights, bias in layers[:-1]:
-        state, off = _believed(state, off, weights, bias, unit)
-        off = np.maximum(np.minimum(off, state + off), 0.0)
-        state = np.maximum(state, 0.0)
-    return _believed(state, off, *layers[-1], unit)
-
-
-def _believed(
-    state: Floats, off: Floats, weights: Floats, bias: Floats, unit: float
-) -> tuple[Floats, Floats]:
-    magnitude = np.abs(weights)
-    n = np.count_nonzero(np.abs(state) + off, axis=1)[:, None] + 2
-    total, handed_on = state @ weights + bias, off @ magnitude
-    size = np.abs(state) @ magnitude + np.abs(bias) + handed_on
-    largest = 0.5 * (size + np.abs(total)) + handed_on
-    return total, handed_on + unit / (1.0 - (n + 1) * unit) * (size + n * largest)
-
-
 def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
     """``max(0, ·)`` of each line, which lies between ``low`` and ``high``."""
     weights, constant = state.weights.copy(), state.constant.copy()
@@ -244,18 +195,16 @@ def bounds(
     weights, bias = layers[-1]
     n = weights.shape[1]
     both = np.concatenate([weights, -weights], axis=1)
-    both, shift = _below(layers[:-1], lows, highs, both, np.concatenate([bias, -bias]))
+    both, shift = behind(layers[:-1], lows, highs, both, np.concatenate([bias, -bias]))
     least = reach.least(both) + shift
     if lows:  # neither bound is always the better one
-        up, down = np.maximum(layers[-1][0], 0.0), np.minimum(layers[-1][0], 0.0)
-        after, above = np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0)
-        low, high = after @ up + above @ down + bias, above @ up + after @ down + bias
+        low, high = intervals(np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0), weights, bias)
         least = np.maximum(least, np.concatenate([low, -high]))
     least -= MARGIN * np.maximum(1.0, np.abs(least))
     return least[:n], -least[n:]
 
 
-def _below(
+def behind(
     layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], weights: Floats, shift: Floats
 ) -> tuple[Floats, Floats]:
     """``weights`` of the units after ``layers``, which lie between ``lows`` and ``highs`` before
@@ -268,22 +217,10 @@ def _below(
     return weights, shift
 
 
-def below(layers: Layers, low: Floats, high: Floats, weights: Floats) -> tuple[Floats, float]:
-    """Weights of the columns, ``(n_columns,)``, and a constant, whose sum is nowhere more than the
-    outputs of ``layers`` weighted by ``weights`` while columns are between ``low`` and ``high``."""
-    lows: list[Floats] = []
-    highs: list[Floats] = []
-    for inner, bias in layers[:-1]:
-        up, down = np.maximum(inner, 0.0), np.minimum(inner, 0.0)
-        low, high = low @ up + high @ down + bias, high @ up + low @ down + bias
-        off = MARGIN * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))
-        lows, highs = [*lows, low - off], [*highs, high + off]
-        low, high = np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0)
-    last, bias = layers[-1]
-    both, shift = _below(
-        layers[:-1], lows, highs, (last @ weights)[:, None], np.array([bias @ weights])
-    )
-    return both[:, 0], float(shift[0])
+def intervals(low: Floats, high: Floats, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """Least and greatest of ``x @ weights + bias`` for ``x`` between ``low`` and ``high``."""
+    up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    return low @ up + high @ down + bias, high @ up + low @ down + bias
 
 
 def _relaxed(weights: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -18,6 +18,7 @@ from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.closing import (
+    MOST_ROWS,
     Cell,
     TooMany,
     block_around,
@@ -43,6 +44,9 @@ MOST_ALONE = 64
 """Proposals that are not sure enough and are refused one by one, in one search."""
 MOST_BLOCKS = 64
 """Blocks of grid rows that are decided around proposals, in one search."""
+FEW_ROWS = 4_096
+"""Rows with the pieces of a first answer that are decided before any program is solved."""
+NEAR = 1.0 + 1e-6
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
 MET = 10.0
@@ -158,7 +162,7 @@ class Search:
             return False
         if question.is_beyond(goals, budget):
             return self._improved_within(budget)
-        settled = self._settle_first(question)
+        settled = self._settle_first(question, budget)
         if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
             return self._improved_within(budget)
         question.require(goals)
@@ -198,10 +202,10 @@ class Search:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
         return self._problem.image is None and question.is_fine(solution)
 
-    def _settle_first(self, question: Question) -> Block | None:
-        """Decide every row with the pieces of the best, before any program is solved; which
-        pieces, if they could be."""
-        if self._action is None or self._problem.image is not None:
+    def _settle_first(self, question: Question, budget: float) -> Block | None:
+        """Decide every row with the pieces of the best, if that is within reach of ``budget`` and
+        they are few, before any program is solved; which pieces, if so."""
+        if self._problem.image is not None or self._action is None or self._best > NEAR * budget:
             return None
         block = question.choices.block_of(self._action)
         if block is None or not any(choice.piece.is_fine for choice in block.choices):
@@ -210,7 +214,7 @@ class Search:
         if len(cell.moving) > 1:
             below = self._model.below(self._problem, question.choices, cell.block)
             self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
-        return block if self._decided(question, cell) else None
+        return block if self._decided(question, cell, FEW_ROWS) else None
 
     def _settle(self, question: Question, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
@@ -220,18 +224,19 @@ class Search:
         choices = question.choices
         if self._problem.image is None:
             self._draw_near(choices, choices.at(solution))
-            if self._decided(question, Cell(choices, choices.whole(choices.at(solution)))):
+            whole = choices.whole(choices.at(solution))
+            if self._decided(question, Cell(choices, whole), MOST_ROWS):
                 return
         limit = limit_of(question.program, choices, solution, self._best)
         cell = Cell(choices, block_around(question.program, choices, solution, limit))
-        if not self._decided(question, cell, by_cost=True):
+        if not self._decided(question, cell, MOST_ROWS, by_cost=True):
             raise _Undecided
 
-    def _decided(self, question: Question, cell: Cell, *, by_cost: bool = False) -> bool:
-        """Whether all rows of ``cell`` that are cheaper than the best are few enough to be decided;
-        then they are, and gone. ``by_cost``: whatever the model says of them."""
+    def _decided(self, question: Question, cell: Cell, most: int, *, by_cost: bool = False) -> bool:
+        """Whether all rows of ``cell`` that are cheaper than the best are at most ``most``; then
+        they are decided, and gone. ``by_cost``: whatever the model says of them."""
         below = partial(self._model.below, self._problem, question.choices)
-        parts = listed(cell, (lambda _: ()) if by_cost else below, self._best)
+        parts = listed(cell, (lambda _: ()) if by_cost else below, self._best, most)
         try:
             found = [self._possible(actions) for actions in parts]
         except TooMany:
