@@ -145,6 +145,11 @@ class Levers:
     """``(n_columns,)``: farthest that a column is from what its pieces say."""
 
     @property
+    def has_fine(self) -> bool:
+        """Whether a run is real numbers in a program."""
+        return any(piece.is_fine for lever in self.each for piece in lever.pieces)
+
+    @property
     def most(self) -> float:
         """What the dearest values cost together."""
         return sum(lever.most for lever in self.each)

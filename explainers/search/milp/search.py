@@ -102,6 +102,7 @@ class Search:
         self._deadline = deadline
         self._action: Row | None = None
         self._best = math.inf
+        self._is_hope = False
         self._bound = 0.0
         self._unsure: Row | None = None
         self._surest = -math.inf
@@ -130,7 +131,7 @@ class Search:
         goals, following = model.goals(problem.target), model.following(problem)
         levers = model.levers(following)
         first = find_incumbent(problem, self._excess, self._sure)
-        if first is not None:
+        if first is not None and not (levers.has_fine and self._hope(first)):
             self._take(first)
         for budget in self._ladder.budgets(self._best, levers.most):
             self._deadline.check()
@@ -254,7 +255,19 @@ class Search:
             return
         found = cheapest(self._problem, rows[self._excess(rows) <= 0.0], self._sure)
         if found is not None:
-            self._take(polished(self._problem, self._excess, self._sure, found))
+            near = polished(self._problem, self._excess, self._sure, found)
+            if not self._hope(near):
+                self._take(near)
+
+    def _hope(self, action: Row) -> bool:
+        """Whether the mathematics is sure of ``action``; it is then the best until the model is
+        asked about the rows around it, and it is asked about with them."""
+        if self._problem.image is not None or not self._limits.told(action[None, :]).sure[0]:
+            return False
+        cost = float(self._problem.cost_of(action[None, :])[0])
+        if cost < self._best:
+            self._action, self._best, self._is_hope = action, cost, True
+        return True
 
     def _possible(self, actions: Rows) -> Rows:
         """Of some actions those that are cheaper than the best, allowed, and perhaps in the
@@ -270,6 +283,8 @@ class Search:
         """Take the cheapest of ``actions``, which may be in the target, that is an answer. The
         model is asked up to the first that is likely to be."""
         actions = actions[np.argsort(self._problem.cost_of(actions), kind="stable")]
+        if self._is_hope and self._action is not None:
+            actions = np.concatenate([actions, self._action[None, :]])
         rows = self._problem.rows_of(actions)
         likely = np.flatnonzero(self._limits.told(rows).likely)
         start = 0
@@ -280,10 +295,13 @@ class Search:
             met = self._problem.target.met(self._meter.score(rows[start:stop]))
             for i in start + np.flatnonzero(met):
                 if self._is_sure(actions[i]):
-                    self._action = actions[i]
+                    self._action, self._is_hope = actions[i], False
                     self._best = float(self._problem.cost_of(actions[[i]])[0])
                     return
             start = stop
+        if self._is_hope:  # the model says otherwise than its mathematics: nothing is proven by it
+            self._action, self._best, self._bound = None, math.inf, 0.0
+            raise _Undecided
 
     def _is_sure(self, action: Row) -> bool:
         if self._problem.image is None:
@@ -333,7 +351,7 @@ class Search:
         if not trust.holds[0]:
             self._note_unsure(action, float(trust.lower[0]))
             return Verdict.UNSURE
-        self._action, self._best = action, cost
+        self._action, self._best, self._is_hope = action, cost, False
         return Verdict.TAKEN
 
     def _note_unsure(self, action: Row, lower: float) -> None:
