@@ -79,6 +79,13 @@ class Grid:
         whole = round(steps)
         return whole if abs(steps - whole) <= slack(steps) else steps
 
+    def at_least(self, value: float) -> int:
+        """Least multiple whose value is at least ``value``, exactly."""
+        multiple = self.floor(value) - 1
+        while self.at(multiple) < value:
+            multiple += 1
+        return multiple
+
     def holds(self, value: float) -> bool:
         """Whether ``value`` is exactly the double of one of the multiples."""
         return self.at(self.nearest(value)) == value
@@ -134,19 +141,11 @@ class Axis:
             below = 0
             if self.grid is not None and self.count:
                 ceiling = (
-                    self.count if math.isnan(other) else self._multiple_at_least(other) - self.first
+                    self.count if math.isnan(other) else self.grid.at_least(other) - self.first
                 )
                 below = min(max(ceiling, 0), self.count)
             slots.append(below + i)
         return np.array(slots, dtype=np.int64)
-
-    def _multiple_at_least(self, value: float) -> int:
-        """Exact, for values off the run: no tolerance, so that the order stays strict."""
-        assert self.grid is not None
-        multiple = self.grid.floor(value) - 1
-        while self.grid.at(multiple) < value:
-            multiple += 1
-        return multiple
 
     def values(self, positions: Positions | None = None) -> Values:
         """The values at ``positions`` (all, if None), float64, same shape."""
@@ -199,7 +198,7 @@ class Axis:
             return len(self) - self.has_missing
         run = 0
         if self.grid is not None and self.count:
-            run = min(max(self._multiple_at_least(value) - self.first, 0), self.count)
+            run = min(max(self.grid.at_least(value) - self.first, 0), self.count)
         return run + sum(other < value for other in self.others)
 
     def position(self, value: float) -> int:

@@ -64,6 +64,8 @@ class Walk:
     are."""
     asked: Callable[[Positions], Mask]
     """What the model says of them."""
+    are_alike: bool = False
+    """Whether the model cannot tell values apart that no place is between."""
 
     def ends(self) -> tuple[float, float]:
         """The run of values that hold, up to the last on either side of which it is sure that the
@@ -86,6 +88,11 @@ class Walk:
                 break
             if known in (SURE, SAFE):
                 end, held = (last if known == SURE else end), last
+                continue
+            if self.are_alike and known == ASK:
+                if not self.asked(np.array([first, last, (first + last) // 2])).all():
+                    break
+                end = held = last
                 continue
             asked = min(abs(last - first) + 1, left)
             good = self._asked(first, sign, asked)

@@ -64,7 +64,7 @@ def test_no_bound_is_above_the_least_cost_in_its_box(seed: int) -> None:
                 hi[column] = max(middle - 1, 0)
             else:
                 lo[column] = middle
-            values = q.values(column)
+            values = q.values_at(column, np.arange(q.size[column]))
             within = _within(column, float(values[lo[column]]), float(values[hi[column]]))
             best = optimum(problem, deployed.predictor, [*kept, within], normal(task))
             doors.start(t, q, arena, 1e3, lo, hi)

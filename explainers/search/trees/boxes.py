@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.search.trees.compiled import cheapest, inner
+from explainers.search.trees.compiled import cheapest, cost_at, inner
 from explainers.search.trees.rule_cuts import apply_rule, broken_rule
 
 FEATURE_BITS = 62
@@ -20,7 +20,7 @@ def corner(q: Any, lo: Any, hi: Any, at: Any) -> float:
     total = 0.0
     for j in range(len(lo)):
         at[j] = cheapest(q, j, lo[j], hi[j])
-        total += q.cost[q.off[j] + at[j]]
+        total += cost_at(q, j, at[j])
     return total
 
 
@@ -62,15 +62,14 @@ def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
 def _within(q: Any, j: int, dear: int, near: int, room: float) -> int:
     """The position nearest to ``dear`` on the way to ``near`` that costs less than ``room``;
     ``dear`` does not, ``near`` does."""
-    o = q.off[j]
     if q.table[j] >= 0:
         step = 1 if near > dear else -1
-        while q.cost[o + dear] >= room:
+        while cost_at(q, j, dear) >= room:
             dear += step
         return dear
     while abs(near - dear) > 1:  # costs fall towards the factual
         middle = (near + dear) >> 1
-        if q.cost[o + middle] >= room:
+        if cost_at(q, j, middle) >= room:
             dear = middle
         else:
             near = middle
@@ -83,12 +82,11 @@ def _cut_by_cost(q: Any, room: float, lo: Any, hi: Any, at: Any) -> int:
     moved."""
     moved = np.int64(0)
     for j in range(len(lo)):
-        o = q.off[j]
-        own = room + q.cost[o + at[j]]
-        if lo[j] < at[j] and q.cost[o + lo[j]] >= own:
+        own = room + cost_at(q, j, at[j])
+        if lo[j] < at[j] and cost_at(q, j, lo[j]) >= own:
             lo[j] = _within(q, j, lo[j], at[j], own)
             moved |= bit(j)
-        if hi[j] > at[j] and q.cost[o + hi[j]] >= own:
+        if hi[j] > at[j] and cost_at(q, j, hi[j]) >= own:
             hi[j] = _within(q, j, hi[j], at[j], own)
             moved |= bit(j)
     return moved
@@ -165,5 +163,5 @@ def allowed(q: Any, features: int, at: Any) -> bool:
 def cost_of(q: Any, at: Any) -> float:
     total = 0.0
     for j in range(len(at)):
-        total += q.cost[q.off[j] + at[j]]
+        total += cost_at(q, j, at[j])
     return total

@@ -155,9 +155,58 @@ bit_count: Any = _population
 
 
 @inner
+def entry_at(q: Any, j: int, position: int) -> int:
+    """What is said of a position of axis ``j`` in the arrays of a question: of a long axis, of the
+    stretch that it is in."""
+    if q.long[j] < 0:
+        return q.off[j] + position
+    low, high = q.off[j], q.off[j + 1] - 1
+    shift = q.long[j] - q.off[j]
+    while low < high:
+        middle = (low + high + 1) >> 1
+        if q.start[shift + middle] <= position:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+@inner
+def first_of(q: Any, j: int, entry: int) -> int:
+    """First position of an entry of axis ``j``; of the one beyond its last, how many there are."""
+    if entry == q.off[j + 1]:
+        return q.size[j]
+    return entry - q.off[j] if q.long[j] < 0 else q.start[q.long[j] - q.off[j] + entry]
+
+
+@inner
+def value_at(q: Any, j: int, position: int) -> float:
+    """The value at a position of axis ``j``."""
+    i = entry_at(q, j, position)
+    if q.long[j] < 0:
+        return q.value[i]
+    k = q.long[j] - q.off[j] + i
+    steps = position - q.start[k]
+    if steps == 0:
+        return q.value[i]
+    return ((q.multiple[k] + steps) * q.numerator[j]) / q.scale[j]
+
+
+@inner
+def cost_at(q: Any, j: int, position: int) -> float:
+    """What the value at a position of axis ``j`` costs: the same number as that of the definition,
+    which is computed in the same order."""
+    i = entry_at(q, j, position)
+    if q.long[j] < 0 or position == q.start[q.long[j] - q.off[j] + i] or np.isnan(q.factual[j]):
+        return q.cost[i]
+    distance = abs(value_at(q, j, position) - q.factual[j]) / q.spread[j]
+    return q.weight[j] * distance + q.fixed[j] + q.penalty[j]
+
+
+@inner
 def cell_at(t: Any, q: Any, j: int, position: int) -> int:
     """Cell of the tables at hand that a position of axis ``j`` falls into."""
-    return t.coarse[t.fine[j] + q.cell[q.off[j] + position]]
+    return t.coarse[t.fine[j] + q.cell[entry_at(q, j, position)]]
 
 
 @inner
@@ -177,6 +226,6 @@ def cheapest(q: Any, j: int, a: int, b: int) -> int:
     if b < middle:
         return b
     # The interval straddles the factual value; where that is allowed it is at `middle`.
-    if q.cost[q.off[j] + middle] <= q.cost[q.off[j] + middle - 1]:
+    if cost_at(q, j, middle) <= cost_at(q, j, middle - 1):
         return middle
     return middle - 1

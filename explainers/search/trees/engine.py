@@ -9,11 +9,21 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from explainers.constraints import Rule, Survives
+from explainers.constraints import Mask, Rule, Survives
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.image import Image
 from explainers.problem import Problem
+from explainers.search.breaks import (
+    ASK,
+    NO,
+    SURE,
+    Verdicts,
+    Walk,
+    breaks_of_rules,
+    positions_of,
+    rows_at,
+)
 from explainers.search.engine import (
     Meter,
     Outcome,
@@ -26,13 +36,13 @@ from explainers.search.trees.compiled import compile_all
 from explainers.search.trees.entries import doors
 from explainers.search.trees.flat_rules import Flattened, flatten
 from explainers.search.trees.following import Following, asked_of
-from explainers.search.trees.incumbent import IN_DOUBT
+from explainers.search.trees.incumbent import HOLDS, IN_DOUBT
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.proof import MOST_PARTS, Asked, Proof
 from explainers.search.trees.question import build_question
 from explainers.search.trees.survival import Survival
-from explainers.space import changed
+from explainers.space import Positions, changed
 from models.graph.forms import GraphForm
 from models.predictor import Row, Rows, Scores
 from models.schema import Schema
@@ -82,21 +92,47 @@ class Trees:
         if problem.image is not None and not self._stays_inert(problem, row, column):
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
-        asked = self._in_arrays(problem.inert)
-        if not asked.question.holds(row):
+        inert = problem.inert
+        axes, asked = inert.single_axes, self._in_arrays(inert)
+        if not all(float(x) in axis for x, axis in zip(row, axes, strict=True)):
             return range_by_asking(problem, meter, row, column)
-        values = asked.question.values(column)
-        at = asked.question.positions(row)
+        at = np.array([a.position(float(x)) for a, x in zip(axes, row, strict=True)])
+        if asked.question.long[column] >= 0:
+            return self._long_range(inert, asked, meter, row, column, at)
+        values = axes[column].values()
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
             doors.hold_around(asked.tables, asked.question, arena, at, column, MOST_PARTS, found)
         if IN_DOUBT in found.tobytes():
             unsure = np.flatnonzero(found == IN_DOUBT)
-            rows = np.repeat(row[None, :], len(unsure), axis=0)
-            rows[:, column] = values[unsure]
-            found[unsure] = problem.target.met(meter.score(rows))
+            found[unsure] = self._met(problem, meter, rows_at(axes[column], row, column, unsure))
         first, last = run_around(found.tobytes(), int(at[column]))
         return float(values[first]), float(values[last])
+
+    def _long_range(
+        self, problem: Problem, asked: Asked, meter: Meter, row: Row, column: int, at: Positions
+    ) -> tuple[float, float]:
+        """The same over a long axis: all values of a stretch are alike but where a rule turns."""
+        axis, q = problem.single_axes[column], asked.question
+
+        def judge(positions: Positions) -> Verdicts:
+            found = np.empty(len(positions), np.uint8)
+            with asked.arenas.lent() as arena:
+                doors.hold_at(asked.tables, q, arena, at, column, MOST_PARTS, positions, found)
+            return np.where(found == IN_DOUBT, ASK, np.where(found == HOLDS, SURE, NO))
+
+        def met(positions: Positions) -> Mask:
+            return self._met(problem, meter, rows_at(axis, row, column, positions))
+
+        count = q.off[column + 1] - q.off[column]
+        starts = q.start[q.long[column] : q.long[column] + count]
+        turns = positions_of(axis, breaks_of_rules(problem, row, column))
+        places = np.union1d(starts, turns)
+        return Walk(axis, int(at[column]), places, judge, met, are_alike=True).ends()
+
+    def _met(self, problem: Problem, meter: Meter, rows: Rows) -> Mask:
+        """The model's word; it is asked once about rows that it cannot tell apart."""
+        return problem.target.met(meter.knowing(self._layout.alike).score(rows))
 
     @property
     def table_bytes(self) -> int:

@@ -105,6 +105,20 @@ def _doors(sources: str) -> Any:
                 readings.keep_surviving(tables, asked, arena, at, column, max_parts, out)
 
         @staticmethod
+        @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE, WHOLE, WHOLES, BYTES)
+        def hold_at(
+            t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, positions: Any, out: Any
+        ) -> None:
+            """Which of some values of a feature would do in the place of that at ``at[column]``."""
+            sources  # noqa: B018
+            tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
+            incumbent.hold_at(tables, asked, arena, at, column, positions, out)
+            if len(asked.near) > 0:
+                readings.keep_those_surviving(
+                    tables, asked, arena, at, column, max_parts, positions, out
+                )
+
+        @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES)
         def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
             sources  # noqa: B018

@@ -174,7 +174,7 @@ class Following:
         """Boxes with what may follow from each; without those from which nothing possible does."""
         q, mode = asked.question, asked.mode
         columns, followers = list(mode.set), list(mode.followers)
-        ends = [q.value[q.off[columns] + side[:, columns]] for side in (boxes.lo, boxes.hi)]
+        ends = [q.rows(side)[:, columns] for side in (boxes.lo, boxes.hi)]
         low, high = self.image.bounds(self.problem.factual, columns, *ends)
         low, high = low[:, followers], high[:, followers]
         if not (np.isfinite(low) & np.isfinite(high)).any(axis=0).all():
@@ -183,7 +183,7 @@ class Following:
         boxes, low, high = boxes.at(np.flatnonzero(possible)), low[possible], high[possible]
         low, high = np.maximum(low, asked.lower), np.minimum(high, asked.upper)
         for k, j in enumerate(followers):
-            own = q.values(j)
+            own = q.value[q.off[j] : q.off[j + 1]]
             boxes.lo[:, j] = np.maximum(np.searchsorted(own, low[:, k], side="right") - 1, 0)
             boxes.hi[:, j] = np.minimum(np.searchsorted(own, high[:, k]), len(own) - 1)
         return boxes
@@ -204,7 +204,7 @@ class Following:
 
     def _actions(self, asked: Asked, positions: Ints) -> Rows:
         q = asked.question
-        rows = q.value[q.off[:-1] + positions]
+        rows = q.rows(positions)
         rows[:, asked.mode.followers] = self.problem.factual[list(asked.mode.followers)]
         return rows
 

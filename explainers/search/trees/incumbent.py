@@ -15,7 +15,7 @@ from numba import uint64
 
 from explainers.search.trees.arena import HAS_BEST
 from explainers.search.trees.boxes import ALL, allowed, bit, cost_of
-from explainers.search.trees.compiled import cell_at, cheapest, first_in, inner, lowest_bit
+from explainers.search.trees.compiled import cell_at, cheapest, cost_at, first_in, inner, lowest_bit
 
 HOLDS, IN_DOUBT = 1, 2
 
@@ -95,9 +95,24 @@ def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
 
 
 @inner
+def _verdict(t: Any, q: Any, a: Any, trial: Any, column: int) -> int:
+    """Of the row at ``trial``, on the line of ``column`` whose sums are known: :data:`HOLDS`,
+    :data:`IN_DOUBT` within rounding of the target's edge, or 0."""
+    cell = t.cells[column] + cell_at(t, q, column, trial[column])
+    found = HOLDS
+    for g in range(len(q.limit)):
+        over = a.totals[g, cell] - q.limit[g]
+        if over > q.band[g]:
+            return 0
+        if over >= -q.band[g]:
+            found = IN_DOUBT
+    return found if allowed(q, bit(column), trial) else 0
+
+
+@inner
 def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
-    """Along the line of ``column`` through ``at``, which holds: :data:`HOLDS`, :data:`IN_DOUBT`
-    for a value within rounding of the target's edge, 0 from the first on that does not hold."""
+    """Along the line of ``column`` through ``at``, which holds: the verdict on each value, 0 from
+    the first on that does not hold."""
     _line_of(t, q, a, at, column)
     trial = a.trial
     for j in range(len(at)):
@@ -108,18 +123,23 @@ def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
     for step in (-1, 1):
         p = at[column] + step
         while 0 <= p < q.size[column]:
-            cell = t.cells[column] + cell_at(t, q, column, p)
-            over = -np.inf
-            for g in range(len(q.limit)):
-                over = max(over, (a.totals[g, cell] - q.limit[g]) - q.band[g])
-            doubt = False
-            for g in range(len(q.limit)):
-                doubt = doubt or a.totals[g, cell] - q.limit[g] >= -q.band[g]
             trial[column] = p
-            if over > 0.0 or not allowed(q, bit(column), trial):
+            out[p] = _verdict(t, q, a, trial, column)
+            if out[p] == 0:
                 break
-            out[p] = IN_DOUBT if doubt else HOLDS
             p += step
+
+
+@inner
+def hold_at(t: Any, q: Any, a: Any, at: Any, column: int, positions: Any, out: Any) -> None:
+    """The verdicts on some values of ``column`` in the place of that at ``at[column]``."""
+    _line_of(t, q, a, at, column)
+    trial = a.trial
+    for j in range(len(at)):
+        trial[j] = at[j]
+    for i in range(len(positions)):
+        trial[column] = positions[i]
+        out[i] = _verdict(t, q, a, trial, column)
 
 
 @inner
@@ -142,14 +162,14 @@ def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
     for j in range(len(at)):
         if q.size[j] < 2:
             continue
-        others = here - q.cost[q.off[j] + at[j]]
+        others = here - cost_at(q, j, at[j])
         for cell in range(t.cells[j], t.cells[j + 1]):
             own = cell - t.cells[j]
             first, last = first_in(t, q, j, own), first_in(t, q, j, own + 1) - 1
             if first > last:
                 continue
             p = cheapest(q, j, first, last)
-            if others + q.cost[q.off[j] + p] >= best or _missing_by(q, a.totals, cell) > 0.0:
+            if others + cost_at(q, j, p) >= best or _missing_by(q, a.totals, cell) > 0.0:
                 continue
             trial[j] = p
             if allowed(q, np.int64(ALL), trial):
@@ -183,7 +203,7 @@ def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
             if gain <= 0.0:
                 continue
             p = cheapest(q, j, first, last)
-            extra = max(q.cost[q.off[j] + p] - q.cost[q.off[j] + at[j]], 0.0)
+            extra = max(cost_at(q, j, p) - cost_at(q, j, at[j]), 0.0)
             if gain / (extra + 1e-3) > rate:
                 rate, column, position = gain / (extra + 1e-3), j, p
     if column < 0:

@@ -31,7 +31,14 @@ from explainers.search.trees.arena import (
     WORDS,
 )
 from explainers.search.trees.boxes import ALL, bit, shrink
-from explainers.search.trees.compiled import cell_at, cheapest, first_in, inner, lowest_bit
+from explainers.search.trees.compiled import (
+    cell_at,
+    cheapest,
+    cost_at,
+    first_in,
+    inner,
+    lowest_bit,
+)
 from explainers.search.trees.rule_cuts import broken_rule
 
 # What a call of `search` ends with.
@@ -50,8 +57,7 @@ def least_within(t: Any, q: Any, a: Any, j: int, low: int, high: int) -> float:
         return np.inf
     if first <= a.corner[j] <= last:
         return 0.0
-    o = q.off[j]
-    return q.cost[o + cheapest(q, j, first, last)] - q.cost[o + a.corner[j]]
+    return cost_at(q, j, cheapest(q, j, first, last)) - cost_at(q, j, a.corner[j])
 
 
 @inner
@@ -307,15 +313,14 @@ def _fragile_cut(q: Any, a: Any, sp: int, i: int) -> tuple[int, int]:
     """The cut along the side of box ``i`` of `fragile` beyond which the cheapest value lies."""
     column, edge, least = np.int64(-1), np.int64(0), np.inf
     for j in range(len(a.at)):
-        o = q.off[j]
-        here = q.cost[o + a.at[j]]
+        here = cost_at(q, j, a.at[j])
         low, high = a.fragile_lo[i, j], a.fragile_hi[i, j]
         if high < a.hi[sp, j]:
-            extra = q.cost[o + cheapest(q, j, high + 1, a.hi[sp, j])] - here
+            extra = cost_at(q, j, cheapest(q, j, high + 1, a.hi[sp, j])) - here
             if extra < least:
                 column, edge, least = np.int64(j), high + 1, extra
         if low > a.lo[sp, j]:
-            extra = q.cost[o + cheapest(q, j, a.lo[sp, j], low - 1)] - here
+            extra = cost_at(q, j, cheapest(q, j, a.lo[sp, j], low - 1)) - here
             if extra < least:
                 column, edge, least = np.int64(j), low, extra
     return column, edge
@@ -425,7 +430,7 @@ def least_cost(q: Any, lo: Any, hi: Any) -> float:
     """Cost of the cheapest corner of a box."""
     total = 0.0
     for j in range(len(lo)):
-        total += q.cost[q.off[j] + cheapest(q, j, lo[j], hi[j])]
+        total += cost_at(q, j, cheapest(q, j, lo[j], hi[j]))
     return total
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,31 +14,90 @@ import numpy.typing as npt
 
 from explainers.errors import NotEligible
 from explainers.search.trees.leaves import FeatureCells
-from explainers.space import Axis
+from explainers.space import Axis, Grid, same
 from models.graph.forms import Columns
-from models.predictor import Rows
+from models.predictor import Row, Rows
 from models.schema import Schema
 
 Values = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int32]
+Whole = npt.NDArray[np.int64]
 
 _NOTHING = np.zeros(0)
 NO_CELLS = np.zeros(0, np.int32)
-LONGEST_AXIS = 1_000_000
-LONGEST_KEPT = 1 << 16
-"""Grids with more values are laid out anew for each question, as much of them as it asks for."""
+LONGEST_LISTED = 1 << 12
+"""Values of an axis that are listed one by one. Of a longer one its stretches are: runs of a grid
+that fall into the same cells, between which only what rules and costs say can tell values apart."""
+LONGEST_LOOKED = 1 << 16
+"""Values of a grid that are all looked at for where cells begin; of more, where they do is found by
+halving."""
+
+
+class Edges(NamedTuple):
+    """Where the cells of a feature begin on its grid."""
+
+    starts: Whole
+    """Multiples, ascending; the first is that of the grid within the feature's bounds."""
+    cells: Cells
+    """Of each and those after it."""
+
+
+class Stretches(NamedTuple):
+    """The positions of a long axis: each of its entries is one value or a run of a grid."""
+
+    start: Whole
+    """First position of each entry."""
+    multiple: Whole
+    """Of its first value, on the grid; of one that is on none, 0."""
+    grid: Grid
+    size: int
+    """Positions in all."""
 
 
 class Line(NamedTuple):
     """What one feature may be."""
 
     values: Values
-    """Ascending, NaN last."""
+    """Ascending, NaN last: all, or of a long axis the first of each stretch."""
     cells: Cells
-    first: npt.NDArray[np.int64]
+    first: Whole
     """First position whose cell is at least ``k``, for every cell of the feature and one more."""
     is_set: bool = True
     """Whether it is set to its value, at a cost, or follows from others."""
+    stretches: Stretches | None = None
+    """Of a long axis."""
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values) if self.stretches is None else self.stretches.size
+
+    def at(self, value: float) -> int:
+        """How many are below ``value``; all numbers are below a missing one."""
+        i = int(self.values.searchsorted(value))
+        if self.stretches is None:
+            return i
+        start, multiple, grid, size = self.stretches
+        end = int(start[i]) if i < len(start) else size
+        if i == 0 or (i < len(start) and same(float(self.values[i]), value)):
+            return end
+        begin, first = int(start[i - 1]), int(multiple[i - 1])
+        if np.isnan(value):
+            return end
+
+        def key(steps: int) -> float:
+            return grid.at(first + steps) if steps else -math.inf
+
+        return begin + bisect_left(range(end - begin), value, key=key)
+
+    def value(self, position: int) -> float:
+        """That at a position."""
+        if self.stretches is None:
+            return float(self.values[position])
+        i = int(self.stretches.start.searchsorted(position, side="right")) - 1
+        steps = position - int(self.stretches.start[i])
+        first = int(self.stretches.multiple[i])
+        return self.stretches.grid.at(first + steps) if steps else float(self.values[i])
 
 
 class Run(NamedTuple):
@@ -47,7 +107,7 @@ class Run(NamedTuple):
     """Its first multiple."""
     values: Values
     cells: Cells
-    first: npt.NDArray[np.int64]
+    first: Whole
     """As that of :class:`Line`."""
 
     def cells_at(self, values: Values) -> Cells | None:
@@ -84,7 +144,7 @@ class Layout:
         plain = cls(schema, columns, cells, (None,) * len(schema))
         whole = [Axis.of(feature, math.nan) for feature in schema.features]
         kept = [
-            axis.grid is not None and 0 < axis.count <= LONGEST_KEPT and not feature.may_be_missing
+            0 < axis.count <= LONGEST_LISTED and not feature.may_be_missing
             for axis, feature in zip(whole, schema.features, strict=True)
         ]
         values = [
@@ -173,34 +233,60 @@ class Layout:
             values = np.insert(values, gaps, middle)
             cells = np.insert(cells, gaps, self._cells_of_one(column, middle))
 
-    def edges(self, column: int) -> list[int] | None:
-        """Multiples of a feature's grid at which cells begin, found by halving; None where it has
-        none, or is not read in order. Found when first asked for, then kept."""
-        if column not in self._edges:
-            self._edges[column] = self._find_edges(column)
-        return self._edges[column]
+    def edges(self, column: int, off: float = 0.0, toward: float = 0.0) -> Edges:
+        """Where cells begin on a feature's grid: of its values, or of readings that are ``off``
+        from them (see :meth:`readings`). Found when first asked for, then kept.
+
+        Raises
+        ------
+        NotEligible
+            If the graph does not read the feature in order.
+        """
+        key = column, off, toward
+        if key not in self._edges:
+            self._edges[key] = self._find_edges(*key)
+        return self._edges[key]
 
     @cached_property
-    def _edges(self) -> dict[int, list[int] | None]:
+    def _edges(self) -> dict[tuple[int, float, float], Edges]:
         return {}
 
-    def _find_edges(self, column: int) -> list[int] | None:
+    def _find_edges(self, column: int, off: float, toward: float) -> Edges:
         axis = Axis.of(self.schema.features[column], math.nan)
-        if axis.grid is None or not axis.count or self.cells[column].cuts is None:
-            return None
+        assert axis.grid is not None
+
+        def cells_at(multiples: Whole) -> Cells:
+            assert axis.grid is not None
+            values = axis.grid.value(multiples)
+            return self._cells_of_one(column, self.readings(column, values, off, toward))
+
         last = axis.first + axis.count - 1
-        looked = np.unique(np.linspace(axis.first, last, SPREAD).astype(np.int64))
-        cells = self._cells_of_one(column, axis.grid.value(looked))
+        looked = np.arange(axis.first, last + 1)
+        if axis.count > LONGEST_LOOKED:
+            looked = np.unique(np.linspace(axis.first, last, SPREAD).astype(np.int64))
+        cells = cells_at(looked)
         if (cells[1:] < cells[:-1]).any():
-            return None
+            name = self.schema.names[column]
+            raise NotEligible("trees", f"the graph does not read {name} in order")
         numbers = np.arange(cells[0] + 1, cells[-1] + 1)
         at = cells.searchsorted(numbers)
         low, high = looked[at - 1], looked[at]
         while len(low) and (high - low).max() > 1:
             middle = (low + high) // 2
-            above = self._cells_of_one(column, axis.grid.value(middle)) >= numbers
+            above = cells_at(middle) >= numbers
             low, high = np.where(above, low, middle), np.where(above, middle, high)
-        return [int(multiple) for multiple in np.unique(high)]
+        starts = np.unique(np.append(high, axis.first)).astype(np.int64)
+        return Edges(starts, cells_at(starts))
+
+    def readings(self, column: int, values: Values, off: float, toward: float) -> Values:
+        """The farthest reading within ``off`` of each of ``values``, upward or downward, which is
+        ``toward``: that of a sensor, which reads nothing beyond the feature's bounds."""
+        feature = self.schema.features[column]
+        if not off or feature.kind.is_categorical:
+            return values
+        # One step outward: the sum of two decimals may be rounded inward.
+        end = np.nextafter(values + math.copysign(off, toward), toward)
+        return np.clip(end, np.minimum(feature.lower, values), np.maximum(feature.upper, values))
 
     def _cells_of_one(self, column: int, values: Values) -> Cells:
         rest = [_NOTHING] * len(self.schema)
@@ -220,15 +306,33 @@ class Layout:
             raise NotEligible("trees", f"the graph does not read {name} in order")
         return Line(values, cells, cells.searchsorted(self.cell_numbers[column]), is_set)
 
-    def of_axes(self, axes: Sequence[Axis]) -> list[Line]:
-        """All values of the axes.
+    def of_axes(
+        self,
+        axes: Sequence[Axis],
+        row: Row,
+        *,
+        tolerances: Sequence[float] | None = None,
+        against: frozenset[int] = frozenset(),
+    ) -> list[Line]:
+        """The values of the axes for a factual, ``row``; of features that are ``against``, other
+        than the factual one. ``tolerances``: of the sensors, whose readings of the values of one
+        stretch are in one cell each.
 
         Raises
         ------
         NotEligible
-            If an axis is too long, or the graph does not read a feature in order.
+            If the graph does not read a feature in order.
         """
-        lines = [self._of_axis(j, axis) for j, axis in enumerate(axes)]
+        axes = [
+            axis.without(float(row[j])) if j in against and axis.count <= LONGEST_LISTED else axis
+            for j, axis in enumerate(axes)
+        ]
+        lines = [
+            self._long(j, axis, row, tolerances, is_against=j in against)
+            if axis.count > LONGEST_LISTED
+            else self._of_axis(j, axis)
+            for j, axis in enumerate(axes)
+        ]
         foreign = [j for j, line in enumerate(lines) if line is None]
         if foreign:
             asked = [_NOTHING] * len(axes)
@@ -238,6 +342,51 @@ class Layout:
             for j in foreign:
                 lines[j] = self._joined(j, axes[j], asked[j], found[j])
         return [line for line in lines if line is not None]
+
+    def _long(
+        self,
+        j: int,
+        axis: Axis,
+        row: Row,
+        tolerances: Sequence[float] | None,
+        *,
+        is_against: bool,
+    ) -> Line:
+        """A long axis, as stretches."""
+        assert axis.grid is not None
+        grid, first, last = axis.grid, axis.first, axis.first + axis.count - 1
+        factual = float(row[j])
+        others = np.array([v for v in axis.others if not (is_against and same(v, factual))])
+        around = [grid.at_least(v) for v in others if not math.isnan(v)]
+        breaks = [self.edges(j).starts, np.array([first, *around], dtype=np.int64)]
+        if tolerances is not None and tolerances[j]:
+            breaks += [self.edges(j, tolerances[j], end).starts for end in (-math.inf, math.inf)]
+        home = grid.nearest(factual) if grid.holds(factual) else None
+        if home is not None:
+            breaks.append(np.array([home, home + 1]))
+        multiples = np.unique(np.concatenate(breaks))
+        multiples = multiples[(multiples >= first) & (multiples <= last)]
+        counts = np.diff(np.append(multiples, last + 1))
+        if is_against and home is not None:
+            counts, multiples = counts[multiples != home], multiples[multiples != home]
+        return self._stretched(j, grid, multiples, counts, others)
+
+    def _stretched(
+        self, j: int, grid: Grid, multiples: Whole, counts: Whole, others: Values
+    ) -> Line:
+        """Runs of multiples, each in one cell, and other values, in one line."""
+        edges = self.edges(j)
+        cells = edges.cells[edges.starts.searchsorted(multiples, side="right") - 1]
+        values = np.concatenate([grid.value(multiples), others])
+        cells = np.concatenate([cells, self._cells_of_one(j, others)])
+        order = np.argsort(values, kind="stable")  # a missing one last
+        counts = np.concatenate([counts, np.ones(len(others), dtype=np.int64)])[order]
+        ends = np.cumsum(counts)
+        multiples = np.concatenate([multiples, np.zeros(len(others), dtype=np.int64)])[order]
+        size = int(ends[-1]) if len(ends) else 0
+        line = self.line(j, values[order], cells[order])
+        first = np.append(ends - counts, size)[line.first]
+        return line._replace(first=first, stretches=Stretches(ends - counts, multiples, grid, size))
 
     def _of_axis(self, j: int, axis: Axis) -> Line | None:
         """None if the graph must be asked for some of the cells."""
@@ -266,7 +415,4 @@ class Layout:
         """Values whose cells the graph must be asked for: those of an axis that are on no run."""
         if self.runs[j] is not None:
             return np.array(axis.others)
-        if len(axis) > LONGEST_AXIS:
-            name = self.schema.names[j]
-            raise NotEligible("trees", f"{name} has {len(axis)} settable values")
         return axis.values()

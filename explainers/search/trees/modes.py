@@ -18,7 +18,7 @@ from explainers.constraints import LeavesOne, Range, Settable
 from explainers.errors import NotEligible
 from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.trees.layout import LONGEST_AXIS, Layout, Line
+from explainers.search.trees.layout import Layout, Line
 from explainers.space import Axis
 from models.predictor import Row
 
@@ -76,17 +76,14 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[Line] | None:
         axis = problem.axes_if_set[j]
         if j in mode.followers:
             axis = Axis(others=(value,))
-        elif j in mode.against:
-            if len(axis) > LONGEST_AXIS:
-                name = problem.schema.names[j]
-                raise NotEligible("trees", f"{name} has {len(axis)} settable values")
-            axis = axis.without(value)
         elif j not in mode.set:
             axis = axis.only([value])
         axes.append(axis)
     if not all(axes):
         return None
-    lines = layout.of_axes(axes)
+    lines = layout.of_axes(axes, problem.factual, against=mode.against)
+    if not all(line.size for line in lines):
+        return None
     for j in mode.followers:
         value = float(problem.factual[j])
         if np.isnan(value):

@@ -32,6 +32,7 @@ from explainers.search.trees.compiled import (
     allocating_entry,
     cell_at,
     cheapest,
+    cost_at,
     first_in,
 )
 from explainers.search.trees.question import Question, question_at
@@ -116,7 +117,7 @@ def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
         for c in range(low[j], high[j] + 1):
             first, last = _positions(t, q, lo, hi, j, c)
             if first <= last:
-                own[c] = q.cost[q.off[j] + cheapest(q, j, first, last)]
+                own[c] = cost_at(q, j, cheapest(q, j, first, last))
             elif c > low[j]:
                 own[c] = own[c - 1]
     return cost, low, high
@@ -469,7 +470,7 @@ def _wish(t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, bel
             if c < high[j]:
                 against += above[o + c + 1]
             p = cheapest(q, j, first, last)
-            cost = q.cost[q.off[j] + p]
+            cost = cost_at(q, j, p)
             if against < fewest or (against == fewest and cost < least):
                 fewest, least, wish[j] = against, cost, p
     return wish
@@ -619,7 +620,7 @@ def _first_prices(
     new = np.flatnonzero(price == 0.0)
     if not len(new):
         return
-    cell = t.coarse[t.fine[:-1] + q.cell[q.off[:-1] + corner]]
+    cell = t.coarse[t.fine[:-1] + q.cells_at(corner)]
     holds = (t.leaf_lo[x.leaf] <= cell) & (cell <= t.leaf_hi[x.leaf])
     values = np.where(holds.all(axis=1), t.value[x.leaf], 0.0)
     for g in new:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import count, pairwise
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
@@ -119,8 +119,7 @@ class Proof:
     @cached_property
     def _dearest(self) -> float:
         """More than any row costs."""
-        q = self._asked.question
-        return 1.0 + sum(float(q.cost[a:b].max()) for a, b in pairwise(q.off))
+        return 1.0 + float(self._asked.question.dearest.sum())
 
     def run(self) -> Outcome:
         deadline_hit = False
@@ -364,8 +363,8 @@ def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
         column = int(np.argmax(box.hi - box.lo))
         edge = int(box.lo[column] + box.hi[column] + 1) // 2
     else:
-        cells = t.coarse[t.fine[column] + q.cells(column)]
-        edge = int(np.searchsorted(cells, box.edge))
+        cell = t.begin[t.cells[column] + column + box.edge]
+        edge = int(q.first[t.fine[column] + column + cell])
     below, above = box.hi.copy(), box.lo.copy()
     below[column], above[column] = edge - 1, edge
     return [(box.lo, below), (above, box.hi)]

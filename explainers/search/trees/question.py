@@ -16,9 +16,10 @@ from explainers.search.engine import refuse_image
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
-from explainers.search.trees.thinning import thinned
 from explainers.space import same
-from models.predictor import Row
+from models.predictor import Row, Rows
+
+Positions = npt.NDArray[np.int64]
 
 MOST_CATEGORIES = 64
 
@@ -32,11 +33,31 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Question(Struct):
-    """Axes, costs, limits and rules; positions count along each axis from 0."""
+    """Axes, costs, limits and rules; positions count along each axis from 0.
+
+    An axis has an entry for each of its positions; a long one for each of its stretches, between
+    whose positions values and costs are computed.
+    """
 
     off: Ints
-    """``(n_features + 1,)`` first entry of each axis in the next three."""
+    """``(n_features + 1,)`` first entry of each axis in ``value``, ``cost``, ``cell``."""
     size: Ints
+    """``(n_features,)`` positions of each axis."""
+    long: Ints
+    """First of a long axis in ``start`` and ``multiple``; -1 of another."""
+    start: Ints
+    """First position of each stretch."""
+    multiple: Ints
+    """Of its first value on the grid, whose step is ``numerator / scale``."""
+    numerator: Ints
+    """``(n_features,)``"""
+    scale: Floats
+    factual: Floats
+    """``(n_features,)``, like the next four: what cost is made of along a stretch."""
+    spread: Floats
+    weight: Floats
+    fixed: Floats
+    penalty: Floats
     least: Ints
     """``(n_features,)`` first position of every axis, 0."""
     most: Ints
@@ -67,29 +88,50 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
-    def positions(self, row: Row) -> npt.NDArray[np.int64]:
-        """Where each value of ``row`` stands on its axis."""
-        values = row.tolist()
-        return np.array(
-            [self.values(j).searchsorted(value) for j, value in enumerate(values)], dtype=np.int64
-        )
+    def row(self, positions: Positions) -> Row:
+        """The values at one position of every axis."""
+        return self.rows(positions[None, :])[0]
 
-    def holds(self, row: Row) -> bool:
-        """Whether every value of ``row`` is among those of its axis, of which only some are kept
-        where it is long."""
-        at = np.minimum(self.positions(row), self.most)
-        return all(map(same, self.row(at).tolist(), row.tolist()))
+    def rows(self, positions: Positions) -> Rows:
+        """The same for positions ``(n, n_features)``."""
+        columns = range(len(self.size))
+        return np.stack([self.values_at(j, positions[:, j]) for j in columns], axis=1)
 
-    def values(self, column: int) -> Values:
-        """All values of one axis, ascending, NaN last."""
-        return self.value[self.off[column] : self.off[column + 1]]
+    def values_at(self, column: int, positions: Positions) -> Values:
+        """Values of one axis."""
+        entries = self.entries(column, positions)
+        values = self.value[entries]
+        if self.long[column] >= 0:
+            k = entries + (self.long[column] - self.off[column])
+            steps = positions - self.start[k]
+            multiples = (self.multiple[k] + steps) * self.numerator[column]
+            values = np.where(steps > 0, multiples / self.scale[column], values)
+        return values
 
-    def cells(self, column: int) -> Cells:
-        """Cell of each position of one axis, counted from the feature's first."""
-        return self.cell[self.off[column] : self.off[column + 1]]
+    def entries(self, column: int, positions: Positions) -> Positions:
+        """The entry that each position of an axis is in."""
+        if self.long[column] < 0:
+            return np.asarray(self.off[column] + positions)
+        count = self.off[column + 1] - self.off[column]
+        starts = self.start[self.long[column] : self.long[column] + count]
+        return np.asarray(self.off[column] + starts.searchsorted(positions, side="right") - 1)
 
-    def row(self, positions: npt.NDArray[Any]) -> Row:
-        return np.asarray(self.value[self.off[:-1] + positions])
+    def cells_at(self, positions: Positions) -> Cells:
+        """Cell of one position of every axis, counted from each feature's first."""
+        each = [self.entries(j, positions[j : j + 1])[0] for j in range(len(self.size))]
+        return np.asarray(self.cell[each])
+
+    @property
+    def dearest(self) -> Floats:
+        """``(n_features,)`` what the dearest value of each axis costs."""
+        ends = [np.unique([0, self.size[j] - 1]) for j in range(len(self.size))]
+        costs = []
+        for j, own in enumerate(ends):
+            values = self.values_at(j, own) if self.long[j] >= 0 else np.zeros(0)
+            distance = self.weight[j] * (np.abs(values - self.factual[j]) / self.spread[j])
+            known = self.cost[self.off[j] : self.off[j + 1]]
+            costs.append(np.nanmax([*known, *(distance + self.fixed[j] + self.penalty[j])]))
+        return np.array(costs)
 
 
 question_at = pointer_to(Question)
@@ -107,10 +149,12 @@ def build_question(
     Raises
     ------
     NotEligible
-        If an axis is too long, or a constraint is of a kind that the kernel does not know.
+        If the graph does not read a feature in order, or a constraint is of a kind that the kernel
+        does not know.
     """
     refuse_image(problem, "trees")
-    lines = layout.of_axes(thinned(problem, layout))
+    tolerances = None if problem.survives is None else problem.survives.tolerances
+    lines = layout.of_axes(problem.single_axes, problem.factual, tolerances=tolerances)
     return question_of(problem, layout, lines, problem.constraints, limits, rules_of)
 
 
@@ -128,14 +172,14 @@ def question_of(
     factual = problem.factual.tolist()
     costs = [_costs(problem, j, line, factual[j]) for j, line in enumerate(lines)]
     middle, home, table, squares = [], [], [], [np.zeros(0, np.int64)]
-    for j, (values, *_) in enumerate(lines):
-        at = int(values.searchsorted(factual[j]))
+    for j, line in enumerate(lines):
+        at = line.at(factual[j])
         middle.append(at)
-        home.append(at if at < len(values) and same(float(values[at]), factual[j]) else -1)
-        if len(values) < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
+        home.append(at if at < line.size and same(line.value(at), factual[j]) else -1)
+        if line.size < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
             table.append(-1)
             continue
-        if len(values) > MOST_CATEGORIES:
+        if line.size > MOST_CATEGORIES:
             name = problem.schema.names[j]
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
         table.append(sum(square.size for square in squares))
@@ -144,10 +188,12 @@ def question_of(
     if len(near):
         # To survive is to stay in the target whatever float32 sums round to: no verdicts.
         limits = Limits(limits.limit - limits.band, np.zeros_like(limits.band))
-    size = np.array([len(line.values) for line in lines], dtype=np.int64)
+    size = np.array([line.size for line in lines], dtype=np.int64)
     return Question(
         off=offsets([line.values for line in lines]),
         size=size,
+        **_stretches(lines),
+        **_prices(problem),
         least=np.zeros(len(lines), dtype=np.int64),
         most=size - 1,
         value=np.concatenate([line.values for line in lines]),
@@ -170,28 +216,55 @@ def question_of(
     )
 
 
+def _stretches(lines: Sequence[Line]) -> dict[str, npt.NDArray[Any]]:
+    """The fields of a question that are about long axes."""
+    long, nothing, begin = [], np.zeros(0, dtype=np.int64), 0
+    starts, multiples = [nothing], [nothing]
+    numerator, scale = np.zeros(len(lines), dtype=np.int64), np.ones(len(lines))
+    for j, line in enumerate(lines):
+        long.append(-1 if line.stretches is None else begin)
+        if line.stretches is not None:
+            starts.append(line.stretches.start)
+            multiples.append(line.stretches.multiple)
+            numerator[j], scale[j] = line.stretches.grid.numerator, line.stretches.grid.scale
+            begin += len(line.stretches.start)
+    return {
+        "long": np.array(long, dtype=np.int64),
+        "start": np.concatenate(starts),
+        "multiple": np.concatenate(multiples),
+        "numerator": numerator,
+        "scale": scale,
+    }
+
+
+def _prices(problem: Problem) -> dict[str, npt.NDArray[Any]]:
+    """The fields of a question that are about what a change of numbers costs."""
+    own = problem.cost.features
+    return {
+        "factual": problem.factual.copy(),
+        "spread": np.array([cost.scale for cost in own]),
+        "weight": np.array([cost.weight for cost in own]),
+        "fixed": np.array([cost.fixed for cost in own]),
+        "penalty": np.full(len(own), float(problem.cost.change_penalty)),
+    }
+
+
 def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> tuple[Cells, Cells]:
     """Cells of the least and the greatest reading within tolerance of some values of all features,
     laid end to end; nothing if no answer must survive the sensors."""
     if problem.survives is None:
         return NO_CELLS, NO_CELLS
     ends = []
-    for sign, toward in ((-1.0, -np.inf), (1.0, np.inf)):
-        readings = []
-        for j, own in enumerate(values):
-            feature, off = problem.schema.features[j], problem.survives.tolerances[j]
-            if off and not feature.kind.is_categorical:
-                # One step outward: the sum of two decimals may be rounded inward.
-                end = np.nextafter(own + sign * off, toward)
-                own = np.clip(end, np.minimum(feature.lower, own), np.maximum(feature.upper, own))
-            readings.append(own)
-        ends.append(np.concatenate(layout.cells_of(readings)))
+    for toward in (-np.inf, np.inf):
+        offs = enumerate(zip(values, problem.survives.tolerances, strict=True))
+        read = [layout.readings(j, own, off, toward) for j, (own, off) in offs]
+        ends.append(np.concatenate(layout.cells_of(read)))
     return ends[0], ends[1]
 
 
 def _costs(problem: Problem, column: int, line: Line, before: float) -> Values:
     values = line.values
-    if not line.is_set or (len(values) == 1 and values[0] == before):
+    if not line.is_set or (line.size == 1 and values[0] == before):
         return np.zeros(len(values))
     return problem.cost.of_feature(column, values, before)
 

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from numba import uint64
 
-from explainers.search.trees.compiled import highest_bit, inner, lowest_bit
+from explainers.search.trees.compiled import (
+    entry_at,
+    first_of,
+    highest_bit,
+    inner,
+    lowest_bit,
+)
 
 SURVIVES, FAILS, UNDECIDED = 0, 1, 2
 
@@ -116,14 +122,13 @@ def _widen(t: Any, q: Any, a: Any, g: int, sp: int) -> None:
 def _note_fragile(t: Any, q: Any, a: Any, sp: int) -> None:
     """Rows with a reading in the part at ``sp``, as a box of positions in ``lo[0]``, ``hi[0]``."""
     for j in range(len(a.at)):
-        o, size = q.off[j], q.size[j]
-        first = np.int64(0)
-        while first < size and q.far[o + first] < a.cell_lo[sp, j]:
+        first, end = q.off[j], q.off[j + 1]
+        while first < end and q.far[first] < a.cell_lo[sp, j]:
             first += 1
-        last = size - 1
-        while last >= 0 and q.near[o + last] > a.cell_hi[sp, j]:
+        last = end - 1
+        while last >= q.off[j] and q.near[last] > a.cell_hi[sp, j]:
             last -= 1
-        a.lo[0, j], a.hi[0, j] = first, last
+        a.lo[0, j], a.hi[0, j] = first_of(q, j, first), first_of(q, j, last + 1) - 1
 
 
 @inner
@@ -133,8 +138,8 @@ def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
     parts = np.int64(0)
     for g in range(len(q.limit)):
         for j in range(len(at)):
-            a.cell_lo[0, j] = q.near[q.off[j] + at[j]]
-            a.cell_hi[0, j] = q.far[q.off[j] + at[j]]
+            i = entry_at(q, j, at[j])
+            a.cell_lo[0, j], a.cell_hi[0, j] = q.near[i], q.far[i]
         sp = np.int64(0)
         while sp >= 0:
             parts += 1
@@ -168,3 +173,17 @@ def keep_surviving(
             if survives(t, q, a, trial, max_parts) != SURVIVES:
                 holds[p] = 0
             p += step
+
+
+@inner
+def keep_those_surviving(
+    t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, positions: Any, holds: Any
+) -> None:
+    """Of some values of ``column`` that hold, keep those that survive."""
+    trial = a.trial
+    for j in range(len(at)):
+        trial[j] = at[j]
+    for i in range(len(positions)):
+        trial[column] = positions[i]
+        if holds[i] > 0 and survives(t, q, a, trial, max_parts) != SURVIVES:
+            holds[i] = 0

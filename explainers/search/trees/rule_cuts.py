@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.search.trees.compiled import inner
+from explainers.search.trees.compiled import inner, value_at
 from explainers.space import TOLERANCE
 
 ALWAYS, NEVER, SOMETIMES = 1, 0, 2
@@ -21,7 +21,7 @@ def _hull(q: Any, c: int, lo: Any, hi: Any) -> tuple[float, float, float]:
     size = q.rules.fixed_size[c]
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j, w = q.rules.term_column[k], q.rules.term_weight[k]
-        x, y = w * q.value[q.off[j] + lo[j]], w * q.value[q.off[j] + hi[j]]
+        x, y = w * value_at(q, j, lo[j]), w * value_at(q, j, hi[j])
         low += min(x, y)
         high += max(x, y)
         size += max(abs(x), abs(y))
@@ -34,7 +34,7 @@ def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
     found = 0
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j = q.rules.term_column[k]
-        if np.isnan(q.value[q.off[j] + hi[j]]):  # a missing value is last on its axis
+        if np.isnan(value_at(q, j, hi[j])):  # a missing value is last on its axis
             found = max(found, 2 if lo[j] == hi[j] else 1)
     return found
 
@@ -42,7 +42,7 @@ def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
 @inner
 def _is_member(q: Any, c: int, j: int, p: int) -> bool:
     """Whether the category at position ``p`` is one of those of condition ``c``."""
-    code = q.value[q.off[j] + p]
+    code = value_at(q, j, p)
     return not np.isnan(code) and q.rules.member[q.rules.flag[c] + np.int64(code)] == 1
 
 
@@ -97,7 +97,7 @@ def _true_at(q: Any, c: int, at: Any) -> bool:
     total, size = q.rules.fixed[c], q.rules.fixed_size[c]
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j = q.rules.term_column[k]
-        term = q.rules.term_weight[k] * q.value[q.off[j] + at[j]]
+        term = q.rules.term_weight[k] * value_at(q, j, at[j])
         total += term
         size += abs(term)
     slack = TOLERANCE * max(size, 1.0)
@@ -118,10 +118,9 @@ def _true_at(q: Any, c: int, at: Any) -> bool:
 @inner
 def _first_at_least(q: Any, j: int, limit: float, a: int, b: int) -> int:
     """First position of ``a..b`` whose value is at least ``limit``, or ``b + 1``."""
-    o = q.off[j]
     while a <= b:
         middle = (a + b) >> 1
-        if q.value[o + middle] >= limit:
+        if value_at(q, j, middle) >= limit:
             b = middle - 1
         else:
             a = middle + 1
@@ -135,17 +134,17 @@ def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
     least = 0.0
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
-        least += min(w * q.value[q.off[j] + lo[j]], w * q.value[q.off[j] + hi[j]])
+        least += min(w * value_at(q, j, lo[j]), w * value_at(q, j, hi[j]))
     room = margin - sign * q.rules.fixed[c] - least
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
-        o = q.off[j]
-        limit = (room + min(w * q.value[o + lo[j]], w * q.value[o + hi[j]])) / w
+        low, high = value_at(q, j, lo[j]), value_at(q, j, hi[j])
+        limit = (room + min(w * low, w * high)) / w
         limit += TOLERANCE * max(1.0, abs(limit)) * (1.0 if w > 0 else -1.0)
         if w > 0:
-            if q.value[o + hi[j]] > limit:
+            if high > limit:
                 hi[j] = _first_at_least(q, j, np.nextafter(limit, np.inf), lo[j], hi[j]) - 1
-        elif q.value[o + lo[j]] < limit:
+        elif low < limit:
             lo[j] = _first_at_least(q, j, limit, lo[j], hi[j])
         if lo[j] > hi[j]:
             return False

@@ -35,7 +35,12 @@ class Survival:
         ends = readings_of(self.problem, self.layout, list(rows.T))
         near, far = (np.ascontiguousarray(end.reshape(rows.T.shape).T) for end in ends)
         n = rows.shape[1]
-        one = replace(self.asked.question, off=np.arange(n + 1), size=np.ones(n, dtype=np.int64))
+        one = replace(
+            self.asked.question,
+            off=np.arange(n + 1),
+            size=np.ones(n, dtype=np.int64),
+            long=np.full(n, -1, dtype=np.int64),
+        )
         found = np.empty(len(rows), dtype=np.int64)
         with self.asked.arenas.lent() as arena:
             for i in range(len(rows)):
