@@ -361,7 +361,8 @@ class Layout:
         breaks = [self.edges(j).starts, np.array([first, *around], dtype=np.int64)]
         if tolerances is not None and tolerances[j]:
             breaks += [self.edges(j, tolerances[j], end).starts for end in (-math.inf, math.inf)]
-        home = grid.nearest(factual) if grid.holds(factual) else None
+        is_home = not math.isnan(factual) and grid.holds(factual)
+        home = grid.nearest(factual) if is_home else None
         if home is not None:
             breaks.append(np.array([home, home + 1]))
         multiples = np.unique(np.concatenate(breaks))
