@@ -39,12 +39,16 @@ from explainers.search.trees.compiled import (
     inner,
     lowest_bit,
 )
-from explainers.search.trees.rule_cuts import broken_rule
+from explainers.search.trees.rule_cuts import CHANGES, broken_rule
 
 # What a call of `search` ends with.
 DONE, MORE, VERDICT, FULL = 0, 1, 2, 3
 """Every box is closed; the node limit is reached; a candidate within rounding of the target
 waits for the deployed model's word; the stack is full (its boxes are still open)."""
+
+
+FEW = 64
+"""Values of a feature that are set apart one by one where a rule is broken."""
 
 
 @inner
@@ -285,8 +289,22 @@ def _other_leaves_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 
 @inner
 def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
-    """A cut that sets the corner's value of a feature of rule ``r`` apart."""
+    """A cut that sets the corner's value of a feature of rule ``r`` apart, or halves the one along
+    which costs differ most: one by one, its values would be as many boxes."""
     lo, hi = a.lo[sp], a.hi[sp]
+    for c in range(q.rules.rule[r], q.rules.rule[r + 1]):
+        j = q.rules.column[c]
+        if q.rules.kind[c] == CHANGES and lo[j] < hi[j] and a.at[j] == q.home[j]:
+            return j, (a.at[j] if a.at[j] > lo[j] else a.at[j] + 1)
+    column, most = np.int64(-1), -np.inf
+    for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
+        j = q.rules.read[k]
+        if hi[j] - lo[j] > FEW:
+            extent = max(cost_at(q, j, lo[j]), cost_at(q, j, hi[j])) - cost_at(q, j, a.at[j])
+            if extent > most:
+                column, most = np.int64(j), extent
+    if column >= 0:
+        return column, (lo[column] + hi[column] + 1) >> 1
     for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
         j = q.rules.read[k]
         if lo[j] < hi[j]:
