@@ -38,6 +38,7 @@ from explainers.search.trees.compiled import (
     first_in,
     inner,
     lowest_bit,
+    value_at,
 )
 from explainers.search.trees.rule_cuts import CHANGES, broken_rule
 
@@ -289,9 +290,14 @@ def _other_leaves_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 
 @inner
 def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
-    """A cut that sets the corner's value of a feature of rule ``r`` apart, or halves the one along
-    which costs differ most: one by one, its values would be as many boxes."""
+    """A cut that sets the corner's value of a feature of rule ``r`` apart: a missing value first,
+    beside which nothing is known of a comparison, then one that was not changed. Or one that halves
+    the feature along which costs differ most: one by one, its values would be as many boxes."""
     lo, hi = a.lo[sp], a.hi[sp]
+    for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
+        j = q.rules.read[k]
+        if lo[j] < a.at[j] and np.isnan(value_at(q, j, a.at[j])):
+            return j, a.at[j]
     for c in range(q.rules.rule[r], q.rules.rule[r + 1]):
         j = q.rules.column[c]
         if q.rules.kind[c] == CHANGES and lo[j] < hi[j] and a.at[j] == q.home[j]:
