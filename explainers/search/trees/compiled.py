@@ -154,17 +154,18 @@ bit_count: Any = _population
 """How many bits of a word are set: one machine instruction."""
 
 
+LONG = -2
+"""In the place of an axis's square of cheapest positions: only its stretches are kept."""
+
+
 @inner
-def entry_at(q: Any, j: int, position: int) -> int:
-    """What is said of a position of axis ``j`` in the arrays of a question: of a long axis, of the
-    stretch that it is in."""
-    if q.long[j] < 0:
-        return q.off[j] + position
-    low, high = q.off[j], q.off[j + 1] - 1
-    shift = q.long[j] - q.off[j]
+def _stretch_at(q: Any, j: int, position: int) -> int:
+    """The stretch of a long axis that a position is in, counted from the first of all axes."""
+    x = q.long
+    low, high = x.first[j], x.first[j] + q.off[j + 1] - q.off[j] - 1
     while low < high:
         middle = (low + high + 1) >> 1
-        if q.start[shift + middle] <= position:
+        if x.start[middle] <= position:
             low = middle
         else:
             high = middle - 1
@@ -172,35 +173,60 @@ def entry_at(q: Any, j: int, position: int) -> int:
 
 
 @inner
+def _long_value(q: Any, j: int, position: int) -> float:
+    x, k = q.long, _stretch_at(q, j, position)
+    steps = position - x.start[k]
+    if steps == 0:
+        return q.value[q.off[j] + k - x.first[j]]
+    return ((x.multiple[k] + steps) * x.numerator[j]) / x.scale[j]
+
+
+@inner
+def _long_cost(q: Any, j: int, position: int) -> float:
+    """The same number as that of the definition, which is computed in the same order."""
+    x, k = q.long, _stretch_at(q, j, position)
+    if position == x.start[k] or np.isnan(x.factual[j]):
+        return q.cost[q.off[j] + k - x.first[j]]
+    distance = abs(_long_value(q, j, position) - x.factual[j]) / x.spread[j]
+    return x.weight[j] * distance + x.fixed[j] + x.penalty[j]
+
+
+# Short, so that they are compiled into what calls them: most axes are listed.
+
+
+@inner
+def entry_at(q: Any, j: int, position: int) -> int:
+    """What is said of a position of axis ``j`` in the arrays of a question: of a long axis, of the
+    stretch that it is in."""
+    if q.table[j] != LONG:
+        return q.off[j] + position
+    return q.off[j] + _stretch_at(q, j, position) - q.long.first[j]
+
+
+@inner
 def first_of(q: Any, j: int, entry: int) -> int:
     """First position of an entry of axis ``j``; of the one beyond its last, how many there are."""
     if entry == q.off[j + 1]:
         return q.size[j]
-    return entry - q.off[j] if q.long[j] < 0 else q.start[q.long[j] - q.off[j] + entry]
+    if q.table[j] != LONG:
+        return entry - q.off[j]
+    return q.long.start[q.long.first[j] - q.off[j] + entry]
 
 
 @inner
 def value_at(q: Any, j: int, position: int) -> float:
     """The value at a position of axis ``j``."""
-    i = entry_at(q, j, position)
-    if q.long[j] < 0:
-        return q.value[i]
-    k = q.long[j] - q.off[j] + i
-    steps = position - q.start[k]
-    if steps == 0:
-        return q.value[i]
-    return ((q.multiple[k] + steps) * q.numerator[j]) / q.scale[j]
+    if q.table[j] != LONG:
+        return q.value[q.off[j] + position]
+    return _long_value(q, j, position)
 
 
 @inner
 def cost_at(q: Any, j: int, position: int) -> float:
-    """What the value at a position of axis ``j`` costs: the same number as that of the definition,
-    which is computed in the same order."""
-    i = entry_at(q, j, position)
-    if q.long[j] < 0 or position == q.start[q.long[j] - q.off[j] + i] or np.isnan(q.factual[j]):
-        return q.cost[i]
-    distance = abs(value_at(q, j, position) - q.factual[j]) / q.spread[j]
-    return q.weight[j] * distance + q.fixed[j] + q.penalty[j]
+    """What the value at a position of axis ``j`` costs."""
+    if q.table[j] != LONG:
+        return q.cost[q.off[j] + position]
+    return _long_cost(q, j, position)
 
 
 @inner

@@ -93,19 +93,21 @@ class Trees:
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
         inert = problem.inert
-        axes, asked = inert.single_axes, self._in_arrays(inert)
-        if not all(float(x) in axis for x, axis in zip(row, axes, strict=True)):
+        asked = self._in_arrays(inert)
+        at = asked.question.positions(row, inert.single_axes)
+        if at is None:
             return range_by_asking(problem, meter, row, column)
-        at = np.array([a.position(float(x)) for a, x in zip(axes, row, strict=True)])
-        if asked.question.long[column] >= 0:
+        values = asked.question.listed(column)
+        if values is None:
             return self._long_range(inert, asked, meter, row, column, at)
-        values = axes[column].values()
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
             doors.hold_around(asked.tables, asked.question, arena, at, column, MOST_PARTS, found)
         if IN_DOUBT in found.tobytes():
             unsure = np.flatnonzero(found == IN_DOUBT)
-            found[unsure] = self._met(problem, meter, rows_at(axes[column], row, column, unsure))
+            rows = np.repeat(row[None, :], len(unsure), axis=0)
+            rows[:, column] = values[unsure]
+            found[unsure] = self._met(problem, meter, rows)
         first, last = run_around(found.tobytes(), int(at[column]))
         return float(values[first]), float(values[last])
 
@@ -124,8 +126,8 @@ class Trees:
         def met(positions: Positions) -> Mask:
             return self._met(problem, meter, rows_at(axis, row, column, positions))
 
-        count = q.off[column + 1] - q.off[column]
-        starts = q.start[q.long[column] : q.long[column] + count]
+        first, count = q.long.first[column], q.off[column + 1] - q.off[column]
+        starts = q.long.start[first : first + count]
         turns = positions_of(axis, breaks_of_rules(problem, row, column))
         places = np.union1d(starts, turns)
         return Walk(axis, int(at[column]), places, judge, met, are_alike=True).ends()

@@ -72,32 +72,24 @@ class Line(NamedTuple):
         """How many values there are."""
         return len(self.values) if self.stretches is None else self.stretches.size
 
-    def at(self, value: float) -> int:
-        """How many are below ``value``; all numbers are below a missing one."""
+    def place(self, value: float) -> tuple[int, bool]:
+        """How many values are below ``value``, and whether it is one of them; all numbers are below
+        a missing one."""
         i = int(self.values.searchsorted(value))
+        is_entry = i < len(self.values) and same(float(self.values[i]), value)
         if self.stretches is None:
-            return i
+            return i, is_entry
         start, multiple, grid, size = self.stretches
         end = int(start[i]) if i < len(start) else size
-        if i == 0 or (i < len(start) and same(float(self.values[i]), value)):
-            return end
+        if i == 0 or is_entry or math.isnan(value):
+            return end, is_entry
         begin, first = int(start[i - 1]), int(multiple[i - 1])
-        if np.isnan(value):
-            return end
 
         def key(steps: int) -> float:
             return grid.at(first + steps) if steps else -math.inf
 
-        return begin + bisect_left(range(end - begin), value, key=key)
-
-    def value(self, position: int) -> float:
-        """That at a position."""
-        if self.stretches is None:
-            return float(self.values[position])
-        i = int(self.stretches.start.searchsorted(position, side="right")) - 1
-        steps = position - int(self.stretches.start[i])
-        first = int(self.stretches.multiple[i])
-        return self.stretches.grid.at(first + steps) if steps else float(self.values[i])
+        steps = bisect_left(range(end - begin), value, key=key)
+        return begin + steps, begin + steps < end and grid.at(first + steps) == value
 
 
 class Run(NamedTuple):

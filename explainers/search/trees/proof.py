@@ -119,7 +119,7 @@ class Proof:
     @cached_property
     def _dearest(self) -> float:
         """More than any row costs."""
-        return 1.0 + float(self._asked.question.dearest.sum())
+        return 1.0 + self._asked.question.dearest
 
     def run(self) -> Outcome:
         deadline_hit = False

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,11 @@ from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Sing
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import refuse_image
+from explainers.search.trees.compiled import LONG
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
-from explainers.space import same
+from explainers.space import Axis, same
 from models.predictor import Row, Rows
 
 Positions = npt.NDArray[np.int64]
@@ -32,6 +34,33 @@ class Limits(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class Long(Struct):
+    """Axes of which stretches are kept, and what values and costs are made of along them; each is
+    ``(n_features,)`` where nothing else is said."""
+
+    first: Ints
+    """Of a long axis its first in ``start`` and ``multiple``."""
+    start: Ints
+    """First position of each stretch."""
+    multiple: Ints
+    """Of its first value on the grid, whose step is ``numerator / scale``."""
+    numerator: Ints
+    scale: Floats
+    factual: Floats
+    spread: Floats
+    weight: Floats
+    fixed: Floats
+    penalty: Floats
+
+
+@lru_cache(maxsize=64)
+def none_long(n: int) -> Long:
+    """Of ``n`` axes that are all listed."""
+    nothing, whole = np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    return Long(whole, nothing, nothing, whole, *[np.ones(n)] * 6)
+
+
+@dataclass(frozen=True, eq=False)
 class Question(Struct):
     """Axes, costs, limits and rules; positions count along each axis from 0.
 
@@ -43,21 +72,7 @@ class Question(Struct):
     """``(n_features + 1,)`` first entry of each axis in ``value``, ``cost``, ``cell``."""
     size: Ints
     """``(n_features,)`` positions of each axis."""
-    long: Ints
-    """First of a long axis in ``start`` and ``multiple``; -1 of another."""
-    start: Ints
-    """First position of each stretch."""
-    multiple: Ints
-    """Of its first value on the grid, whose step is ``numerator / scale``."""
-    numerator: Ints
-    """``(n_features,)``"""
-    scale: Floats
-    factual: Floats
-    """``(n_features,)``, like the next four: what cost is made of along a stretch."""
-    spread: Floats
-    weight: Floats
-    fixed: Floats
-    penalty: Floats
+    long: Long
     least: Ints
     """``(n_features,)`` first position of every axis, 0."""
     most: Ints
@@ -74,7 +89,8 @@ class Question(Struct):
     counts: Bytes
     """Whether a change counts as one: what is set does, what follows does not."""
     table: Ints
-    """Where costs do not rise from the factual: its square in ``cheapest``; else -1."""
+    """Where costs do not rise from the factual: its square in ``cheapest``; else -1, or
+    :data:`~explainers.search.trees.compiled.LONG` of a long axis."""
     cheapest: Ints
     near: Cells
     """Cell of the least reading within tolerance of each value; empty if no answer must survive
@@ -88,6 +104,29 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
+    def positions(self, row: Row, axes: Sequence[Axis]) -> Positions | None:
+        """Where each value of ``row`` stands on its axis; None if one is on none. ``axes`` are what
+        the question was made of."""
+        found = []
+        for j, value in enumerate(row.tolist()):
+            values = self.listed(j)
+            if values is None:
+                if value not in axes[j]:
+                    return None
+                found.append(axes[j].position(value))
+                continue
+            at = int(values.searchsorted(value))
+            if at == len(values) or not same(float(values[at]), value):
+                return None
+            found.append(at)
+        return np.array(found, dtype=np.int64)
+
+    def listed(self, column: int) -> Values | None:
+        """All values of one axis, ascending, NaN last; None of a long one."""
+        if self.table[column] == LONG:
+            return None
+        return self.value[self.off[column] : self.off[column + 1]]
+
     def row(self, positions: Positions) -> Row:
         """The values at one position of every axis."""
         return self.rows(positions[None, :])[0]
@@ -99,22 +138,33 @@ class Question(Struct):
 
     def values_at(self, column: int, positions: Positions) -> Values:
         """Values of one axis."""
-        entries = self.entries(column, positions)
+        x, entries = self.long, self.entries(column, positions)
         values = self.value[entries]
-        if self.long[column] >= 0:
-            k = entries + (self.long[column] - self.off[column])
-            steps = positions - self.start[k]
-            multiples = (self.multiple[k] + steps) * self.numerator[column]
-            values = np.where(steps > 0, multiples / self.scale[column], values)
-        return values
+        if self.table[column] != LONG:
+            return values
+        k = entries + (x.first[column] - self.off[column])
+        steps = positions - x.start[k]
+        multiples = (x.multiple[k] + steps) * x.numerator[column]
+        return np.where(steps > 0, multiples / x.scale[column], values)
+
+    def costs_at(self, column: int, positions: Positions) -> Floats:
+        """What they cost."""
+        x, known = self.long, self.cost[self.entries(column, positions)]
+        if self.table[column] != LONG or np.isnan(x.factual[column]):
+            return known
+        values = self.values_at(column, positions)
+        distance = np.abs(values - x.factual[column]) / x.spread[column]
+        costs = x.weight[column] * distance + x.fixed[column] + x.penalty[column]
+        is_known = np.isnan(values) | (values == x.factual[column])
+        return np.where(is_known, known, costs)
 
     def entries(self, column: int, positions: Positions) -> Positions:
         """The entry that each position of an axis is in."""
-        if self.long[column] < 0:
-            return np.asarray(self.off[column] + positions)
-        count = self.off[column + 1] - self.off[column]
-        starts = self.start[self.long[column] : self.long[column] + count]
-        return np.asarray(self.off[column] + starts.searchsorted(positions, side="right") - 1)
+        off, first = self.off[column], self.long.first[column]
+        if self.table[column] != LONG:
+            return np.asarray(off + positions)
+        starts = self.long.start[first : first + self.off[column + 1] - off]
+        return np.asarray(off + starts.searchsorted(positions, side="right") - 1)
 
     def cells_at(self, positions: Positions) -> Cells:
         """Cell of one position of every axis, counted from each feature's first."""
@@ -122,16 +172,13 @@ class Question(Struct):
         return np.asarray(self.cell[each])
 
     @property
-    def dearest(self) -> Floats:
-        """``(n_features,)`` what the dearest value of each axis costs."""
-        ends = [np.unique([0, self.size[j] - 1]) for j in range(len(self.size))]
-        costs = []
-        for j, own in enumerate(ends):
-            values = self.values_at(j, own) if self.long[j] >= 0 else np.zeros(0)
-            distance = self.weight[j] * (np.abs(values - self.factual[j]) / self.spread[j])
-            known = self.cost[self.off[j] : self.off[j + 1]]
-            costs.append(np.nanmax([*known, *(distance + self.fixed[j] + self.penalty[j])]))
-        return np.array(costs)
+    def dearest(self) -> float:
+        """What the dearest values of all axes cost together."""
+        total = 0.0
+        for j, size in enumerate(self.size.tolist()):
+            ends = self.costs_at(j, np.array([0, size - 1]))
+            total += max(float(self.cost[self.off[j] : self.off[j + 1]].max()), float(ends.max()))
+        return total
 
 
 question_at = pointer_to(Question)
@@ -173,9 +220,12 @@ def question_of(
     costs = [_costs(problem, j, line, factual[j]) for j, line in enumerate(lines)]
     middle, home, table, squares = [], [], [], [np.zeros(0, np.int64)]
     for j, line in enumerate(lines):
-        at = line.at(factual[j])
+        at, is_home = line.place(factual[j])
         middle.append(at)
-        home.append(at if at < line.size and same(line.value(at), factual[j]) else -1)
+        home.append(at if is_home else -1)
+        if line.stretches is not None:
+            table.append(LONG)
+            continue
         if line.size < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
             table.append(-1)
             continue
@@ -192,8 +242,7 @@ def question_of(
     return Question(
         off=offsets([line.values for line in lines]),
         size=size,
-        **_stretches(lines),
-        **_prices(problem),
+        long=_long(problem, lines),
         least=np.zeros(len(lines), dtype=np.int64),
         most=size - 1,
         value=np.concatenate([line.values for line in lines]),
@@ -216,37 +265,32 @@ def question_of(
     )
 
 
-def _stretches(lines: Sequence[Line]) -> dict[str, npt.NDArray[Any]]:
-    """The fields of a question that are about long axes."""
-    long, nothing, begin = [], np.zeros(0, dtype=np.int64), 0
+def _long(problem: Problem, lines: Sequence[Line]) -> Long:
+    if not any(line.stretches for line in lines):
+        return none_long(len(lines))
+    first, begin, nothing = [], 0, np.zeros(0, dtype=np.int64)
     starts, multiples = [nothing], [nothing]
     numerator, scale = np.zeros(len(lines), dtype=np.int64), np.ones(len(lines))
     for j, line in enumerate(lines):
-        long.append(-1 if line.stretches is None else begin)
+        first.append(begin)
         if line.stretches is not None:
             starts.append(line.stretches.start)
             multiples.append(line.stretches.multiple)
             numerator[j], scale[j] = line.stretches.grid.numerator, line.stretches.grid.scale
             begin += len(line.stretches.start)
-    return {
-        "long": np.array(long, dtype=np.int64),
-        "start": np.concatenate(starts),
-        "multiple": np.concatenate(multiples),
-        "numerator": numerator,
-        "scale": scale,
-    }
-
-
-def _prices(problem: Problem) -> dict[str, npt.NDArray[Any]]:
-    """The fields of a question that are about what a change of numbers costs."""
-    own = problem.cost.features
-    return {
-        "factual": problem.factual.copy(),
-        "spread": np.array([cost.scale for cost in own]),
-        "weight": np.array([cost.weight for cost in own]),
-        "fixed": np.array([cost.fixed for cost in own]),
-        "penalty": np.full(len(own), float(problem.cost.change_penalty)),
-    }
+    costs = problem.cost.features
+    return Long(
+        first=np.array(first, dtype=np.int64),
+        start=np.concatenate(starts),
+        multiple=np.concatenate(multiples),
+        numerator=numerator,
+        scale=scale,
+        factual=problem.factual.copy(),
+        spread=np.array([cost.scale for cost in costs]),
+        weight=np.array([cost.weight for cost in costs]),
+        fixed=np.array([cost.fixed for cost in costs]),
+        penalty=np.full(len(costs), float(problem.cost.change_penalty)),
+    )
 
 
 def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> tuple[Cells, Cells]:

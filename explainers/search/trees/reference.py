@@ -51,7 +51,7 @@ def _corner(q: Question, low: Positions, high: Positions) -> Positions:
     """The cheapest position of every axis within the box."""
     return np.array(
         [
-            a + int(np.argmin(_costs(q, j, np.arange(a, b + 1))))
+            a + int(np.argmin(q.costs_at(j, np.arange(a, b + 1))))
             for j, (a, b) in enumerate(zip(low, high, strict=True))
         ]
     )
@@ -60,19 +60,8 @@ def _corner(q: Question, low: Positions, high: Positions) -> Positions:
 def _cost(q: Question, at: Positions) -> float:
     total = 0.0
     for j in range(len(at)):
-        total += float(_costs(q, j, at[j : j + 1])[0])
+        total += float(q.costs_at(j, at[j : j + 1])[0])
     return total
-
-
-def _costs(q: Question, j: int, positions: Positions) -> npt.NDArray[np.float64]:
-    """What values of one axis cost."""
-    known = q.cost[q.entries(j, positions)]
-    if q.long[j] < 0 or np.isnan(q.factual[j]):
-        return known
-    values = q.values_at(j, positions)
-    distance = np.abs(values - q.factual[j]) / q.spread[j]
-    costs = q.weight[j] * distance + q.fixed[j] + q.penalty[j]
-    return np.where(np.isnan(values) | (values == q.factual[j]), known, costs)
 
 
 def _least_value(t: Tables, g: int, low: Cells, high: Cells) -> float:
