@@ -64,8 +64,8 @@ class Walk:
     are."""
     asked: Callable[[Positions], Mask]
     """What the model says of them."""
-    are_alike: bool = False
-    """Whether the model cannot tell values apart that no place is between."""
+    starts: Positions | None = None
+    """Where runs of values begin that the model cannot tell apart; None: it may tell all apart."""
 
     def ends(self) -> tuple[float, float]:
         """The run of values that hold, up to the last on either side of which it is sure that the
@@ -89,7 +89,7 @@ class Walk:
             if known in (SURE, SAFE):
                 end, held = (last if known == SURE else end), last
                 continue
-            if self.are_alike and known == ASK:
+            if self.starts is not None and known == ASK:
                 if not self.asked(np.array([first, last, (first + last) // 2])).all():
                     break
                 end = held = last
@@ -126,6 +126,12 @@ class Walk:
 
     def _stretches(self, sign: int) -> Iterator[tuple[int, int, int]]:
         """First, last and a middle position of each part that is alike, going outward."""
+        for first, last in self._between(sign):
+            for start, stop in self._cut(first, last) if first != last else ((first, last),):
+                yield start, stop, (start + stop) // 2
+
+    def _between(self, sign: int) -> Iterator[tuple[int, int]]:
+        """The parts between places, and what is beside them, one by one."""
         end = len(self.axis) - self.axis.has_missing - 1 if sign > 0 else 0
         own = {int(p) + k for p in self.places for k in range(-BESIDE, BESIDE + 1)}
         ahead = sorted((p for p in own if sign * p > sign * self.at), key=lambda p: sign * p)
@@ -134,11 +140,21 @@ class Walk:
             if sign * place > sign * end:
                 break
             if sign * place > sign * here:
-                yield here, place - sign, (here + place - sign) // 2
-            yield place, place, place
+                yield here, place - sign
+            yield place, place
             here = place + sign
         if sign * here <= sign * end:
-            yield here, end, (here + end) // 2
+            yield here, end
+
+    def _cut(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """A part where runs begin."""
+        if self.starts is None:
+            yield first, last
+            return
+        low, high = min(first, last), max(first, last)
+        edges = self.starts[(self.starts > low) & (self.starts <= high)].tolist()
+        parts = list(zip([low, *edges], [*(edge - 1 for edge in edges), high], strict=True))
+        yield from parts if first <= last else ((b, a) for a, b in reversed(parts))
 
 
 def positions_of(axis: Axis, values: Iterable[float]) -> Positions:

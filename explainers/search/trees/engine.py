@@ -129,8 +129,7 @@ class Trees:
         first, count = q.long.first[column], q.off[column + 1] - q.off[column]
         starts = q.long.start[first : first + count]
         turns = positions_of(axis, breaks_of_rules(problem, row, column))
-        places = np.union1d(starts, turns)
-        return Walk(axis, int(at[column]), places, judge, met, are_alike=True).ends()
+        return Walk(axis, int(at[column]), turns, judge, met, starts).ends()
 
     def _met(self, problem: Problem, meter: Meter, rows: Rows) -> Mask:
         """The model's word; it is asked once about rows that it cannot tell apart."""

@@ -316,13 +316,11 @@ class Layout:
             If the graph does not read a feature in order.
         """
         axes = [
-            axis.without(float(row[j])) if j in against and axis.count <= LONGEST_LISTED else axis
+            axis if j not in against or _is_inside(axis, float(row[j])) else axis.without(row[j])
             for j, axis in enumerate(axes)
         ]
         lines = [
-            self._long(j, axis, row, tolerances, is_against=j in against)
-            if axis.count > LONGEST_LISTED
-            else self._of_axis(j, axis)
+            None if axis.count > LONGEST_LISTED else self._of_axis(j, axis)
             for j, axis in enumerate(axes)
         ]
         foreign = [j for j, line in enumerate(lines) if line is None]
@@ -330,56 +328,60 @@ class Layout:
             asked = [_NOTHING] * len(axes)
             for j in foreign:
                 asked[j] = self._foreign(j, axes[j])
-            found = self.cells_of(asked)
+            found = self.cells_of(asked) if any(map(len, asked)) else [NO_CELLS] * len(axes)
             for j in foreign:
-                lines[j] = self._joined(j, axes[j], asked[j], found[j])
+                if axes[j].count <= LONGEST_LISTED:
+                    lines[j] = self._joined(j, axes[j], asked[j], found[j])
+                    continue
+                off = 0.0 if tolerances is None else tolerances[j]
+                runs = self._runs(j, axes[j], float(row[j]), off, is_against=j in against)
+                lines[j] = self._stretched(j, axes[j], runs, asked[j], found[j])
         return [line for line in lines if line is not None]
 
-    def _long(
-        self,
-        j: int,
-        axis: Axis,
-        row: Row,
-        tolerances: Sequence[float] | None,
-        *,
-        is_against: bool,
-    ) -> Line:
-        """A long axis, as stretches."""
+    def _runs(
+        self, j: int, axis: Axis, factual: float, off: float, *, is_against: bool
+    ) -> tuple[Whole, Whole]:
+        """A long axis's multiples in runs whose values, and their readings, are in one cell each:
+        first multiples and lengths. The factual value begins a run, or is left out; a value that
+        is on no grid is between two runs."""
         assert axis.grid is not None
-        grid, first, last = axis.grid, axis.first, axis.first + axis.count - 1
-        factual = float(row[j])
-        others = np.array([v for v in axis.others if not (is_against and same(v, factual))])
-        around = [grid.at_least(v) for v in others if not math.isnan(v)]
-        breaks = [self.edges(j).starts, np.array([first, *around], dtype=np.int64)]
-        if tolerances is not None and tolerances[j]:
-            breaks += [self.edges(j, tolerances[j], end).starts for end in (-math.inf, math.inf)]
-        is_home = not math.isnan(factual) and grid.holds(factual)
-        home = grid.nearest(factual) if is_home else None
-        if home is not None:
-            breaks.append(np.array([home, home + 1]))
-        multiples = np.unique(np.concatenate(breaks))
-        multiples = multiples[(multiples >= first) & (multiples <= last)]
-        counts = np.diff(np.append(multiples, last + 1))
+        grid, last = axis.grid, axis.first + axis.count - 1
+        around = [grid.at_least(v) for v in axis.others if not math.isnan(v)]
+        home = grid.nearest(factual) if _is_inside(axis, factual) else None
+        own = around if home is None else [*around, home, home + 1]
+        multiples = np.append(self._all_edges(j, off), [axis.first, *own])
+        multiples = np.unique(multiples[(multiples >= axis.first) & (multiples <= last)])
+        counts = np.diff(multiples, append=last + 1)
         if is_against and home is not None:
             counts, multiples = counts[multiples != home], multiples[multiples != home]
-        return self._stretched(j, grid, multiples, counts, others)
+        return multiples, counts
+
+    def _all_edges(self, j: int, off: float) -> Whole:
+        """Where cells begin, of values and of readings that are ``off`` from them."""
+        starts = self.edges(j).starts
+        if not off:
+            return starts
+        ends = (-math.inf, math.inf)
+        return np.concatenate([starts, *(self.edges(j, off, end).starts for end in ends)])
 
     def _stretched(
-        self, j: int, grid: Grid, multiples: Whole, counts: Whole, others: Values
+        self, j: int, axis: Axis, runs: tuple[Whole, Whole], others: Values, own: Cells
     ) -> Line:
-        """Runs of multiples, each in one cell, and other values, in one line."""
-        edges = self.edges(j)
+        """Runs of multiples and other values, whose cells are ``own``, in one line."""
+        assert axis.grid is not None
+        edges, (multiples, counts) = self.edges(j), runs
+        values = axis.grid.value(multiples)
         cells = edges.cells[edges.starts.searchsorted(multiples, side="right") - 1]
-        values = np.concatenate([grid.value(multiples), others])
-        cells = np.concatenate([cells, self._cells_of_one(j, others)])
-        order = np.argsort(values, kind="stable")  # a missing one last
-        counts = np.concatenate([counts, np.ones(len(others), dtype=np.int64)])[order]
+        if len(others):
+            at = values.searchsorted(others)  # a missing one last
+            values, cells = np.insert(values, at, others), np.insert(cells, at, own)
+            multiples, counts = np.insert(multiples, at, 0), np.insert(counts, at, 1)
         ends = np.cumsum(counts)
-        multiples = np.concatenate([multiples, np.zeros(len(others), dtype=np.int64)])[order]
         size = int(ends[-1]) if len(ends) else 0
-        line = self.line(j, values[order], cells[order])
+        line = self.line(j, values, cells)
         first = np.append(ends - counts, size)[line.first]
-        return line._replace(first=first, stretches=Stretches(ends - counts, multiples, grid, size))
+        stretches = Stretches(ends - counts, multiples, axis.grid, size)
+        return line._replace(first=first, stretches=stretches)
 
     def _of_axis(self, j: int, axis: Axis) -> Line | None:
         """None if the graph must be asked for some of the cells."""
@@ -406,6 +408,14 @@ class Layout:
 
     def _foreign(self, j: int, axis: Axis) -> Values:
         """Values whose cells the graph must be asked for: those of an axis that are on no run."""
-        if self.runs[j] is not None:
+        if self.runs[j] is not None or axis.count > LONGEST_LISTED:
             return np.array(axis.others)
         return axis.values()
+
+
+def _is_inside(axis: Axis, value: float) -> bool:
+    """Whether it is one of a long axis's run."""
+    if axis.count <= LONGEST_LISTED or axis.grid is None or math.isnan(value):
+        return False
+    place = axis.grid.nearest(value) - axis.first
+    return 0 <= place < axis.count and axis.grid.holds(value)
