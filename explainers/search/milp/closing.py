@@ -17,21 +17,26 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
+from explainers.constraints import Axes, Comparison, Relation, Rule, Truth
 from explainers.search.milp.choices import Block, Choice, Choices
 from explainers.search.milp.program import Program
+from explainers.space import Axis
 from models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
-AT_ONCE = 1 << 10
+AT_ONCE = 512
 """Rows that are made together."""
 MOST_ROWS = 1 << 16
 """Rows that are made of one choice of pieces, or of one block."""
+MOST_JOINED = 6
+"""Lines of which every two are weighed against each other."""
 MOST_BOXES = 1 << 10
 """Boxes of one choice of pieces that are looked at."""
 STEPS_BEYOND = 4.0
@@ -107,19 +112,65 @@ class Cell:
         first[place], last[place] = start, stop
         return Cell(self.choices, replace(self.block, first=tuple(first), last=tuple(last)))
 
-    def lines(self, below: Sequence[Below], most: float) -> list[Line]:
-        """What a row cheaper than ``most`` that may be in the target keeps. Where the cost and
-        another line are weighed so that a lever matters no more, they say how far the others
-        can go."""
+    def lines(self, below: Sequence[Below], most: float, rules: Sequence[Line] = ()) -> list[Line]:
+        """What a row cheaper than ``most`` that may be in the target keeps: its cost, what is
+        ``below``, ``rules``; and two of these at once, weighed so that a lever matters no more:
+        they say how far the others can go."""
         cost = self._line(lambda choice: (choice.piece.cost, choice.piece.cost_rise), -most)
-        lines = [cost]
-        for line in below:
-            over = self._below(line)
-            lines.append(over)
-            for a, b in zip(cost.weights, over.weights, strict=True):
+        lines = [cost, *map(self._below, below), *rules]
+        for one, other in combinations(lines[:MOST_JOINED], 2):
+            for a, b in zip(one.weights, other.weights, strict=True):
                 if a * b < 0.0:
-                    lines.append(cost.plus(over, -a / b))
+                    lines.append(one.plus(other, -a / b))
         return lines
+
+    def rules(self) -> list[Line]:
+        """Comparisons that all of its rows must keep, where nothing follows."""
+        problem, axes = self.choices.problem, self._axes()
+        found: list[Line] = []
+        for rule in problem.constraints:
+            if isinstance(rule, Rule) and all(
+                condition.truth(axes, problem.factual) is Truth.ALWAYS for condition in rule.when
+            ):
+                for condition in rule.then:
+                    if isinstance(condition, Comparison):
+                        found += self._comparison(condition, axes)
+        return found
+
+    def _axes(self) -> Axes:
+        """What each feature may be."""
+        problem, places = self.choices.problem, self.choices.places
+        axes = [Axis(others=(float(value),)) for value in problem.factual]
+        for column, place in places.items():
+            choice = self.block.choices[place]
+            piece, first = choice.piece, self.block.first[place]
+            if place in self.moving and piece.grid is not None:
+                count = self.block.last[place] - first + 1
+                axes[column] = Axis(piece.grid, piece.multiple + first, count)
+            elif not self.choices.is_alone(place, choice):
+                axes[column] = Axis(others=(piece.value,))
+        return tuple(axes)
+
+    def _comparison(self, condition: Comparison, axes: Axes) -> Iterator[Line]:
+        """One that must be true, as lines: exactly, but for the rounding of floats."""
+        constant, size = condition.fixed(self.choices.problem.factual)
+        weights = dict.fromkeys(self.moving, 0.0)
+        for column, weight in condition.now:
+            place, axis = self.choices.places.get(column, -1), axes[column]
+            if axis.has_missing:
+                return
+            size += max(abs(weight * axis.low), abs(weight * axis.high))
+            if place not in weights:
+                constant += weight * axis.low
+                continue
+            piece = self.block.choices[place].piece
+            constant += weight * piece.value
+            weights[place] += weight * float(piece.rise)
+        room = ROOM * max(size, 1.0)
+        if condition.relation in (Relation.LE, Relation.LT, Relation.EQ):
+            yield Line(tuple(weights.values()), constant, room)
+        if condition.relation in (Relation.GE, Relation.GT, Relation.EQ):
+            yield Line(tuple(-w for w in weights.values()), -constant, room)
 
     def _below(self, below: Below) -> Line:
         constant = below.constant + float(below.weights @ self.choices.levers.constant)
@@ -243,21 +294,21 @@ def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
         np.maximum(low, np.ceil(ends).astype(np.int64) - 1, out=low)
 
 
-def listed(cell: Cell, below: BelowOf, cost: float, most: int) -> Iterator[Rows]:
+def listed(cell: Cell, below: BelowOf | None, cost: float, most: int) -> Iterator[Rows]:
     """All rows of ``cell`` that cost less than ``cost``, but for rounding, and may be in the
-    target, part after part.
+    target and allowed, part after part; without ``below``, all that cost less.
 
     Raises
     ------
     TooMany
         If they are more than ``most``, or too hard to tell.
     """
-    made, boxes, open_cells = 0, 0, [cell]
+    made, boxes, open_cells, rules = 0, 0, [cell], cell.rules() if below is not None else []
     while open_cells:
         boxes += 1
         box: Cell | None = open_cells.pop()
         assert box is not None
-        lines = box.lines(below(box.block), cost)
+        lines = box.lines(() if below is None else below(box.block), cost, rules)
         box = box.cut(lines)
         rows = None if box is None else box.listed(lines)
         if rows is not None:

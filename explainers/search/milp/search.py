@@ -237,7 +237,7 @@ class Search:
         """Whether all rows of ``cell`` that are cheaper than the best are at most ``most``; then
         they are decided, and gone. ``by_cost``: whatever the model says of them."""
         below = partial(self._model.below, self._problem, question.choices)
-        parts = listed(cell, (lambda _: ()) if by_cost else below, self._best, most)
+        parts = listed(cell, None if by_cost else below, self._best, most)
         try:
             found = [self._possible(actions) for actions in parts]
         except TooMany:
