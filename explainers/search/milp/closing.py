@@ -112,7 +112,9 @@ class Cell:
         first[place], last[place] = start, stop
         return Cell(self.choices, replace(self.block, first=tuple(first), last=tuple(last)))
 
-    def lines(self, below: Sequence[Below], most: float, rules: Sequence[Line] = ()) -> list[Line]:
+    def lines(
+        self, most: float, below: Sequence[Below] = (), rules: Sequence[Line] = ()
+    ) -> list[Line]:
         """What a row cheaper than ``most`` that may be in the target keeps: its cost, what is
         ``below``, ``rules``; and two of these at once, weighed so that a lever matters no more:
         they say how far the others can go."""
@@ -126,8 +128,10 @@ class Cell:
 
     def rules(self) -> list[Line]:
         """Comparisons that all of its rows must keep, where nothing follows."""
-        problem, axes = self.choices.problem, self._axes()
-        found: list[Line] = []
+        problem = self.choices.problem
+        if not any(isinstance(c, Rule) for c in problem.constraints):
+            return []
+        axes, found = self._axes(), list[Line]()
         for rule in problem.constraints:
             if isinstance(rule, Rule) and all(
                 condition.truth(axes, problem.factual) is Truth.ALWAYS for condition in rule.when
@@ -303,12 +307,12 @@ def listed(cell: Cell, below: BelowOf | None, cost: float, most: int) -> Iterato
     TooMany
         If they are more than ``most``, or too hard to tell.
     """
-    made, boxes, open_cells, rules = 0, 0, [cell], cell.rules() if below is not None else []
+    made, boxes, open_cells = 0, 0, [cell]
     while open_cells:
         boxes += 1
         box: Cell | None = open_cells.pop()
         assert box is not None
-        lines = box.lines(() if below is None else below(box.block), cost, rules)
+        lines = box.lines(cost) if below is None else box.lines(cost, below(box.block), box.rules())
         box = box.cut(lines)
         rows = None if box is None else box.listed(lines)
         if rows is not None:
@@ -330,8 +334,8 @@ def limit_of(program: Program, choices: Choices, solution: Floats, best: float) 
 
 
 def block_around(program: Program, choices: Choices, solution: Floats, limit: float) -> Block:
-    """The rows of the grid with the pieces of ``solution`` that may cost less than ``limit``, at
-    most ``MOST_ROWS``."""
+    """The rows of the grid with the binaries of ``solution`` that may cost less than ``limit``, and
+    what is between."""
     alone = choices.at(solution)
     moving = moving_in(choices, alone)
     if not moving:
@@ -342,7 +346,7 @@ def block_around(program: Program, choices: Choices, solution: Floats, limit: fl
     first, last = list(alone.first), list(alone.last)
     for k, place in enumerate(moving):
         first[place], last[place] = _steps(chosen[k], alone.first[place], extents[:, k])
-    return _shrunk(choices, Block(alone.choices, tuple(first), tuple(last)), solution)
+    return Block(alone.choices, tuple(first), tuple(last))
 
 
 def moving_in(choices: Choices, block: Block) -> list[int]:
@@ -362,7 +366,7 @@ def _steps(choice: Choice, here: int, extent: Floats) -> tuple[int, int]:
     return max(0, min(first, here)), min(steps, max(last, here))
 
 
-def _shrunk(choices: Choices, block: Block, solution: Floats) -> Block:
+def shrunk(choices: Choices, block: Block, solution: Floats) -> Block:
     """Halved towards the proposal where it is longest, until it is small enough."""
     here, moving = choices.at(solution).first, moving_in(choices, block)
     first, last = list(block.first), list(block.last)

@@ -25,6 +25,7 @@ from explainers.search.milp.closing import (
     farther,
     limit_of,
     listed,
+    shrunk,
 )
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
@@ -109,6 +110,8 @@ class Search:
         self._cut_off: Row | None = None
         self._alone = 0
         self._blocks = 0
+        self._too_many: dict[Block, float] = {}
+        """Blocks that could not be decided, and what the best was then."""
 
     def run(self) -> Outcome:
         deadline_hit = False
@@ -214,7 +217,7 @@ class Search:
         cell = Cell(question.choices, question.choices.whole(block))
         if len(cell.moving) > 1:
             below = self._model.below(self._problem, question.choices, cell.block)
-            self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
+            self._draw_near(question.choices, cell.cheapest(*cell.lines(math.inf, below)[:2]))
         return block if self._decided(question, cell, FEW_ROWS) else None
 
     def _settle(self, question: Question, solution: Floats) -> None:
@@ -222,25 +225,33 @@ class Search:
         self._blocks += 1
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
-        choices = question.choices
+        choices, at = question.choices, question.choices.at(solution)
         if self._problem.image is None:
-            self._draw_near(choices, choices.at(solution))
-            whole = choices.whole(choices.at(solution))
-            if self._decided(question, Cell(choices, whole), MOST_ROWS):
+            self._draw_near(choices, at)
+            if self._decided(question, Cell(choices, choices.whole(at))):
+                return
+            around = block_around(question.program, choices, solution, self._best)
+            if self._decided(question, Cell(choices, around)):
                 return
         limit = limit_of(question.program, choices, solution, self._best)
-        cell = Cell(choices, block_around(question.program, choices, solution, limit))
-        if not self._decided(question, cell, MOST_ROWS, by_cost=True):
+        block = block_around(question.program, choices, solution, limit)
+        cell = Cell(choices, shrunk(choices, block, solution))
+        if not self._decided(question, cell, by_cost=True):
             raise _Undecided
 
-    def _decided(self, question: Question, cell: Cell, most: int, *, by_cost: bool = False) -> bool:
+    def _decided(
+        self, question: Question, cell: Cell, most: int = MOST_ROWS, *, by_cost: bool = False
+    ) -> bool:
         """Whether all rows of ``cell`` that are cheaper than the best are at most ``most``; then
-        they are decided, and gone. ``by_cost``: whatever the model says of them."""
+        they are decided, and gone. ``by_cost``: whatever the model and rules say of them."""
+        if cell.block in self._too_many and self._best >= self._too_many[cell.block]:
+            return False
         below = partial(self._model.below, self._problem, question.choices)
         parts = listed(cell, None if by_cost else below, self._best, most)
         try:
             found = [self._possible(actions) for actions in parts]
         except TooMany:
+            self._too_many[cell.block] = self._best
             return False
         self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
         question.forbid(cell.block)
