@@ -126,10 +126,11 @@ class Program:
 
     def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
         """The best values, or what is known of them when the deadline comes; ``otherwise``: with
-        presolve where it is left out, and without it elsewhere."""
+        presolve where it is left out, and without it elsewhere, and for the proof alone."""
         presolve = "off" if self.presolve == otherwise else "on"
+        heuristics = self.heuristics and not otherwise
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (_OPTIONS | ({} if self.heuristics else _NO_HEURISTICS)).items():
+        for option, value in (_OPTIONS | ({} if heuristics else _NO_HEURISTICS)).items():
             solver.setOptionValue(option, value)
         solver.setOptionValue("presolve", presolve)
         if deadline.at != math.inf:

@@ -40,6 +40,9 @@ BATCH = 96
 """Most boxes that are bounded at once."""
 NEAR = 1e-9
 """How much nearer to the limits a row must be to be looked for."""
+MOST_NEAREST = 1 << 15
+"""Boxes of one mode that are bounded for the nearest row: along the edge of a cell of what follows
+there are as many as a fine grid has values."""
 PARTS = 24
 """Parts into which the axis of one opener is cut to begin with: over a whole axis the bounds of
 what follows say little."""
@@ -128,7 +131,7 @@ class Following:
         Raises
         ------
         DeadlineReached
-            If the time is up.
+            If the time is up, or it takes too many boxes to tell.
         """
         q = asked.question
         q = replace(q, band=np.full_like(q.band, np.inf))  # so that no limit closes a box
@@ -139,8 +142,12 @@ class Following:
         nearest: Row | None = None
         boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
         boxes = boxes._replace(cost=np.full_like(boxes.cost, -np.inf))  # nearest first, here
+        bounded = 0
         while len(boxes.cost) and boxes.cost[0] < best - NEAR:
             self.deadline.check()
+            bounded += BATCH
+            if bounded > MOST_NEAREST:
+                raise DeadlineReached("it takes too many boxes to tell what is nearest")
             some, boxes = boxes.at(slice(BATCH)), boxes.at(slice(BATCH, None))
             found, _ = self._bounded(asked, some, math.inf)
             actions, rows = self._readable(asked, found.corner[found.cost < math.inf])
