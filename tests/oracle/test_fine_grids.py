@@ -8,21 +8,22 @@ import numpy as np
 import pytest
 
 from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse
+from explainers.deadline import Deadline
 from explainers.explain import explain
 from explainers.search.blackbox import Blackbox
+from explainers.search.engine import Meter, range_by_asking
 from explainers.search.portfolio import engines_for
 from models.predictor import Row
 from models.schema import Task
 from tests.support.checks import normal
-from tests.support.deployed import Deployed, deployed_layers, deployed_trees
+from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
 from tests.support.fine import Refuter, fine_schema, thresholds_of, with_counts
-from tests.support.kinds import KINDS
+from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import price, question
 
 FAMILIES = ("trees", "linear", "relu")
 TASKS = tuple(Task)
-RELATED = {"linear of two", "linear of three", "cyclic"}
-"""Where trees list an axis, and so do not prove on the longest ones."""
+RELATED = [k for k in KINDS if k.name in ("linear of two", "linear of three", "cyclic")]
 
 
 def deployed_as(family: str, seed: int, task: Task) -> Deployed:
@@ -46,12 +47,11 @@ def row_of(answer: Answer, factual: Row) -> Row | None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_cheaper_row_is_found_on_grids_of_any_length(family: str) -> None:
     draw, found = np.random.default_rng(FAMILIES.index(family)), Counter[str]()
-    kinds_of = [k for k in KINDS if family != "trees" or k.name not in RELATED]
     for seed in range(15):
         schema, task = fine_schema(draw), TASKS[seed % 3]
         deployed = deployed_as(family, int(draw.integers(60)), task)
         count = int(draw.integers(0, 3))
-        kinds = [kinds_of[int(k)] for k in draw.choice(len(kinds_of), count, replace=False)]
+        kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), count, replace=False)]
         problem, _, kept = question(kinds, seed, task, schema)
         engine = engines_for(deployed.form, schema)
         answer = explain(problem, deployed.predictor, engine=engine)
@@ -68,6 +68,79 @@ def test_no_cheaper_row_is_found_on_grids_of_any_length(family: str) -> None:
             )
             assert refuter.cheapest(claimed(answer), row_of(answer, problem.factual)) is None
     assert found["Recourse"] >= 4, found
+
+
+@pytest.mark.parametrize("kind", RELATED, ids=lambda kind: kind.name)
+def test_trees_prove_where_a_rule_relates_two_fine_numbers(kind: ConstraintKind) -> None:
+    schema, proven, boxes = with_counts((1_000_000, 5_000_000, 10_000_000)), 0, 0
+    for seed in range(20):
+        deployed = deployed_as("trees", seed, Task.BINARY)
+        problem, _, kept = question((kind,), seed, Task.BINARY, schema)
+        answer = explain(problem, deployed.predictor, engine=engines_for(deployed.form, schema))
+        if isinstance(answer, AlreadyTarget):
+            continue
+        assert answer.work.engine in ("trees", "propagation")
+        places = thresholds_of(deployed.form)
+        refuter = Refuter(
+            schema, problem.factual, deployed.predictor, normal(Task.BINARY), kept, price, places
+        )
+        assert refuter.cheapest(claimed(answer), row_of(answer, problem.factual)) is None
+        proven += isinstance(answer, Recourse)
+        boxes += answer.work.nodes
+    assert proven >= 3
+    assert boxes < 20_000  # and not as many as an axis has values
+
+
+@pytest.mark.parametrize("family", ["linear", "relu"])
+def test_what_suffices_is_told_as_far_as_it_goes(family: str) -> None:
+    """By the mathematics, and not for some dozens of values: as asking about each finds it."""
+    schema, far, compared = with_counts((300, 300, 300)), 0, 0
+    for seed in range(40):
+        deployed = deployed_as(family, seed, Task.BINARY)
+        problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, Task.BINARY, schema)
+        answer = explain(problem, deployed.predictor, engine=engines_for(deployed.form, schema))
+        if not isinstance(answer, Recourse):
+            continue
+        row = answer.counterfactuals[0].action_on(problem.factual)
+        for action in answer.counterfactuals[0].actions:
+            if action.sufficient_range is not None:
+                meter = Meter(deployed.predictor, Deadline.never())
+                asked = range_by_asking(problem, meter, row, action.column)
+                assert action.sufficient_range == asked
+                axis = problem.axes[action.column]
+                first, last = map(axis.position, asked)
+                far += last - first > 100
+                compared += 1
+    assert far >= 2
+    assert compared >= 10
+
+
+@pytest.mark.parametrize("family", ["linear", "relu"])
+def test_every_value_of_what_suffices_holds_in_every_session(family: str) -> None:
+    """Those beside the answer, within rounding of the edge of what holds in every session, are
+    not asked about one by one: that they are in the target is proven."""
+    schema, checked = with_counts((1_000_000,) * 3), 0
+    for seed in range(45):
+        deployed = deployed_as(family, seed, Task.BINARY)
+        predictor = as_served(deployed)
+        problem, _, _ = question((), seed, Task.BINARY, schema)
+        answer = explain(problem, predictor, engine=engines_for(deployed.form, schema))
+        if not isinstance(answer, Recourse):
+            continue
+        row = answer.counterfactuals[0].action_on(problem.factual)
+        for action in answer.counterfactuals[0].actions:
+            if action.sufficient_range is None:
+                continue
+            axis = problem.axes[action.column]
+            first, last = map(axis.position, action.sufficient_range)
+            at = axis.position(action.counterfactual)
+            near = np.arange(max(first, at - 200), min(last, at + 200) + 1)
+            spread = np.linspace(first, last, 200).astype(np.int64)
+            rows = np.repeat(row[None], len(near) + len(spread), axis=0)
+            rows[:, action.column] = axis.values(np.concatenate([near, spread]))
+            assert problem.target.met(deployed.predictor.score(rows)).all()
+            checked += last > first
+    assert checked >= 5
 
 
 @pytest.mark.parametrize("family", FAMILIES)
