@@ -37,8 +37,8 @@ MOST_ROWS = 1 << 16
 """Rows that are made of one choice of pieces, or of one block."""
 MOST_JOINED = 6
 """Lines of which every two are weighed against each other."""
-MOST_BOXES = 1 << 10
-"""Boxes of one choice of pieces that are looked at."""
+ROWS_PER_BOX = 64
+"""Fewest rows that boxes have to have, on the average, to be worth their time."""
 STEPS_BEYOND = 4.0
 """Dearest steps by which a block may be dearer than the proposal in it."""
 RELATIVE = 1e-5
@@ -320,7 +320,7 @@ def listed(cell: Cell, below: BelowOf | None, cost: float, most: int) -> Iterato
             yield rows
         elif box is not None:
             open_cells += box.halves()
-        if made > most or boxes > MOST_BOXES:
+        if made > most or boxes > most // ROWS_PER_BOX:
             raise TooMany
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from explainers.errors import NotEligible
 from explainers.search.trees.leaves import FeatureCells
-from explainers.space import Axis, Grid, same
+from explainers.space import LONGEST_LISTED, Axis, Grid, same
 from models.graph.forms import Columns
 from models.predictor import Row, Rows
 from models.schema import Schema
@@ -25,9 +25,6 @@ Whole = npt.NDArray[np.int64]
 
 _NOTHING = np.zeros(0)
 NO_CELLS = np.zeros(0, np.int32)
-LONGEST_LISTED = 1 << 12
-"""Values of an axis that are listed one by one. Of a longer one its stretches are: runs of a grid
-that fall into the same cells, between which only what rules and costs say can tell values apart."""
 LONGEST_LOOKED = 1 << 16
 """Values of a grid that are all looked at for where cells begin; of more, where they do is found by
 halving."""
@@ -43,7 +40,9 @@ class Edges(NamedTuple):
 
 
 class Stretches(NamedTuple):
-    """The positions of a long axis: each of its entries is one value or a run of a grid."""
+    """The positions of a long axis, of more values than are listed one by one: each of its entries
+    is one value, or a run of a grid that falls into one cell, in which only what rules and costs
+    say can tell values apart."""
 
     start: Whole
     """First position of each entry."""
