@@ -247,7 +247,7 @@ class Cell:
             weights = list(line.weights)
             own = weights.pop(longest)
             room = line.room - line.constant - others @ np.array(weights)
-            _narrow(low, high, own, room)
+            narrow(low, high, own, room)
         counts = np.maximum(high - low + 1, 0)
         if counts.sum() > AT_ONCE:
             return None
@@ -286,7 +286,7 @@ def _cut(line: Line, first: list[int], last: list[int]) -> bool:
     return True
 
 
-def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
+def narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
     """Keep of each stretch of steps those whose part ``weight * step`` there is ``room`` for."""
     if weight == 0.0:
         high[room < 0.0] = low[room < 0.0] - 1

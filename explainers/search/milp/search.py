@@ -47,6 +47,9 @@ MOST_BLOCKS = 64
 """Blocks of grid rows that are decided around proposals, in one search."""
 FEW_ROWS = 4_096
 """Rows with the pieces of a first answer that are decided before any program is solved."""
+SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""Of the way from the least that a row may cost to the best, within which all are decided first
+where they are too many within all of it."""
 NEAR = 1.0 + 1e-6
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
@@ -166,6 +169,8 @@ class Search:
             return False
         if question.is_beyond(goals, budget):
             return self._improved_within(budget)
+        if self._all_decided(question, budget):
+            return self._improved_within(budget)
         settled = self._settle_first(question, budget)
         if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
             return self._improved_within(budget)
@@ -205,6 +210,34 @@ class Search:
     def _is_between(self, question: Question, solution: Floats) -> bool:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
         return self._problem.image is None and question.is_fine(solution)
+
+    def _all_decided(self, question: Question, budget: float) -> bool:
+        """Whether all rows within ``budget`` are few enough to be decided, or those that are nearer
+        to the least there could be, with an answer among them; then they are."""
+        levers, model = question.choices.levers, self._model
+        if budget == math.inf or not levers.has_fine or not model.is_affine(self._problem):
+            return False
+        if self._decided_below(levers, budget):
+            return True
+        least = model.least(self._problem, levers)
+        for share in SHARES:
+            cost, before = least + share * (budget - least), self._best
+            if not self._decided_below(levers, cost):
+                return False
+            if self._best < before:
+                return True
+            self._bound = max(self._bound, cost)
+        return False
+
+    def _decided_below(self, levers: Levers, cost: float) -> bool:
+        """Whether all rows that cost less are few enough to be decided; then they are."""
+        try:
+            parts = self._model.cheaper(self._problem, levers, cost)
+            found = [self._possible(actions) for actions in parts]
+        except TooMany:
+            return False
+        self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
+        return True
 
     def _settle_first(self, question: Question, budget: float) -> Block | None:
         """Decide every row with the pieces of the best, if that is within reach of ``budget`` and
