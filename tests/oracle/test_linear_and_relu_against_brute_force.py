@@ -86,7 +86,7 @@ def test_constraints_are_kept_together(
 
 
 LOST_WITH_PRESOLVE = ("linear", 20, "linear of two", 674_247_235)
-"""HiGHS 1.15.1 calls the program of this question empty with its presolve; without, it solves it."""
+"""HiGHS 1.15.1 calls this program empty with its presolve; without, it solves it."""
 
 
 def test_a_row_that_the_solvers_presolve_loses_is_found() -> None:
