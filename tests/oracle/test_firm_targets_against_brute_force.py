@@ -33,8 +33,8 @@ HARD: set[tuple[object, ...]] = {
     ("relu", Task.REGRESSION, 1e-5, 4), ("relu", Task.REGRESSION, 1e-5, 7),
     ("relu", Task.REGRESSION, 1e-3, 7),
 }  # fmt: skip
-"""Questions that take HiGHS one to four CPU seconds each: seven of these 300 took half of the time of
-all."""
+"""Questions that take HiGHS one to four CPU seconds each: seven of these 300 took half of the time
+of all."""
 
 
 def among(*choices: Iterable[object]) -> list[pytest.ParameterSet]:
