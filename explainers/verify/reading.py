@@ -22,7 +22,8 @@ class Reading:
         return self.values[column]
 
     def is_missing(self, column: int) -> bool:
-        return is_missing(self.values[column])
+        value = self.values[column]
+        return value != value
 
     def exact(self, column: int) -> Decimal:
         """The decimal number that the value was written as; of a value that is there."""

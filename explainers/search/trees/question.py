@@ -67,18 +67,13 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
-    def positions(self, row: Row) -> npt.NDArray[np.int64]:
-        """Where each value of ``row`` stands on its axis."""
+    def positions(self, row: Row) -> npt.NDArray[np.int64] | None:
+        """Where each value of ``row`` stands on its axis; None if one is not on it, as of a long
+        one only some values are kept."""
         values = row.tolist()
-        return np.array(
-            [self.values(j).searchsorted(value) for j, value in enumerate(values)], dtype=np.int64
-        )
-
-    def holds(self, row: Row) -> bool:
-        """Whether every value of ``row`` is among those of its axis, of which only some are kept
-        where it is long."""
-        at = np.minimum(self.positions(row), self.most)
-        return all(map(same, self.row(at).tolist(), row.tolist()))
+        found = [self.values(j).searchsorted(value) for j, value in enumerate(values)]
+        at = np.minimum(np.array(found, dtype=np.int64), self.most)
+        return at if all(map(same, self.row(at).tolist(), values)) else None
 
     def values(self, column: int) -> Values:
         """All values of one axis, ascending, NaN last."""
