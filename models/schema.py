@@ -33,7 +33,10 @@ class Kind(StrEnum):
 
     @property
     def is_categorical(self) -> bool:
-        return self in (Kind.NOMINAL, Kind.ORDINAL)
+        return self in _CATEGORICAL
+
+
+_CATEGORICAL = (Kind.NOMINAL, Kind.ORDINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +310,12 @@ class Decision:
             return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
         if self.threshold is None:
             return np.full(len(scores), -1, dtype=np.int64)
-        above = scores[:, 0] >= self.threshold
-        return np.asarray(np.where(above, self.positive, 1 - self.positive), dtype=np.int64)
+        return self._sides.take(scores[:, 0] >= self.threshold)
+
+    @cached_property
+    def _sides(self) -> npt.NDArray[np.int64]:
+        """The class below the threshold, and that at or above it."""
+        return np.array([1 - self.positive, self.positive], dtype=np.int64)
 
 
 def plain(number: float) -> str:

@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 
 from explainers.verify.limits import Limit
-from explainers.verify.reading import Reading, exact, moved, slack
+from explainers.verify.reading import Reading, differing, exact, moved, slack
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
@@ -64,7 +64,7 @@ class Draft:
     @property
     def is_open(self) -> bool:
         """Whether nothing is broken so far."""
-        return all(check.holds for check in self.checks)
+        return not self.checks or all(check.holds for check in self.checks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +198,7 @@ class Checker:
     ) -> list[int]:
         """Columns of the claimed row that are not as computed once ``columns`` are set: to the
         last digit, and of what follows up to the rounding of sums."""
-        apart = [j for j, (a, b) in enumerate(zip(claimed, row, strict=True)) if not same(a, b)]
+        apart = differing(claimed, row)
         follows = self.terms.what_follows
         if not apart or follows is None:
             return apart

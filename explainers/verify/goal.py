@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -43,20 +43,24 @@ class Goal:
             return False
         return all(map(self._met, self._ends(scores, rounding)))
 
-    def _ends(self, scores: Sequence[float], rounding: Rounding) -> Iterator[Sequence[float]]:
+    def _ends(self, scores: Sequence[float], rounding: Rounding) -> Iterable[Sequence[float]]:
         """The scores, or, where they may differ, the worst and the best that they may be for the
         wanted output: it as low as it may be and the others as high, and the other way round."""
         if not rounding:
-            yield scores
-            return
+            return (scores,)
+        worst, best = [], []
         terms = zip(scores, rounding.flat, rounding.steep, strict=True)
-        off = [flat + steep * max(s * (1.0 - s), 0.0) for s, flat, steep in terms]
-        is_one_of_many = self.decision.task is Task.MULTICLASS
-        for sign in (-1.0, 1.0):
-            yield [
-                s + (-sign if is_one_of_many and k != self.wanted else sign) * off[k]
-                for k, s in enumerate(scores)
-            ]
+        for k, (score, flat, steep) in enumerate(terms):
+            off = flat + steep * max(score * (1.0 - score), 0.0)
+            if self._is_one_of_many and k != self.wanted:
+                off = -off
+            worst.append(score - off)
+            best.append(score + off)
+        return worst, best
+
+    @cached_property
+    def _is_one_of_many(self) -> bool:
+        return self.decision.task is Task.MULTICLASS
 
     def _margin(self, scores: Sequence[float]) -> float:
         measured = self._measured(scores)
@@ -68,7 +72,7 @@ class Goal:
         return self.wanted is None or self._decided(scores) == self.wanted
 
     def _decided(self, scores: Sequence[float]) -> int:
-        if self.decision.task is Task.MULTICLASS:
+        if self._is_one_of_many:
             best = 0
             for k, score in enumerate(scores):
                 if score > scores[best]:
@@ -82,16 +86,20 @@ class Goal:
         """Probability of the wanted class; without one, the score."""
         if self.wanted is None:
             return scores[0]
-        if self.decision.task is Task.MULTICLASS:
+        if self._is_one_of_many:
             return scores[self.wanted]
-        is_other = self.wanted != self.decision.positive
-        return 1.0 - scores[0] if is_other and self.decision.task is Task.BINARY else scores[0]
+        return 1.0 - scores[0] if self._is_the_other else scores[0]
+
+    @cached_property
+    def _is_the_other(self) -> bool:
+        """Whether the score is the probability of the class that is not wanted."""
+        return self.decision.task is Task.BINARY and self.wanted != self.decision.positive
 
     def _lead(self, scores: Sequence[float]) -> float:
         """How far the wanted class is ahead of every other."""
         if self.wanted is None:
             return math.inf
-        if self.decision.task is Task.MULTICLASS:
+        if self._is_one_of_many:
             others = [s for k, s in enumerate(scores) if k != self.wanted]
             return scores[self.wanted] - max(others, default=-math.inf)
         assert self.decision.threshold is not None

@@ -83,7 +83,7 @@ class Trees:
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
         asked = self._in_arrays(problem.inert)
-        at = asked.question.positions(row)
+        at = asked.question.positions(row, problem.factual)
         if at is None:
             return range_by_asking(problem, meter, row, column)
         values = asked.question.values(column)
