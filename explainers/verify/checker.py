@@ -14,15 +14,16 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
+from functools import cached_property
 
 import numpy as np
 
 from explainers.verify.limits import Limit
-from explainers.verify.reading import Reading, exact, moved, slack
+from explainers.verify.reading import Reading, differing, exact, moved, slack
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
-from models.rounding import Rounding
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Feature
 
 READINGS = 128
@@ -63,7 +64,7 @@ class Draft:
     @property
     def is_open(self) -> bool:
         """Whether nothing is broken so far."""
-        return all(check.holds for check in self.checks)
+        return not self.checks or all(check.holds for check in self.checks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,8 @@ class Checker:
     factual: tuple[float, ...]
     score: Score
     """The deployed model: rows ``(n, n_features)`` to scores ``(n, n_outputs)``."""
+    rounding: Rounding = UNKNOWN
+    """How far its scores may differ between sessions: a row must be in the target in all."""
     tells_all: bool = False
     """Whether reports tell of what holds too, with its numbers; a request needs what does not."""
 
@@ -84,7 +87,7 @@ class Checker:
     def firm(self, rounding: Rounding) -> Checker:
         """The same, for answers that hold in every session of the model, whose scores may differ
         by ``rounding``."""
-        return self.under(self.terms.aiming(self.terms.goal.firm(rounding)))
+        return replace(self, rounding=rounding)
 
     def excluding(self, limit: Limit) -> Checker:
         return self.under(self.terms.excluding(limit))
@@ -97,12 +100,16 @@ class Checker:
         """Of each proposal; the deployed model is asked once for all of them."""
         return self.judge([self.draft(proposal) for proposal in proposals])
 
+    @cached_property
+    def _was(self) -> Reading:
+        return Reading(self.factual)
+
     # --- before the model is asked ---------------------------------------------------------
 
     def draft(self, proposal: Proposal) -> Draft:
         """All that can be said before the model is asked. A row that is off the grid, out of
         bounds or against a limit is not sent to it."""
-        was, action = Reading(self.factual), Reading(proposal.action)
+        was, action = self._was, Reading(proposal.action)
         columns = moved(action, was)
         row = self._row(action, columns)
         read = action if row is action.values else Reading(row)
@@ -191,7 +198,7 @@ class Checker:
     ) -> list[int]:
         """Columns of the claimed row that are not as computed once ``columns`` are set: to the
         last digit, and of what follows up to the rounding of sums."""
-        apart = [j for j, (a, b) in enumerate(zip(claimed, row, strict=True)) if not same(a, b)]
+        apart = differing(claimed, row)
         follows = self.terms.what_follows
         if not apart or follows is None:
             return apart
@@ -244,14 +251,14 @@ class Checker:
         checks = list(draft.checks)
         if scores:
             goal, versions = self.terms.goal, scores[1 : 1 + draft.n_versions]
-            met = goal.met(scores[0])
+            met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
             if draft.n_versions:
                 checks.append(self._certain(versions))
             readings = scores[1 + draft.n_versions :]
             if readings:
-                lost = sum(not goal.met(own) for own in readings)
+                lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
         told = tuple(scores[0]) if scores else ()
         return Report(tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost, told)
@@ -261,7 +268,7 @@ class Checker:
         share of them that flips (Karimi et al. 2020, eq. 8)."""
         follows = self.terms.what_follows
         assert follows is not None
-        margins = [self.terms.goal.margin(own) for own in scores]
+        margins = [self.terms.goal.margin(own, self.rounding) for own in scores]
         chance = sum(m >= 0.0 for m in margins) / len(margins)
         mean = math.fsum(margins) / len(margins)
         deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
@@ -285,7 +292,7 @@ class Checker:
         """The first of the actions ``others`` that is allowed, flips, and is cheaper than
         ``cost``, which is claimed to be the least (infinite: that there is none); then that claim
         is false. None if there is no such action among them."""
-        was, most = Reading(self.factual), Decimal(cost)
+        was, most = self._was, Decimal(cost)
         most -= slack(most) if most.is_finite() else 0
         may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
         batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))
