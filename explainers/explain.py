@@ -290,8 +290,9 @@ class _Asking:
     ) -> Answer:
         """Why there is no answer; unless what is claimed of it is refuted by a row at hand."""
         if problem.conflict is None and outcome.unsure is not None and not outcome.deadline_hit:
-            found = problem.trust(outcome.unsure[None, :], self.deployed.score)
-            return Abstained(prediction, float(found.chance[0]), self.work(outcome, False))
+            answer = self._unsure(problem, checker, prediction, outcome, outcome.unsure)
+            if answer is not None:
+                return answer
         is_proven = outcome.is_infeasible and not len(outcome.candidates)
         if problem.conflict is None and not is_proven:
             best = self._nearest(problem, outcome, proven=False)
@@ -302,6 +303,32 @@ class _Asking:
             return claim
         self._reject(refuted.row, ("infeasible was claimed, and it holds",))
         return Recourse(prediction, (refuted,), self.work(outcome, outcome.deadline_hit))
+
+    def _unsure(
+        self,
+        problem: Problem,
+        checker: Checker,
+        prediction: Prediction,
+        outcome: Outcome,
+        action: Row,
+    ) -> Answer | None:
+        """``action``, the surest that was found, is allowed and flips by what is believed, and not
+        surely enough: None where that is not so, or the answer itself where it is sure enough."""
+        proposal = _proposal(problem, action)
+        for of_session in (False, True):  # as :meth:`best` asks
+            under = checker if of_session else checker.firm(self.rounding)
+            report = under.check(proposal)
+            if report.holds:
+                self._reject(action, ("abstained was claimed, and it is sure enough",))
+                found = _counterfactual(problem, proposal, report, {})
+                found = replace(found, rests_on_rounding=of_session)
+                return Recourse(
+                    prediction, (self.assured(problem, found),), self.work(outcome, False)
+                )
+            if report.chance is not None and report.broken == {"certainty"}:
+                return Abstained(prediction, report.chance, self.work(outcome, False))
+        self._reject(action, report.reasons, "abstained: ")
+        return None
 
     def _infeasible(
         self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
@@ -416,17 +443,17 @@ def _counterfactual(
         cost=proposal.cost,
         prediction=predicted(problem.target.decision, np.array([report.scores])),
         lower_bound=lower_bound,
-        effects=tuple(_effects(problem, columns, proposal.action, report.row)),
+        effects=tuple(_effects(before, proposal.action, report)),
+        chance=report.chance,
     )
 
 
 def _effects(
-    problem: Problem, columns: Sequence[int], action: Sequence[float], row: Sequence[float]
+    before: Sequence[float], action: Sequence[float], report: Report
 ) -> Iterator[Effect]:
-    if problem.image is not None:
-        for j in differing(row, action):
-            via = problem.image.via(columns, j)
-            yield Effect(j, float(problem.factual[j]), row[j], via)
+    """What reads otherwise than it is set, by the checker's own paths."""
+    for j in differing(report.row, action):
+        yield Effect(j, before[j], report.row[j], report.via[j])
 
 
 def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:

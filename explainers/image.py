@@ -42,9 +42,8 @@ class Tie:
 
 @dataclass(frozen=True)
 class Assurance:
-    """How sure an answer is, beyond the deployed model's word."""
+    """How sure an answer is, beyond the deployed model's word and that of plausible mechanisms."""
 
-    chance: float
     survival: float
     """Share of draws of the sensors' errors under which the target is met."""
     extrapolates: tuple[int, ...]

@@ -126,7 +126,7 @@ def _counterfactual(one: Counterfactual) -> Reply:
         "ranges": {a.column: a.sufficient_range for a in one.actions},
         "effects": [(e.column, e.counterfactual, list(e.via)) for e in one.effects],
         "scores": list(one.prediction.scores),
-        "chance": None if sure is None else sure.chance,
+        "chance": None if sure is None else one.chance,
         "survival": None if sure is None else sure.survival,
         "outside": [] if sure is None else list(sure.extrapolates),
     }

@@ -48,6 +48,11 @@ class WhatFollows(Protocol):
         """Columns that may move when ``columns`` are set."""
         ...
 
+    def via(self, columns: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
+        """Of every column that ``columns``, set together, act on: those of them that lead there
+        not only through another of them."""
+        ...
+
     def row(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[float]:
@@ -113,6 +118,15 @@ class Laws:
             if any(i in acted or i in below for i in self.parents[j]):
                 below.add(j)
         return frozenset(below) if is_history else frozenset(below) - acted
+
+    def via(self, columns: Iterable[int]) -> dict[int, tuple[int, ...]]:
+        """Of every column that ``columns``, set together, act on: those of them that lead there
+        not only through another of them."""
+        acted, found = frozenset(columns), dict[int, set[int]]()
+        for j in self.order:
+            ways = [{i} if i in acted else found.get(i, set()) for i in self.parents[j]]
+            found[j] = set[int]().union(*ways)
+        return {j: tuple(sorted(ways)) for j, ways in found.items() if ways}
 
     def row(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -28,10 +29,28 @@ class Report:
     cost: float = 0.0
     scores: tuple[float, ...] = ()
     """The deployed model's word on that row; empty if it was not asked."""
+    margins: tuple[float, ...] = ()
+    """How far inside the target it is by each plausible version of the laws, -inf where one cannot
+    be told; of the row itself where nothing follows; empty where features move alone, or the
+    model was not asked."""
+    via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Of each column that may follow: what is set and leads there."""
 
     @property
     def holds(self) -> bool:
         return all(check.holds for check in self.checks)
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Names of what does not hold."""
+        return frozenset(check.name for check in self.checks if not check.holds)
+
+    @property
+    def chance(self) -> float | None:
+        """Share of plausible versions of the laws by which it is in the target."""
+        if not self.margins:
+            return None
+        return sum(margin >= 0.0 for margin in self.margins) / len(self.margins)
 
     @property
     def reasons(self) -> tuple[str, ...]:
