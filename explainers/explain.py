@@ -448,9 +448,7 @@ def _counterfactual(
     )
 
 
-def _effects(
-    before: Sequence[float], action: Sequence[float], report: Report
-) -> Iterator[Effect]:
+def _effects(before: Sequence[float], action: Sequence[float], report: Report) -> Iterator[Effect]:
     """What reads otherwise than it is set, by the checker's own paths."""
     for j in differing(report.row, action):
         yield Effect(j, before[j], report.row[j], report.via[j])

@@ -12,7 +12,7 @@ class Check(NamedTuple):
 
     name: str
     """``grid``, ``bounds``, the dotted key of a limit, ``row``, ``cost``, ``target``, ``robust``,
-    ``certainty``, ``bound``, ``range``, …"""
+    ``certainty``, ``chance``, ``via``, ``bound``, ``range``, …"""
     holds: bool
     says: str
     """The numbers."""

@@ -82,6 +82,10 @@ def test_what_follows_is_what_the_causal_layer_says_follows_by_every_kind_of_mec
             ours = laws.row(factual.tolist(), settings, is_history)
             (theirs,) = image.rows(factual, columns, values)
             assert set(laws.effects(columns, is_history)) == set(image.effects(columns))
+            via = laws.via(columns)
+            assert {j: via[j] for j in image.effects(columns)} == {
+                j: image.via(columns, j) for j in image.effects(columns)
+            }
             told = ~np.isnan(theirs) | np.isnan(factual)
             unread = [j for j in laws.effects(columns, is_history) if math.isnan(factual[j])]
             unknown = [j for j in columns if documents.kinds.get(SCHEMA.names[j]) == "none"]
@@ -247,6 +251,28 @@ def test_of_lines_what_follows_has_a_closed_form(
     laws = chain(*edges)
     assert laws is not None
     assert laws.row(FACTUAL, settings, is_history) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("edges", "columns", "expected"),
+    [
+        # a chain: all that is below it, and it alone
+        ([("a", "c"), ("c", "e")], [0], {3: (0,), 5: (0,)}),
+        # a lever in the middle: what is above acts on what is below through it
+        ([("a", "c"), ("c", "e")], [0, 3], {3: (0,), 5: (3,)}),
+        # a second way past the lever
+        ([("a", "c"), ("c", "e"), ("a", "e")], [0, 3], {3: (0,), 5: (0, 3)}),
+        # a diamond over what is not set, and a lever that leads nowhere
+        ([("a", "b"), ("a", "c"), ("b", "e"), ("c", "e")], [0, 4], {2: (0,), 3: (0,), 5: (0,)}),
+        ([("a", "c"), ("c", "e")], [5], {}),
+    ],
+)
+def test_what_leads_where_is_seen_on_paper(
+    edges: list[tuple[str, str]], columns: list[int], expected: dict[int, tuple[int, ...]]
+) -> None:
+    laws = chain(*((cause, effect, 1.0) for cause, effect in edges))
+    assert laws is not None
+    assert laws.via(columns) == expected
 
 
 def test_a_missing_reading_stays_missing_and_what_follows_from_it_cannot_be_told() -> None:

@@ -150,7 +150,6 @@ def test_no_wrong_answer_is_published(
 def not_so_sure(patch: pytest.MonkeyPatch) -> None:
     """So many plausible versions of the laws are said to do, whatever they say."""
 
-
     def certainty(*given: Any, **named: Any) -> Certainty:
         found = true_certainty(*given, **named)
         return replace(found, chance=np.full_like(found.chance, 0.95))
