@@ -317,7 +317,8 @@ class _Asking:
         proposal = _proposal(problem, action)
         for of_session in (False, True):  # as :meth:`best` asks
             under = checker if of_session else checker.firm(self.rounding)
-            report = under.check(proposal)
+            with self.watch("verify"):
+                report = under.check(proposal)
             if report.holds:
                 self._reject(action, ("abstained was claimed, and it is sure enough",))
                 found = _counterfactual(problem, proposal, report, {})
@@ -337,7 +338,8 @@ class _Asking:
             relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
-        blocked_by = blocking_set(problem, self._reaches)
+        with self.watch("search"):
+            blocked_by = blocking_set(problem, self._reaches)
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         if demand is not None and demand in blocked_by:
@@ -354,7 +356,8 @@ class _Asking:
         seen = [] if problem.references is None else problem.references.tolist()
         if relaxation is not None:
             seen.append(relaxation.counterfactual.action_on(problem.factual).tolist())
-        found = checker.contradicted(math.inf, seen)
+        with self.watch("verify"):
+            found = checker.contradicted(math.inf, seen)
         if found is None:
             return None
         proposal = Proposal(found.action, found.row, found.cost)
@@ -363,7 +366,8 @@ class _Asking:
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
         if scores is None and proven and not self.deadline.expired():
-            scores = self.engine.nearest(problem, self.meter, self.deadline)
+            with self.watch("search"):
+                scores = self.engine.nearest(problem, self.meter, self.deadline)
         return None if scores is None else predicted(problem.target.decision, scores)
 
     def _reaches(self, problem: Problem) -> bool | None:
