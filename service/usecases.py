@@ -325,7 +325,7 @@ def plane(
     actions[:, list(levers)] = values
     image = problem.image
     rows = actions if image is None else image.rows(problem.factual, levers, values)
-    told = ~np.any(np.isnan(rows) & ~np.isnan(actions), axis=1)
+    told = ~np.any(np.isinf(rows) | np.isnan(rows) & ~np.isnan(actions), axis=1)
     scores = model.deployed.predictor.score(np.where(told[:, np.newaxis], rows, actions))
     shape = (len(ys), len(xs))
     return Plane(

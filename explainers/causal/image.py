@@ -54,7 +54,7 @@ class CausalImage:
         except CausalError:  # a node that cannot be computed: nothing is known of what follows
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
-            rows[:, list(self.effects(columns))] = np.nan
+            rows[:, list(self.effects(columns))] = np.inf
         return self.read(rows)
 
     def read(self, rows: Rows) -> Rows:
