@@ -216,8 +216,11 @@ class Problem:
 
     @cached_property
     def _bounds(self) -> tuple[Row, Row]:
-        features = self.schema.features
-        return np.array([f.lower for f in features]), np.array([f.upper for f in features])
+        """Where a feature has none, nothing infinite is within."""
+        most = np.finfo(np.float64).max
+        ends = ((max(f.lower, -most), min(f.upper, most)) for f in self.schema.features)
+        lower, upper = np.array(list(ends)).T
+        return lower, upper
 
     @cached_property
     def _cheapest_first(self) -> tuple[Constraint, ...]:

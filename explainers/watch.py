@@ -11,8 +11,8 @@ _NOTHING = nullcontext()
 class Watch(Protocol):
     """Called with the name of a stage; what it returns is open while the stage lasts.
 
-    Stages of an explanation: ``search``, ``verify``, ``complete`` (what would do as well, and how
-    sure the answer is).
+    Stages of an explanation: ``search`` (what blocks and what is nearest included), ``verify``,
+    ``complete`` (what would do as well, and how sure the answer is). None is within another.
     """
 
     def __call__(self, stage: str, /) -> AbstractContextManager[object]: ...

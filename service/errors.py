@@ -96,16 +96,20 @@ class InvalidRequest(ServiceError):
 class TargetAlreadyMet(ServiceError):
     """The factual's own prediction is as the request's target wants it."""
 
-    def __init__(self, prediction: Prediction) -> None:
+    def __init__(self, prediction: Prediction, rejected: Sequence[str] = ()) -> None:
         self.prediction = prediction
+        self.rejected = tuple(rejected)
+        """As :attr:`explainers.answer.Work.rejected`."""
         super().__init__("the instance's own prediction already is as this target wants it")
 
 
 class ContradictoryConstraints(ServiceError):
     """Constraints, at least one of them the request's, that nothing can keep together."""
 
-    def __init__(self, constraints: Sequence[Constraint]) -> None:
+    def __init__(self, constraints: Sequence[Constraint], rejected: Sequence[str] = ()) -> None:
         self.constraints = tuple(constraints)
+        self.rejected = tuple(rejected)
+        """As :attr:`explainers.answer.Work.rejected`."""
         keys = " and ".join(c.origin.key for c in self.constraints)
         super().__init__(f"nothing can keep {keys}{' together' if len(constraints) > 1 else ''}")
 

@@ -11,7 +11,7 @@ proof. It sees where such a claim contradicts itself (:meth:`Checker.contradicte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import cached_property
@@ -60,6 +60,10 @@ class Draft:
     to_score: list[list[float]] = field(default_factory=list)
     """The row itself, then plausible versions of it, then readings of it."""
     n_versions: int = 0
+    """Plausible versions that the model is asked about."""
+    n_lost: int = 0
+    """Plausible versions that cannot be told."""
+    via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
@@ -122,16 +126,24 @@ class Checker:
         if draft.is_open:
             draft.cost = float(self.terms.price.of(action, was, columns))
         self._as_claimed(draft, proposal, columns)
-        versions = self._versions(action, columns) if draft.is_open else []
-        if any(map(self._is_lost, versions)):
-            draft.checks.append(Check("certainty", False, "a plausible version cannot be told"))
         if draft.is_open:
-            draft.n_versions = len(versions)
             # What is published is what is scored: the claimed row, which is this one but for
             # the rounding of sums.
             draft.row = row if proposal.row is None else list(proposal.row)
-            draft.to_score += [draft.row, *versions, *self._readings(draft.row)]
+            self._ask_about(draft, action, columns)
         return draft
+
+    def _ask_about(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
+        """The rows of which the model's word is needed."""
+        versions = self._versions(action, columns)
+        told = [row for row in versions if not self._is_lost(row)]
+        draft.n_versions, draft.n_lost = len(told), len(versions) - len(told)
+        draft.to_score += [draft.row, *told, *self._readings(draft.row)]
+        if self.terms.what_follows is not None:
+            draft.via = self.terms.what_follows.via(columns)
+        if draft.n_lost:
+            says = f"{draft.n_lost} plausible versions cannot be told"
+            draft.checks.append(Check("certainty", False, says))
 
     def _row(self, action: Reading, columns: Sequence[int]) -> list[float]:
         """What the action leads to."""
@@ -248,27 +260,37 @@ class Checker:
         return reports
 
     def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
-        checks = list(draft.checks)
+        checks, margins = list(draft.checks), self._margins(draft, scores)
         if scores:
-            goal, versions = self.terms.goal, scores[1 : 1 + draft.n_versions]
+            goal = self.terms.goal
             met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
-            if draft.n_versions:
-                checks.append(self._certain(versions))
+            if draft.n_versions and not draft.n_lost:
+                checks.append(self._certain(margins))
             readings = scores[1 + draft.n_versions :]
             if readings:
                 lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
-        told = tuple(scores[0]) if scores else ()
-        return Report(tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost, told)
+        return Report(
+            tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
+            tuple(scores[0]) if scores else (), tuple(margins), draft.via,
+        )  # fmt: skip
 
-    def _certain(self, scores: Sequence[Sequence[float]]) -> Check:
+    def _margins(self, draft: Draft, scores: Sequence[Sequence[float]]) -> list[float]:
+        """See :attr:`Report.margins`."""
+        if self.terms.what_follows is None or not scores:
+            return []
+        is_alone = not draft.n_versions + draft.n_lost
+        versions = scores[:1] if is_alone else scores[1 : 1 + draft.n_versions]
+        known = (self.terms.goal.margin(scored, self.rounding) for scored in versions)
+        return [*known, *[-math.inf] * draft.n_lost]
+
+    def _certain(self, margins: Sequence[float]) -> Check:
         """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
         share of them that flips (Karimi et al. 2020, eq. 8)."""
         follows = self.terms.what_follows
         assert follows is not None
-        margins = [self.terms.goal.margin(own, self.rounding) for own in scores]
         chance = sum(m >= 0.0 for m in margins) / len(margins)
         mean = math.fsum(margins) / len(margins)
         deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)

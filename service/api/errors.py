@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -146,6 +146,11 @@ class Refusal(Exception):
         self.headers = headers
         self.extensions = extensions
         super().__init__(detail)
+
+
+def rejections(rejected: Sequence[str]) -> dict[str, Any]:
+    """The extension by which a refusal says what the checker rejected before; none if nothing."""
+    return {"work": {"rejected": list(rejected)}} if rejected else {}
 
 
 class UnsupportedMediaType(Refusal):
@@ -287,6 +292,11 @@ def slug_of(problem: Response) -> str:
     """Which :class:`ProblemType` a body made here is of."""
     uri: str = json.loads(bytes(problem.body))["type"]
     return uri.rpartition(":")[2]
+
+
+def rejected_in(problem: Response) -> int:
+    """How much the checker rejected before a body made here was; see :func:`rejections`."""
+    return len(json.loads(bytes(problem.body)).get("work", {}).get("rejected", ()))
 
 
 def _refusal(path: str, error: Exception) -> Response:

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from service.api import errors, questions, validation
 from service.api.body import JsonRoute
-from service.api.errors import PREDICTOR_DISAGREES, Refusal
+from service.api.errors import PREDICTOR_DISAGREES, Refusal, rejections
 from service.api.recording import QuestionRoute, Recording
 from service.api.routes import ModelName, Selected
 from service.api.schema import kserve as wire
@@ -168,6 +168,7 @@ def _confirm(
                 PREDICTOR_DISAGREES,
                 f"the predictor does not say of {what} what {model.name} "
                 f"{model.version} of this service says: they are not the same model",
+                **rejections(reply.work.rejected),
             )
 
 

@@ -21,7 +21,7 @@ from service import logs
 from service.access import Principal
 from service.api import errors
 from service.api.body import JsonRoute, read_json
-from service.api.drafting import Drafting, content
+from service.api.drafting import Drafting
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
 from service.api.state import State
@@ -182,15 +182,11 @@ async def record_failure(
     if model is None or status in (401, 403, 404, 503) or not hasattr(request.state, "principal"):
         return None
     kind = Kind.FAILURE if status >= 500 else Kind.REFUSAL
-    problem = b"null" if response is None else bytes(response.body)
-    slug = errors.INTERNAL_ERROR.slug
-    if response is not None:
-        slug = errors.slug_of(response)
     request.state.named = None  # sent again, it is looked at again
     recorder = Recorder(request)
-    payload = content(problem, asked_as_json(body))
+    draft = recorder.drafting.refused(kind, model, response, asked, asked_as_json(body))
     try:
-        return await recorder.record(recorder.drafting.refused(kind, model, slug, asked, payload))
+        return await recorder.record(draft)
     except ServiceError:
         if response is None:  # two failures at once: the first one is the news
             return None

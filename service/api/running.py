@@ -12,7 +12,7 @@ from service import logs
 from service.access import Principal
 from service.api import errors, questions, validation
 from service.api.body import read_json
-from service.api.drafting import Drafting, content
+from service.api.drafting import Drafting
 from service.api.recording import asked_as_json
 from service.api.schema.requests import ExplanationRequest
 from service.api.times import Budget
@@ -219,8 +219,7 @@ def _failed(
         logs.logger.error("failed: %s", logs.where(error))
         problem = errors.internal_error(path)
     kind = Kind.FAILURE if problem.status_code >= 500 else Kind.REFUSAL
-    payload = content(bytes(problem.body), asked_as_json(row.request))
-    return drafting.refused(kind, model, errors.slug_of(problem), ASKED, payload)
+    return drafting.refused(kind, model, problem, ASKED, asked_as_json(row.request))
 
 
 def _served(job: Job, registry: Registry) -> ServedModel | None:

@@ -241,12 +241,14 @@ class Times(Wire):
     queued_ms: float = Field(
         description="Waiting for a thread, before the time that the search was given began."
     )
-    search_ms: float
+    search_ms: float = Field(
+        description="Where nothing is allowed: of what blocks, and of what comes nearest, too."
+    )
     verify_ms: float
     complete_ms: float = Field(description="What would do as well, and how sure the answer is.")
     rest_ms: float = Field(
-        description="All else before the words: reading the question, and what blocks it where "
-        "nothing is allowed."
+        description="All else before the words: reading the question, and the model's word on "
+        "the instance."
     )
 
 
