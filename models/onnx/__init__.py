@@ -1,5 +1,6 @@
 """ONNX graphs: read, cut down to the score, and run. The only door to ONNX Runtime."""
 
+from models.onnx.guard import Guard, Limits
 from models.onnx.predictor import (
     OnnxPredictor,
     load_plausibility,
@@ -8,4 +9,12 @@ from models.onnx.predictor import (
     run_graph,
 )
 
-__all__ = ["OnnxPredictor", "load_plausibility", "load_predictor", "load_regressor", "run_graph"]
+__all__ = [
+    "Guard",
+    "Limits",
+    "OnnxPredictor",
+    "load_plausibility",
+    "load_predictor",
+    "load_regressor",
+    "run_graph",
+]
