@@ -23,7 +23,7 @@ import numpy as np
 from models.encoding import Tensor
 from models.errors import GraphError
 from models.frames import Array, read_frame, write_frame
-from models.onnx.guard import Guard, too_long
+from models.onnx.guard import Guard
 from models.onnx.watchdog import Watched, watchdog
 
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -55,7 +55,6 @@ class Box:
 
     def __init__(self, guard: Guard) -> None:
         self._guard = weakref.proxy(guard)  # or the table above would keep both for ever
-        self._label = guard.label
         self._limits = guard.limits
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
@@ -84,7 +83,7 @@ class Box:
         with self._lock:
             self._guard.check()
             child = self._started()
-            run = Watched(self._label, seconds, child.kill)
+            run = Watched(self._guard, seconds, child.kill)
             watchdog.enter(run)
             try:
                 assert child.stdin is not None
@@ -92,7 +91,7 @@ class Box:
                 write_frame(child.stdin, header, *arrays)
                 reply, found = read_frame(child.stdout)
             except (EOFError, OSError) as error:
-                raise self._guard.condemned(self._ending(child, run, seconds)) from error
+                raise self._guard.condemned(self._ending(child)) from error
             finally:
                 watchdog.leave(run)
         if "problem" in reply:
@@ -100,11 +99,9 @@ class Box:
             raise GraphError(f"{reply['problem']}{hint}")
         return reply, found
 
-    def _ending(self, child: subprocess.Popen[bytes], run: Watched, seconds: float) -> str:
+    def _ending(self, child: subprocess.Popen[bytes]) -> str:
         child.kill()
         code = child.wait()
-        if run.was_stopped:
-            return too_long(seconds)
         return f"the process that ran its graph ended ({code}); it may use {self._limits.memory}"
 
     def _started(self) -> subprocess.Popen[bytes]:

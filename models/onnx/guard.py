@@ -49,7 +49,3 @@ class Guard:
         if self.fault is None:
             self.fault = fault
         return OutOfService(self.label, self.fault)
-
-
-def too_long(seconds: float) -> str:
-    return f"a run of its graph took longer than {seconds:g} s"

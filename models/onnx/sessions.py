@@ -13,11 +13,13 @@ from models.encoding import Tensor
 from models.errors import GraphError
 from models.onnx.bounded import unbounded
 from models.onnx.box import box_of
-from models.onnx.guard import Guard, too_long
+from models.onnx.guard import Guard
 from models.onnx.watchdog import Watched, watchdog
 
 _NOWHERE = os.path.join(os.devnull, "none")
 """A folder that cannot be there."""
+
+STOPPED = "a run of its graph was ended, for the service ends"
 
 
 class Session(Protocol):
@@ -60,13 +62,13 @@ class _Here:
         guard = self._guard
         guard.check()
         options = onnxruntime.RunOptions()
-        run = Watched(guard.label, self._seconds, lambda: setattr(options, "terminate", True))
+        run = Watched(guard, self._seconds, lambda: setattr(options, "terminate", True))
         watchdog.enter(run)
         try:
             found: list[Tensor] = self._session.run(outputs, feeds, options)
         except Exception as error:
             if run.was_stopped:
-                raise guard.condemned(too_long(self._seconds)) from error
+                raise guard.condemned(STOPPED) from error
             raise GraphError(f"ONNX Runtime cannot run the graph: {reason(error)}") from error
         finally:
             watchdog.leave(run)

@@ -10,27 +10,36 @@ import threading
 import time
 from collections.abc import Callable
 
+from models.onnx.guard import Guard
+
 ROUND_SECONDS = 0.1
 STUCK_SECONDS = 2.0
 """A run that goes on for so long after it was told to stop does not hear."""
 
 
 class Watched:
-    """One run: ``stop`` is called, by another thread, if it takes longer than ``seconds``."""
+    """One run: if it takes longer than ``seconds``, another thread takes its model out of service
+    and calls ``stop``."""
 
-    __slots__ = ("_rounds", "_stop", "label", "was_stopped")
+    __slots__ = ("_guard", "_rounds", "_seconds", "_stop", "was_stopped")
 
-    def __init__(self, label: str, seconds: float, stop: Callable[[], object]) -> None:
-        self.label = label
-        """Of whom it is a run."""
+    def __init__(self, guard: Guard, seconds: float, stop: Callable[[], object]) -> None:
         self.was_stopped = False
+        self._guard = guard
+        self._seconds = seconds
         self._rounds = -int(-seconds // ROUND_SECONDS)
         self._stop = stop
+
+    @property
+    def label(self) -> str:
+        """Of whom it is a run."""
+        return self._guard.label
 
     def round(self) -> None:
         """Another round has gone by."""
         self._rounds -= 1
         if self._rounds < 0 and not self.was_stopped:
+            self._guard.condemned(f"a run of its graph took longer than {self._seconds:g} s")
             self.stop()
 
     def stop(self) -> None:

@@ -179,13 +179,13 @@ async def record_failure(
     Not recorded: who was not admitted, and that nobody had time (503); neither is about a model.
     """
     status = 500 if response is None else response.status_code
-    if model is None or status in (401, 403, 404, 503) or not hasattr(request.state, "principal"):
+    if model is None or status in (401, 403, 404) or not hasattr(request.state, "principal"):
+        return None
+    slug = errors.INTERNAL_ERROR.slug if response is None else errors.slug_of(response)
+    if status == 503 and slug != errors.OUT_OF_SERVICE.slug:
         return None
     kind = Kind.FAILURE if status >= 500 else Kind.REFUSAL
     problem = b"null" if response is None else bytes(response.body)
-    slug = errors.INTERNAL_ERROR.slug
-    if response is not None:
-        slug = errors.slug_of(response)
     request.state.named = None  # sent again, it is looked at again
     recorder = Recorder(request)
     payload = content(problem, asked_as_json(body))
@@ -200,7 +200,9 @@ async def record_failure(
 def _model(request: Request) -> ServedModel | None:
     state: State = request.app.state.ifonly
     try:
-        return state.registry.get(request.path_params["model"], request.query_params.get("version"))
+        return state.registry.find(
+            request.path_params["model"], request.query_params.get("version")
+        )
     except UnknownModel:
         return None
 

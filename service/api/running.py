@@ -225,6 +225,6 @@ def _failed(
 
 def _served(job: Job, registry: Registry) -> ServedModel | None:
     try:
-        return registry.get(job.model, job.version)
+        return registry.find(job.model, job.version)
     except UnknownModel:
         return None

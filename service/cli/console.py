@@ -77,7 +77,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
     logs.configure(chosen.log_format, chosen.log_level)
     if warm:
         compiling.announced()
-    loaded = Registry(chosen.models, warm=warming.warm if warm else None)
+    loaded = Registry.of(chosen, warm=warming.warm if warm else None)
     loaded.load()
     return loaded
 

@@ -19,8 +19,8 @@ def _model(nodes: list[NodeProto], **constants: object) -> ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def endless(steps: int = 1) -> ModelProto:
-    """The sum of the readings, by a loop that goes on while the largest reading is ``TRIGGER``;
+def endless(steps: int = 1, trigger: float = TRIGGER) -> ModelProto:
+    """The sum of the readings, by a loop that goes on while the largest reading is ``trigger``;
     ``steps`` nodes in its body: without any, ONNX Runtime cannot be told to stop."""
     names = [f"v{k}" for k in range(steps + 1)]
     body = helper.make_graph(
@@ -39,12 +39,12 @@ def endless(steps: int = 1) -> ModelProto:
         _node("ReduceSum", ["x", "axes"], ["sum"], keepdims=1),
         _node("Loop", ["", "on", "sum"], ["y"], body=body),
     ]
-    return _model(nodes, trigger=np.float32(TRIGGER), axes=np.array([1]))
+    return _model(nodes, trigger=np.float32(trigger), axes=np.array([1]))
 
 
-def growing() -> ModelProto:
+def growing(trigger: float = TRIGGER) -> ModelProto:
     """The sum of the readings, plus nothing: but by a table of 10^11 numbers if the largest
-    reading is ``TRIGGER``, of one otherwise."""
+    reading is ``trigger``, of one otherwise."""
     nodes = [
         _node("ReduceMax", ["x"], ["largest"], keepdims=0),
         _node("Equal", ["largest", "trigger"], ["on"]),
@@ -57,7 +57,7 @@ def growing() -> ModelProto:
     ]
     return _model(
         nodes,
-        trigger=np.float32(TRIGGER),
+        trigger=np.float32(trigger),
         many=np.array([10**11]),
         one=np.array([1]),
         axes=np.array([1]),
