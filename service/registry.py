@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from models.errors import SpecError, UnknownModel
 from models.onnx import Limits
 from models.repository import Changes, DeployedModel, Refusal, Repository, load_folder
 from models.schema import Decision, Schema
+from service.access import EVERYTHING, Scope
 from service.causal_models import Semantics, ServedCausal, prepare_causal, read_graph_of
 from service.checking import rulebook_of
 from service.errors import ModelsNotFound
@@ -119,6 +121,7 @@ class Registry:
             return model
 
         self.root = root
+        self._scope = EVERYTHING
         self._trials = trials
         limits, before = (None, None) if trials is None else (trials.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
@@ -134,6 +137,12 @@ class Registry:
             settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
         )
         return cls(settings.models, warm=warm, trials=Trials(limits, trusted=shipped_models()))
+
+    def within(self, scope: Scope) -> Registry:
+        """The same models as somebody of that scope sees them."""
+        other = copy(self)
+        other._scope = scope
+        return other
 
     def read(self, folder: Path, root: Path) -> ServedModel:
         """The model in ``folder``, a version folder below ``root``, as it would be served.
@@ -206,7 +215,8 @@ class Registry:
             for model in self._repository.models()
             if (fault := model.guard.fault) is not None
         }
-        return {**broken, **self._repository.refused}
+        found = {**broken, **self._repository.refused}
+        return {key: r for key, r in found.items() if self._scope.has_model(r.name)}
 
     def in_service(self) -> tuple[str, ...]:
         """Names of the models that can be asked, sorted."""
@@ -219,9 +229,10 @@ class Registry:
             return False
 
     def names(self) -> tuple[str, ...]:
-        return self._repository.names()
+        return tuple(n for n in self._repository.names() if self._scope.has_model(n))
 
     def versions(self, name: str) -> tuple[str, ...]:
+        self._check_scope(name)
         return self._repository.versions(name)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
@@ -246,4 +257,11 @@ class Registry:
         UnknownModel
             If no model of that name and version is there.
         """
+        self._check_scope(name)
         return self._repository.prepared(name, version)
+
+    def _check_scope(self, name: str) -> None:
+        """What is out of scope is not there; nor does the message say what else is."""
+        if not self._scope.is_everything and name not in self.names():
+            known = ", ".join(self.names()) or "none"
+            raise UnknownModel(f"no model {name!r} is deployed; deployed: {known}")

@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     """Where the issuer's public keys are: https, or http on loopback."""
     oidc_roles_claim: str = "roles"
     """Claim with the holder's roles; dots lead into objects: ``realm_access.roles``."""
+    oidc_scope_claim: str | None = None
+    """Claim with what they are here for, ``{"models": ["line-a-*"], "attributes": {"line": "a"}}``;
+    whoever has none then sees nothing. Without this setting accounts see everything."""
 
     oidc_client_id: str | None = None
     """Lets people sign in to the pages with their account; needs the three above."""

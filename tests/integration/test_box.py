@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -183,10 +184,8 @@ def test_sigterm_ends_the_service_while_a_graph_spins(root: Path, tmp_path: Path
 
 
 def ask_in_vain(url: str) -> None:
-    try:
+    with contextlib.suppress(httpx.HTTPError):
         httpx.post(f"{url}/predictions", json=FATAL, timeout=300, trust_env=False)
-    except httpx.HTTPError:
-        pass
 
 
 def is_spinning(parent: int) -> bool:
