@@ -21,7 +21,7 @@ from models.onnx.trial import trial_rows
 from models.onnx.walls import more_processor, wall_in
 from models.repository import load_folder
 from service.registry import prepare
-from service.trials import written
+from service.trials import READY, written
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
     run_seconds, seconds, memory = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     limits = Limits(run_seconds, seconds, memory, boxed=False)
     wall_in(memory)
+    print(READY, file=replies, flush=True)
     for line in sys.stdin:
         folder, root = map(Path, json.loads(line))
         more_processor(seconds)

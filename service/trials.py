@@ -24,6 +24,8 @@ from models.onnx.watchdog import Watched, watchdog
 from models.repository.files import content_of
 
 _XCPU = getattr(signal, "SIGXCPU", None)
+READY = "ready"
+"""The first line of a process that tries: what it needed until then is no folder's fault."""
 REMEMBERED = 1_024
 """Folders that are known to be sound, by their content."""
 
@@ -103,6 +105,9 @@ class Trials:
                 env=environment(),
                 text=True,
             )
+            assert self._child.stdout is not None
+            if self._child.stdout.readline().strip() != READY:
+                raise GraphError("no process can be started to try models in")
         return self._child
 
     def _end(self) -> None:

@@ -147,14 +147,14 @@ def test_a_folder_that_takes_too_much_is_refused_when_it_is_reloaded(
 def test_a_trial_that_hears_nothing_is_ended(root: Path) -> None:
     """A loop without nodes cannot be told to stop: the process that tries it is killed."""
     put(root, "deaf", endless(0, BOUND))
-    settings = Settings(models=root, refresh_seconds=0, model_trial_seconds=20.0)
+    settings = Settings(models=root, refresh_seconds=0, model_trial_seconds=6.0)
     with (
         serving(settings) as url,
         httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         (told,) = client.get("/api/v1/models").json()["refused"]
     assert told["folder"] == "deaf/1"
-    assert "20 s" in told["reason"]
+    assert "6 s" in told["reason"]
     assert "which is the limit" in told["reason"]
 
 
