@@ -33,7 +33,7 @@ class Guard:
         """How errors call the model: its name and version."""
         self.limits = limits or Limits()
         self.fault: str | None = None
-        """Why it is out of service; None: it is not. It stays so until the folder changes."""
+        """Why it is out of service; None: it is not. It stays so until the folder is written to."""
 
     def check(self) -> None:
         """Raises

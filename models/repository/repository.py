@@ -232,7 +232,8 @@ class Repository(Generic[T]):
     ) -> _Entry[T] | _Refused:
         try:
             content = content_of(path)
-            if old is not None and old.content == content:
+            is_well = old is not None and old.model.guard.fault is None
+            if old is not None and is_well and old.content == content:
                 return replace(old, signature=signature)
             if self._before is not None:
                 self._before(path)

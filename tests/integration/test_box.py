@@ -102,6 +102,13 @@ def test_the_same_model_sent_again_as_another_version_is_served(
     assert predicted(api, "spin", HARMLESS).status_code == 200
 
 
+def test_a_model_is_asked_again_once_its_folder_was_touched(api: httpx.Client, root: Path) -> None:
+    assert predicted(api, "spin", FATAL).status_code == 503
+    assert predicted(api, "spin", HARMLESS).status_code == 503
+    (root / "spin/1/spec.toml").touch()
+    until(lambda: predicted(api, "spin", HARMLESS).status_code == 200)
+
+
 ZIP = {"Content-Type": "application/zip"}
 
 
