@@ -24,7 +24,7 @@ from service.api.body import JsonRoute, read_json
 from service.api.drafting import Drafting, content
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
-from service.api.state import State
+from service.api.state import State, state_of
 from service.errors import Forbidden, JournalFull, ServiceError
 from service.registry import ServedModel
 from service.store.chain import Kind
@@ -213,7 +213,7 @@ async def record_failure(
 
 
 def _model(request: Request) -> ServedModel | None:
-    state: State = request.app.state.ifonly
+    state = state_of(request)
     try:
         return state.registry.find(
             request.path_params["model"], request.query_params.get("version")

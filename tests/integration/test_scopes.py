@@ -291,6 +291,21 @@ def test_a_model_out_of_scope_is_not_there(asker: Asker) -> None:
         assert plain(other, ELSEWHERE) == plain(never, "line-c-sorter"), path
 
 
+def test_a_wrong_question_does_not_tell_what_is_out_of_scope(asker: Asker) -> None:
+    """Of a model that is there a wrong question is recorded, and the reply says where."""
+    for method, path in routes(ASK):
+        if may(asker.role, (method, path)):
+            names = (ELSEWHERE, "line-c-sorter")
+            told = [
+                plain(asker.api.request(method, path.format(model=name), json={"x": 1}), name)
+                for name in names
+            ]
+            assert told[0] == told[1], path
+            assert '"audit"' not in told[0]
+            here = asker.api.request(method, path.format(model=HERE), json={"x": 1})
+            assert '"audit"' in here.text or path.startswith("/v1/"), path
+
+
 def plain(reply: httpx.Response, name: str) -> str:
     """What it says, but for what is each request's own."""
     return re.sub(r'"request_id":\s*"[^"]*"|<code>[^<]*</code>', "", reply.text.replace(name, "X"))

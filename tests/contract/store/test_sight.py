@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from service.store.sight import only
 from tests.contract.store.conftest import draft
 
 
-def asked(model: str | None, line: str | None = None, **facts: object) -> Draft:
+def asked(model: str | None, line: str | None = None, **facts: Any) -> Draft:
     attributes = {} if line is None else {"attributes": {"line": line}}
     content = json.dumps({"answer": {}, "request": {"instance": {}} | attributes}).encode()
     return replace(draft(model=model, **facts), payload=content)
