@@ -104,6 +104,7 @@ class Trials:
                 cwd="/",
                 env=environment(),
                 text=True,
+                start_new_session=True,  # Ctrl-C is for us, who then end it
             )
             assert self._child.stdout is not None
             if self._child.stdout.readline().strip() != READY:

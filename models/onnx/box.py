@@ -114,6 +114,7 @@ class Box:
                 stderr=subprocess.DEVNULL,
                 cwd=folder.name,
                 env=environment(),
+                start_new_session=True,  # Ctrl-C is for us, who then end it
             )
             weakref.finalize(self, _end, self._child, folder)
         return self._child

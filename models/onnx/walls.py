@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from pathlib import Path
 
 if sys.platform != "win32":
     import resource
 
+_OOM = Path("/proc/self/oom_score_adj")
+
 
 def wall_in(memory_bytes: int) -> None:
-    """No more address space than that, no file written, nothing left where it dies."""
+    """No more address space than that, no file written, nothing left where it dies; and where the
+    machine has none left, this process goes first and not the service."""
     if sys.platform == "win32":  # has no such limits; the watchdog's remains
         return
+    with contextlib.suppress(OSError):  # only Linux has it
+        _OOM.write_text("1000")
     _at_most(resource.RLIMIT_AS, memory_bytes)
     _at_most(resource.RLIMIT_CORE, 0)
     _at_most(resource.RLIMIT_FSIZE, 0)

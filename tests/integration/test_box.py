@@ -17,6 +17,8 @@ import httpx
 import pytest
 from onnx import ModelProto
 
+from models.onnx import Guard
+from models.onnx.watchdog import Watched, watchdog
 from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
@@ -100,6 +102,28 @@ def test_the_same_model_sent_again_as_another_version_is_served(
     archive = zipped(spec.encode(), endless(1))
     assert api.post("/api/v1/models", content=archive, headers=ZIP).status_code == 201
     assert predicted(api, "spin", HARMLESS).status_code == 200
+
+
+def test_an_explanation_that_meets_the_reading_is_a_problem_that_names_the_model(
+    api: httpx.Client,
+) -> None:
+    reply = api.post(
+        "/api/v1/models/spin/explanations", json=FATAL | {"target": {"score": {"min": 9.0}}}
+    )
+    assert reply.status_code == 503
+    assert reply.json()["model"] == "spin/1"
+
+
+def test_the_service_is_not_ready_while_a_thread_hears_nothing(api: httpx.Client) -> None:
+    run = Watched(Guard("deaf/1"), 0.0, lambda: None)
+    watchdog.enter(run)
+    try:
+        until(lambda: api.get("/healthz/ready").status_code == 503)
+        assert "a run of deaf/1 does not end" in api.get("/healthz/ready").json()["detail"]
+        assert api.get("/healthz/live").status_code == 200
+    finally:
+        watchdog.leave(run)
+    assert api.get("/healthz/ready").status_code == 200
 
 
 def test_a_model_is_asked_again_once_its_folder_was_touched(api: httpx.Client, root: Path) -> None:

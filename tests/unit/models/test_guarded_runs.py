@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +118,24 @@ os._exit(0)
         parent.stdin.close()
         parent.wait()
     until_gone(child)
+
+
+def test_the_process_knows_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address and no password of a store; no file, an empty folder, limits, the first to go."""
+    monkeypatch.setenv("IFONLY_DATABASE_URL", "postgresql://ifonly:secret@store/ifonly")
+    predictor = load_predictor(endless(1).SerializeToString(), SPEC)
+    child = box_of(predictor.guard).process
+    assert child is not None
+    of = Path(f"/proc/{child.pid}")
+    if not of.exists():
+        pytest.skip("this system does not tell of processes")
+    assert b"secret" not in (of / "environ").read_bytes()
+    assert list((of / "cwd").iterdir()) == []
+    kinds = {(of / "fd" / name).readlink().as_posix() for name in os.listdir(of / "fd")}
+    assert not [kind for kind in kinds if kind.startswith("/") and not kind.startswith("/dev/")]
+    limits = (of / "limits").read_text()
+    assert str(predictor.guard.limits.memory_bytes) in limits
+    assert (of / "oom_score_adj").read_text().strip() == "1000"
 
 
 def until_gone(process: int) -> None:
