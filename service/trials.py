@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -102,7 +103,7 @@ class Trials:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd="/",
-                env=environment(),
+                env=environment() | _compiled(),
                 text=True,
                 start_new_session=True,  # Ctrl-C is for us, who then end it
             )
@@ -121,6 +122,12 @@ class Trials:
                 with contextlib.suppress(OSError):  # what was not sent will not be read
                     pipe.close()
         self._child = None
+
+
+def _compiled() -> dict[str, str]:
+    """Where the search is that was compiled here, as it is called from anywhere."""
+    place = os.environ.get("NUMBA_CACHE_DIR")
+    return {} if place is None else {"NUMBA_CACHE_DIR": os.path.abspath(place)}
 
 
 def written(error: ModelError) -> dict[str, Any]:
