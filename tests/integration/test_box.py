@@ -23,7 +23,7 @@ from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_hot_reload import until
-from tests.support.endless import TRIGGER, endless, growing, vast
+from tests.support.endless import TRIGGER, endless, growing, slow, vast
 from tests.unit.models.graphs import REGRESSION, number, spec_text
 
 HARMLESS = {"instance": {"a": 1.0, "b": 0.0, "c": 0.0}}
@@ -156,6 +156,7 @@ def test_an_upload_that_takes_too_much_is_refused_and_says_which_limit(
         (vast(), "3 GiB of memory"),
         (growing(BOUND), "3 GiB of memory"),
         (endless(1, BOUND), "longer than 1 s"),
+        (slow(), "longer than 1 s"),  # with the 4,096 rows of a run, which no other trial has
     ):
         reply = sent(api, model)
         assert reply.status_code == 422, reply.text
