@@ -336,7 +336,8 @@ class _Asking:
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
         if scores is None and proven and not self.deadline.expired():
-            scores = self.engine.nearest(problem, self.meter, self.deadline)
+            with suppress(DeadlineReached):
+                scores = self.engine.nearest(problem, self.meter, self.deadline)
         return None if scores is None else predicted(problem.target.decision, scores)
 
     def _reaches(self, problem: Problem) -> bool | None:

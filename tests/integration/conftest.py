@@ -72,6 +72,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def press(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of one small model, to be read only: a service starts at once. That of the
+    default model asks it the questions of a warm-up, half a CPU second."""
+    root = tmp_path_factory.mktemp("one")
+    shutil.copytree(repository / "press", root / "press")
+    return root
+
+
+@pytest.fixture(scope="session")
 def service_url(repository: Path) -> Iterator[str]:
     with serving(Settings(models=repository, workers=2, max_waiting=64)) as url:
         yield url

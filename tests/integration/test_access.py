@@ -155,11 +155,11 @@ def tokens(store_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def guarded(
-    repository: Path, store_url: str, tokens: dict[str, str], jwks_url: str
+    press: Path, store_url: str, tokens: dict[str, str], jwks_url: str
 ) -> Iterator[httpx.Client]:
     settings = Settings.model_validate(
         {
-            "models": repository,
+            "models": press,
             "database_url": store_url,
             "oidc_issuer": ISSUER,
             "oidc_audience": AUDIENCE,
@@ -313,13 +313,10 @@ def test_records_name_the_key_by_its_prefix_and_its_role(
     assert record.facts.role == "pipeline"
 
 
-def test_a_verdict_is_for_who_may_give_it(
-    guarded: httpx.Client, tokens: dict[str, str], alarm: dict[str, Any]
-) -> None:
+def test_a_verdict_is_for_who_may_give_it(guarded: httpx.Client, tokens: dict[str, str]) -> None:
+    body = {"instance": {"pressure": 10.0, "speed": 100}, "target": {"score": {"min": 50.0}}}
     explained = guarded.post(
-        "/api/v1/models/milling-machine/explanations",
-        json={"instance": alarm},
-        headers=bearer(tokens[O]),
+        "/api/v1/models/press/explanations", json=body, headers=bearer(tokens[O])
     ).json()
     path = f"/api/v1/explanations/{explained['id']}/reviews"
     acted = {"verdict": "acted", "outcome": "as_predicted"}
@@ -443,11 +440,11 @@ def test_accounts_can_be_left_out_on_loopback_only(host: str) -> None:
 
 
 def test_a_service_without_accounts_says_so_in_its_log(
-    repository: Path, caplog: pytest.LogCaptureFixture
+    press: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
         caplog.at_level(logging.WARNING, "ifonly"),
-        serving(Settings(models=repository)) as url,
+        serving(Settings(models=press)) as url,
     ):
         assert httpx.get(f"{url}/api/v1/models", timeout=300, trust_env=False).status_code == 200
     assert "no accounts" in caplog.text

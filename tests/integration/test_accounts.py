@@ -82,7 +82,7 @@ class Issuer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def service(repository: Path) -> Iterator[str]:
+def service(press: Path) -> Iterator[str]:
     with ExitStack() as stack:
         server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Issuer))
         Thread(target=server.serve_forever, daemon=True).start()
@@ -90,7 +90,7 @@ def service(repository: Path) -> Iterator[str]:
         issuer = f"http://127.0.0.1:{server.server_port}"
         settings = Settings.model_validate(
             {
-                "models": repository,
+                "models": press,
                 "oidc_issuer": issuer,
                 "oidc_audience": "ifonly",
                 "oidc_jwks_url": f"{issuer}/keys",

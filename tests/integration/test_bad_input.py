@@ -8,6 +8,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 
 from service.settings import Settings
 from tests.integration.conftest import serving
+from tests.integration.test_rejections import BODY, PRESS
 
 JSON = {"Content-Type": "application/json"}
 EXPLAIN = "/api/v1/models/milling-machine/explanations"
@@ -639,17 +641,17 @@ def test_a_score_that_is_no_number_is_an_error_that_names_row_and_output(
 
 
 @pytest.fixture(scope="module")
-def small(repository: Any) -> Iterator[httpx.Client]:
+def small(press: Path) -> Iterator[httpx.Client]:
     """A service that reads at most 1,000 bytes."""
     with (
-        serving(Settings(models=repository, max_body_bytes=1_000)) as url,
+        serving(Settings(models=press, max_body_bytes=1_000)) as url,
         httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         yield client
 
 
 def test_a_body_that_says_it_is_too_large_is_refused(small: httpx.Client) -> None:
-    problem = check(small.post(EXPLAIN, content=b" " * 1_001, headers=JSON), 413, "body-too-large")
+    problem = check(small.post(PRESS, content=b" " * 1_001, headers=JSON), 413, "body-too-large")
     assert problem["errors"] == [
         {
             "pointer": "",
@@ -665,13 +667,13 @@ def test_a_body_that_says_it_is_too_large_is_refused(small: httpx.Client) -> Non
 
 def test_a_body_that_turns_out_too_large_is_refused(small: httpx.Client) -> None:
     chunks = (b" " * 300 for _ in range(10))  # no Content-Length
-    problem = check(small.post(EXPLAIN, content=chunks, headers=JSON), 413, "body-too-large")
+    problem = check(small.post(PRESS, content=chunks, headers=JSON), 413, "body-too-large")
     assert "1,000 bytes" in problem["detail"]
 
 
-def test_a_body_of_exactly_the_limit_is_read(small: httpx.Client, alarm: dict[str, Any]) -> None:
-    content = json.dumps({"instance": alarm}).encode()
-    reply = small.post(PREDICT, content=content + b" " * (1_000 - len(content)), headers=JSON)
+def test_a_body_of_exactly_the_limit_is_read(small: httpx.Client) -> None:
+    content = json.dumps(BODY).encode()
+    reply = small.post(PRESS, content=content + b" " * (1_000 - len(content)), headers=JSON)
     assert reply.status_code == 200
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -42,13 +41,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'store.sqlite3'}"
     server: Server = request.getfixturevalue("postgres_server")
     return server.new_database()
-
-
-@pytest.fixture
-def press(repository: Path, tmp_path: Path) -> Path:
-    """A repository of one small model, so that a service starts at once."""
-    shutil.copytree(repository / "press", tmp_path / "models" / "press")
-    return tmp_path / "models"
 
 
 @contextmanager

@@ -11,9 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.settings import Settings
 from tests.integration.conftest import serving
-from tests.integration.test_faults import ASK, BODY, press, process
-
-__all__ = ["press"]  # a fixture
+from tests.integration.test_faults import ASK, BODY, process
 
 
 def told(base: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -17,9 +17,7 @@ import pytest
 from service.cli.connections import MAX_HEAD_BYTES, PatientOnlySoLong
 from service.settings import Settings
 from tests.integration.conftest import serving
-from tests.integration.test_faults import ASK, BODY, press
-
-__all__ = ["press"]  # a fixture
+from tests.integration.test_faults import ASK, BODY
 
 REQUEST = json.dumps(BODY).encode()
 START = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()

@@ -35,7 +35,6 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     "small_matrix_value": 1e-12,
 }
 _PROVING: dict[str, bool | int | float | str] = {
-    "presolve": "off",
     "mip_heuristic_effort": 0.0,
     "mip_heuristic_run_feasibility_jump": False,
     "mip_heuristic_run_rens": False,
@@ -125,13 +124,16 @@ class Program:
         self._cost = [float(number == variable) for number in range(self.n_variables)]
 
     def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
-        """The best values, or what is known of them when the deadline comes; ``otherwise``: with
-        presolve where it is left out, and without it elsewhere."""
+        """The best values, or what is known of them when the deadline comes.
+
+        ``otherwise``: by HiGHS's other way, with presolve where it is left out, and without it
+        elsewhere. Each has been seen to lose rows that the other finds (decision 0071).
+        """
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (_OPTIONS | (_PROVING if self.proving else {})).items():
+        options = _OPTIONS | (_PROVING if self.proving or otherwise else {})
+        for option, value in options.items():
             solver.setOptionValue(option, value)
-        if otherwise:
-            solver.setOptionValue("presolve", "on" if self.proving else "off")
+        solver.setOptionValue("presolve", "off" if self.proving != otherwise else "on")
         if deadline.at != math.inf:
             _stop_at(solver, deadline)
         solver.passModel(self._model())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -87,17 +86,8 @@ class Question:
         size = float(self.raw.size @ np.abs(goal.weights))
         return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
 
-    def solve(self, deadline: Deadline) -> Solved:
-        """That there are no values at all is believed, of real numbers, where HiGHS says so with
-        its presolve and without."""
-        solved = self.program.solve(deadline)
-        if solved.values is not None or not solved.finished or not self._has_fine:
-            return solved
-        return self.program.solve(deadline, otherwise=True)
-
-    @cached_property
-    def _has_fine(self) -> bool:
-        return any(choice.piece.is_fine for _, choice in self.choices.all())
+    def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
+        return self.program.solve(deadline, otherwise=otherwise)
 
     def action(self, solution: Floats) -> Row:
         return self.choices.action(solution)

@@ -27,6 +27,7 @@ from explainers.search.milp.following import Following
 from explainers.search.milp.incumbent import Excess, find_incumbent
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.model import LayeredModel
+from explainers.search.milp.program import Solved
 from explainers.search.milp.question import Question
 from explainers.search.milp.rules import check_kinds
 from models.predictor import Row, Rows
@@ -96,6 +97,7 @@ class Search:
         self._action: Row | None = None
         self._best = math.inf
         self._bound = 0.0
+        self._hint = 0.0
         self._unsure: Row | None = None
         self._surest = -math.inf
         self._cut_off: Row | None = None
@@ -114,7 +116,8 @@ class Search:
         unsure = self._unsure
         if self._action is not None:
             actions, unsure = self._action[None, :], None
-        bound = min(self._bound, self._best)
+        hint = 0.0 if self._is_met(self._hint) else self._hint
+        bound = min(max(self._bound, hint), self._best)
         return Outcome(actions, bound, None, deadline_hit, unsure=unsure)
 
     def _prove(self) -> None:
@@ -153,35 +156,47 @@ class Search:
         self, goals: Sequence[Goal], following: Following, levers: Levers, budget: float
     ) -> bool:
         """Look within ``budget``; whether the best action is now the best there is, because one
-        was found there. If not, there is none within it."""
+        was found there. If not, there is none within it.
+
+        The solver's word that nothing is left is believed if both of its ways say so: each alone
+        has lost rows that are there (decision 0071).
+        """
         question = self._model.question(following, levers, budget)
         if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
             return False
         question.require(goals)
         doubts = self._model.doubts(question, following, goals, budget)
+        otherwise = False
         while True:
-            solved = question.solve(self._deadline)
+            solved = question.solve(self._deadline, otherwise=otherwise)
             self._meter.opened(solved.nodes)
             verdict = None
             if solved.values is not None:
                 verdict = self._take(question.action(solved.values))
-            self._raise_bound(min(solved.bound, budget))
+            self._note_bound(min(solved.bound, budget), is_sure=otherwise)
             if not solved.finished:
                 raise DeadlineReached("the deadline has passed")
-            if solved.values is None:
-                return self._improved_within(budget)
-            if solved.bound >= budget and self._bound < self._best:
-                return self._improved_within(budget)
+            if solved.values is None or self._closes(question, solved, verdict, budget):
+                if otherwise:
+                    return self._improved_within(budget)
+                otherwise = True
+                continue
             if question.is_fine(solved.values):
-                if self._bound >= self._best:
-                    return True
                 if verdict is not Verdict.UNSURE or not self._cut(question, doubts, solved.values):
                     self._settle(question, solved.values)
-                continue
-            if verdict is Verdict.TAKEN:
-                return True
-            if verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
+            elif verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
                 question.forbid(question.choices.at(solved.values))
+
+    def _closes(
+        self, question: Question, solved: Solved, verdict: Verdict | None, budget: float
+    ) -> bool:
+        """Whether nothing within ``budget`` is cheaper than the best, by the solver's word."""
+        assert solved.values is not None
+        if solved.bound >= budget:
+            return True
+        if question.is_fine(solved.values):
+            return self._is_met(solved.bound)
+        return verdict is Verdict.TAKEN
 
     def _improved_within(self, budget: float) -> bool:
         """Whether the best was found within ``budget``, within which there is nothing more."""
@@ -252,13 +267,21 @@ class Search:
             raise _Undecided
         return False
 
-    def _raise_bound(self, bound: float) -> None:
-        """Nothing costs less than ``bound``, but for the solver's rounding."""
+    def _note_bound(self, bound: float, *, is_sure: bool) -> None:
+        """Nothing costs less than ``bound``, but for the solver's rounding; ``is_sure``: by both
+        of its ways. By one, it is what is left to say of a search that is cut."""
         if not math.isfinite(bound):
             return
-        rounding = SAME_COST * max(1.0, abs(bound))
-        is_met = self._best < math.inf and bound >= self._best - MET * rounding
-        self._bound = max(self._bound, self._best if is_met else bound - rounding)
+        is_met = self._is_met(bound)
+        least = self._best if is_met else bound - _rounding(bound)
+        if is_sure:
+            self._bound = max(self._bound, least)
+        elif not is_met:
+            self._hint = max(self._hint, least)
+
+    def _is_met(self, bound: float) -> bool:
+        """Whether the best is no dearer than ``bound``, but for the solver's rounding."""
+        return self._best < math.inf and bound >= self._best - MET * _rounding(bound)
 
     def _take(self, action: Row) -> Verdict:
         """What ``action`` is, by the definitions and by the deployed model; nothing dearer than the
@@ -282,3 +305,8 @@ class Search:
     def _note_unsure(self, action: Row, lower: float) -> None:
         if self._unsure is None or lower > self._surest:
             self._unsure, self._surest = action, lower
+
+
+def _rounding(cost: float) -> float:
+    """Of the solver, in costs of this size."""
+    return SAME_COST * max(1.0, abs(cost))
