@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio.to_thread
 from fastapi import FastAPI
 
+from models.onnx.watchdog import watchdog
 from service import logs, uploads
 from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
 from service.api import metrics as scraped
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models = registry
         if models is None:
-            models = Registry(settings.models, warm=warm)
+            models = Registry.of(settings, warm=warm)
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)
@@ -98,6 +99,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 try:
                     yield
                 finally:
+                    watchdog.stop_all()  # nobody waits any more for what the graphs say
                     await anyio.to_thread.run_sync(runner.stop)
 
     app = openapi.Service(

@@ -9,7 +9,7 @@ whichever is asked tells the sum. Processes on several machines are asked one by
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -108,6 +108,21 @@ class Metrics:
         self._job_rows = Gauge(
             "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
         )
+
+        self._out_of_service = Gauge(
+            "ifonly_models_out_of_service",
+            "Models that took more time or memory than they may.",
+            model,
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+    def out_of_service(self, names: Iterable[str]) -> None:
+        """These models, and no others, are out of service in this process."""
+        if FOLDER not in os.environ:
+            self._out_of_service.clear()
+        for name in names:
+            self._out_of_service.labels(name).set(1)
 
     def committed(self, records: Sequence[Record], seconds: float, waiting: int) -> None:
         """These records became durable, together; ``waiting``: how many others were not yet."""

@@ -69,6 +69,12 @@ class Settings(BaseSettings):
     """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
     max_upload_bytes: int = Field(67_108_864, ge=0)
     """A longer zip of a model is refused with 413; 0: none is taken."""
+    model_run_seconds: float = Field(10.0, gt=0.0)
+    """A run of a model's graph that takes longer is ended, and the model taken out of service."""
+    model_trial_seconds: float = Field(120.0, gt=0.0)
+    """How long a model may take until it can be served, tried in a process of its own."""
+    model_memory_bytes: int = Field(4 << 30, ge=1 << 30)
+    """Address space of a process that tries a model, or runs a graph that may not end."""
     refresh_seconds: float = Field(5.0, ge=0.0)
     """How often the folder of models is looked at for changes; 0: only at SIGHUP."""
     log_format: Literal["plain", "json"] = "plain"
@@ -105,6 +111,9 @@ class Settings(BaseSettings):
     """Where the issuer's public keys are: https, or http on loopback."""
     oidc_roles_claim: str = "roles"
     """Claim with the holder's roles; dots lead into objects: ``realm_access.roles``."""
+    oidc_scope_claim: str | None = None
+    """Claim with what they are here for, ``{"models": ["line-a-*"], "attributes": {"line": "a"}}``;
+    whoever has none then sees nothing. Without this setting accounts see everything."""
 
     oidc_client_id: str | None = None
     """Lets people sign in to the pages with their account; needs the three above."""

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.once import Handle, QuestionOnceRoute
 from service.api.recording import Recorder
+from service.api.state import state_of
 
 LONGEST_NAME = 128
 
@@ -56,6 +57,6 @@ class AskingRoute(QuestionOnceRoute):
             "model": model,
             "selected": Selection(),
             "request": wanted,
-            "state": request.app.state.ifonly,
+            "state": state_of(request),
             "recording": Recorder(request),
         }

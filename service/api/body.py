@@ -183,9 +183,10 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         roles = permissions.allowed(self.methods or (), self.path_format)
+        tells_all = permissions.tells_all(self.methods or (), self.path_format)
 
         async def admit_first(request: Request) -> Response:
-            principal = await authentication.admit(request, roles)
+            principal = await authentication.admit(request, roles, tells_all=tells_all)
             await request.app.state.ifonly.rates.admit(principal.actor)
             request.state.principal = principal
             if self.body_field is None:

@@ -18,7 +18,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from models.errors import GraphError, NotFinite, UnknownModel
+from models.errors import GraphError, NotFinite, OutOfService, UnknownModel
 from service import errors, logs
 from service.api import permissions, validation
 from service.errors import Fault, Part, Path
@@ -86,6 +86,7 @@ INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
 PREDICTOR_DISAGREES = ProblemType(502, "predictor-disagrees", "The predictor is another model")
 PREDICTOR_UNAVAILABLE = ProblemType(503, "predictor-unavailable", "The predictor does not answer")
 NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
+OUT_OF_SERVICE = ProblemType(503, "model-out-of-service", "The model was taken out of service")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
 JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
 STORE_UNAVAILABLE = ProblemType(503, "store-unavailable", "The store does not answer")
@@ -120,6 +121,7 @@ PROBLEM_TYPES = (
     PREDICTOR_DISAGREES,
     PREDICTOR_UNAVAILABLE,
     NOT_READY,
+    OUT_OF_SERVICE,
     OVERLOADED,
     JOURNAL_FULL,
     STORE_UNAVAILABLE,
@@ -381,6 +383,13 @@ def _score_not_finite(path: str, error: Exception) -> Response:
     )
 
 
+def _out_of_service(path: str, error: Exception) -> Response:
+    """The message has no reading: a name, a version and a limit."""
+    assert isinstance(error, OutOfService)
+    logs.logger.error("%s", error)
+    return problem_response(path, OUT_OF_SERVICE, str(error), model=error.model)
+
+
 def _model_failed(path: str, error: Exception) -> Response:
     logs.logger.error("the model failed: %s", logs.where(error))
     return internal_error(path, MODEL_FAILED)
@@ -423,6 +432,7 @@ _OURS: dict[type[Exception], Callable[[str, Exception], Response]] = {
     errors.ServiceError: _service_error,
     UnknownModel: _unknown_model,
     NotFinite: _score_not_finite,
+    OutOfService: _out_of_service,
     GraphError: _model_failed,
 }
 _OF_REQUESTS: dict[type[Exception], Callable[[Request, Exception], Response]] = {

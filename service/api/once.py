@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from service.api import submission, trail
 from service.api.body import JsonRoute
 from service.api.recording import QuestionRoute
-from service.api.state import State
+from service.api.state import State, state_of
 from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, Part
 from service.store import archive, idempotency, jobs
 from service.store.chain import Kind, Payload, Record
@@ -54,7 +54,7 @@ class QuestionOnceRoute(QuestionRoute, OnceRoute):
 
 
 async def _once(request: Request, key: str, handle: Handle) -> Response:
-    state: State = request.app.state.ifonly
+    state = state_of(request)
     named = Named.of(request.state.principal.actor, _checked(key), await _parts(request))
     request.state.named = named
     try:

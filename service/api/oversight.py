@@ -88,7 +88,7 @@ def _period(query: wire.ReportQuery) -> tuple[int, int]:
 def _features(registry: Registry, model: str) -> dict[str, Feature]:
     """Of the latest version; none where the model is not served any more."""
     try:
-        schema = registry.get(model).schema
+        schema = registry.find(model).schema
     except UnknownModel:
         return {}
     return {feature.name: feature for feature in schema.features}

@@ -90,6 +90,16 @@ PAGES = {
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
 
 
+WHOLE = frozenset(
+    {("GET", "/metrics"), ("GET", "/api/v1/audit/verify"), ("POST", "/records/verify")}
+)
+"""What tells of everything that is there, and is for nobody who may see a part of it only."""
+
+
+def tells_all(methods: Iterable[str], path: str) -> bool:
+    return any((method, path) in WHOLE for method in methods)
+
+
 def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:
     """Who may use a route.
 

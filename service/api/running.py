@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from models.errors import UnknownModel
 from service import logs
-from service.access import Principal
+from service.access import EVERYTHING, Principal, Scope
 from service.api import errors, questions, validation
 from service.api.body import read_json
 from service.api.drafting import Drafting
-from service.api.recording import asked_as_json
+from service.api.recording import asked_as_json, check_attributes
 from service.api.schema.requests import ExplanationRequest
 from service.api.times import Budget
 from service.errors import LostLease, ServiceError
@@ -153,10 +153,11 @@ class _Worker:
 
     def _answer_all(self, claim: Claim) -> None:
         found: list[Answered] = []
+        scope = jobs.scope_of(self._store.database, claim.job.id)
         due = time.monotonic() + WRITE_SECONDS
         for row in claim.rows:
             draft = answer(
-                claim.job, row, self._registry, self._settings, self._clock_of(claim.job)
+                claim.job, row, self._registry, self._settings, self._clock_of(claim.job), scope
             )
             if self._runner.is_over(claim.job.id):
                 break  # what was cut short is no answer
@@ -176,14 +177,19 @@ class _Worker:
 
 
 def answer(
-    job: Job, row: Row, registry: Registry, settings: Settings, clock: Callable[[], float]
+    job: Job,
+    row: Row,
+    registry: Registry,
+    settings: Settings,
+    clock: Callable[[], float],
+    scope: Scope = EVERYTHING,
 ) -> Draft:
     """What the row's record says: an explanation, or why there is none."""
     principal = Principal.of(job.actor, job.role)
     drafting = Drafting(principal, time.perf_counter(), about=job.id)
     token = logs.request_id.set(job.request_id or "-")
     try:
-        return _explained(drafting, job, row, registry, settings, clock)
+        return _explained(drafting, job, row, registry.within(scope), settings, clock, scope)
     except Exception as error:
         return _failed(drafting, job, row, _served(job, registry), error)
     finally:
@@ -197,6 +203,7 @@ def _explained(
     registry: Registry,
     settings: Settings,
     clock: Callable[[], float],
+    scope: Scope,
 ) -> Draft:
     if row.attempts > MAX_ATTEMPTS:
         raise errors.Refusal(
@@ -204,6 +211,7 @@ def _explained(
         )
     model = registry.get(job.model, job.version)
     request = validation.read(ExplanationRequest, read_json(row.request))
+    check_attributes(scope, request)
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings), asked=None, clock=clock)
     reply = questions.explain(model, request, budget)
@@ -224,6 +232,6 @@ def _failed(
 
 def _served(job: Job, registry: Registry) -> ServedModel | None:
     try:
-        return registry.get(job.model, job.version)
+        return registry.find(job.model, job.version)
     except UnknownModel:
         return None

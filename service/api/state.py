@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -13,6 +13,7 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from explainers.watch import Watch
+from service.access import Scope
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
@@ -130,11 +131,26 @@ class State:
     predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 
+    def within(self, scope: Scope) -> State:
+        """The same with the models and the records that somebody of that scope may see, and no
+        others: no route has to think of it."""
+        if scope.is_everything:
+            return self
+        database = replace(self.store.database, scope=scope)
+        store = replace(self.store, database=database)
+        return replace(self, registry=self.registry.within(scope), store=store)
 
-async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
+
+def state_of(request: Request) -> State:
+    """What a request is given: no more than whoever asks may see."""
     state = request.app.state.ifonly
     assert isinstance(state, State)
-    return state
+    principal = getattr(request.state, "principal", None)  # of a public route none is known
+    return state if principal is None else state.within(principal.scope)
+
+
+async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
+    return state_of(request)
 
 
 Shared = Annotated[State, Depends(_state)]

@@ -10,7 +10,7 @@ from service.access import Role
 from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
-from service.store import archive
+from service.store import archive, sight
 from service.store.archive import FILTERS, Filter
 from service.store.chain import (
     Facts,
@@ -23,6 +23,7 @@ from service.store.chain import (
     timestamp,
 )
 from service.store.database import Database
+from service.store.export import Entry
 from service.store.verification import Report
 
 REVIEWERS = {
@@ -152,6 +153,18 @@ def wanted(query: wire.EventsQuery) -> Filter:
         query.language,
         query.begins,
     )
+
+
+def entries(database: Database, query: wire.EventsQuery) -> Iterator[Entry]:
+    """Every record in question that is within the scope, chain by chain.
+
+    Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
+    found = archive.everything(database, wanted(query))
+    return sight.only(database, found, lambda entry: entry[0].facts.id)
 
 
 def time_of(name: str, text: str | None) -> int | None:

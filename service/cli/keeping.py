@@ -12,9 +12,9 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from service.access import Role
+from service.access import EVERYTHING, Role, Scope
 from service.app import opened_by
-from service.cli.console import AsJson, err, out, print_json, settings
+from service.cli.console import AsJson, Failure, err, out, print_json, settings
 from service.settings import Settings
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
@@ -81,14 +81,44 @@ def create(
     days: Annotated[
         int | None, typer.Option("--expires-days", min=1, max=3_650, help="Default: never.")
     ] = None,
+    models: Annotated[
+        list[str],
+        typer.Option("--model", help="Pattern of the models it is for, as 'line-a-*'; repeatable."),
+    ] = [],  # noqa: B006 (typer makes a new one)
+    attributes: Annotated[
+        list[str],
+        typer.Option(
+            "--attribute", help="What requests must say in `attributes`, as line=a; repeatable."
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
     """Make a key and print it: this once, for only its hash is kept."""
-    out.print(_create(settings(), role, label, days), markup=False)
+    out.print(_create(settings(), role, label, days, _scope(models, attributes)), markup=False)
 
 
-def _create(chosen: Settings, role: Role, label: str, days: int | None) -> str:
+def _scope(models: list[str], attributes: list[str]) -> Scope:
+    """Raises
+    ------
+    Failure
+        If it is none.
+    """
+    said: dict[str, list[str]] = {}
+    for attribute in attributes:
+        name, is_given, value = attribute.partition("=")
+        if not is_given:
+            raise Failure(f"--attribute {attribute} is not NAME=VALUE")
+        said.setdefault(name, []).append(value)
+    try:
+        return Scope.read({"models": models or ["*"], "attributes": said})
+    except ValueError as error:
+        raise Failure(f"this is no scope: {error}") from None
+
+
+def _create(
+    chosen: Settings, role: Role, label: str, days: int | None, scope: Scope = EVERYTHING
+) -> str:
     expires = None if days is None else now_us() + days * DAY_US
-    token, work = store_keys.create(role, label, expires, by())
+    token, work = store_keys.create(role, label, expires, by(), scope)
     with opened_by(chosen) as store:
         store.journal.append(work).result()
     return token
@@ -108,6 +138,7 @@ def list_keys(as_json: AsJson = False) -> None:
             "state": key.state(now),
             "created": timestamp(key.created_us),
             "expires": None if key.expires_us is None else timestamp(key.expires_us),
+            "scope": key.scope,
             "label": key.label,
         }
         for key in found
@@ -115,7 +146,7 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("key", "role", "state", "created", "expires", "label")
+    table = Table("key", "role", "state", "created", "expires", "scope", "label")
     for row in rows:
         table.add_row(*(Text(value or "–") for value in row.values()))
     out.print(table)

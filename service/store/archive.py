@@ -15,6 +15,7 @@ from service.errors import InvalidCursor, UnknownRecord
 from service.store.chain import Kind, Payload, Record
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
+from service.store.sight import within
 from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
 
 PIECE = 500
@@ -77,7 +78,7 @@ def read_page(
         If the store cannot be read.
     """
     with database.reading() as connection:
-        rows = connection.execute(asked).all()
+        rows = connection.execute(within(database, asked)).all()
     shown = rows[:limit]
     return shown, _cursor(record_of(shown[-1])) if len(rows) > limit else None
 
@@ -159,12 +160,13 @@ def get(database: Database, identity: str) -> tuple[Record, Payload | None]:
     Raises
     ------
     UnknownRecord
-        If there is none of that id.
+        If there is none of that id within the scope.
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
     with database.reading() as connection:
-        row = connection.execute(whole().where(records.c.id == identity)).one_or_none()
+        chosen = within(database, whole().where(records.c.id == identity))
+        row = connection.execute(chosen).one_or_none()
     if row is None:
         raise UnknownRecord(identity)
     return record_of(row), payload_of(row)
@@ -177,7 +179,7 @@ def about(
     # By one condition: SQLite, asked for the kind too, may read all records of that kind instead.
     chosen = whole().where(records.c.about == identity).order_by(*PAGE_ORDER)
     with database.reading() as connection:
-        rows = connection.execute(chosen).all()
+        rows = connection.execute(within(database, chosen)).all()
     return tuple((record_of(row), payload_of(row)) for row in rows if row.kind == kind.value)
 
 
@@ -188,6 +190,7 @@ def beside(database: Database, record: Record) -> tuple[str | None, str | None]:
         records.c.writer == record.writer, records.c.sequence.in_(near)
     )
     with database.reading() as connection:
+        chosen = within(database, chosen)
         found = {row.sequence: row.id for row in connection.execute(chosen)}
     return found.get(near[0]), found.get(near[1])
 

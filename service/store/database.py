@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.access import EVERYTHING, Scope
 from service.errors import StoreDamaged, StoreUnavailable
 
 BUSY_SECONDS = 5.0
@@ -36,6 +37,8 @@ class Database:
 
     reader: sa.Engine
     writer: sa.Engine
+    scope: Scope = EVERYTHING
+    """What of the records whoever holds this may see; see ``service.store.sight``."""
 
     @property
     def is_sqlite(self) -> bool:

@@ -12,6 +12,7 @@ from service.store import archive
 from service.store.chain import Kind, Payload, Record
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
+from service.store.sight import within
 from service.store.tables import PAGE_ORDER, records
 
 NOTHING_TO_CHANGE = "already_target"
@@ -57,7 +58,8 @@ def about_model(
     while True:
         after = sa.tuple_(*PAGE_ORDER) > sa.tuple_(*archive.literals(*place))
         with database.reading() as connection:
-            rows = connection.execute(chosen.where(after).limit(archive.PIECE)).all()
+            piece = within(database, chosen.where(after).limit(archive.PIECE))
+            rows = connection.execute(piece).all()
         for row in rows:
             yield record_of(row), payload_of(row)
         if len(rows) < archive.PIECE:
@@ -68,9 +70,10 @@ def about_model(
 def count_about_model(
     database: Database, kind: Kind, model: str, since_us: int, until_us: int
 ) -> int:
-    chosen = sa.select(sa.func.count()).select_from(records)
+    count = sa.select(sa.func.count()).select_from(records)
+    chosen = within(database, count.where(*_of(kind, model, since_us, until_us)))
     with database.reading() as connection:
-        return connection.scalar(chosen.where(*_of(kind, model, since_us, until_us))) or 0
+        return connection.scalar(chosen) or 0
 
 
 def _of(kind: Kind, model: str, since_us: int, until_us: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from service.access import EVERYTHING, Scope
 from service.errors import LostLease, QueueFull, UnknownRecord
 from service.store.chain import Facts, Kind, Payload, Record, now_us
 from service.store.database import Database
@@ -150,12 +151,35 @@ def find(database: Database, identity: str) -> Job:
     """Raises
     ------
     UnknownRecord
-        If there is no such job.
+        If there is no such job within the scope.
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
     with database.reading() as connection:
-        return _find(connection, identity)
+        job = _find(connection, identity)
+        if not database.scope.has_model(job.model) or not database.scope.covers(
+            _scope(connection, identity)
+        ):
+            raise UnknownRecord(identity, "job")
+        return job
+
+
+def scope_of(database: Database, identity: str) -> Scope:
+    """That of whoever asked for the job, as its record has it.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        return _scope(connection, identity)
+
+
+def _scope(connection: sa.Connection, identity: str) -> Scope:
+    row = connection.execute(sa.select(records).where(records.c.id == identity)).one_or_none()
+    detail = None if row is None else record_of(row).facts.detail
+    return EVERYTHING if detail is None else Scope.of(detail.get("scope"))
 
 
 def _find(connection: sa.Connection, identity: str) -> Job:

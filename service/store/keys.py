@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from service.access import Principal, Role
+from service.access import EVERYTHING, Principal, Role, Scope
 from service.errors import UnknownRecord
 from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database
@@ -42,6 +42,8 @@ class Key:
     created_us: int
     expires_us: int | None
     revoked_us: int | None
+    scope: str | None = None
+    """As :attr:`Scope.in_words`."""
 
     @property
     def shown(self) -> str:
@@ -54,7 +56,9 @@ class Key:
         return "expired" if self.expires_us is not None and self.expires_us <= now else "active"
 
 
-def create(role: Role, label: str, expires_us: int | None, actor: str) -> tuple[str, Work]:
+def create(
+    role: Role, label: str, expires_us: int | None, actor: str, scope: Scope = EVERYTHING
+) -> tuple[str, Work]:
     """A new key, to be shown once, and the work that keeps it."""
     identity = secrets.token_hex(4)
     token = f"{PREFIX}{identity}_{secrets.token_urlsafe(32)}"
@@ -68,9 +72,11 @@ def create(role: Role, label: str, expires_us: int | None, actor: str) -> tuple[
                 label=label,
                 created_us=now_us(),
                 expires_us=expires_us,
+                scope=scope.in_words,
             )
         )
         detail = {"key": identity, "role": role.value}
+        detail |= {} if scope.in_words is None else {"scope": scope.in_words}
         return Draft(Facts(kind=Kind.KEY, actor=actor, status="created", detail=detail))
 
     return token, work
@@ -144,7 +150,7 @@ class Keyring:
         fits = hmac.compare_digest(_digest(token), _NOBODY if key is None else key.digest)
         if key is None or not fits or key.state(now_us()) != "active":
             return None
-        return Principal(f"key:{key.id}", frozenset({key.role}))
+        return Principal(f"key:{key.id}", frozenset({key.role}), Scope.of(key.scope))
 
 
 def _digest(token: str) -> str:

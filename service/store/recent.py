@@ -11,6 +11,7 @@ from service.store.archive import NEWEST_FIRST, newest_first, read_page, whole
 from service.store.chain import Payload, Record
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
+from service.store.sight import within
 from service.store.tables import RECENT, records
 
 Which = Literal["alarms", "others"]
@@ -54,7 +55,7 @@ def newest(database: Database) -> str:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        found = [connection.execute(newest_of(which)).scalar() for which in LISTS]
+        found = [connection.execute(within(database, newest_of(which))).scalar() for which in LISTS]
     return "/".join(str(identity) for identity in found)
 
 

@@ -61,6 +61,7 @@ def begin(session: NewSession, facts: Facts) -> Work:
                 digest=_digest(session.token),
                 actor=session.principal.actor,
                 roles=session.principal.in_words,
+                scope=session.principal.scope.in_words,
                 key=session.key,
                 created_us=now,
                 expires_us=session.expires_us,
@@ -101,7 +102,7 @@ def find(database: Database, token: str) -> Principal | None:
         return None
     if row.key_expires_us is not None and row.key_expires_us <= now:
         return None
-    return Principal.of(row.actor, row.roles)
+    return Principal.of(row.actor, row.roles, row.scope)
 
 
 def _digest(token: str) -> str:

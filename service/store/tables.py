@@ -110,6 +110,7 @@ keys = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger),
     sa.Column("revoked_us", sa.BigInteger),
+    sa.Column("scope", sa.Text),
 )
 
 jobs = sa.Table(
@@ -188,5 +189,6 @@ sessions = sa.Table(
     sa.Column("key", sa.String(16)),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
+    sa.Column("scope", sa.Text),
 )
 sa.Index("ix_sessions_expires", sessions.c.expires_us)

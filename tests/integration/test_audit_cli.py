@@ -249,6 +249,23 @@ def test_keys_are_made_listed_by_their_prefix_and_revoked(ifonly: Any, data: Pat
     assert digest in stored
 
 
+def test_a_key_is_made_for_a_part_of_the_plant(ifonly: Any) -> None:
+    part = ("--model", "line-a-*", "--model", "press", "--attribute", "line=a")
+    made = ifonly("keys", "create", "--role", "operator", *part, "--attribute", "line=b")
+    assert made.code == 0, made.err
+    listed = json.loads(ifonly("keys", "list", "--json").out)
+    (scope,) = [key["scope"] for key in listed if made.out.startswith(key["key"])]
+    assert json.loads(scope) == {
+        "models": ["line-a-*", "press"],
+        "attributes": {"line": ["a", "b"]},
+    }
+    assert "line-a-*" in ifonly("keys", "list").out
+    for wrong in (("--model", "line a"), ("--attribute", "line"), ("--attribute", "Line=a")):
+        refused = ifonly("keys", "create", "--role", "operator", *wrong)
+        assert refused.code != 0
+        assert wrong[1].partition("=")[0] in refused.err
+
+
 def test_the_first_start_makes_an_admin_key_and_prints_it_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

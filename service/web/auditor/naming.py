@@ -91,7 +91,7 @@ class Names:
 def served(facts: Facts, registry: Registry) -> ServedModel | None:
     """The model that a record names; None if it is not served any more."""
     try:
-        return registry.get(facts.model or "", facts.version)
+        return registry.find(facts.model or "", facts.version)
     except UnknownModel:
         return None
 
