@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -85,8 +86,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 issuer=Issuer.of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
             )
-            secret = store.journal.change(signing_secret())
-            app.state.cookies = Cookies(await asyncio.wrap_future(secret))
+            secret = partial(signing_secret, store.database, store.journal)
+            app.state.cookies = Cookies(await anyio.to_thread.run_sync(secret))
             app.state.accounts = Accounts.of(settings)
             app.state.failures = Failures()
             if settings.no_auth:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from service.access import Role
+from service.api import errors
 from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
@@ -81,6 +82,16 @@ def reviews(database: Database, identity: str) -> wire.ReviewsReply:
 def review(record: Record, payload: Payload | None) -> wire.Review:
     kept = {} if payload is None else json.loads(payload.content)["request"]
     return said(record.facts, audit(record), kept.get("comment"))
+
+
+def doubted(found: Sequence[Finding]) -> dict[str, Any]:
+    """What is told instead of a record that does not hold, among others that do."""
+    return {
+        "type": errors.NOT_AS_SEALED.uri,
+        "title": errors.NOT_AS_SEALED.title,
+        "detail": "; ".join(finding.text for finding in found),
+        "findings": [each.model_dump(mode="json") for each in findings(found)],
+    }
 
 
 def said(facts: Facts, where: Audit, comment: str | None) -> wire.Review:
@@ -182,11 +193,15 @@ def events(database: Database, query: wire.PageQuery) -> wire.EventsReply:
         If a time or the cursor is none.
     """
     page = archive.page(database, wanted(query), query.cursor, query.limit)
-    return wire.EventsReply(events=[event(r) for r in page.records], next=page.next)
+    told = [event(r, page.doubtful.get(r.facts.id, ())) for r in page.records]
+    return wire.EventsReply(events=told, next=page.next)
 
 
-def event(record: Record) -> wire.Event:
+def event(record: Record, doubts: Sequence[Finding] = ()) -> wire.Event:
+    """A record as it was read, and what is wrong with it."""
     said: dict[str, Any] = {**document(record), "hash": record.hash}
+    if doubts:
+        said["findings"] = findings(doubts)
     return wire.Event.model_construct(**said)  # also what no sealed record would say
 
 
@@ -200,12 +215,19 @@ def verification(report: Report) -> wire.VerificationReply:
         anchors=report.anchors,
         troubles=report.troubles,
         findings=findings(report.findings),
+        notes=report.notes,
     )
 
 
 def findings(found: Iterable[Finding]) -> list[wire.Finding]:
     return [
-        wire.Finding(writer=f.writer, sequence=f.sequence, trouble=f.trouble, text=f.text)
+        wire.Finding(
+            writer=str(f.writer),
+            sequence=f.sequence if type(f.sequence) is int else 0,
+            trouble=f.trouble,
+            text=f.text,
+            where=f.where,
+        )
         for f in found
     ]
 

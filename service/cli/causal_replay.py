@@ -95,9 +95,9 @@ def _payloads(name: str) -> Iterator[bytes]:
     try:
         require_current(database)
         wanted = archive.Filter({"kind": Kind.EXPLANATION.value, "model": name})
-        for _, payload in archive.everything(database, wanted):
-            if payload is not None:
-                yield payload.content
+        for seen in archive.everything(database, wanted):
+            if seen.payload is not None and not seen.findings:
+                yield seen.payload.content
     finally:
         database.close()
 

@@ -104,7 +104,7 @@ def list_keys(as_json: AsJson = False) -> None:
     rows = [
         {
             "key": key.shown,
-            "role": key.role.value,
+            "role": key.role,
             "state": key.state(now),
             "created": timestamp(key.created_us),
             "expires": None if key.expires_us is None else timestamp(key.expires_us),
