@@ -17,6 +17,7 @@ from service.api import audit, errors, health, jobs, kserve, openapi, routes, up
 from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
+from service.api.looks import Looks
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
+                looks=Looks(),
                 issuer=Issuer.of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
             )

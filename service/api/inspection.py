@@ -100,6 +100,7 @@ def replayed(came: Replay) -> wire.ReplayReply:
         versions=_changes(came.versions),
         was_cut=came.was_cut,
         answer=_rechecked(came.recheck),
+        findings=trail.findings(came.findings),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
@@ -146,13 +146,13 @@ async def read_result(id: Identity, state: Shared) -> Response:
 
 
 def _line(result: Result) -> bytes:
-    audit = trail.audit(result.record).model_dump()
     told: dict[str, Any] = {"row": result.number}
     if result.findings:
-        told["problem"] = trail.doubted(result.findings) | {"audit": audit}
+        told["problem"] = trail.doubted(result.findings)
     elif result.payload is None:
-        told |= {"erased": True, "audit": audit}
+        told |= {"erased": True, "audit": trail.audit(result.record).model_dump()}
     else:
         name = "explanation" if result.record.facts.kind is Kind.EXPLANATION else "problem"
-        told[name] = json.loads(result.payload.content)["answer"] | {"audit": audit}
+        answer = json.loads(result.payload.content)["answer"]
+        told[name] = answer | {"audit": trail.audit(result.record).model_dump()}
     return json.dumps(told, ensure_ascii=False).encode() + b"\n"

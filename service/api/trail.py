@@ -201,8 +201,18 @@ def event(record: Record, doubts: Sequence[Finding] = ()) -> wire.Event:
     """A record as it was read, and what is wrong with it."""
     said: dict[str, Any] = {**document(record), "hash": record.hash}
     if doubts:
+        said = {name: _printable(name, value) for name, value in said.items()}
         said["findings"] = findings(doubts)
     return wire.Event.model_construct(**said)  # also what no sealed record would say
+
+
+def _printable(name: str, value: Any) -> Any:
+    """What somebody may have put in the place of what was recorded, as a reply can show it."""
+    if name in ("format", "sequence", "seed", "latency_us"):
+        return value if type(value) is int else 0
+    if name == "detail":
+        return value if isinstance(value, dict) else {"": str(value)}
+    return value if isinstance(value, str) else repr(value)
 
 
 def verification(report: Report) -> wire.VerificationReply:

@@ -203,6 +203,19 @@ def _row(database: Database, identity: str) -> sa.Row[Any]:
     return row
 
 
+def actor_of(database: Database, identity: str) -> str | None:
+    """Whose record it is; None if there is none of that id.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        chosen = sa.select(records.c.actor).where(records.c.id == identity)
+        return connection.execute(chosen).scalar_one_or_none()
+
+
 def about(
     database: Database, identity: str, kind: Kind
 ) -> tuple[tuple[Record, Payload | None], ...]:
@@ -213,11 +226,12 @@ def about(
 
 def seen_about(database: Database, identity: str, kind: Kind) -> tuple[Seen, ...]:
     """The same with those that do not."""
-    # By one condition: SQLite, asked for the kind too, may read all records of that kind instead.
-    chosen = whole().where(records.c.about == identity).order_by(*PAGE_ORDER)
+    # Joined to nothing: SQLite may use the kind's index instead, and read all of that kind.
+    is_kind = records.c.kind + "" == kind.value
+    chosen = whole().where(records.c.about == identity, is_kind).order_by(*PAGE_ORDER)
     with database.reading() as connection:
         rows = connection.execute(chosen).all()
-    return tuple(_seen(row) for row in rows if row.kind == kind.value)
+    return tuple(map(_seen, rows))
 
 
 def beside(database: Database, record: Record) -> tuple[str | None, str | None]:

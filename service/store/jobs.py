@@ -116,12 +116,12 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     QueueFull
         If that many rows wait already that with these there would be more than ``most_waiting``.
     """
-    assert facts.model is not None
-    assert facts.version is not None
     salts = [secrets.token_bytes(SALT_BYTES) for _ in requests]
     digests = [Payload(*pair).digest for pair in zip(salts, requests, strict=True)]
     said = {"rows": len(requests), "questions": _root(digests)}
     facts = replace(facts, detail={**(facts.detail or {}), **said})
+    assert facts.model is not None
+    assert facts.version is not None
     job = Job(
         id=facts.id,
         model=facts.model,

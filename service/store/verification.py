@@ -210,7 +210,7 @@ def _anchored(database: Database) -> dict[str, int]:
     """How far each chain is anchored, by the hint that keeps anchors short."""
     with database.reading() as connection:
         found = connection.execute(sa.select(writers.c.id, writers.c.anchored))
-        return {writer: sequence for writer, sequence in found}
+        return {row.id: row.anchored for row in found}
 
 
 def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[Finding]:

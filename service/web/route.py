@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from service import logs
 from service.access import Role
 from service.api import errors, permissions
+from service.api.looking import looked
 from service.api.state import State
 from service.errors import Forbidden, Unauthenticated
 from service.web.cookies import Cookies
@@ -38,7 +39,7 @@ class PageRoute(APIRoute):
 
         async def served(request: Request) -> Response:
             try:
-                return await _served(request, roles, handle)
+                return await _served(request, roles, handle, self.path_format)
             except ClientDisconnect:
                 raise
             except Exception as error:
@@ -51,7 +52,9 @@ class PageRoute(APIRoute):
         return served
 
 
-async def _served(request: Request, roles: frozenset[Role] | None, handle: Handle) -> Response:
+async def _served(
+    request: Request, roles: frozenset[Role] | None, handle: Handle, template: str
+) -> Response:
     cookies: Cookies = request.app.state.cookies
     state: State = request.app.state.ifonly
     visit = await visit_of(request, cookies)
@@ -66,6 +69,8 @@ async def _served(request: Request, roles: frozenset[Role] | None, handle: Handl
     if request.method not in READS:
         await check_form(request, visit, cookies)
     response = await handle(request)
+    if roles is not None:
+        response = await looked(request, template, response)
     if visit.is_new and "set-cookie" not in response.headers:
         cookies.give(response, visit.token, request, state.settings.session_seconds)
     return response
