@@ -40,10 +40,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from explainers.answer import Prediction
 from explainers.constraints import Constraint
-from service.store.chain import Finding
 
 Path = tuple[str | int, ...]
 """Where in the request, from its root: ``("instance", "torque")``."""
@@ -162,10 +162,25 @@ class ErasedRecord(ServiceError):
         super().__init__(f"the content of record {identity} was erased")
 
 
+class Found(Protocol):
+    """One thing wrong with what is stored, and where."""
+
+    @property
+    def writer(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+
+
 class NotAsSealed(ServiceError):
     """A record is not what was sealed, or a row that points at it is not what it says."""
 
-    def __init__(self, identity: str, findings: Sequence[Finding]) -> None:
+    def __init__(self, identity: str, findings: Sequence[Found]) -> None:
         self.identity = identity
         self.findings = tuple(findings)
         told = "; ".join(

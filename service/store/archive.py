@@ -265,11 +265,20 @@ def everything(database: Database, wanted: Filter) -> Iterator[Seen]:
 
 
 def heads(database: Database) -> list[tuple[str, Head]]:
-    """The end of every chain, as the store has it now; in the order of their names."""
+    """The end of every chain, as the store has it now; in the order in which they were begun."""
     chosen = sa.select(writers.c.id, writers.c.head_sequence, writers.c.head_hash)
+    first = sa.and_(records.c.writer == writers.c.id, records.c.sequence == 1)
+    begun = sa.select(records.c.time_us).where(first).scalar_subquery()
     with database.reading() as connection:
-        found = connection.execute(chosen.order_by(writers.c.id))
-        return [(writer, Head(sequence, digest)) for writer, sequence, digest in found]
+        found = connection.execute(chosen.order_by(begun, writers.c.id))
+        return [(str(writer), _head(sequence, digest)) for writer, sequence, digest in found]
+
+
+def _head(sequence: Any, digest: Any) -> Head:
+    """A head; of what is none, one that no chain has."""
+    if type(sequence) is int and isinstance(digest, str):
+        return Head(sequence, digest)
+    return Head(0, f"no head: {sequence!r}, {digest!r}")
 
 
 def _followed(database: Database, writer: str, end: Head, wanted: Filter) -> Iterator[Seen]:

@@ -135,6 +135,22 @@ def listing(database: Database) -> tuple[Key, ...]:
     return tuple(Key(**row._mapping, findings=tuple(grants.findings(row))) for row in rows)
 
 
+def lost(database: Database) -> Iterator[Finding]:
+    """Keys that were made, and are not in the table any more: none is ever removed.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.snapshot() as connection:
+        there = set(connection.execute(sa.select(keys.c.id)).scalars())
+        grants = _Grants(connection.execute(whole().where(records.c.kind == Kind.KEY.value)))
+    for key, record in grants.created.items():
+        if key not in there:
+            yield contradicted(record, "api_keys", "", f"key {key} was made, and is not there")
+
+
 class _Grants:
     """What records say of keys."""
 
@@ -145,13 +161,18 @@ class _Grants:
         for row in rows:
             record = record_of(row)
             detail = record.facts.detail
-            key = str(detail.get("key")) if isinstance(detail, dict) else ""
+            key = str(detail.get("key", "")) if isinstance(detail, dict) else ""
             if not stands(row):
                 self._doubtful[key] = record
             elif record.facts.status == REVOKED:
                 self._revoked[key] = record
-            else:
+            elif key:
                 self._created[key] = (record, payload_of(row))
+
+    @property
+    def created(self) -> Mapping[str, Record]:
+        """The record of each key's making."""
+        return {key: record for key, (record, _) in self._created.items()}
 
     def findings(self, row: sa.Row[Any]) -> Iterator[Finding]:
         """What the table says of a key, and no record."""

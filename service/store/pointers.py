@@ -23,6 +23,7 @@ def findings(database: Database) -> Iterator[Finding]:
     """
     for key in keys.listing(database):
         yield from key.findings
+    yield from keys.lost(database)
     for part in (sessions.findings, sessions.secret_findings, jobs.findings, idempotency.findings):
         with database.snapshot() as connection:
             yield from part(connection)
