@@ -14,8 +14,8 @@ What is not found is listed with why. Exit code 1 if something is not found and 
 
 ``--anchors`` verifies with the file of anchors. ``--head`` names a function that is given the
 untouched store and returns what is asked after each attack beside ``verify``: a function from a
-``Database`` to findings. With a signed head that was kept elsewhere, the last entries of ``WHY`` must
-be found, too.
+``Database`` to findings. With a signed head that was kept elsewhere, the last entries of ``WHY``
+must be found, too.
 """
 
 from __future__ import annotations
@@ -148,6 +148,8 @@ class Target:
                 found = [*report.findings, *head(database)]
             except ServiceError as error:
                 return f"refused: {error}"
+            except Exception as error:  # a crash is what this looks for
+                return f"CRASHED: {type(error).__name__}: {error}"
         return f"{found[0].trouble}: {found[0].text} ({found[0].where})" if found else ""
 
 
@@ -534,12 +536,14 @@ def show(came: Sequence[Outcome], console: Console) -> None:
         table.add_row(*key, str(tried), str(tried - len(missed)), str(len(missed) or ""), why)
     console.print(table)
     found = sum(bool(o.found) for o in came)
+    for o in unexplained(came):
+        console.print(f"{o.attack.table} {o.attack.column} {o.attack.kind}: {o.found or 'nothing'}")
     console.print(f"{found} of {len(came)} attacks found; unexplained: {len(unexplained(came))}")
 
 
 def unexplained(came: Iterable[Outcome]) -> list[Outcome]:
     """What was not found, and should have been."""
-    return [o for o in came if not o.found and not o.why]
+    return [o for o in came if o.found.startswith("CRASHED") or not (o.found or o.why)]
 
 
 def main() -> int:

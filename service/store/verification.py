@@ -16,6 +16,7 @@ from service.store.archive import Unread
 from service.store.chain import Finding, Head, Kind, Payload, Record, Trouble, check
 from service.store.database import Database
 from service.store.erasure import Erasures
+from service.store.order import Order
 from service.store.rows import record_of
 from service.store.standing import displaced
 from service.store.tables import payloads, records, writers
@@ -58,6 +59,19 @@ def _printable(finding: Finding) -> Finding:
     return replace(finding, writer=str(finding.writer), sequence=sequence)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is at hand, and gathered, while chains are read."""
+
+    database: Database
+    erasures: Erasures
+    report: Report
+    anchored: dict[str, int]
+    """How far anchors have each chain."""
+    order: Order
+    progress: Callable[[Report], None]
+
+
 def verify(
     database: Database,
     anchor_file: Path | None = None,
@@ -76,24 +90,33 @@ def verify(
     OSError
         If the file cannot be read.
     """
-    report, erasures, anchored = Report(), Erasures(database), dict[str, int]()
+    report = Report()
+    reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
     report.add(_pages(database))
     claimed = _anchored(database)
     for writer, head in archive.heads(database):
         report.writers += 1
-        report.add(_whatever(_follow(database, writer, head, erasures, report, anchored, progress)))
+        report.add(_whatever(_follow(reading, writer, head)))
     for part in (_outside, _payloads, pointers.findings):
         report.add(_whatever(part(database)))
-    report.add(_unanchored(claimed, anchored))
+    report.add(_unanchored(claimed, reading.anchored))
+    report.add(reading.order.findings())
     if anchor_file is not None:
-        for found in anchors.read_down(anchor_file):
-            if isinstance(found, str):
-                report.notes.append(found)
-            elif isinstance(found, Finding):
-                report.add([found])
-            else:
-                report.add(_against(database, *found, f"the file {anchor_file.name}"))
+        report.add(_by_file(database, anchor_file, report))
     return report
+
+
+def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding]:
+    """What the anchors of a file have, and the store has not."""
+    for found in anchors.read_down(file):
+        if isinstance(found, str):
+            report.notes.append(found)
+        elif isinstance(found, Finding):
+            yield found
+        else:
+            writer, head = found
+            there = _place(database, writer, head.sequence)
+            yield from _against(there, writer, head, f"the file {file.name}")
 
 
 def _whatever(findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -118,18 +141,10 @@ def _pages(database: Database) -> Iterator[Finding]:
         yield Finding("", 0, Trouble.UNREADABLE, f"the database file is damaged: {line}", "")
 
 
-def _follow(
-    database: Database,
-    writer: str,
-    head: Head,
-    erasures: Erasures,
-    report: Report,
-    anchored: dict[str, int],
-    progress: Callable[[Report], None],
-) -> Iterator[Finding]:
+def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[Finding]:
     """One chain from its first record to ``head``."""
-    at, is_torn = Head(), False
-    for found in archive.chain(database, writer, head.sequence):
+    report, at, is_torn = reading.report, Head(), False
+    for found in archive.chain(reading.database, writer, head.sequence):
         report.records += 1
         if isinstance(found, Unread):
             at, is_torn = Head(found.sequence), True
@@ -138,12 +153,13 @@ def _follow(
             continue
         record, payload = found
         yield from check(record, Head(at.sequence, record.previous) if is_torn else at)
-        yield from payload_findings(record, payload, erasures, report)
+        yield from payload_findings(record, payload, reading.erasures, report)
+        reading.order.record(writer, record.sequence, record.facts.time_us)
         if record.facts.kind == Kind.ANCHOR:
-            yield from _seen_by(database, record, report, anchored)
+            yield from _seen_by(reading, record)
         at, is_torn = record.head, False
         if report.records % PROGRESS == 0:
-            progress(report)
+            reading.progress(report)
     yield from _at_the_end(writer, at, head, is_torn)
 
 
@@ -156,15 +172,17 @@ def _at_the_end(writer: str, at: Head, head: Head, is_torn: bool) -> Iterator[Fi
         yield Finding(writer, at.sequence, Trouble.ALTERED, text)
 
 
-def _seen_by(
-    database: Database, anchor: Record, report: Report, anchored: dict[str, int]
-) -> Iterator[Finding]:
+def _seen_by(reading: _Reading, anchor: Record) -> Iterator[Finding]:
     """Every chain still has what an anchor saw at its end."""
-    report.anchors += 1
+    reading.report.anchors += 1
     by = f"record {anchor.sequence} of {anchor.writer}"
     for other, head in anchors.heads_in(anchor.facts.detail).items():
-        anchored[other] = max(anchored.get(other, 0), head.sequence)
-        yield from _against(database, other, head, by)
+        reading.anchored[other] = max(reading.anchored.get(other, 0), head.sequence)
+        there = _place(reading.database, other, head.sequence)
+        yield from _against(there, other, head, by)
+        time_us = None if there is None else there.time_us
+        reading.order.anchored(anchor.writer, other, head.sequence, time_us)
+    reading.order.anchor(anchor.writer)
 
 
 def payload_findings(
@@ -221,18 +239,21 @@ def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[F
             yield Finding(writer, 0, Trouble.CONTRADICTED, text, "audit_writers.anchored")
 
 
-def _against(database: Database, writer: str, anchored: Head, by: str) -> Iterator[Finding]:
+def _place(database: Database, writer: str, sequence: int) -> sa.Row[Any] | None:
+    """What stands there: hash and time."""
+    here = (records.c.writer == writer, records.c.sequence == sequence)
+    with database.reading() as connection:
+        chosen: sa.Select[Any] = sa.select(records.c.hash, records.c.time_us).where(*here)
+        return connection.execute(chosen).one_or_none()
+
+
+def _against(there: sa.Row[Any] | None, writer: str, anchored: Head, by: str) -> Iterator[Finding]:
     """The chain still has the record that an anchor saw at its end."""
     if anchored.sequence == 0:
         return
-    query = sa.select(records.c.hash).where(
-        records.c.writer == writer, records.c.sequence == anchored.sequence
-    )
-    with database.reading() as connection:
-        found = connection.execute(query).scalar_one_or_none()
-    if found is None:
+    if there is None:
         text = f"record {anchored.sequence} is gone; it was anchored by {by}"
         yield Finding(writer, anchored.sequence, Trouble.CUT, text)
-    elif found != anchored.hash:
+    elif there.hash != anchored.hash:
         text = f"record {anchored.sequence} is not the one that was anchored by {by}"
         yield Finding(writer, anchored.sequence, Trouble.ALTERED, text)
