@@ -69,8 +69,11 @@ class Order:
 
     def anchor(self, by: str) -> None:
         """That was all that the anchor has."""
-        time = self._of(by).latest
-        self._of(by).anchors.append(time)
+        chain = self._of(by)
+        time = chain.latest
+        chain.anchors.append(time)
+        if chain.times:
+            chain.times[-1] = time  # the anchor itself is no earlier than what it has
         for writer, sequence in self._ends:
             self._of(writer).seen.append((time, sequence))
         self._ends.clear()
