@@ -453,12 +453,14 @@ def _forgot_open_jobs(rows: Stored) -> None:
 # --- the campaign -------------------------------------------------------------------------
 
 
-def campaign(target: Target, most: int, head: Look, tried: Iterable[str] = ()) -> list[Outcome]:
-    """Every attack, one after the other; ``tried``: only those on these tables."""
+def campaign(
+    target: Target, most: int, head: Look, wanted: Callable[[Attack], bool] = lambda _: True
+) -> list[Outcome]:
+    """Every attack that is wanted, one after the other."""
     before = target.read()
     came = []
     for attack in attacks(before, most, target.is_sqlite):
-        if tried and attack.table not in tried:
+        if not wanted(attack):
             continue
         rows = {name: [dict(row) for row in found] for name, found in before.items()}
         attack.change(rows)
@@ -487,11 +489,22 @@ def zeroed(target: Target, folder: Path, head: Look) -> list[Outcome]:
         copy.write_bytes(content[: page * size] + bytes(size) + content[(page + 1) * size :])
         other = replace(target, url=f"sqlite:///{copy}", engine=sa.create_engine(target.url))
         attack = Attack("(file)", f"page {page + 1}", "zeros", lambda rows: None)
-        came.append(Outcome(attack, other.look(head)))
+        found = other.look(head)
+        if found or not _is_same(file, copy):  # a page that no table uses has nothing to lose
+            came.append(Outcome(attack, found))
         other.engine.dispose()
         for left in folder.glob(f"{copy.name}*"):
             left.unlink()
     return came
+
+
+def _is_same(file: Path, copy: Path) -> bool:
+    """Whether two files have the same rows."""
+    with (
+        contextlib.closing(sqlite3.connect(file)) as one,
+        contextlib.closing(sqlite3.connect(copy)) as other,
+    ):
+        return list(one.iterdump()) == list(other.iterdump())
 
 
 @contextlib.contextmanager

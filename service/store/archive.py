@@ -271,10 +271,10 @@ def heads(database: Database) -> list[tuple[str, Head]]:
     begun = sa.select(records.c.time_us).where(first).scalar_subquery()
     with database.reading() as connection:
         found = connection.execute(chosen.order_by(begun, writers.c.id))
-        return [(str(writer), _head(sequence, digest)) for writer, sequence, digest in found]
+        return [(str(writer), head_of(sequence, digest)) for writer, sequence, digest in found]
 
 
-def _head(sequence: Any, digest: Any) -> Head:
+def head_of(sequence: Any, digest: Any) -> Head:
     """A head; of what is none, one that no chain has."""
     if type(sequence) is int and isinstance(digest, str):
         return Head(sequence, digest)
@@ -285,7 +285,7 @@ def _followed(database: Database, writer: str, end: Head, wanted: Filter) -> Ite
     at = Head()
     for row in _pieces(database, _plain(), writer, 0, end.sequence):
         if isinstance(row, Unread):
-            raise StoreDamaged(f"record {row.sequence} of {writer} cannot be read: {row.reason}")
+            continue  # the next one is said to follow nothing
         record, payload = record_of(row), payload_of(row)
         found = check(record, at) + (payload.findings(record) if payload is not None else [])
         if _fits(row, wanted):

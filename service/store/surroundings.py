@@ -146,7 +146,7 @@ def _until(database: Database, record: Record) -> End:
     with database.reading() as connection:
         kept = sa.select(writers.c.head_sequence, writers.c.head_hash)
         row = connection.execute(kept.where(writers.c.id == record.writer)).one_or_none()
-    last = Head() if row is None else Head(*row)
+    last = Head() if row is None else archive.head_of(*row)
     if last.sequence - record.sequence > MAX_READ:
         last = _head(database, record.writer, record.sequence + MAX_READ)
     return End(last, None)

@@ -84,26 +84,28 @@ def verify(
     Raises
     ------
     StoreUnavailable
-        If the store cannot be read.
-    StoreDamaged
-        If it is no database any more.
+        If the store cannot be read now.
     OSError
         If the file cannot be read.
     """
     report = Report()
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
     report.add(_pages(database))
-    claimed = _anchored(database)
-    for writer, head in archive.heads(database):
-        report.writers += 1
-        report.add(_whatever(_follow(reading, writer, head)))
+    report.add(_whatever(_chains(reading)))
     for part in (_outside, _payloads, pointers.findings):
         report.add(_whatever(part(database)))
-    report.add(_unanchored(claimed, reading.anchored))
     report.add(reading.order.findings())
     if anchor_file is not None:
         report.add(_by_file(database, anchor_file, report))
     return report
+
+
+def _chains(reading: _Reading) -> Iterator[Finding]:
+    claimed = _anchored(reading.database)
+    for writer, head in archive.heads(reading.database):
+        reading.report.writers += 1
+        yield from _whatever(_follow(reading, writer, head))
+    yield from _unanchored(claimed, reading.anchored)
 
 
 def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding]:
