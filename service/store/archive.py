@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -385,11 +386,13 @@ def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
     )
 
 
+@cache
 def whole() -> sa.Select[Any]:
     """Records with their payloads, where they have them still, and whether they stand."""
     return _plain().add_columns(standing())
 
 
+@cache
 def _plain() -> sa.Select[Any]:
     same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
     joined = records.outerjoin(payloads, same)

@@ -5,12 +5,13 @@ before it and the one after follows it, and if its hash is that of what it says.
 one has to write the whole rest of its chain anew: that is for anchors and kept heads to find.
 
 The links are a condition that the database evaluates in the query that reads the record
-(:func:`in_place`); the hash is computed here.
+(:func:`standing`); the hash is computed here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,37 +22,37 @@ from service.store.rows import payload_of, record_of
 from service.store.tables import records, writers
 
 IN_PLACE = "in_place"
-"""Label of :func:`in_place` in a row."""
+"""Label of :func:`standing` in a row."""
 MOST_REMEMBERED = 100_000
 
 
-def in_place(of: sa.FromClause = records) -> sa.ColumnElement[bool]:
-    """Whether the chain of a record has it, between its neighbours; null is no."""
+@cache
+def standing() -> sa.Label[bool]:
+    """A column of what is selected: whether the chain of a record has it, between its neighbours;
+    null is no."""
     # Values, not conditions that one exists: PostgreSQL would rather hash the whole table.
     chain = writers.alias()
-    head = sa.select(chain.c.head_sequence).where(chain.c.id == of.c.writer).scalar_subquery()
-    digest = sa.select(chain.c.head_hash).where(chain.c.id == of.c.writer).scalar_subquery()
-    before, after = _neighbour(of, -1), _neighbour(of, 1)
-    is_first = sa.and_(of.c.sequence == 1, of.c.previous == GENESIS)
-    return sa.and_(
-        of.c.sequence >= 1,
-        of.c.sequence <= head,
-        sa.or_(is_first, before == of.c.previous),
-        sa.case((of.c.sequence == head, digest == of.c.hash), else_=after == of.c.hash),
+    own = chain.c.id == records.c.writer
+    head = sa.select(chain.c.head_sequence).where(own).scalar_subquery()
+    digest = sa.select(chain.c.head_hash).where(own).scalar_subquery()
+    is_first = sa.and_(records.c.sequence == 1, records.c.previous == GENESIS)
+    is_last = records.c.sequence == head
+    follows = _neighbour(-1) == records.c.previous
+    is_in_place = sa.and_(
+        records.c.sequence >= 1,
+        records.c.sequence <= head,
+        sa.or_(is_first, follows),
+        sa.case((is_last, digest == records.c.hash), else_=_neighbour(1) == records.c.hash),
     )
+    return is_in_place.label(IN_PLACE)
 
 
-def _neighbour(of: sa.FromClause, step: int) -> sa.ScalarSelect[str]:
+def _neighbour(step: int) -> sa.ScalarSelect[str]:
     """What the record before says it hashes to, or what the one after says it follows."""
     beside = records.alias()
     value = beside.c.hash if step < 0 else beside.c.previous
-    here = sa.and_(beside.c.writer == of.c.writer, beside.c.sequence == of.c.sequence + step)
-    return sa.select(value).where(here).scalar_subquery()
-
-
-def standing(of: sa.FromClause = records) -> sa.Label[bool]:
-    """:func:`in_place` as a column of what is selected."""
-    return in_place(of).label(IN_PLACE)
+    here = (beside.c.writer == records.c.writer, beside.c.sequence == records.c.sequence + step)
+    return sa.select(value).where(*here).scalar_subquery()
 
 
 class Sealed:
