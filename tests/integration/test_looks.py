@@ -107,7 +107,7 @@ def explained(operator: httpx.Client, alarm: dict[str, Any]) -> str:
 
 
 def looks(auditor: httpx.Client, **query: str) -> list[dict[str, Any]]:
-    asked = {"kind": "access", "limit": 500, **query}
+    asked = {"kind": "access", "limit": "500", **query}
     found: list[dict[str, Any]] = auditor.get("/api/v1/audit/events", params=asked).json()["events"]
     return found
 
@@ -135,6 +135,7 @@ def test_a_look_at_one_record_says_who_and_at_which(
 def test_a_list_is_one_record_whatever_it_holds_and_says_what_was_asked(
     auditor: httpx.Client, explained: str
 ) -> None:
+    looks(auditor)  # itself a look, the next one within a minute is the same
     before = len(looks(auditor))
     reply = auditor.get("/api/v1/audit/events", params={"actor": "key:nobody", "limit": 7})
     assert reply.json()["events"] == []
@@ -150,6 +151,7 @@ def test_a_list_is_one_record_whatever_it_holds_and_says_what_was_asked(
 
 
 def test_what_is_refused_is_no_look(auditor: httpx.Client, operator: httpx.Client) -> None:
+    looks(auditor)
     before = len(looks(auditor))
     assert operator.get("/api/v1/audit/queue").status_code == 403
     assert auditor.get("/api/v1/explanations/nothing").status_code == 404
