@@ -33,9 +33,8 @@ def unreviewed(
     No more than ``MOST_JUDGED`` are passed over: a page may have fewer than ``limit``, and lead on.
     """
     waiting: list[sa.Row[Any]] = []
-    passed, after = 0, cursor
+    passed, after, piece = 0, cursor, limit + 1  # often the newest all wait
     while len(waiting) <= limit:
-        piece = max(PIECE, limit + 1)
         asked = explained_query(wanted, after, piece)
         with database.reading() as connection:
             rows = connection.execute(asked).all()[:piece]
@@ -44,7 +43,7 @@ def unreviewed(
         passed += len(judged)
         if len(rows) < piece:
             return _page(waiting, limit, None)
-        after = archive.cursor_of(rows[-1])
+        after, piece = archive.cursor_of(rows[-1]), max(PIECE, limit + 1)
         if passed >= MOST_JUDGED:
             break
     return _page(waiting, limit, after)
