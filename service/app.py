@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
@@ -17,6 +18,7 @@ from service.api import audit, errors, health, jobs, kserve, openapi, routes, up
 from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
+from service.api.looks import Looks
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
@@ -83,11 +85,12 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
+                looks=Looks(),
                 issuer=Issuer.of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
             )
-            secret = store.journal.change(signing_secret())
-            app.state.cookies = Cookies(await asyncio.wrap_future(secret))
+            secret = partial(signing_secret, store.database, store.journal)
+            app.state.cookies = Cookies(await anyio.to_thread.run_sync(secret))
             app.state.accounts = Accounts.of(settings)
             app.state.failures = Failures()
             if settings.no_auth:

@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     """How often the ends of all chains are written down in a record."""
     audit_anchor_file: Path | None = None
     """Where those records are appended a second time: best on another machine's disk."""
+    audit_keep_days: float = Field(184.0, ge=0.0)
+    """What was recorded is not erased by its age before it is so old: six months, as the EU's AI
+    Act has it for logs (article 26 (6)); 1827 for the five years that Korean law may ask for."""
     no_auth: bool = False
     """Answer whoever asks, as whoever they like. Only where nobody else can: on loopback."""
     oidc_issuer: str | None = None

@@ -56,6 +56,7 @@ NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
 JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
 CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
+NOT_AS_SEALED = ProblemType(409, "not-as-sealed", "The record is not what was written")
 CANNOT_UPLOAD = ProblemType(409, "cannot-upload", "The model cannot be put in its place")
 ERASED = ProblemType(410, "erased", "The content was erased")
 BODY_TOO_SLOW = ProblemType(408, "body-too-slow", "The body did not come in time")
@@ -103,6 +104,7 @@ PROBLEM_TYPES = (
     METHOD_NOT_ALLOWED,
     JOB_NOT_FINISHED,
     CANNOT_REPLAY,
+    NOT_AS_SEALED,
     CANNOT_UPLOAD,
     ERASED,
     BODY_TOO_SLOW,
@@ -347,6 +349,12 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, UNAUTHENTICATED, str(error), headers=headers)
         case errors.Forbidden():
             return problem_response(path, FORBIDDEN, str(error))
+        case errors.NotAsSealed():
+            logs.logger.error("%s", error)
+            told = [
+                {"trouble": f.trouble, "text": f.text, "where": f.where} for f in error.findings
+            ]
+            return problem_response(path, NOT_AS_SEALED, str(error), findings=told)
         case errors.UnknownRecord():
             return problem_response(path, UNKNOWN_RECORD, str(error))
         case errors.ErasedRecord():

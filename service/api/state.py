@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from explainers.watch import Watch
 from service.access import Scope
+from service.api.looks import Looks
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
@@ -126,6 +127,8 @@ class State:
     """How often who may ask."""
     wake: Callable[[], None]
     """Tells those who answer rows of jobs that there are some."""
+    looks: Looks
+    """Who looked at what within the last minute."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
     predictor: PredictorHost | None = None

@@ -9,17 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, BinaryIO
+from urllib.parse import urlencode
 
 import typer
 
 from service.api import inspection, trail
+from service.api.looking import EXPORTED, READ
 from service.api.rechecking import Recheck
 from service.api.replay import replay as ask_again
 from service.app import opened_by
 from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
-from service.cli.keeping import DAY_US, by
+from service.cli.keeping import DAY_US, by, look
 from service.settings import Settings
-from service.store import archive, erasure
+from service.store import archive, erasure, holds
 from service.store.chain import microseconds, now_us, timestamp
 from service.store.database import Database, connect
 from service.store.export import Format
@@ -56,7 +58,7 @@ def verify(
     with _reading(chosen) as database:
         try:
             report = check(database, chosen.audit_anchor_file, _progress)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
             raise Failure(f"the file of anchors cannot be read: {error}") from None
     if as_json:
         print_json(trail.verification(report).model_dump(mode="json"))
@@ -77,7 +79,10 @@ def _show(report: Report) -> None:
         markup=False,
     )
     for finding in report.findings:
-        out.print(f"writer {finding.writer}: {finding.text} ({finding.trouble})", markup=False)
+        at = f"writer {finding.writer or '–'}, record {finding.sequence}, {finding.where}"
+        out.print(f"{at}: {finding.text} ({finding.trouble})", markup=False)
+    for note in report.notes:
+        out.print(f"note: {note}", markup=False)
     if report.holds:
         out.print("every chain holds", markup=False)
     else:
@@ -89,8 +94,9 @@ def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> 
     """Ask a recorded question again of the same model, and check the recorded answer; exit code
     1 if the answer changed or does not hold."""
     chosen = settings(models=models, log_level="ERROR")
-    with _reading(chosen) as database:
-        came = ask_again(database, registry(chosen), record)
+    with opened_by(chosen, migrate=False) as store:
+        came = ask_again(store.database, registry(chosen), record)
+        look(store, READ, "audit replay", about=came.record.facts.id)
     if as_json:
         print_json(inspection.replayed(came).model_dump(mode="json"))
     else:
@@ -99,6 +105,8 @@ def replay(record: Identity, models: Models = None, as_json: AsJson = False) -> 
             out.print(f"{change.pointer}: {was} → {now}", markup=False)
         if came.was_cut:
             out.print("the first answer was cut by its deadline", markup=False)
+        for finding in came.findings:
+            out.print(f"{finding.text} ({finding.where})", markup=False)
         out.print("the same answer" if came.is_same else "the answer CHANGED", markup=False)
         _show_recheck(came.recheck)
     holds = came.recheck is None or came.recheck.holds
@@ -127,8 +135,10 @@ def export(
 ) -> None:
     """The trail as a file, with salts and payloads: enough to verify it elsewhere."""
     wanted = archive.Filter({}, since_us=_time(since), until_us=_time(until))
-    with _reading(settings()) as database:
-        pieces = write_out(archive.everything(database, wanted), form)
+    with opened_by(settings(), migrate=False) as store:
+        period = {"since": since, "until": until}
+        look(store, EXPORTED, "audit export", urlencode({k: v for k, v in period.items() if v}))
+        pieces = write_out(archive.everything(store.database, wanted), form)
         try:
             with _output(to) as file:
                 file.writelines(pieces)
@@ -150,7 +160,8 @@ def erase(
     record: Identity,
     reason: Annotated[str, typer.Option("--reason", help="Kept in the trail: name nobody.")],
 ) -> None:
-    """Erase what one record tells of. The chain still holds, and says that it was erased."""
+    """Erase what one record tells of, unless it is on hold. The chain still holds, and says that
+    it was erased."""
     with opened_by(settings(), migrate=False) as store:
         store.journal.append(erasure.erase(record, by(), reason)).result()
     out.print(f"the content of {record} is erased", markup=False)
@@ -162,11 +173,62 @@ def prune(
         str, typer.Option("--older-than", help="Days, as in 365d, or an RFC 3339 time.")
     ],
 ) -> None:
-    """Erase what all older records tell of. The chain still holds, and says so."""
-    before = _age(older)
-    with opened_by(settings(), migrate=False) as store:
-        count = sum(erasure.prune(store.journal, before, by()))
+    """Erase what all older records tell of, but what is on hold. Nothing that must be kept for
+    longer (IFONLY_AUDIT_KEEP_DAYS). The chain still holds, and says so."""
+    before, chosen = _age(older), settings()
+    with opened_by(chosen, migrate=False) as store:
+        count = sum(erasure.prune(store.journal, before, by(), chosen.audit_keep_days))
     out.print(f"erased {count:,} payloads from before {timestamp(before)}", markup=False)
+
+
+@app.command("hold")
+def hold(
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the trail: name nobody.")],
+    record: Annotated[str | None, typer.Option("--record", help="One record, by its id.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="All about one model.")] = None,
+    everything: Annotated[bool, typer.Option("--everything", help="All that is recorded.")] = False,
+) -> None:
+    """Put a legal hold: nothing under it is erased, by age or by wish, until `audit lift`."""
+    if [record is not None, model is not None, everything].count(True) != 1:
+        raise Failure("a hold is on one of --record, --model and --everything")
+    with opened_by(settings(), migrate=False) as store:
+        put = holds.put(by(), reason, record=record, model=model)
+        identity = store.journal.append(put).result().id
+    out.print(f"hold {identity} is put", markup=False)
+
+
+@app.command("lift")
+def lift(
+    identity: Annotated[str, typer.Argument(help="Id of the hold.")],
+    reason: Annotated[str, typer.Option("--reason", help="Kept in the trail: name nobody.")],
+) -> None:
+    """End a legal hold."""
+    with opened_by(settings(), migrate=False) as store:
+        store.journal.append(holds.lift(identity, by(), reason)).result()
+    out.print(f"hold {identity} is lifted", markup=False)
+
+
+@app.command("holds")
+def list_holds(as_json: AsJson = False) -> None:
+    """Legal holds in force, the oldest first."""
+    with _reading(settings()) as database:
+        found = [_told(each) for each in holds.listing(database)]
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        out.print("  ".join(f"{name}: {value}" for name, value in each.items()), markup=False)
+
+
+def _told(found: holds.Hold) -> dict[str, str]:
+    over = f"model {found.model}" if found.model is not None else "everything"
+    return {
+        "hold": found.id,
+        "on": over if found.record is None else f"record {found.record}",
+        "since": timestamp(found.time_us),
+        "by": found.by,
+        "reason": found.reason,
+    }
 
 
 def _age(text: str) -> int:

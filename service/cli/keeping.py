@@ -13,14 +13,17 @@ from rich.table import Table
 from rich.text import Text
 
 from service.access import EVERYTHING, Role, Scope
+from service.api import looking
+from service.api.replies import ifonly_version
 from service.app import opened_by
 from service.cli.console import AsJson, Failure, err, out, print_json, settings
 from service.settings import Settings
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
-from service.store.chain import now_us, timestamp
+from service.store.chain import Facts, Kind, now_us, timestamp
 from service.store.database import connect
 from service.store.migrate import require_current, upgrade
+from service.store.opened import Store
 
 tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -34,6 +37,25 @@ def by() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # an account without a name, as in containers
         return "cli"
+
+
+def look(store: Store, status: str, what: str, query: str = "", about: str | None = None) -> None:
+    """Record that whoever types sees what was recorded.
+
+    Raises
+    ------
+    JournalFull, StoreUnavailable
+        If it cannot be recorded: then nothing is to be shown.
+    """
+    facts = Facts(
+        kind=Kind.ACCESS,
+        actor=by(),
+        about=about,
+        status=status,
+        engine_version=ifonly_version(),
+        detail={"by": f"ifonly {what}"},
+    )
+    store.journal.append(looking.with_query(facts, query)).result()
 
 
 def prepare(chosen: Settings) -> None:
@@ -134,7 +156,7 @@ def list_keys(as_json: AsJson = False) -> None:
     rows = [
         {
             "key": key.shown,
-            "role": key.role.value,
+            "role": key.role,
             "state": key.state(now),
             "created": timestamp(key.created_us),
             "expires": None if key.expires_us is None else timestamp(key.expires_us),

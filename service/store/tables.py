@@ -17,8 +17,6 @@ writers = sa.Table(
     "audit_writers",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("started_us", sa.BigInteger, nullable=False),
-    sa.Column("engine_version", sa.Text, nullable=False),
     # The end of the chain, moved in the transaction that appends: start of the next batch, and
     # what anchors are made of. Not evidence: whoever cuts a tail can change it too.
     sa.Column("head_sequence", sa.BigInteger, nullable=False),
@@ -138,6 +136,10 @@ job_rows = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     # Until it is answered; then the record has it, and what is erased there is nowhere else.
     sa.Column("request", sa.LargeBinary),
+    sa.Column("salt", sa.LargeBinary),
+    # Of salt and request; the job's record has the digest of all of them. Without the salt, which
+    # goes with the request, it confirms no guess.
+    sa.Column("digest", sa.String(64)),
     # Id of the record that answers it.
     sa.Column("record", sa.String(36)),
     sa.Column("worker", sa.String(40)),
@@ -190,5 +192,7 @@ sessions = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
     sa.Column("scope", sa.Text),
+    # Of its beginning.
+    sa.Column("record", sa.String(36), nullable=False),
 )
 sa.Index("ix_sessions_expires", sessions.c.expires_us)

@@ -261,4 +261,4 @@ def test_a_clock_that_is_set_back_changes_no_order(
             store.journal.append(Draft(facts)).result(30)
         assert verify(store.database).holds
         written = archive.everything(store.database, archive.Filter({}))
-        assert [r.facts.time_us for r, _ in written] == [5_000_000, 1_000_000, 3_000_000]
+        assert [seen.record.facts.time_us for seen in written] == [5_000_000, 1_000_000, 3_000_000]

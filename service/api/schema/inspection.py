@@ -83,3 +83,6 @@ class ReplayReply(Wire):
     answer: RecheckReply | None = Field(
         None, description="Of an explanation: the recorded answer, checked again."
     )
+    findings: list[Finding] = Field(
+        default=[], description="Why the record is not the one that was written."
+    )

@@ -103,6 +103,16 @@ class ExportQuery(EventsQuery):
     format: Format = Format.JSONL
 
 
+class Finding(Wire):
+    """One thing wrong, and where."""
+
+    writer: str
+    sequence: int
+    trouble: Trouble
+    text: str
+    where: str = Field(description="The table, or `table.column` where that is known.")
+
+
 class Event(Wire):
     """A record, as it is hashed: `docs/audit.md`."""
 
@@ -131,20 +141,14 @@ class Event(Wire):
     seed: int | None = Field(None, exclude_if=is_none)
     latency_us: int | None = Field(None, exclude_if=is_none)
     detail: dict[str, Any] | None = Field(None, exclude_if=is_none)
+    findings: list[Finding] | None = Field(
+        None, exclude_if=is_none, description="What is wrong with it; absent where it holds."
+    )
 
 
 class EventsReply(Wire):
     events: list[Event] = Field(description="The newest first.")
     next: str | None = Field(description="Cursor of the next page; null: this is the last.")
-
-
-class Finding(Wire):
-    """One thing wrong, and where."""
-
-    writer: str
-    sequence: int
-    trouble: Trouble
-    text: str
 
 
 class VerificationReply(Wire):
@@ -156,3 +160,4 @@ class VerificationReply(Wire):
     anchors: int
     troubles: int
     findings: list[Finding] = Field(description="The first hundred.")
+    notes: list[str] = Field(description="What is no sign of tampering, such as a torn line.")
