@@ -47,11 +47,15 @@ class Tree:
             self._nodes[height, number] = found
         return found
 
-    def _stored(self, level: int, number: int) -> bytes:
-        place, at = (level, number // TILE), number % TILE * HASH_BYTES
+    def tile(self, place: Place) -> bytes:
+        """The hashes of a tile."""
         if place not in self._tiles:
             self._tiles[place] = self._tile(place)
-        found = self._tiles[place][at : at + HASH_BYTES]
+        return self._tiles[place]
+
+    def _stored(self, level: int, number: int) -> bytes:
+        at = number % TILE * HASH_BYTES
+        found = self.tile((level, number // TILE))[at : at + HASH_BYTES]
         if len(found) != HASH_BYTES:
             raise KeyError((level, number))
         return found
@@ -131,6 +135,12 @@ def last_tiles(size: int) -> list[Place]:
             found.append((level, count // TILE))
         level += 1
     return found
+
+
+def hashes_in(place: Place, size: int) -> int:
+    """How many hashes a tile has in a tree of ``size`` leaves."""
+    level, number = place
+    return max(0, min(TILE, (size >> (TILE_HEIGHT * level)) - number * TILE))
 
 
 def grown(size: int, last: Mapping[Place, bytes], leaves: Iterable[bytes]) -> dict[Place, bytes]:

@@ -34,7 +34,7 @@ If you think cryptography is the answer to your problem,
 then you don't know what your problem is.
 
 — PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
-"""
+"""  # noqa: E501
 GO_PRIVATE = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
 # The example of C2SP tlog-cosignature.
 WITNESSED = """\
@@ -44,7 +44,7 @@ CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 
 — example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
 — witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEhZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==
-"""
+"""  # noqa: E501
 
 SIGNER = LocalSigner.of("log.example/one", bytes(range(32)))
 HEAD = Checkpoint("log.example/one", 7, bytes(32))
@@ -94,10 +94,13 @@ def test_a_head_with_one_bit_changed_is_refused(place: int, bit: int) -> None:
     written = bytearray(str(sign_head(SIGNER, HEAD, 1_700_000_000)).encode())
     written[place % len(written)] ^= 1 << bit
     with pytest.raises(NotProven):
-        note = Note.parse(bytes(written))
-        head = read_head(note, SIGNER.key)
-        if head.time is None:  # the name or id of that line was hit: it is somebody else's now
-            raise NotProven("it does not say when any more")
+        read_timed(bytes(written))
+
+
+def read_timed(written: bytes) -> None:
+    """Where the name or the id of the second line was hit, it is somebody else's."""
+    if read_head(Note.parse(written), SIGNER.key).time is None:
+        raise NotProven("it does not say when")
 
 
 @pytest.mark.parametrize(

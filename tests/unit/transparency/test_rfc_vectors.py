@@ -1,4 +1,4 @@
-"""The reference vectors of Certificate Transparency: the roots and paths of the tree of 8 leaves."""
+"""The reference vectors of Certificate Transparency: roots and paths of the tree of 8 leaves."""
 
 from __future__ import annotations
 
