@@ -31,6 +31,7 @@ from service.store.opened import Store, opened
 from service.store.rates import Rate
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
+from service.trust_root import sequencing
 from service.watching import Stages, tracing
 from service.web import route as pages
 from service.web.accounts import Accounts
@@ -70,6 +71,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.closing = stack.enter_context(closing())
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)
+            signing = sequencing(settings, store)
+            sequencer = await anyio.to_thread.run_sync(stack.enter_context, signing)
             runner = Runner(store, models, settings)
             app.state.ifonly = State(
                 settings,
@@ -83,6 +86,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
+                sequencer=sequencer,
                 predictor=stack.enter_context(predictor_of(settings)),
             )
             secret = store.journal.change(signing_secret())

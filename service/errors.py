@@ -13,6 +13,7 @@ ServiceError
 ├── StoreOutdated             the store's tables are of another version
 ├── Unauthenticated           nobody known asks
 ├── Forbidden                 whoever asks may not
+├── NoLogKey                  the key that signs the log's heads cannot be used: why
 ├── UnknownRecord             there is no such record
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
@@ -140,6 +141,10 @@ class StoreDamaged(ServiceError):
 
 class StoreOutdated(ServiceError):
     """The store's tables are of another version than this one."""
+
+
+class NoLogKey(ServiceError):
+    """The key that signs the log's heads is not here, or cannot be used."""
 
 
 class UnknownRecord(ServiceError):

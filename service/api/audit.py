@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from service.api import inspection, oversight, reviewing, trail
+from service.api import inspection, oversight, proofs, reviewing, trail
 from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
@@ -16,7 +16,7 @@ from service.api.replay import replay
 from service.api.schema import inspection as wire_one
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
-from service.api.state import Shared
+from service.api.state import Shared, State
 from service.store import archive
 from service.store.export import MEDIA_TYPES, export
 from service.store.verification import verify
@@ -36,10 +36,21 @@ CSV = "text/csv"
     response_model=wire.ExplanationRecord,
     responses=guarded(404, 410, 422),
 )
-async def read_explanation(id: Identity, state: Shared) -> Response:
+async def read_explanation(
+    id: Identity, query: Annotated[wire.ProofQuery, Query()], state: Shared
+) -> Response:
     """An explanation as it was given, with its request and its reviews."""
+    await _in_a_head(id, query.proof, state)
     body = await state.readers.run(partial(trail.explanation, state.store.database, id))
     return Response(body, media_type=JSON)
+
+
+async def _in_a_head(identity: str, wanted: bool, state: State) -> None:
+    """Wait until a signed head has the record, if that is wanted."""
+    if wanted:
+        find = partial(archive.get, state.store.database, identity)
+        record, _ = await state.readers.run(find)
+        await proofs.wait(state, record.writer, record.sequence)
 
 
 @router.get(
@@ -85,8 +96,11 @@ async def list_events(query: Annotated[wire.PageQuery, Query()], state: Shared) 
     response_model=wire_one.EventReply,
     responses=guarded(404, 422),
 )
-async def read_event(id: Identity, state: Shared) -> Response:
+async def read_event(
+    id: Identity, query: Annotated[wire.ProofQuery, Query()], state: Shared
+) -> Response:
     """One record whole: what it tells of, what it claims in words, what was said about it."""
+    await _in_a_head(id, query.proof, state)
     reply = await state.readers.run(partial(inspection.event, state.store.database, id))
     return Response(reply.model_dump_json(), media_type=JSON)
 

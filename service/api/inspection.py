@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from service.api import claims, trail
+from service.api import claims, proofs, trail
 from service.api.rechecking import Recheck, recheck
 from service.api.replay import Change, Replay
 from service.api.schema import inspection as wire
@@ -37,6 +37,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
         reviews=[trail.review(*found) for found in archive.about(database, identity, Kind.REVIEW)],
         before=before,
         after=after,
+        proof=proofs.find(database, record.writer, record.sequence),
     )
 
 

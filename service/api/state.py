@@ -21,6 +21,7 @@ from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
+from service.store.sequencer import Sequencer
 
 T = TypeVar("T")
 
@@ -127,6 +128,8 @@ class State:
     """Tells those who answer rows of jobs that there are some."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
+    sequencer: Sequencer | None = None
+    """Has heads of the log signed; None: another process does."""
     predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 

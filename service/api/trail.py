@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from service.access import Role
+from service.api import proofs
 from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
@@ -49,10 +50,12 @@ def explanation(database: Database, identity: str) -> bytes:
     if payload is None:
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
+    proof = proofs.find(database, record.writer, record.sequence)
     told = {
         "explanation": kept["answer"] | {"audit": audit(record).model_dump()},
         "request": kept["request"],
         "reviews": [r.model_dump(mode="json") for r in reviews(database, identity).reviews],
+        "proof": None if proof is None else proof.model_dump(),
     }
     return json.dumps(told, ensure_ascii=False).encode()
 

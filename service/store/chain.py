@@ -224,6 +224,11 @@ class Trouble(StrEnum):
     CUT = "cut"
     PAYLOAD_ALTERED = "payload_altered"
     PAYLOAD_MISSING = "payload_missing"
+    NOT_IN_LOG = "not_in_log"
+    """Or not as the log has it."""
+    HEAD = "head"
+    """A head of the log was not signed so, or is of other records."""
+    BACKDATED = "backdated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from service.errors import FormatUnavailable
 from service.store.chain import FACTS, Payload, Record, canonical, document
+from service.store.translog import Prover
 
 Entry = tuple[Record, Payload | None]
 
@@ -16,7 +17,10 @@ ROW_GROUP = 5_000
 """Records in one row group of a Parquet file."""
 
 _NUMBERS = {"sequence", "time_us", "seed", "latency_us"}
-_COLUMNS = ("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload")
+_COLUMNS = (
+    *("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload"),
+    "proof",
+)
 
 
 class Format(StrEnum):
@@ -30,32 +34,40 @@ MEDIA_TYPES = {
 }
 
 
-def export(entries: Iterable[Entry], form: Format) -> Iterator[bytes]:
-    """The file in pieces.
+def export(entries: Iterable[Entry], form: Format, prover: Prover | None = None) -> Iterator[bytes]:
+    """The file in pieces; with a ``prover``, each record that is in its head has the proof.
 
     Raises
     ------
     FormatUnavailable
         At once, if this installation cannot write the format.
     """
-    return jsonl(entries) if form is Format.JSONL else parquet(entries)
+    return jsonl(entries, prover) if form is Format.JSONL else parquet(entries, prover)
 
 
-def jsonl(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """One object a line: the record's document with ``hash``, and ``salt`` and ``payload`` (text)
-    where it has one still. All of it canonical, so that equal trails are equal files."""
-    return (canonical(_line(record, payload)) + b"\n" for record, payload in entries)
+def jsonl(entries: Iterable[Entry], prover: Prover | None = None) -> Iterator[bytes]:
+    """One object a line: the record's document with ``hash``, ``salt`` and ``payload`` (text)
+    where it has one still, and ``proof`` where it is in the log. All of it canonical, so that
+    equal trails are equal files."""
+    return (canonical(line(record, payload, prover)) + b"\n" for record, payload in entries)
 
 
-def _line(record: Record, payload: Payload | None) -> dict[str, Any]:
-    line = {**document(record), "hash": record.hash}
+def line(record: Record, payload: Payload | None, prover: Prover | None) -> dict[str, Any]:
+    """What one line says."""
+    told = {**document(record), "hash": record.hash}
     if payload is not None:
-        line |= {"salt": payload.salt.hex(), "payload": payload.content.decode()}
-    return line
+        told |= {"salt": payload.salt.hex(), "payload": payload.content.decode()}
+    proof = _proof(record, prover)
+    return told if proof is None else told | {"proof": proof}
 
 
-def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """One row a record, the columns of the table; ``detail`` as JSON text.
+def _proof(record: Record, prover: Prover | None) -> dict[str, Any] | None:
+    found = None if prover is None else prover.of(record.writer, record.sequence)
+    return None if found is None else found.as_json()
+
+
+def parquet(entries: Iterable[Entry], prover: Prover | None = None) -> Iterator[bytes]:
+    """One row a record, the columns of the table; ``detail`` and ``proof`` as JSON text.
 
     Raises
     ------
@@ -76,7 +88,7 @@ def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
         with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
             rows: list[dict[str, Any]] = []
             for record, payload in entries:
-                rows.append(_row(record, payload))
+                rows.append(_row(record, payload, prover))
                 if len(rows) == ROW_GROUP:
                     writer.write_table(pa.Table.from_pylist(rows, schema))
                     rows = []
@@ -88,7 +100,8 @@ def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
     return pieces()
 
 
-def _row(record: Record, payload: Payload | None) -> dict[str, Any]:
+def _row(record: Record, payload: Payload | None, prover: Prover | None) -> dict[str, Any]:
+    proof = _proof(record, prover)
     facts = {name: getattr(record.facts, name) for name in FACTS}
     if facts["detail"] is not None:
         facts["detail"] = canonical(facts["detail"]).decode()
@@ -100,6 +113,7 @@ def _row(record: Record, payload: Payload | None) -> dict[str, Any]:
         "hash": record.hash,
         "salt": None if payload is None else payload.salt.hex(),
         "payload": None if payload is None else payload.content.decode(),
+        "proof": None if proof is None else canonical(proof).decode(),
     }
 
 

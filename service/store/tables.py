@@ -206,14 +206,14 @@ log_state = sa.Table(
     sa.Column("held_until_us", sa.BigInteger, nullable=False),
 )
 
-# Leaves `start` to `start + count - 1` are the records of `writer` from `first` on.
+# Leaves `start` to `start + length - 1` are the records of `writer` from `first` on.
 log_runs = sa.Table(
     "audit_log_runs",
     metadata,
     sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("writer", sa.String(32), nullable=False),
     sa.Column("first", sa.BigInteger, nullable=False),
-    sa.Column("count", sa.BigInteger, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
 )
 sa.Index("ix_audit_log_runs_writer", log_runs.c.writer, log_runs.c.first)
 

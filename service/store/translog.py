@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import Facts, Kind, Record, now_us
+from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database
 from service.store.journal import Change, Draft, Work
 from service.store.tables import (
@@ -35,6 +35,7 @@ from service.transparency.verifier import (
     Note,
     NotProven,
     VerifierKey,
+    b64,
     leaf_hash,
     read_head,
 )
@@ -82,12 +83,12 @@ class StoredHead:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Leaves ``start`` to ``start + count`` are records of ``writer`` from ``first`` on."""
+    """Leaves ``start`` to ``start + length`` are records of ``writer`` from ``first`` on."""
 
     start: int
     writer: str
     first: int
-    count: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,15 @@ class Proof:
     size: int
     hashes: tuple[bytes, ...]
     head: StoredHead
+
+    def as_json(self) -> dict[str, Any]:
+        """As replies, exports and bundles write it; hashes in base64."""
+        return {
+            "index": self.index,
+            "size": self.size,
+            "hashes": [b64(each) for each in self.hashes],
+            "checkpoint": self.head.whole,
+        }
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -183,7 +193,7 @@ def index_of(database: Database, writer: str, sequence: int) -> int | None:
     )
     with database.reading() as connection:
         row = connection.execute(chosen).one_or_none()
-    if row is None or sequence >= row.first + row.count:
+    if row is None or sequence >= row.first + row.length:
         return None
     return int(row.start) + sequence - int(row.first)
 
@@ -192,7 +202,7 @@ def runs(database: Database) -> list[Run]:
     """The order of all leaves."""
     with database.reading() as connection:
         rows = connection.execute(sa.select(log_runs).order_by(log_runs.c.start)).all()
-    return [Run(row.start, row.writer, row.first, row.count) for row in rows]
+    return [Run(row.start, row.writer, row.first, row.length) for row in rows]
 
 
 class Prover:
@@ -203,7 +213,7 @@ class Prover:
         self._tree = tree_of(database)
         self.head = head
 
-    def of(self, record: Record) -> Proof | None:
+    def of(self, writer: str, sequence: int) -> Proof | None:
         """None: the record is not in this head's tree.
 
         Raises
@@ -211,7 +221,7 @@ class Prover:
         LogBroken
             If the tree is not whole.
         """
-        index = index_of(self._database, record.writer, record.sequence)
+        index = index_of(self._database, writer, sequence)
         if index is None or index >= self.head.size:
             return None
         try:
@@ -221,10 +231,16 @@ class Prover:
         return Proof(index, self.head.size, tuple(path), self.head)
 
 
-def proof_of(database: Database, record: Record) -> Proof | None:
-    """By the newest head; None: none has the record yet."""
+def proof_of(database: Database, writer: str, sequence: int) -> Proof | None:
+    """By the newest head; None: none has the record yet.
+
+    Raises
+    ------
+    LogBroken
+        If the tree is not whole.
+    """
     head = latest(database)
-    return None if head is None else Prover(database, head).of(record)
+    return None if head is None else Prover(database, head).of(writer, sequence)
 
 
 def consistency(database: Database, old: int, new: int) -> list[bytes]:
@@ -423,21 +439,23 @@ def _runs(database: Database, size: int, found: Sequence[_Waiting]) -> tuple[Run
         chosen = sa.select(log_runs).order_by(log_runs.c.start.desc()).limit(1)
         last = connection.execute(chosen).one_or_none()
     first = made[0]
-    if last is None or last.start + last.count != size:
+    if last is None or last.start + last.length != size:
         return tuple(made)
-    if (last.writer, last.first + last.count) == (first.writer, first.first):
-        made[0] = Run(last.start, first.writer, last.first, last.count + first.count)
+    if (last.writer, last.first + last.length) == (first.writer, first.first):
+        made[0] = Run(last.start, first.writer, last.first, last.length + first.length)
     return tuple(made)
 
 
 def sign(batch: Batch, signer: Signer) -> StoredHead:
-    """Raises
+    """The head after ``batch``. It says when only if every record of that time is in it.
+
+    Raises
     ------
     NoKey
         If it cannot be signed now.
     """
     now = now_us()
-    note = sign_head(signer, batch.checkpoint, now // 1_000_000)
+    note = sign_head(signer, batch.checkpoint, None if batch.is_full else now // 1_000_000)
     return StoredHead(batch.checkpoint.size, now, str(note))
 
 
@@ -465,11 +483,11 @@ def _write(connection: sa.Connection, batch: Batch, head: StoredHead) -> None:
     ]
     _upsert(connection, log_tiles, tiles, ("level", "number"), ("hashes",))
     made = [
-        {"start": r.start, "writer": r.writer, "first": r.first, "count": r.count}
+        {"start": r.start, "writer": r.writer, "first": r.first, "length": r.length}
         for r in batch.runs
     ]
-    _upsert(connection, log_runs, made, ("start",), ("count",))
-    ends = [{"writer": r.writer, "integrated": r.first + r.count - 1} for r in batch.runs]
+    _upsert(connection, log_runs, made, ("start",), ("length",))
+    ends = [{"writer": r.writer, "integrated": r.first + r.length - 1} for r in batch.runs]
     _upsert(connection, log_writers, ends, ("writer",), ("integrated",))
     # One head a minute is kept, and all that others vouched for: proofs are made for any size.
     connection.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from service.store import anchors, archive
 from service.store.chain import Finding, Head, Kind, Payload, Record, Trouble, check
 from service.store.database import Database
 from service.store.erasure import before_us
+from service.store.logcheck import KeptHead, check_log, heads_in_file
 from service.store.rows import record_of
 from service.store.tables import records, writers
 
@@ -29,6 +30,8 @@ class Report:
     payloads: int = 0
     erased: int = 0
     anchors: int = 0
+    logged: int = 0
+    """Leaves of the log."""
     findings: list[Finding] = field(default_factory=list)
     """The first hundred."""
     troubles: int = 0
@@ -49,10 +52,12 @@ def verify(
     database: Database,
     anchor_file: Path | None = None,
     progress: Callable[[Report], None] = lambda _: None,
+    kept: Sequence[KeptHead] = (),
 ) -> Report:
-    """Check every record up to the heads as they are now.
+    """Check every record up to the heads as they are now, and the log over all of them.
 
-    ``anchor_file`` is one that the service wrote: evidence from outside of the database.
+    ``anchor_file`` is one that the service wrote, ``kept`` are heads of the log that somebody has
+    kept: evidence from outside of the database.
 
     Raises
     ------
@@ -62,6 +67,9 @@ def verify(
         If the file cannot be.
     """
     report, erasures = Report(), Erasures(database)
+    if anchor_file is not None:
+        kept = (*kept, *heads_in_file(anchor_file))
+    report.logged = check_log(database, kept, report.add)  # first: a head says the most
     for writer, head in _heads(database):
         report.writers += 1
         _follow(database, writer, head, erasures, report, progress)

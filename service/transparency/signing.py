@@ -13,7 +13,6 @@ import secrets
 import shlex
 import stat
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,15 +223,16 @@ def sign_note(signer: Signer, text: str) -> Note:
     return Note(text, (Signature(key.name, key.id, signer.sign(text.encode())),))
 
 
-def sign_head(signer: Signer, checkpoint: Checkpoint, when: int | None = None) -> Note:
-    """A head as its log signs it: the text, and the text with the time."""
+def sign_head(signer: Signer, checkpoint: Checkpoint, when: int | None) -> Note:
+    """A head as its log signs it: the text, and with ``when`` (seconds since 1970) the time."""
     plain = sign_note(signer, checkpoint.text)
+    if when is None:
+        return plain
     return Note(plain.text, (*plain.signatures, cosign(signer, checkpoint.text, when)))
 
 
-def cosign(signer: Signer, text: str, when: int | None = None) -> Signature:
-    """That ``text`` was the head at a time (now): C2SP tlog-cosignature."""
-    now = int(time.time()) if when is None else when
+def cosign(signer: Signer, text: str, when: int) -> Signature:
+    """That ``text`` was the head at ``when``: C2SP tlog-cosignature."""
     key = signer.key.timed
-    signature = signer.sign(timed_message(text, now))
-    return Signature(key.name, key.id, now.to_bytes(8, "big") + signature)
+    signature = signer.sign(timed_message(text, when))
+    return Signature(key.name, key.id, when.to_bytes(8, "big") + signature)

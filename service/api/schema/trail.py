@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.api.schema.base import Language, Wire, is_none
-from service.api.schema.replies import Audit, ExplanationReply
+from service.api.schema.replies import Audit, ExplanationReply, Proof
 from service.store.chain import Kind, Trouble
 from service.store.export import Format
 
@@ -70,6 +70,10 @@ class ExplanationRecord(Wire):
     explanation: ExplanationReply
     request: dict[str, Any]
     reviews: list[Review]
+    proof: Proof | None = Field(
+        description="That its record is in the log; null: in no signed head yet, ask with "
+        "`proof=true`."
+    )
 
 
 class EventsQuery(BaseModel):
@@ -131,6 +135,12 @@ class Event(Wire):
     seed: int | None = Field(None, exclude_if=is_none)
     latency_us: int | None = Field(None, exclude_if=is_none)
     detail: dict[str, Any] | None = Field(None, exclude_if=is_none)
+
+
+class ProofQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    proof: bool = Field(False, description="Wait for a signed head that has the record.")
 
 
 class EventsReply(Wire):

@@ -82,7 +82,7 @@ def test_a_head_says_when_it_was_signed() -> None:
 
 def test_a_cosignature_holds_for_its_witness_only() -> None:
     witness = LocalSigner.of("witness.example", bytes(32))
-    signed = sign_head(SIGNER, HEAD)
+    signed = sign_head(SIGNER, HEAD, None)
     note = Note(signed.text, (*signed.signatures, cosign(witness, signed.text, 1_700_000_001)))
     assert note.by(witness.key.timed) == 1_700_000_001
     with pytest.raises(NotProven, match="has not signed"):
@@ -177,8 +177,8 @@ def test_a_command_signs_for_a_key_that_is_not_here(tmp_path: Path) -> None:
 def test_a_signature_of_another_key_is_not_used(tmp_path: Path) -> None:
     other = LocalSigner.new("log.example/one")
     with pytest.raises(NoKey, match="no signature"):
-        sign_head(outside(other.key, f"{__name__}:signed_elsewhere"), HEAD)
+        sign_head(outside(other.key, f"{__name__}:signed_elsewhere"), HEAD, 5)
     with pytest.raises(NoKey, match="exit code"):
-        sign_head(outside(other.key, f"{sys.executable} -c 'raise SystemExit(3)'"), HEAD)
+        sign_head(outside(other.key, f"{sys.executable} -c 'raise SystemExit(3)'"), HEAD, 5)
     with pytest.raises(NoKey, match="cannot be loaded"):
         outside(other.key, "no_such_module:sign")

@@ -24,7 +24,7 @@ def upgrade() -> None:
         sa.Column("start", sa.BigInteger, autoincrement=False),
         sa.Column("writer", sa.String(32), nullable=False),
         sa.Column("first", sa.BigInteger, nullable=False),
-        sa.Column("count", sa.BigInteger, nullable=False),
+        sa.Column("length", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("start", name="pk_audit_log_runs"),
     )
     op.create_index("ix_audit_log_runs_writer", "audit_log_runs", ["writer", "first"])
