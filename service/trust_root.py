@@ -78,6 +78,20 @@ def witness_of(settings: Settings) -> tuple[LocalSigner | None, tuple[VerifierKe
         raise NoLogKey(f"the witness cannot sign: {error}") from None
 
 
+def witness_keys(settings: Settings) -> dict[str, VerifierKey]:
+    """Who cosigns this log's heads, by URL.
+
+    Raises
+    ------
+    NoLogKey
+        If a key is none.
+    """
+    try:
+        return {u: VerifierKey.parse(k).timed for u, k in settings.audit_witnesses.items()}
+    except NotProven as error:
+        raise NoLogKey(f"a witness cannot be known: {error}") from None
+
+
 @contextlib.contextmanager
 def sequencing(
     settings: Settings, store: Store, signed: Callable[[StoredHead], None] | None = None

@@ -17,7 +17,7 @@ from service.api.schema import inspection as wire_one
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
 from service.api.state import Shared, State
-from service.store import archive
+from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
 from service.store.verification import verify
 
@@ -183,7 +183,8 @@ async def verify_all(state: Shared) -> Response:
 async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared) -> Response:
     """The trail as a file, chain by chain, with salts and payloads: enough to verify it."""
     entries = archive.everything(state.store.database, trail.wanted(query))
-    pieces = trail.gathered(export(entries, query.format))
+    prover = await state.readers.run(partial(translog.prover, state.store.database))
+    pieces = trail.gathered(export(entries, query.format, prover))
     name = f'attachment; filename="audit.{query.format.value}"'
     return StreamingResponse(
         pieces,

@@ -48,8 +48,11 @@ class ProblemType:
 
 
 INVALID_JSON = ProblemType(400, "invalid-json", "The body is not JSON")
+NOT_A_CHECKPOINT = ProblemType(400, "not-a-checkpoint", "The body shows no head of a log")
 UNAUTHENTICATED = ProblemType(401, "unauthenticated", "Who asks is not known")
 FORBIDDEN = ProblemType(403, "forbidden", "Whoever asks may not")
+NOT_SIGNED = ProblemType(403, "not-signed", "The log has not signed this head")
+UNKNOWN_LOG = ProblemType(404, "unknown-log", "Not a log that is witnessed here")
 UNKNOWN_MODEL = ProblemType(404, "unknown-model", "No such model")
 UNKNOWN_RECORD = ProblemType(404, "unknown-record", "No such record")
 NOT_FOUND = ProblemType(404, "not-found", "No such resource")
@@ -77,6 +80,7 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
     "contradictory-constraints",
     "The constraints contradict each other",
 )
+NOT_CONSISTENT = ProblemType(422, "not-consistent", "The head does not begin with the last one")
 KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
 TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
@@ -94,8 +98,11 @@ FORMAT_UNAVAILABLE = ProblemType(501, "format-unavailable", "Not a format of thi
 
 PROBLEM_TYPES = (
     INVALID_JSON,
+    NOT_A_CHECKPOINT,
     UNAUTHENTICATED,
     FORBIDDEN,
+    NOT_SIGNED,
+    UNKNOWN_LOG,
     UNKNOWN_MODEL,
     UNKNOWN_RECORD,
     NOT_FOUND,
@@ -111,6 +118,7 @@ PROBLEM_TYPES = (
     *INVALID.values(),
     TARGET_ALREADY_MET,
     CONTRADICTORY_CONSTRAINTS,
+    NOT_CONSISTENT,
     KEY_REUSED,
     TOO_OFTEN,
     ROW_ABANDONED,

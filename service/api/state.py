@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -22,6 +22,8 @@ from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
 from service.store.sequencer import Sequencer
+from service.transparency.signing import Signer
+from service.transparency.verifier import VerifierKey
 
 T = TypeVar("T")
 
@@ -130,6 +132,8 @@ class State:
     """Of tokens that are accepted beside API keys."""
     sequencer: Sequencer | None = None
     """Has heads of the log signed; None: another process does."""
+    witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
+    """Who cosigns heads of which other logs."""
     predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 

@@ -201,6 +201,7 @@ def verification(report: Report) -> wire.VerificationReply:
         payloads=report.payloads,
         erased=report.erased,
         anchors=report.anchors,
+        logged=report.logged,
         troubles=report.troubles,
         findings=findings(report.findings),
     )

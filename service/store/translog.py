@@ -239,8 +239,14 @@ def proof_of(database: Database, writer: str, sequence: int) -> Proof | None:
     LogBroken
         If the tree is not whole.
     """
+    proves = prover(database)
+    return None if proves is None else proves.of(writer, sequence)
+
+
+def prover(database: Database) -> Prover | None:
+    """For many proofs by the newest head; None before the first."""
     head = latest(database)
-    return None if head is None else Prover(database, head).of(writer, sequence)
+    return None if head is None else Prover(database, head)
 
 
 def consistency(database: Database, old: int, new: int) -> list[bytes]:

@@ -164,5 +164,6 @@ class VerificationReply(Wire):
     payloads: int
     erased: int = Field(description="Payloads that are gone; each must have a record that says so.")
     anchors: int
+    logged: int = Field(description="Records in the log; the others come into its next head.")
     troubles: int
     findings: list[Finding] = Field(description="The first hundred.")
