@@ -34,6 +34,7 @@ from tests.support.authority import Authority, NoAuthority, authority
 
 ROWS = "/api/v1/models/milling-machine/predictions"
 EXPLAIN = "/api/v1/models/milling-machine/explanations"
+pytestmark = pytest.mark.timeout(300)
 LONG = 3_600.0
 """Seconds between heads, where only those who ask have one signed."""
 
