@@ -13,6 +13,7 @@ ServiceError
 ├── StoreOutdated             the store's tables are of another version
 ├── Unauthenticated           nobody known asks
 ├── Forbidden                 whoever asks may not
+├── NotInLog                  no signed head has the record yet
 ├── NoLogKey                  the key that signs the log's heads cannot be used: why
 ├── UnknownRecord             there is no such record
 ├── ErasedRecord              what the record told of was erased
@@ -141,6 +142,13 @@ class StoreDamaged(ServiceError):
 
 class StoreOutdated(ServiceError):
     """The store's tables are of another version than this one."""
+
+
+class NotInLog(ServiceError):
+    """A record, or what was said of it, is in no signed head yet."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"the record {identity} is in no signed head of the log yet")
 
 
 class NoLogKey(ServiceError):

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from service.api import bundle as bundling
 from service.api import inspection, oversight, proofs, reviewing, trail
 from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
@@ -17,9 +18,12 @@ from service.api.schema import inspection as wire_one
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
 from service.api.state import Shared, State
+from service.errors import NoLogKey
 from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
 from service.store.verification import verify
+from service.transparency.signing import NoKey
+from service.trust_root import roots_of, witness_keys
 
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 
@@ -28,6 +32,7 @@ Identity = Annotated[
 ]
 JSON = "application/json"
 CSV = "text/csv"
+ZIP = "application/zip"
 
 
 @router.get(
@@ -118,6 +123,43 @@ async def verify_one(id: Identity, state: Shared) -> Response:
         partial(inspection.verified, state.store.database, state.registry, id)
     )
     return Response(reply.model_dump_json(), media_type=JSON)
+
+
+@router.get(
+    "/audit/events/{id}/bundle",
+    tags=["audit"],
+    response_class=Response,
+    responses={
+        200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}},
+        **guarded(404, 422),
+    },
+)
+async def bundle_one(id: Identity, state: Shared) -> Response:
+    """Everything that there is about a record, in one file that proves itself: `ifonly audit
+    check`."""
+    database = state.store.database
+    for record, _ in await state.readers.run(partial(bundling.entries_of, database, id)):
+        await proofs.wait(state, record.writer, record.sequence)
+    made = await state.readers.run(partial(_bundled, state, id))
+    name = f'attachment; filename="{id[:64]}.zip"'
+    return Response(made, media_type=ZIP, headers={"Content-Disposition": name})
+
+
+def _bundled(state: State, identity: str) -> bytes:
+    """Raises
+    ------
+    NoLogKey
+        If this process has no key, or cannot sign with it now.
+    """
+    if state.sequencer is None:
+        raise NoLogKey("this process has no key to sign the bundle with")
+    signer, settings = state.sequencer.signer, state.settings
+    witnesses = tuple(witness_keys(settings).values())
+    keepers = bundling.Keepers(signer, witnesses, roots_of(settings))
+    try:
+        return bundling.bundle(state.store.database, state.registry, keepers, identity)
+    except NoKey as error:
+        raise NoLogKey(str(error)) from error
 
 
 @router.post(

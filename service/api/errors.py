@@ -90,6 +90,8 @@ INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
 PREDICTOR_DISAGREES = ProblemType(502, "predictor-disagrees", "The predictor is another model")
 PREDICTOR_UNAVAILABLE = ProblemType(503, "predictor-unavailable", "The predictor does not answer")
 NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
+NOT_IN_LOG = ProblemType(503, "not-in-log", "No signed head has the record yet")
+NO_LOG_KEY = ProblemType(503, "no-log-key", "The log cannot be signed here")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
 JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
 STORE_UNAVAILABLE = ProblemType(503, "store-unavailable", "The store does not answer")
@@ -128,6 +130,8 @@ PROBLEM_TYPES = (
     PREDICTOR_DISAGREES,
     PREDICTOR_UNAVAILABLE,
     NOT_READY,
+    NOT_IN_LOG,
+    NO_LOG_KEY,
     OVERLOADED,
     JOURNAL_FULL,
     STORE_UNAVAILABLE,
@@ -327,6 +331,11 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, TOO_OFTEN, str(error), headers=soon)
         case errors.KeyReused():
             return problem_response(path, KEY_REUSED, str(error))
+        case errors.NotInLog():
+            return problem_response(path, NOT_IN_LOG, str(error), headers=SOON)
+        case errors.NoLogKey():
+            logs.logger.error("%s", error)
+            return problem_response(path, NO_LOG_KEY, str(error), headers=LATER)
         case errors.QueueFull():
             return problem_response(path, QUEUE_FULL, str(error), headers=LATER)
         case errors.PredictorUnavailable():

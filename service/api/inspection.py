@@ -57,11 +57,12 @@ def verified(database: Database, registry: Registry, identity: str) -> wire.Stre
         until=_end(found.until),
         records=found.read,
         findings=trail.findings(found.findings),
-        answer=_rechecked(recheck(*archive.get(database, identity), registry)),
+        answer=rechecked(recheck(*archive.get(database, identity), registry)),
     )
 
 
-def _rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+def rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+    """What the checker says of a recorded answer; None: it is none that can be checked."""
     if found is None:
         return None
     checks = [
@@ -82,7 +83,7 @@ def replayed(came: Replay) -> wire.ReplayReply:
         changes=_changes(came.changes),
         versions=_changes(came.versions),
         was_cut=came.was_cut,
-        answer=_rechecked(came.recheck),
+        answer=rechecked(came.recheck),
     )
 
 

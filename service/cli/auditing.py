@@ -14,9 +14,11 @@ import typer
 
 from service import trust_root
 from service.api import inspection, trail
+from service.api.bundle import Keepers, bundle
 from service.api.rechecking import Recheck
 from service.api.replay import replay as ask_again
 from service.app import opened_by
+from service.cli import bundles
 from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
 from service.cli.keeping import DAY_US, by
 from service.settings import Settings
@@ -27,6 +29,8 @@ from service.store.export import Format
 from service.store.export import export as write_out
 from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import require_current
+from service.store.sequencer import Sequencer, SequencerOptions
+from service.store.translog import LogBroken
 from service.store.verification import Report
 from service.store.verification import verify as check
 from service.transparency.signing import LocalSigner, NoKey
@@ -35,6 +39,9 @@ from service.transparency.verifier import NotProven, VerifierKey
 app = typer.Typer(help="Verify, replay, export and erase what was recorded.", no_args_is_help=True)
 
 Identity = Annotated[str, typer.Argument(help="Id of the record: of an explanation, its own.")]
+
+
+app.command("check")(bundles.check)
 
 
 @contextmanager
@@ -237,6 +244,33 @@ def _show_recheck(found: Recheck | None) -> None:
     count = len(found.checks)
     told = found.problem or f"{count} checks, {'all hold' if found.holds else 'NOT all hold'}"
     out.print(f"the recorded answer, recomputed: {told}", markup=False)
+
+
+@app.command("bundle")
+def write_bundle(
+    record: Identity,
+    to: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    models: Models = None,
+) -> None:
+    """Everything that there is about a record, in one file that proves itself."""
+    chosen = settings(models=models, log_level="ERROR")
+    loaded = registry(chosen)
+    with opened_by(chosen, migrate=False) as store:
+        signer = trust_root.ready_signer(chosen, store.database, store.journal)
+        if signer is None:
+            raise Failure("the key that signs the log is not here: ask the service for the bundle")
+        keys = tuple(trust_root.witness_keys(chosen).values())
+        keepers = Keepers(signer, keys, trust_root.roots_of(chosen))
+        try:
+            Sequencer(store.database, store.journal, signer, SequencerOptions()).round(force=True)
+            made = bundle(store.database, loaded, keepers, record)
+        except (LogBroken, NoKey) as error:
+            raise Failure(str(error)) from None
+    try:
+        to.write_bytes(made)
+    except OSError as error:
+        raise Failure(f"{to} cannot be written: {error.strerror}") from None
+    out.print(f"{to} has the evidence of {record}: {len(made):,} bytes", markup=False)
 
 
 @app.command("export")

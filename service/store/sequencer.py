@@ -64,6 +64,10 @@ class Sequencer:
         self._last: Checkpoint | None = None
         self._complaint = ""
 
+    @property
+    def signer(self) -> Signer:
+        return self._signer
+
     def start(self) -> None:
         self._thread.start()
 
