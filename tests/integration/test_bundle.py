@@ -216,7 +216,7 @@ def test_damage_to_the_zip_is_told(made: Made, tmp_path: Path) -> None:
         read_bundle(io.BytesIO(made.file.read_bytes()[:-40]))
     twice = tmp_path / "twice.zip"
     twice.write_bytes(made.file.read_bytes())
-    with pytest.warns(UserWarning), zipfile.ZipFile(twice, "a") as packed:
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(twice, "a") as packed:
         packed.writestr("record.json", b"{}")
     with pytest.raises(NotProven, match="twice"):
         read_bundle(twice)
