@@ -13,6 +13,7 @@ from service.settings import Settings
 from service.store import translog
 from service.store.database import Database
 from service.store.journal import Journal
+from service.store.logcheck import last_signed
 from service.store.opened import Store
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import StoredHead
@@ -23,7 +24,7 @@ from service.transparency.signing import (
     make_key,
     outside,
 )
-from service.transparency.verifier import NotProven, VerifierKey
+from service.transparency.verifier import Checkpoint, NotProven, VerifierKey
 
 LOG_KEY, WITNESS_KEY = "log-key", "witness-key"
 """How files of keys end that no setting names."""
@@ -107,13 +108,25 @@ def sequencing(
     if signer is None:
         yield None
         return
-    options = SequencerOptions(settings.audit_log_seconds, signed)
+    last = _last_signed(settings, signer.key)
+    options = SequencerOptions(settings.audit_log_seconds, signed, last)
     sequencer = Sequencer(store.database, store.journal, signer, options)
     sequencer.start()
     try:
         yield sequencer
     finally:
         sequencer.close()
+
+
+def _last_signed(settings: Settings, key: VerifierKey) -> Checkpoint | None:
+    """What the file of anchors remembers of this log, also where the store was set back."""
+    file = settings.audit_anchor_file
+    if file is None or not file.exists():
+        return None
+    try:
+        return last_signed(file, key)
+    except OSError as error:
+        raise NoLogKey(f"the anchors {file} cannot be read: {error.strerror}") from None
 
 
 def ready_signer(settings: Settings, database: Database, journal: Journal) -> Signer | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from service.transparency.verifier import (
     NotProven,
     VerifierKey,
     leaf_hash,
+    read_head,
     record_hash,
 )
 
@@ -32,6 +34,9 @@ PIECE = 500
 CLOCKS_US = 300_000_000
 """How far clocks may be apart, with the time that a record waits: five minutes. A record that
 says it is older than this before a head that has it not was backdated."""
+
+TAIL_BYTES = 262_144
+"""Of a file of anchors, where its last heads are looked for."""
 
 Add = Callable[[Iterable[Finding]], None]
 
@@ -61,12 +66,32 @@ class KeptHead:
 def heads_in_file(anchors: Path) -> Iterator[KeptHead]:
     """Those that the anchors of a file carry. What is no line of one is for others to name."""
     with anchors.open("rb") as lines:
-        for line in lines:
-            try:
-                note = Note.parse(json.loads(line)["detail"]["log"])
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
+        for note in _noted(lines):
             yield KeptHead(note, f"the file {anchors.name}")
+
+
+def _noted(lines: Iterable[bytes]) -> Iterator[Note]:
+    for line in lines:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            yield Note.parse(json.loads(line)["detail"]["log"])
+
+
+def last_signed(anchors: Path, key: VerifierKey) -> Checkpoint | None:
+    """The largest head of ``key`` at the end of a file of anchors; None: there is none.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    with anchors.open("rb") as lines:
+        lines.seek(max(0, anchors.stat().st_size - TAIL_BYTES))
+        found = list(_noted(lines))
+    heads = []
+    for note in found:
+        with suppress(NotProven):
+            heads.append(read_head(note, key).checkpoint)
+    return max(heads, key=lambda head: head.size, default=None)
 
 
 @dataclass(frozen=True, slots=True)

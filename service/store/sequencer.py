@@ -42,6 +42,8 @@ class SequencerOptions:
     """How often leaves are appended, if there are any."""
     signed: Callable[[StoredHead], None] | None = None
     """Is told of each head that this process has signed, once it is durable."""
+    last: Checkpoint | None = None
+    """A head that was signed before: what is signed next begins with it, or nothing is signed."""
 
 
 class Sequencer:
@@ -61,7 +63,7 @@ class Sequencer:
         self._wanted: list[Future[None]] = []
         self._seen = -1
         self._look_at = 0.0
-        self._last: Checkpoint | None = None
+        self._last = options.last
         self._complaint = ""
 
     @property

@@ -265,6 +265,27 @@ def test_anchors_in_a_file_carry_heads_that_find_a_rewriting(
     assert Trouble.HEAD in troubles(verify(database, file))
 
 
+def test_nothing_is_signed_that_does_not_begin_with_the_last_head_in_the_anchors(
+    database: Database, journal: Journal, filled: Fill, tmp_path: Path
+) -> None:
+    """After a backup was restored: those who kept later heads would find two histories."""
+    journal.append(translog.begin(SIGNER.key, "system")).result(30)
+    file = tmp_path / "anchors.jsonl"
+    heads = [
+        sign_head(signer, Checkpoint("log.example", size, bytes(32)), 5)
+        for signer, size in ((SIGNER, 2), (SIGNER, 900), (LocalSigner.new("log.example"), 5_000))
+    ]
+    lines = [canonical({"detail": {"log": str(head)}}) for head in heads]
+    file.write_bytes(b"\n".join([*lines, b'{"torn": ']))
+    last = logcheck.last_signed(file, SIGNER.key)
+    assert last is not None
+    assert last.size == 900
+    filled(10)
+    with pytest.raises(translog.LogBroken, match="a head of 900 leaves was signed"):
+        Sequencer(database, journal, SIGNER, SequencerOptions(last=last)).round()
+    assert translog.latest(database) is None
+
+
 # --- exports ----------------------------------------------------------------------------------
 
 
