@@ -138,14 +138,16 @@ class Sequencer:
             origin = self._signer.key.name
             batch = translog.gather(self._database, origin, self._last)
             if batch is None:
-                self._seen, self._look_at = seen, time.monotonic() + LOOK_SECONDS
-                return
+                break
             head = translog.sign(batch, self._signer)
             if not self._append(batch, head):
                 continue  # somebody else was faster: look what is left
             self._last = batch.checkpoint
             if self._options.signed is not None:
                 self._options.signed(head)
+            if not batch.is_full:
+                break  # what has come meanwhile is for the next turn: it never ends under load
+        self._seen, self._look_at = seen, time.monotonic() + LOOK_SECONDS
 
     def _append(self, batch: translog.Batch, head: StoredHead) -> bool:
         lease = max(5.0, LEASE_FACTOR * self._options.seconds)

@@ -300,6 +300,20 @@ def test_of_the_heads_of_a_minute_one_is_kept_and_all_that_others_vouch_for(
     assert newest.size == last
 
 
+def test_a_turn_ends_though_records_go_on_coming(
+    database: Database, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began(journal)
+    heads: list[translog.StoredHead] = []
+
+    def more(head: translog.StoredHead) -> None:
+        heads.append(head)
+        journal.append(draft(len(heads))).result(30)
+
+    Sequencer(database, journal, SIGNER, SequencerOptions(signed=more)).round()
+    assert len(heads) == 1
+
+
 @contextmanager
 def running(database: Database, journal: Journal, seconds: float) -> Iterator[Sequencer]:
     appends = Sequencer(database, journal, SIGNER, SequencerOptions(seconds))
