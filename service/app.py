@@ -14,7 +14,18 @@ from fastapi import FastAPI
 
 from models.onnx.watchdog import watchdog
 from service import logs, uploads
-from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
+from service.api import (
+    audit,
+    errors,
+    health,
+    jobs,
+    kserve,
+    log,
+    openapi,
+    routes,
+    uploading,
+    witness,
+)
 from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.limits import BodyLimit
@@ -34,6 +45,8 @@ from service.store.opened import Store, opened
 from service.store.rates import Rate
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
+from service.trust_root import sequencing, witness_of
+from service.vouching import vouching
 from service.watching import Stages, tracing
 from service.web import route as pages
 from service.web.accounts import Accounts
@@ -73,6 +86,9 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.closing = stack.enter_context(closing())
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)
+            signed = stack.enter_context(vouching(settings, store))
+            signing = sequencing(settings, store, signed)
+            sequencer = await anyio.to_thread.run_sync(stack.enter_context, signing)
             runner = Runner(store, models, settings)
             app.state.ifonly = State(
                 settings,
@@ -87,6 +103,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 wake=runner.wake,
                 looks=Looks(),
                 issuer=Issuer.of(settings),
+                sequencer=sequencer,
+                witness=witness_of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
             )
             secret = partial(signing_secret, store.database, store.journal)
@@ -124,6 +142,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
+    app.include_router(log.router)
+    app.include_router(witness.router)
     app.include_router(kserve.router)
     app.include_router(kserve.asking)
     app.include_router(uploading.router)

@@ -13,6 +13,8 @@ ServiceError
 ├── StoreOutdated             the store's tables are of another version
 ├── Unauthenticated           nobody known asks
 ├── Forbidden                 whoever asks may not
+├── NotInLog                  no signed head has the record yet
+├── NoLogKey                  the key that signs the log's heads cannot be used: why
 ├── UnknownRecord             there is no such record
 ├── NotAsSealed               a record, or a row beside it, is not what was written: what and where
 ├── OnHold                    what is to be erased is under a legal hold
@@ -148,6 +150,17 @@ class StoreDamaged(ServiceError):
 
 class StoreOutdated(ServiceError):
     """The store's tables are of another version than this one."""
+
+
+class NotInLog(ServiceError):
+    """A record, or what was said of it, is in no signed head yet."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"the record {identity} is in no signed head of the log yet")
+
+
+class NoLogKey(ServiceError):
+    """The key that signs the log's heads is not here, or cannot be used."""
 
 
 class UnknownRecord(ServiceError):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from service.api import claims, trail
+from service.api import claims, proofs, trail
 from service.api.rechecking import Recheck, recheck
 from service.api.replay import Change, Replay
 from service.api.schema import inspection as wire
@@ -42,6 +42,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
         reviews=[trail.review(each.record, each.payload) for each in about if not each.findings],
         before=before,
         after=after,
+        proof=proofs.find(database, record.writer, record.sequence),
     )
 
 
@@ -75,10 +76,11 @@ def verified(database: Database, registry: Registry, identity: str) -> wire.Stre
 
 
 def _answer(database: Database, registry: Registry, identity: str) -> wire.RecheckReply | None:
-    return _rechecked(recheck(*archive.get(database, identity), registry))
+    return rechecked(recheck(*archive.get(database, identity), registry))
 
 
-def _rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+def rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+    """What the checker says of a recorded answer; None: it is none that can be checked."""
     if found is None:
         return None
     checks = [
@@ -99,7 +101,7 @@ def replayed(came: Replay) -> wire.ReplayReply:
         changes=_changes(came.changes),
         versions=_changes(came.versions),
         was_cut=came.was_cut,
-        answer=_rechecked(came.recheck),
+        answer=rechecked(came.recheck),
         findings=trail.findings(came.findings),
     )
 

@@ -31,6 +31,7 @@ LOOKS = {
     ("GET", "/api/v1/audit/events/{id}"): READ,
     ("GET", "/api/v1/audit/events/{id}/verify"): READ,
     ("POST", "/api/v1/audit/events/{id}/replay"): READ,
+    ("GET", "/api/v1/audit/events/{id}/bundle"): EXPORTED,
     ("GET", "/api/v1/audit/queue"): LISTED,
     ("GET", "/api/v1/audit/report"): LISTED,
     ("GET", "/api/v1/audit/export"): EXPORTED,

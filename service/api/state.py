@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +23,9 @@ from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
+from service.store.sequencer import Sequencer
+from service.transparency.signing import Signer
+from service.transparency.verifier import VerifierKey
 
 T = TypeVar("T")
 
@@ -131,6 +134,10 @@ class State:
     """Who looked at what within the last minute."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
+    sequencer: Sequencer | None = None
+    """Has heads of the log signed; None: another process does."""
+    witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
+    """Who cosigns heads of which other logs."""
     predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 

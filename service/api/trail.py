@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from service.access import Role
-from service.api import errors
+from service.api import errors, proofs
 from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
@@ -50,10 +50,12 @@ def explanation(database: Database, identity: str) -> bytes:
     if payload is None:
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
+    proof = proofs.find(database, record.writer, record.sequence)
     told = {
         "explanation": kept["answer"] | {"audit": audit(record).model_dump()},
         "request": kept["request"],
         "reviews": [r.model_dump(mode="json") for r in reviews(database, identity).reviews],
+        "proof": None if proof is None else proof.model_dump(),
     }
     return json.dumps(told, ensure_ascii=False).encode()
 
@@ -235,6 +237,7 @@ def verification(report: Report) -> wire.VerificationReply:
         payloads=report.payloads,
         erased=report.erased,
         anchors=report.anchors,
+        logged=report.logged,
         troubles=report.troubles,
         findings=findings(report.findings),
         notes=report.notes,

@@ -13,26 +13,37 @@ from urllib.parse import urlencode
 
 import typer
 
+from service import trust_root
 from service.api import inspection, trail
+from service.api.bundle import Keepers, bundle
 from service.api.looking import EXPORTED, READ
 from service.api.rechecking import Recheck
 from service.api.replay import replay as ask_again
 from service.app import opened_by
+from service.cli import bundles
 from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
 from service.cli.keeping import DAY_US, by, look
 from service.settings import Settings
-from service.store import archive, erasure, holds
+from service.store import archive, erasure, holds, translog
 from service.store.chain import microseconds, now_us, timestamp
 from service.store.database import Database, connect
 from service.store.export import Format
 from service.store.export import export as write_out
+from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import require_current
+from service.store.sequencer import Sequencer, SequencerOptions
+from service.store.translog import LogBroken
 from service.store.verification import Report
 from service.store.verification import verify as check
+from service.transparency.signing import LocalSigner, NoKey
+from service.transparency.verifier import NotProven, VerifierKey
 
 app = typer.Typer(help="Verify, replay, export and erase what was recorded.", no_args_is_help=True)
 
 Identity = Annotated[str, typer.Argument(help="Id of the record: of an explanation, its own.")]
+
+
+app.command("check")(bundles.check)
 
 
 @contextmanager
@@ -51,14 +62,31 @@ def verify(
         Path | None,
         typer.Option("--anchors", help="Check against this file of anchors too."),
     ] = None,
+    heads: Annotated[
+        list[Path] | None,
+        typer.Option("--head", help="Check against a head that was kept (`audit heads`)."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="Verifier key of the log. Default: what the trail says."),
+    ] = None,
+    exported: Annotated[
+        Path | None,
+        typer.Option("--export", help="Check this export (JSONL, whole) and not the store."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read every chain and see whether it holds; exit code 1 and the places if it does not."""
+    """Read every chain and the log and see whether they hold; exit code 1 and the places if they
+    do not."""
+    kept = [_kept(file, key) for file in heads or ()]
+    if exported is not None:
+        _verify_export(exported, kept)
+        return
     chosen = settings(audit_anchor_file=anchors)
     with _reading(chosen) as database:
         try:
-            report = check(database, chosen.audit_anchor_file, _progress)
-        except OSError as error:
+            report = check(database, chosen.audit_anchor_file, _progress, kept)
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise Failure(f"the file of anchors cannot be read: {error}") from None
     if as_json:
         print_json(trail.verification(report).model_dump(mode="json"))
@@ -68,6 +96,104 @@ def verify(
         raise typer.Exit(1)
 
 
+def _kept(file: Path, key: str | None) -> KeptHead:
+    try:
+        return KeptHead.read(file, None if key is None else VerifierKey.parse(key))
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from None
+    except NotProven as problem:
+        raise Failure(f"{file}: {problem}") from None
+
+
+def _verify_export(file: Path, kept: list[KeptHead]) -> None:
+    try:
+        with file.open("rb") as lines:
+            problems = list(check_export(lines, kept))
+    except OSError as error:
+        raise Failure(f"{file} cannot be read: {error.strerror}") from None
+    except NotProven as problem:
+        raise Failure(f"{file}: {problem}") from None
+    for text in problems:
+        out.print(text, markup=False)
+    if problems:
+        raise typer.Exit(1)
+    out.print(f"{file.name} holds against {len(kept)} heads", markup=False)
+
+
+@app.command("heads")
+def show_heads(
+    every: Annotated[
+        bool, typer.Option("--all", help="A line for each that is kept, not the newest whole.")
+    ] = False,
+) -> None:
+    """The newest signed head of the log: keep it, and `audit verify --head FILE` finds whatever
+    is rewritten before it."""
+    with _reading(settings()) as database:
+        found = translog.heads(database) if every else [translog.latest(database)]
+    if found in ([], [None]):
+        raise Failure("no head is signed yet: a service that runs signs them")
+    for head in found:
+        assert head is not None
+        if every:
+            cosigned = len(head.cosignatures.splitlines())
+            stamped = "stamped" if head.stamp else "not stamped"
+            told = f"{head.size:,} leaves, {timestamp(head.time_us)}, {stamped}, "
+            out.print(f"{told}{cosigned} cosignatures", markup=False)
+        else:
+            sys.stdout.write(head.whole)
+
+
+@app.command("key")
+def show_key(
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Have the key of the settings sign from now on.")
+    ] = False,
+    witness: Annotated[
+        bool, typer.Option("--witness", help="The key by which this service cosigns other logs.")
+    ] = False,
+    new: Annotated[
+        str | None,
+        typer.Option("--new", help="Print a new private key of this name, and touch nothing."),
+    ] = None,
+) -> None:
+    """The verifier key of the log's signed heads: whoever has it trusts nothing else."""
+    if witness:
+        _show_witness(settings())
+        return
+    if new is not None:
+        made = _new_key(new)
+        err.print(f"verifier key: {made.key}", markup=False)
+        out.print(made.text, markup=False)
+        return
+    chosen = settings()
+    with opened_by(chosen, migrate=False) as store:
+        known = translog.state(store.database)
+        if adopt:
+            signer, _ = trust_root.signer_of(chosen, store.database)
+            if signer is None:
+                raise Failure("no key is here; IFONLY_AUDIT_LOG_KEY_FILE names one")
+            if known is None or known.key != str(signer.key):
+                store.journal.append(translog.begin(signer.key, by())).result()
+            known = translog.state(store.database)
+    if known is None:
+        raise Failure("the log has no key yet: the first start of a service makes it")
+    out.print(known.key, markup=False)
+
+
+def _show_witness(chosen: Settings) -> None:
+    signer, _ = trust_root.witness_of(chosen)
+    if signer is None:
+        raise Failure("this service is no witness: IFONLY_WITNESS_LOGS names the logs")
+    out.print(str(signer.key.timed), markup=False)
+
+
+def _new_key(name: str) -> LocalSigner:
+    try:
+        return LocalSigner.new(name)
+    except NoKey as problem:
+        raise Failure(str(problem)) from None
+
+
 def _progress(report: Report) -> None:
     err.print(f"{report.records:,} records…", markup=False)
 
@@ -75,11 +201,15 @@ def _progress(report: Report) -> None:
 def _show(report: Report) -> None:
     out.print(
         f"{report.records:,} records in {report.writers:,} chains, {report.anchors:,} of them "
-        f"anchors; {report.payloads:,} payloads, {report.erased:,} erased",
+        f"anchors; {report.payloads:,} payloads, {report.erased:,} erased; "
+        f"{report.logged:,} in the log",
         markup=False,
     )
     for finding in report.findings:
-        at = f"writer {finding.writer or '–'}, record {finding.sequence}, {finding.where}"
+        whose = (
+            f"writer {finding.writer}, record {finding.sequence}" if finding.writer else "the log"
+        )
+        at = f"{whose}, {finding.where}" if finding.where else whose
         out.print(f"{at}: {finding.text} ({finding.trouble})", markup=False)
     for note in report.notes:
         out.print(f"note: {note}", markup=False)
@@ -126,6 +256,33 @@ def _show_recheck(found: Recheck | None) -> None:
     out.print(f"the recorded answer, recomputed: {told}", markup=False)
 
 
+@app.command("bundle")
+def write_bundle(
+    record: Identity,
+    to: Annotated[Path, typer.Option("--out", "-o", help="File to write.")],
+    models: Models = None,
+) -> None:
+    """Everything that there is about a record, in one file that proves itself."""
+    chosen = settings(models=models, log_level="ERROR")
+    loaded = registry(chosen)
+    with opened_by(chosen, migrate=False) as store:
+        signer = trust_root.ready_signer(chosen, store.database, store.journal)
+        if signer is None:
+            raise Failure("the key that signs the log is not here: ask the service for the bundle")
+        keys = tuple(trust_root.witness_keys(chosen).values())
+        keepers = Keepers(signer, keys, trust_root.roots_of(chosen))
+        try:
+            Sequencer(store.database, store.journal, signer, SequencerOptions()).round(force=True)
+            made = bundle(store.database, loaded, keepers, record)
+        except (LogBroken, NoKey) as error:
+            raise Failure(str(error)) from None
+    try:
+        to.write_bytes(made)
+    except OSError as error:
+        raise Failure(f"{to} cannot be written: {error.strerror}") from None
+    out.print(f"{to} has the evidence of {record}: {len(made):,} bytes", markup=False)
+
+
 @app.command("export")
 def export(
     to: Annotated[str, typer.Option("--out", help="File to write; - for standard output.")] = "-",
@@ -138,7 +295,8 @@ def export(
     with opened_by(settings(), migrate=False) as store:
         period = {"since": since, "until": until}
         look(store, EXPORTED, "audit export", urlencode({k: v for k, v in period.items() if v}))
-        pieces = write_out(archive.everything(store.database, wanted), form)
+        prover = translog.prover(store.database)
+        pieces = write_out(archive.everything(store.database, wanted), form, prover)
         try:
             with _output(to) as file:
                 file.writelines(pieces)

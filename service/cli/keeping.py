@@ -24,6 +24,7 @@ from service.store.chain import Facts, Kind, now_us, timestamp
 from service.store.database import connect
 from service.store.migrate import require_current, upgrade
 from service.store.opened import Store
+from service.trust_root import LOG_KEY, signer_of
 
 tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -59,16 +60,27 @@ def look(store: Store, status: str, what: str, query: str = "", about: str | Non
 
 
 def prepare(chosen: Settings) -> None:
-    """Bring the store up to date before it is served; at the first start make the first key.
+    """Bring the store up to date before it is served; at the first start make the first key, and
+    the one that signs the log.
 
     Raises
     ------
+    NoLogKey
+        If what the settings name cannot sign.
     StoreUnavailable, StoreDamaged, StoreOutdated
         If it cannot be used.
     """
     with closing(connect(chosen.store_url)) as database:
         upgrade(database)
+        signer, made = signer_of(chosen, database)
         is_first = not chosen.no_auth and not store_keys.listing(database)
+    if made and signer is not None:
+        where = chosen.audit_log_key_file or chosen.key_file(LOG_KEY)
+        err.print(
+            f"Made the key that signs the audit log: {where}. Whoever checks the log needs its "
+            f"verifier key:\n{signer.key}",
+            markup=False,
+        )
     if is_first:
         token = _create(chosen, Role.ADMIN, "first start", None)
         err.print(

@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.store.chain import Facts, Finding, Head, Kind, Record, Trouble, canonical, document
-from service.store.tables import writers
+from service.store.tables import log_heads, writers
 
 if sys.platform != "win32":
     import fcntl
@@ -37,8 +37,18 @@ def moved(connection: sa.Connection) -> dict[str, Head]:
     return {writer: Head(sequence, digest) for writer, sequence, digest in found}
 
 
-def facts(heads: Heads, engine_version: str) -> Facts:
-    detail = {"heads": {writer: [h.sequence, h.hash] for writer, h in sorted(heads.items())}}
+def signed_head(connection: sa.Connection) -> str | None:
+    """The newest head of the log, as it was signed; an anchor carries it to where anchors go."""
+    newest = sa.select(log_heads.c.note).order_by(log_heads.c.size.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
+
+
+def facts(heads: Heads, engine_version: str, signed: str | None = None) -> Facts:
+    detail: dict[str, Any] = {
+        "heads": {writer: [h.sequence, h.hash] for writer, h in sorted(heads.items())}
+    }
+    if signed is not None:
+        detail["log"] = signed
     return Facts(kind=Kind.ANCHOR, actor="system", engine_version=engine_version, detail=detail)
 
 

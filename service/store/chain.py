@@ -248,6 +248,10 @@ class Trouble(StrEnum):
     CONTRADICTED = "contradicted"
     """A row of another table says what no record says."""
     UNREADABLE = "unreadable"
+    NOT_IN_LOG = "not_in_log"
+    """Or not as the log has it."""
+    HEAD = "head"
+    """A head of the log was not signed so, or is of other records."""
 
 
 @dataclass(frozen=True, slots=True)

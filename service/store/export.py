@@ -10,22 +10,16 @@ from typing import Any
 
 from service.errors import FormatUnavailable
 from service.store.archive import Seen
-from service.store.chain import FACTS, canonical, document
+from service.store.chain import FACTS, Record, canonical, document
+from service.store.translog import Prover
 
 ROW_GROUP = 5_000
 """Records in one row group of a Parquet file."""
 
 _NUMBERS = {"sequence", "time_us", "seed", "latency_us"}
 _COLUMNS = (
-    "writer",
-    "sequence",
-    "previous",
-    "payload_digest",
-    *FACTS,
-    "hash",
-    "salt",
-    "payload",
-    "findings",
+    *("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload"),
+    *("findings", "proof"),
 )
 
 
@@ -40,34 +34,41 @@ MEDIA_TYPES = {
 }
 
 
-def export(entries: Iterable[Seen], form: Format) -> Iterator[bytes]:
-    """The file in pieces.
+def export(entries: Iterable[Seen], form: Format, prover: Prover | None = None) -> Iterator[bytes]:
+    """The file in pieces; with a ``prover``, each record that is in its head has the proof.
 
     Raises
     ------
     FormatUnavailable
         At once, if this installation cannot write the format.
     """
-    return jsonl(entries) if form is Format.JSONL else parquet(entries)
+    return jsonl(entries, prover) if form is Format.JSONL else parquet(entries, prover)
 
 
-def jsonl(entries: Iterable[Seen]) -> Iterator[bytes]:
+def jsonl(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[bytes]:
     """One object a line: the record's document with ``hash``, and ``salt`` and ``payload`` (text)
-    where it has one still; ``findings``, of what is not as it was sealed. All of it canonical, so
-    that equal trails are equal files."""
-    return (_written(_line(seen)) + b"\n" for seen in entries)
+    where it has one still; ``findings``, of what is not as it was sealed; ``proof`` where it is in
+    the log. All of it canonical, so that equal trails are equal files."""
+    return (_written(line(seen, prover)) + b"\n" for seen in entries)
 
 
-def _line(seen: Seen) -> dict[str, Any]:
-    line = {**document(seen.record), "hash": seen.record.hash}
+def line(seen: Seen, prover: Prover | None) -> dict[str, Any]:
+    """What one line says."""
+    told = {**document(seen.record), "hash": seen.record.hash}
     if seen.payload is not None:
-        line |= {
+        told |= {
             "salt": seen.payload.salt.hex(),
             "payload": seen.payload.content.decode(errors="replace"),
         }
     if seen.findings:
-        line["findings"] = [finding.text for finding in seen.findings]
-    return line
+        told["findings"] = [finding.text for finding in seen.findings]
+    proof = _proof(seen.record, prover)
+    return told if proof is None else told | {"proof": proof}
+
+
+def _proof(record: Record, prover: Prover | None) -> dict[str, Any] | None:
+    found = None if prover is None else prover.of(record.writer, record.sequence)
+    return None if found is None else found.as_json()
 
 
 def _written(line: dict[str, Any]) -> bytes:
@@ -78,8 +79,8 @@ def _written(line: dict[str, Any]) -> bytes:
         return json.dumps(line, sort_keys=True, default=str).encode()
 
 
-def parquet(entries: Iterable[Seen]) -> Iterator[bytes]:
-    """One row a record, the columns of the table; ``detail`` as JSON text.
+def parquet(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[bytes]:
+    """One row a record, the columns of the table; ``detail`` and ``proof`` as JSON text.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def parquet(entries: Iterable[Seen]) -> Iterator[bytes]:
         with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
             rows: list[dict[str, Any]] = []
             for seen in entries:
-                rows.append(_row(seen))
+                rows.append(_row(seen, prover))
                 if len(rows) == ROW_GROUP:
                     writer.write_table(pa.Table.from_pylist(rows, schema))
                     rows = []
@@ -112,8 +113,9 @@ def parquet(entries: Iterable[Seen]) -> Iterator[bytes]:
     return pieces()
 
 
-def _row(seen: Seen) -> dict[str, Any]:
+def _row(seen: Seen, prover: Prover | None) -> dict[str, Any]:
     record, payload = seen.record, seen.payload
+    proof = _proof(record, prover)
     facts = {name: getattr(record.facts, name) for name in FACTS}
     if facts["detail"] is not None:
         facts["detail"] = _written(facts["detail"]).decode()
@@ -126,6 +128,7 @@ def _row(seen: Seen) -> dict[str, Any]:
         "salt": None if payload is None else payload.salt.hex(),
         "payload": None if payload is None else payload.content.decode(errors="replace"),
         "findings": "; ".join(finding.text for finding in seen.findings) or None,
+        "proof": None if proof is None else canonical(proof).decode(),
     }
     return {name: _typed(name, value) for name, value in row.items()}
 

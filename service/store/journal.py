@@ -340,12 +340,13 @@ class Journal:
         try:
             with self._database.reading() as connection:
                 heads = anchors.moved(connection)
+                signed = anchors.signed_head(connection)
             own = heads.get(self.writer)
             if own is not None and own.sequence == self._last_anchor:
                 del heads[self.writer]  # nothing in it but the last anchor
             if not heads:
                 return
-            facts = anchors.facts(heads, self._options.engine_version)
+            facts = anchors.facts(heads, self._options.engine_version, signed)
             (record,) = self._commit([Draft(facts)])
             self._last_anchor = record.sequence
             if self._options.anchor_file is not None:

@@ -3,7 +3,7 @@ does not grow with the chain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from service.store.archive import Unread
 from service.store.chain import Finding, Head, Kind, Payload, Record, Trouble, check
 from service.store.database import Database
 from service.store.erasure import Erasures
+from service.store.logcheck import KeptHead, check_log, heads_in_file
 from service.store.order import Order
 from service.store.rows import record_of
 from service.store.standing import displaced
@@ -35,6 +36,8 @@ class Report:
     payloads: int = 0
     erased: int = 0
     anchors: int = 0
+    logged: int = 0
+    """Leaves of the log."""
     findings: list[Finding] = field(default_factory=list)
     """The first hundred."""
     troubles: int = 0
@@ -76,10 +79,13 @@ def verify(
     database: Database,
     anchor_file: Path | None = None,
     progress: Callable[[Report], None] = lambda _: None,
+    kept: Sequence[KeptHead] = (),
 ) -> Report:
-    """Check every record up to the heads as they are now, and that nothing stands beside them.
+    """Check every record up to the heads as they are now, that nothing stands beside them, and the
+    log over all of them.
 
-    ``anchor_file`` is one that the service wrote: evidence from outside of the database.
+    ``anchor_file`` is one that the service wrote, ``kept`` are heads of the log that somebody has
+    kept: evidence from outside of the database.
 
     Raises
     ------
@@ -89,8 +95,11 @@ def verify(
         If the file cannot be read.
     """
     report = Report()
+    if anchor_file is not None:
+        kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
     report.add(_pages(database))
+    report.add(_whatever(_logged(database, kept, report)))
     report.add(_whatever(_chains(reading)))
     for part in (_outside, _payloads, pointers.findings):
         report.add(_whatever(part(database)))
@@ -119,6 +128,13 @@ def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding
             writer, head = found
             there = _place(database, writer, head.sequence)
             yield from _against(there, writer, head, f"the file {file.name}")
+
+
+def _logged(database: Database, kept: Sequence[KeptHead], report: Report) -> Iterator[Finding]:
+    """What is wrong with the log over all records."""
+    found: list[Finding] = []
+    report.logged = check_log(database, kept, found.extend)
+    yield from found
 
 
 def _whatever(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -70,6 +70,9 @@ ROUTES = {
     ("GET", "/api/v1/audit/events/{id}"): RECORD,
     ("GET", "/api/v1/audit/events/{id}/verify"): RECORD,
     ("POST", "/api/v1/audit/events/{id}/replay"): RECORD,
+    ("GET", "/api/v1/audit/events/{id}/bundle"): RECORD,
+    ("GET", "/api/v1/audit/log/checkpoint"): OWN,  # a size and a root, of nothing in particular
+    ("GET", "/api/v1/audit/log/consistency"): OWN,
     ("GET", "/api/v1/audit/queue"): LIST,
     ("GET", "/api/v1/audit/report"): LIST,
     ("GET", "/api/v1/audit/verify"): ALL,
