@@ -174,7 +174,7 @@ class _Grants:
                 self._doubtful[key] = record
             elif record.facts.status == REVOKED:
                 self._revoked[key] = record
-            elif key:
+            elif record.facts.status == CREATED and key:
                 self._created[key] = (record, payload_of(row))
 
     @property

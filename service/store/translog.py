@@ -364,11 +364,13 @@ class _Waiting:
 def _waiting(database: Database) -> Iterator[_Waiting]:
     """Per chain, its records that are no leaves yet; up to the first that is missing."""
     done = sa.func.coalesce(log_writers.c.integrated, 0)
+    first = sa.and_(records.c.writer == writers.c.id, records.c.sequence == 1)
+    begun = sa.select(records.c.time_us).where(first).scalar_subquery()
     chosen = (
         sa.select(writers.c.id, done.label("integrated"), writers.c.head_sequence)
         .select_from(writers.outerjoin(log_writers, log_writers.c.writer == writers.c.id))
         .where(writers.c.head_sequence > done)
-        .order_by(writers.c.started_us, writers.c.id)
+        .order_by(begun, writers.c.id)
     )
     with database.reading() as connection:
         moved = connection.execute(chosen).all()

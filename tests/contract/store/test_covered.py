@@ -237,8 +237,8 @@ def test_a_process_whose_clock_was_set_back_is_not_accused(
         journal.append(draft()).result(30)
     real, away = anchors.facts, 0
 
-    def facts(heads: anchors.Heads, version: str) -> Facts:
-        return replace(real(heads, version), time_us=now_us() + away)
+    def facts(heads: anchors.Heads, version: str, signed: str | None = None) -> Facts:
+        return replace(real(heads, version, signed), time_us=now_us() + away)
 
     monkeypatch.setattr(anchors, "facts", facts)
     for away in (-10 * YEAR_US, 0, YEAR_US, 0):

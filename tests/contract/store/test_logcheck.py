@@ -203,8 +203,6 @@ def forge(database: Database, time_us: int) -> None:
         connection.execute(
             sa.insert(writers).values(
                 id=record.writer,
-                started_us=time_us,
-                engine_version="x",
                 head_sequence=1,
                 head_hash=record.hash,
                 anchored=0,
