@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from explainers.search.engine import Engine, Meter, Outcome, range_by_asking
 from explainers.target import BY_REQUEST
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
+from models.rounding import Known, Rounding
 from models.schema import Task
 from tests.support.generated import SCHEMA, Stumps, decision
 
@@ -58,6 +61,21 @@ def test_the_same_question_has_the_same_answer() -> None:
     searched = Blackbox(enumerable=0)
     first, second = (explain(problem, Hot(), engine=searched) for _ in range(2))
     assert first == second
+
+
+def test_what_was_asked_is_freed_once_it_is_answered() -> None:
+    """And need not wait, with its arrays, for the garbage collector."""
+    problem, model = ask(), Hot()
+    asked = weakref.ref(problem)
+    gc.disable()
+    try:
+        assert problem.inert is problem
+        assert problem.firm(Rounding((1e-6,), (0.0,), Known.BOUNDED)).inert is not problem
+        assert explain(problem, model).status is Status.OPTIMAL
+        del problem
+        assert asked() is None
+    finally:
+        gc.enable()
 
 
 def test_what_is_already_in_the_target_needs_no_change() -> None:
