@@ -23,7 +23,7 @@ from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter
+from explainers.search.engine import Engine, Meter, Outcome
 from explainers.target import BY_REQUEST
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
