@@ -13,15 +13,16 @@ from service.store.keys import PREFIX
 MAX_TOKEN = 8_192
 
 
-async def admit(request: Request, roles: frozenset[Role]) -> Principal:
-    """Whoever asks, if one of their roles is among ``roles``.
+async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = False) -> Principal:
+    """Whoever asks, if one of their roles is among ``roles``; ``tells_all``: and they may see
+    everything.
 
     Raises
     ------
     Unauthenticated
         If nobody known asks.
     Forbidden
-        If they have none of the roles.
+        If they have none of the roles, or a scope.
     StoreUnavailable, StoreDamaged
         If the keys cannot be read.
     """
@@ -31,7 +32,19 @@ async def admit(request: Request, roles: frozenset[Role]) -> Principal:
         need = ", ".join(sorted(roles))
         has = ", ".join(sorted(principal.roles)) or "none"
         raise Forbidden(f"this is for the roles {need}; {principal.actor} has {has}")
+    if tells_all:
+        check_whole(principal)
     return principal
+
+
+def check_whole(principal: Principal) -> None:
+    """Raises
+    ------
+    Forbidden
+        If they may see a part only.
+    """
+    if not principal.scope.is_everything:
+        raise Forbidden(f"this tells of everything, and {principal.actor} has a scope")
 
 
 def _token(request: Request) -> str:

@@ -22,6 +22,7 @@ from fastapi.routing import APIRoute
 
 from service.api import authentication, permissions
 from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from service.api.looking import looked
 from service.api.validation import called
 from service.errors import Fault, InvalidRequest, MalformedBody, Part, Path
 from service.settings import Settings
@@ -183,13 +184,14 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         roles = permissions.allowed(self.methods or (), self.path_format)
+        tells_all = permissions.tells_all(self.methods or (), self.path_format)
 
         async def admit_first(request: Request) -> Response:
-            principal = await authentication.admit(request, roles)
+            principal = await authentication.admit(request, roles, tells_all=tells_all)
             await request.app.state.ifonly.rates.admit(principal.actor)
             request.state.principal = principal
             if self.body_field is None:
-                return await self.admitted(request, handle)
+                return await looked(request, self.path_format, await self.admitted(request, handle))
             check_media_type(request.headers)
             strict = JsonRequest(request.scope, request.receive)
             request.state.body = await strict.body()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 import jwt
 
 from service import logs
-from service.access import Principal, Role
+from service.access import EVERYTHING, NOTHING, Principal, Role, Scope
 from service.settings import Settings
 
 ALGORITHMS = (
@@ -30,11 +30,19 @@ MAX_ACTOR = 200
 class Issuer:
     """Who a token speaks for. Thread-safe; may ask the issuer for its keys."""
 
-    def __init__(self, issuer: str, audience: str, jwks_url: str, roles_claim: str) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks_url: str,
+        roles_claim: str,
+        scope_claim: str | None = None,
+    ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._jwks_url = jwks_url
         self._roles_claim = roles_claim.split(".")
+        self._scope_claim = None if scope_claim is None else scope_claim.split(".")
         self._lock = threading.Lock()
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
@@ -49,6 +57,7 @@ class Issuer:
             settings.oidc_audience,
             settings.oidc_jwks_url,
             settings.oidc_roles_claim,
+            settings.oidc_scope_claim,
         )
 
     def find(self, token: str) -> Principal | None:
@@ -57,7 +66,7 @@ class Issuer:
         if claims is None:
             return None
         subject = str(claims["sub"])[:MAX_ACTOR]
-        return Principal(f"oidc:{subject}", self._roles(claims))
+        return Principal(f"oidc:{subject}", self._roles(claims), self._scope(claims))
 
     def claims(self, token: str) -> Mapping[str, Any] | None:
         """What ``token`` says; None if it is not to be trusted."""
@@ -80,11 +89,20 @@ class Issuer:
         return claims
 
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
-        value: Any = claims
-        for part in self._roles_claim:
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = _within(claims, self._roles_claim)
         named = [value] if isinstance(value, str) else value if isinstance(value, list) else []
         return frozenset(role for role in Role if role.value in named)
+
+    def _scope(self, claims: Mapping[str, Any]) -> Scope:
+        """Everything, where accounts have no scopes; nothing, where they have and this one has
+        none that can be read."""
+        if self._scope_claim is None:
+            return EVERYTHING
+        try:
+            return Scope.read(_within(claims, self._scope_claim))
+        except ValueError as error:
+            logs.logger.info("a token has no scope: %s", error)
+            return NOTHING
 
     def _key(self, identity: str) -> jwt.PyJWK | None:
         with self._lock:
@@ -103,3 +121,11 @@ class Issuer:
             logs.logger.warning("the issuer's keys cannot be read: %s", type(error).__name__)
             return
         self._keys = {key.key_id: key for key in found if key.key_id is not None}
+
+
+def _within(claims: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """The claim at the end of ``path``; None if there is none."""
+    value: Any = claims
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

@@ -88,7 +88,7 @@ def _period(query: wire.ReportQuery) -> tuple[int, int]:
 def _features(registry: Registry, model: str) -> dict[str, Feature]:
     """Of the latest version; none where the model is not served any more."""
     try:
-        schema = registry.get(model).schema
+        schema = registry.find(model).schema
     except UnknownModel:
         return {}
     return {feature.name: feature for feature in schema.features}
@@ -206,7 +206,10 @@ def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:
         said.setdefault(record.facts.about, Counter())[record.facts.status or ""] += 1
     return wire.QueueReply(
         waiting=[
-            wire.Waiting(event=trail.event(r), said=dict(said.get(r.facts.id, {})))
+            wire.Waiting(
+                event=trail.event(r, page.doubtful.get(r.facts.id, ())),
+                said=dict(said.get(r.facts.id, {})),
+            )
             for r in page.records
         ],
         next=page.next,

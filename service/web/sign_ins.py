@@ -47,7 +47,9 @@ async def begin(request: Request, new: sessions.NewSession, by: str) -> None:
     JournalFull, StoreUnavailable
         If it cannot be recorded: then it is not begun either.
     """
-    facts = _facts(request, new.principal, SIGNED_IN, {"by": by})
+    scope = new.principal.scope.in_words
+    detail = {"by": by} | ({} if scope is None else {"scope": scope})
+    facts = _facts(request, new.principal, SIGNED_IN, detail)
     await _done(request, sessions.begin(new, facts))
 
 

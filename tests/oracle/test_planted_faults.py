@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from bench.mutants.questions import Questions, all_cases
 
 SLIPS = {
     "a comparison of rules": ("explainers.constraints", "Comparison._compare"),
-    "the cost": ("explainers.cost", "Cost.of"),
+    "the cost": ("explainers.cost", "Cost._of_one"),
+    "the cost of many rows": ("explainers.cost", "Cost.of"),
     "the target": ("explainers.target", "Target._met"),
     "what follows": ("explainers.causal.model", "CausalModel.counterfactual"),
     "what is read of it": ("explainers.causal.image", "CausalImage.read"),
@@ -30,8 +32,12 @@ TELLING = ("blackbox", "in the README", "fitted interventional")
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
     """Some of the questions, asked without a fault first."""
-    some = [case for case in all_cases() if any(part in case.name for part in TELLING)]
-    return Campaign(Questions(some, tmp_path_factory.mktemp("models")))
+    return _asking(TELLING, tmp_path_factory.mktemp("models"))
+
+
+def _asking(telling: Sequence[str], folder: Path) -> Campaign:
+    some = [case for case in all_cases() if any(part in case.name for part in telling)]
+    return Campaign(Questions(some, folder))
 
 
 @cache
@@ -50,8 +56,8 @@ def _faults(slip: str) -> list[Mutant]:
     ("slip", "says"),
     [
         ("a comparison of rules", "`total >= -tolerance` → `total < -tolerance`"),
-        ("the cost", "`for … in _changing(rows, factual)` skips the first"),
-        ("the cost", "`total += self.of_feature(column, rows[:, column], float(f...` dropped"),
+        ("the cost", "`for … in differing(row, before)` skips the first"),
+        ("the cost", "`total += self.of_feature(column, row[column], before[colu...` dropped"),
         ("the target", "`self.decision.decide(scores) == self.wanted` → "
                        "`self.decision.decide(scores) != self.wanted`"),
         ("the target", "`inside &= self.decision.decide(scores) == self.wanted` dropped"),
@@ -66,6 +72,24 @@ def test_a_slip_in_a_shared_definition_is_rejected(
     result = campaign.try_out(fault, random.Random(0))
     assert result.has(Verdict.REJECTED), result
     assert not result.has(Verdict.WRONG), result.why
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "says"),
+    [
+        ("explainers.causal.graph", "Graph.sources", "`if j in acted` → `if True`"),
+        ("explainers.causal.certainty", "certainty", "`if shift` → `if not shift`"),
+    ],
+)
+def test_how_sure_an_answer_is_and_what_leads_where_are_told_as_the_checker_finds_them(
+    module: str, function: str, says: str, tmp_path: Path
+) -> None:
+    """Both were published as the engines had them."""
+    (fault,) = (m for m in mutants_of(module) if (m.function, m.says) == (function, says))
+    result = _asking(["backtracking"], tmp_path).try_out(fault, random.Random(0))
+    assert len(result.verdicts) == 3
+    assert not result.has(Verdict.WRONG), result.why
+    assert not result.has(Verdict.FALSE), result.why
 
 
 @pytest.mark.slow
