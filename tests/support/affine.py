@@ -71,7 +71,7 @@ class DrawnAffine:
         )
         model = CausalModel(SCHEMA.names, graph, mechanisms)
         members = tuple(
-            MemberMechanism(_lines(self.slopes[j][1:]), None, len(self.causes[j]))
+            MemberMechanism(lines(self.slopes[j][1:]), None, len(self.causes[j]))
             if j in self.slopes
             else None
             for j in range(5)
@@ -116,7 +116,8 @@ class DrawnAffine:
         return found
 
 
-def _lines(slopes: np.ndarray) -> Members:
+def lines(slopes: np.ndarray) -> Members:
+    """Sums of parents, by the ``(k, p)`` slopes of each version."""
     return lambda parents: np.matmul(parents, slopes[:, :, None])[..., 0]
 
 
@@ -211,7 +212,7 @@ def _is_kept(
     of_row: Sequence[Predicate],
 ) -> bool:
     return (
-        readable(row)
+        readable(row.tolist())
         and all(keeps(action, before) for keeps in of_action)
         and all(keeps(row, before) for keeps in of_row)
     )
