@@ -128,14 +128,14 @@ def tree_of(database: Database) -> Tree:
 
     def tile(place: Place) -> bytes:
         level, number = place
-        chosen = sa.select(log_tiles.c.hashes).where(
+        chosen = sa.select(sa.type_coerce(log_tiles.c.hashes, sa.types.NullType())).where(
             log_tiles.c.level == level, log_tiles.c.number == sa.literal(number, sa.BigInteger)
         )
         with database.reading() as connection:
             found = connection.execute(chosen).scalar_one_or_none()
-        if found is None:
+        if not isinstance(found, bytes):  # or it is something else, put there past the service
             raise KeyError(place)
-        return bytes(found)
+        return found
 
     return Tree(tile)
 

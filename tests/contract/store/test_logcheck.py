@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.store import archive, logcheck, translog
+from service.store import anchors, archive, logcheck, translog
 from service.store.chain import GENESIS, Head, Trouble, canonical, document, seal
 from service.store.database import Database
 from service.store.export import jsonl
@@ -19,7 +19,7 @@ from service.store.journal import Journal
 from service.store.logcheck import KeptHead, check_export
 from service.store.rows import row_of
 from service.store.sequencer import Sequencer, SequencerOptions
-from service.store.tables import log_heads, log_tiles, records, writers
+from service.store.tables import log_heads, log_state, log_tiles, payloads, records, writers
 from service.store.verification import Report, verify
 from service.transparency.merkle import Roots, grown
 from service.transparency.signing import LocalSigner, sign_head
@@ -65,8 +65,8 @@ def test_a_log_that_nobody_touched_holds(database: Database, kept: KeptHead) -> 
 
 
 def rewrite(database: Database, change: Callable[[int, dict[str, object]], object]) -> None:
-    """What whoever has the whole database can do: change records, and every hash after them;
-    tiles, and heads, signed by a key of their own. ``change`` returns None to delete; then what
+    """What whoever has the whole database can do: change records, and every hash after them, and
+    the times that payloads give; tiles, and heads, signed by a key of their own. ``change`` returns None to delete; then what
     the records tell of goes too, and they say that they never had any."""
     thief = LocalSigner.of("log.example", b"\x01" * 32)
     found = [seen.record for seen in archive.everything(database, archive.Filter({}))]
@@ -96,6 +96,12 @@ def rewrite(database: Database, change: Callable[[int, dict[str, object]], objec
             connection.execute(sa.text("DELETE FROM audit_payloads"))
         connection.execute(sa.delete(records))
         connection.execute(sa.insert(records), [row_of(record) for record in made])
+        for record in made:
+            connection.execute(
+                sa.update(payloads)
+                .where(payloads.c.writer == record.writer, payloads.c.sequence == record.sequence)
+                .values(time_us=record.facts.time_us)
+            )
         for writer, head in by_writer.items():
             connection.execute(
                 sa.update(writers)
@@ -112,8 +118,10 @@ def rewrite(database: Database, change: Callable[[int, dict[str, object]], objec
         for leaf in leaves:
             root.append(leaf)
         note = sign_head(thief, Checkpoint("log.example", len(leaves), root.root), 1_700_000_000)
-        translog.keep_head(translog.StoredHead(len(leaves), 0, str(note)))(connection)
-        connection.execute(sa.text(f"UPDATE audit_log SET size = {len(leaves)}"))
+        translog.keep_head(translog.StoredHead(len(leaves), 1_700_000_000_000_000, str(note)))(connection)
+        connection.execute(
+            sa.update(log_state).values(size=len(leaves), key=str(thief.key), holder="")
+        )
         connection.execute(sa.text(f"UPDATE audit_log_runs SET length = {len(leaves)}"))
         connection.execute(sa.text(f"UPDATE audit_log_writers SET integrated = {len(leaves)}"))
 
@@ -255,9 +263,9 @@ def test_anchors_in_a_file_carry_heads_that_find_a_rewriting(
     database: Database, filled: Fill, tmp_path: Path, kept: KeptHead
 ) -> None:
     file = tmp_path / "anchors.jsonl"
-    line = {"writer": "a" * 16, "sequence": 0, "hash": GENESIS, "detail": {"heads": {}}}
-    line["detail"]["log"] = str(kept.note)  # type: ignore[index]
-    file.write_bytes(canonical(line) + b"\n")
+    # Of no chain's end, and of none itself: whatever is found is found by the head that it carries.
+    facts = anchors.facts({}, "0.1.0", str(kept.note))
+    anchors.write_down(file, seal(facts, "a" * 16, Head(-1), None))
     assert verify(database, file).findings == []
     rewrite(database, approve_into_reject)
     assert Trouble.HEAD in troubles(verify(database, file))
