@@ -19,8 +19,8 @@ from service.store.database import Database, connect
 from service.store.idempotency import Named, once
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal, JournalOptions
-from service.store.migrate import upgrade
 from service.store.logcheck import KeptHead
+from service.store.migrate import upgrade
 from service.store.rates import Rate, take
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.transparency.signing import LocalSigner, cosign, sign_head

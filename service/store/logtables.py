@@ -2,7 +2,8 @@
 
 All of it is read in one snapshot, for a service may append meanwhile. Leaves, records and roots
 are held against each other in :mod:`service.store.logcheck`. Not judged here, for nothing that is
-told comes from it: whose turn it is to append (``audit_log.holder``, ``held_until_us``).
+told comes from it: whose turn it is to append (``audit_log.holder``, ``held_until_us``), unless it
+is held for longer than anybody does.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import Finding, Trouble
+from service.store.chain import Finding, Trouble, now_us
 from service.store.database import Database
 from service.store.tables import log_heads, log_runs, log_state, log_tiles, log_writers
 from service.store.tables import witnessed_logs as witnessed
+from service.store.translog import MOST_LEASE_US
 from service.transparency.merkle import TILE, TILE_HEIGHT, fold, hashes_in
 from service.transparency.verifier import (
     HASH_BYTES,
@@ -52,8 +54,10 @@ def findings(database: Database, keys: Sequence[VerifierKey]) -> Iterator[Findin
 
 def _raw(connection: sa.Connection, table: sa.Table) -> Iterator[sa.Row[Any]]:
     """Rows as they are, whatever somebody has put there, by their primary keys."""
-    columns = [sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in table.c]
-    chosen = sa.select(*columns).order_by(*table.primary_key.columns)
+    columns: list[sa.ColumnElement[Any]] = [
+        sa.type_coerce(c, sa.types.NullType()).label(c.name) for c in table.c
+    ]
+    chosen: sa.Select[Any] = sa.select(*columns).order_by(*table.primary_key.columns)
     yield from connection.execute(chosen.execution_options(yield_per=TILE))
 
 
@@ -71,9 +75,7 @@ def _wrong(trouble: Trouble, text: str, where: str, writer: str = "") -> Finding
     return Finding(writer, 0, trouble, text, where)
 
 
-def _state(
-    connection: sa.Connection, keys: Sequence[VerifierKey], size: int
-) -> Iterator[Finding]:
+def _state(connection: sa.Connection, keys: Sequence[VerifierKey], size: int) -> Iterator[Finding]:
     rows = list(_raw(connection, log_state))
     if not rows and keys:
         text = "the chains say that there is a log, and there is none"
@@ -92,9 +94,17 @@ def _state(
         if row.key not in map(str, keys):
             text = "the key that signs the log is none that the chains name"
             yield _wrong(Trouble.CONTRADICTED, text, "audit_log.key")
-        if type(row.holder) is not str or type(row.held_until_us) is not int:
-            text = "whose turn it is to append to the log cannot be read"
-            yield _wrong(Trouble.UNREADABLE, text, "audit_log.held_until_us")
+        yield from _lease(row)
+
+
+def _lease(row: sa.Row[Any]) -> Iterator[Finding]:
+    where = "audit_log.held_until_us"
+    if type(row.holder) is not str or type(row.held_until_us) is not int:
+        text = "whose turn it is to append to the log cannot be read"
+        yield _wrong(Trouble.UNREADABLE, text, where)
+    elif row.held_until_us > now_us() + 2 * MOST_LEASE_US:  # clocks may be apart by one
+        text = "somebody holds the log for longer than anybody does"
+        yield _wrong(Trouble.CONTRADICTED, text, where)
 
 
 def _writers(connection: sa.Connection, runs: Sequence[sa.Row[Any]]) -> Iterator[Finding]:

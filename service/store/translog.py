@@ -43,6 +43,8 @@ from service.transparency.verifier import (
 MOST_LEAVES = 4_096
 """Of one batch: a store that was there before the log is taken in by many."""
 MINUTE_US = 60_000_000
+MOST_LEASE_US = 86_400_000_000
+"""No lease is longer: one that is was written by somebody else, and holds up nobody."""
 LOG_KEY = "log_key"
 """Status of the records that say who signs heads from now on."""
 
@@ -132,7 +134,7 @@ def tree_of(database: Database) -> Tree:
             log_tiles.c.level == level, log_tiles.c.number == sa.literal(number, sa.BigInteger)
         )
         with database.reading() as connection:
-            found = connection.execute(chosen).scalar_one_or_none()
+            found: Any = connection.execute(chosen).scalar_one_or_none()
         if not isinstance(found, bytes):  # or it is something else, put there past the service
             raise KeyError(place)
         return found

@@ -66,8 +66,9 @@ def test_a_log_that_nobody_touched_holds(database: Database, kept: KeptHead) -> 
 
 def rewrite(database: Database, change: Callable[[int, dict[str, object]], object]) -> None:
     """What whoever has the whole database can do: change records, and every hash after them, and
-    the times that payloads give; tiles, and heads, signed by a key of their own. ``change`` returns None to delete; then what
-    the records tell of goes too, and they say that they never had any."""
+    the times that payloads give; tiles, and heads, signed by a key of their own. ``change``
+    returns None to delete; then what the records tell of goes too, and they say that they never
+    had any."""
     thief = LocalSigner.of("log.example", b"\x01" * 32)
     found = [seen.record for seen in archive.everything(database, archive.Filter({}))]
     by_writer: dict[str, Head] = {}
@@ -118,7 +119,9 @@ def rewrite(database: Database, change: Callable[[int, dict[str, object]], objec
         for leaf in leaves:
             root.append(leaf)
         note = sign_head(thief, Checkpoint("log.example", len(leaves), root.root), 1_700_000_000)
-        translog.keep_head(translog.StoredHead(len(leaves), 1_700_000_000_000_000, str(note)))(connection)
+        translog.keep_head(translog.StoredHead(len(leaves), 1_700_000_000_000_000, str(note)))(
+            connection
+        )
         connection.execute(
             sa.update(log_state).values(size=len(leaves), key=str(thief.key), holder="")
         )
