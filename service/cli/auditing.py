@@ -86,7 +86,7 @@ def verify(
     with _reading(chosen) as database:
         try:
             report = check(database, chosen.audit_anchor_file, _progress, kept)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
             raise Failure(f"the file of anchors cannot be read: {error}") from None
     if as_json:
         print_json(trail.verification(report).model_dump(mode="json"))
