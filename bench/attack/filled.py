@@ -2,39 +2,110 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
+
 from service.access import Principal, Role
-from service.store import erasure, holds, jobs, keys, sessions
+from service.store import erasure, holds, jobs, keys, sessions, translog, witness
 from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database, connect
 from service.store.idempotency import Named, once
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal, JournalOptions
+from service.store.logcheck import KeptHead
 from service.store.migrate import upgrade
 from service.store.rates import Rate, take
+from service.store.sequencer import Sequencer, SequencerOptions
+from service.transparency.signing import LocalSigner, cosign, sign_head
+from service.transparency.stamping import stamp
+from service.transparency.verifier import Checkpoint, Note
+from service.transparency.witnessing import Shown
+from tests.support.authority import NoAuthority, authority
 
 HOUR_US = 3_600_000_000
+MANY = 250
+"""Records: more than a tile of the log holds hashes, with the others."""
 YEAR_US = 365 * 24 * HOUR_US
 MODEL = {"model": "press", "version": "1", "model_sha256": "a" * 64, "spec_sha256": "b" * 64}
+SIGNER = LocalSigner.of("bench.example/log", bytes(range(32)))
+"""Of the log's heads: its key is nowhere in the store."""
+WITNESS = LocalSigner.of("witness.example/w", b"\x01" * 32)
+OTHER_LOG = LocalSigner.of("other.example/log", b"\x02" * 32)
 KIM = Principal("key:kim", frozenset({Role.AUDITOR}))
 
 
 def fill(database: Database, anchor_file: Path) -> None:
-    """Three chains, one after the other, each anchored by itself and by the next."""
+    """Three chains, one after the other, each anchored by itself and by the next, and a log over
+    all of them: two levels of tiles, an older head that others vouched for, a newest one."""
     upgrade(database)
     with _journal(database, anchor_file) as journal:
+        journal.append(translog.begin(SIGNER.key, "system")).result()
         _ask_and_judge(journal)
         _erase(journal)
+        _log(database, journal)
+        journal.change(translog.keep_head(_vouched(database))).result()
     with _journal(database, anchor_file) as journal:
         _admit(database, journal)
         _work(journal)
+        _witness(journal)
+        _log(database, journal)
     with _journal(database, anchor_file) as journal:
         for k in range(3):
             _append(journal, _draft(Kind.PREDICTION, k))
+        bare = [replace(_draft(Kind.REFUSAL, k, status="bad"), payload=None) for k in range(MANY)]
+        for future in [journal.append(draft) for draft in bare]:
+            future.result()
+    _take_in(database)
+
+
+def kept_head(database: Database) -> KeptHead:
+    """The newest head, as somebody keeps it elsewhere, with the key that they were given."""
+    head = translog.latest(database)
+    assert head is not None
+    return KeptHead(Note.parse(head.note), "the kept head", SIGNER.key)
+
+
+def _log(database: Database, journal: Journal) -> None:
+    Sequencer(database, journal, SIGNER, SequencerOptions()).round(force=True)
+
+
+def _take_in(database: Database) -> None:
+    """What another process does once the last chain has ended: its last anchor is a leaf, too."""
+    batch = translog.gather(database, SIGNER.key.name)
+    assert batch is not None
+    change = translog.append(batch, translog.sign(batch, SIGNER), "another process", 0)
+    with database.writer.begin() as connection:
+        assert change(connection)
+
+
+def _vouched(database: Database) -> translog.StoredHead:
+    """The newest head, cosigned, and stamped where there is an openssl to stamp it."""
+    head = translog.latest(database)
+    assert head is not None
+    line = str(cosign(WITNESS, head.checkpoint.text, head.time_us // 1_000_000))
+    stamped = None
+    with (
+        contextlib.suppress(NoAuthority),
+        tempfile.TemporaryDirectory() as folder,
+        authority(Path(folder)) as tsa,
+        httpx.Client(trust_env=False) as client,
+    ):
+        stamped = stamp(client, tsa.url, head.note.encode(), tsa.roots.read_bytes())
+    return replace(head, cosignatures=line, stamp=stamped)
+
+
+def _witness(journal: Journal) -> None:
+    """The first head of another log, which this service cosigns."""
+    first = Checkpoint(OTHER_LOG.key.name, 7, bytes(range(32)))
+    shown = Shown(0, (), sign_head(OTHER_LOG, first, now_us() // 1_000_000))
+    assert journal.change(witness.take(shown, first)).result() is None
 
 
 @contextmanager

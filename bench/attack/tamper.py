@@ -1,28 +1,28 @@
 """Whatever is done to a store behind the service's back: does ``ifonly audit verify`` find it?
 
     python -m bench.attack.tamper [--store sqlite|postgresql] [--rows 3] [--anchors] [--json]
-                                  [--head MODULE:FUNCTION]
+                                  [--no-head]
 
 A store of its own is filled through the service, then attacked, one lie at a time, and put back.
+After each attack ``verify`` is asked twice: of the store alone, and with the newest signed head of
+the log, which was kept elsewhere (``ifonly audit verify --head FILE``).
 Over every table and column: *flip* (one bit, or one value), *blank* (null or nothing), *retype*
 (SQLite: bytes for text, text for a number), *swap* (of two rows), *reseal* (records: flip, and the
 record's own hash made right); over every row: *delete*, *insert* (a copy under another name).
 Besides: records beyond a head and under writers that nobody registered, backdated ones, tails cut
-with their heads, chains written anew from a record on, pages of the file filled with zeros.
+with their heads, chains written anew from a record on, with the log and without it, with a key of
+the attacker's own and with the one that signs the log; pages of the file filled with zeros.
 
-What is not found is listed with why. Exit code 1 if something is not found and nobody has said why.
+What is not found is listed with why. Exit code 1 if something is not found and nobody has said why:
+``NEEDS_HEAD`` is what the store alone does not tell, ``WHY`` what no head tells either.
 
-``--anchors`` verifies with the file of anchors. ``--head`` names a function that is given the
-untouched store and returns what is asked after each attack beside ``verify``: a function from a
-``Database`` to findings. With a signed head that was kept elsewhere, the last entries of ``WHY``
-must be found, too.
+``--anchors`` verifies with the file of anchors, ``--no-head`` without a kept head.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import json
 import shutil
 import sqlite3
@@ -39,20 +39,24 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from bench.attack.filled import YEAR_US, fill, opened
+from bench.attack.filled import HOUR_US, SIGNER, YEAR_US, fill, kept_head, opened
 from service.errors import ServiceError
-from service.store.chain import Facts, Finding, Head, Kind, Record, now_us, seal
-from service.store.database import Database
+from service.store.chain import Facts, Head, Kind, Record, now_us, seal
+from service.store.logcheck import KeptHead
 from service.store.migrate import require_current
 from service.store.rows import record_of, row_of
 from service.store.tables import metadata, records
+from service.store.translog import LOG_KEY
 from service.store.verification import verify
+from service.transparency.merkle import Roots, grown
+from service.transparency.signing import LocalSigner, sign_head
+from service.transparency.verifier import Checkpoint, leaf_hash
 from tests.support.postgres import server
 
 Rows = list[dict[str, Any]]
 Stored = dict[str, Rows]
-Look = Callable[[Database], Iterable[Finding]]
-"""What a kept head says of a store."""
+THIEF = LocalSigner.of(SIGNER.key.name, b"\x03" * 32)
+"""Somebody who has the store and not the log's key."""
 
 TABLES: Mapping[str, sa.Table] = dict(metadata.tables)
 VERSION = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32)))
@@ -71,11 +75,26 @@ WHY = {
     ("idempotency_keys", "delete"): "a request sent again is answered, and recorded, again",
     ("audit_writers", "anchored"): "lowered: the chain is anchored once more",
     ("audit_writers", "insert"): "a chain with nothing in it",
-    ("audit_records", "new chain"): "whoever writes the store can write a chain: needs a kept head",
-    ("audit_records", "rewrite all"): "a consistent other history: needs a kept head, or anchors",
-    ("audit_records", "cut unanchored"): "what no anchor has seen: needs a kept head",
+    ("audit_log", "holder"): "whose turn it is to append leaves",
+    ("audit_log", "held_until_us"): "until when",
+    ("audit_log_heads", "delete"): "a head between: proofs are by any later one; its vouchers go",
+    ("audit_log_heads", "time_us"): "parts of a second: the note has the second",
+    ("audit_log_heads", "cosignatures"): "a witness's line: its key, which is not here, tells",
+    ("audit_log_heads", "unstamped"): "a voucher less: who asked for it misses it",
+    ("witnessed_logs", "time_us"): "when the head of another log was cosigned: nobody is told",
+    ("witnessed_logs", "delete"): "of another log; who keeps its heads finds two histories of it",
+    ("audit_records", "new chain"): "a record of now, as a service writes it: after every head",
+    ("audit_records", "appended"): "the same, at the end of a chain that is there",
 }
-"""What verifying a store by itself does not find, by table and column (or kind of attack)."""
+"""What decides nothing that is told, and what no head can have seen; by table and column (or kind
+of attack)."""
+NEEDS_HEAD = {
+    ("audit_records", "rewrite all, log"): "a consistent other history, under another key",
+    ("audit_records", "rewrite all, log, key"): "a consistent other history, signed by the log",
+    ("audit_records", "cut unanchored, log"): "the tail that no anchor has seen, and its leaves",
+    ("audit_records", "new chain, dated back"): "less than a day: anchors do not tell",
+}
+"""What verifying a store by itself does not find, and a kept head does."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +113,28 @@ class Outcome:
     """What came of it."""
 
     attack: Attack
-    found: str
-    """The first thing that was said; empty: nothing was."""
+    alone: str
+    """The first thing that was said of the store by itself; empty: nothing was."""
+    kept: str | None
+    """The same with the kept head; None: nobody had kept one."""
 
     @property
     def why(self) -> str:
-        """Why nothing was said; empty where nobody knows."""
-        a = self.attack
-        for key in ((a.table, a.kind), (a.table, a.column), (a.table, "*")):
-            if key in WHY:
-                return WHY[key]
-        return ""
+        """Why nothing was said; empty where nobody knows, or where it had to be found."""
+        return _why(self.attack, WHY if self.kept == "" else {**WHY, **NEEDS_HEAD})
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether it was found where it can be, and nothing crashed."""
+        crashed = any((said or "").startswith("CRASHED") for said in (self.alone, self.kept))
+        return not crashed and (bool(self.alone) or bool(self.why))
+
+
+def _why(a: Attack, reasons: Mapping[tuple[str, str], str]) -> str:
+    for key in ((a.table, a.kind), (a.table, a.column), (a.table, "*")):
+        if key in reasons:
+            return reasons[key]
+    return ""
 
 
 # --- the store ----------------------------------------------------------------------------
@@ -116,6 +146,7 @@ class Target:
 
     url: str
     anchor_file: Path | None
+    kept: KeptHead | None
     engine: sa.Engine
 
     @property
@@ -139,13 +170,19 @@ class Target:
                     connection.execute(sa.delete(table))
                     _insert(connection, table, rows[name])
 
-    def look(self, head: Look) -> str:
-        """The first thing that is said to be wrong."""
+    def look(self) -> tuple[str, str | None]:
+        """The first thing that is said to be wrong: by the store alone, and with the kept head,
+        which takes nothing back of what is found without."""
+        alone = self._said(())
+        if self.kept is None:
+            return alone, None
+        return alone, alone or self._said([self.kept])
+
+    def _said(self, kept: Sequence[KeptHead]) -> str:
         with opened(self.url) as database:
             try:
                 require_current(database)
-                report = verify(database, self.anchor_file)
-                found = [*report.findings, *head(database)]
+                found = verify(database, self.anchor_file, kept=kept).findings
             except ServiceError as error:
                 return f"refused: {error}"
             except Exception as error:  # a crash is what this looks for
@@ -256,14 +293,20 @@ def _delete(table: str, at: int, rows: Stored) -> None:
 def _copy(table: str, at: int, rows: Stored) -> None:
     """The row once more, under another primary key and another id."""
     new = dict(rows[table][at])
-    fresh = {"id": "f" * len(str(new.get("id", ""))), "sequence": 10**6, "number": 10**6}
     names = [c.name for c in TABLES[table].primary_key.columns] if table in TABLES else []
     for name in ["id", *names]:
         if name in new:
-            new[name] = fresh.get(name, f"other {new[name]}"[-30:])
+            new[name] = _fresh(name, new[name])
     if table == "audit_writers":
         new["head_sequence"] = new["anchored"] = 0
     rows[table].append(new)
+
+
+def _fresh(name: str, value: Any) -> Any:
+    """A value that no row has, of the same type."""
+    if isinstance(value, int):
+        return 10**6
+    return "f" * len(value) if name == "id" else f"other {value}"[-30:]
 
 
 def _record(row: Mapping[str, Any]) -> Record:
@@ -290,22 +333,33 @@ def _reseal(change: Callable[[Stored], None], at: int, rows: Stored) -> None:
 def _on_chains(stored: Stored) -> Iterator[Attack]:
     name = "audit_records"
     for what, forged in (("approve", _forged_review(stored)), ("erasure", _forged_erasure(stored))):
-        for place in ("beyond head", "unknown writer", "before first", "new chain"):
+        for place in (*OUTSIDE, "new chain", "appended"):
             for sealed in (False, True):
-                if place == "new chain" and not sealed:
+                if place not in OUTSIDE and not sealed:
                     continue
                 change = partial(_forge, forged, place, sealed)
                 yield Attack(name, what, place, change)
-    yield Attack(name, "time_us", "backdated chain", partial(_backdated, _forged_review(stored)))
+    review = _forged_review(stored)
+    yield Attack(name, "time_us", "backdated chain", partial(_backdated, review, YEAR_US))
+    yield Attack(name, "time_us", "new chain, dated back", partial(_backdated, review, HOUR_US))
     for writer in {row["id"] for row in stored["audit_writers"]}:
         yield Attack(name, "*", "cut with head", partial(_cut, writer))
         yield Attack(name, "*", "rewrite chain", partial(_rewrite, [writer]))
     yield Attack(name, "*", "cut unanchored", _cut_unanchored)
-    yield Attack(name, "*", "rewrite all", _rewrite_all)
+    yield Attack(name, "*", "cut unanchored, log", _cut_with_log)
+    yield Attack(name, "*", "rewrite all", partial(_rewrite_all, SIGNER))
+    yield Attack(name, "*", "rewrite all, log", partial(_rewrite_with_log, THIEF))
+    yield Attack(name, "*", "rewrite all, log, key", partial(_rewrite_with_log, SIGNER))
+    yield Attack("audit_log_heads", "stamp", "unstamped", _unstamp)
+    yield Attack("audit_log", "held_until_us", "held for ever", _hold_for_ever)
     yield Attack("audit_payloads", "*", "both swapped", _swap_payloads)
     yield Attack("audit_payloads", "*", "moved into salt", _moved_into_salt)
     yield Attack("api_keys", "role", "made admin", _made_admin)
     yield Attack("jobs", "*", "all forgotten", _forgot_open_jobs)
+
+
+OUTSIDE = ("beyond head", "unknown writer", "before first")
+"""Where no chain has a record."""
 
 
 def _forged_review(stored: Stored) -> Facts:
@@ -327,7 +381,8 @@ def _forge(facts: Facts, place: str, is_sealed: bool, rows: Stored) -> None:
     after = Head(chain["head_sequence"], chain["head_hash"])
     if place == "before first":
         after = Head(-1)
-    writer = chain["id"] if place in ("beyond head", "before first") else "0123456789abcdef"
+    is_in_it = place in ("beyond head", "before first", "appended")
+    writer = chain["id"] if is_in_it else "0123456789abcdef"
     if writer != chain["id"]:
         after = Head()
     record = seal(facts, writer, after, None)
@@ -337,6 +392,8 @@ def _forge(facts: Facts, place: str, is_sealed: bool, rows: Stored) -> None:
     if place == "new chain":
         head = {"head_sequence": 1, "head_hash": record.hash, "anchored": 0}
         rows["audit_writers"].append({"id": writer, **head})
+    if place == "appended":
+        chain.update(head_sequence=record.sequence, head_hash=record.hash)
     if facts.kind is Kind.ERASURE:
         gone = next(r for r in rows["audit_records"] if r["id"] == facts.about)
         here = (gone["writer"], gone["sequence"])
@@ -345,8 +402,8 @@ def _forge(facts: Facts, place: str, is_sealed: bool, rows: Stored) -> None:
         ]
 
 
-def _backdated(facts: Facts, rows: Stored) -> None:
-    _forge(replace(facts, time_us=now_us() - YEAR_US), "new chain", True, rows)
+def _backdated(facts: Facts, ago_us: int, rows: Stored) -> None:
+    _forge(replace(facts, time_us=now_us() - ago_us), "new chain", True, rows)
 
 
 def _chain_of(rows: Stored, writer: str) -> Rows:
@@ -400,8 +457,49 @@ def _seal_anew(row: dict[str, Any], at: Head) -> Head:
     return again.head
 
 
-def _rewrite_all(rows: Stored) -> None:
-    """One record, and every hash and anchor that follows from it, in the order of time."""
+def _cut_with_log(rows: Stored) -> None:
+    """And the last leaf, as if there had never been one: the log is signed anew, by its key."""
+    _cut_unanchored(rows)
+    last = max(rows["audit_log_runs"], key=lambda run: int(run["start"]))
+    last["length"] -= 1
+    for row in rows["audit_log_writers"]:
+        if row["writer"] == last["writer"]:
+            row["integrated"] -= 1
+    _log_anew(SIGNER, rows)
+
+
+def _rewrite_with_log(signer: LocalSigner, rows: Stored) -> None:
+    _rewrite_all(signer, rows)
+    _log_anew(signer, rows)
+
+
+def _log_anew(signer: LocalSigner, rows: Stored) -> None:
+    """Tiles and heads of the records as they are now, in the order of the runs. Others vouch for
+    none of these heads."""
+    hashes = {(r["writer"], r["sequence"]): r["hash"] for r in rows["audit_records"]}
+    leaves = [
+        leaf_hash(bytes.fromhex(hashes[run["writer"], run["first"] + k]))
+        for run in sorted(rows["audit_log_runs"], key=lambda run: int(run["start"]))
+        for k in range(run["length"])
+    ]
+    rows["audit_log_tiles"] = [
+        {"level": level, "number": number, "hashes": data}
+        for (level, number), data in grown(0, {}, leaves).items()
+    ]
+    rows["audit_log"][0].update(size=len(leaves), key=str(signer.key))
+    for head in rows["audit_log_heads"]:
+        size = head["size"] = min(head["size"], len(leaves))
+        roots = Roots()
+        for leaf in leaves[:size]:
+            roots.append(leaf)
+        checkpoint = Checkpoint(signer.key.name, size, roots.root)
+        note = sign_head(signer, checkpoint, head["time_us"] // 1_000_000)
+        head.update(note=str(note), cosignatures="", stamp=None)
+
+
+def _rewrite_all(signer: LocalSigner, rows: Stored) -> None:
+    """One record, and every hash and anchor that follows from it, in the order of time; the log
+    is said to be signed by ``signer``, and anchors no longer to carry its heads."""
     new: dict[tuple[str, int], str] = {}
     heads: dict[str, Head] = {}
     order = {w: _chain_of(rows, w) for w in {r["writer"] for r in rows["audit_records"]}}
@@ -410,8 +508,11 @@ def _rewrite_all(rows: Stored) -> None:
             if row["kind"] == Kind.EXPLANATION:
                 row["actor"] = "key:line-4" if row["actor"] == "key:line-4" else "key:line-3"
                 row["latency_us"] = 1
+            if row["status"] == LOG_KEY:
+                row["detail"] = json.dumps({"key": str(signer.key)}, separators=(",", ":"))
             if row["kind"] == Kind.ANCHOR:
                 detail = json.loads(row["detail"])
+                detail.pop("log", None)
                 for other, head in detail["heads"].items():
                     head[1] = new.get((other, head[0]), head[1])
                 row["detail"] = json.dumps(detail, sort_keys=True, separators=(",", ":"))
@@ -441,6 +542,16 @@ def _moved_into_salt(rows: Stored) -> None:
     )
 
 
+def _unstamp(rows: Stored) -> None:
+    for row in rows["audit_log_heads"]:
+        row["stamp"] = None
+
+
+def _hold_for_ever(rows: Stored) -> None:
+    """Nobody else takes over: the log is signed no more."""
+    rows["audit_log"][0].update(holder="nobody", held_until_us=now_us() + YEAR_US)
+
+
 def _made_admin(rows: Stored) -> None:
     for row in rows["api_keys"]:
         row["role"] = "admin"
@@ -454,7 +565,7 @@ def _forgot_open_jobs(rows: Stored) -> None:
 
 
 def campaign(
-    target: Target, most: int, head: Look, wanted: Callable[[Attack], bool] = lambda _: True
+    target: Target, most: int, wanted: Callable[[Attack], bool] = lambda _: True
 ) -> list[Outcome]:
     """Every attack that is wanted, one after the other."""
     before = target.read()
@@ -470,12 +581,12 @@ def campaign(
             target.write(rows, before)
         except sa.exc.DBAPIError:
             continue  # the database itself does not take it
-        came.append(Outcome(attack, target.look(head)))
+        came.append(Outcome(attack, *target.look()))
         target.write(before, rows)
     return came
 
 
-def zeroed(target: Target, folder: Path, head: Look) -> list[Outcome]:
+def zeroed(target: Target, folder: Path) -> list[Outcome]:
     """Each page of a SQLite file filled with zeros, in a copy of it."""
     file = Path(str(target.engine.url.database))
     target.engine.dispose()
@@ -489,9 +600,9 @@ def zeroed(target: Target, folder: Path, head: Look) -> list[Outcome]:
         copy.write_bytes(content[: page * size] + bytes(size) + content[(page + 1) * size :])
         other = replace(target, url=f"sqlite:///{copy}", engine=sa.create_engine(target.url))
         attack = Attack("(file)", f"page {page + 1}", "zeros", lambda rows: None)
-        found = other.look(head)
-        if found or not _is_same(file, copy):  # a page that no table uses has nothing to lose
-            came.append(Outcome(attack, found))
+        found = other.look()
+        if any(found) or not _is_same(file, copy):  # a page that no table uses loses nothing
+            came.append(Outcome(attack, *found))
         other.engine.dispose()
         for left in folder.glob(f"{copy.name}*"):
             left.unlink()
@@ -508,7 +619,9 @@ def _is_same(file: Path, copy: Path) -> bool:
 
 
 @contextlib.contextmanager
-def filled(store: str, *, with_anchors: bool) -> Iterator[tuple[Target, Path]]:
+def filled(
+    store: str, *, with_anchors: bool, with_head: bool = True
+) -> Iterator[tuple[Target, Path]]:
     """A store to attack, and a folder beside it."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="ifonly-tamper-"))
@@ -519,44 +632,44 @@ def filled(store: str, *, with_anchors: bool) -> Iterator[tuple[Target, Path]]:
         file = folder / "anchors.jsonl"
         with opened(url) as database:
             fill(database, file)
+            kept = kept_head(database) if with_head else None
         driver = url.replace("postgresql://", "postgresql+psycopg://")
         engine = sa.create_engine(driver)
         stack.callback(engine.dispose)
-        yield Target(url, file if with_anchors else None, engine), folder
-
-
-def nothing(_: Database) -> Iterable[Finding]:
-    """Where no head was kept."""
-    return ()
-
-
-def _kept(name: str, url: str) -> Look:
-    """What the named function makes of the untouched store."""
-    module, _, function = name.partition(":")
-    with opened(url) as database:
-        made: Look = getattr(importlib.import_module(module), function)(database)
-    return made
+        yield Target(url, file if with_anchors else None, kept, engine), folder
 
 
 def show(came: Sequence[Outcome], console: Console) -> None:
     """Counts by table, column and kind; then what was not found, and why."""
-    table = Table("table", "column", "kind", "tried", "found", "not found", "why")
+    table = Table("table", "column", "kind", "tried", "alone", "with head", "why not")
     keys = Counter((o.attack.table, o.attack.column, o.attack.kind) for o in came)
     for key, tried in sorted(keys.items()):
         mine = [o for o in came if (o.attack.table, o.attack.column, o.attack.kind) == key]
-        missed = [o for o in mine if not o.found]
-        why = "; ".join(sorted({o.why or "NOBODY KNOWS" for o in missed}))
-        table.add_row(*key, str(tried), str(tried - len(missed)), str(len(missed) or ""), why)
+        why = "; ".join(sorted({o.why or "NOBODY KNOWS" for o in mine if not o.alone}))
+        alone, kept = (sum(map(bool, said)) for said in zip(*map(_said, mine), strict=True))
+        table.add_row(*key, str(tried), str(alone), str(kept), why)
     console.print(table)
-    found = sum(bool(o.found) for o in came)
     for o in unexplained(came):
-        console.print(f"{o.attack.table} {o.attack.column} {o.attack.kind}: {o.found or 'nothing'}")
-    console.print(f"{found} of {len(came)} attacks found; unexplained: {len(unexplained(came))}")
+        console.print(f"{o.attack.table} {o.attack.column} {o.attack.kind}: {_said(o)}")
+    console.print(summary(came))
+
+
+def _said(o: Outcome) -> tuple[str, str | None]:
+    return o.alone, o.kept
+
+
+def summary(came: Sequence[Outcome]) -> str:
+    """The figures, in a line."""
+    alone, kept = (sum(map(bool, said)) for said in zip(*map(_said, came), strict=True))
+    return (
+        f"{len(came)} attacks: {alone} found by the store alone, {kept} with a kept head, "
+        f"{len(came) - kept} by neither; unexplained: {len(unexplained(came))}"
+    )
 
 
 def unexplained(came: Iterable[Outcome]) -> list[Outcome]:
     """What was not found, and should have been."""
-    return [o for o in came if o.found.startswith("CRASHED") or not (o.found or o.why)]
+    return [o for o in came if not o.is_explained]
 
 
 def main() -> int:
@@ -564,19 +677,19 @@ def main() -> int:
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--rows", type=int, default=3, help="of each table and column")
     parser.add_argument("--anchors", action="store_true", help="verify with the anchor file")
-    parser.add_argument("--head", help="MODULE:FUNCTION that keeps a head of the untouched store")
+    parser.add_argument("--no-head", action="store_true", help="as if nobody had kept a head")
     parser.add_argument("--json", action="store_true", help="every outcome, as lines of JSON")
     said = parser.parse_args()
-    with filled(said.store, with_anchors=said.anchors) as (target, folder):
-        head = _kept(said.head, target.url) if said.head else nothing
-        if wrong := target.look(head):
+    chosen = {"with_anchors": said.anchors, "with_head": not said.no_head}
+    with filled(said.store, **chosen) as (target, folder):
+        if any(wrong := target.look()):
             raise SystemExit(f"the untouched store does not hold: {wrong}")
-        came = campaign(target, said.rows, head)
-        came += zeroed(target, folder, head) if target.is_sqlite else []
+        came = campaign(target, said.rows)
+        came += zeroed(target, folder) if target.is_sqlite else []
     if said.json:
         for o in came:
             a = o.attack
-            print(json.dumps([a.table, a.column, a.kind, o.found, o.why]))
+            print(json.dumps([a.table, a.column, a.kind, o.alone, o.kept, o.why]))
     else:
         show(came, Console(width=160))
     return bool(unexplained(came))

@@ -25,7 +25,7 @@ from service.cli.console import AsJson, Failure, Models, err, out, print_json, r
 from service.cli.keeping import DAY_US, by, look
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
-from service.store.chain import microseconds, now_us, timestamp
+from service.store.chain import Finding, Trouble, microseconds, now_us, timestamp
 from service.store.database import Database, connect
 from service.store.export import Format
 from service.store.export import export as write_out
@@ -86,7 +86,7 @@ def verify(
     with _reading(chosen) as database:
         try:
             report = check(database, chosen.audit_anchor_file, _progress, kept)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except OSError as error:
             raise Failure(f"the file of anchors cannot be read: {error}") from None
     if as_json:
         print_json(trail.verification(report).model_dump(mode="json"))
@@ -198,6 +198,15 @@ def _progress(report: Report) -> None:
     err.print(f"{report.records:,} records…", markup=False)
 
 
+def _place(finding: Finding) -> str:
+    """Of no record: the table; what is in no table is of the log, or of the store's file."""
+    if not finding.writer:
+        outside = "the store" if finding.trouble == Trouble.UNREADABLE else "the log"
+        return finding.where or outside
+    whose = f"writer {finding.writer}, record {finding.sequence}"
+    return f"{whose}, {finding.where}" if finding.where else whose
+
+
 def _show(report: Report) -> None:
     out.print(
         f"{report.records:,} records in {report.writers:,} chains, {report.anchors:,} of them "
@@ -206,11 +215,7 @@ def _show(report: Report) -> None:
         markup=False,
     )
     for finding in report.findings:
-        whose = (
-            f"writer {finding.writer}, record {finding.sequence}" if finding.writer else "the log"
-        )
-        at = f"{whose}, {finding.where}" if finding.where else whose
-        out.print(f"{at}: {finding.text} ({finding.trouble})", markup=False)
+        out.print(f"{_place(finding)}: {finding.text} ({finding.trouble})", markup=False)
     for note in report.notes:
         out.print(f"note: {note}", markup=False)
     if report.holds:

@@ -161,12 +161,12 @@ def document(record: Record) -> dict[str, Any]:
         "sequence": record.sequence,
         "previous": record.previous,
         "payload_digest": record.payload_digest,
-        "time": _time(facts.time_us),
+        "time": stated_time(facts.time_us),
     }
     return {key: value for key, value in said.items() if value is not None}
 
 
-def _time(time_us: int) -> str:
+def stated_time(time_us: int) -> str:
     """As :func:`timestamp`; of what is none, something that no sealed record says."""
     try:
         return timestamp(time_us)

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from service.store import translog
-from service.store.chain import Finding, Kind, Trouble, microseconds, timestamp
+from service.store import logtables, translog
+from service.store.chain import Finding, Kind, Trouble, microseconds, stated_time
 from service.store.database import Database
-from service.store.tables import log_heads, log_state, log_writers, records
+from service.store.tables import log_heads, log_writers, records
 from service.store.translog import Run, as_bytes, trusted_head
 from service.transparency.merkle import Roots
 from service.transparency.verifier import (
@@ -37,6 +37,9 @@ says it is older than this before a head that has it not was backdated."""
 
 TAIL_BYTES = 262_144
 """Of a file of anchors, where its last heads are looked for."""
+
+HEADS = "audit_log_heads"
+RUNS = "audit_log_runs"
 
 Add = Callable[[Iterable[Finding]], None]
 
@@ -103,6 +106,11 @@ class _Claim:
     source: str
     is_kept: bool
 
+    @property
+    def where(self) -> str:
+        """The table that has it; of one from elsewhere nothing."""
+        return "" if self.is_kept else HEADS
+
 
 def check_log(database: Database, kept: Sequence[KeptHead], add: Add) -> int:
     """Hold the log against the records, and every head against the log; how many leaves it has.
@@ -114,43 +122,38 @@ def check_log(database: Database, kept: Sequence[KeptHead], add: Add) -> int:
     """
     keys = translog.keys_of(database)
     claims = list(_claims(database, kept, keys, add))
-    add(_ends(database, bool(keys)))
+    add(logtables.findings(database, keys))
     size = _follow(database, claims, add)
     for claim in claims:
         if claim.checkpoint.size > size:
             text = f"{claim.source} has {claim.checkpoint.size} leaves, the log {size}"
-            add([Finding("", 0, Trouble.CUT, text)])
+            add([Finding("", 0, Trouble.CUT, text, claim.where)])
     add(_late(database, claims))
     return size
-
-
-def _ends(database: Database, is_expected: bool) -> Iterator[Finding]:
-    newest = sa.select(sa.func.max(log_heads.c.size)).scalar_subquery()
-    with database.reading() as connection:
-        row = connection.execute(sa.select(log_state.c.size, newest)).one_or_none()
-    if row is None and is_expected:
-        text = "the chains say that there is a log, and there is none"
-        yield Finding("", 0, Trouble.NOT_IN_LOG, text)
-    if row is not None and row[0] != (row[1] or 0):
-        text = f"the log has {row[0]} leaves, and its newest head has {row[1]}"
-        yield Finding("", 0, Trouble.HEAD, text)
 
 
 def _claims(
     database: Database, kept: Sequence[KeptHead], keys: Sequence[VerifierKey], add: Add
 ) -> Iterator[_Claim]:
-    for head in translog.heads(database):
+    chosen = sa.select(log_heads.c.size, log_heads.c.time_us, log_heads.c.note)
+    with database.reading() as connection:
+        rows = connection.execute(chosen.order_by(log_heads.c.size)).all()
+    for size, time_us, written in rows:
+        source = f"the head of {size}"
         try:
-            note = Note.parse(head.note)
-        except NotProven as problem:
-            text = f"the head of {head.size} is none: {problem}"
-            add([Finding("", 0, Trouble.HEAD, text)])
+            note = Note.parse(written)
+        except (NotProven, TypeError, AttributeError) as problem:
+            add([Finding("", 0, Trouble.HEAD, f"{source} is none: {problem}", HEADS)])
             continue
-        source = f"the head of {head.size}"
+        if type(time_us) is not int:
+            continue  # told with the other tables
         found = _claim(KeptHead(note, source), keys, False, add)
-        if found is not None and found.checkpoint.size != head.size:
+        if found is not None and found.checkpoint.size != size:
             text = f"{source} is one of {found.checkpoint.size}"
-            add([Finding("", 0, Trouble.HEAD, text)])
+            add([Finding("", 0, Trouble.HEAD, text, HEADS)])
+        elif found is not None and found.time not in (None, time_us // 1_000_000):
+            text = f"{source} was signed at another time than it is stored with"
+            add([Finding("", 0, Trouble.CONTRADICTED, text, f"{HEADS}.time_us")])
         elif found is not None:
             yield found
     for each in kept:
@@ -164,7 +167,8 @@ def _claim(head: KeptHead, keys: Sequence[VerifierKey], is_kept: bool, add: Add)
         wanted = keys if head.key is None else [head.key]
         checkpoint, when = trusted_head(head.note, wanted)
     except NotProven as problem:
-        add([Finding("", 0, Trouble.HEAD, f"{head.source}: {problem}")])
+        where = "" if is_kept else HEADS
+        add([Finding("", 0, Trouble.HEAD, f"{head.source}: {problem}", where)])
         return None
     return _Claim(checkpoint, when, head.source, is_kept)
 
@@ -175,6 +179,10 @@ def _follow(database: Database, claims: Sequence[_Claim], add: Add) -> int:
     heads, limits = _Heads(claims), _Limits(claims)
     ends: dict[str, int] = {}
     for run in translog.runs(database):
+        if not logtables.is_run(run):
+            text = f"there is no such run: {run}"
+            add([Finding(str(run.writer), 0, Trouble.NOT_IN_LOG, text, RUNS)])
+            continue
         add(_in_order(run, roots.size, ends))
         for sequence, hashed, time_us in _records(database, run):
             index = roots.size
@@ -184,8 +192,11 @@ def _follow(database: Database, claims: Sequence[_Claim], add: Add) -> int:
                 stored = None
             found = None if hashed is None else leaf_hash(hashed)
             add(_as_stored(run.writer, sequence, index, found, stored))
+            leaf = stored or found
+            if leaf is None:
+                break  # neither tile nor record: no run is as long as that
             # Of what was just told of, once: what follows is held against what was signed.
-            roots.append(stored or found or b"")
+            roots.append(leaf)
             add(heads.at(roots))
             if time_us is not None:
                 add(_backdated(run.writer, sequence, time_us, limits.at(index)))
@@ -206,7 +217,7 @@ def _as_stored(
 def _in_order(run: Run, size: int, ends: dict[str, int]) -> Iterator[Finding]:
     if run.start != size or run.first != ends.get(run.writer, 0) + 1 or run.length < 1:
         text = f"leaves {run.start} to {run.start + run.length - 1} do not follow those before"
-        yield Finding(run.writer, run.first, Trouble.NOT_IN_LOG, text)
+        yield Finding(run.writer, run.first, Trouble.NOT_IN_LOG, text, RUNS)
     ends[run.writer] = run.first + run.length - 1
 
 
@@ -229,7 +240,8 @@ def _records(database: Database, run: Run) -> Iterator[Found]:
             if row is None:
                 yield sequence, None, None
             else:
-                yield sequence, as_bytes(row.hash), row.time_us
+                time_us = row.time_us if type(row.time_us) is int else None
+                yield sequence, as_bytes(row.hash), time_us
 
 
 class _Heads:
@@ -248,7 +260,7 @@ class _Heads:
                 continue
             self._is_told = self._is_told or not claim.is_kept
             text = f"the first {roots.size} records are not those that {claim.source} is of"
-            yield Finding("", 0, Trouble.HEAD, text)
+            yield Finding("", 0, Trouble.HEAD, text, claim.where)
 
 
 class _Limits:
@@ -271,10 +283,10 @@ class _Limits:
 def _backdated(writer: str, sequence: int, time_us: int, limit: int) -> Iterator[Finding]:
     if time_us < limit:
         text = (
-            f"record {sequence} says it is of {timestamp(time_us)}, and is in no head that was "
+            f"record {sequence} says it is of {stated_time(time_us)}, and is in no head that was "
             "kept after that"
         )
-        yield Finding(writer, sequence, Trouble.BACKDATED, text)
+        yield Finding(writer, sequence, Trouble.BACKDATED, text, "audit_records.time_us")
 
 
 def _late(database: Database, claims: Sequence[_Claim]) -> Iterator[Finding]:

@@ -150,15 +150,18 @@ class Sequencer:
         self._seen, self._look_at = seen, time.monotonic() + LOOK_SECONDS
 
     def _append(self, batch: translog.Batch, head: StoredHead) -> bool:
-        lease = max(5.0, LEASE_FACTOR * self._options.seconds)
-        change = translog.append(batch, head, self._journal.writer, int(lease * 1e6))
+        lease = int(max(5.0, LEASE_FACTOR * self._options.seconds) * 1e6)
+        lease = min(lease, translog.MOST_LEASE_US)
+        change = translog.append(batch, head, self._journal.writer, lease)
         return self._journal.change(change).result(WRITE_SECONDS)
 
     def _is_our_turn(self) -> bool:
         found = translog.state(self._database)
         if found is None or found.key != str(self._signer.key):
             return False
-        return found.holder == self._journal.writer or found.held_until_us < now_us()
+        left = found.held_until_us - now_us()
+        is_free = not 0 <= left <= translog.MOST_LEASE_US
+        return is_free or found.holder == self._journal.writer
 
     def _complain(self, error: Exception) -> None:
         """Once, until something goes well or goes wrong in another way."""

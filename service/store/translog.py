@@ -43,6 +43,8 @@ from service.transparency.verifier import (
 MOST_LEAVES = 4_096
 """Of one batch: a store that was there before the log is taken in by many."""
 MINUTE_US = 60_000_000
+MOST_LEASE_US = 86_400_000_000
+"""No lease is longer: one that is was written by somebody else, and holds up nobody."""
 LOG_KEY = "log_key"
 """Status of the records that say who signs heads from now on."""
 
@@ -128,14 +130,14 @@ def tree_of(database: Database) -> Tree:
 
     def tile(place: Place) -> bytes:
         level, number = place
-        chosen = sa.select(log_tiles.c.hashes).where(
+        chosen = sa.select(sa.type_coerce(log_tiles.c.hashes, sa.types.NullType())).where(
             log_tiles.c.level == level, log_tiles.c.number == sa.literal(number, sa.BigInteger)
         )
         with database.reading() as connection:
-            found = connection.execute(chosen).scalar_one_or_none()
-        if found is None:
+            found: Any = connection.execute(chosen).scalar_one_or_none()
+        if not isinstance(found, bytes):  # or it is something else, put there past the service
             raise KeyError(place)
-        return bytes(found)
+        return found
 
     return Tree(tile)
 

@@ -157,14 +157,15 @@ def grown(size: int, last: Mapping[Place, bytes], leaves: Iterable[bytes]) -> di
             tile = changed[place] = bytearray(last[place] if number % TILE else b"")
         tile += hashed
         if number % TILE == TILE - 1:
-            append(level + 1, number // TILE, _fold(tile))
+            append(level + 1, number // TILE, fold(tile))
 
     for number, leaf in enumerate(leaves, size):
         append(0, number, leaf)
     return {place: bytes(tile) for place, tile in changed.items()}
 
 
-def _fold(tile: bytearray) -> bytes:
+def fold(tile: bytes | bytearray) -> bytes:
+    """The root of a full tile."""
     hashes = [bytes(tile[k : k + HASH_BYTES]) for k in range(0, len(tile), HASH_BYTES)]
     while len(hashes) > 1:
         pairs = zip(hashes[::2], hashes[1::2], strict=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from service.store import archive, logcheck, translog
+from service.store import anchors, archive, logcheck, translog
 from service.store.chain import GENESIS, Head, Trouble, canonical, document, seal
 from service.store.database import Database
 from service.store.export import jsonl
@@ -19,7 +19,7 @@ from service.store.journal import Journal
 from service.store.logcheck import KeptHead, check_export
 from service.store.rows import row_of
 from service.store.sequencer import Sequencer, SequencerOptions
-from service.store.tables import log_heads, log_tiles, records, writers
+from service.store.tables import log_heads, log_state, log_tiles, payloads, records, writers
 from service.store.verification import Report, verify
 from service.transparency.merkle import Roots, grown
 from service.transparency.signing import LocalSigner, sign_head
@@ -65,9 +65,10 @@ def test_a_log_that_nobody_touched_holds(database: Database, kept: KeptHead) -> 
 
 
 def rewrite(database: Database, change: Callable[[int, dict[str, object]], object]) -> None:
-    """What whoever has the whole database can do: change records, and every hash after them;
-    tiles, and heads, signed by a key of their own. ``change`` returns None to delete; then what
-    the records tell of goes too, and they say that they never had any."""
+    """What whoever has the whole database can do: change records, and every hash after them, and
+    the times that payloads give; tiles, and heads, signed by a key of their own. ``change``
+    returns None to delete; then what the records tell of goes too, and they say that they never
+    had any."""
     thief = LocalSigner.of("log.example", b"\x01" * 32)
     found = [seen.record for seen in archive.everything(database, archive.Filter({}))]
     by_writer: dict[str, Head] = {}
@@ -96,6 +97,12 @@ def rewrite(database: Database, change: Callable[[int, dict[str, object]], objec
             connection.execute(sa.text("DELETE FROM audit_payloads"))
         connection.execute(sa.delete(records))
         connection.execute(sa.insert(records), [row_of(record) for record in made])
+        for record in made:
+            connection.execute(
+                sa.update(payloads)
+                .where(payloads.c.writer == record.writer, payloads.c.sequence == record.sequence)
+                .values(time_us=record.facts.time_us)
+            )
         for writer, head in by_writer.items():
             connection.execute(
                 sa.update(writers)
@@ -112,8 +119,12 @@ def rewrite(database: Database, change: Callable[[int, dict[str, object]], objec
         for leaf in leaves:
             root.append(leaf)
         note = sign_head(thief, Checkpoint("log.example", len(leaves), root.root), 1_700_000_000)
-        translog.keep_head(translog.StoredHead(len(leaves), 0, str(note)))(connection)
-        connection.execute(sa.text(f"UPDATE audit_log SET size = {len(leaves)}"))
+        translog.keep_head(translog.StoredHead(len(leaves), 1_700_000_000_000_000, str(note)))(
+            connection
+        )
+        connection.execute(
+            sa.update(log_state).values(size=len(leaves), key=str(thief.key), holder="")
+        )
         connection.execute(sa.text(f"UPDATE audit_log_runs SET length = {len(leaves)}"))
         connection.execute(sa.text(f"UPDATE audit_log_writers SET integrated = {len(leaves)}"))
 
@@ -167,7 +178,21 @@ def test_a_tail_that_was_cut_off_with_the_log_is_missed_by_a_kept_head(
         ("DELETE FROM audit_log_runs", Trouble.CUT),
         ("UPDATE audit_log_runs SET first = first + 1", Trouble.NOT_IN_LOG),
         ("UPDATE audit_log_runs SET length = length - 1", Trouble.CUT),
+        ("UPDATE audit_log_runs SET length = 4611686018427387903", Trouble.NOT_IN_LOG),
+        ("UPDATE audit_log_runs SET length = 4611686018427387904", Trouble.NOT_IN_LOG),
+        ("UPDATE audit_log_runs SET first = -1", Trouble.NOT_IN_LOG),
         ("UPDATE audit_log_runs SET writer = 'nobody'", Trouble.CUT),
+        ("UPDATE audit_log_writers SET integrated = integrated + 5", Trouble.CONTRADICTED),
+        ("DELETE FROM audit_log_writers", Trouble.CONTRADICTED),
+        ("UPDATE audit_log SET key = 'other'", Trouble.CONTRADICTED),
+        ("DELETE FROM audit_log_tiles WHERE level = 1", Trouble.NOT_IN_LOG),
+        (
+            "UPDATE audit_log_tiles SET hashes = (SELECT substr(t.hashes, 1, 32) "
+            "FROM audit_log_tiles t WHERE t.level = 0 AND t.number = 0) WHERE level = 1",
+            Trouble.NOT_IN_LOG,
+        ),
+        ("UPDATE audit_log_heads SET time_us = time_us + 1000000", Trouble.CONTRADICTED),
+        ("UPDATE audit_log_heads SET cosignatures = 'x'", Trouble.HEAD),
         ("DELETE FROM audit_log_tiles WHERE level = 0 AND number = 0", Trouble.NOT_IN_LOG),
         ("UPDATE audit_log SET size = size + 1", Trouble.HEAD),
         ("UPDATE audit_log_heads SET size = size + 1 WHERE size > 310", Trouble.HEAD),
@@ -255,9 +280,9 @@ def test_anchors_in_a_file_carry_heads_that_find_a_rewriting(
     database: Database, filled: Fill, tmp_path: Path, kept: KeptHead
 ) -> None:
     file = tmp_path / "anchors.jsonl"
-    line = {"writer": "a" * 16, "sequence": 0, "hash": GENESIS, "detail": {"heads": {}}}
-    line["detail"]["log"] = str(kept.note)  # type: ignore[index]
-    file.write_bytes(canonical(line) + b"\n")
+    # Of no chain's end, and of none itself: whatever is found is found by the head that it carries.
+    facts = anchors.facts({}, "0.1.0", str(kept.note))
+    anchors.write_down(file, seal(facts, "a" * 16, Head(-1), None))
     assert verify(database, file).findings == []
     rewrite(database, approve_into_reject)
     assert Trouble.HEAD in troubles(verify(database, file))

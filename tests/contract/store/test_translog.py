@@ -11,11 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 from service.store import archive, translog
-from service.store.chain import Record
+from service.store.chain import Record, now_us
 from service.store.database import Database
 from service.store.journal import Journal
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import LogBroken
+from service.store.verification import verify
 from service.transparency.signing import LocalSigner
 from service.transparency.verifier import (
     Note,
@@ -145,6 +146,21 @@ def test_who_holds_the_lease_does_the_work_and_the_others_take_over_once_it_ends
         found = translog.state(database)
         assert found is not None
         assert found.holder == other.writer
+    check_all(database)
+
+
+def test_a_lease_that_is_longer_than_any_holds_up_nobody(
+    database: Database, filled: Fill, log: Sequencer
+) -> None:
+    """Or whoever can write to the store once could keep it from being signed for ever."""
+    filled(1)
+    with database.writer.begin() as connection:
+        ever = now_us() + 30 * translog.MOST_LEASE_US
+        statement = sa.text("UPDATE audit_log SET holder = 'nobody', held_until_us = :ever")
+        connection.execute(statement, {"ever": ever})
+    assert any(f.where == "audit_log.held_until_us" for f in verify(database).findings)
+    log.round()
+    assert verify(database).findings == []
     check_all(database)
 
 
