@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                parsers=Workers(threads=1, max_waiting=settings.max_waiting),
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service import usecases
 from service.api import questions, reviewing, validation
 from service.api import trail as api_trail
-from service.api.body import read_json
+from service.api.body import read_aside
 from service.api.recording import Recording
 from service.api.schema import requests, trail
 from service.api.state import Shared, State
@@ -199,7 +199,8 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
 
 async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
-    body = read_json(await request.body())
+    state: State = request.app.state.ifonly
+    body = await read_aside(await request.body(), state.parsers)
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(Part.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {
