@@ -16,6 +16,7 @@ from service import logs, uploads
 from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
 from service.api import metrics as scraped
 from service.api.context import RequestContext
+from service.api.hosts import Hosts, KnownHosts
 from service.api.limits import BodyLimit
 from service.api.oidc import Issuer
 from service.api.rates import Rates
@@ -137,6 +138,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
         seconds=settings.body_seconds,
     )
+    app.add_middleware(KnownHosts, hosts=Hosts.of(settings))
     app.add_middleware(RequestContext, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
     return app

@@ -57,6 +57,7 @@ JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended y
 CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
 CANNOT_UPLOAD = ProblemType(409, "cannot-upload", "The model cannot be put in its place")
 ERASED = ProblemType(410, "erased", "The content was erased")
+MISDIRECTED = ProblemType(421, "misdirected", "Not a name of this service")
 BODY_TOO_SLOW = ProblemType(408, "body-too-slow", "The body did not come in time")
 TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
@@ -107,6 +108,7 @@ PROBLEM_TYPES = (
     BODY_TOO_SLOW,
     BODY_TOO_LARGE,
     TOO_MANY_ROWS,
+    MISDIRECTED,
     UNSUPPORTED_MEDIA_TYPE,
     *INVALID.values(),
     TARGET_ALREADY_MET,

@@ -82,6 +82,22 @@ def end(token: str, facts: Facts) -> Work:
     return work
 
 
+def spend(state: str, until_us: int) -> Change[bool]:
+    """Use up a sign-in's ``state``; False if it was used. It is kept as a session that nobody has,
+    until no browser has its cookie any more: every process sees it, and it goes as they go."""
+
+    def change(connection: sa.Connection) -> bool:
+        taken = sa.text(
+            "INSERT INTO sessions (digest, actor, roles, created_us, expires_us) "
+            "VALUES (:digest, 'nobody', '', :now, :until) ON CONFLICT DO NOTHING"
+        )
+        digest = _digest(f"spent state {state}")
+        told = {"digest": digest, "now": now_us(), "until": until_us}
+        return connection.execute(taken, told).rowcount == 1
+
+    return change
+
+
 def find(database: Database, token: str) -> Principal | None:
     """Whose session it is; None if it has ended, or its key has.
 

@@ -126,7 +126,9 @@ async def from_issuer(
     """Back from there, with a code."""
     cookies: Cookies = request.app.state.cookies
     said = cookies.flow(request)
-    if not code or said is None or not hmac.compare_digest(said["state"], state):
+    if not code or said is None or not _is_same(said["state"], state):
+        return await _failed(request, "/", sign_ins.ACCOUNT)
+    if not await sign_ins.spend(request, state):
         return await _failed(request, "/", sign_ins.ACCOUNT)
     finish = partial(_accounts(request).finish, code, said)
     try:
@@ -139,6 +141,10 @@ async def from_issuer(
     await _begin(request, response, principal)
     response.delete_cookie(FLOW)
     return response
+
+
+def _is_same(ours: str, given: str) -> bool:
+    return hmac.compare_digest(ours.encode(), given.encode())
 
 
 def _accounts(request: Request) -> Accounts:

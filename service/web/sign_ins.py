@@ -12,8 +12,9 @@ from service.access import ANYONE, Principal
 from service.api.drafting import Drafting
 from service.api.state import State
 from service.store import sessions
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts, Kind, now_us
 from service.store.journal import Draft, Work
+from service.web.cookies import FLOW_SECONDS
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"
@@ -56,6 +57,19 @@ async def begin(request: Request, new: sessions.NewSession, by: str) -> None:
 async def end(request: Request, principal: Principal, token: str) -> None:
     """The same for its end."""
     await _done(request, sessions.end(token, _facts(request, principal, SIGNED_OUT)))
+
+
+async def spend(request: Request, state: str) -> bool:
+    """Use up the issuer's reply with this ``state``; False if it was used before.
+
+    Raises
+    ------
+    StoreUnavailable
+        If that cannot be known.
+    """
+    shared: State = request.app.state.ifonly
+    until = now_us() + FLOW_SECONDS * 1_000_000
+    return await asyncio.wrap_future(shared.store.journal.change(sessions.spend(state, until)))
 
 
 async def failed(request: Request, by: str) -> None:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from service.access import ANYONE, Principal, Role
 from service.api.state import State
-from service.errors import Forbidden
+from service.errors import Forbidden, Overloaded, ServiceError
 from service.store import sessions
 from service.web.cookies import Cookies, new_token
 from service.web.texts import LANGUAGES, Language, preferred
@@ -73,6 +73,18 @@ async def _principal(state: State, token: str | None) -> Principal | None:
     if token is None:
         return None
     return await state.readers.run(partial(sessions.find, state.store.database, token))
+
+
+async def is_still(request: Request) -> bool:
+    """Whether the session of this request's visit still is whose it was. Not if it cannot be
+    known; but that nobody has time to look is no answer."""
+    visit: Visit = request.state.visit
+    try:
+        return await _principal(request.app.state.ifonly, visit.token) == visit.principal
+    except Overloaded:
+        return True
+    except ServiceError:
+        return False
 
 
 def _language(request: Request) -> Language:

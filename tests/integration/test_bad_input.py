@@ -697,7 +697,9 @@ def test_a_client_that_goes_away_harms_nobody(
     host, port = service_url.removeprefix("http://").split(":")
     with caplog.at_level(logging.INFO, "ifonly"):
         with socket.create_connection((host, int(port))) as gone:
-            head = f"POST {EXPLAIN} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head = (
+                f"POST {EXPLAIN} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            )
             gone.sendall(f'{head}Content-Length: 99\r\n\r\n{{"in'.encode())
         for _ in range(600):
             if "the client went away" in caplog.text:

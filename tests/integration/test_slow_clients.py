@@ -20,7 +20,7 @@ from tests.integration.conftest import serving
 from tests.integration.test_faults import ASK, BODY
 
 REQUEST = json.dumps(BODY).encode()
-START = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+START = f"POST {ASK} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 HEAD = START + f"Content-Length: {len(REQUEST)}\r\n\r\n".encode()
 
 

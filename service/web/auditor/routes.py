@@ -120,7 +120,7 @@ async def verify_record(id: Identity, request: Request, state: Shared) -> Respon
 async def replay_record(id: Identity, request: Request, state: Shared) -> Response:
     """Ask it again."""
     again = partial(replay, state.store.database, state.registry, id)
-    came = inspection.replayed(await state.auditors.run(again))
+    came = inspection.replayed(await state.workers.run(again))
     told: dict[str, Any] = {
         "replayed": came,
         "differences": record.differences(came),
