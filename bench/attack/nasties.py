@@ -46,7 +46,8 @@ ROUTES = tuple(
 )
 UNUSED = ("POST", "/sign-out")  # would end the session that the others need
 WAIT_SECONDS = 120.0
-MUTATIONS = 4
+MUTATIONS = (1, 1, 1, 2, 2, 3)
+WRONG_ROLE = 0.2
 
 DIGITS = "9" * 5_000
 NUMBERS = [
@@ -75,6 +76,31 @@ PARAMETERS = [
     *("since", "until", "language", "begins", "cursor", "limit", "by", "row", "x", "y", "of"),
     *("next", "code", "state", "alarms", "others", "v", "unknown", "é"),
 ]
+_OF_RECORDS = (
+    *("kind", "model", "status", "actor", "request_id", "about", "writer", "since", "until"),
+    *("language", "begins", "cursor", "limit", "format"),
+)
+_OF_REPORT = ("model", "since", "until", "by", "format", "language")
+OWN_PARAMETERS = {
+    "/api/v1/audit/events": _OF_RECORDS,
+    "/api/v1/audit/export": _OF_RECORDS,
+    "/records": _OF_RECORDS,
+    "/records/export": _OF_RECORDS,
+    "/api/v1/audit/queue": ("model", "cursor", "limit", "since", "until"),
+    "/reviews": ("model", "cursor", "since", "until"),
+    "/api/v1/audit/report": _OF_REPORT,
+    "/report": _OF_REPORT,
+    "/report/table": _OF_REPORT,
+    "/alarms": ("alarms", "others"),
+    "/alarms/{id}": ("row",),
+    "/alarms/{id}/plane": ("row", "x", "y"),
+    "/alarms/{id}/explanation": ("row",),
+    "/alarms/{id}/what-if": ("row",),
+    "/alarms/{id}/what-if/record": ("row",),
+    "/alarms/{id}/reviews": ("of",),
+    "/sign-in": ("next",),
+    "/sign-in/account/reply": ("code", "state"),
+}
 FIELDS = ("csrf", "key", "next", "verdict", "comment", "rank", "outcome", "language", "theme")
 HEADERS = [
     *("Idempotency-Key", "Prefer", "Content-Type", "Content-Encoding", "Accept", "X-Request-ID"),
@@ -143,10 +169,17 @@ def nasties(world: World, count: int, seed: int) -> Iterator[Nasty]:
     roles = (*Role, None)
     routes = [route for route in ROUTES if route != UNUSED]
     for number in range(count):
-        made = _sound(world, routes[number % len(routes)], chance.choice(roles), chance)
-        for _ in range(chance.randint(1, MUTATIONS)):
+        route = routes[number % len(routes)]
+        may = [role for role in Role if role in _allowed(route)]
+        role = chance.choice(roles if chance.random() < WRONG_ROLE else may)
+        made = _sound(world, route, role, chance)
+        for _ in range(chance.choice(MUTATIONS)):
             made = chance.choice(_SPOILS)(made, world, chance)
         yield made
+
+
+def _allowed(route: tuple[str, str]) -> frozenset[Role]:
+    return {**permissions.ALLOWED, **permissions.PAGES}.get(route, frozenset(Role))
 
 
 # --- sound requests -----------------------------------------------------------------------
@@ -295,8 +328,13 @@ def _spoilt_json(value: Any, chance: Random) -> bytes:
 
 
 def _with_parameter(made: Nasty, world: World, chance: Random) -> Nasty:
+    known = OWN_PARAMETERS.get(made.route[1], ("version", "format"))
+    name = chance.choice(PARAMETERS if chance.random() < WRONG_ROLE else known)
     value = chance.choice((*TEXTS, *world.cursors, _cursor(world, chance)))
-    return replace(made, query=(*made.query, (chance.choice(PARAMETERS), value)))
+    if name in ("cursor", "alarms", "others"):
+        value = chance.choice((*world.cursors, _cursor(world, chance), _cursor(world, chance)))
+    others = tuple(pair for pair in made.query if pair[0] != name or chance.random() < WRONG_ROLE)
+    return replace(made, query=(*others, (name, value)))
 
 
 def _cursor(world: World, chance: Random) -> str:
@@ -358,9 +396,15 @@ def _with_json(made: Nasty, world: World, chance: Random) -> Nasty:
     return replace(made, body=body, headers=(*others, ("Content-Type", kind.encode())))
 
 
+def _deeper(made: Nasty, world: World, chance: Random) -> Nasty:
+    """What a route reads: the body, or the parameters."""
+    is_asked = made.method == "POST" and "Content-Type" in dict(made.headers)
+    return (_with_json if is_asked else _with_parameter)(made, world, chance)
+
+
 _SPOILS = (
-    *(_with_parameter, _with_parameter, _with_header, _with_id, _with_bytes),
-    *(_with_json, _with_json, _with_json, _with_method),
+    *(_deeper, _deeper, _deeper, _deeper, _deeper, _deeper, _with_parameter),
+    *(_with_header, _with_id, _with_bytes, _with_method),
 )
 
 

@@ -22,6 +22,8 @@ LANGUAGE, THEME = "ifonly_language", "ifonly_theme"
 """Cookies; of no value to anybody else."""
 FORM_TOKEN = "csrf"
 HEADER_TOKEN = "X-CSRF-Token"
+MAX_DIGITS = 10
+"""Of a number in a form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,11 @@ async def form_value(request: Request, name: str) -> str:
     if not isinstance(value, str):
         raise HTTPException(400)
     return value
+
+
+def whole(text: str) -> int | str:
+    """``text`` as the number that it spells; as it is if that is none, or longer than any here."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS else text
 
 
 def local(path: str) -> str:

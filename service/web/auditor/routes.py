@@ -23,7 +23,7 @@ from service.web.auditor import queue, record, report, search
 from service.web.auditor.naming import STATUSES, badge
 from service.web.rendering import page
 from service.web.route import PageRoute, refusal
-from service.web.visit import Visit, form_value
+from service.web.visit import Visit, form_value, whole
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -139,7 +139,7 @@ async def review_record(
     said = {name: await form_value(request, name) for name in ("verdict", "comment", "rank")}
     body: dict[str, Any] = {name: value.strip() for name, value in said.items() if value.strip()}
     if "rank" in body:
-        body["rank"] = int(body["rank"]) if body["rank"].isdecimal() else body["rank"]
+        body["rank"] = whole(body["rank"])
     try:
         asked = validation.read(wire.ReviewRequest, body)
         review = await reviewing.given(id, asked, state, recording)

@@ -39,7 +39,7 @@ from service.web.operator.subject import Subject
 from service.web.rendering import page
 from service.web.route import PageRoute
 from service.web.texts import LANGUAGES, Language
-from service.web.visit import Visit, form_value
+from service.web.visit import Visit, form_value, whole
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
 
@@ -158,7 +158,7 @@ async def review(
     if body.get("verdict") != "acted":
         body.pop("outcome", None)
     if "rank" in body:
-        body["rank"] = int(body["rank"]) if body["rank"].isdecimal() else body["rank"]
+        body["rank"] = whole(body["rank"])
     await reviewing.given(of, validation.read(trail.ReviewRequest, body), state, recording)
     found = await state.readers.run(partial(api_trail.explanation, state.store.database, of))
     explanation = json.loads(found)["explanation"]
