@@ -80,8 +80,6 @@ def _parse(text: bytes, file: str) -> Document:
         raise SpecError(file, "", f"is not TOML: {where}") from error
     except (ValueError, ArithmeticError) as error:  # of numbers that Python does not read
         raise SpecError(file, "", f"has a number that cannot be read: {error}") from error
-    except RecursionError as error:
-        raise SpecError(file, "", "is not TOML: arrays or tables are nested too deep") from error
 
 
 def _not_numbers(
