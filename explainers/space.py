@@ -110,7 +110,9 @@ class Axis:
         return self.count + len(self.others)
 
     def __contains__(self, value: float) -> bool:
-        return self._on_run(value) or any(same(value, other) for other in self.others)
+        if self._on_run(value) or value in self.others:
+            return True
+        return self.has_missing and math.isnan(value)
 
     def _on_run(self, value: float) -> bool:
         if self.grid is None or self.count == 0 or math.isnan(value):

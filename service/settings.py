@@ -111,6 +111,35 @@ class Settings(BaseSettings):
     """How often the ends of all chains are written down in a record."""
     audit_anchor_file: Path | None = None
     """Where those records are appended a second time: best on another machine's disk."""
+    audit_keep_days: float = Field(184.0, ge=0.0)
+    """What was recorded is not erased by its age before it is so old: six months, as the EU's AI
+    Act has it for logs (article 26 (6)); 1827 for the five years that Korean law may ask for."""
+    audit_log_seconds: float = Field(1.0, gt=0.0)
+    """How often new records become leaves of the log, and its head is signed."""
+    audit_log_key_file: Path | None = None
+    """The private key that signs heads; made at the first start. Default: beside the store's file,
+    or in ``data``."""
+    audit_log_key: SecretStr | None = None
+    """That key itself, in place of a file: ``PRIVATE+KEY+name+hash+base64``."""
+    audit_log_signer: str | None = None
+    """Who signs instead (a KMS): a command that reads bytes and writes their Ed25519 signature, or
+    ``module:function``. Needs ``audit_log_verifier_key``."""
+    audit_log_verifier_key: str | None = None
+    """The public key of ``audit_log_signer``: ``name+hash+base64``."""
+    audit_tsa_url: str | None = None
+    """Who stamps heads with the time (RFC 3161)."""
+    audit_tsa_roots: Path | None = None
+    """Certificates (PEM) that vouch for it: stamps that they do not are not kept."""
+    audit_tsa_seconds: float = Field(3_600.0, gt=0.0)
+    """How often a head is stamped."""
+    audit_witnesses: dict[str, str] = {}
+    """Who cosigns heads: URL to verifier key, as JSON. To the URL ``/add-checkpoint`` is added."""
+    audit_witness_seconds: float = Field(10.0, gt=0.0)
+    """How often the newest head is shown to them."""
+    witness_logs: tuple[str, ...] = ()
+    """Verifier keys of other logs whose heads this service cosigns, as JSON; none: no witness."""
+    witness_key_file: Path | None = None
+    """The private key that cosigns; made at the first start. Default: as ``audit_log_key_file``."""
     no_auth: bool = False
     """Answer whoever asks, as whoever they like. Only where nobody else can: on loopback."""
     oidc_issuer: str | None = None
@@ -145,6 +174,25 @@ class Settings(BaseSettings):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data.absolute() / 'ifonly.sqlite3'}"
+
+    def key_file(self, of: str) -> Path:
+        """Where a private key is that no setting names: beside the store's file, never in it."""
+        parsed = urlsplit(self.store_url)
+        if parsed.scheme == "sqlite":
+            return Path(self.store_url.removeprefix("sqlite:///").partition("?")[0] + f".{of}")
+        return self.data.absolute() / f"ifonly.{of}"
+
+    @model_validator(mode="after")
+    def _one_key_signs(self) -> Self:
+        named = (self.audit_log_key_file, self.audit_log_key, self.audit_log_signer)
+        if sum(each is not None for each in named) > 1:
+            raise ValueError(
+                "audit_log_key_file, audit_log_key and audit_log_signer are one key each: "
+                "set one of them"
+            )
+        if (self.audit_log_signer is None) != (self.audit_log_verifier_key is None):
+            raise ValueError("audit_log_signer and audit_log_verifier_key are needed together")
+        return self
 
     @model_validator(mode="after")
     def _accounts_are_needed_where_others_can_ask(self) -> Self:

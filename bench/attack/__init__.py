@@ -1,1 +1,1 @@
-"""What somebody who means harm would try, again and again, with a seed."""
+"""Attacks on a store or a service of their own: what is found, and what is not."""

@@ -300,6 +300,8 @@ class Checker:
 
     def _is_lost(self, row: Sequence[float]) -> bool:
         """Whether a mechanism has no value; a missing *reading* stays missing."""
+        if all(map(math.isfinite, row)):
+            return False
         pairs = zip(row, self.factual, strict=True)
         return any(abs(v) == math.inf or (v != v and was == was) for v, was in pairs)
 

@@ -24,6 +24,16 @@ class Selection(BaseModel):
     )
 
 
+class QuestionSelection(Selection):
+    """Which version is asked, and whether the reply waits for its proof."""
+
+    proof: bool = Field(
+        False,
+        description="Wait for the next signed head of the log (about a commit), and reply with "
+        "the proof that the record is in it.",
+    )
+
+
 class AskingRoute(QuestionOnceRoute):
     """A route whose endpoint takes ``model``, ``selected``, ``request`` (the body), ``state`` and
     ``recording``.
@@ -55,7 +65,7 @@ class AskingRoute(QuestionOnceRoute):
             return None
         return {
             "model": model,
-            "selected": Selection(),
+            "selected": QuestionSelection(),
             "request": wanted,
             "state": state_of(request),
             "recording": Recorder(request),

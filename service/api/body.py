@@ -26,6 +26,7 @@ from fastapi.routing import APIRoute
 
 from service.api import authentication, permissions
 from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from service.api.looking import looked
 from service.api.state import Workers
 from service.api.validation import called
 from service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, Part, Path
@@ -307,7 +308,7 @@ class JsonRoute(APIRoute):
             await request.app.state.ifonly.rates.admit(principal.actor)
             request.state.principal = principal
             if self.body_field is None:
-                return await self.admitted(request, handle)
+                return await looked(request, self.path_format, await self.admitted(request, handle))
             check_media_type(request.headers)
             strict = JsonRequest(request.scope, request.receive)
             request.state.body = await strict.body()

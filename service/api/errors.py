@@ -47,14 +47,18 @@ class ProblemType:
 
 
 INVALID_JSON = ProblemType(400, "invalid-json", "The body is not JSON")
+NOT_A_CHECKPOINT = ProblemType(400, "not-a-checkpoint", "The body shows no head of a log")
 UNAUTHENTICATED = ProblemType(401, "unauthenticated", "Who asks is not known")
 FORBIDDEN = ProblemType(403, "forbidden", "Whoever asks may not")
+NOT_SIGNED = ProblemType(403, "not-signed", "The log has not signed this head")
+UNKNOWN_LOG = ProblemType(404, "unknown-log", "Not a log that is witnessed here")
 UNKNOWN_MODEL = ProblemType(404, "unknown-model", "No such model")
 UNKNOWN_RECORD = ProblemType(404, "unknown-record", "No such record")
 NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
 JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
 CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
+NOT_AS_SEALED = ProblemType(409, "not-as-sealed", "The record is not what was written")
 CANNOT_UPLOAD = ProblemType(409, "cannot-upload", "The model cannot be put in its place")
 ERASED = ProblemType(410, "erased", "The content was erased")
 MISDIRECTED = ProblemType(421, "misdirected", "Not a name of this service")
@@ -77,6 +81,7 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
     "contradictory-constraints",
     "The constraints contradict each other",
 )
+NOT_CONSISTENT = ProblemType(422, "not-consistent", "The head does not begin with the last one")
 KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
 TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
@@ -87,6 +92,8 @@ PREDICTOR_DISAGREES = ProblemType(502, "predictor-disagrees", "The predictor is 
 PREDICTOR_UNAVAILABLE = ProblemType(503, "predictor-unavailable", "The predictor does not answer")
 NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
 OUT_OF_SERVICE = ProblemType(503, "model-out-of-service", "The model was taken out of service")
+NOT_IN_LOG = ProblemType(503, "not-in-log", "No signed head has the record yet")
+NO_LOG_KEY = ProblemType(503, "no-log-key", "The log cannot be signed here")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
 JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
 STORE_UNAVAILABLE = ProblemType(503, "store-unavailable", "The store does not answer")
@@ -95,14 +102,18 @@ FORMAT_UNAVAILABLE = ProblemType(501, "format-unavailable", "Not a format of thi
 
 PROBLEM_TYPES = (
     INVALID_JSON,
+    NOT_A_CHECKPOINT,
     UNAUTHENTICATED,
     FORBIDDEN,
+    NOT_SIGNED,
+    UNKNOWN_LOG,
     UNKNOWN_MODEL,
     UNKNOWN_RECORD,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     JOB_NOT_FINISHED,
     CANNOT_REPLAY,
+    NOT_AS_SEALED,
     CANNOT_UPLOAD,
     ERASED,
     BODY_TOO_SLOW,
@@ -113,6 +124,7 @@ PROBLEM_TYPES = (
     *INVALID.values(),
     TARGET_ALREADY_MET,
     CONTRADICTORY_CONSTRAINTS,
+    NOT_CONSISTENT,
     KEY_REUSED,
     TOO_OFTEN,
     ROW_ABANDONED,
@@ -123,6 +135,8 @@ PROBLEM_TYPES = (
     PREDICTOR_UNAVAILABLE,
     NOT_READY,
     OUT_OF_SERVICE,
+    NOT_IN_LOG,
+    NO_LOG_KEY,
     OVERLOADED,
     JOURNAL_FULL,
     STORE_UNAVAILABLE,
@@ -332,6 +346,11 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, TOO_OFTEN, str(error), headers=soon)
         case errors.KeyReused():
             return problem_response(path, KEY_REUSED, str(error))
+        case errors.NotInLog():
+            return problem_response(path, NOT_IN_LOG, str(error), headers=SOON)
+        case errors.NoLogKey():
+            logs.logger.error("%s", error)
+            return problem_response(path, NO_LOG_KEY, str(error), headers=LATER)
         case errors.QueueFull():
             return problem_response(path, QUEUE_FULL, str(error), headers=LATER)
         case errors.PredictorUnavailable():
@@ -348,6 +367,12 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, UNAUTHENTICATED, str(error), headers=headers)
         case errors.Forbidden():
             return problem_response(path, FORBIDDEN, str(error))
+        case errors.NotAsSealed():
+            logs.logger.error("%s", error)
+            told = [
+                {"trouble": f.trouble, "text": f.text, "where": f.where} for f in error.findings
+            ]
+            return problem_response(path, NOT_AS_SEALED, str(error), findings=told)
         case errors.UnknownRecord():
             return problem_response(path, UNKNOWN_RECORD, str(error))
         case errors.ErasedRecord():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,8 +26,7 @@ from service.api.state import Shared, State
 from service.errors import Forbidden, JobNotFinished, Overloaded
 from service.store import jobs
 from service.store.chain import Kind
-from service.store.database import Database
-from service.store.jobs import Job
+from service.store.jobs import Job, Result
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=JsonRoute, tags=["jobs"])
 asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute, tags=["jobs"])
@@ -138,21 +137,24 @@ async def _progress(job: Job, state: State, request: Request) -> AsyncIterator[s
 )
 async def read_result(id: Identity, state: Shared) -> Response:
     """One line a row, in order: `row` (from 0) and its `explanation` or its `problem`; `erased`
-    if that was erased since. Of a cancelled job, the rows that were answered."""
+    if that was erased since; a problem of type `not-as-sealed` if what is there is not what was
+    recorded. Of a cancelled job, the rows that were answered."""
     job = await _find(state, id)
     if not job.state.is_final:
         raise JobNotFinished(id, job.answered, job.rows)
-    lines = trail.gathered(_lines(state.store.database, id))
+    rows = await state.readers.run(partial(jobs.results, state.store.database, id))
+    lines = trail.gathered(map(_line, rows))
     return StreamingResponse(lines, media_type=LINES)
 
 
-def _lines(database: Database, identity: str) -> Iterator[bytes]:
-    for number, record, payload in jobs.results(database, identity):
-        audit = trail.audit(record).model_dump()
-        told: dict[str, Any] = {"row": number}
-        if payload is None:
-            told |= {"erased": True, "audit": audit}
-        else:
-            name = "explanation" if record.facts.kind is Kind.EXPLANATION else "problem"
-            told[name] = json.loads(payload.content)["answer"] | {"audit": audit}
-        yield json.dumps(told, ensure_ascii=False).encode() + b"\n"
+def _line(result: Result) -> bytes:
+    told: dict[str, Any] = {"row": result.number}
+    if result.findings:
+        told["problem"] = trail.doubted(result.findings)
+    elif result.payload is None:
+        told |= {"erased": True, "audit": trail.audit(result.record).model_dump()}
+    else:
+        name = "explanation" if result.record.facts.kind is Kind.EXPLANATION else "problem"
+        answer = json.loads(result.payload.content)["answer"]
+        told[name] = answer | {"audit": trail.audit(result.record).model_dump()}
+    return json.dumps(told, ensure_ascii=False).encode() + b"\n"

@@ -208,7 +208,10 @@ def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:
         said.setdefault(record.facts.about, Counter())[record.facts.status or ""] += 1
     return wire.QueueReply(
         waiting=[
-            wire.Waiting(event=trail.event(r), said=dict(said.get(r.facts.id, {})))
+            wire.Waiting(
+                event=trail.event(r, page.doubtful.get(r.facts.id, ())),
+                said=dict(said.get(r.facts.id, {})),
+            )
             for r in page.records
         ],
         next=page.next,

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 from models.errors import UnknownModel
 from service import logs
 from service.access import Principal, Scope
-from service.api import errors
+from service.api import errors, proofs
 from service.api.body import JsonRoute, read_json
 from service.api.drafting import Drafting
 from service.api.schema.base import Wire
@@ -54,9 +54,11 @@ class Recorder:
         request: Wire,
         work: Callable[[], Wire],
         patience: float = math.inf,
+        *,
+        proof: bool = False,
     ) -> Response:
         """Do ``work`` in a worker thread, for which it waits no longer than ``patience`` seconds;
-        record what it says, and reply with both.
+        record what it says, and reply with both; ``proof``: and that the record is in the log.
 
         Raises
         ------
@@ -79,7 +81,11 @@ class Recorder:
 
         body, draft, done = await self._state.workers.run(answered, patience)
         audit = await self._stands(draft, done)
-        return Response(with_member(body, "audit", audit), media_type="application/json")
+        body = with_member(body, "audit", audit)
+        if proof and audit.sequence is not None:
+            found = await proofs.wait(self._state, audit.writer, audit.sequence)
+            body = body if found is None else with_member(body, "proof", found)
+        return Response(body, media_type="application/json")
 
     def _answered(
         self, kind: Kind, model: ServedModel, request: Wire, reply: Wire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from explainers.watch import Watch
 from service.access import Scope
+from service.api.looks import Looks
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
@@ -22,6 +23,9 @@ from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
+from service.store.sequencer import Sequencer
+from service.transparency.signing import Signer
+from service.transparency.verifier import VerifierKey
 
 T = TypeVar("T")
 
@@ -128,8 +132,14 @@ class State:
     """How often who may ask."""
     wake: Callable[[], None]
     """Tells those who answer rows of jobs that there are some."""
+    looks: Looks
+    """Who looked at what within the last minute."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
+    sequencer: Sequencer | None = None
+    """Has heads of the log signed; None: another process does."""
+    witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
+    """Who cosigns heads of which other logs."""
     predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from service import logs
 from service.access import Role
 from service.api import authentication, errors, permissions
+from service.api.looking import looked
 from service.api.state import State
 from service.errors import Forbidden, Unauthenticated
 from service.web.cookies import Cookies
@@ -39,7 +40,7 @@ class PageRoute(APIRoute):
 
         async def served(request: Request) -> Response:
             try:
-                return await _served(request, roles, handle, tells_all=tells_all)
+                return await _served(request, roles, handle, self.path_format, tells_all=tells_all)
             except ClientDisconnect:
                 raise
             except Exception as error:
@@ -53,7 +54,12 @@ class PageRoute(APIRoute):
 
 
 async def _served(
-    request: Request, roles: frozenset[Role] | None, handle: Handle, *, tells_all: bool
+    request: Request,
+    roles: frozenset[Role] | None,
+    handle: Handle,
+    template: str,
+    *,
+    tells_all: bool,
 ) -> Response:
     cookies: Cookies = request.app.state.cookies
     state: State = request.app.state.ifonly
@@ -71,6 +77,8 @@ async def _served(
     if request.method not in READS:
         await check_form(request, visit, cookies)
     response = await handle(request)
+    if roles is not None:
+        response = await looked(request, template, response)
     if visit.is_new and "set-cookie" not in response.headers:
         cookies.give(response, visit.token, request, state.settings.session_seconds)
     return response

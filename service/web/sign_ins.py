@@ -11,10 +11,10 @@ from fastapi import Request
 from service.access import ANYONE, Principal
 from service.api.drafting import Drafting
 from service.api.state import State
-from service.store import sessions
-from service.store.chain import Facts, Kind, now_us
+from service.store import idempotency, sessions
+from service.store.chain import Facts, Kind
+from service.store.idempotency import Named
 from service.store.journal import Draft, Work
-from service.web.cookies import FLOW_SECONDS
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"
@@ -40,36 +40,32 @@ class Failures:
         return others
 
 
-async def begin(request: Request, new: sessions.NewSession, by: str) -> None:
-    """Keep a session, and record that it was begun.
+async def begin(
+    request: Request, new: sessions.NewSession, by: str, once: str | None = None
+) -> None:
+    """Keep a session, and record that it was begun; ``once``: what it was begun with, which begins
+    no other one, here or in another process.
 
     Raises
     ------
+    AlreadyAnswered
+        If that has begun one.
     JournalFull, StoreUnavailable
         If it cannot be recorded: then it is not begun either.
     """
     scope = new.principal.scope.in_words
     detail = {"by": by} | ({} if scope is None else {"scope": scope})
     facts = _facts(request, new.principal, SIGNED_IN, detail)
-    await _done(request, sessions.begin(new, facts))
+    work = sessions.begin(new, facts)
+    if once is not None:
+        # No client can call a request so: its key would have a space in it.
+        work = idempotency.once(Named.of(facts.actor, f"sign-in {once}", ()), work)
+    await _done(request, work)
 
 
 async def end(request: Request, principal: Principal, token: str) -> None:
     """The same for its end."""
     await _done(request, sessions.end(token, _facts(request, principal, SIGNED_OUT)))
-
-
-async def spend(request: Request, state: str) -> bool:
-    """Use up the issuer's reply with this ``state``; False if it was used before.
-
-    Raises
-    ------
-    StoreUnavailable
-        If that cannot be known.
-    """
-    shared: State = request.app.state.ifonly
-    until = now_us() + FLOW_SECONDS * 1_000_000
-    return await asyncio.wrap_future(shared.store.journal.change(sessions.spend(state, until)))
 
 
 async def failed(request: Request, by: str) -> None:

@@ -74,7 +74,8 @@ async def _principal(state: State, token: str | None) -> Principal | None:
         return ANYONE
     if token is None:
         return None
-    return await state.readers.run(partial(sessions.find, state.store.database, token))
+    find = partial(sessions.find, state.store.database, state.store.keyring, token)
+    return await state.readers.run(find)
 
 
 async def is_still(request: Request) -> bool:

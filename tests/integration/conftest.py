@@ -29,13 +29,13 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
     Its questions have all the time there is, unless the settings say how long: a test of what is
     answered is none of how fast the machine is.
 
-    Its store is a file that goes with it, unless the settings say where.
+    Its store is a file that goes with it, unless the settings say where; so is the log's key.
     """
     with tempfile.TemporaryDirectory(prefix="ifonly-store-") as folder:
         given: dict[str, Any] = {"no_auth": no_auth}
         if "default_deadline_ms" not in settings.model_fields_set:
             given["default_deadline_ms"] = min(MAX_DEADLINE_MS, settings.max_deadline_ms)
-        if not settings.model_fields_set & {"data", "database_url"}:
+        if "data" not in settings.model_fields_set:
             given["data"] = Path(folder)
         with _served(settings.model_copy(update=given)) as url:
             yield url

@@ -224,6 +224,6 @@ def test_a_worker_that_is_killed_loses_no_row_and_answers_none_twice(
     with closing(connect(url)) as database:
         assert verify(database).holds
         wanted = archive.Filter({"about": job["id"]})
-        kinds = [r.facts.kind for r, _ in archive.everything(database, wanted)]
+        kinds = [s.record.facts.kind for s in archive.everything(database, wanted)]
     assert kinds.count(Kind.JOB) == 1
     assert len(kinds) == rows + 1

@@ -53,8 +53,8 @@ class Run(NamedTuple):
     def cells_at(self, values: Values) -> Cells | None:
         """Cells of ``values``, int32; None if they are not all on the grid."""
         at = self.values.searchsorted(values)
-        at[at == len(self.values)] = 0
-        return self.cells[at] if (self.values[at] == values).all() else None
+        found = self.values.take(at, mode="clip")  # beyond the last it is none of them
+        return self.cells.take(at, mode="clip") if (found == values).all() else None
 
     def line(self, axis: Axis) -> Line:
         """The part of an axis that is a run of the grid."""

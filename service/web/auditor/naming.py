@@ -35,6 +35,11 @@ _TONES: Mapping[str, tuple[Tone, str]] = {
     "signed_in": ("plain", "info"),
     "sign_in_failed": ("warn", "lock"),
     "signed_out": ("plain", "info"),
+    "put": ("warn", "lock"),
+    "lifted": ("plain", "info"),
+    "read": ("plain", "info"),
+    "listed": ("plain", "info"),
+    "exported": ("plain", "info"),
 }
 STATUSES = tuple(_TONES)
 """What can be filtered by; a refusal's status is its kind, and is written in full."""

@@ -16,6 +16,7 @@ from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
 from service.api.state import Shared, State
 from service.errors import InvalidRequest
+from service.store import translog
 from service.store.chain import Kind
 from service.store.export import MEDIA_TYPES, Format, export
 from service.store.verification import verify
@@ -69,8 +70,9 @@ async def export_records(request: Request, state: Shared) -> Response:
     """The same as a file that can be verified elsewhere."""
     query = validation.read(wire.EventsQuery, search.given(request.query_params))
     entries = trail.entries(state.store.database, query)
+    prover = await state.readers.run(partial(translog.prover, state.store.database))
     return StreamingResponse(
-        trail.gathered(export(entries, Format.JSONL)),
+        trail.gathered(export(entries, Format.JSONL, prover)),
         media_type=MEDIA_TYPES[Format.JSONL],
         headers={"Content-Disposition": 'attachment; filename="audit.jsonl"'},
     )

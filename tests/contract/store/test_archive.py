@@ -201,7 +201,7 @@ def test_records_are_found_by_how_their_id_begins(database: Database, journal: J
         page = archive.page(database, Filter({}, begins=begins), None, 9)
         assert [r.facts.id for r in page.records] == found
         exported = archive.everything(database, Filter({}, begins=begins))
-        assert sorted(r.facts.id for r, _ in exported) == sorted(found)
+        assert sorted(seen.record.facts.id for seen in exported) == sorted(found)
 
 
 def test_records_are_found_by_language(database: Database, journal: Journal) -> None:
@@ -213,7 +213,7 @@ def test_records_are_found_by_language(database: Database, journal: Journal) -> 
         page = archive.page(database, Filter({}, language=language), None, 9)
         assert [r.facts.languages for r in page.records] == want
         exported = archive.everything(database, Filter({}, language=language))
-        assert [r.facts.languages for r, _ in exported] == want[::-1]
+        assert [seen.record.facts.languages for seen in exported] == want[::-1]
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_every_way_to_read_keeps_to_the_scope(
     assert archive.beside(mine, record) == (None, None)
     assert archive.beside(database, record)[1] == ids["a1 of b"]
     entries = archive.everything(mine, Filter({}))
-    assert {r.facts.id for r, _ in only(mine, entries, lambda e: e[0].facts.id)} == {
+    assert {e.record.facts.id for e in only(mine, entries, lambda e: e.record.facts.id)} == {
         ids["a1"],
         ids["said of a1"],
     }

@@ -35,6 +35,12 @@ def documents() -> Iterator[tuple[str, Any]]:
             yield file.name, document
 
 
+def witness() -> Any:
+    """The deployment of the witness."""
+    manifests = yaml.safe_load_all((DEPLOY / "kubernetes/witness.yaml").read_text())
+    return next(document for document in manifests if document["kind"] == "Deployment")
+
+
 def nodes(tree: Any) -> Iterator[Any]:
     yield tree
     for child in (
@@ -66,7 +72,7 @@ def test_a_manifest_that_kubernetes_does_not_take_is_found() -> None:
 
 def test_every_manifest_is_applied_or_says_why_not() -> None:
     applied = yaml.safe_load((DEPLOY / "kubernetes/kustomization.yaml").read_text())["resources"]
-    apart = {"kustomization.yaml", "secret.example.yaml", "inferenceservice.yaml"}
+    apart = {"kustomization.yaml", "secret.example.yaml", "inferenceservice.yaml", "witness.yaml"}
     assert {m.name for m in MANIFESTS} == {*applied} | apart
 
 
@@ -98,7 +104,9 @@ def test_ports_probes_and_the_user_are_the_images() -> None:
         assert ("GET", probe["path"]) in permissions.PUBLIC
         assert probe["port"] in ("http", PORT)
     user = int(re.search(r"^USER (\d+)", DOCKERFILE, re.M).group(1))  # type: ignore[union-attr]
-    assert {*under("runAsUser")} == {user}
+    others = witness()["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
+    assert {*under("runAsUser")} == {user, others}
+    assert others != user  # whose heads it cosigns
     for mounts in under("volumeMounts"):
         for mount in mounts:
             assert mount["mountPath"] in ("/tmp", "/app/var", "/app/compiled", "/compiled")
@@ -116,8 +124,11 @@ def test_the_image_has_the_projects_version() -> None:
 def test_everything_selects_the_pods_that_there_are() -> None:
     deployment = yaml.safe_load((DEPLOY / "kubernetes/deployment.yaml").read_text())
     labels = deployment["spec"]["template"]["metadata"]["labels"].items()
-    selectors = [s for s in under("selector") if isinstance(s, dict)] + under("podSelector")
+    cosigns = witness()["spec"]["template"]["metadata"]["labels"]
+    found = [s for s in under("selector") if isinstance(s, dict)] + under("podSelector")
+    selectors = [s for s in found if s.get("matchLabels", s) != cosigns]
     assert len(selectors) == 4
+    assert len(found) == 7
     for selector in selectors:
         wanted = selector.get("matchLabels", selector)
         assert wanted.items() <= labels
