@@ -131,7 +131,7 @@ def test_everything_selects_the_pods_that_there_are() -> None:
     found.append(policy["spec"]["podSelector"])
     selectors = [s for s in found if s.get("matchLabels", s) != cosigns]
     assert len(selectors) == 4
-    assert len(found) == 7
+    assert len(found) == 6
     for selector in selectors:
         wanted = selector.get("matchLabels", selector)
         assert wanted.items() <= labels
