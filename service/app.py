@@ -28,6 +28,7 @@ from service.api import (
 )
 from service.api import metrics as scraped
 from service.api.context import RequestContext
+from service.api.hosts import Hosts, KnownHosts
 from service.api.limits import BodyLimit
 from service.api.looks import Looks
 from service.api.oidc import Issuer
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                parsers=Workers(threads=1, max_waiting=settings.max_waiting),
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
@@ -159,6 +161,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
         seconds=settings.body_seconds,
     )
+    app.add_middleware(KnownHosts, hosts=Hosts.of(settings))
     app.add_middleware(RequestContext, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
     return app

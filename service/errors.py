@@ -47,6 +47,10 @@ from typing import Protocol
 from explainers.answer import Prediction
 from explainers.constraints import Constraint
 
+MAX_FAULTS = 100
+"""After which nobody looks for another one: a body of a megabyte can be wrong in a hundred
+thousand places."""
+
 Path = tuple[str | int, ...]
 """Where in the request, from its root: ``("instance", "torque")``."""
 
@@ -91,7 +95,8 @@ class Fault:
 
 
 class InvalidRequest(ServiceError):
-    """Parts of a request are wrong; every fault that was found is listed, at least one."""
+    """Parts of a request are wrong; every fault that was found is listed, at least one. More than
+    ``MAX_FAULTS``: there are others."""
 
     def __init__(self, part: Part, faults: Sequence[Fault]) -> None:
         self.part = part

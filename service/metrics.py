@@ -32,6 +32,9 @@ NOBODY = "none"
 """To whom a question is owed that was refused."""
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+"""Those that routes have."""
+
 
 class Metrics:
     """One application's. Thread-safe."""
@@ -154,8 +157,10 @@ class Metrics:
         self._stages.labels(stage).observe(seconds)
 
     def replied(self, method: str, route: str, status: int, seconds: float) -> None:
-        """``route``: its template, never its path."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        """``route``: its template, never its path. A method that no route has is one of many that
+        strangers think of: a series for each would be theirs to make."""
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).observe(seconds)
 
     def told(self, questions: int, records: int, rows: int) -> bytes:
         """All of it, as Prometheus reads it, with what waits just now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_DEADLINE_MS = 60_000
 """No question may take longer, whatever the settings."""
+
+
+_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
 
 
 def shipped_models() -> Path:
@@ -31,6 +35,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65_535)
     """0 lets the system choose."""
+    allowed_hosts: str = ""
+    """Names by which this service may be asked, beside those that follow from ``host`` and
+    ``public_url`` (:class:`service.api.hosts.Hosts`): ``ifonly.plant.example, *.plant.example``;
+    ``*``: any."""
+    max_connections: int = Field(800, ge=1)
+    """Connections that one process holds; whoever opens another is told to come back (503)."""
     max_body_bytes: int = Field(1_048_576, ge=1)
     """A longer request body is refused with 413."""
     body_seconds: float = Field(30.0, gt=0.0)
@@ -154,6 +164,11 @@ class Settings(BaseSettings):
     """How long somebody stays signed in: a shift and its handover."""
 
     @property
+    def host_patterns(self) -> tuple[str, ...]:
+        """``allowed_hosts`` one by one, in lower case."""
+        return tuple(filter(None, (name.strip() for name in self.allowed_hosts.lower().split(","))))
+
+    @property
     def store_url(self) -> str:
         """Where the store is. May hold a password: not for logs."""
         if self.database_url is not None:
@@ -183,6 +198,17 @@ class Settings(BaseSettings):
     def _accounts_are_needed_where_others_can_ask(self) -> Self:
         if self.no_auth and not is_loopback(self.host):
             raise ValueError(f"no_auth is for loopback only, and the host is {self.host}")
+        if self.no_auth and "*" in self.host_patterns:
+            raise ValueError(
+                "no_auth and allowed_hosts=*: any page that a browser here shows could ask"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hosts_are_names(self) -> Self:
+        wrong = [name for name in self.host_patterns if not _PATTERN.fullmatch(name)]
+        if wrong:
+            raise ValueError(f"allowed_hosts: {wrong[0]!r} is no name without port, nor *.name")
         return self
 
     @model_validator(mode="after")

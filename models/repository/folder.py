@@ -26,11 +26,20 @@ from models.repository.deployed import DeployedModel, Example
 from models.repository.reference import read_examples, read_reference
 from models.rounding import Rounding
 from models.spec import Spec, parse_spec
+from models.toml_bounds import MAX_BYTES as MAX_TOML
 
 MODEL, SPEC = "model.onnx", "spec.toml"
 REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"
 PLAUSIBILITY = "plausibility.onnx"
 CAUSAL, MECHANISMS, EFFECTS = "causal.toml", "mechanisms", "effects"
+
+_MOST = {
+    **dict.fromkeys((SPEC, CAUSAL), MAX_TOML),
+    **dict.fromkeys((EXAMPLES, PARITY), 8 << 20),
+    REFERENCE: 64 << 20,
+}
+"""Bytes of files that are read whole. A graph is as long as a model may be."""
+_MOST_OF_ANY = 1 << 30
 
 
 class Folder:
@@ -51,12 +60,16 @@ class Folder:
         Raises
         ------
         SpecError
-            If it is a link that leaves the repository, or cannot be read.
+            If it is a link that leaves the repository, is longer than such a file may be, or
+            cannot be read.
         """
         path = self.path / name
         if not path.resolve().is_relative_to(self._root):
             raise SpecError(self.label(name), "", "is a link that leaves the repository")
+        most = _MOST.get(name.rpartition("/")[2], _MOST_OF_ANY)
         try:
+            if path.stat().st_size > most:
+                raise SpecError(self.label(name), "", f"is longer than {most:,} bytes")
             return path.read_bytes()
         except FileNotFoundError:
             return None
@@ -215,7 +228,7 @@ def _parity(folder: Folder, model_sha256: str) -> Mapping[str, Any] | None:
         return None
     try:
         report = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(folder.label(PARITY), "", f"is not JSON: {error}") from error
     if not isinstance(report, dict):
         raise SpecError(folder.label(PARITY), "", "is not a table")

@@ -172,7 +172,7 @@ def _bundled(state: State, identity: str) -> bytes:
 async def replay_one(id: Identity, state: Shared) -> Response:
     """Ask a recorded question again of the model with the same digests. Records nothing."""
     again = partial(replay, state.store.database, state.registry, id)
-    came = await state.auditors.run(again)
+    came = await state.workers.run(again)
     return Response(inspection.replayed(came).model_dump_json(), media_type=JSON)
 
 

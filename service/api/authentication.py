@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
+
 import anyio.to_thread
 from fastapi import Request
 
 from service.access import ANYONE, Principal, Role
 from service.api.state import State
-from service.errors import Forbidden, Unauthenticated
+from service.errors import Forbidden, ServiceError, Unauthenticated
 from service.store.keys import PREFIX
 
 MAX_TOKEN = 8_192
+CHECK_SECONDS = 5.0
+"""Between two looks whether a listener's key, token or session has ended."""
 
 
 async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = False) -> Principal:
@@ -35,6 +40,32 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
     if tells_all:
         check_whole(principal)
     return principal
+
+
+async def is_still(request: Request) -> bool:
+    """Whether whoever was admitted would be again, as the same: for what goes on after a reply
+    has begun. Not if it cannot be known."""
+    state: State = request.app.state.ifonly
+    if state.settings.no_auth:
+        return True
+    try:
+        return bool(await find(_token(request), state) == request.state.principal)
+    except ServiceError:
+        return False
+
+
+class Admitted:
+    """Asks again now and then whether somebody who listens may go on."""
+
+    def __init__(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        self._ask = ask
+        self._next = time.monotonic() + CHECK_SECONDS
+
+    async def still(self) -> bool:
+        if time.monotonic() < self._next:
+            return True
+        self._next = time.monotonic() + CHECK_SECONDS
+        return await self._ask()
 
 
 def check_whole(principal: Principal) -> None:

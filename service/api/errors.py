@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -21,15 +22,13 @@ from starlette.exceptions import HTTPException
 from models.errors import GraphError, NotFinite, OutOfService, UnknownModel
 from service import errors, logs
 from service.api import permissions, validation
-from service.errors import Fault, Part, Path
+from service.errors import MAX_FAULTS, Fault, Part, Path
 
 MEDIA_TYPE = "application/problem+json"
 SOON = {"Retry-After": "1"}
 LATER = {"Retry-After": "5"}
 NO_TOKEN = {"WWW-Authenticate": "Bearer"}
 INVALID_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-MAX_ERRORS = 100
-"""Entries of ``errors``; a body of a megabyte can be wrong in a hundred thousand places."""
 MAX_TEXT = 500
 """Characters of a sentence or a value that is quoted back."""
 
@@ -62,6 +61,7 @@ CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked ag
 NOT_AS_SEALED = ProblemType(409, "not-as-sealed", "The record is not what was written")
 CANNOT_UPLOAD = ProblemType(409, "cannot-upload", "The model cannot be put in its place")
 ERASED = ProblemType(410, "erased", "The content was erased")
+MISDIRECTED = ProblemType(421, "misdirected", "Not a name of this service")
 BODY_TOO_SLOW = ProblemType(408, "body-too-slow", "The body did not come in time")
 TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
@@ -119,6 +119,7 @@ PROBLEM_TYPES = (
     BODY_TOO_SLOW,
     BODY_TOO_LARGE,
     TOO_MANY_ROWS,
+    MISDIRECTED,
     UNSUPPORTED_MEDIA_TYPE,
     *INVALID.values(),
     TARGET_ALREADY_MET,
@@ -225,9 +226,9 @@ def problem_response(
     **extensions: Any,
 ) -> Response:
     """A problem details body; ``extensions`` are members of their own."""
-    listed = [_entry(fault) for fault in faults]
-    if len(listed) > MAX_ERRORS:
-        detail = f"{detail[:MAX_TEXT]} (the first {MAX_ERRORS} of {len(listed)} errors are listed)"
+    listed = [_entry(fault) for fault in islice(faults, MAX_FAULTS + 1)]
+    if len(listed) > MAX_FAULTS:
+        detail = f"{detail[:MAX_TEXT]} (the first {MAX_FAULTS} errors are listed; there are more)"
     body = {
         "type": kind.uri,
         "title": kind.title,
@@ -235,7 +236,7 @@ def problem_response(
         "detail": _brief(detail),
         "instance": request_path,
         "request_id": logs.request_id.get(),
-        **({"errors": listed[:MAX_ERRORS]} if listed else {}),
+        **({"errors": listed[:MAX_FAULTS]} if listed else {}),
         **extensions,
     }
     content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -268,7 +269,7 @@ def _quoted(value: object) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return _brief(value)
-    if isinstance(value, list | tuple) and len(value) <= MAX_ERRORS:
+    if isinstance(value, list | tuple) and len(value) <= MAX_FAULTS:
         return [_quoted(item) for item in value]
     if isinstance(value, Mapping):
         return f"an object with {len(value)} keys"

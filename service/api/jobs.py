@@ -14,7 +14,8 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.access import Principal, Role
-from service.api import submission, trail
+from service.api import authentication, submission, trail
+from service.api.authentication import Admitted
 from service.api.body import LINES, JsonRoute, read_lines
 from service.api.once import PARAMETER, QuestionOnceRoute
 from service.api.openapi import guarded
@@ -95,21 +96,22 @@ def _check_owner(job: Job, principal: Principal) -> None:
         **guarded(404, 422),
     },
 )
-async def follow_job(id: Identity, state: Shared) -> Response:
+async def follow_job(id: Identity, request: Request, state: Shared) -> Response:
     """Server-sent events: the job each time that it gets further, named by its state; the last
-    is `done` or `cancelled`."""
+    is `done` or `cancelled`. Ends, too, once the key or token would not open it any more."""
     job = await _find(state, id)
     return StreamingResponse(
-        _progress(job, state),
+        _progress(job, state, request),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _progress(job: Job, state: State) -> AsyncIterator[str]:
+async def _progress(job: Job, state: State, request: Request) -> AsyncIterator[str]:
     told: Job | None = None
     silent = 0.0
-    while True:
+    admitted = Admitted(partial(authentication.is_still, request))
+    while await admitted.still() and not request.app.state.closing.is_set():
         if job != told:
             told, silent = job, 0.0
             data = submission.shown(job).model_dump_json(by_alias=True)

@@ -24,7 +24,9 @@ LEEWAY_SECONDS = 30
 KEEP_SECONDS = 3_600.0
 REFETCH_SECONDS = 10.0
 """A key id that is not known makes us ask the issuer again, but not more often than this."""
-MAX_ACTOR = 200
+MAX_SUBJECT = 1_024
+"""Characters of ``sub``, four times what OpenID Connect allows. Nothing is cut off: two accounts
+whose beginnings are alike are two."""
 
 
 class Issuer:
@@ -65,7 +67,10 @@ class Issuer:
         claims = self.claims(token)
         if claims is None:
             return None
-        subject = str(claims["sub"])[:MAX_ACTOR]
+        subject = str(claims["sub"])
+        if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
+            logs.logger.info("a token was refused: its sub is no name")
+            return None
         return Principal(f"oidc:{subject}", self._roles(claims), self._scope(claims))
 
     def claims(self, token: str) -> Mapping[str, Any] | None:
@@ -83,7 +88,7 @@ class Issuer:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             logs.logger.info("a token was refused: %s", type(error).__name__)
             return None
         return claims
@@ -117,10 +122,22 @@ class Issuer:
         try:
             reply = httpx.get(self._jwks_url, timeout=5.0).raise_for_status()
             found = jwt.PyJWKSet.from_dict(reply.json()).keys
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+        except _NOT_KEYS as error:
             logs.logger.warning("the issuer's keys cannot be read: %s", type(error).__name__)
             return
-        self._keys = {key.key_id: key for key in found if key.key_id is not None}
+        self._keys = {key.key_id: key for key in found if key.key_id and _may_sign(key)}
+
+
+_NOT_KEYS = (
+    *(httpx.HTTPError, jwt.PyJWTError),
+    *(ValueError, TypeError, AttributeError, RecursionError),
+)
+
+
+def _may_sign(key: jwt.PyJWK) -> bool:
+    """Whether the issuer has it for signatures (RFC 7517, 4.2), of a kind that is accepted. A key
+    that is published for encryption may be in other hands."""
+    return key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
 
 
 def _within(claims: Mapping[str, Any], path: Sequence[str]) -> Any:

@@ -18,10 +18,12 @@ from service.reports.recourse import Blocker, LeverUse, Outcomes, Report, Verdic
 from service.reports.statistics import Median, Share
 from service.store import explanations
 from service.store.archive import Filter
-from service.store.chain import Kind, now_us, timestamp
+from service.store.chain import Kind, microseconds, now_us, timestamp
 from service.store.database import Database
 
 DAY_US = 86_400 * 1_000_000
+EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
+"""No time before it can be written."""
 PERIOD_US = 30 * DAY_US
 MAX_CASES = 50_000
 """Explanations in one report; each is read whole."""
@@ -82,7 +84,7 @@ def _period(query: wire.ReportQuery) -> tuple[int, int]:
     until = trail.time_of("until", query.until)
     until = now_us() + 1 if until is None else until
     since = trail.time_of("since", query.since)
-    return until - PERIOD_US if since is None else since, until
+    return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
 
 
 def _features(registry: Registry, model: str) -> dict[str, Feature]:

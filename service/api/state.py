@@ -123,6 +123,8 @@ class State:
     """Threads that read the store: not those that answer questions."""
     auditors: Workers
     """Threads for what reads the whole store."""
+    parsers: Workers
+    """A thread that reads bodies which would hold up the event loop."""
     metrics: Metrics
     watch: Watch
     """Measures the stages of a request."""

@@ -146,13 +146,16 @@ def _place(cursor: str) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         raise InvalidCursor(cursor) from None
-    except TypeError:
-        raise InvalidCursor(cursor) from None
-    if type(time_us) is not int or type(writer) is not str or type(sequence) is not int:
+    are_stored = all(type(n) is int and abs(n) < _TOO_LARGE for n in (time_us, sequence))
+    if not are_stored or type(writer) is not str or not writer.isprintable():
         raise InvalidCursor(cursor)
     return literals(time_us, writer, sequence)
+
+
+_TOO_LARGE = 2**63
+"""For a column of whole numbers."""
 
 
 def literals(time_us: int, writer: str, sequence: int) -> tuple[Any, ...]:

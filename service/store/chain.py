@@ -195,6 +195,10 @@ def microseconds(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is in no year that has four digits") from None
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 

@@ -35,6 +35,7 @@ from tests.integration.conftest import serving
 
 ISSUER, AUDIENCE = "https://accounts.plant.example/realms/one", "ifonly"
 SIGNING = {"one": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
+ENCRYPTING = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVE = ec.generate_private_key(ec.SECP256R1())
 
@@ -103,6 +104,14 @@ PAGE_TABLE = {
 """The same of the pages."""
 
 
+OF_NO_SIGNATURE: dict[str, dict[str, Any]] = {
+    "encrypts": {"use": "enc"},
+    "encrypts, too": {"use": "enc", "alg": "RS256"},
+    "of an encryption": {"alg": "RSA-OAEP"},
+}
+"""Keys that the issuer publishes, and signs nothing with."""
+
+
 class Jwks(BaseHTTPRequestHandler):
     """An issuer's keys, counted."""
 
@@ -115,7 +124,11 @@ class Jwks(BaseHTTPRequestHandler):
             for kid, key in SIGNING.items()
         ]
         curve = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key()))
-        body = json.dumps({"keys": [*found, {**curve, "kid": "curve"}]}).encode()
+        published = [*found, {**curve, "kid": "curve"}]
+        for kid, more in OF_NO_SIGNATURE.items():
+            public = jwt.algorithms.RSAAlgorithm.to_jwk(ENCRYPTING.public_key())
+            published.append({**json.loads(public), **more, "kid": kid})
+        body = json.dumps({"keys": published}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -415,6 +428,25 @@ def test_any_other_token_opens_nothing(guarded: httpx.Client) -> None:
     }
     for what, token in wrong.items():
         assert events(guarded, token) == 401, what
+
+
+def test_a_key_that_is_published_for_encryption_signs_nothing(guarded: httpx.Client) -> None:
+    for kid in OF_NO_SIGNATURE:
+        assert events(guarded, signed(ENCRYPTING, kid=kid)) == 401, kid
+
+
+def test_a_head_without_bottom_is_no_token(guarded: httpx.Client) -> None:
+    head = base64.urlsafe_b64encode(b'{"a":' * 1_000).decode().rstrip("=")
+    assert events(guarded, f"{head}.e30.AA") == 401
+
+
+def test_two_accounts_whose_beginnings_are_alike_are_two(guarded: httpx.Client) -> None:
+    for end in ("a", "b"):
+        token = bearer(signed(sub="k" * 250 + end))
+        told = guarded.post("/api/v1/models/press/predictions", headers=token, json={})
+        assert f"oidc:{'k' * 250}{end} has auditor" in told.json()["detail"]
+    assert events(guarded, signed(sub="k" * 2_000)) == 401
+    assert events(guarded, signed(sub="kim\nroot")) == 401
 
 
 def test_a_new_key_of_the_issuer_is_fetched_but_not_for_every_unknown_one(

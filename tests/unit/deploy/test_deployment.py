@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from service.api import permissions
+from service.api.hosts import Hosts
 from service.cli.commands import app as command_line
 from service.metrics import Metrics
 from service.settings import Settings
@@ -125,10 +126,12 @@ def test_everything_selects_the_pods_that_there_are() -> None:
     deployment = yaml.safe_load((DEPLOY / "kubernetes/deployment.yaml").read_text())
     labels = deployment["spec"]["template"]["metadata"]["labels"].items()
     cosigns = witness()["spec"]["template"]["metadata"]["labels"]
-    found = [s for s in under("selector") if isinstance(s, dict)] + under("podSelector")
+    policy = yaml.safe_load((DEPLOY / "kubernetes/networkpolicy.yaml").read_text())
+    found = [s for s in under("selector") if isinstance(s, dict)]
+    found.append(policy["spec"]["podSelector"])
     selectors = [s for s in found if s.get("matchLabels", s) != cosigns]
     assert len(selectors) == 4
-    assert len(found) == 7
+    assert len(found) == 6
     for selector in selectors:
         wanted = selector.get("matchLabels", selector)
         assert wanted.items() <= labels
@@ -182,3 +185,49 @@ def test_the_volumes_of_compose_are_declared() -> None:
     }
     assert mounted == {*compose["volumes"]}
     assert json.dumps(compose["services"]["ifonly"]["ports"]) == f'["127.0.0.1:8080:{PORT}"]'
+
+
+def test_whom_the_pods_may_call_is_named_and_nobody_else() -> None:
+    policy = yaml.safe_load((DEPLOY / "kubernetes/networkpolicy.yaml").read_text())
+    cosigns = witness()["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    for rule in policy["spec"]["egress"]:
+        assert rule["ports"]
+        for peer in rule["to"]:  # without one it would be everybody
+            assert peer.get("ipBlock") or {*peer["podSelector"]} & {
+                "matchLabels",
+                "matchExpressions",
+            }
+    assert cosigns in [
+        peer["podSelector"].get("matchLabels")
+        for rule in policy["spec"]["egress"]
+        for peer in rule["to"]
+    ]
+
+
+def test_the_names_by_which_it_is_asked_are_allowed() -> None:
+    """Those of the Services; probes come by address."""
+    configured = yaml.safe_load((DEPLOY / "kubernetes/configmap.yaml").read_text())["data"]
+    environment = witness()["spec"]["template"]["spec"]["containers"][0]["env"]
+    of_witness = {e["name"]: e["value"] for e in environment}["IFONLY_ALLOWED_HOSTS"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    for names, asked in (
+        (configured["IFONLY_ALLOWED_HOSTS"], ("ifonly", "ifonly.ifonly.svc", "10.2.3.4")),
+        (configured["IFONLY_ALLOWED_HOSTS"], ("milling-machine.ifonly.example",)),
+        (of_witness, ("ifonly-witness", "ifonly-witness.ifonly.svc.cluster.local")),
+        (compose["ifonly"]["environment"]["IFONLY_ALLOWED_HOSTS"], ("ifonly", "localhost")),
+        (compose["witness"]["environment"]["IFONLY_ALLOWED_HOSTS"], ("witness",)),
+    ):
+        hosts = Hosts.of(Settings(host="0.0.0.0", allowed_hosts=names))
+        assert all(hosts.has(name) for name in asked)
+        assert not hosts.has("evil.example")
+
+
+def test_the_tool_that_lists_the_parts_is_one_version() -> None:
+    script = (ROOT / ".ci/sbom.sh").read_text()
+    assert re.search(r"^tool=[a-z-]+==\d+\.\d+\.\d+$", script, re.M)
+    assert ".ci/sbom.sh" in (ROOT / "Makefile").read_text()
+
+
+def test_the_base_image_can_be_named_by_its_digest() -> None:
+    assert {*re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)} == {"${BASE}"}
