@@ -79,6 +79,10 @@ class Grid:
         whole = round(steps)
         return whole if abs(steps - whole) <= slack(steps) else steps
 
+    def holds(self, value: float) -> bool:
+        """Whether ``value`` is exactly the double of one of the multiples."""
+        return self.at(self.nearest(value)) == value
+
     def nearest(self, value: float) -> int:
         """The multiple nearest to ``value``."""
         return round(value * self.scale / self.numerator)

@@ -12,7 +12,10 @@ import numpy as np
 
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
+from models.graph.rounding import bound_rounding
 from models.onnx import OnnxPredictor, load_predictor
+from models.onnx.trial import trial_rows
+from models.rounding import UNKNOWN
 from models.schema import Task
 from models.spec import Spec, parse_spec
 from tests.support.onnx_layers import layered_model
@@ -44,6 +47,13 @@ def deployed(model: bytes, spec_toml: str) -> Deployed:
 @cache
 def _spec(text: str) -> Spec:
     return parse_spec(text.encode(), "spec.toml")
+
+
+def as_served(model: Deployed) -> OnnxPredictor:
+    """The predictor with what is known of its rounding, as of a model folder: rows must then be in
+    the target in every session."""
+    rows = trial_rows(model.spec.schema)
+    return model.predictor.knowing(bound_rounding(model.form, rows, bounded=True) or UNKNOWN)
 
 
 @cache
