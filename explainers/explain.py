@@ -86,7 +86,7 @@ def explain(
     meter = Meter(predictor, deadline)
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     ask = partial(_asked, predictor, meter)
-    scores = ask(np.array([problem.factual]))
+    scores = ask(problem.factual[None, :])
     prediction = predicted(problem.target.decision, scores)
     if asking.needs_nothing(problem, terms, scores):
         rejected = tuple(asking.rejected)
@@ -250,8 +250,11 @@ class _Asking:
         """Of numbers and ordered categories; the answer stands without what time does not allow."""
         for j in columns:
             if problem.schema.features[j].kind is not Kind.NOMINAL:
-                with suppress(DeadlineReached):
-                    yield j, self.engine.sufficient_range(problem, self.meter, action, j)
+                try:
+                    ends = self.engine.sufficient_range(problem, self.meter, action, j)
+                except DeadlineReached:
+                    continue
+                yield j, ends
 
     def _bound(self, action: Sequence[float], cost: float, bound: float | None) -> float | None:
         """``bound``, if ``action``, which holds, does not cost less."""
@@ -366,7 +369,7 @@ class _Asking:
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
         if scores is None and proven and not self.deadline.expired():
-            with self.watch("search"):
+            with self.watch("search"), suppress(DeadlineReached):
                 scores = self.engine.nearest(problem, self.meter, self.deadline)
         return None if scores is None else predicted(problem.target.decision, scores)
 

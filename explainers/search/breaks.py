@@ -11,15 +11,21 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.constraints import Comparison, Condition, Mask, Rule
 from explainers.problem import Problem
 from explainers.space import Axis, Positions
 from models.predictor import Row, Rows
 
+Verdicts = npt.NDArray[np.int64]
+NO, ASK, SAFE, SURE = range(4)
+"""It does not hold; only the model can say; it holds in every session of the model, though this one
+may put it beyond what rounding allows for; it holds, and the model says so."""
+
 BESIDE = 2
 """Positions on either side of a place that are looked at: what is compared is within rounding."""
-FIRST_ASKED = 16
+FIRST_ASKED = 4
 MOST_ASKED = 64
 """Values on a side that the model is asked about, within rounding of the edge of its target."""
 
@@ -53,39 +59,52 @@ class Walk:
     """Its position."""
     places: Positions
     """Where what holds may change; between two of them, and ``BESIDE`` them, it does not."""
-    judge: Callable[[Positions], tuple[Mask, Mask]]
-    """Which positions hold, unless the model says no, and of which it must be asked. A part of the
-    axis between places is sure where its ends and its middle are."""
+    judge: Callable[[Positions], Verdicts]
+    """What is known of positions. A part of the axis between places is as its ends and its middle
+    are."""
     asked: Callable[[Positions], Mask]
     """What the model says of them."""
 
     def ends(self) -> tuple[float, float]:
-        """The run of values that hold; where more than ``MOST_ASKED`` on a side must be asked
-        about, as far as was asked."""
-        values = self.axis.values(np.array([self._end(-1), self._end(1)], dtype=np.int64))
+        """The run of values that hold, up to the last on either side of which it is sure that the
+        model says so; where it must be asked about more than ``MOST_ASKED`` on a side, as far as it
+        was."""
+        (low, least), (high, most) = self._side(-1), self._side(1)
+        if low == high:
+            low, high = self._halved(least), self._halved(most)
+        values = self.axis.values(np.array([low, high], dtype=np.int64))
         return float(values[0]), float(values[1])
 
-    def _end(self, sign: int) -> int:
-        end, left = self.at, MOST_ASKED
-        stretches = list(self._stretches(sign))
-        if not stretches:
-            return end
-        looked = np.array(stretches, dtype=np.int64)
-        judged = self.judge(looked.ravel())
-        holds: Mask = judged[0].reshape(looked.shape)
-        unsure: Mask = judged[1].reshape(looked.shape)
-        sure: Mask = np.asarray((holds & ~unsure).all(axis=1))
-        for k, (first, last, _) in enumerate(stretches):
-            if not holds[k].any():
-                return end
-            if sure[k]:
-                end = last
+    def _side(self, sign: int) -> tuple[int, int]:
+        """The last position of which it is sure, and the last that holds."""
+        end, held, left = self.at, self.at, MOST_ASKED
+        stretches = np.array(list(self._stretches(sign)), dtype=np.int64).reshape(-1, 3)
+        judged = self.judge(stretches.ravel()).reshape(-1, 3)
+        for (first, last, _), verdicts in zip(stretches.tolist(), judged, strict=True):
+            known, best = int(verdicts.min()), int(verdicts.max())
+            if best == NO:
+                break
+            if known in (SURE, SAFE):
+                end, held = (last if known == SURE else end), last
                 continue
             asked = min(abs(last - first) + 1, left)
             good = self._asked(first, sign, asked)
-            end, left = end + sign * good, left - good
-            if end != last:
-                return end
+            if good:
+                end = held = first + sign * (good - 1)
+            left -= good
+            if held != last:
+                break
+        return end, held
+
+    def _halved(self, held: int) -> int:
+        """A position on the way to ``held``, all of which hold, of which the model says so too."""
+        end, beyond = self.at, held
+        while end != beyond:
+            middle = end + (beyond - end + (1 if beyond > end else -1)) // 2
+            if self.asked(np.array([middle]))[0]:
+                end = middle
+            else:
+                beyond = middle + (1 if middle < end else -1)
         return end
 
     def _asked(self, first: int, sign: int, count: int) -> int:

@@ -34,6 +34,15 @@ class Ladder:
         return cls.around(problem, column, values)
 
     @classmethod
+    def spread(cls, problem: Problem, column: int, most: int) -> Ladder:
+        """At most ``most`` values all over the axis and those beside the factual."""
+        axis = problem.axes[column]
+        at = axis.below(float(problem.factual[column]))
+        positions = spread(0, len(axis) - 1, most)
+        beside = np.arange(max(0, at - 1), min(len(axis), at + 2), dtype=np.int64)
+        return cls.around(problem, column, axis.values(np.union1d(positions, beside)))
+
+    @classmethod
     def around(cls, problem: Problem, column: int, values: Floats) -> Ladder:
         """``values`` as a ladder; ties of cost: the smaller value first."""
         factual = float(problem.factual[column])
@@ -57,6 +66,13 @@ class Ladder:
 
     def at(self, rungs: npt.NDArray[np.int64]) -> Ladder:
         return Ladder(self.column, self.values[rungs], self.costs[rungs])
+
+
+def spread(first: int, last: int, most: int) -> npt.NDArray[np.int64]:
+    """At most ``most`` whole numbers from ``first`` to ``last``, evenly, both among them."""
+    if last - first < most:
+        return np.arange(first, last + 1, dtype=np.int64)
+    return np.linspace(first, last, most).astype(np.int64)
 
 
 def _positions(size: int, middle: int) -> npt.NDArray[np.int64]:

@@ -14,15 +14,16 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
+from functools import cached_property
 
 import numpy as np
 
 from explainers.verify.limits import Limit
-from explainers.verify.reading import Reading, exact, moved, slack
+from explainers.verify.reading import Reading, differing, exact, moved, slack
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
-from models.rounding import Rounding
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Feature
 
 READINGS = 128
@@ -67,7 +68,7 @@ class Draft:
     @property
     def is_open(self) -> bool:
         """Whether nothing is broken so far."""
-        return all(check.holds for check in self.checks)
+        return not self.checks or all(check.holds for check in self.checks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,8 @@ class Checker:
     factual: tuple[float, ...]
     score: Score
     """The deployed model: rows ``(n, n_features)`` to scores ``(n, n_outputs)``."""
+    rounding: Rounding = UNKNOWN
+    """How far its scores may differ between sessions: a row must be in the target in all."""
     tells_all: bool = False
     """Whether reports tell of what holds too, with its numbers; a request needs what does not."""
 
@@ -88,7 +91,7 @@ class Checker:
     def firm(self, rounding: Rounding) -> Checker:
         """The same, for answers that hold in every session of the model, whose scores may differ
         by ``rounding``."""
-        return self.under(self.terms.aiming(self.terms.goal.firm(rounding)))
+        return replace(self, rounding=rounding)
 
     def excluding(self, limit: Limit) -> Checker:
         return self.under(self.terms.excluding(limit))
@@ -101,12 +104,16 @@ class Checker:
         """Of each proposal; the deployed model is asked once for all of them."""
         return self.judge([self.draft(proposal) for proposal in proposals])
 
+    @cached_property
+    def _was(self) -> Reading:
+        return Reading(self.factual)
+
     # --- before the model is asked ---------------------------------------------------------
 
     def draft(self, proposal: Proposal) -> Draft:
         """All that can be said before the model is asked. A row that is off the grid, out of
         bounds or against a limit is not sent to it."""
-        was, action = Reading(self.factual), Reading(proposal.action)
+        was, action = self._was, Reading(proposal.action)
         columns = moved(action, was)
         row = self._row(action, columns)
         read = action if row is action.values else Reading(row)
@@ -203,7 +210,7 @@ class Checker:
     ) -> list[int]:
         """Columns of the claimed row that are not as computed once ``columns`` are set: to the
         last digit, and of what follows up to the rounding of sums."""
-        apart = [j for j, (a, b) in enumerate(zip(claimed, row, strict=True)) if not same(a, b)]
+        apart = differing(claimed, row)
         follows = self.terms.what_follows
         if not apart or follows is None:
             return apart
@@ -255,14 +262,15 @@ class Checker:
     def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
         checks, margins = list(draft.checks), self._margins(draft, scores)
         if scores:
-            goal, met = self.terms.goal, self.terms.goal.met(scores[0])
+            goal = self.terms.goal
+            met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
             if draft.n_versions and not draft.n_lost:
                 checks.append(self._certain(margins))
             readings = scores[1 + draft.n_versions :]
             if readings:
-                lost = sum(not goal.met(own) for own in readings)
+                lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
@@ -275,7 +283,8 @@ class Checker:
             return []
         is_alone = not draft.n_versions + draft.n_lost
         versions = scores[:1] if is_alone else scores[1 : 1 + draft.n_versions]
-        return [*map(self.terms.goal.margin, versions), *[-math.inf] * draft.n_lost]
+        known = (self.terms.goal.margin(scored, self.rounding) for scored in versions)
+        return [*known, *[-math.inf] * draft.n_lost]
 
     def _certain(self, margins: Sequence[float]) -> Check:
         """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
@@ -291,6 +300,8 @@ class Checker:
 
     def _is_lost(self, row: Sequence[float]) -> bool:
         """Whether a mechanism has no value; a missing *reading* stays missing."""
+        if all(map(math.isfinite, row)):
+            return False
         pairs = zip(row, self.factual, strict=True)
         return any(abs(v) == math.inf or (v != v and was == was) for v, was in pairs)
 
@@ -305,7 +316,7 @@ class Checker:
         """The first of the actions ``others`` that is allowed, flips, and is cheaper than
         ``cost``, which is claimed to be the least (infinite: that there is none); then that claim
         is false. None if there is no such action among them."""
-        was, most = Reading(self.factual), Decimal(cost)
+        was, most = self._was, Decimal(cost)
         most -= slack(most) if most.is_finite() else 0
         may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
         batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -18,8 +18,7 @@ class Check(NamedTuple):
     """The numbers."""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Everything that was checked of one proposed answer."""
 
     checks: tuple[Check, ...]
@@ -33,7 +32,7 @@ class Report:
     """How far inside the target it is by each plausible version of the laws, -inf where one cannot
     be told; of the row itself where nothing follows; empty where features move alone, or the
     model was not asked."""
-    via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    via: Mapping[int, tuple[int, ...]] = MappingProxyType({})
     """Of each column that may follow: what is set and leads there."""
 
     @property

@@ -96,7 +96,8 @@ async def predict(
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
     rows = [_named(row, place, served) for place, row in enumerate(request.instances)]
-    native = validation.read(requests.PredictionsRequest, {"instances": rows})
+    shared = request.model_dump(exclude_unset=True, exclude={"instances"})
+    native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
     asked = partial(questions.predict, served, native)
     reply = await recording.answer(Kind.PREDICTION, served, native, asked)
     found = json.loads(bytes(reply.body))["predictions"]

@@ -25,10 +25,10 @@ BODY = {"instance": {"pressure": 13.5, "speed": 4321}, "target": {"score": {"min
 
 
 def test_a_rejection_is_told_recorded_counted_and_logged(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    press: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        serving(Settings(models=repository)) as base,
+        serving(Settings(models=press)) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         right = client.post(PRESS, json=BODY).json()
@@ -110,7 +110,7 @@ def ifonly(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_events_and_exports_of_a_service_are_checked_by_the_command(
-    repository: Path,
+    press: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -121,14 +121,14 @@ def test_events_and_exports_of_a_service_are_checked_by_the_command(
         "constraints": {"freeze": ["speed"]},
     }
     with (
-        serving(Settings(models=repository, data=tmp_path)) as base,
+        serving(Settings(models=press, data=tmp_path)) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         found = [client.post(PRESS, json=body).json() for body in (BODY, out_of_reach)]
         client.post("/api/v1/models/press/predictions", json={"instance": BODY["instance"]})
         events = [client.get(f"/api/v1/audit/events/{f['id']}").text for f in found]
     assert [f["status"] for f in found] == ["optimal", "infeasible"]
-    folder = ("--model", str(repository / "press" / "1"))
+    folder = ("--model", str(press / "press" / "1"))
     for text in events:
         (tmp_path / "event.json").write_text(text)
         assert ifonly(monkeypatch, "verify", str(tmp_path / "event.json"), *folder) == 0

@@ -23,7 +23,8 @@ from bench.mutants.questions import Questions, all_cases
 
 SLIPS = {
     "a comparison of rules": ("explainers.constraints", "Comparison._compare"),
-    "the cost": ("explainers.cost", "Cost.of"),
+    "the cost": ("explainers.cost", "Cost._of_one"),
+    "the cost of many rows": ("explainers.cost", "Cost.of"),
     "the target": ("explainers.target", "Target._met"),
     "what follows": ("explainers.causal.model", "CausalModel.counterfactual"),
     "what is read of it": ("explainers.causal.image", "CausalImage.read"),
@@ -59,8 +60,8 @@ def _faults(slip: str) -> list[Mutant]:
     ("slip", "says"),
     [
         ("a comparison of rules", "`total >= -tolerance` → `total < -tolerance`"),
-        ("the cost", "`for … in _changing(rows, factual)` skips the first"),
-        ("the cost", "`total += self.of_feature(column, rows[:, column], float(f...` dropped"),
+        ("the cost", "`for … in differing(row, before)` skips the first"),
+        ("the cost", "`total += self.of_feature(column, row[column], before[colu...` dropped"),
         ("the target", "`self.decision.decide(scores) == self.wanted` → "
                        "`self.decision.decide(scores) != self.wanted`"),
         ("the target", "`inside &= self.decision.decide(scores) == self.wanted` dropped"),

@@ -1,14 +1,21 @@
-"""Generated models, deployed: the predictor that serves them and the mathematics read from them."""
+"""Generated models, deployed: the predictor that serves them and the mathematics read from them.
+
+Each is made once a process: the same are asked by many modules.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
+from models.graph.rounding import bound_rounding
 from models.onnx import OnnxPredictor, load_predictor
+from models.onnx.trial import trial_rows
+from models.rounding import UNKNOWN
 from models.schema import Task
 from models.spec import Spec, parse_spec
 from tests.support.onnx_layers import layered_model
@@ -22,6 +29,7 @@ class Deployed:
     form: GraphForm
 
 
+@cache
 def deployed_trees(seed: int, task: Task) -> Deployed:
     """A random ensemble of 1 to 24 trees of depth 1 to 4, as a deployed model."""
     draw = np.random.default_rng(seed)
@@ -30,12 +38,25 @@ def deployed_trees(seed: int, task: Task) -> Deployed:
 
 
 def deployed(model: bytes, spec_toml: str) -> Deployed:
-    spec = parse_spec(spec_toml.encode(), "spec.toml")
+    spec = _spec(spec_toml)
     predictor = load_predictor(model, spec)
     form = read_graph(predictor.model, predictor.encoding, predictor.columns)
     return Deployed(spec, predictor, form)
 
 
+@cache
+def _spec(text: str) -> Spec:
+    return parse_spec(text.encode(), "spec.toml")
+
+
+def as_served(model: Deployed) -> OnnxPredictor:
+    """The predictor with what is known of its rounding, as of a model folder: rows must then be in
+    the target in every session."""
+    rows = trial_rows(model.spec.schema)
+    return model.predictor.knowing(bound_rounding(model.form, rows, bounded=True) or UNKNOWN)
+
+
+@cache
 def deployed_layers(seed: int, task: Task, *, linear: bool) -> Deployed:
     """A random linear model, or a network of 1 or 2 layers of 2 to 10 units, as a deployed one."""
     draw = np.random.default_rng(seed)

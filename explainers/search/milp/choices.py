@@ -147,6 +147,29 @@ class Choices:
         )
         return Block(chosen, steps, steps)
 
+    @cached_property
+    def n_variables(self) -> int:
+        """Of the program's variables, those that say what is chosen."""
+        return sum(1 + (choice.step is not None) for _, choice in self.all())
+
+    def block_of(self, action: Row) -> Block | None:
+        """``action`` as a block of its own, or the nearest to it where its pieces end before; None
+        where one of its values is of no piece."""
+        chosen, steps = [], []
+        for lever, own in zip(self.levers.each, self.each, strict=True):
+            away = [choice.piece.away(float(action[lever.column])) for choice in own]
+            k = min(range(len(own)), key=away.__getitem__)
+            if away[k] == math.inf:
+                return None
+            chosen.append(own[k])
+            steps.append(own[k].piece.nearest(float(action[lever.column])))
+        return Block(tuple(chosen), tuple(steps), tuple(steps))
+
+    def whole(self, block: Block) -> Block:
+        """All actions that choose the pieces of ``block``."""
+        last = tuple(choice.piece.steps for choice in block.choices)
+        return Block(block.choices, (0,) * len(last), last)
+
     def forbid(self, program: Program, block: Block) -> None:
         """Take the actions of ``block`` out of what is possible."""
         others: list[int] = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from explainers.constraints import Mask
 from explainers.deadline import Deadline
 from explainers.problem import Problem
-from explainers.search.breaks import Walk, breaks_of_rules, positions_of, rows_at
+from explainers.search.breaks import NO, Verdicts, Walk, breaks_of_rules, positions_of, rows_at
 from explainers.search.engine import Meter, Outcome, range_by_asking
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.search import Ladder, Search
@@ -56,9 +58,12 @@ class Milp:
         question = self._model.question(following, levers, math.inf)
         if question is None or not levers.each:
             return None
-        question.approach(self._model.goals(problem))
+        question.approach(self._model.goals(problem.target))
         while True:
-            solved = question.solve(deadline)
+            solved = min(
+                (question.solve(deadline, otherwise=way) for way in (False, True)),
+                key=lambda one: one.bound,
+            )
             if solved.values is None or not solved.finished:
                 return None
             action = question.action(solved.values)[None, :]
@@ -69,30 +74,27 @@ class Milp:
 
     def _is_empty(self, problem: Problem) -> bool:
         """Whether no raw output is in the target, as in an interval narrower than the rounding."""
-        return any(goal.limit == -math.inf for goal in self._model.goals(problem))
+        return any(goal.limit == -math.inf for goal in self._model.goals(problem.target))
 
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
         """From the mathematics: where the score bends or passes its limit, and where a rule
-        turns; the model is asked only within rounding of the target's edge. Where features follow,
-        it is asked about what they lead to."""
+        turns. The model is asked only where nothing is known of other sessions, within rounding of
+        the target's edge; and where features follow, about what they lead to."""
         if problem.image is not None:
             return range_by_asking(problem, meter, row, column)
-        axis = problem.axes[column]
-        values = [
-            *self._model.places(problem, row, column),
-            *breaks_of_rules(problem, row, column),
-        ]
+        axis, course = problem.axes[column], self._model.course(problem, row, column)
+        places = [] if axis.grid is None else axis.grid.value(course.places()).tolist()
 
-        def judge(positions: Positions) -> tuple[Mask, Mask]:
+        def judge(positions: Positions) -> Verdicts:
             rows = rows_at(axis, row, column, positions)
-            holds, unsure = self._model.inside(problem, rows, self._model.deviation(column))
-            return holds & problem.allowed(rows), unsure
+            return np.where(problem.allowed(rows), course.verdicts(rows), NO)
 
         def asked(positions: Positions) -> Mask:
             rows = rows_at(axis, row, column, positions)
             return problem.target.met(meter.score(rows)) & problem.allowed(rows)
 
         at = axis.position(float(row[column]))
+        values = [*places, *breaks_of_rules(problem, row, column)]
         return Walk(axis, at, positions_of(axis, values), judge, asked).ends()

@@ -50,6 +50,19 @@ class Piece:
             return self.value + step * self.width
         return self.grid.at(self.multiple + step)
 
+    def nearest(self, value: float) -> int:
+        """The step at which it is nearest to ``value``."""
+        if self.grid is None or math.isnan(value):
+            return 0
+        return min(max(self.grid.nearest(value) - self.multiple, 0), self.steps)
+
+    def away(self, value: float) -> float:
+        """How far ``value`` is from it: 0 where it is one of its own; infinity where it is not
+        on its grid at all."""
+        if self.grid is None or math.isnan(value):
+            return 0.0 if same(self.value, value) else math.inf
+        return abs(self.at(self.nearest(value)) - value) if self.grid.holds(value) else math.inf
+
     @property
     def rise(self) -> Fraction:
         """Of the value, exactly as the decimals say."""
@@ -130,6 +143,11 @@ class Levers:
     """``(n_columns,)``: columns of fixed features; 0 for those of levers."""
     deviation: Floats
     """``(n_columns,)``: farthest that a column is from what its pieces say."""
+
+    @property
+    def has_fine(self) -> bool:
+        """Whether a run is real numbers in a program."""
+        return any(piece.is_fine for lever in self.each for piece in lever.pieces)
 
     @property
     def most(self) -> float:

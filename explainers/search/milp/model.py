@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
 
+from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.goals import Goal, goals_of
+from explainers.search.milp.arithmetic import Box
+from explainers.search.milp.choices import Block, Choices
+from explainers.search.milp.closing import Below
+from explainers.search.milp.course import Course, Limits
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
-from explainers.search.milp.kinks import crossings
 from explainers.search.milp.levers import Levers, read_levers
-from explainers.search.milp.network import rounding
 from explainers.search.milp.plausible import Plausible
 from explainers.search.milp.question import Question
 from explainers.search.milp.reading import read_features
 from explainers.search.milp.reals import RealReading, read_reals
+from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
-from models.predictor import Row, Rows
+from models.predictor import Row
 from models.rounding import Rounding
 from models.schema import Schema
 
-Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 MOST_TARGETS = 256
@@ -42,16 +44,13 @@ class LayeredModel:
         self.form = form
         self._layers = [(w.astype(np.float64), b.astype(np.float64)) for w, b in layers]
         self._unit = float(np.finfo(form.core.dtype).eps) / 2.0
+        # Of the graph's arithmetic and of ours, which is in float64.
+        self._rounded = self._unit + float(np.finfo(np.float64).eps) / 2.0
         self._readings = read_features(form.columns, schema)
         self._schema = schema
         self._reals: dict[int, RealReading] = {}
         self._goals: dict[tuple[float | Rounding | None, ...], tuple[Goal, ...]] = {}
         self._lock = Lock()
-
-    def excess(self, goals: Sequence[Goal], rows: Rows) -> Floats:
-        """How far each row is beyond its limits, the worst of them."""
-        raw = self.form.raw(rows)
-        return np.asarray(np.max([raw @ goal.weights - goal.limit for goal in goals], axis=0))
 
     def following(self, problem: Problem) -> Following:
         return Following.of(problem, self._real)
@@ -84,7 +83,7 @@ class LayeredModel:
                 self._reals[column] = known
         return known
 
-    def goals(self, problem: Problem) -> tuple[Goal, ...]:
+    def goals(self, target: Target) -> tuple[Goal, ...]:
         """Made once for a target: finding an edge takes some hundred scores.
 
         Raises
@@ -92,7 +91,6 @@ class LayeredModel:
         NotEligible
             If the target is no such goals.
         """
-        target = problem.target
         key = (target.wanted, target.lower, target.upper, target.rounding)
         with self._lock:
             known = self._goals.get(key)
@@ -104,46 +102,49 @@ class LayeredModel:
                 self._goals[key] = known
         return known
 
-    def places(self, problem: Problem, row: Row, column: int) -> Floats:
-        """Values of ``column`` between which it does not change whether ``row`` is in the target,
-        or in doubt; all of them on the grid, or nearly."""
-        reading, axis, goals = self._readings[column], problem.axes[column], self.goals(problem)
-        if reading.grid is None or not axis.count or any(g.limit == -math.inf for g in goals):
-            return np.zeros(0)
-        columns = self.form.columns.encode(row[None, :])[0].astype(np.float64)
+    def limits(self, problem: Problem) -> Limits:
+        """What is known of rows without asking the deployed model.
+
+        Raises
+        ------
+        NotEligible
+            If the target is no limits on raw outputs.
+        """
+        goals, plain = self.goals(problem.target), self._plain_goals(problem)
+        return Limits(self._layers, self._rounded, self.form.columns, goals, plain)
+
+    def _plain_goals(self, problem: Problem) -> tuple[Goal, ...]:
+        if not problem.target.rounding:
+            return ()
+        try:
+            return self.goals(problem.target.plain)
+        except NotEligible:
+            return ()
+
+    def below(self, problem: Problem, choices: Choices, block: Block) -> tuple[Below, ...]:
+        """What rows of a block are not in the target by, where nothing follows."""
+        if problem.image is not None:
+            return ()
+        ends = np.repeat(choices.levers.constant[None, :], 2, axis=0)
+        steps = zip(choices.levers.each, block.choices, block.first, block.last, strict=True)
+        for lever, choice, first, last in steps:
+            piece = choice.piece
+            ends[0, lever.own] = piece.inputs + first * piece.inputs_rise
+            ends[1, lever.own] = piece.inputs + last * piece.inputs_rise
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        box = Box.of(self._layers, self._rounded, low, high, choices.levers.deviation)
         found = []
-        for span in reading.within(axis.first, axis.count - 1):
-            first, last = columns.copy(), columns.copy()
-            first[reading.own] = span.first
-            last[reading.own] = span.first + span.steps * span.rise
-            ends, deviation = np.stack([first, last]), self.deviation(column)
-            error = rounding(self._layers, self._unit, ends, deviation)
-            # Far enough out that what is judged sure by the graph's own columns is all one.
-            doubts = [g.band + 2.0 * float(error @ np.abs(g.weights)) for g in goals]
-            shares = crossings(self._layers, first, last, goals, doubts)
-            steps = np.unique(np.floor(shares * span.steps).astype(np.int64))
-            found.append(reading.grid.value(span.multiple + steps))
-        return np.concatenate(found)
+        for goal in self.goals(problem.target):
+            weights, constant = box.below(goal.weights)
+            doubt = goal.band + float(box.error @ np.abs(goal.weights))
+            found.append(Below(weights, constant - goal.limit - doubt))
+        return tuple(found)
 
-    def deviation(self, column: int) -> Floats:
-        """``(n_columns,)``: how far columns may be from straight, where one feature moves."""
-        reading, found = self._readings[column], np.zeros(len(self.form.columns.feature))
+    def course(self, problem: Problem, row: Row, column: int) -> Course:
+        """What is known of ``row`` as ``column`` alone moves along its run."""
+        reading, axis = self._readings[column], problem.axes[column]
+        spans = tuple(reading.within(axis.first, axis.count - 1)) if axis.count else ()
+        off = np.zeros(len(self.form.columns.feature))
         if reading.deviation is not None:
-            found[reading.own] = reading.deviation
-        return found
-
-    def inside(
-        self, problem: Problem, rows: Rows, deviation: Floats | None = None
-    ) -> tuple[Mask, Mask]:
-        """Which rows may be in the target, and of which of them only the model can say; also where
-        their columns were off by ``deviation``."""
-        raw = self.form.raw(rows)
-        holds, unsure = np.ones((2, len(rows)), dtype=np.bool_)
-        # Twice: once for the deployed model's rounding, once for our own.
-        error = 2.0 * rounding(self._layers, self._unit, self.form.columns.encode(rows), deviation)
-        for goal in self.goals(problem):
-            over = raw @ goal.weights - goal.limit
-            doubt = goal.band + float(error @ np.abs(goal.weights))
-            holds &= over <= doubt
-            unsure |= over >= -doubt
-        return holds, holds & unsure
+            off[reading.own] = reading.deviation
+        return Course.of(self.limits(problem), row, reading.own, spans, off)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +52,8 @@ class Reach:
     constant: Floats
     budget: float
     """What a row may cost."""
+    besides: npt.NDArray[np.bool_] | None = None
+    """``(n_ends,)``: ends of pieces, one of each feature, that are not all chosen together."""
 
     @classmethod
     def of(cls, choices: Choices, budget: float) -> Reach:
@@ -89,13 +90,22 @@ class Reach:
         price of the whole budget.
         """
         parts = self.ends @ directions
-        constant = self.constant @ directions
-        least = np.add.reduce(np.minimum.reduceat(parts, self.starts), axis=0)
+        least = self._sums(parts)
         if np.isfinite(self.budget):
             for price in self._prices(parts):
-                priced = np.minimum.reduceat(parts + price * self.costs[:, None], self.starts)
-                least = np.maximum(least, priced.sum(axis=0) - price * self.budget)
-        return np.asarray(least + constant)
+                priced = self._sums(parts + price * self.costs[:, None])
+                least = np.maximum(least, priced - price * self.budget)
+        return np.asarray(least.min(axis=0) + self.constant @ directions)
+
+    def _sums(self, parts: Floats) -> Floats:
+        """The least parts of all features together, ``(n_cases, k)``: one case; or, where some
+        pieces are not all chosen together, one for each feature that has another then."""
+        each = np.minimum.reduceat(parts, self.starts)
+        total = each.sum(axis=0)
+        if self.besides is None:
+            return np.asarray(total[None, :])
+        others = np.where(self.besides[:, None], np.inf, parts)
+        return np.asarray(total - each + np.minimum.reduceat(others, self.starts))
 
     def _prices(self, parts: Floats) -> Floats:
         """Gain for cost of each feature's best end, the best features first, ``(n, k)``."""
@@ -109,7 +119,28 @@ class Reach:
         return np.sort(np.array(rates), axis=0)[::-1][:MOST_PRICES]
 
 
-def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Lines:
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """Layers within a program."""
+
+    layers: Layers
+    reach: Reach
+    lows: Sequence[Floats]
+    """Of the lines before each ReLU, like the next."""
+    highs: Sequence[Floats]
+    raw: Lines
+    """What leaves the last layer."""
+
+    def least(self, weights: Floats, reach: Reach) -> float:
+        """The raw outputs weighted by ``weights``, ``(n_outputs,)``, are nowhere less within
+        ``reach``, which is that of the program or less."""
+        last, bias = self.layers[-1]
+        layer = (last @ weights)[:, None], np.array([bias @ weights])
+        low, _ = bounds(reach, [*self.layers[:-1], layer], self.lows, self.highs)
+        return float(low[0])
+
+
+def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit: float) -> Laid:
     """The outputs of ``layers``; adds variables and rows for units that may be on or off.
 
     ``unit`` is the rounding of one operation of the graph, relative to its result.
@@ -122,7 +153,7 @@ def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit:
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         state = _rectified(program, _through(state, *layers[k], unit), low, high)
         lows, highs = [*lows, low], [*highs, high]
-    return _through(state, *layers[-1], unit)
+    return Laid(layers, reach, lows, highs, _through(state, *layers[-1], unit))
 
 
 def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
@@ -133,23 +164,6 @@ def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
     sizes = (state.size + state.error) @ magnitude + np.abs(bias)
     error = state.error @ magnitude + gamma * sizes
     return Lines(state.weights @ weights, state.constant @ weights + bias, sizes, error)
-
-
-def rounding(
-    layers: Layers,
-    unit: float,
-    columns: npt.NDArray[np.floating[Any]],
-    deviation: Floats | None = None,
-) -> Floats:
-    """How far outputs of ``layers`` for such ``columns``, ``(n, n_columns)``, may be from exact
-    ones, ``(n_outputs,)``, where the columns themselves are off by ``deviation``."""
-    size = np.abs(columns.astype(np.float64)).max(axis=0, initial=0.0)
-    nothing = np.zeros((0, len(size)))
-    off = np.zeros(len(size)) if deviation is None else deviation
-    state = Lines(nothing, np.zeros(len(size)), size, off)
-    for layer in layers:
-        state = _through(state, *layer, unit)
-    return state.error
 
 
 def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
@@ -181,19 +195,32 @@ def bounds(
     weights, bias = layers[-1]
     n = weights.shape[1]
     both = np.concatenate([weights, -weights], axis=1)
-    shift = np.concatenate([bias, -bias])
-    for (inner, inner_bias), low, high in zip(layers[-2::-1], lows[::-1], highs[::-1], strict=True):
-        both, extra = _relaxed(both, low, high)
-        shift = shift + extra + inner_bias @ both
-        both = inner @ both
+    both, shift = behind(layers[:-1], lows, highs, both, np.concatenate([bias, -bias]))
     least = reach.least(both) + shift
     if lows:  # neither bound is always the better one
-        up, down = np.maximum(layers[-1][0], 0.0), np.minimum(layers[-1][0], 0.0)
-        after, above = np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0)
-        low, high = after @ up + above @ down + bias, above @ up + after @ down + bias
+        low, high = intervals(np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0), weights, bias)
         least = np.maximum(least, np.concatenate([low, -high]))
     least -= MARGIN * np.maximum(1.0, np.abs(least))
     return least[:n], -least[n:]
+
+
+def behind(
+    layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], weights: Floats, shift: Floats
+) -> tuple[Floats, Floats]:
+    """``weights`` of the units after ``layers``, which lie between ``lows`` and ``highs`` before
+    they are rectified, as weights of the columns before them, and a constant: of sums that are
+    nowhere more."""
+    for (inner, bias), low, high in zip(layers[::-1], lows[::-1], highs[::-1], strict=True):
+        weights, extra = _relaxed(weights, low, high)
+        shift = shift + extra + bias @ weights
+        weights = inner @ weights
+    return weights, shift
+
+
+def intervals(low: Floats, high: Floats, weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """Least and greatest of ``x @ weights + bias`` for ``x`` between ``low`` and ``high``."""
+    up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    return low @ up + high @ down + bias, high @ up + low @ down + bias
 
 
 def _relaxed(weights: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:

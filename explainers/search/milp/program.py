@@ -34,8 +34,7 @@ _OPTIONS: dict[str, bool | int | float | str] = {
     "dual_feasibility_tolerance": 1e-7,
     "small_matrix_value": 1e-12,
 }
-_PROVING: dict[str, bool | int | float | str] = {
-    "presolve": "off",
+_NO_HEURISTICS: dict[str, bool | int | float | str] = {
     "mip_heuristic_effort": 0.0,
     "mip_heuristic_run_feasibility_jump": False,
     "mip_heuristic_run_rens": False,
@@ -71,8 +70,9 @@ class Program:
     Grows by :meth:`variable` and :meth:`row`.
     """
 
-    proving: bool = False
-    """Whether to look for a proof rather than for values."""
+    presolve: bool = True
+    heuristics: bool = True
+    """Whether to look for values besides the proof."""
     _cost: list[float] = field(default_factory=list)
     _lower: list[float] = field(default_factory=list)
     _upper: list[float] = field(default_factory=list)
@@ -125,13 +125,18 @@ class Program:
         self._cost = [float(number == variable) for number in range(self.n_variables)]
 
     def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
-        """The best values, or what is known of them when the deadline comes; ``otherwise``: with
-        presolve where it is left out, and without it elsewhere."""
+        """The best values, or what is known of them when the deadline comes.
+
+        ``otherwise``: by HiGHS's other way, with presolve where it is left out, and without it
+        elsewhere, and without heuristics. Each has been seen to lose rows that the other finds
+        (decision 0071).
+        """
+        presolve = "off" if self.presolve == otherwise else "on"
+        with_heuristics = self.heuristics and not otherwise
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (_OPTIONS | (_PROVING if self.proving else {})).items():
+        for option, value in (_OPTIONS | ({} if with_heuristics else _NO_HEURISTICS)).items():
             solver.setOptionValue(option, value)
-        if otherwise:
-            solver.setOptionValue("presolve", "on" if self.proving else "off")
+        solver.setOptionValue("presolve", presolve)
         if deadline.at != math.inf:
             _stop_at(solver, deadline)
         solver.passModel(self._model())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from explainers.search.goals import Goal
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers
-from explainers.search.milp.network import Layers, Lines, lay
+from explainers.search.milp.network import Laid, Layers, Lines, lay
 from explainers.search.milp.program import Program, Solved
 from explainers.search.milp.rules import add_constraints
 from explainers.search.milp.ties import tie
@@ -28,7 +28,9 @@ SOLVER_DOUBT = 1e-7
 
 
 THIN = 1e-2
-"""Of the budget."""
+"""Of the budget, which a program is let in more where it has real numbers: what is left within the
+budget may be so thin that HiGHS takes it for empty (see decision 0070). Whether a row is within the
+budget is read from its cost. A program of nothing but choices needs no such row at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +40,7 @@ class Question:
 
     program: Program
     choices: Choices
-    raw: Lines
+    laid: Laid
 
     @classmethod
     def of(
@@ -56,13 +58,37 @@ class Question:
         widened = None if affordable is None else following.widened(affordable)
         if widened is None:
             return None
-        program = Program(proving=len(layers) > 1)
+        program = Program(presolve=len(layers) == 1, heuristics=budget == math.inf)
         choices = Choices.add(program, following.problem, widened)
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
-        if budget < math.inf:
-            program.dense_row(program.cost, upper=_let_in(choices, budget))
-        return cls(program, choices, lay(program, choices, layers, budget, unit))
+        question = cls(program, choices, lay(program, choices, layers, budget, unit))
+        if budget < math.inf and not (question.has_fine and question.is_plain):
+            limit = budget + THIN * max(1.0, abs(budget)) if question.has_fine else budget
+            program.dense_row(program.cost, upper=limit)
+        return question
+
+    @property
+    def raw(self) -> Lines:
+        return self.laid.raw
+
+    def is_beyond(self, goals: Sequence[Goal], budget: float, besides: Block | None = None) -> bool:
+        """Whether it is known without solving anything that no row within ``budget`` meets all
+        goals, but for those with the pieces of ``besides``: one goal is out of reach even where
+        no constraint is kept."""
+        reach = replace(self.laid.reach, budget=budget)
+        if besides is not None:
+            reach = replace(reach, besides=self._ends_of(besides))
+        return any(
+            self.laid.least(goal.weights, reach) > goal.limit + doubt_of(goal, self.raw)
+            for goal in goals
+        )
+
+    def _ends_of(self, block: Block) -> npt.NDArray[np.bool_]:
+        """Which of the ends that its reach is made of belong to the pieces of ``block``."""
+        own = zip(self.choices.each, block.choices, strict=True)
+        ends = [[c is chosen] * len(c.piece.ends) for all_, chosen in own for c in all_]
+        return np.array([end for piece in ends for end in piece], dtype=np.bool_)
 
     def require(self, goals: Sequence[Goal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
@@ -87,17 +113,19 @@ class Question:
         size = float(self.raw.size @ np.abs(goal.weights))
         return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
 
-    def solve(self, deadline: Deadline) -> Solved:
-        """That there are no values at all is believed, of real numbers, where HiGHS says so with
-        its presolve and without."""
-        solved = self.program.solve(deadline)
-        if solved.values is not None or not solved.finished or not self._has_fine:
-            return solved
-        return self.program.solve(deadline, otherwise=True)
+    def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
+        return self.program.solve(deadline, otherwise=otherwise)
 
     @cached_property
-    def _has_fine(self) -> bool:
+    def has_fine(self) -> bool:
+        """Whether a run is real numbers in the program."""
         return any(choice.piece.is_fine for _, choice in self.choices.all())
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but what is chosen is in the program: no unit, nothing that a rule speaks
+        of and no block that was taken out in the middle of pieces."""
+        return self.program.n_variables == self.choices.n_variables
 
     def action(self, solution: Floats) -> Row:
         return self.choices.action(solution)
@@ -109,15 +137,6 @@ class Question:
         """Whether a value that it proposes lies between those of a grid."""
         chosen = enumerate(self.choices.chosen(solution))
         return any(c.piece.is_fine and not self.choices.is_alone(p, c) for p, c in chosen)
-
-
-def _let_in(choices: Choices, budget: float) -> float:
-    """What the program's row says of the budget. With real numbers in it, what is left within the
-    budget may be so thin that HiGHS takes it for empty (see decision 0070); so more is let in, and
-    whether it is within the budget is read from the cost."""
-    if not any(choice.piece.is_fine for _, choice in choices.all()):
-        return budget
-    return budget + THIN * max(1.0, abs(budget))
 
 
 def doubt_of(goal: Goal, raw: Lines) -> float:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +16,22 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
+from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.closing import (
     MOST_ROWS,
-    actions_of,
+    Cell,
+    TooMany,
     block_around,
-    scattered,
-    shrunk,
+    farther,
+    limit_of,
+    listed,
 )
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
-from explainers.search.milp.incumbent import Excess, find_incumbent
+from explainers.search.milp.incumbent import cheapest, find_incumbent, polished
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.model import LayeredModel
+from explainers.search.milp.program import Solved
 from explainers.search.milp.question import Question
 from explainers.search.milp.rules import check_kinds
 from models.predictor import Row, Rows
@@ -40,7 +45,9 @@ MOST_ALONE = 64
 """Proposals that are not sure enough and are refused one by one, in one search."""
 MOST_BLOCKS = 64
 """Blocks of grid rows that are decided around proposals, in one search."""
-FIRST_ASKED = 64
+FEW_ROWS = 4_096
+"""Rows with the pieces of a first answer that are decided before any program is solved."""
+NEAR = 1.0 + 1e-6
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
 MET = 10.0
@@ -89,13 +96,16 @@ class Search:
         deadline: Deadline,
     ) -> None:
         self._model = model
+        self._limits = model.limits(problem)
         self._ladder = ladder
         self._problem = problem
         self._meter = meter
         self._deadline = deadline
         self._action: Row | None = None
         self._best = math.inf
+        self._is_hope = False
         self._bound = 0.0
+        self._hint = 0.0
         self._unsure: Row | None = None
         self._surest = -math.inf
         self._cut_off: Row | None = None
@@ -114,16 +124,17 @@ class Search:
         unsure = self._unsure
         if self._action is not None:
             actions, unsure = self._action[None, :], None
-        bound = min(self._bound, self._best)
+        hint = 0.0 if self._is_met(self._hint) else self._hint
+        bound = min(max(self._bound, hint), self._best)
         return Outcome(actions, bound, None, deadline_hit, unsure=unsure)
 
     def _prove(self) -> None:
         model, problem = self._model, self._problem
         check_kinds(problem.constraints)  # before time is spent on a first answer
-        goals, following = model.goals(problem), model.following(problem)
+        goals, following = model.goals(problem.target), model.following(problem)
         levers = model.levers(following)
-        first = find_incumbent(problem, self._excess(goals), self._sure)
-        if first is not None:
+        first = find_incumbent(problem, self._excess, self._sure)
+        if first is not None and not (levers.has_fine and self._hope(first)):
             self._take(first)
         for budget in self._ladder.budgets(self._best, levers.most):
             self._deadline.check()
@@ -132,17 +143,13 @@ class Search:
             self._bound = max(self._bound, budget)
         self._bound = self._best  # nothing is cheaper, at any budget
 
-    def _excess(self, goals: Sequence[Goal]) -> Excess:
+    def _excess(self, actions: Rows) -> Floats:
         """What cannot be read is beyond everything."""
-
-        def excess(actions: Rows) -> Floats:
-            rows = self._problem.rows_of(actions)
-            known = self._problem.readable(actions, rows)
-            found = np.full(len(actions), LOST)
-            found[known] = self._model.excess(goals, rows[known])
-            return found
-
-        return excess
+        rows = self._problem.rows_of(actions)
+        known = self._problem.readable(actions, rows)
+        found = np.full(len(actions), LOST)
+        found[known] = self._limits.excess(rows[known])
+        return found
 
     def _sure(self, actions: Rows) -> Mask:
         """By the mathematics of the model."""
@@ -153,35 +160,52 @@ class Search:
         self, goals: Sequence[Goal], following: Following, levers: Levers, budget: float
     ) -> bool:
         """Look within ``budget``; whether the best action is now the best there is, because one
-        was found there. If not, there is none within it."""
+        was found there. If not, there is none within it.
+
+        The solver's word that nothing is left is believed if both of its ways say so: each alone
+        has lost rows that are there (decision 0071).
+        """
         question = self._model.question(following, levers, budget)
         if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
             return False
+        if question.is_beyond(goals, budget):
+            return self._improved_within(budget)
+        settled = self._settle_first(question, budget)
+        if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
+            return self._improved_within(budget)
         question.require(goals)
         doubts = self._model.doubts(question, following, goals, budget)
+        otherwise = False
         while True:
-            solved = question.solve(self._deadline)
+            solved = question.solve(self._deadline, otherwise=otherwise)
             self._meter.opened(solved.nodes)
             verdict = None
-            if solved.values is not None:
+            if solved.values is not None and not self._is_between(question, solved.values):
                 verdict = self._take(question.action(solved.values))
-            self._raise_bound(min(solved.bound, budget))
+            self._note_bound(min(solved.bound, budget), is_sure=otherwise)
             if not solved.finished:
                 raise DeadlineReached("the deadline has passed")
-            if solved.values is None:
-                return self._improved_within(budget)
-            if solved.bound >= budget and self._bound < self._best:
-                return self._improved_within(budget)
+            if solved.values is None or self._closes(question, solved, verdict, budget):
+                if otherwise:
+                    return self._improved_within(budget)
+                otherwise = True
+                continue
             if question.is_fine(solved.values):
-                if self._bound >= self._best:
-                    return True
                 if verdict is not Verdict.UNSURE or not self._cut(question, doubts, solved.values):
                     self._settle(question, solved.values)
-                continue
-            if verdict is Verdict.TAKEN:
-                return True
-            if verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
+            elif verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
                 question.forbid(question.choices.at(solved.values))
+
+    def _closes(
+        self, question: Question, solved: Solved, verdict: Verdict | None, budget: float
+    ) -> bool:
+        """Whether nothing within ``budget`` is cheaper than the best, by the solver's word."""
+        assert solved.values is not None
+        if solved.bound >= budget:
+            return True
+        if question.is_fine(solved.values):
+            return self._is_met(solved.bound)
+        return verdict is Verdict.TAKEN
 
     def _improved_within(self, budget: float) -> bool:
         """Whether the best was found within ``budget``, within which there is nothing more."""
@@ -190,43 +214,109 @@ class Search:
         self._bound = self._best
         return True
 
+    def _is_between(self, question: Question, solution: Floats) -> bool:
+        """Whether a proposal lies between values of the grid and is no more than where to look."""
+        return self._problem.image is None and question.is_fine(solution)
+
+    def _settle_first(self, question: Question, budget: float) -> Block | None:
+        """Decide every row with the pieces of the best, if that is within reach of ``budget`` and
+        they are few, before any program is solved; which pieces, if so."""
+        if self._problem.image is not None or self._action is None or self._best > NEAR * budget:
+            return None
+        block = question.choices.block_of(self._action)
+        if block is None or not any(choice.piece.is_fine for choice in block.choices):
+            return None
+        cell = Cell(question.choices, question.choices.whole(block))
+        if len(cell.moving) > 1:
+            below = self._model.below(self._problem, question.choices, cell.block)
+            self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
+        return block if self._decided(question, cell, FEW_ROWS) else None
+
     def _settle(self, question: Question, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
         self._blocks += 1
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
         choices = question.choices
-        block = block_around(question.program, choices, solution, self._best)
-        if block.size > MOST_ROWS and self._take_first(
-            scattered(choices, block, solution, self._best)
-        ):
-            block = block_around(question.program, choices, solution, self._best)
-        block = shrunk(choices, block, solution)
-        actions = actions_of(choices, block, self._best)
-        for start in range(0, len(actions), ROWS_PER_RUN):
-            self._deadline.check()
-            if self._take_first(actions[start : start + ROWS_PER_RUN]):
-                break
-        question.forbid(block)
+        if self._problem.image is None:
+            self._draw_near(choices, choices.at(solution))
+            whole = choices.whole(choices.at(solution))
+            if self._decided(question, Cell(choices, whole), MOST_ROWS):
+                return
+        limit = limit_of(question.program, choices, solution, self._best)
+        cell = Cell(choices, block_around(question.program, choices, solution, limit))
+        if not self._decided(question, cell, MOST_ROWS, by_cost=True):
+            raise _Undecided
 
-    def _take_first(self, actions: Rows) -> bool:
-        """Whether one of ``actions``, cheapest first, is an answer; the first is taken."""
+    def _decided(self, question: Question, cell: Cell, most: int, *, by_cost: bool = False) -> bool:
+        """Whether all rows of ``cell`` that are cheaper than the best are at most ``most``; then
+        they are decided, and gone. ``by_cost``: whatever the model says of them."""
+        below = partial(self._model.below, self._problem, question.choices)
+        parts = listed(cell, (lambda _: ()) if by_cost else below, self._best, most)
+        try:
+            found = [self._possible(actions) for actions in parts]
+        except TooMany:
+            return False
+        self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
+        question.forbid(cell.block)
+        return True
+
+    def _draw_near(self, choices: Choices, block: Block) -> None:
+        """Take an action near that of ``block`` that is in the target for sure, so that few rows
+        around it are cheaper than the best."""
+        rows = farther(choices, block)
+        rows = rows[self._problem.cost_of(rows) < self._best]
+        if not len(rows):
+            return
+        found = cheapest(self._problem, rows[self._excess(rows) <= 0.0], self._sure)
+        if found is not None:
+            near = polished(self._problem, self._excess, self._sure, found)
+            if not self._hope(near):
+                self._take(near)
+
+    def _hope(self, action: Row) -> bool:
+        """Whether the mathematics is sure of ``action``; it is then the best until the model is
+        asked about the rows around it, and it is asked about with them."""
+        if self._problem.image is not None or not self._limits.told(action[None, :]).sure[0]:
+            return False
+        cost = float(self._problem.cost_of(action[None, :])[0])
+        if cost < self._best:
+            self._action, self._best, self._is_hope = action, cost, True
+        return True
+
+    def _possible(self, actions: Rows) -> Rows:
+        """Of some actions those that are cheaper than the best, allowed, and perhaps in the
+        target."""
+        self._deadline.check()
+        kept = actions[self._problem.cost_of(actions) < self._best]
+        rows = self._problem.rows_of(kept)
+        known = np.flatnonzero(self._problem.readable(kept, rows))
+        known = known[self._limits.told(rows[known]).possible]
+        return np.asarray(kept[known[self._problem.allowed(kept[known], rows[known])]])
+
+    def _take_first(self, actions: Rows) -> None:
+        """Take the cheapest of ``actions``, which may be in the target, that is an answer. The
+        model is asked up to the first that is likely to be."""
+        actions = actions[np.argsort(self._problem.cost_of(actions), kind="stable")]
+        if self._is_hope and self._action is not None:
+            actions = np.concatenate([actions, self._action[None, :]])
         rows = self._problem.rows_of(actions)
-        known = np.flatnonzero(self._problem.readable(actions, rows))
-        near, _ = self._model.inside(self._problem, rows[known])
-        kept = known[near]
-        kept = kept[self._problem.allowed(actions[kept], rows[kept])]
-        start, size = 0, FIRST_ASKED
-        while start < len(kept):
-            some = kept[start : start + size]
-            met = some[self._problem.target.met(self._meter.score(rows[some]))]
-            for i in met:
+        likely = np.flatnonzero(self._limits.told(rows).likely)
+        start = 0
+        while start < len(rows):
+            ahead = likely[likely >= start]
+            stop = 1 + int(ahead[0]) if len(ahead) else len(rows)
+            stop = min(stop, start + ROWS_PER_RUN)
+            met = self._problem.target.met(self._meter.score(rows[start:stop]))
+            for i in start + np.flatnonzero(met):
                 if self._is_sure(actions[i]):
-                    self._action = actions[i]
+                    self._action, self._is_hope = actions[i], False
                     self._best = float(self._problem.cost_of(actions[[i]])[0])
-                    return True
-            start, size = start + size, 2 * size
-        return False
+                    return
+            start = stop
+        if self._is_hope:  # the model says otherwise than its mathematics: nothing is proven by it
+            self._action, self._best, self._bound = None, math.inf, 0.0
+            raise _Undecided
 
     def _is_sure(self, action: Row) -> bool:
         if self._problem.image is None:
@@ -252,13 +342,21 @@ class Search:
             raise _Undecided
         return False
 
-    def _raise_bound(self, bound: float) -> None:
-        """Nothing costs less than ``bound``, but for the solver's rounding."""
+    def _note_bound(self, bound: float, *, is_sure: bool) -> None:
+        """Nothing costs less than ``bound``, but for the solver's rounding; ``is_sure``: by both
+        of its ways. By one, it is what is left to say of a search that is cut."""
         if not math.isfinite(bound):
             return
-        rounding = SAME_COST * max(1.0, abs(bound))
-        is_met = self._best < math.inf and bound >= self._best - MET * rounding
-        self._bound = max(self._bound, self._best if is_met else bound - rounding)
+        is_met = self._is_met(bound)
+        least = self._best if is_met else bound - _rounding(bound)
+        if is_sure:
+            self._bound = max(self._bound, least)
+        elif not is_met:
+            self._hint = max(self._hint, least)
+
+    def _is_met(self, bound: float) -> bool:
+        """Whether the best is no dearer than ``bound``, but for the solver's rounding."""
+        return self._best < math.inf and bound >= self._best - MET * _rounding(bound)
 
     def _take(self, action: Row) -> Verdict:
         """What ``action`` is, by the definitions and by the deployed model; nothing dearer than the
@@ -276,9 +374,14 @@ class Search:
         if not trust.holds[0]:
             self._note_unsure(action, float(trust.lower[0]))
             return Verdict.UNSURE
-        self._action, self._best = action, cost
+        self._action, self._best, self._is_hope = action, cost, False
         return Verdict.TAKEN
 
     def _note_unsure(self, action: Row, lower: float) -> None:
         if self._unsure is None or lower > self._surest:
             self._unsure, self._surest = action, lower
+
+
+def _rounding(cost: float) -> float:
+    """Of the solver, in costs of this size."""
+    return SAME_COST * max(1.0, abs(cost))

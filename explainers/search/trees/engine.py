@@ -83,10 +83,10 @@ class Trees:
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
         asked = self._in_arrays(problem.inert)
-        if not asked.question.holds(row):
+        at = asked.question.positions(row, problem.factual)
+        if at is None:
             return range_by_asking(problem, meter, row, column)
         values = asked.question.values(column)
-        at = asked.question.positions(row)
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
             doors.hold_around(asked.tables, asked.question, arena, at, column, MOST_PARTS, found)

@@ -17,7 +17,7 @@ from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
 from explainers.search.trees.thinning import thinned
-from explainers.space import same
+from explainers.space import differing, same
 from models.predictor import Row
 
 MOST_CATEGORIES = 64
@@ -67,18 +67,14 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
-    def positions(self, row: Row) -> npt.NDArray[np.int64]:
-        """Where each value of ``row`` stands on its axis."""
-        values = row.tolist()
-        return np.array(
-            [self.values(j).searchsorted(value) for j, value in enumerate(values)], dtype=np.int64
-        )
-
-    def holds(self, row: Row) -> bool:
-        """Whether every value of ``row`` is among those of its axis, of which only some are kept
-        where it is long."""
-        at = np.minimum(self.positions(row), self.most)
-        return all(map(same, self.row(at).tolist(), row.tolist()))
+    def positions(self, row: Row, factual: Row) -> npt.NDArray[np.int64] | None:
+        """Where each value of ``row`` stands on its axis; None if one is not on it, as of a long
+        one only some values are kept."""
+        at, values = self.home.copy(), row.tolist()
+        for j in differing(values, factual.tolist()):
+            own = self.values(j)
+            at[j] = _home(own, int(own.searchsorted(values[j])), values[j])
+        return None if -1 in at.tolist() else at
 
     def values(self, column: int) -> Values:
         """All values of one axis, ascending, NaN last."""
@@ -93,6 +89,11 @@ class Question(Struct):
 
 
 question_at = pointer_to(Question)
+
+
+def _home(values: Values, at: int, value: float) -> int:
+    """``at``, where ``value`` would be among ``values``, or -1 if it is none of them."""
+    return at if at < len(values) and same(float(values[at]), value) else -1
 
 
 def build_question(
@@ -131,7 +132,7 @@ def question_of(
     for j, (values, *_) in enumerate(lines):
         at = int(values.searchsorted(factual[j]))
         middle.append(at)
-        home.append(at if at < len(values) and same(float(values[at]), factual[j]) else -1)
+        home.append(_home(values, at, factual[j]))
         if len(values) < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
             table.append(-1)
             continue

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,11 +23,13 @@ from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome, range_by_asking
+from explainers.search.engine import Engine, Meter, Outcome
 from explainers.target import BY_REQUEST
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
+from models.rounding import Known, Rounding
 from models.schema import Task
+from tests.support.claiming import Claiming
 from tests.support.generated import SCHEMA, Stumps, decision
 
 ALARM = np.array([1.87, 77.0, 0.0, 2.0, 0.123])
@@ -58,6 +62,21 @@ def test_the_same_question_has_the_same_answer() -> None:
     searched = Blackbox(enumerable=0)
     first, second = (explain(problem, Hot(), engine=searched) for _ in range(2))
     assert first == second
+
+
+def test_what_was_asked_is_freed_once_it_is_answered() -> None:
+    """And need not wait, with its arrays, for the garbage collector."""
+    problem, model = ask(), Hot()
+    asked = weakref.ref(problem)
+    gc.disable()
+    try:
+        assert problem.inert is problem
+        assert problem.firm(Rounding((1e-6,), (0.0,), Known.BOUNDED)).inert is not problem
+        assert explain(problem, model).status is Status.OPTIMAL
+        del problem
+        assert asked() is None
+    finally:
+        gc.enable()
 
 
 def test_what_is_already_in_the_target_needs_no_change() -> None:
@@ -216,26 +235,6 @@ def test_the_work_that_is_reported_is_the_work_that_was_done() -> None:
     assert answer.work.runs == len(counting.sizes)
 
 
-@dataclass(frozen=True)
-class Proposing:
-    """An engine that claims whatever it is told to."""
-
-    rows: tuple[Row, ...]
-    bound: float | None
-    name: str = "proposing"
-
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        return Outcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
-
-    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        return None
-
-    def sufficient_range(
-        self, problem: Problem, meter: Meter, row: Row, column: int
-    ) -> tuple[float, float]:
-        return range_by_asking(problem, meter, row, column)
-
-
 def moved(**values: float) -> Row:
     row = ALARM.copy()
     for name, value in values.items():
@@ -257,9 +256,9 @@ def moved(**values: float) -> Row:
 def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
     problem = ask(request={"freeze": ["speed"]})
     right = moved(pressure=0.25)
-    only_wrong: Engine = Proposing((wrong,), 0.1)
+    only_wrong: Engine = Claiming((wrong,), 0.1)
     assert isinstance(explain(problem, Hot(), engine=only_wrong), Unknown)
-    both: Engine = Proposing((wrong, right), 0.1)
+    both: Engine = Claiming((wrong, right), 0.1)
     answer = explain(problem, Hot(), engine=both)
     assert isinstance(answer, Recourse)
     assert answer.counterfactuals[0].row == tuple(right)
@@ -267,7 +266,7 @@ def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
 
 
 def test_a_bound_that_a_verified_row_beats_is_not_repeated() -> None:
-    engine: Engine = Proposing((moved(pressure=0.25, speed=15.0),), 99.0)
+    engine: Engine = Claiming((moved(pressure=0.25, speed=15.0),), 99.0)
     answer = explain(ask(), Hot(), engine=engine)
     assert isinstance(answer, Recourse)
     assert answer.status is Status.FEASIBLE
@@ -275,7 +274,7 @@ def test_a_bound_that_a_verified_row_beats_is_not_repeated() -> None:
 
 
 def test_a_claim_of_infeasible_that_comes_with_proposals_is_not_believed() -> None:
-    engine: Engine = Proposing((moved(pressure=1.75),), math.inf)
+    engine: Engine = Claiming((moved(pressure=1.75),), math.inf)
     assert isinstance(explain(ask(), Hot(), engine=engine), Unknown)
 
 

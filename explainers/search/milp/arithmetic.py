@@ -1,0 +1,86 @@
+"""What layers come to in float64, and how far from that a graph may be that rounds.
+
+What is 0 adds nothing, and a unit that is off, rounding or none, hands no error on. Each product is
+rounded by a unit of itself, each sum by a unit of what it comes to, which in any order is no more
+than all that is positive in it, or all that is negative (Higham 2002, 4.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.search.milp.network import MARGIN, Layers, behind, intervals
+
+Floats = npt.NDArray[np.float64]
+
+
+def believed(
+    layers: Layers, unit: float, columns: npt.NDArray[np.floating[Any]]
+) -> tuple[Floats, Floats]:
+    """Outputs of ``layers`` for each row of ``columns``, ``(n, n_columns)``, and how far from them
+    a graph may be that rounds by ``unit``: both ``(n, n_outputs)``."""
+    state = columns.astype(np.float64)
+    off = np.zeros_like(state)
+    for k, (weights, bias) in enumerate(layers):
+        if k:
+            off = np.maximum(np.minimum(off, state + off), 0.0)
+            state = np.maximum(state, 0.0)
+        total = state @ weights + bias
+        off = _off(np.abs(state), off, np.abs(total), weights, bias, unit)
+        state = total
+    return state, off
+
+
+def _off(
+    most: Floats, off: Floats, total: Floats, weights: Floats, bias: Floats, unit: float
+) -> Floats:
+    """The error of sums that come to ``total``, of numbers no larger than ``most`` that are off by
+    ``off``."""
+    magnitude = np.abs(weights)
+    n = np.count_nonzero(most + off, axis=-1, keepdims=True) + 2
+    handed_on = off @ magnitude
+    size = most @ magnitude + np.abs(bias) + handed_on
+    largest = 0.5 * (size + total) + handed_on
+    return np.asarray(handed_on + unit / (1.0 - (n + 1) * unit) * (size + n * largest))
+
+
+@dataclass(frozen=True, eq=False)
+class Box:
+    """Layers over columns that are each between two numbers."""
+
+    layers: Layers
+    lows: list[Floats]
+    """Of the lines before each ReLU, like the next."""
+    highs: list[Floats]
+    error: Floats
+    """``(n_outputs,)``: how far from ours the graph's outputs may be."""
+
+    @classmethod
+    def of(cls, layers: Layers, unit: float, low: Floats, high: Floats, off: Floats) -> Box:
+        """Columns from ``low`` to ``high`` that are themselves off by ``off``, ``(n_columns,)``."""
+        lows: list[Floats] = []
+        highs: list[Floats] = []
+        for k, (weights, bias) in enumerate(layers):
+            if k:
+                off = np.maximum(np.minimum(off, high + off), 0.0)
+                lows, highs = [*lows, low], [*highs, high]
+                low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
+            most = np.maximum(np.abs(low), np.abs(high))
+            low, high = intervals(low, high, weights, bias)
+            total = np.maximum(np.abs(low), np.abs(high))
+            off = _off(most, off, total, weights, bias, unit)
+            slack = MARGIN * np.maximum(1.0, total)
+            low, high = low - slack, high + slack
+        return cls(layers, lows, highs, off)
+
+    def below(self, weights: Floats) -> tuple[Floats, float]:
+        """Weights of the columns, ``(n_columns,)``, and a constant, whose sum is nowhere more than
+        the outputs weighted by ``weights``, ``(n_outputs,)``."""
+        last, bias = self.layers[-1]
+        start = (last @ weights)[:, None], np.array([bias @ weights])
+        both, shift = behind(self.layers[:-1], self.lows, self.highs, *start)
+        return both[:, 0], float(shift[0])
