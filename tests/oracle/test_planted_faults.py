@@ -127,7 +127,7 @@ LOOSE = (
     ("search.milp.choices", "Choices.action", "row[lever.column] = choice.piece.at"),
     ("search.milp.following", "_piece", "`high - low` → `high + low`"),
     ("search.milp.network", "Reach._prices", "→ `np.minimum(cost"),
-    ("search.milp.network", "bounds", "`after @ up + above @ down` → "),
+    ("search.milp.network", "intervals", "`low @ up + high @ down` → "),
 )
 """Faults that no oracle test was seen to tell, when tests were tried in any order."""
 LOOSE_IN_KERNEL = (
