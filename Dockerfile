@@ -1,8 +1,11 @@
 # syntax=docker/dockerfile:1
 # `make docker-steps` runs the lines below without Docker, each stage in a venv of its own.
 ARG PYTHON_VERSION=3.12
+# With its digest (docs/runbook.md says how to ask for it) the base is one image, and not a name:
+#   docker build --build-arg BASE=python:3.12-slim@sha256:… .
+ARG BASE=python:${PYTHON_VERSION}-slim
 
-FROM python:${PYTHON_VERSION}-slim AS build
+FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 COPY requirements/build.txt requirements/
@@ -13,7 +16,7 @@ COPY explainers explainers
 COPY service service
 RUN python -m pip wheel --no-build-isolation --no-deps --wheel-dir dist .
 
-FROM python:${PYTHON_VERSION}-slim
+FROM ${BASE}
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
 COPY requirements/run.txt requirements/

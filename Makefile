@@ -3,6 +3,7 @@
 # make test-browser   the pages in a real Chromium (Debian: chromium fonts-noto-cjk)
 # make check   lint, format, types, import contracts, then the tests
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
+# make sbom    what the image installs, as CycloneDX: dist/ifonly.cdx.json
 # make audit   known advisories against the lock (asks api.osv.dev)
 #
 # Tests run on all cores; PYTEST_ARGS='-n 0' runs them in one process (for a debugger).
@@ -21,7 +22,7 @@ INSTALL := $(PIP) install --quiet
 BUILD_FILES := pyproject.toml requirements/build.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-all check lint format lock audit clean docker-steps FORCE
+.PHONY: help run test test-browser test-all check lint format lock audit sbom clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -59,11 +60,14 @@ lock:
 audit:
 	python=$$(.ci/find-python.sh "$(PYTHON)") && .ci/audit.sh "$$python" $(VENV)-audit
 
+sbom:
+	python=$$(.ci/find-python.sh "$(PYTHON)") && .ci/sbom.sh "$$python" $(VENV)-sbom dist/ifonly.cdx.json
+
 docker-steps:
 	python=$$(.ci/find-python.sh "$(PYTHON)") && "$$python" .ci/docker_steps.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-sbom build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A stamp says: these locks are installed here. The run set is a part of the test set, the same
 # versions, so either may be installed on top of the other.

@@ -24,7 +24,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,10 +120,11 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(url: str, processes: int) -> Iterator[Service]:
-    """The default model behind ``processes`` processes, until the block ends."""
+def service(url: str, processes: int, given: Mapping[str, str] = {}) -> Iterator[Service]:
+    """The default model behind ``processes`` processes, until the block ends; ``given``: settings,
+    as the environment has them."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
-    environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_LOG_LEVEL": "WARNING"}
+    environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_LOG_LEVEL": "WARNING", **given}
     command = [sys.executable, "-m", "service", "serve", "--port", "0"]
     command += ["--processes", str(processes)]
     with subprocess.Popen(

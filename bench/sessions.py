@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.answer import Recourse
+from explainers.answer import Answer, Recourse
 from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.problem import Problem
@@ -208,8 +208,9 @@ def questions(model: DeployedModel, rows: Rows, n: int) -> Iterator[Problem]:
         yield replace(problem, target=replace(problem.target, wanted=wanted))
 
 
-def campaign(model: DeployedModel, asked: Sequence[Problem]) -> Count:
-    """Answers to ``asked``, each put to sessions of every kind."""
+def campaign(model: DeployedModel, asked: Sequence[Problem], *, plain: bool = True) -> Count:
+    """Answers to ``asked``, each put to sessions of every kind; ``plain``: and those by the scores
+    as they are."""
     engine = engines_for(model.form, model.spec.schema)
     predictor = model.predictor
     assert isinstance(predictor, OnnxPredictor)
@@ -228,12 +229,20 @@ def campaign(model: DeployedModel, asked: Sequence[Problem]) -> Count:
             confirmed, scored = confirm(problem, sessions, np.array(found.row), company)
             count.scored += scored
             count.denied += scored - confirmed
-        plain = explain(problem, Unaware(predictor), engine=engine)
-        if isinstance(plain, Recourse):
-            row = np.array(plain.counterfactuals[0].row)
-            confirmed, scored = confirm(problem, sessions, row, company)
-            count.plain_denied += confirmed < scored
+        if plain:
+            unaware = explain(problem, Unaware(predictor), engine=engine)
+            count.plain_denied += _is_denied(unaware, problem, sessions, company)
     return count
+
+
+def _is_denied(
+    answer: Answer, problem: Problem, sessions: Sequence[OnnxPredictor], company: Rows
+) -> bool:
+    """Whether some session says that the answer's row is outside the target."""
+    if not isinstance(answer, Recourse):
+        return False
+    confirmed, scored = confirm(problem, sessions, np.array(answer.counterfactuals[0].row), company)
+    return confirmed < scored
 
 
 class Unaware:

@@ -71,8 +71,10 @@ class Counterfactual:
     """No allowed row (with levers other than those of the answers before) costs less; None
     where nothing is known."""
     effects: tuple[Effect, ...] = ()
+    chance: float | None = None
+    """Share of plausible mechanisms by which it flips; None where features move alone."""
     assurance: Assurance | None = None
-    """How sure it is; None where nothing follows from what is set."""
+    """How sure it is besides; None where features move alone, and of a relaxation."""
     enumerated: int = 0
     """No allowed row that changes at most so many features costs less: all were scored."""
     rests_on_rounding: bool = False

@@ -185,7 +185,8 @@ class Settable(Range):
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         cut = super().cut(axis, factual)
-        return cut.adding(factual) if factual in axis else cut
+        is_outside = factual < self.lower or factual > self.upper
+        return cut.adding(factual) if is_outside and factual in axis else cut
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,8 @@ from explainers.space import changed, differing, moved
 from models.predictor import Row, Rows
 
 Costs = npt.NDArray[np.float64]
+Values = TypeVar("Values", float, npt.NDArray[np.float64])
+"""One row's, which every answer asks for, in plain numbers: several times as fast; or many's."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +32,23 @@ class FeatureCost:
     matrix: tuple[tuple[float, ...], ...] | None = None
     nominal: bool = False
 
-    def of(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
+    def of(self, values: Values, factual: float) -> Values:
         """Cost of moving from ``factual`` to each of ``values``, same shape."""
         cost = self.weight * self._distance(values, factual)
         return cost + self.fixed * moved(values, factual) if self.fixed else cost
 
-    def _distance(self, values: npt.NDArray[np.float64], factual: float) -> Costs:
+    def _distance(self, values: Values, factual: float) -> Values:
         if self.nominal or self.matrix is not None or math.isnan(factual):
-            return np.asarray(moved(values, factual) * self._step(values, factual))
-        return np.asarray(np.abs(values - factual) / self.scale)
+            distance: Values = moved(values, factual) * self._step(values, factual)
+            return distance
+        return abs(values - factual) / self.scale
 
-    def _step(self, values: npt.NDArray[np.float64], factual: float) -> Costs | float:
+    def _step(self, values: Values, factual: float) -> Values | float:
         if math.isnan(factual) or self.matrix is None:
             return 1.0
         declared: Costs = np.array(self.matrix[int(factual)], dtype=np.float64)
-        return declared[np.nan_to_num(values).astype(np.int64)]
+        step: Values = declared[np.nan_to_num(values).astype(np.int64)]
+        return step
 
     @property
     def rises(self) -> bool:
@@ -59,7 +64,7 @@ class Cost:
     change_penalty: float = 0.0
     """Added for every feature that changes: lambda_0, in units of cost."""
 
-    def of_feature(self, column: int, values: npt.NDArray[np.float64], factual: float) -> Costs:
+    def of_feature(self, column: int, values: Values, factual: float) -> Values:
         """One feature's part, the penalty included; the parts of a row add up to its cost."""
         total = self.features[column].of(values, factual)
         if self.change_penalty:
@@ -68,14 +73,15 @@ class Cost:
 
     def of(self, rows: Rows, factual: Row) -> Costs:
         """Cost of each row, ``(n_rows,)``."""
+        if len(rows) == 1:
+            return np.array([self._of_one(rows[0].tolist(), factual.tolist())])
         total = np.zeros(len(rows))
-        for column in _changing(rows, factual):
+        for column in np.flatnonzero(changed(rows, factual).any(axis=0)).tolist():
             total += self.of_feature(column, rows[:, column], float(factual[column]))
         return total
 
-
-def _changing(rows: Rows, factual: Row) -> list[int]:
-    """Columns in which some row differs from the factual."""
-    if len(rows) == 1:  # which is asked of every answer: ten times as fast in plain numbers
-        return differing(rows[0].tolist(), factual.tolist())
-    return np.flatnonzero(changed(rows, factual).any(axis=0)).tolist()
+    def _of_one(self, row: list[float], before: list[float]) -> float:
+        total = 0.0
+        for column in differing(row, before):
+            total += self.of_feature(column, row[column], before[column])
+        return total

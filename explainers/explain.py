@@ -86,7 +86,7 @@ def explain(
     meter = Meter(predictor, deadline)
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
     ask = partial(_asked, predictor, meter)
-    scores = ask(np.array([problem.factual]))
+    scores = ask(problem.factual[None, :])
     prediction = predicted(problem.target.decision, scores)
     if asking.needs_nothing(problem, terms, scores):
         rejected = tuple(asking.rejected)
@@ -250,8 +250,11 @@ class _Asking:
         """Of numbers and ordered categories; the answer stands without what time does not allow."""
         for j in columns:
             if problem.schema.features[j].kind is not Kind.NOMINAL:
-                with suppress(DeadlineReached):
-                    yield j, self.engine.sufficient_range(problem, self.meter, action, j)
+                try:
+                    ends = self.engine.sufficient_range(problem, self.meter, action, j)
+                except DeadlineReached:
+                    continue
+                yield j, ends
 
     def _bound(self, action: Sequence[float], cost: float, bound: float | None) -> float | None:
         """``bound``, if ``action``, which holds, does not cost less."""
@@ -290,8 +293,9 @@ class _Asking:
     ) -> Answer:
         """Why there is no answer; unless what is claimed of it is refuted by a row at hand."""
         if problem.conflict is None and outcome.unsure is not None and not outcome.deadline_hit:
-            found = problem.trust(outcome.unsure[None, :], self.deployed.score)
-            return Abstained(prediction, float(found.chance[0]), self.work(outcome, False))
+            answer = self._unsure(problem, checker, prediction, outcome, outcome.unsure)
+            if answer is not None:
+                return answer
         is_proven = outcome.is_infeasible and not len(outcome.candidates)
         if problem.conflict is None and not is_proven:
             best = self._nearest(problem, outcome, proven=False)
@@ -303,6 +307,33 @@ class _Asking:
         self._reject(refuted.row, ("infeasible was claimed, and it holds",))
         return Recourse(prediction, (refuted,), self.work(outcome, outcome.deadline_hit))
 
+    def _unsure(
+        self,
+        problem: Problem,
+        checker: Checker,
+        prediction: Prediction,
+        outcome: Outcome,
+        action: Row,
+    ) -> Answer | None:
+        """``action``, the surest that was found, is allowed and flips by what is believed, and not
+        surely enough: None where that is not so, or the answer itself where it is sure enough."""
+        proposal = _proposal(problem, action)
+        for of_session in (False, True):  # as :meth:`best` asks
+            under = checker if of_session else checker.firm(self.rounding)
+            with self.watch("verify"):
+                report = under.check(proposal)
+            if report.holds:
+                self._reject(action, ("abstained was claimed, and it is sure enough",))
+                found = _counterfactual(problem, proposal, report, {})
+                found = replace(found, rests_on_rounding=of_session)
+                return Recourse(
+                    prediction, (self.assured(problem, found),), self.work(outcome, False)
+                )
+            if report.chance is not None and report.broken == {"certainty"}:
+                return Abstained(prediction, report.chance, self.work(outcome, False))
+        self._reject(action, report.reasons, "abstained: ")
+        return None
+
     def _infeasible(
         self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
     ) -> Infeasible:
@@ -310,7 +341,8 @@ class _Asking:
             relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
-        blocked_by = blocking_set(problem, self._reaches)
+        with self.watch("search"):
+            blocked_by = blocking_set(problem, self._reaches)
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         if demand is not None and demand in blocked_by:
@@ -327,7 +359,8 @@ class _Asking:
         seen = [] if problem.references is None else problem.references.tolist()
         if relaxation is not None:
             seen.append(relaxation.counterfactual.action_on(problem.factual).tolist())
-        found = checker.contradicted(math.inf, seen)
+        with self.watch("verify"):
+            found = checker.contradicted(math.inf, seen)
         if found is None:
             return None
         proposal = Proposal(found.action, found.row, found.cost)
@@ -336,7 +369,8 @@ class _Asking:
     def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
         scores = outcome.nearest
         if scores is None and proven and not self.deadline.expired():
-            scores = self.engine.nearest(problem, self.meter, self.deadline)
+            with self.watch("search"), suppress(DeadlineReached):
+                scores = self.engine.nearest(problem, self.meter, self.deadline)
         return None if scores is None else predicted(problem.target.decision, scores)
 
     def _reaches(self, problem: Problem) -> bool | None:
@@ -416,17 +450,15 @@ def _counterfactual(
         cost=proposal.cost,
         prediction=predicted(problem.target.decision, np.array([report.scores])),
         lower_bound=lower_bound,
-        effects=tuple(_effects(problem, columns, proposal.action, report.row)),
+        effects=tuple(_effects(before, proposal.action, report)),
+        chance=report.chance,
     )
 
 
-def _effects(
-    problem: Problem, columns: Sequence[int], action: Sequence[float], row: Sequence[float]
-) -> Iterator[Effect]:
-    if problem.image is not None:
-        for j in differing(row, action):
-            via = problem.image.via(columns, j)
-            yield Effect(j, float(problem.factual[j]), row[j], via)
+def _effects(before: Sequence[float], action: Sequence[float], report: Report) -> Iterator[Effect]:
+    """What reads otherwise than it is set, by the checker's own paths."""
+    for j in differing(report.row, action):
+        yield Effect(j, before[j], report.row[j], report.via.get(j, ()))
 
 
 def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:

@@ -42,9 +42,8 @@ class Tie:
 
 @dataclass(frozen=True)
 class Assurance:
-    """How sure an answer is, beyond the deployed model's word."""
+    """How sure an answer is, beyond the deployed model's word and that of plausible mechanisms."""
 
-    chance: float
     survival: float
     """Share of draws of the sensors' errors under which the target is met."""
     extrapolates: tuple[int, ...]
@@ -101,7 +100,9 @@ class Image(Protocol):
         ...
 
     def rows(self, factual: Row, columns: Sequence[int], values: Floats) -> Rows:
-        """The rows that actions lead to, ``(n, d)``; NaN where no effect can be told."""
+        """The rows that actions lead to, ``(n, d)``; NaN where an effect cannot be told, infinite
+        where nothing is known of how it follows, so that it must not move: what is missing may
+        stay so, and would look no different."""
         ...
 
     def bounds(

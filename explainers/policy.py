@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -123,11 +124,16 @@ class Policy:
         InvalidTarget
             If no class is named and none is desired.
         """
-        desired = self.decision.desired
-        if wanted is None:
-            wanted = desired
-        lower = self.probability if self.probability and wanted == desired else -math.inf
-        return Target(self.decision, wanted, lower, origin=Origin(Source.POLICY, PROBABILITY))
+        if wanted is None or wanted == self.decision.desired:
+            return self._desired
+        return Target(self.decision, wanted, origin=Origin(Source.POLICY, PROBABILITY))
+
+    @cached_property
+    def _desired(self) -> Target:
+        """Asked for by most questions: one object, which remembers what was derived of it."""
+        lower = self.probability or -math.inf
+        origin = Origin(Source.POLICY, PROBABILITY)
+        return Target(self.decision, self.decision.desired, lower, origin=origin)
 
     def problem(
         self,

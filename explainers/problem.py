@@ -104,12 +104,16 @@ class Problem:
         that would move without being set."""
         return cut_singly(self.constraints, self._whole, self.factual)
 
-    @cached_property
+    @property
     def inert(self) -> Problem:
         """The same question for actions from which nothing follows: whoever sets a cause sets
         all that would follow from it too. Of an image that severs."""
-        if self.image is None:
-            return self
+        # Not remembered where it is this one: what refers to itself is not freed at once.
+        return self if self.image is None else self._inert
+
+    @cached_property
+    def _inert(self) -> Problem:
+        assert self.image is not None
         closing = closing_rules(self.image, len(self.schema))
         return replace(self, image=None, constraints=(*self.constraints, *closing))
 
@@ -156,7 +160,7 @@ class Problem:
                 Problem
             )  # checked already, and asked some thousand times a second
             other.__dict__.update(self.__dict__, target=self.target.firm(rounding))
-            for derived in ("inert", "_firm"):  # problems that have targets of their own
+            for derived in ("_inert", "_firm"):  # problems that have targets of their own
                 other.__dict__.pop(derived, None)
             self._firm[rounding] = other
         return self._firm[rounding]
@@ -212,8 +216,11 @@ class Problem:
 
     @cached_property
     def _bounds(self) -> tuple[Row, Row]:
-        features = self.schema.features
-        return np.array([f.lower for f in features]), np.array([f.upper for f in features])
+        """Where a feature has none, nothing infinite is within."""
+        most = np.finfo(np.float64).max
+        ends = ((max(f.lower, -most), min(f.upper, most)) for f in self.schema.features)
+        lower, upper = np.array(list(ends)).T
+        return lower, upper
 
     @cached_property
     def _cheapest_first(self) -> tuple[Constraint, ...]:

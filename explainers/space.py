@@ -121,12 +121,15 @@ class Axis:
         return self.count + len(self.others)
 
     def __contains__(self, value: float) -> bool:
-        return self._on_run(value) or any(same(value, other) for other in self.others)
+        if self._on_run(value) or value in self.others:
+            return True
+        return self.has_missing and math.isnan(value)
 
     def _on_run(self, value: float) -> bool:
-        if self.grid is None or self.count == 0 or math.isnan(value) or not self.grid.holds(value):
+        if self.grid is None or self.count == 0 or math.isnan(value):
             return False
-        return self.first <= self.grid.nearest(value) < self.first + self.count
+        multiple = self.grid.nearest(value)
+        return 0 <= multiple - self.first < self.count and self.grid.at(multiple) == value
 
     def adding(self, value: float) -> Axis:
         if value in self:
@@ -297,9 +300,9 @@ def same(a: float, b: float) -> bool:
 
 
 def differing(after: Iterable[float], before: Iterable[float]) -> list[int]:
-    """Columns in which two rows of plain numbers differ."""
+    """Columns in which two rows of plain numbers differ; a missing value differs from a number."""
     pairs = enumerate(zip(after, before, strict=True))
-    return [j for j, (a, b) in pairs if not same(a, b)]
+    return [j for j, (a, b) in pairs if a != b and (a == a or b == b)]
 
 
 def ascending(values: Iterable[float]) -> tuple[float, ...]:

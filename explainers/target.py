@@ -95,7 +95,13 @@ class Target:
 
     def firm(self, rounding: Rounding) -> Target:
         """The same in every session; ``rounding`` is that of the model."""
-        return replace(self, rounding=rounding)
+        if rounding not in self._firm:
+            self._firm[rounding] = replace(self, rounding=rounding)
+        return self._firm[rounding]
+
+    @cached_property
+    def _firm(self) -> dict[Rounding, Target]:
+        return {}
 
     def needs_nothing(self, scores: Scores) -> npt.NDArray[np.bool_]:
         """Which factuals there is nothing to change of, by their ``scores``, ``(n_rows,)``.

@@ -171,6 +171,9 @@ class GivenImage:
     def effects(self, columns: Sequence[int], is_history: bool) -> frozenset[int]:
         return frozenset(self.image.effects(columns))
 
+    def via(self, columns: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        return {j: self.image.via(columns, j) for j in self.image.effects(columns)}
+
     def row(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[float]:
@@ -181,7 +184,7 @@ class GivenImage:
     def plausible_rows(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[list[float]]:
-        """The rows whose margin the image asks for; one that is lost where it finds one lost."""
+        """The rows whose margin the image asks for, and as many lost ones as it finds lost."""
         asked: list[Rows] = []
 
         def margin(rows: Rows) -> Rows:
@@ -189,9 +192,11 @@ class GivenImage:
             return np.zeros(len(rows))
 
         columns, values = _arrays(settings)
-        told = self.image.trust(np.array(factual), columns, values, margin).holds[0]
+        # By a margin that is met everywhere the chance is the share that is not lost.
+        told = float(self.image.trust(np.array(factual), columns, values, margin).chance[0])
         rows = [row for some in asked for row in some.tolist()]
-        return rows if told else [*rows, [np.inf] * len(factual)]
+        lost = round(len(rows) / told) - len(rows) if told else 1
+        return [*rows, *[[np.inf] * len(factual)] * lost]
 
 
 def _arrays(settings: Mapping[int, float]) -> tuple[list[int], Rows]:

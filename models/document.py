@@ -7,17 +7,24 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from models.errors import SpecError, SpecProblem
+from models.toml_bounds import problem_of
 
 Document = Mapping[str, Any]
 """What TOML yields, with :class:`~decimal.Decimal` for every number that has a point."""
 
 Path = tuple[str | int, ...]
+
+MAX_PROBLEMS = 100
+"""After which nobody looks for another one."""
+MAX_SHOWN = 100
+"""Characters of a key or a text that are quoted back."""
 
 MayBeInfinite = Callable[[Path], bool]
 """Whether ``inf`` has a meaning at a place of the document."""
@@ -35,11 +42,14 @@ def read_document(
     Raises
     ------
     SpecError
-        With the line and column of a syntax error, or with every key that is wrong.
+        With the line and column of a syntax error, or with every key that is wrong, up to
+        ``MAX_PROBLEMS``. Or if it is longer or deeper than any that means something.
     """
     document = _parse(text, file)
-    problems = [*_not_numbers(document, (), may_be_infinite)]
-    problems = problems or list(dict.fromkeys(_misshapen(document, schema)))  # one a missing key
+    problems = [*islice(_not_numbers(document, (), may_be_infinite), MAX_PROBLEMS)]
+    if not problems:
+        found = islice(_misshapen(document, schema), MAX_PROBLEMS)
+        problems = list(dict.fromkeys(found))  # one a missing key
     if problems:
         raise SpecError.of(file, problems)
     return document
@@ -59,14 +69,17 @@ def _parse(text: bytes, file: str) -> Document:
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         raise SpecError(file, "", f"is not UTF-8 text (line {line}): {error.reason}") from error
+    problem = problem_of(source)
+    if problem is not None:
+        raise SpecError(file, "", problem)
     try:
         return tomllib.loads(source, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         last = source.count("\n") + 1
         where = str(error).replace("at end of document", f"at line {last}, the end of the file")
         raise SpecError(file, "", f"is not TOML: {where}") from error
-    except RecursionError as error:
-        raise SpecError(file, "", "is not TOML: arrays or tables are nested too deep") from error
+    except (ValueError, ArithmeticError) as error:  # of numbers that Python does not read
+        raise SpecError(file, "", f"has a number that cannot be read: {error}") from error
 
 
 def _not_numbers(
@@ -122,13 +135,13 @@ def _sentence(error: ValidationError) -> str:
         case "exclusiveMinimum":
             return f"is {value}, not above {limit}"
         case "pattern":
-            return f"is {value!r}, not {schema.get('title', limit)}"
+            return f"is {value[:MAX_SHOWN]!r}, not {schema.get('title', limit)}"
         case "minLength" | "minItems" | "minProperties":
             return f"has length {len(value)}, the least is {limit}"
         case "maxLength" | "maxItems":
             return f"has length {len(value)}, the most is {limit}"
         case _:
-            return str(error.message)
+            return str(error.message)[: 5 * MAX_SHOWN]
 
 
 def _unknown_keys(error: ValidationError) -> Iterator[str]:
@@ -137,9 +150,9 @@ def _unknown_keys(error: ValidationError) -> Iterator[str]:
     known = list(schema.get("properties", {}))
     unknown = [key for key in instance if key not in known]
     for key in unknown:
-        close = get_close_matches(key, known, n=1)
+        close = get_close_matches(key[:MAX_SHOWN], known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
-        yield f"has an unknown key {key!r}{hint}"
+        yield f"has an unknown key {key[:MAX_SHOWN]!r}{hint}"
 
 
 def _shown(value: object) -> str:
@@ -149,7 +162,8 @@ def _shown(value: object) -> str:
         return "a table"
     if isinstance(value, list):
         return f"an array of {len(value)}"
-    return f"{value!r} ({type(value).__name__})"
+    shown = value[:MAX_SHOWN] if isinstance(value, str) else value
+    return f"{shown!r} ({type(value).__name__})"
 
 
 _TYPE_NAMES = {

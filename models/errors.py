@@ -3,7 +3,8 @@
 ModelError
 ├── SpecError          the spec of a model folder is broken: file, key, value, limit
 ├── GraphError         model.onnx cannot be read or cannot be served
-│   └── NotFinite      a score is NaN or infinite: row, output, value
+│   ├── NotFinite      a score is NaN or infinite: row, output, value
+│   └── OutOfService   a graph broke a limit, so its model is asked nothing any more
 ├── ParityError        the exported graph differs from the model that was trained
 ├── DataError          training data cannot be used: file, line, column, value
 ├── UnknownModel       no model of that name or version is deployed
@@ -84,6 +85,20 @@ class NotFinite(GraphError):
     def __reduce__(self) -> tuple[type[NotFinite], tuple[object, ...]]:
         # An exception pickles as its message alone; ours must cross a process pool whole.
         return type(self), (self.scorer, self.output, self.value, self.place, self.row)
+
+
+class OutOfService(GraphError):
+    """A graph took more time or memory than it may: nothing is asked of its model any more."""
+
+    def __init__(self, model: str, fault: str) -> None:
+        self.model = model
+        """Its name and version."""
+        self.fault = fault
+        super().__init__(f"{model} is out of service: {fault}")
+
+    def __reduce__(self) -> tuple[type[OutOfService], tuple[object, ...]]:
+        # An exception pickles as its message alone; ours must cross a process pool whole.
+        return type(self), (self.model, self.fault)
 
 
 class ParityError(ModelError):

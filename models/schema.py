@@ -33,7 +33,10 @@ class Kind(StrEnum):
 
     @property
     def is_categorical(self) -> bool:
-        return self in (Kind.NOMINAL, Kind.ORDINAL)
+        return self in _CATEGORICAL
+
+
+_CATEGORICAL = (Kind.NOMINAL, Kind.ORDINAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +195,12 @@ class Schema:
         if row.shape != (len(self),):
             given = f"has shape {row.shape}, a row ({len(self)},): {', '.join(self.names)}"
             raise InvalidInstance([FieldProblem("", given, limit=self.names)])
-        inside = self._inside(row)
+        lower, upper, are_numbers, gaps = self._limits
+        inside = (row >= lower) & (row <= upper) & (are_numbers | (row == np.rint(row)))
         if not inside.all():
-            wrong = np.flatnonzero(~inside)
-            raise InvalidInstance([self.features[j].outside(float(row[j])) for j in wrong])
+            wrong = np.flatnonzero(~(inside | (np.isnan(row) & gaps))).tolist()
+            if wrong:
+                raise InvalidInstance([self.features[j].outside(float(row[j])) for j in wrong])
         return row
 
     def rows(self, table: Any) -> Rows:
@@ -214,22 +219,16 @@ class Schema:
         read = [self.read({name: of[i] for name, of in columns.items()}) for i in range(n)]
         return np.array(read).reshape(n, len(self))
 
-    def _inside(self, row: Row) -> npt.NDArray[np.bool_]:
-        lower, upper, gaps, codes = self._limits
-        inside: npt.NDArray[np.bool_] = (row >= lower) & (row <= upper)
-        inside[codes] &= row[codes] == np.rint(row[codes])
-        return inside if inside.all() else inside | (np.isnan(row) & gaps)
-
     @cached_property
-    def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.intp]]:
-        """Of each feature finite bounds (of codes, where it is a category), and whether it may be
-        missing; which features are categories."""
+    def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Of each feature finite bounds (of codes, where it is a category), whether it is a number
+        and no category, and whether it may be missing."""
         codes = np.array([f.kind.is_categorical for f in self.features], dtype=np.bool_)
         last = [len(f.categories) - 1.0 for f in self.features]
         lower = np.where(codes, 0.0, [f.lower for f in self.features])
         upper = np.where(codes, last, [f.upper for f in self.features])
         gaps = np.array([f.may_be_missing for f in self.features], dtype=np.bool_)
-        return np.nan_to_num(lower), np.nan_to_num(upper), gaps, np.flatnonzero(codes)
+        return np.nan_to_num(lower), np.nan_to_num(upper), ~codes, gaps
 
     def read(self, instance: Any) -> Row:
         """One wire instance as a row, ``(n_features,)``; whatever has names is matched by them.
@@ -311,8 +310,12 @@ class Decision:
             return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
         if self.threshold is None:
             return np.full(len(scores), -1, dtype=np.int64)
-        above = scores[:, 0] >= self.threshold
-        return np.asarray(np.where(above, self.positive, 1 - self.positive), dtype=np.int64)
+        return self._sides.take(scores[:, 0] >= self.threshold)
+
+    @cached_property
+    def _sides(self) -> npt.NDArray[np.int64]:
+        """The class below the threshold, and that at or above it."""
+        return np.array([1 - self.positive, self.positive], dtype=np.int64)
 
 
 def plain(number: float) -> str:

@@ -6,16 +6,31 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 from fastapi import FastAPI
 
+from models.onnx.watchdog import watchdog
 from service import logs, uploads
-from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
+from service.api import (
+    audit,
+    errors,
+    health,
+    jobs,
+    kserve,
+    log,
+    openapi,
+    routes,
+    uploading,
+    witness,
+)
 from service.api import metrics as scraped
 from service.api.context import RequestContext
+from service.api.hosts import Hosts, KnownHosts
 from service.api.limits import BodyLimit
+from service.api.looks import Looks
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
@@ -31,6 +46,8 @@ from service.store.opened import Store, opened
 from service.store.rates import Rate
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
+from service.trust_root import sequencing, witness_of
+from service.vouching import vouching
 from service.watching import Stages, tracing
 from service.web import route as pages
 from service.web.accounts import Accounts
@@ -62,7 +79,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         models = registry
         if models is None:
-            models = Registry(settings.models, warm=warm)
+            models = Registry.of(settings, warm=warm)
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)
@@ -70,6 +87,9 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.closing = stack.enter_context(closing())
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)
+            signed = stack.enter_context(vouching(settings, store))
+            signing = sequencing(settings, store, signed)
+            sequencer = await anyio.to_thread.run_sync(stack.enter_context, signing)
             runner = Runner(store, models, settings)
             app.state.ifonly = State(
                 settings,
@@ -78,15 +98,19 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                parsers=Workers(threads=1, max_waiting=settings.max_waiting),
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
                 wake=runner.wake,
+                looks=Looks(),
                 issuer=Issuer.of(settings),
+                sequencer=sequencer,
+                witness=witness_of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
             )
-            secret = store.journal.change(signing_secret())
-            app.state.cookies = Cookies(await asyncio.wrap_future(secret))
+            secret = partial(signing_secret, store.database, store.journal)
+            app.state.cookies = Cookies(await anyio.to_thread.run_sync(secret))
             app.state.accounts = Accounts.of(settings)
             app.state.failures = Failures()
             if settings.no_auth:
@@ -98,6 +122,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 try:
                     yield
                 finally:
+                    watchdog.stop_all()  # nobody waits any more for what the graphs say
                     await anyio.to_thread.run_sync(runner.stop)
 
     app = openapi.Service(
@@ -119,6 +144,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
     app.include_router(jobs.asking)
     app.include_router(jobs.router)
     app.include_router(audit.router)
+    app.include_router(log.router)
+    app.include_router(witness.router)
     app.include_router(kserve.router)
     app.include_router(kserve.asking)
     app.include_router(uploading.router)
@@ -134,6 +161,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
         longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
         seconds=settings.body_seconds,
     )
+    app.add_middleware(KnownHosts, hosts=Hosts.of(settings))
     app.add_middleware(RequestContext, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
     return app

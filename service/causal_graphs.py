@@ -10,17 +10,17 @@ from models.graph.checking import check_reading
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
 from models.graph.refusal import UnreadableGraph
-from models.onnx import OnnxPredictor, load_regressor
+from models.onnx import Guard, OnnxPredictor, load_regressor
 from models.onnx.trial import trial_rows
 from models.schema import Schema
 
 
-def graph_loader(schema: Schema) -> LoadGraph:
+def graph_loader(schema: Schema, guard: Guard | None = None) -> LoadGraph:
     """How ``explainers.causal.build_model`` opens graphs over the features of ``schema``."""
 
     def load(data: bytes, parents: tuple[str, ...], must_be_trees: bool) -> Function:
         causes = Schema(tuple(schema[name] for name in parents))
-        predictor = load_regressor(data, causes)
+        predictor = load_regressor(data, causes, guard=guard)
         if not must_be_trees:
             return Regressor(predictor, len(parents))
         try:

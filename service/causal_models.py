@@ -76,7 +76,8 @@ def prepare_causal(
     if spec is None or spec.status is not Status.ACCEPTED:
         return None
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
-    model = build_model(spec, deployed.causal_files, file, graph_loader(spec.schema))
+    load = graph_loader(spec.schema, deployed.guard)
+    model = build_model(spec, deployed.causal_files, file, load)
     image = image_of(spec, model, deployed.spec.policy)
     return ServedCausal(
         spec,

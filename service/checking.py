@@ -10,7 +10,7 @@ from explainers.verify.laws import Laws, OpenGraph, read_laws
 from models.errors import SpecError
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
-from models.onnx import load_regressor
+from models.onnx import Guard, load_regressor
 from models.predictor import Predictor
 from models.repository import DeployedModel
 from models.schema import Schema
@@ -47,10 +47,10 @@ def laws_of(deployed: DeployedModel) -> Laws | None:
         return None
     schema = deployed.spec.schema
     files, policy = deployed.causal_files, deployed.spec.policy
-    return read_laws(deployed.causal, files, schema, policy, graph_opener(schema))
+    return read_laws(deployed.causal, files, schema, policy, graph_opener(schema, deployed.guard))
 
 
-def graph_opener(schema: Schema) -> OpenGraph:
+def graph_opener(schema: Schema, guard: Guard | None = None) -> OpenGraph:
     """How mechanisms that are ONNX graphs over features of ``schema`` are opened: each in a
     session of its own."""
 
@@ -58,7 +58,7 @@ def graph_opener(schema: Schema) -> OpenGraph:
         data: bytes, parents: tuple[str, ...], as_trees: bool
     ) -> tuple[Predictor, GraphForm | None]:
         causes = Schema(tuple(schema[name] for name in parents))
-        predictor = load_regressor(data, causes)
+        predictor = load_regressor(data, causes, guard=guard)
         if not as_trees:
             return predictor, None
         return predictor, read_graph(predictor.model, predictor.encoding, predictor.columns)

@@ -13,7 +13,12 @@ ServiceError
 ├── StoreOutdated             the store's tables are of another version
 ├── Unauthenticated           nobody known asks
 ├── Forbidden                 whoever asks may not
+├── NotInLog                  no signed head has the record yet
+├── NoLogKey                  the key that signs the log's heads cannot be used: why
 ├── UnknownRecord             there is no such record
+├── NotAsSealed               a record, or a row beside it, is not what was written: what and where
+├── OnHold                    what is to be erased is under a legal hold
+├── KeptByLaw                 what is to be erased by its age must be kept for longer
 ├── ErasedRecord              what the record told of was erased
 ├── CannotReplay              a record that cannot be asked again: why
 ├── InvalidCursor             a cursor that no page gave
@@ -37,9 +42,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from explainers.answer import Prediction
 from explainers.constraints import Constraint
+
+MAX_FAULTS = 100
+"""After which nobody looks for another one: a body of a megabyte can be wrong in a hundred
+thousand places."""
 
 Path = tuple[str | int, ...]
 """Where in the request, from its root: ``("instance", "torque")``."""
@@ -85,7 +95,8 @@ class Fault:
 
 
 class InvalidRequest(ServiceError):
-    """Parts of a request are wrong; every fault that was found is listed, at least one."""
+    """Parts of a request are wrong; every fault that was found is listed, at least one. More than
+    ``MAX_FAULTS``: there are others."""
 
     def __init__(self, part: Part, faults: Sequence[Fault]) -> None:
         self.part = part
@@ -96,16 +107,20 @@ class InvalidRequest(ServiceError):
 class TargetAlreadyMet(ServiceError):
     """The factual's own prediction is as the request's target wants it."""
 
-    def __init__(self, prediction: Prediction) -> None:
+    def __init__(self, prediction: Prediction, rejected: Sequence[str] = ()) -> None:
         self.prediction = prediction
+        self.rejected = tuple(rejected)
+        """As :attr:`explainers.answer.Work.rejected`."""
         super().__init__("the instance's own prediction already is as this target wants it")
 
 
 class ContradictoryConstraints(ServiceError):
     """Constraints, at least one of them the request's, that nothing can keep together."""
 
-    def __init__(self, constraints: Sequence[Constraint]) -> None:
+    def __init__(self, constraints: Sequence[Constraint], rejected: Sequence[str] = ()) -> None:
         self.constraints = tuple(constraints)
+        self.rejected = tuple(rejected)
+        """As :attr:`explainers.answer.Work.rejected`."""
         keys = " and ".join(c.origin.key for c in self.constraints)
         super().__init__(f"nothing can keep {keys}{' together' if len(constraints) > 1 else ''}")
 
@@ -142,6 +157,17 @@ class StoreOutdated(ServiceError):
     """The store's tables are of another version than this one."""
 
 
+class NotInLog(ServiceError):
+    """A record, or what was said of it, is in no signed head yet."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__(f"the record {identity} is in no signed head of the log yet")
+
+
+class NoLogKey(ServiceError):
+    """The key that signs the log's heads is not here, or cannot be used."""
+
+
 class UnknownRecord(ServiceError):
     """There is no such record."""
 
@@ -156,6 +182,48 @@ class ErasedRecord(ServiceError):
     def __init__(self, identity: str) -> None:
         self.identity = identity
         super().__init__(f"the content of record {identity} was erased")
+
+
+class Found(Protocol):
+    """One thing wrong with what is stored, and where."""
+
+    @property
+    def writer(self) -> str: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def trouble(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def where(self) -> str: ...
+
+
+class NotAsSealed(ServiceError):
+    """A record is not what was sealed, or a row that points at it is not what it says."""
+
+    def __init__(self, identity: str, findings: Sequence[Found]) -> None:
+        self.identity = identity
+        self.findings = tuple(findings)
+        told = "; ".join(
+            f"{f.text} (writer {f.writer}, sequence {f.sequence}, {f.where})" for f in findings
+        )
+        super().__init__(f"{identity} does not hold: {told}")
+
+
+class OnHold(ServiceError):
+    """What is to be erased is under a legal hold; the message names the hold, and what to do."""
+
+    def __init__(self, identity: str, hold: str, reason: str) -> None:
+        self.hold = hold
+        super().__init__(
+            f"record {identity} is under the legal hold {hold} ({reason or 'no reason given'}): it "
+            "cannot be erased, also not for the person whom it tells of, until that is lifted"
+        )
+
+
+class KeptByLaw(ServiceError):
+    """What is to be erased by its age must be kept for longer; the message says until when."""
 
 
 class InvalidCursor(ServiceError):

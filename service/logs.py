@@ -24,6 +24,23 @@ class _AddRequestId(logging.Filter):
         return True
 
 
+def escaped(text: str) -> str:
+    """``text`` with every character that is not to be printed (ends of lines, a terminal's
+    commands, marks that turn the direction of writing) spelled as Python spells it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+class PlainLines(logging.Formatter):
+    """One line, and what goes on below it indented behind a bar: nothing that a request said
+    begins a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        first, *others = super().format(record).split("\n")
+        return "\n".join([escaped(first), *(f"    | {escaped(line)}" for line in others)])
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line."""
 
@@ -38,7 +55,13 @@ class JsonLines(logging.Formatter):
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        text = json.dumps(line, ensure_ascii=False, default=str)
+        return text if text.isprintable() else "".join(map(_spelled, text))
+
+
+def _spelled(character: str) -> str:
+    """As JSON may spell it where it is not to be printed."""
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def configure(log_format: Literal["plain", "json"], level: str) -> None:
@@ -48,7 +71,7 @@ def configure(log_format: Literal["plain", "json"], level: str) -> None:
     handler.setFormatter(
         JsonLines()
         if log_format == "json"
-        else logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
+        else PlainLines("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]

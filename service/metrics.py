@@ -9,7 +9,7 @@ whichever is asked tells the sum. Processes on several machines are asked one by
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prometheus_client import (
@@ -28,7 +28,12 @@ MEDIA_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 GAPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+NOBODY = "none"
+"""To whom a question is owed that was refused."""
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+METHODS = ("GET", "HEAD", "POST", "DELETE")
+"""Those that routes have."""
 
 
 class Metrics:
@@ -107,6 +112,21 @@ class Metrics:
             "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
         )
 
+        self._out_of_service = Gauge(
+            "ifonly_models_out_of_service",
+            "Models that took more time or memory than they may.",
+            model,
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+
+    def out_of_service(self, names: Iterable[str]) -> None:
+        """These models, and no others, are out of service in this process."""
+        if FOLDER not in os.environ:
+            self._out_of_service.clear()
+        for name in names:
+            self._out_of_service.labels(name).set(1)
+
     def committed(self, records: Sequence[Record], seconds: float, waiting: int) -> None:
         """These records became durable, together; ``waiting``: how many others were not yet."""
         self._batch.observe(len(records))
@@ -117,6 +137,9 @@ class Metrics:
 
     def _count(self, record: Record) -> None:
         facts = record.facts
+        detail = facts.detail or {}
+        if "rejected" in detail:
+            self._rejections.labels(facts.model, facts.engine or NOBODY).inc(detail["rejected"])
         if facts.kind in (Kind.REFUSAL, Kind.FAILURE):
             self._refusals.labels(facts.kind.value, facts.status or "").inc()
         latency = self._latency.get(facts.kind)
@@ -124,11 +147,8 @@ class Metrics:
             latency.labels(facts.model).observe(facts.latency_us / 1e6)
         if facts.kind is Kind.EXPLANATION:
             self._claims.labels(facts.model, facts.status, facts.engine).inc()
-            detail = facts.detail or {}
             self._rows.labels(facts.model, facts.engine).inc(detail.get("rows", 0))
             self._nodes.labels(facts.model, facts.engine).inc(detail.get("nodes", 0))
-            if "rejected" in detail:
-                self._rejections.labels(facts.model, facts.engine).inc(detail["rejected"])
             if "gap_ppm" in detail:
                 self._gap.labels(facts.model).observe(detail["gap_ppm"] / 1e6)
 
@@ -137,8 +157,10 @@ class Metrics:
         self._stages.labels(stage).observe(seconds)
 
     def replied(self, method: str, route: str, status: int, seconds: float) -> None:
-        """``route``: its template, never its path."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        """``route``: its template, never its path. A method that no route has is one of many that
+        strangers think of: a series for each would be theirs to make."""
+        known = method if method in METHODS else "other"
+        self._requests.labels(known, route, str(status)).observe(seconds)
 
     def told(self, questions: int, records: int, rows: int) -> bytes:
         """All of it, as Prometheus reads it, with what waits just now."""

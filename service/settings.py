@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
@@ -14,6 +15,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MAX_DEADLINE_MS = 60_000
 """No question may take longer, whatever the settings."""
+
+
+_PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
 
 
 def shipped_models() -> Path:
@@ -31,6 +35,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65_535)
     """0 lets the system choose."""
+    allowed_hosts: str = ""
+    """Names by which this service may be asked, beside those that follow from ``host`` and
+    ``public_url`` (:class:`service.api.hosts.Hosts`): ``ifonly.plant.example, *.plant.example``;
+    ``*``: any."""
+    max_connections: int = Field(800, ge=1)
+    """Connections that one process holds; whoever opens another is told to come back (503)."""
     max_body_bytes: int = Field(1_048_576, ge=1)
     """A longer request body is refused with 413."""
     body_seconds: float = Field(30.0, gt=0.0)
@@ -69,6 +79,12 @@ class Settings(BaseSettings):
     """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
     max_upload_bytes: int = Field(67_108_864, ge=0)
     """A longer zip of a model is refused with 413; 0: none is taken."""
+    model_run_seconds: float = Field(10.0, gt=0.0)
+    """A run of a model's graph that takes longer is ended, and the model taken out of service."""
+    model_trial_seconds: float = Field(120.0, gt=0.0)
+    """How long a model may take until it can be served, tried in a process of its own."""
+    model_memory_bytes: int = Field(4 << 30, ge=1 << 30)
+    """Address space of a process that tries a model, or runs a graph that may not end."""
     refresh_seconds: float = Field(5.0, ge=0.0)
     """How often the folder of models is looked at for changes; 0: only at SIGHUP."""
     log_format: Literal["plain", "json"] = "plain"
@@ -95,6 +111,35 @@ class Settings(BaseSettings):
     """How often the ends of all chains are written down in a record."""
     audit_anchor_file: Path | None = None
     """Where those records are appended a second time: best on another machine's disk."""
+    audit_keep_days: float = Field(184.0, ge=0.0)
+    """What was recorded is not erased by its age before it is so old: six months, as the EU's AI
+    Act has it for logs (article 26 (6)); 1827 for the five years that Korean law may ask for."""
+    audit_log_seconds: float = Field(1.0, gt=0.0)
+    """How often new records become leaves of the log, and its head is signed."""
+    audit_log_key_file: Path | None = None
+    """The private key that signs heads; made at the first start. Default: beside the store's file,
+    or in ``data``."""
+    audit_log_key: SecretStr | None = None
+    """That key itself, in place of a file: ``PRIVATE+KEY+name+hash+base64``."""
+    audit_log_signer: str | None = None
+    """Who signs instead (a KMS): a command that reads bytes and writes their Ed25519 signature, or
+    ``module:function``. Needs ``audit_log_verifier_key``."""
+    audit_log_verifier_key: str | None = None
+    """The public key of ``audit_log_signer``: ``name+hash+base64``."""
+    audit_tsa_url: str | None = None
+    """Who stamps heads with the time (RFC 3161)."""
+    audit_tsa_roots: Path | None = None
+    """Certificates (PEM) that vouch for it: stamps that they do not are not kept."""
+    audit_tsa_seconds: float = Field(3_600.0, gt=0.0)
+    """How often a head is stamped."""
+    audit_witnesses: dict[str, str] = {}
+    """Who cosigns heads: URL to verifier key, as JSON. To the URL ``/add-checkpoint`` is added."""
+    audit_witness_seconds: float = Field(10.0, gt=0.0)
+    """How often the newest head is shown to them."""
+    witness_logs: tuple[str, ...] = ()
+    """Verifier keys of other logs whose heads this service cosigns, as JSON; none: no witness."""
+    witness_key_file: Path | None = None
+    """The private key that cosigns; made at the first start. Default: as ``audit_log_key_file``."""
     no_auth: bool = False
     """Answer whoever asks, as whoever they like. Only where nobody else can: on loopback."""
     oidc_issuer: str | None = None
@@ -105,6 +150,9 @@ class Settings(BaseSettings):
     """Where the issuer's public keys are: https, or http on loopback."""
     oidc_roles_claim: str = "roles"
     """Claim with the holder's roles; dots lead into objects: ``realm_access.roles``."""
+    oidc_scope_claim: str | None = None
+    """Claim with what they are here for, ``{"models": ["line-a-*"], "attributes": {"line": "a"}}``;
+    whoever has none then sees nothing. Without this setting accounts see everything."""
 
     oidc_client_id: str | None = None
     """Lets people sign in to the pages with their account; needs the three above."""
@@ -116,16 +164,51 @@ class Settings(BaseSettings):
     """How long somebody stays signed in: a shift and its handover."""
 
     @property
+    def host_patterns(self) -> tuple[str, ...]:
+        """``allowed_hosts`` one by one, in lower case."""
+        return tuple(filter(None, (name.strip() for name in self.allowed_hosts.lower().split(","))))
+
+    @property
     def store_url(self) -> str:
         """Where the store is. May hold a password: not for logs."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{self.data.absolute() / 'ifonly.sqlite3'}"
 
+    def key_file(self, of: str) -> Path:
+        """Where a private key is that no setting names: beside the store's file, never in it."""
+        parsed = urlsplit(self.store_url)
+        if parsed.scheme == "sqlite":
+            return Path(self.store_url.removeprefix("sqlite:///").partition("?")[0] + f".{of}")
+        return self.data.absolute() / f"ifonly.{of}"
+
+    @model_validator(mode="after")
+    def _one_key_signs(self) -> Self:
+        named = (self.audit_log_key_file, self.audit_log_key, self.audit_log_signer)
+        if sum(each is not None for each in named) > 1:
+            raise ValueError(
+                "audit_log_key_file, audit_log_key and audit_log_signer are one key each: "
+                "set one of them"
+            )
+        if (self.audit_log_signer is None) != (self.audit_log_verifier_key is None):
+            raise ValueError("audit_log_signer and audit_log_verifier_key are needed together")
+        return self
+
     @model_validator(mode="after")
     def _accounts_are_needed_where_others_can_ask(self) -> Self:
         if self.no_auth and not is_loopback(self.host):
             raise ValueError(f"no_auth is for loopback only, and the host is {self.host}")
+        if self.no_auth and "*" in self.host_patterns:
+            raise ValueError(
+                "no_auth and allowed_hosts=*: any page that a browser here shows could ask"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hosts_are_names(self) -> Self:
+        wrong = [name for name in self.host_patterns if not _PATTERN.fullmatch(name)]
+        if wrong:
+            raise ValueError(f"allowed_hosts: {wrong[0]!r} is no name without port, nor *.name")
         return self
 
     @model_validator(mode="after")

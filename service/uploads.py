@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import IO
 
 from models.errors import GraphError, ModelError, SpecError
-from models.repository import load_folder
 from models.repository.parcel import NAME, Parcel, unpack
 from service.errors import CannotUpload, Fault, InvalidRequest, Part
 from service.logs import logger
-from service.registry import Registry, ServedModel, prepare
+from service.registry import Registry, ServedModel
 
 HIDDEN = ".incoming-"
 MAX_UNPACKED = 1 << 30
@@ -86,7 +85,7 @@ def _tried(registry: Registry, archive: IO[bytes], root: Path) -> Staged:
     try:
         parcel = unpack(archive, root, MAX_UNPACKED)
         _check_new(registry, parcel)
-        model = prepare(load_folder(parcel.folder, root))
+        model = registry.read(parcel.folder, root)
     except ModelError as error:
         raise InvalidRequest(Part.MODEL, _faults(error)) from None
     return Staged(root, model, parcel, _sha256(archive))

@@ -268,9 +268,9 @@ def explain(
         told = "explanation %s: the checker does not find true %d proposals or claims of engine %s"
         logger.error(told, identity, len(answer.work.rejected), answer.work.engine)
     if isinstance(answer, AlreadyTarget) and question.target_is_named:
-        raise TargetAlreadyMet(answer.prediction)
+        raise TargetAlreadyMet(answer.prediction, answer.work.rejected)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
-        raise ContradictoryConstraints(problem.conflict or ())
+        raise ContradictoryConstraints(problem.conflict or (), answer.work.rejected)
     causal = model.causal if problem.image is not None else None
     return Explanation(identity, model, problem, answer, causal, question.semantics)
 
@@ -325,7 +325,7 @@ def plane(
     actions[:, list(levers)] = values
     image = problem.image
     rows = actions if image is None else image.rows(problem.factual, levers, values)
-    told = ~np.any(np.isnan(rows) & ~np.isnan(actions), axis=1)
+    told = ~np.any(np.isinf(rows) | np.isnan(rows) & ~np.isnan(actions), axis=1)
     scores = model.deployed.predictor.score(np.where(told[:, np.newaxis], rows, actions))
     shape = (len(ys), len(xs))
     return Plane(

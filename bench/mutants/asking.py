@@ -40,11 +40,12 @@ def ask(case: Case, deployed: DeployedModel) -> Reply:
         answer = explain(model, question, Deadline.never()).answer
     except DocumentsDiffer as refusal:
         return {**_nothing("unknown"), "rejected": [f"the documents differ: {refusal}"]}
-    except TargetAlreadyMet:
-        return _nothing("already_target")
+    except TargetAlreadyMet as refusal:
+        return {**_nothing("already_target"), "rejected": list(refusal.rejected)}
     except ContradictoryConstraints as refusal:
         keys = [c.origin.key for c in refusal.constraints]
-        return {**_nothing("infeasible"), "is_contradiction": True, "blocked_by": keys}
+        told = {"is_contradiction": True, "blocked_by": keys, "rejected": list(refusal.rejected)}
+        return {**_nothing("infeasible"), **told}
     return _told(answer)
 
 
@@ -126,7 +127,7 @@ def _counterfactual(one: Counterfactual) -> Reply:
         "ranges": {a.column: a.sufficient_range for a in one.actions},
         "effects": [(e.column, e.counterfactual, list(e.via)) for e in one.effects],
         "scores": list(one.prediction.scores),
-        "chance": None if sure is None else sure.chance,
+        "chance": None if sure is None else one.chance,
         "survival": None if sure is None else sure.survival,
         "outside": [] if sure is None else list(sure.extrapolates),
     }

@@ -6,6 +6,7 @@ import importlib
 import inspect
 import itertools
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -17,20 +18,54 @@ from bench.mutants.planting import Mutant, plant
 from tests.support.checks import Tally
 
 MODULES = (
-    "test_trees_against_brute_force",
-    "test_linear_and_relu_against_brute_force",
-    "test_blackbox_against_brute_force",
-    "test_causal_trees_against_brute_force",
-    "test_effects_in_linear_programs",
-    "test_blocking_and_ranges",
-    "test_survival_against_brute_force",
-    "test_backtracking_against_brute_force",
-    "test_causal_recourse_against_brute_force",
-    "test_priced_boxes_against_brute_force",
+    "oracle.test_trees_against_brute_force",
+    "oracle.test_linear_and_relu_against_brute_force",
+    "oracle.test_blackbox_against_brute_force",
+    "oracle.test_causal_trees_against_brute_force",
+    "oracle.test_effects_in_linear_programs",
+    "oracle.test_blocking_and_ranges",
+    "oracle.test_survival_against_brute_force",
+    "oracle.test_backtracking_against_brute_force",
+    "oracle.test_causal_recourse_against_brute_force",
+    "oracle.test_missing_causes_against_brute_force",
+    "oracle.test_priced_boxes_against_brute_force",
+    "oracle.test_firm_targets_against_brute_force",
+    "oracle.verify.test_laws",
+    "unit.causal.test_causal_model",
+    "unit.causal.test_certainty",
+    "unit.causal.test_expression",
+    "property.causal.test_causal_properties",
+    "unit.explainers.test_milp",
 )
-DEFINITIONS = ("tests.unit.causal.test_causal_model", "tests.unit.causal.test_certainty",
-               "tests.unit.causal.test_expression")  # fmt: skip
-"""Walks by hand of what follows, and how surely."""
+"""Walks over every action, and, of what follows, how surely, and of programs, by hand."""
+NEAR = (
+    ("causal.backtracking", ("backtracking",)),
+    ("causal.intervals", ("causal_properties", "unit.causal", "causal_trees")),
+    (
+        "causal",
+        (
+            "test_laws",
+            "unit.causal",
+            "causal_properties",
+            "backtracking",
+            "causal_trees",
+            "causal_recourse",
+            "missing_causes",
+        ),
+    ),
+    ("search.milp", ("test_milp", "linear_and_relu", "linear_programs")),
+    ("search.trees.readings", ("survival",)),
+    ("search.trees.survival", ("survival",)),
+    ("search.trees.following", ("causal_trees",)),
+    ("search.trees.modes", ("causal_trees",)),
+    ("search.trees.incumbent", ("blocking_and_ranges",)),
+    ("search.trees.merge", ("priced_boxes", "test_trees")),
+    ("search.trees.prices", ("priced_boxes", "test_trees")),
+    ("search.trees", ("test_trees", "blocking_and_ranges", "survival")),
+    ("search", ("blackbox",)),
+    ("blocking", ("blocking_and_ranges", "survival")),
+)
+"""By a part of the program, the tests that are tried first: the first part that has the fault."""
 SECONDS = 8
 """Of CPU for all that are tried of one mutant."""
 FIXTURES: dict[str, Callable[[], Any]] = {"tally": Tally}
@@ -41,8 +76,7 @@ Call = tuple[str, Callable[[], Any]]
 def calls(seed: int) -> list[list[Call]]:
     """Every parametrized case of the oracle tests, module by module, in a random order."""
     rng = random.Random(seed)
-    names = [*(f"tests.oracle.{name}" for name in MODULES), *DEFINITIONS]
-    found = [list(_calls_of(name)) for name in names]
+    found = [list(_calls_of(f"tests.{name}")) for name in MODULES]
     for own in found:
         rng.shuffle(own)
     return found
@@ -58,7 +92,7 @@ def _calls_of(name: str) -> Iterator[Call]:
                     break
                 told = ", ".join(str(value)[:60] for value in given.values())
                 call = partial(_called, function, given, wanted)
-                yield f"{name.split('.')[-1]}::{test}[{told}]", call
+                yield f"{name.removeprefix('tests.')}::{test}[{told}]", call
 
 
 def _called(function: Callable[..., Any], given: dict[str, Any], wanted: set[str]) -> None:
@@ -84,12 +118,16 @@ def _tuple(value: Any, n: int) -> Sequence[Any]:
 
 
 def caught_by(mutant: Mutant, modules: Sequence[Sequence[Call]]) -> str | None:
-    """The first case that fails with the fault planted; None if none does in the time."""
+    """The first case that fails, or does not end, with the fault planted; None if none does in
+    the time."""
     told, died = forks.run(lambda: _tried(mutant, modules), SECONDS)
     if not told:
-        return None if died in ("", "SIGXCPU") else f"the tests die: {died}"
-    name, error = told[0]
-    return f"{name}: {error}" if _passes(name, modules) else None
+        return None
+    name, error = told[-1]
+    if not (error or died):
+        return None
+    how = error or ("does not end" if died == "SIGXCPU" else f"dies: {died}")
+    return f"{name}: {how}" if _passes(name, modules) else None
 
 
 def _passes(name: str, modules: Sequence[Sequence[Call]]) -> bool:
@@ -99,9 +137,15 @@ def _passes(name: str, modules: Sequence[Sequence[Call]]) -> bool:
 
 
 def _tried(mutant: Mutant, modules: Sequence[Sequence[Call]]) -> Iterator[tuple[str, str]]:
+    """Each case before it runs, and once more with its error if it fails: the last of all."""
     plant(mutant)
+    began = time.process_time()
     near = [own for own in modules if _is_near(mutant, own)]
-    for name, run in (*_in_turn(near), *_in_turn(modules)):
+    others = [own for own in modules if not _is_near(mutant, own)]
+    for name, run in (*_in_turn(near), *_in_turn(others)):
+        if time.process_time() - began > SECONDS:
+            break
+        yield name, ""
         try:
             run()
         except pytest.skip.Exception:
@@ -118,6 +162,6 @@ def _in_turn(modules: Sequence[Sequence[Call]]) -> Iterator[Call]:
 
 def _is_near(mutant: Mutant, own: Sequence[Call]) -> bool:
     """Whether these tests are of the part that holds the fault."""
-    name = own[0][0] if own else ""
-    part = next((p for p in ("trees", "milp", "causal", "blackbox") if p in mutant.module), "")
-    return {"milp": "linear"}.get(part, part or "-") in name
+    module = mutant.module.removeprefix("explainers.")
+    near = next((tests for part, tests in NEAR if module.startswith(part)), ())
+    return bool(own) and any(part in own[0][0].partition("::")[0] for part in near)

@@ -55,16 +55,17 @@ def _head(results: Sequence[Result], run: Run) -> Iterator[str]:
     yield (
         "- **equivalent**: no reply changed (on these questions).\n"
         "- **published wrong**: a row was published that is off the grid, breaks a rule, costs "
-        "otherwise than said, is not what follows, does not flip, or is not sure enough; or a "
-        "factual was said to be in the target that is not.\n"
+        "otherwise than said, is not what follows, does not flip, is not sure enough or not as "
+        "sure as said, or follows from something else than said; or a factual was said to be in "
+        "the target that is not.\n"
         "- **checker**: it rejected what the fault led to, in one reply at least.\n"
         "- **oracle only**: the rows hold and a claim about all other rows (`optimal`, a bound, "
-        "`infeasible`, what blocks, how far a range goes, how sure) is false. No checker of rows "
-        "can see that; one of the project's own oracle tests fails with the fault planted.\n"
+        "`infeasible`, what blocks, how far a range goes, what sensors do) is false. No checker of "
+        "rows can see that; one of the project's own oracle tests fails with the fault planted.\n"
         "- **true**: another reply, as true: another row of the same cost, or a weaker claim.\n"
         "- **crashed**: an error or no end; nothing was published.\n"
-        "- **questions only**: a claim is false, and neither the checker nor an older oracle test "
-        "tells. These questions do: that their replies are what the walk finds is a test since "
+        "- **questions only**: a claim is false, and neither the checker nor another oracle test "
+        "tells. These questions do: that their replies are what the walk finds is a test "
         "(`tests/oracle/test_planted_faults.py`).\n"
     )
 
@@ -92,9 +93,9 @@ def _claims(results: Sequence[Result]) -> Iterator[str]:
     yield (
         f"{len(false)} faults made a claim false while every row that was published holds "
         f"({answers[Verdict.FALSE]:,} replies). A checker of rows cannot see that. The oracle "
-        f"tests that there were before (`tests/oracle`, in a random order, {SECONDS} s of CPU at "
+        f"tests (`tests/oracle`; those of the part that has the fault first, {SECONDS} s of CPU at "
         f"most) fail for {caught} of these {len(false)}; the fixed questions themselves, which "
-        f"are a test since, for all {len(false)}.\n"
+        f"are a test, for all {len(false)}.\n"
     )
     told = ", ".join(f"{answers[v]:,} {v.value}" for v in Verdict)
     yield f"By replies: {told}.\n"

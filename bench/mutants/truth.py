@@ -435,7 +435,7 @@ def _judge_one(truth: Truth, one: Reply, found: Faults, leaving: Sequence[frozen
         if value != row[j]:
             found.wrong.append("effects: not as in the row")
         if truth.world is not None and set(via) != truth.world.via(columns, j):
-            found.false.append(f"via: {via}")
+            found.wrong.append(f"via: {via}")
     _judge_ranges(truth, one, action, found)
     _judge_assurance(truth, one, action, found)
 
@@ -511,7 +511,7 @@ def _judge_assurance(truth: Truth, one: Reply, action: Row, found: Faults) -> No
     margins = truth._margins(action, truth.goal)
     chance = 1.0 if margins is None else float((margins >= 0.0).mean())
     if abs(one["chance"] - chance) > NEAR:
-        found.false.append(f"chance: {one['chance']} is said, {chance} is right")
+        found.wrong.append(f"chance: {one['chance']} is said, {chance} is right")
     survival = _survival(truth, action)
     if abs(one["survival"] - survival) > 0.011:
         found.false.append(f"survival: {one['survival']} is said, {survival} is right")

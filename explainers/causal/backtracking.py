@@ -34,26 +34,43 @@ class BacktrackingImage:
         return False
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
-        """What may read otherwise than by its own background: of ``columns`` too."""
-        graph = self.causal.model.graph
+        """What may read otherwise than by its own background: of ``columns`` too, and those of
+        them that have causes and no mechanism, of whose own part nobody knows anything."""
+        model = self.causal.model
+        graph = model.graph
         below = frozenset[int]().union(*(graph.descendants[j] for j in columns))
-        return tuple(j for j in graph.order if j in below)
+        unknown = {j for j in columns if graph.parents[j] and model.mechanisms[j] is None}
+        return tuple(j for j in graph.order if j in below | unknown)
 
     def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
         return self.causal.model.graph.sources(columns, effect)
 
     def rows(self, factual: Row, columns: Sequence[int], values: Array) -> Rows:
         moved = self.effects(columns)
+        shifts, shift = self._shifts(factual, columns, values)
         try:
-            shifts = values - factual[list(columns)]
-            rows = self.causal.model.counterfactual(factual, columns, shifts, frozenset(columns))
+            rows = self.causal.model.counterfactual(factual, columns, shifts, shift)
         except CausalError:  # a node that cannot be computed: nothing is known of what follows
             rows = np.repeat(factual[None, :], len(values), axis=0)
-            rows[:, list(moved)] = np.nan
-        for place, j in enumerate(columns):
-            if j not in moved:  # to the last bit, and where nothing was read
-                rows[:, j] = values[:, place]
+            rows[:, [*columns, *moved]] = np.inf
+        else:
+            alone = [place for place, j in enumerate(columns) if j not in moved]
+            rows[:, [columns[place] for place in alone]] = values[:, alone]  # to the last bit
         return self.causal.read(rows)
+
+    def _shifts(
+        self, factual: Row, columns: Sequence[int], values: Array
+    ) -> tuple[Array, frozenset[int]]:
+        """By how much each background moves, ``values`` being what it alone would lead to, and
+        whose: of what was not read, and follows from nothing that moves, it is known where it
+        goes and not how far."""
+        moved = self.effects(columns)
+        places = [
+            place for place, j in enumerate(columns) if np.isnan(factual[j]) and j not in moved
+        ]
+        shifts = values - factual[list(columns)]
+        shifts[..., places] = values[..., places]
+        return shifts, frozenset(columns) - {columns[place] for place in places}
 
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
@@ -63,8 +80,8 @@ class BacktrackingImage:
         return low, -low
 
     def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
-        shifts = values - factual[list(columns)]
-        return self.causal.trust(factual, columns, shifts, margin, frozenset(columns))
+        shifts, shift = self._shifts(factual, columns, values)
+        return self.causal.trust(factual, columns, shifts, margin, shift)
 
     def flows(self, columns: Sequence[int]) -> Flows:
         if self.effects(columns):
@@ -75,6 +92,7 @@ class BacktrackingImage:
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
     ) -> Assurance:
         """As of an intervention, but for hidden common causes: they are part of what moves."""
-        one, together = values[None, :], frozenset(columns)
-        shifts, row = one - factual[list(columns)], self.rows(factual, columns, one)
-        return self.causal.assured(factual, columns, shifts, row, margin, together)
+        one = values[None, :]
+        shifts, shift = self._shifts(factual, columns, one)
+        row = self.rows(factual, columns, one)
+        return self.causal.assured(factual, columns, shifts, row, margin, shift)

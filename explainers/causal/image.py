@@ -54,7 +54,7 @@ class CausalImage:
         except CausalError:  # a node that cannot be computed: nothing is known of what follows
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
-            rows[:, list(self.effects(columns))] = np.nan
+            rows[:, list(self.effects(columns))] = np.inf
         return self.read(rows)
 
     def read(self, rows: Rows) -> Rows:
@@ -151,7 +151,6 @@ class CausalImage:
         """How sure ``one`` action, ``(1, k)``, is that leads to ``row``, ``(1, d)``; of hidden
         common causes nothing is said. ``shift`` as in :meth:`trust`."""
         margin = self._as_read(margin)
-        sure = certainty(self.members, factual, columns, one, margin, self.gamma, shift)
         rng = np.random.default_rng(0)  # the same question, the same answer
         # A reading that is missing has no error.
         errors = np.where(np.isnan(factual), 0.0, self.error_sd)
@@ -160,9 +159,7 @@ class CausalImage:
         )
         beyond = extrapolation(self.model, columns, row)
         outside = zip(beyond.columns, beyond.ratio[0], strict=True)
-        return Assurance(
-            float(sure.chance[0]), float(survival[0]), tuple(j for j, r in outside if r > 1.0), ()
-        )
+        return Assurance(float(survival[0]), tuple(j for j, r in outside if r > 1.0), ())
 
     def _tie(
         self,

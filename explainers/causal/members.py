@@ -9,7 +9,7 @@ import numpy as np
 
 from explainers.causal.errors import NoMechanism
 from explainers.causal.function import Array, Members
-from explainers.causal.model import NONE, CausalModel
+from explainers.causal.model import NONE, CausalModel, unmoved, untold
 from models.predictor import Row, Rows
 
 
@@ -67,11 +67,14 @@ class CausalMembers:
         acted = {j: values[None, :, i] for i, j in enumerate(columns)}
         now = [acted[j] if j in acted and j not in shift else x for j, x in enumerate(now)]
         below = frozenset[int]().union(*(graph.descendants[j] for j in acted))
+        lost = untold(graph, before, {j: set_to[0] for j, set_to in acted.items()}, shift)
         for j in graph.order:
             if j in acted and j not in shift:
                 continue
             if j in below:
                 now[j] = self._moved(j, before, now)
+            if j in lost:
+                now[j] = np.where(lost[j], np.nan, now[j])
             if j in acted:
                 now[j] = now[j] + acted[j]
         whole = [np.broadcast_to(column, (self.k, n)) for column in now]
@@ -84,7 +87,10 @@ class CausalMembers:
             raise NoMechanism(self.model.names[j], "has causes but no mechanism")
         causes = self.model.graph.parents[j]
         after = np.stack(np.broadcast_arrays(*(now[i] for i in causes)), axis=-1)
-        return mechanism.moved(before[None, :, causes], after, before[:, j])
+        moved = mechanism.moved(before[None, :, causes], after, before[:, j])
+        if np.isnan(moved).any():
+            moved = np.where(unmoved(before[None, :, causes], after), before[:, j], moved)
+        return moved
 
 
 def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> CausalMembers:

@@ -8,10 +8,11 @@ image is possible checks it against them as a constraint of the whole row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.causal.errors import NoMechanism, NotInvertible
 from explainers.causal.function import Array
@@ -19,6 +20,7 @@ from explainers.causal.graph import Graph
 from explainers.causal.mechanism import Mechanism, Noise
 from models.predictor import Row, Rows
 
+Mask = npt.NDArray[np.bool_]
 NONE: frozenset[int] = frozenset()
 
 
@@ -96,7 +98,7 @@ class CausalModel:
         ``(n, k)``. Columns in ``shift`` get theirs added to what follows from their causes.
         Only what is acted on and its descendants move; a node none of whose causes moves keeps
         its reading to the last bit. Where a mechanism is undefined (a formula outside its
-        domain, a cause whose reading is missing) the result is NaN.
+        domain), or a cause that moves was not read, the result is NaN.
 
         >>> from explainers.causal.basis import linear
         >>> model = CausalModel(("a", "b"), Graph(((), (0,))),
@@ -108,13 +110,16 @@ class CausalModel:
         before = np.atleast_2d(factual)
         rows = np.repeat(before, len(values), axis=0) if len(before) == 1 else before.copy()
         acted = _by_column(columns, values, len(rows))
-        for j in self._moving(acted, shift):
+        lost = untold(self.graph, before, acted, shift)
+        for j in self._moving(acted):
             if j in acted and j not in shift:
                 rows[:, j] = acted[j]
                 continue
             causes = self.graph.parents[j]
             if causes:
                 rows[:, j] = self._moved(j, before[:, causes], rows[:, causes], before[:, j])
+            if j in lost:
+                rows[lost[j], j] = np.nan
             if j in acted:
                 rows[:, j] += acted[j]
         return rows
@@ -212,7 +217,7 @@ class CausalModel:
         wanted = frozenset(columns)
         return tuple(j for j in self.graph.order if j in wanted and self.graph.parents[j])
 
-    def _moving(self, acted: dict[int, Array], shift: frozenset[int]) -> tuple[int, ...]:
+    def _moving(self, acted: Mapping[int, Array]) -> tuple[int, ...]:
         """Columns to compute after an action, causes first: what is acted on and what follows."""
         below = frozenset[int]().union(*(self.graph.descendants[j] for j in acted))
         return tuple(j for j in self.graph.order if j in acted or j in below)
@@ -247,10 +252,41 @@ class CausalModel:
         noise = value if mechanism.log_scale is None else self._noise(j, before, value)
         with np.errstate(invalid="ignore"):
             moved = mechanism.moved(before, after, value, noise)
-        if np.isnan(moved).any():  # a missing cause that did not move says nothing
-            same = (before == after) | (np.isnan(before) & np.isnan(after))
-            moved = np.where(same.all(axis=1), value, moved)
+        if np.isnan(moved).any():
+            moved = np.where(unmoved(before, after), value, moved)
         return moved
+
+
+def untold(
+    graph: Graph, before: Rows, acted: Mapping[int, Array], shift: frozenset[int]
+) -> dict[int, Mask]:
+    """Of each column that follows: the rows, ``(n,)``, in which a cause of it moves that was not
+    read: from where, or by how much, nobody can tell. Empty where everything was read.
+
+    ``before`` are the factuals, ``(1 or n, d)``, ``acted`` and ``shift`` as in
+    :meth:`CausalModel.counterfactual`.
+    """
+    unread = np.isnan(before)
+    if not unread.any():
+        return {}
+    moves, lost = dict[int, Mask](), dict[int, Mask]()
+    for j, values in acted.items():
+        is_still = values == (0.0 if j in shift else before[:, j])
+        moves[j] = ~(is_still | (np.isnan(values) & unread[:, j] if j not in shift else False))
+    for j in graph.order:
+        causes = [i for i in graph.parents[j] if i in moves]
+        if causes and (j in shift or j not in acted):
+            lost[j] = np.logical_or.reduce([moves[i] & unread[:, i] for i in causes])
+            own = [moves[j]] if j in acted else []
+            moves[j] = np.logical_or.reduce([*own, *(moves[i] for i in causes)])
+    return lost
+
+
+def unmoved(before: Array, after: Array) -> Mask:
+    """Where all causes read as before; both ``(…, n, p)``. One that is missing and does not move
+    says nothing."""
+    same = (before == after) | (np.isnan(before) & np.isnan(after))
+    return np.asarray(same.all(axis=-1))
 
 
 def _by_column(columns: Sequence[int], values: Array | None, n: int) -> dict[int, Array]:

@@ -22,15 +22,12 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.ball import ball
 from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_tolerances
-from explainers.search.ladder import LONGEST, Ladder
+from explainers.search.ladder import Ladder
 from explainers.search.pool import BudgetSpent, Pool, Tried
 from explainers.space import changed
 from models.predictor import Row, Rows, Scores
 
 SINGLE_ROWS = 12_288
-LONG_RUNGS = 1_024
-"""Values of a lever of which no search lists all that are scored alone: what is between them is
-looked at where it pays, when a row is drawn back."""
 PAIR_ROWS = 8_192
 BEAM_WIDTH = 24
 BEAM_RUNGS = 12
@@ -112,11 +109,7 @@ def _hunt(pool: Pool) -> None:
     """From the likeliest answers to the least likely, polishing whatever is found."""
     problem = pool.problem
     each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))
-    few = min(each, LONG_RUNGS)
-    ladders = {
-        int(j): pool.ladder(int(j)).thinned(few if len(problem.axes[j]) > LONGEST else each)
-        for j in problem.movable
-    }
+    ladders = {int(j): pool.ladder(int(j)).thinned(each) for j in problem.movable}
     rungs, tried = _single_moves(pool, ladders)
     if _most_changes(problem) >= 2:
         tried = Tried.joined([tried, _pairs(pool, rungs)])

@@ -99,8 +99,10 @@ class Portfolio:
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
         for engine in self.engines[:-1]:
-            with suppress(NotEligible):
+            try:
                 return engine.sufficient_range(problem, meter, row, column)
+            except NotEligible:
+                continue
         return self.engines[-1].sufficient_range(problem, meter, row, column)
 
 

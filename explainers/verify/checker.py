@@ -11,18 +11,19 @@ proof. It sees where such a claim contradicts itself (:meth:`Checker.contradicte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
+from functools import cached_property
 
 import numpy as np
 
 from explainers.verify.limits import Limit
-from explainers.verify.reading import Reading, exact, moved, slack
+from explainers.verify.reading import Reading, differing, exact, moved, slack
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
-from models.rounding import Rounding
+from models.rounding import UNKNOWN, Rounding
 from models.schema import Feature
 
 READINGS = 128
@@ -59,11 +60,15 @@ class Draft:
     to_score: list[list[float]] = field(default_factory=list)
     """The row itself, then plausible versions of it, then readings of it."""
     n_versions: int = 0
+    """Plausible versions that the model is asked about."""
+    n_lost: int = 0
+    """Plausible versions that cannot be told."""
+    via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
         """Whether nothing is broken so far."""
-        return all(check.holds for check in self.checks)
+        return not self.checks or all(check.holds for check in self.checks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +79,8 @@ class Checker:
     factual: tuple[float, ...]
     score: Score
     """The deployed model: rows ``(n, n_features)`` to scores ``(n, n_outputs)``."""
+    rounding: Rounding = UNKNOWN
+    """How far its scores may differ between sessions: a row must be in the target in all."""
     tells_all: bool = False
     """Whether reports tell of what holds too, with its numbers; a request needs what does not."""
 
@@ -84,7 +91,7 @@ class Checker:
     def firm(self, rounding: Rounding) -> Checker:
         """The same, for answers that hold in every session of the model, whose scores may differ
         by ``rounding``."""
-        return self.under(self.terms.aiming(self.terms.goal.firm(rounding)))
+        return replace(self, rounding=rounding)
 
     def excluding(self, limit: Limit) -> Checker:
         return self.under(self.terms.excluding(limit))
@@ -97,12 +104,16 @@ class Checker:
         """Of each proposal; the deployed model is asked once for all of them."""
         return self.judge([self.draft(proposal) for proposal in proposals])
 
+    @cached_property
+    def _was(self) -> Reading:
+        return Reading(self.factual)
+
     # --- before the model is asked ---------------------------------------------------------
 
     def draft(self, proposal: Proposal) -> Draft:
         """All that can be said before the model is asked. A row that is off the grid, out of
         bounds or against a limit is not sent to it."""
-        was, action = Reading(self.factual), Reading(proposal.action)
+        was, action = self._was, Reading(proposal.action)
         columns = moved(action, was)
         row = self._row(action, columns)
         read = action if row is action.values else Reading(row)
@@ -115,16 +126,24 @@ class Checker:
         if draft.is_open:
             draft.cost = float(self.terms.price.of(action, was, columns))
         self._as_claimed(draft, proposal, columns)
-        versions = self._versions(action, columns) if draft.is_open else []
-        if any(map(self._is_lost, versions)):
-            draft.checks.append(Check("certainty", False, "a plausible version cannot be told"))
         if draft.is_open:
-            draft.n_versions = len(versions)
             # What is published is what is scored: the claimed row, which is this one but for
             # the rounding of sums.
             draft.row = row if proposal.row is None else list(proposal.row)
-            draft.to_score += [draft.row, *versions, *self._readings(draft.row)]
+            self._ask_about(draft, action, columns)
         return draft
+
+    def _ask_about(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
+        """The rows of which the model's word is needed."""
+        versions = self._versions(action, columns)
+        told = [row for row in versions if not self._is_lost(row)]
+        draft.n_versions, draft.n_lost = len(told), len(versions) - len(told)
+        draft.to_score += [draft.row, *told, *self._readings(draft.row)]
+        if self.terms.what_follows is not None:
+            draft.via = self.terms.what_follows.via(columns)
+        if draft.n_lost:
+            says = f"{draft.n_lost} plausible versions cannot be told"
+            draft.checks.append(Check("certainty", False, says))
 
     def _row(self, action: Reading, columns: Sequence[int]) -> list[float]:
         """What the action leads to."""
@@ -191,7 +210,7 @@ class Checker:
     ) -> list[int]:
         """Columns of the claimed row that are not as computed once ``columns`` are set: to the
         last digit, and of what follows up to the rounding of sums."""
-        apart = [j for j, (a, b) in enumerate(zip(claimed, row, strict=True)) if not same(a, b)]
+        apart = differing(claimed, row)
         follows = self.terms.what_follows
         if not apart or follows is None:
             return apart
@@ -241,27 +260,37 @@ class Checker:
         return reports
 
     def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
-        checks = list(draft.checks)
+        checks, margins = list(draft.checks), self._margins(draft, scores)
         if scores:
-            goal, versions = self.terms.goal, scores[1 : 1 + draft.n_versions]
-            met = goal.met(scores[0])
+            goal = self.terms.goal
+            met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
-            if draft.n_versions:
-                checks.append(self._certain(versions))
+            if draft.n_versions and not draft.n_lost:
+                checks.append(self._certain(margins))
             readings = scores[1 + draft.n_versions :]
             if readings:
-                lost = sum(not goal.met(own) for own in readings)
+                lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
-        told = tuple(scores[0]) if scores else ()
-        return Report(tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost, told)
+        return Report(
+            tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
+            tuple(scores[0]) if scores else (), tuple(margins), draft.via,
+        )  # fmt: skip
 
-    def _certain(self, scores: Sequence[Sequence[float]]) -> Check:
+    def _margins(self, draft: Draft, scores: Sequence[Sequence[float]]) -> list[float]:
+        """See :attr:`Report.margins`."""
+        if self.terms.what_follows is None or not scores:
+            return []
+        is_alone = not draft.n_versions + draft.n_lost
+        versions = scores[:1] if is_alone else scores[1 : 1 + draft.n_versions]
+        known = (self.terms.goal.margin(scored, self.rounding) for scored in versions)
+        return [*known, *[-math.inf] * draft.n_lost]
+
+    def _certain(self, margins: Sequence[float]) -> Check:
         """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
         share of them that flips (Karimi et al. 2020, eq. 8)."""
         follows = self.terms.what_follows
         assert follows is not None
-        margins = [self.terms.goal.margin(own) for own in scores]
         chance = sum(m >= 0.0 for m in margins) / len(margins)
         mean = math.fsum(margins) / len(margins)
         deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
@@ -271,6 +300,8 @@ class Checker:
 
     def _is_lost(self, row: Sequence[float]) -> bool:
         """Whether a mechanism has no value; a missing *reading* stays missing."""
+        if all(map(math.isfinite, row)):
+            return False
         pairs = zip(row, self.factual, strict=True)
         return any(abs(v) == math.inf or (v != v and was == was) for v, was in pairs)
 
@@ -285,7 +316,7 @@ class Checker:
         """The first of the actions ``others`` that is allowed, flips, and is cheaper than
         ``cost``, which is claimed to be the least (infinite: that there is none); then that claim
         is false. None if there is no such action among them."""
-        was, most = Reading(self.factual), Decimal(cost)
+        was, most = self._was, Decimal(cost)
         most -= slack(most) if most.is_finite() else 0
         may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
         batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))

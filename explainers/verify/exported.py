@@ -18,7 +18,7 @@ from explainers.errors import ExplainError
 from explainers.verify.checker import Checker, Proposal, Score, near, same
 from explainers.verify.limits import leaves_one
 from explainers.verify.reading import exact
-from explainers.verify.report import Check
+from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import BACKTRACKING, INDEPENDENT, INTERVENTIONAL, Asked, Rulebook
 from models.errors import InvalidInstance
 from models.rounding import UNKNOWN, Rounding
@@ -210,6 +210,7 @@ class _Answer:
         yield self._complete(found, action, row)
         if report.scores:
             yield self._predicted(found["prediction"], report.scores)
+            yield from self._follows(found, report)
         if found.get("lower_bound") is not None:
             yield checker.bounded(found["cost"], found["lower_bound"])
         yield self._gap(found)
@@ -250,6 +251,21 @@ class _Answer:
         held = {n for n, a, w in zip(names, action, was, strict=True) if not same(a, w)}
         fits = moving <= told and sorted(a["feature"] for a in found["actions"]) == sorted(held)
         return Check("told", fits, f"{sorted(moving)} move, {sorted(told)} told")
+
+    def _follows(self, found: Json, report: Report) -> Iterator[Check]:
+        """From what each effect follows, and by how many plausible versions of the laws it does.
+        A version within the rounding of the limit may be on either side of it."""
+        names = self._schema.names
+        for part in found["effects"]:
+            ways = [names[i] for i in report.via.get(self._schema.index(part["feature"]), ())]
+            told = f"{part['feature']} from {part['via']}, by the graph from {ways}"
+            yield Check("via", part["via"] == ways, told)
+        if found.get("assurance") is not None and report.margins:
+            chance = found["assurance"]["chance_under_this_model"]
+            ends = [sum(m >= end for m in report.margins) for end in (SCORED, -SCORED)]
+            low, high = (n / len(report.margins) for n in ends)
+            told = f"{chance} of {len(report.margins)} versions claimed, {low} to {high} do"
+            yield Check("chance", low <= chance <= high, told)
 
     def _gap(self, found: Json) -> Check:
         if found["lower_bound"] is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from models.rounding import UNKNOWN, Rounding
@@ -21,45 +22,45 @@ class Goal:
     low: float = -math.inf
     """Least probability of that class; without one, least score."""
     high: float = math.inf
-    rounding: Rounding = UNKNOWN
-    """How far scores may differ between sessions: a row must be inside in all of them."""
 
-    def firm(self, rounding: Rounding) -> Goal:
-        """The same in every session of a model whose scores may differ by ``rounding``."""
-        return replace(self, rounding=rounding)
-
-    @property
+    @cached_property
     def alone(self) -> Goal:
         """The decision, however sure."""
         return self if self.wanted is None else replace(self, low=-math.inf, high=math.inf)
 
-    def margin(self, scores: Sequence[float]) -> float:
-        """How far one row's ``scores`` are inside: negative outside, NaN where one is."""
-        if any(s != s for s in scores):
+    def margin(self, scores: Sequence[float], rounding: Rounding = UNKNOWN) -> float:
+        """How far one row's ``scores`` are inside: negative outside, NaN where one is; with a
+        ``rounding``, by which they may differ between sessions, how far in all of them."""
+        if any(map(math.isnan, scores)):
             return math.nan
-        return min(self._margin(end) for end in self._within_rounding(scores))
+        return min(map(self._margin, self._ends(scores, rounding)))
 
-    def met(self, scores: Sequence[float]) -> bool:
-        """Whether one row's ``scores`` are inside; ties go as the decision goes: a score at the
-        threshold is the positive class, the first of equal classes is decided."""
-        if any(s != s for s in scores):
+    def met(self, scores: Sequence[float], rounding: Rounding = UNKNOWN) -> bool:
+        """Whether one row's ``scores`` are inside, as for :meth:`margin`; ties go as the decision
+        goes: a score at the threshold is the positive class, the first of equal classes is
+        decided."""
+        if any(map(math.isnan, scores)):
             return False
-        return all(self._met(end) for end in self._within_rounding(scores))
+        return all(map(self._met, self._ends(scores, rounding)))
 
-    def _within_rounding(self, scores: Sequence[float]) -> Iterator[Sequence[float]]:
+    def _ends(self, scores: Sequence[float], rounding: Rounding) -> Iterable[Sequence[float]]:
         """The scores, or, where they may differ, the worst and the best that they may be for the
         wanted output: it as low as it may be and the others as high, and the other way round."""
-        if not self.rounding:
-            yield scores
-            return
-        terms = zip(scores, self.rounding.flat, self.rounding.steep, strict=True)
-        off = [flat + steep * max(s * (1.0 - s), 0.0) for s, flat, steep in terms]
-        is_one_of_many = self.decision.task is Task.MULTICLASS
-        for sign in (-1.0, 1.0):
-            yield [
-                s + (-sign if is_one_of_many and k != self.wanted else sign) * off[k]
-                for k, s in enumerate(scores)
-            ]
+        if not rounding:
+            return (scores,)
+        worst, best = [], []
+        terms = zip(scores, rounding.flat, rounding.steep, strict=True)
+        for k, (score, flat, steep) in enumerate(terms):
+            off = flat + steep * max(score * (1.0 - score), 0.0)
+            if self._is_one_of_many and k != self.wanted:
+                off = -off
+            worst.append(score - off)
+            best.append(score + off)
+        return worst, best
+
+    @cached_property
+    def _is_one_of_many(self) -> bool:
+        return self.decision.task is Task.MULTICLASS
 
     def _margin(self, scores: Sequence[float]) -> float:
         measured = self._measured(scores)
@@ -71,7 +72,7 @@ class Goal:
         return self.wanted is None or self._decided(scores) == self.wanted
 
     def _decided(self, scores: Sequence[float]) -> int:
-        if self.decision.task is Task.MULTICLASS:
+        if self._is_one_of_many:
             best = 0
             for k, score in enumerate(scores):
                 if score > scores[best]:
@@ -85,16 +86,20 @@ class Goal:
         """Probability of the wanted class; without one, the score."""
         if self.wanted is None:
             return scores[0]
-        if self.decision.task is Task.MULTICLASS:
+        if self._is_one_of_many:
             return scores[self.wanted]
-        is_other = self.wanted != self.decision.positive
-        return 1.0 - scores[0] if is_other and self.decision.task is Task.BINARY else scores[0]
+        return 1.0 - scores[0] if self._is_the_other else scores[0]
+
+    @cached_property
+    def _is_the_other(self) -> bool:
+        """Whether the score is the probability of the class that is not wanted."""
+        return self.decision.task is Task.BINARY and self.wanted != self.decision.positive
 
     def _lead(self, scores: Sequence[float]) -> float:
         """How far the wanted class is ahead of every other."""
         if self.wanted is None:
             return math.inf
-        if self.decision.task is Task.MULTICLASS:
+        if self._is_one_of_many:
             others = [s for k, s in enumerate(scores) if k != self.wanted]
             return scores[self.wanted] - max(others, default=-math.inf)
         assert self.decision.threshold is not None
@@ -115,14 +120,14 @@ def read_goal(
     """
     asked = asked or {}
     if asked.get("score") is not None:
-        return Goal(decision, None, *_ends(asked["score"]))
+        return Goal(decision, None, *_ends_of(asked["score"]))
     wanted = decision.desired
     if asked.get("class") is not None:
         wanted = decision.class_names.index(asked["class"])
     if wanted is None:
         raise ValueError("target names no class, and this model desires none")
     if asked.get("probability") is not None:
-        low, high = _ends(asked["probability"])
+        low, high = _ends_of(asked["probability"])
         # An end at 0 or 1 says nothing.
         return Goal(
             decision, wanted, low if low > 0.0 else -math.inf, high if high < 1.0 else math.inf
@@ -132,6 +137,6 @@ def read_goal(
     return Goal(decision, wanted, float(least) if demanded else -math.inf)
 
 
-def _ends(table: Mapping[str, Any]) -> tuple[float, float]:
+def _ends_of(table: Mapping[str, Any]) -> tuple[float, float]:
     low, high = table.get("min"), table.get("max")
     return (-math.inf if low is None else float(low)), (math.inf if high is None else float(high))

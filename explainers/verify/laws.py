@@ -48,10 +48,17 @@ class WhatFollows(Protocol):
         """Columns that may move when ``columns`` are set."""
         ...
 
+    def via(self, columns: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
+        """Of every column that ``columns``, set together, act on: those of them that lead there
+        not only through another of them."""
+        ...
+
     def row(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[float]:
-        """What is read once ``settings`` are made, ``(n_features,)``; NaN where nobody can tell.
+        """What is read once ``settings`` are made, ``(n_features,)``; NaN where nobody can tell,
+        infinite where it must not move, for nothing is known of how it follows.
+
         In another past (``is_history``) a setting is a background that moves by as much."""
         ...
 
@@ -107,17 +114,29 @@ class Laws:
 
     def effects(self, columns: Iterable[int], is_history: bool = False) -> frozenset[int]:
         """What may move when ``columns`` are set: all that is below one of them, but what is set
-        itself. In another past what is set goes on following its causes."""
+        itself. In another past what is set goes on following its causes, and of what has causes
+        and no law nobody knows its own part."""
         acted, below = frozenset(columns), set[int]()
         for j in self.order:
             if any(i in acted or i in below for i in self.parents[j]):
                 below.add(j)
-        return frozenset(below) if is_history else frozenset(below) - acted
+        if not is_history:
+            return frozenset(below) - acted
+        return frozenset(below) | {j for j in acted if self.parents[j] and self.laws[j] is None}
+
+    def via(self, columns: Iterable[int]) -> dict[int, tuple[int, ...]]:
+        """Of every column that ``columns``, set together, act on: those of them that lead there
+        not only through another of them."""
+        acted, found = frozenset(columns), dict[int, set[int]]()
+        for j in self.order:
+            ways = [{i} if i in acted else found.get(i, set()) for i in self.parents[j]]
+            found[j] = set[int]().union(*ways)
+        return {j: tuple(sorted(ways)) for j, ways in found.items() if ways}
 
     def row(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
     ) -> list[float]:
-        """What is read once ``settings`` are made; NaN where it cannot be told."""
+        """What is read once ``settings`` are made; see :meth:`WhatFollows.row`."""
         found = self._walk(self.laws, factual, settings, is_history)
         return [self._read(j, float(value)) for j, value in enumerate(found)]
 
@@ -147,7 +166,9 @@ class Laws:
         moved: set[int] = set()
         for j in self.order:
             follows = any(i in moved for i in self.parents[j])
-            if j in settings and not (is_history and follows):
+            if j in settings and is_history and self.parents[j] and laws[j] is None:
+                now[j] = np.inf
+            elif j in settings and not (is_history and follows):
                 now[j] = np.float64(settings[j])
             elif follows:
                 now[j] = self._followed(laws[j], j, factual, now, moved)
@@ -166,26 +187,31 @@ class Laws:
         moved: set[int],
     ) -> Value:
         if law is None:
-            return np.nan
+            return np.inf  # not NaN: it must not move, and what is missing may stay so
         causes = self.parents[j]
+        if any(i in moved and factual[i] != factual[i] for i in causes):
+            return np.nan  # a cause that nobody has read moves, from where or by how much
         before, after = [np.float64(factual[i]) for i in causes], [now[i] for i in causes]
-        # A cause that is missing and moves reads the same, and is not: the law says what then.
-        is_unread = any(i in moved and factual[i] != factual[i] for i in causes)
-        if not is_unread and all(_same(a, b) for a, b in zip(after, before, strict=True)):
+        still = _still(before, after)
+        if np.all(still):
             return factual[j]
         try:
             with np.errstate(all="ignore"):
-                return law.follow(before, after, factual[j])
+                followed = law.follow(before, after, factual[j])
         except GraphError:  # it has no number for such causes
-            return np.nan
+            followed = np.nan
+        return np.where(still, factual[j], followed) if np.any(still) else followed
 
     def _read(self, j: int, value: float) -> float:
         is_number = value == value and abs(value) != np.inf
         return float(round(value)) if j in self.whole and is_number else value
 
 
-def _same(a: Value, b: float) -> bool:
-    return bool(np.all((np.asarray(a) == b) | (np.isnan(a) & np.isnan(b))))
+def _still(before: Sequence[float], after: Sequence[Value]) -> Value:
+    """Whether no cause reads otherwise: one word, or one a version."""
+    same = [(np.asarray(a) == b) | (np.isnan(a) & np.isnan(b))
+            for a, b in zip(after, before, strict=True)]  # fmt: skip
+    return np.logical_and.reduce(np.broadcast_arrays(*same))
 
 
 # --- from the documents ------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 
 WITHIN = Decimal("1e-12")
 """Sums are compared within this share of the size of their terms (docs/engines.md)."""
@@ -22,7 +23,8 @@ class Reading:
         return self.values[column]
 
     def is_missing(self, column: int) -> bool:
-        return is_missing(self.values[column])
+        value = self.values[column]
+        return value != value
 
     def exact(self, column: int) -> Decimal:
         """The decimal number that the value was written as; of a value that is there."""
@@ -32,6 +34,7 @@ class Reading:
         return found
 
 
+@lru_cache(maxsize=4096)  # the rows of one question have most values in common
 def exact(value: float) -> Decimal:
     """``308.2`` as the decimal 308.2, not as the float64 nearest to it."""
     return Decimal(repr(float(value)))
@@ -49,7 +52,12 @@ def moves(after: Reading, before: Reading, column: int) -> bool:
 
 def moved(after: Reading, before: Reading) -> list[int]:
     """Columns that differ."""
-    pairs = enumerate(zip(after.values, before.values, strict=True))
+    return differing(after.values, before.values)
+
+
+def differing(after: Sequence[float], before: Sequence[float]) -> list[int]:
+    """Columns of two rows that differ, as in :func:`moves`."""
+    pairs = enumerate(zip(after, before, strict=True))
     return [j for j, (a, b) in pairs if a != b and not (a != a and b != b)]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -11,14 +12,13 @@ class Check(NamedTuple):
 
     name: str
     """``grid``, ``bounds``, the dotted key of a limit, ``row``, ``cost``, ``target``, ``robust``,
-    ``certainty``, ``bound``, ``range``, …"""
+    ``certainty``, ``chance``, ``via``, ``bound``, ``range``, …"""
     holds: bool
     says: str
     """The numbers."""
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Everything that was checked of one proposed answer."""
 
     checks: tuple[Check, ...]
@@ -28,10 +28,28 @@ class Report:
     cost: float = 0.0
     scores: tuple[float, ...] = ()
     """The deployed model's word on that row; empty if it was not asked."""
+    margins: tuple[float, ...] = ()
+    """How far inside the target it is by each plausible version of the laws, -inf where one cannot
+    be told; of the row itself where nothing follows; empty where features move alone, or the
+    model was not asked."""
+    via: Mapping[int, tuple[int, ...]] = MappingProxyType({})
+    """Of each column that may follow: what is set and leads there."""
 
     @property
     def holds(self) -> bool:
         return all(check.holds for check in self.checks)
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Names of what does not hold."""
+        return frozenset(check.name for check in self.checks if not check.holds)
+
+    @property
+    def chance(self) -> float | None:
+        """Share of plausible versions of the laws by which it is in the target."""
+        if not self.margins:
+            return None
+        return sum(margin >= 0.0 for margin in self.margins) / len(self.margins)
 
     @property
     def reasons(self) -> tuple[str, ...]:

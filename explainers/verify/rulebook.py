@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from explainers.verify.goal import Goal, read_goal
@@ -60,7 +61,7 @@ class Terms:
         """With one limit more."""
         return replace(self, limits=(*self.limits, limit))
 
-    @property
+    @cached_property
     def keys(self) -> frozenset[str]:
         """Of all that must be kept, but for the target."""
         return frozenset(limit.key for limit in self.limits) | self.survival

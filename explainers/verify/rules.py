@@ -12,7 +12,7 @@ from decimal import Decimal
 from lark import Token, Tree
 
 from explainers.grammar import has_primes, parse_rule
-from explainers.verify.reading import WITHIN, Reading, moves
+from explainers.verify.reading import WITHIN, Reading, is_missing, moves
 from models.schema import Feature, Kind, Schema
 
 Node = Tree[Token]
@@ -37,7 +37,10 @@ class Statement:
         for test in self.when:
             if not test(after, before):
                 return True
-        return all(test(after, before) for test in self.then)
+        for test in self.then:  # noqa: SIM110 (a generator for each row and rule costs as much)
+            if not test(after, before):
+                return False
+        return True
 
 
 def read_statement(text: str, schema: Schema) -> Statement:
@@ -168,7 +171,7 @@ def compares(weights: Mapping[Term, Decimal], constant: Decimal, relation: str) 
         size = abs(constant)
         for j, of_factual, weight in terms:
             row = before if of_factual else after
-            if row.is_missing(j):
+            if is_missing(row.values[j]):
                 return False
             term = weight * row.exact(j)
             total += term

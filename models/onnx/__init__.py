@@ -1,5 +1,12 @@
 """ONNX graphs: read, cut down to the score, and run. The only door to ONNX Runtime."""
 
+import os
+
+# ONNX Runtime 1.31 keeps events about the machine and its graphs in the home folder, and sends them
+# to its maker. It looks at this when it is imported, which nothing does before this line.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+from models.onnx.guard import Guard, Limits
 from models.onnx.predictor import (
     OnnxPredictor,
     load_plausibility,
@@ -8,4 +15,12 @@ from models.onnx.predictor import (
     run_graph,
 )
 
-__all__ = ["OnnxPredictor", "load_plausibility", "load_predictor", "load_regressor", "run_graph"]
+__all__ = [
+    "Guard",
+    "Limits",
+    "OnnxPredictor",
+    "load_plausibility",
+    "load_predictor",
+    "load_regressor",
+    "run_graph",
+]

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from onnx import ModelProto
 
 from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
 from models.errors import GraphError
 from models.naming import has_names
+from models.onnx.guard import Guard
 from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
+from models.onnx.sessions import Session, open_session
 from models.onnx.surgery import class_names, keep_output, remove_zipmaps
 from models.onnx.trial import check_alone, check_probabilities, trial_rows
 from models.predictor import Rows, Scores, finite
@@ -45,6 +46,7 @@ class OnnxPredictor:
         encoding: BoundEncoding,
         output: str,
         columns: npt.NDArray[np.intp],
+        guard: Guard,
         threads: int = 1,
         rounding: Rounding = UNKNOWN,
     ) -> None:
@@ -56,6 +58,8 @@ class OnnxPredictor:
         """Digest of the graph as it was read."""
         self.encoding = encoding
         """What stands in each column of its inputs."""
+        self.guard = guard
+        """Watches over its runs."""
         self._run = run
         self._output = output
         self.columns = columns
@@ -113,14 +117,19 @@ class OnnxPredictor:
 
 
 def load_predictor(
-    model_bytes: bytes, spec: Spec, *, threads: int = 1, folder: Path | None = None
+    model_bytes: bytes,
+    spec: Spec,
+    *,
+    threads: int = 1,
+    folder: Path | None = None,
+    guard: Guard | None = None,
 ) -> OnnxPredictor:
     """The model of ``spec``, tried once on a few rows.
 
     ``threads`` share the rows of one call. Each runs ONNX Runtime on one thread: given more, it
     splits a tree ensemble by rows or by trees as the batch is long or short, adds in another
     order, and a row's score then depends in its last digit on the rows beside it. ``folder`` is
-    where tensors may lie that the model keeps in other files.
+    where tensors may lie that the model keeps in other files; ``guard`` watches over its runs.
 
     Raises
     ------
@@ -129,12 +138,17 @@ def load_predictor(
         node, the input or the output, and its shape.
     """
     return _load(
-        model_bytes, spec.schema, spec.encoding, spec.decision, spec.output, threads, folder
+        model_bytes, spec.schema, spec.encoding, spec.decision, spec.output, threads, folder, guard
     )
 
 
 def load_plausibility(
-    model_bytes: bytes, spec: Spec, *, threads: int = 1, folder: Path | None = None
+    model_bytes: bytes,
+    spec: Spec,
+    *,
+    threads: int = 1,
+    folder: Path | None = None,
+    guard: Guard | None = None,
 ) -> OnnxPredictor:
     """``plausibility.onnx``: takes what the model takes, and yields one score a row.
 
@@ -144,10 +158,14 @@ def load_plausibility(
         As :func:`load_predictor`.
     """
     value = Decision(Task.REGRESSION)
-    return _load(model_bytes, spec.schema, spec.encoding, value, OutputBinding(), threads, folder)
+    return _load(
+        model_bytes, spec.schema, spec.encoding, value, OutputBinding(), threads, folder, guard
+    )
 
 
-def load_regressor(model_bytes: bytes, schema: Schema, *, threads: int = 1) -> OnnxPredictor:
+def load_regressor(
+    model_bytes: bytes, schema: Schema, *, threads: int = 1, guard: Guard | None = None
+) -> OnnxPredictor:
     """A graph that takes the features of ``schema``, categories as codes, and yields one number
     a row: a mechanism of a causal model.
 
@@ -158,7 +176,7 @@ def load_regressor(model_bytes: bytes, schema: Schema, *, threads: int = 1) -> O
     """
     encoding = Encoding(tuple(_as_code(feature) for feature in schema.features))
     value = Decision(Task.REGRESSION)
-    return _load(model_bytes, schema, encoding, value, OutputBinding(), threads, None)
+    return _load(model_bytes, schema, encoding, value, OutputBinding(), threads, None, guard)
 
 
 def _as_code(feature: Feature) -> FeatureEncoding:
@@ -176,6 +194,7 @@ def _load(
     binding: OutputBinding,
     threads: int,
     folder: Path | None,
+    guard: Guard | None,
 ) -> OnnxPredictor:
     graph = read_graph(model_bytes, folder)
     bound = encoding.bind(tensor_inputs(graph.model))
@@ -183,12 +202,13 @@ def _load(
     remove_zipmaps(graph.model)
     output = score_output(graph.model, binding.name)
     keep_output(graph.model, output)
-    run = _session(graph.model, output)
+    guard = guard or Guard()
+    run = _run(open_session(graph.model, guard), output)
 
     rows = trial_rows(schema)
-    width = OnnxPredictor(graph, run, bound, output, np.arange(0)).width(rows[:1])
+    width = OnnxPredictor(graph, run, bound, output, np.arange(0), guard).width(rows[:1])
     columns = score_columns(decision, binding.column, width, names_of_columns(width))
-    predictor = OnnxPredictor(graph, run, bound, output, columns, threads)
+    predictor = OnnxPredictor(graph, run, bound, output, columns, guard, threads)
     _try(predictor, rows, decision)
     return predictor
 
@@ -216,10 +236,11 @@ def in_sessions(predictor: OnnxPredictor, threads: Sequence[int]) -> list[OnnxPr
     return [
         OnnxPredictor(
             GraphFile(own.model, own.sha256),
-            _session(own.model, own._output, n, ordered=False),
+            _run(open_session(own.model, own.guard, n, ordered=False), own._output),
             own.encoding,
             own._output,
             own.columns,
+            own.guard,
         )
         for n in threads
     ]
@@ -235,50 +256,11 @@ def run_graph(
     GraphError
         If ONNX Runtime refuses the graph or what it is fed.
     """
-    session = _open(model)
-    try:
-        return tuple(session.run(list(outputs), feeds))
-    except Exception as error:
-        raise GraphError(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
+    return tuple(open_session(model, Guard()).run(outputs, feeds))
 
 
-def _session(model: ModelProto, output: str, threads: int = 1, *, ordered: bool = True) -> Run:
-    session = _open(model, threads, ordered=ordered)
-
+def _run(session: Session, output: str) -> Run:
     def run(feeds: dict[str, Tensor]) -> Tensor:
-        try:
-            result: Tensor = session.run([output], feeds)[0]
-        except Exception as error:
-            raise GraphError(f"ONNX Runtime cannot run the graph: {_reason(error)}") from error
-        return result
+        return session.run([output], feeds)[0]
 
     return run
-
-
-def _open(
-    model: ModelProto, threads: int = 1, *, ordered: bool = True
-) -> onnxruntime.InferenceSession:
-    """ONNX Runtime on ``model``: CPU, quiet; ``ordered``: sums in the same order each time."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = ordered
-    options.log_severity_level = 4  # what goes wrong is raised, not printed
-    try:
-        return onnxruntime.InferenceSession(
-            model.SerializeToString(),
-            options,
-            providers=["CPUExecutionProvider"],
-            enable_fallback=0,  # there is nothing to fall back to, and it prints
-        )
-    except Exception as error:  # ONNX Runtime's errors share no base but this
-        raise GraphError(f"ONNX Runtime refuses the graph: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """ONNX Runtime's message without its codes and C++ source lines."""
-    text = str(error)
-    text = text.split(" : ", 3)[-1] if text.startswith("[ONNXRuntimeError]") else text
-    if text.startswith("/") and ") " in text:
-        text = text.split(") ", 1)[1]
-    return " ".join(text.split())

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,8 +19,10 @@ _LFS_POINTER = b"version https://git-lfs"
 
 _STANDARD_DOMAINS = ("", "ai.onnx.ml")
 """Domains whose operators the ``onnx`` package knows."""
-_BUILT_IN_DOMAINS = ("com.microsoft", "com.ms.", "ai.onnx", "org.pytorch.aten")
-"""Beginnings of domains that ONNX Runtime brings along; it decides about their operators."""
+_BUILT_IN_DOMAINS = ("com.microsoft", "com.microsoft.nchwc", "com.ms.internal.nhwc")
+"""Domains that ONNX Runtime brings along; it decides about their operators."""
+_READS_FILES = ("EPContext",)
+"""Operators of theirs that name a file to read, or a library to load."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +44,17 @@ def read_graph(model_bytes: bytes, folder: Path | None = None) -> GraphFile:
     ------
     GraphError
         If the bytes are a Git LFS pointer or no ONNX model, an operator is unknown (naming
-        the node), or a tensor lies in a file outside ``folder``.
+        the node), or a tensor lies in a file outside ``folder``, or in any file where it is no
+        plain tensor of a graph.
     """
     model = _parse(model_bytes)
     nodes = [node for graph in _graphs(model) for node in graph.node]
     nodes += [node for function in model.functions for node in function.node]
+    _check_functions(model)
     for node in nodes:
         _check_operator(node, model)
     data = _embed_data_files(model, folder)
+    _check_whole(model)
     digests = [hashlib.sha256(part).hexdigest() for part in (model_bytes, *data)]
     whole = hashlib.sha256("\n".join(digests).encode()).hexdigest() if data else digests[0]
     return GraphFile(model, whole)
@@ -118,6 +124,16 @@ def _subgraphs(node: NodeProto) -> Iterator[GraphProto]:
 # --- operators ----------------------------------------------------------------------------
 
 
+def _check_functions(model: ModelProto) -> None:
+    """A function of the model is never what a reader takes for an operator of ONNX."""
+    for function in model.functions:
+        if function.domain in (*_STANDARD_DOMAINS, "ai.onnx", *_BUILT_IN_DOMAINS):
+            raise GraphError(
+                f"function {function.name!r} is defined in domain {function.domain!r}, whose "
+                f"operators ONNX or its runtime defines"
+            )
+
+
 def _check_operator(node: NodeProto, model: ModelProto) -> None:
     names: list[object] = [node.op_type, node.domain, node.name, *node.input, *node.output]
     if not all(isinstance(name, str) for name in names):  # bytes that are no UTF-8
@@ -126,10 +142,10 @@ def _check_operator(node: NodeProto, model: ModelProto) -> None:
     if any((f.domain, f.name) == (node.domain, node.op_type) for f in model.functions):
         return
     if domain not in _STANDARD_DOMAINS:
-        if not domain.startswith(_BUILT_IN_DOMAINS):
+        if domain not in _BUILT_IN_DOMAINS or node.op_type in _READS_FILES:
             raise GraphError(
                 f"{node_name(node)} is a custom operator of domain {domain!r}, "
-                f"which is not built into ONNX Runtime and cannot be served"
+                f"or one that reads files: it is not built into ONNX Runtime and cannot be served"
             )
         return
     if not onnx.defs.has(node.op_type, domain=domain):
@@ -159,9 +175,9 @@ def _embed_data_files(model: ModelProto, folder: Path | None) -> list[bytes]:
     """Move tensors from the files they lie in into the model; yields those files, by name."""
     tensors = [
         tensor
-        for graph in _graphs(model)
+        for graph in _with_subgraphs(model.graph)
         for tensor in _tensors(graph)
-        if tensor.data_location == TensorProto.EXTERNAL
+        if _is_elsewhere(tensor)
     ]
     files = {_entries(t)["location"]: _data_file(t, folder) for t in tensors}
     for tensor in tensors:
@@ -170,13 +186,38 @@ def _embed_data_files(model: ModelProto, folder: Path | None) -> list[bytes]:
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Those that may lie in a file beside the model."""
     yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
     for node in graph.node:
         for attribute in node.attribute:
             yield attribute.t
             yield from attribute.tensors
+
+
+def _check_whole(model: ModelProto) -> None:
+    """No tensor is left anywhere that ONNX Runtime would look for in a file: in functions, sparse
+    tensors, attributes of any kind, training graphs, and whatever ONNX adds to these."""
+    for message in _messages(model):
+        if isinstance(message, TensorProto) and _is_elsewhere(message):
+            place = _entries(message)["location"]
+            raise GraphError(
+                f"tensor {message.name!r} lies in file {place!r}: only plain tensors of a graph may"
+            )
+
+
+def _is_elsewhere(tensor: TensorProto) -> bool:
+    return tensor.data_location != TensorProto.DEFAULT or len(tensor.external_data) > 0
+
+
+def _messages(model: ModelProto) -> Iterator[Any]:
+    """``model`` and every message within it, by what the messages themselves say they hold."""
+    pending: list[Any] = [model]
+    while pending:
+        message = pending.pop()
+        yield message
+        for field, value in message.ListFields():
+            if field.message_type is not None:
+                pending.extend([value] if hasattr(value, "ListFields") else value)
 
 
 def _entries(tensor: TensorProto) -> dict[str, str]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.graph.forms import GraphForm
+from models.onnx import Guard
 from models.predictor import Predictor, Row, Rows
 from models.schema import Labels
 from models.spec import Spec
@@ -41,6 +42,8 @@ class DeployedModel:
     folder: Path
     reference: Rows | None = None
     """Rows of the data it was trained on, ``(n, n_features)``: scales, plausibility, starts."""
+    guard: Guard = field(default_factory=Guard)
+    """Watches over all its graphs, and knows whether the model is out of service."""
     plausibility: Predictor | None = None
     """One score a row; see ``policy.plausibility``."""
     causal: bytes | None = None

@@ -18,7 +18,7 @@ from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
 from models.graph.refusal import UnreadableGraph
 from models.graph.rounding import bound_rounding
-from models.onnx import OnnxPredictor, load_plausibility, load_predictor
+from models.onnx import Guard, Limits, OnnxPredictor, load_plausibility, load_predictor
 from models.onnx.measuring import measure_rounding
 from models.onnx.trial import trial_rows
 from models.predictor import Rows
@@ -26,11 +26,20 @@ from models.repository.deployed import DeployedModel, Example
 from models.repository.reference import read_examples, read_reference
 from models.rounding import Rounding
 from models.spec import Spec, parse_spec
+from models.toml_bounds import MAX_BYTES as MAX_TOML
 
 MODEL, SPEC = "model.onnx", "spec.toml"
 REFERENCE, EXAMPLES, PARITY = "reference.csv", "examples.json", "parity.json"
 PLAUSIBILITY = "plausibility.onnx"
 CAUSAL, MECHANISMS, EFFECTS = "causal.toml", "mechanisms", "effects"
+
+_MOST = {
+    **dict.fromkeys((SPEC, CAUSAL), MAX_TOML),
+    **dict.fromkeys((EXAMPLES, PARITY), 8 << 20),
+    REFERENCE: 64 << 20,
+}
+"""Bytes of files that are read whole. A graph is as long as a model may be."""
+_MOST_OF_ANY = 1 << 30
 
 
 class Folder:
@@ -51,12 +60,16 @@ class Folder:
         Raises
         ------
         SpecError
-            If it is a link that leaves the repository, or cannot be read.
+            If it is a link that leaves the repository, is longer than such a file may be, or
+            cannot be read.
         """
         path = self.path / name
         if not path.resolve().is_relative_to(self._root):
             raise SpecError(self.label(name), "", "is a link that leaves the repository")
+        most = _MOST.get(name.rpartition("/")[2], _MOST_OF_ANY)
         try:
+            if path.stat().st_size > most:
+                raise SpecError(self.label(name), "", f"is longer than {most:,} bytes")
             return path.read_bytes()
         except FileNotFoundError:
             return None
@@ -86,8 +99,11 @@ class Folder:
         return data
 
 
-def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> DeployedModel:
-    """Read, check and try the model in ``path``, a version folder ``<name>/<version>``.
+def load_folder(
+    path: Path, root: Path | None = None, *, threads: int = 1, limits: Limits | None = None
+) -> DeployedModel:
+    """Read, check and try the model in ``path``, a version folder ``<name>/<version>``, whose
+    graphs are held to ``limits`` as long as they are run.
 
     Raises
     ------
@@ -101,7 +117,8 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
     spec = parse_spec(spec_bytes, folder.label(SPEC))
     _check_names(spec, folder)
     model_bytes = folder.need(MODEL, "it is the model")
-    predictor = _graph(folder, MODEL, model_bytes, spec, threads)
+    guard = Guard(f"{spec.name}/{spec.version}", limits)
+    predictor = _graph(folder, MODEL, model_bytes, spec, threads, guard)
     reference = _reference(folder, spec)
     form, form_refusal = _form(predictor, spec, reference)
     predictor = predictor.knowing(_rounding(predictor, form, spec, reference))
@@ -115,7 +132,8 @@ def load_folder(path: Path, root: Path | None = None, *, threads: int = 1) -> De
         spec_sha256=spec.sha256,
         folder=path,
         reference=reference,
-        plausibility=_plausibility(folder, spec, threads),
+        plausibility=_plausibility(folder, spec, threads, guard),
+        guard=guard,
         causal=causal,
         causal_sha256="" if causal is None else hashlib.sha256(causal).hexdigest(),
         causal_files={}
@@ -165,10 +183,12 @@ def _check_names(spec: Spec, folder: Folder) -> None:
             raise SpecError(file, key, f"is {value!r}, but the folder is called {actual!r}")
 
 
-def _graph(folder: Folder, name: str, data: bytes, spec: Spec, threads: int) -> OnnxPredictor:
+def _graph(
+    folder: Folder, name: str, data: bytes, spec: Spec, threads: int, guard: Guard
+) -> OnnxPredictor:
     load = load_predictor if name == MODEL else load_plausibility
     try:
-        return load(data, spec, threads=threads, folder=folder.path)
+        return load(data, spec, threads=threads, folder=folder.path, guard=guard)
     except GraphError as error:
         raise GraphError(f"{folder.label(name)}: {error}") from error
 
@@ -181,12 +201,12 @@ def _reference(folder: Folder, spec: Spec) -> Rows | None:
     return read_reference(data, spec.schema, folder.label(REFERENCE))
 
 
-def _plausibility(folder: Folder, spec: Spec, threads: int) -> OnnxPredictor | None:
+def _plausibility(folder: Folder, spec: Spec, threads: int, guard: Guard) -> OnnxPredictor | None:
     data = folder.read(PLAUSIBILITY)
     if data is None:
         _check_plausible(folder, spec, "onnx", PLAUSIBILITY)
         return None
-    return _graph(folder, PLAUSIBILITY, data, spec, threads)
+    return _graph(folder, PLAUSIBILITY, data, spec, threads, guard)
 
 
 def _check_plausible(folder: Folder, spec: Spec, method: str, absent: str) -> None:
@@ -208,7 +228,7 @@ def _parity(folder: Folder, model_sha256: str) -> Mapping[str, Any] | None:
         return None
     try:
         report = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(folder.label(PARITY), "", f"is not JSON: {error}") from error
     if not isinstance(report, dict):
         raise SpecError(folder.label(PARITY), "", "is not a table")

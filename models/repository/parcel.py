@@ -21,6 +21,7 @@ from typing import IO
 from models.errors import SpecError, SpecProblem
 from models.repository.folder import SPEC
 from models.spec import parse_spec
+from models.toml_bounds import MAX_BYTES as MAX_TOML
 
 MAX_FILES = 500
 MAX_PATH = 200
@@ -66,7 +67,7 @@ def unpack(archive: IO[bytes], root: Path, max_bytes: int) -> Parcel:
         with zipfile.ZipFile(archive) as opened:
             entries = _checked(opened.infolist(), max_bytes)
             prefix = _prefix(entries)
-            spec = parse_spec(_read(opened, f"{prefix}{SPEC}", max_bytes), SPEC)
+            spec = parse_spec(_read(opened, f"{prefix}{SPEC}", MAX_TOML), SPEC)
             folder = root / spec.name / spec.version
             size = _write(opened, entries, prefix, folder, max_bytes)
     except _BROKEN as error:
@@ -139,7 +140,7 @@ def _read(opened: zipfile.ZipFile, name: str, max_bytes: int) -> bytes:
     with opened.open(name) as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        raise _too_large(max_bytes)
+        raise SpecError(NAME, "", f"has a {SPEC} of more than {max_bytes:,} bytes")
     return data
 
 

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,15 @@ from models.repository.deployed import Example
 from models.schema import Feature, Kind, Schema
 
 _HEADER = 1
+PIECE = 4_096
+"""Rows that are looked at together."""
+MAX_LINE = 1 << 20
+"""Characters: 256 for each of 4,096 columns."""
+MAX_CELLS = 8_000_000
+"""Of a table: 64 MB as numbers."""
+MAX_EXAMPLES = 1_000
+MAX_SHOWN = 1_000
+"""Characters of a header that are quoted back."""
 
 
 def read_reference(text: bytes, schema: Schema, file: str) -> Rows:
@@ -30,11 +40,7 @@ def read_reference(text: bytes, schema: Schema, file: str) -> Rows:
     SpecError
         Naming the file, the column and the line of the first cell that is wrong.
     """
-    table = read_table(text, schema, file)
-    if table.others:
-        header = (*schema.names, *table.others)
-        raise SpecError(file, "", f"has columns {', '.join(header)}, not {', '.join(schema.names)}")
-    return table.rows
+    return _table(text, schema, file, others=False).rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,38 +60,75 @@ def read_table(text: bytes, schema: Schema, file: str) -> Table:
     SpecError
         As :func:`read_reference`.
     """
-    lines = _lines(text, file)
-    header, body = lines[0], lines[1:]
+    return _table(text, schema, file, others=True)
+
+
+def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
+    """Row after row: of the cells of features only their numbers are kept."""
+    pieces = _pieces(text, file)
+    header = next(pieces)[0]
     lacking = [name for name in schema.names if header.count(name) != 1]
-    if lacking or len(set(header)) < len(header):
-        raise SpecError(file, "", f"has columns {', '.join(header)}, not {', '.join(schema.names)}")
-    if not body:
+    more = [name for name in header if name not in schema]
+    if lacking or len(set(header)) < len(header) or (more and not others):
+        shown = ", ".join(header)[:MAX_SHOWN]
+        raise SpecError(file, "", f"has columns {shown}, not {', '.join(schema.names)}")
+    found: list[Rows] = []
+    beside: dict[str, list[str]] = {name: [] for name in more}
+    read = 0
+    for piece in pieces:
+        if (read + len(piece)) * len(header) > MAX_CELLS:
+            raise SpecError(file, "", f"has more than {MAX_CELLS:,} cells")
+        columns = dict(zip(header, zip(*piece, strict=True), strict=True))
+        numbers = [_column(f, columns[f.name], file, read) for f in schema.features]
+        found.append(np.column_stack(numbers))
+        for name, cells in beside.items():
+            cells.extend(columns[name])
+        read += len(piece)
+    if not found:
         raise SpecError(file, "", "has a header but no rows")
-    columns = dict(zip(header, zip(*body, strict=True), strict=True))
-    rows = np.column_stack([_column(f, columns[f.name], file) for f in schema.features])
-    return Table(rows, {name: columns[name] for name in header if name not in schema})
+    return Table(np.concatenate(found), {name: tuple(c) for name, c in beside.items()})
 
 
-def _lines(text: bytes, file: str) -> list[list[str]]:
+def _pieces(text: bytes, file: str) -> Iterator[list[list[str]]]:
+    """The header, and then the rows, some at once; each as long as the header."""
+    reading = csv.reader(_lines(text, file))
+    rows = (row for row in reading if row)
+    read = 0
     try:
-        lines = [line for line in csv.reader(io.StringIO(text.decode("utf-8-sig"))) if line]
+        header = next(rows, None)
+        if header is None:
+            raise SpecError(file, "", "is empty")
+        yield [header]
+        while piece := list(islice(rows, PIECE)):
+            for i, row in enumerate(piece, read + _HEADER):
+                if len(row) != len(header):
+                    cells = f"row {i} has {len(row)} cells, the header {len(header)}"
+                    raise SpecError(file, "", cells)
+            read += len(piece)
+            yield piece
     except (UnicodeDecodeError, csv.Error) as error:
         raise SpecError(file, "", f"is not CSV text in UTF-8: {error}") from error
-    if not lines:
-        raise SpecError(file, "", "is empty")
-    for i, line in enumerate(lines):
-        if len(line) != len(lines[0]):
-            raise SpecError(file, "", f"row {i} has {len(line)} cells, the header {len(lines[0])}")
-    return lines
 
 
-def _column(feature: Feature, cells: Sequence[str], file: str) -> npt.NDArray[np.float64]:
+def _lines(text: bytes, file: str) -> Iterator[str]:
+    """Lines, of which none is longer than any row that means something."""
+    lines = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
+    while line := lines.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise SpecError(file, "", f"has a line of more than {MAX_LINE:,} characters")
+        yield line
+
+
+def _column(
+    feature: Feature, cells: Sequence[str], file: str, before: int
+) -> npt.NDArray[np.float64]:
+    """Numbers of some rows, before which there are ``before`` others."""
     values = np.array([_number(feature, cell) for cell in cells])
     wrong = ~_valid(feature, values, np.array([cell == "" for cell in cells]))
     if wrong.any():
         row = int(np.argmax(wrong))
         problem = _problem(feature, cells[row])
-        raise SpecError(file, feature.name, f"row {row + _HEADER}: {problem}")
+        raise SpecError(file, feature.name, f"row {before + row + _HEADER}: {problem}")
     return values
 
 
@@ -139,10 +182,12 @@ def read_examples(text: bytes, schema: Schema, file: str) -> tuple[Example, ...]
     """
     try:
         entries = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SpecError(file, "", f"is not JSON: {error}") from error
     if not isinstance(entries, list):
         raise SpecError(file, "", "is not a list of examples")
+    if len(entries) > MAX_EXAMPLES:
+        raise SpecError(file, "", f"has {len(entries):,} examples, the most is {MAX_EXAMPLES:,}")
     examples = tuple(_examples(entries, schema, file))
     ids = [example.id for example in examples]
     for i, name in enumerate(ids):

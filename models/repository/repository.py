@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, overload
 
 from models.errors import ModelError, UnknownModel
+from models.onnx import Limits
 from models.repository.deployed import DeployedModel
 from models.repository.files import (
     Id,
@@ -35,6 +36,8 @@ class Refusal:
     reason: str
     still_served: bool
     """Whether what the folder held before is still served."""
+    is_out_of_service: bool = False
+    """It was served, and broke a limit."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ class _Snapshot(Generic[T]):
 class Repository(Generic[T]):
     """Models under ``root/<name>/<version>``.
 
+    ``before`` is called with each folder that is to be loaded, ``limits`` are those of its graphs.
     ``prepare`` turns each model into what the caller needs beside it, once, when it is loaded;
-    a :class:`~models.errors.ModelError` that it raises refuses the folder. Readers never wait:
+    a :class:`~models.errors.ModelError` that either raises refuses the folder. Readers never wait:
     they see the models as they were before a refresh, or as they are after it.
     """
 
@@ -106,7 +110,13 @@ class Repository(Generic[T]):
 
     @overload
     def __init__(
-        self, root: Path | str, prepare: Callable[[DeployedModel], T], *, threads: int = 1
+        self,
+        root: Path | str,
+        prepare: Callable[[DeployedModel], T],
+        *,
+        threads: int = 1,
+        limits: Limits | None = None,
+        before: Callable[[Path], object] | None = None,
     ) -> None: ...
 
     def __init__(
@@ -115,10 +125,14 @@ class Repository(Generic[T]):
         prepare: Callable[[DeployedModel], Any] | None = None,
         *,
         threads: int = 1,
+        limits: Limits | None = None,
+        before: Callable[[Path], object] | None = None,
     ) -> None:
         self.root = Path(root)
         self._prepare = cast("Callable[[DeployedModel], T]", prepare or _itself)
         self._threads = threads
+        self._limits = limits
+        self._before = before
         self._snapshot: _Snapshot[T] = _Snapshot()
         self._refreshing = threading.Lock()
 
@@ -218,9 +232,12 @@ class Repository(Generic[T]):
     ) -> _Entry[T] | _Refused:
         try:
             content = content_of(path)
-            if old is not None and old.content == content:
+            is_well = old is not None and old.model.guard.fault is None
+            if old is not None and is_well and old.content == content:
                 return replace(old, signature=signature)
-            model = load_folder(path, self.root, threads=self._threads)
+            if self._before is not None:
+                self._before(path)
+            model = load_folder(path, self.root, threads=self._threads, limits=self._limits)
             entry = _Entry(model, self._prepare(model), signature, content)
             changed = signature_of(path) != signature
         except ModelError as error:

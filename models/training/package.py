@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -182,6 +183,10 @@ def _reference(rows: Rows, schema: Schema, seed: int) -> str:
 
 def libraries() -> dict[str, str]:
     """Versions of what made the model, by import name: xgboost has several distributions."""
-    distributions = packages_distributions()
-    found = {name: installed_version(distributions[name][0]) for name in _LIBRARIES}
-    return {"python": platform.python_version(), **found}
+    return {"python": platform.python_version(), **_installed()}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    distributions = packages_distributions()  # reads the list of files of everything installed
+    return {name: installed_version(distributions[name][0]) for name in _LIBRARIES}

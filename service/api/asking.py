@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.once import Handle, QuestionOnceRoute
 from service.api.recording import Recorder
+from service.api.state import state_of
 
 LONGEST_NAME = 128
 
@@ -20,6 +21,16 @@ class Selection(BaseModel):
 
     version: str | None = Field(
         None, min_length=1, max_length=LONGEST_NAME, description="Default: the latest version."
+    )
+
+
+class QuestionSelection(Selection):
+    """Which version is asked, and whether the reply waits for its proof."""
+
+    proof: bool = Field(
+        False,
+        description="Wait for the next signed head of the log (about a commit), and reply with "
+        "the proof that the record is in it.",
     )
 
 
@@ -54,8 +65,8 @@ class AskingRoute(QuestionOnceRoute):
             return None
         return {
             "model": model,
-            "selected": Selection(),
+            "selected": QuestionSelection(),
             "request": wanted,
-            "state": request.app.state.ifonly,
+            "state": state_of(request),
             "recording": Recorder(request),
         }

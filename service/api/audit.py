@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
-from service.api import inspection, oversight, reviewing, trail
+from service.api import bundle as bundling
+from service.api import inspection, oversight, proofs, reviewing, trail
 from service.api.once import PARAMETER, OnceRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
@@ -16,10 +17,13 @@ from service.api.replay import replay
 from service.api.schema import inspection as wire_one
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
-from service.api.state import Shared
-from service.store import archive
+from service.api.state import Shared, State
+from service.errors import NoLogKey
+from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
 from service.store.verification import verify
+from service.transparency.signing import NoKey
+from service.trust_root import roots_of, witness_keys
 
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 
@@ -28,6 +32,7 @@ Identity = Annotated[
 ]
 JSON = "application/json"
 CSV = "text/csv"
+ZIP = "application/zip"
 
 
 @router.get(
@@ -36,10 +41,21 @@ CSV = "text/csv"
     response_model=wire.ExplanationRecord,
     responses=guarded(404, 410, 422),
 )
-async def read_explanation(id: Identity, state: Shared) -> Response:
+async def read_explanation(
+    id: Identity, query: Annotated[wire.ProofQuery, Query()], state: Shared
+) -> Response:
     """An explanation as it was given, with its request and its reviews."""
+    await _in_a_head(id, query.proof, state)
     body = await state.readers.run(partial(trail.explanation, state.store.database, id))
     return Response(body, media_type=JSON)
+
+
+async def _in_a_head(identity: str, wanted: bool, state: State) -> None:
+    """Wait until a signed head has the record, if that is wanted."""
+    if wanted:
+        find = partial(archive.get, state.store.database, identity)
+        record, _ = await state.readers.run(find)
+        await proofs.wait(state, record.writer, record.sequence)
 
 
 @router.get(
@@ -76,7 +92,8 @@ async def review(
 async def list_events(query: Annotated[wire.PageQuery, Query()], state: Shared) -> Response:
     """Records of all chains, the newest first."""
     reply = await state.readers.run(partial(trail.events, state.store.database, query))
-    return Response(reply.model_dump_json(), media_type=JSON)
+    # A record that was tampered with is shown as it was found: no warnings of that.
+    return Response(reply.model_dump_json(warnings=False), media_type=JSON)
 
 
 @router.get(
@@ -85,10 +102,13 @@ async def list_events(query: Annotated[wire.PageQuery, Query()], state: Shared) 
     response_model=wire_one.EventReply,
     responses=guarded(404, 422),
 )
-async def read_event(id: Identity, state: Shared) -> Response:
+async def read_event(
+    id: Identity, query: Annotated[wire.ProofQuery, Query()], state: Shared
+) -> Response:
     """One record whole: what it tells of, what it claims in words, what was said about it."""
+    await _in_a_head(id, query.proof, state)
     reply = await state.readers.run(partial(inspection.event, state.store.database, id))
-    return Response(reply.model_dump_json(), media_type=JSON)
+    return Response(reply.model_dump_json(warnings=False), media_type=JSON)
 
 
 @router.get(
@@ -106,6 +126,43 @@ async def verify_one(id: Identity, state: Shared) -> Response:
     return Response(reply.model_dump_json(), media_type=JSON)
 
 
+@router.get(
+    "/audit/events/{id}/bundle",
+    tags=["audit"],
+    response_class=Response,
+    responses={
+        200: {"content": {ZIP: {"schema": {"type": "string", "format": "binary"}}}},
+        **guarded(404, 422),
+    },
+)
+async def bundle_one(id: Identity, state: Shared) -> Response:
+    """Everything that there is about a record, in one file that proves itself: `ifonly audit
+    check`."""
+    database = state.store.database
+    for record, _ in await state.readers.run(partial(bundling.entries_of, database, id)):
+        await proofs.wait(state, record.writer, record.sequence)
+    made = await state.readers.run(partial(_bundled, state, id))
+    name = f'attachment; filename="{id[:64]}.zip"'
+    return Response(made, media_type=ZIP, headers={"Content-Disposition": name})
+
+
+def _bundled(state: State, identity: str) -> bytes:
+    """Raises
+    ------
+    NoLogKey
+        If this process has no key, or cannot sign with it now.
+    """
+    if state.sequencer is None:
+        raise NoLogKey("this process has no key to sign the bundle with")
+    signer, settings = state.sequencer.signer, state.settings
+    witnesses = tuple(witness_keys(settings).values())
+    keepers = bundling.Keepers(signer, witnesses, roots_of(settings))
+    try:
+        return bundling.bundle(state.store.database, state.registry, keepers, identity)
+    except NoKey as error:
+        raise NoLogKey(str(error)) from error
+
+
 @router.post(
     "/audit/events/{id}/replay",
     tags=["audit"],
@@ -115,7 +172,7 @@ async def verify_one(id: Identity, state: Shared) -> Response:
 async def replay_one(id: Identity, state: Shared) -> Response:
     """Ask a recorded question again of the model with the same digests. Records nothing."""
     again = partial(replay, state.store.database, state.registry, id)
-    came = await state.auditors.run(again)
+    came = await state.workers.run(again)
     return Response(inspection.replayed(came).model_dump_json(), media_type=JSON)
 
 
@@ -125,7 +182,7 @@ async def replay_one(id: Identity, state: Shared) -> Response:
 async def list_queue(query: Annotated[wire_many.QueueQuery, Query()], state: Shared) -> Response:
     """Explanations that no auditor has approved or rejected, the newest first."""
     reply = await state.readers.run(partial(oversight.queue, state.store.database, query))
-    return Response(reply.model_dump_json(), media_type=JSON)
+    return Response(reply.model_dump_json(warnings=False), media_type=JSON)
 
 
 @router.get(
@@ -168,8 +225,9 @@ async def verify_all(state: Shared) -> Response:
 )
 async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared) -> Response:
     """The trail as a file, chain by chain, with salts and payloads: enough to verify it."""
-    entries = archive.everything(state.store.database, trail.wanted(query))
-    pieces = trail.gathered(export(entries, query.format))
+    entries = trail.entries(state.store.database, query)
+    prover = await state.readers.run(partial(translog.prover, state.store.database))
+    pieces = trail.gathered(export(entries, query.format, prover))
     name = f'attachment; filename="audit.{query.format.value}"'
     return StreamingResponse(
         pieces,

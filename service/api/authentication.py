@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Awaitable, Callable
+
 import anyio.to_thread
 from fastapi import Request
 
 from service.access import ANYONE, Principal, Role
 from service.api.state import State
-from service.errors import Forbidden, Unauthenticated
+from service.errors import Forbidden, ServiceError, Unauthenticated
 from service.store.keys import PREFIX
 
 MAX_TOKEN = 8_192
+CHECK_SECONDS = 5.0
+"""Between two looks whether a listener's key, token or session has ended."""
 
 
-async def admit(request: Request, roles: frozenset[Role]) -> Principal:
-    """Whoever asks, if one of their roles is among ``roles``.
+async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = False) -> Principal:
+    """Whoever asks, if one of their roles is among ``roles``; ``tells_all``: and they may see
+    everything.
 
     Raises
     ------
     Unauthenticated
         If nobody known asks.
     Forbidden
-        If they have none of the roles.
+        If they have none of the roles, or a scope.
     StoreUnavailable, StoreDamaged
         If the keys cannot be read.
     """
@@ -31,7 +37,45 @@ async def admit(request: Request, roles: frozenset[Role]) -> Principal:
         need = ", ".join(sorted(roles))
         has = ", ".join(sorted(principal.roles)) or "none"
         raise Forbidden(f"this is for the roles {need}; {principal.actor} has {has}")
+    if tells_all:
+        check_whole(principal)
     return principal
+
+
+async def is_still(request: Request) -> bool:
+    """Whether whoever was admitted would be again, as the same: for what goes on after a reply
+    has begun. Not if it cannot be known."""
+    state: State = request.app.state.ifonly
+    if state.settings.no_auth:
+        return True
+    try:
+        return bool(await find(_token(request), state) == request.state.principal)
+    except ServiceError:
+        return False
+
+
+class Admitted:
+    """Asks again now and then whether somebody who listens may go on."""
+
+    def __init__(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        self._ask = ask
+        self._next = time.monotonic() + CHECK_SECONDS
+
+    async def still(self) -> bool:
+        if time.monotonic() < self._next:
+            return True
+        self._next = time.monotonic() + CHECK_SECONDS
+        return await self._ask()
+
+
+def check_whole(principal: Principal) -> None:
+    """Raises
+    ------
+    Forbidden
+        If they may see a part only.
+    """
+    if not principal.scope.is_everything:
+        raise Forbidden(f"this tells of everything, and {principal.actor} has a scope")
 
 
 def _token(request: Request) -> str:

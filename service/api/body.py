@@ -2,7 +2,9 @@
 
 ``NaN`` and ``Infinity`` (RFC 8259 has no such numbers), numbers beyond float64 such as
 ``1e400``, a key given twice (the reader would keep the last one, the sender may mean the
-first), half of a surrogate pair, and nesting without end. Each fault names its place.
+first), half of a surrogate pair, and nesting without end. Each fault names its place, up to
+``MAX_FAULTS``; then the reader stops. No body costs more than ``MAX_SECONDS`` of a processor, and
+one that may cost more than a moment is read by a thread beside the event loop.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 import zlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import islice
 from typing import Any
 
 from fastapi import Request, Response
@@ -22,17 +26,36 @@ from fastapi.routing import APIRoute
 
 from service.api import authentication, permissions
 from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from service.api.looking import looked
+from service.api.state import Workers
 from service.api.validation import called
-from service.errors import Fault, InvalidRequest, MalformedBody, Part, Path
+from service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, Part, Path
 from service.settings import Settings
 
 MAX_DEPTH = 32
 """Levels of nesting; the deepest request that means anything has five."""
 
+MAX_KEYS = 8_192
+"""Keys of one object: twice the features that a model may have."""
+MAX_SECONDS = 2.0
+"""Of a processor, for reading one body."""
+QUICK_BYTES = 65_536
+"""Bytes of a body that the event loop reads itself: at most some milliseconds."""
+MAX_MEMBERS = 10_000
+"""Parts of one gzip body, each of which costs as much as a kilobyte does."""
+MAX_ENDS = 10
+"""Ends of lines for each row that a job may have: more are next to nothing but empty lines."""
+_GLANCE = 4_096
+"""Values between two looks at the clock."""
+_PIECE = 4_096
+"""Bytes of gzip that are unpacked at once: what follows a member is copied with it."""
+
 LINES = "application/jsonl"
 OTHER_LINES = ("application/x-ndjson", "application/x-jsonlines", "application/jsonlines")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON that came as UTF-8 may spell a surrogate."""
 _MAX_DIGITS = 309
 """Digits of the largest float64."""
 
@@ -50,6 +73,13 @@ class _Repeating(dict[str, Any]):
     repeated: tuple[str, ...] = ()
 
 
+class _Enough(Exception):
+    """There is more wrong than anybody would read."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+
 def read_json(body: bytes) -> Any:
     """The value that ``body`` spells.
 
@@ -58,7 +88,8 @@ def read_json(body: bytes) -> Any:
     MalformedBody
         If it is no JSON text; names line and column.
     InvalidRequest
-        If it is JSON in form but holds what no reader can take at its word; names each place.
+        If it is JSON in form but holds what no reader can take at its word; names each place,
+        at most ``MAX_FAULTS`` and one of them. Or if that takes more than ``MAX_SECONDS``.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -69,18 +100,116 @@ def read_json(body: bytes) -> Any:
         ) from None
     if not text.strip():
         raise MalformedBody("the body is empty; a JSON object is needed")
+    reader = _Reader()
     try:
-        value = _DECODER.decode(text)
+        value = reader.read(text)
+        faults = reader.faults(text, value)
     except json.JSONDecodeError as error:
         raise MalformedBody(
             f"the body is not JSON: {error.msg}", error.lineno, error.colno
         ) from None
     except RecursionError:
         raise MalformedBody(f"the body is nested deeper than {MAX_DEPTH} levels") from None
-    faults = list(_faults(value))
+    except _Enough as found:
+        faults = (found.fault,)
     if faults:
         raise InvalidRequest(Part.REQUEST, faults)
     return value
+
+
+async def read_aside(body: bytes, parsers: Workers) -> Any:
+    """As :func:`read_json`; a long body in a thread of ``parsers``.
+
+    Raises
+    ------
+    Overloaded
+        If too many long ones wait.
+    """
+    if len(body) <= QUICK_BYTES:
+        return read_json(body)
+    return await parsers.run(partial(read_json, body))
+
+
+class _Reader:
+    """What is asked of each number and each object while one text is read."""
+
+    def __init__(self) -> None:
+        self._is_suspect = False
+        """Whether something was read that stands for a fault: a walk then finds its place."""
+        self._wrong = 0
+        self._left = _GLANCE
+        self._until = time.thread_time() + MAX_SECONDS
+
+    def read(self, text: str) -> Any:
+        return json.JSONDecoder(
+            object_pairs_hook=self._object,
+            parse_float=self._float,
+            parse_int=self._int,
+            parse_constant=self._no_number,
+        ).decode(text)
+
+    def faults(self, text: str, value: Any) -> tuple[Fault, ...]:
+        """What is wrong with the ``value`` of ``text``, up to ``MAX_FAULTS`` and one. Most values
+        have nothing that could be, and are not walked through."""
+        if not (self._is_suspect or _ESCAPED.search(text) or _is_deep(value)):
+            return ()
+        return tuple(islice(_faults(value, self.glance), MAX_FAULTS + 1))
+
+    def glance(self) -> None:
+        """Raises
+        ------
+        _Enough
+            If the time is over. Looks at the clock now and then.
+        """
+        self._left -= 1
+        if self._left <= 0:
+            self._left = _GLANCE
+            if time.thread_time() > self._until:
+                problem = f"reading the body takes more than {MAX_SECONDS:g} s of a processor"
+                raise _Enough(Fault((), problem, unit="s", limit=MAX_SECONDS))
+
+    def _no_number(self, text: str) -> _NotANumber:
+        self._is_suspect = True
+        self._wrong += 1
+        if self._wrong > MAX_FAULTS:
+            problem = f"the body has more than {MAX_FAULTS} numbers that float64 has not"
+            raise _Enough(Fault((), f"{problem}: {_brief(text)}", limit=MAX_FAULTS))
+        return _NotANumber(text)
+
+    def _float(self, text: str) -> float | _NotANumber:
+        self.glance()
+        number = float(text)
+        return number if math.isfinite(number) else self._no_number(text)
+
+    def _int(self, text: str) -> int | _NotANumber:
+        self.glance()
+        return int(text) if len(text) <= _MAX_DIGITS else self._no_number(text)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        self.glance()
+        if len(pairs) > MAX_KEYS:
+            problem = f"an object has {len(pairs):,} keys, the most is {MAX_KEYS:,}"
+            raise _Enough(Fault((), problem, len(pairs), limit=MAX_KEYS))
+        plain = dict(pairs)
+        if len(plain) == len(pairs):
+            return plain
+        self._is_suspect = True
+        return _repeating(plain, pairs)
+
+
+def _is_deep(root: Any) -> bool:
+    """Whether ``root`` is nested deeper than ``MAX_DEPTH``; looks at containers only."""
+    level = [root] if isinstance(root, dict | list) else []
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _position(before: str) -> tuple[int, int]:
@@ -88,10 +217,7 @@ def _position(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
+def _repeating(plain: dict[str, Any], pairs: list[tuple[str, Any]]) -> _Repeating:
     repeating = _Repeating(plain)
     seen: set[str] = set()
     again = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
@@ -99,26 +225,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return repeating
 
 
-def _float(text: str) -> float | _NotANumber:
-    number = float(text)
-    return number if math.isfinite(number) else _NotANumber(text)
-
-
-def _int(text: str) -> int | _NotANumber:
-    if len(text) > _MAX_DIGITS:
-        return _NotANumber(text)
-    return int(text)
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_float, parse_int=_int, parse_constant=_NotANumber
-)
-
-
-def _faults(root: Any) -> Iterator[Fault]:
-    """Everything in the tree that must not be taken at its word; iterative, so of any depth."""
+def _faults(root: Any, glance: Callable[[], None]) -> Iterator[Fault]:
+    """Everything in the tree that must not be taken at its word; iterative, so of any depth.
+    ``glance`` is called for each value."""
     pending: list[tuple[Path, Any]] = [((), root)]
     while pending:
+        glance()
         path, value = pending.pop()
         if len(path) > MAX_DEPTH:
             yield Fault(
@@ -164,13 +276,19 @@ class JsonRequest(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_plain"):
-            limit = self.app.state.ifonly.settings.max_body_bytes
-            self._plain = plain(await super().body(), self.headers, limit)
+            state = self.app.state.ifonly
+            limit = state.settings.max_body_bytes
+            packed = await super().body()
+            if self.headers.get("content-encoding") is None:
+                self._plain = packed
+            else:
+                self._plain = await state.parsers.run(partial(plain, packed, self.headers, limit))
         return self._plain
 
     async def json(self) -> Any:
         if not hasattr(self, "_value"):
-            self._value = read_json(await self.body())
+            parsers = self.app.state.ifonly.parsers
+            self._value = await read_aside(await self.body(), parsers)
         return self._value
 
 
@@ -183,13 +301,14 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         roles = permissions.allowed(self.methods or (), self.path_format)
+        tells_all = permissions.tells_all(self.methods or (), self.path_format)
 
         async def admit_first(request: Request) -> Response:
-            principal = await authentication.admit(request, roles)
+            principal = await authentication.admit(request, roles, tells_all=tells_all)
             await request.app.state.ifonly.rates.admit(principal.actor)
             request.state.principal = principal
             if self.body_field is None:
-                return await self.admitted(request, handle)
+                return await looked(request, self.path_format, await self.admitted(request, handle))
             check_media_type(request.headers)
             strict = JsonRequest(request.scope, request.receive)
             request.state.body = await strict.body()
@@ -255,19 +374,35 @@ def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
         return body
     if coding not in ("gzip", "x-gzip"):
         raise UnsupportedMediaType(f"the content encoding is {coding}; this takes gzip or none")
-    unpacked = b""
-    while body:
-        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    return _unpacked(memoryview(body), limit)
+
+
+def _unpacked(body: memoryview, limit: int) -> bytes:
+    """All members of a gzip file, in one pass over its bytes."""
+    found, place, members = bytearray(), 0, 0
+    while place < len(body):
+        members += 1
+        if members > MAX_MEMBERS:
+            raise MalformedBody(f"the body is gzip of more than {MAX_MEMBERS:,} members")
+        place = _member(body, place, found, limit)
+    return bytes(found)
+
+
+def _member(body: memoryview, place: int, found: bytearray, limit: int) -> int:
+    """Unpack the member that begins at ``place`` into ``found``; where the next one begins."""
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    while not member.eof:
+        piece = body[place : place + _PIECE]
+        if not piece:
+            raise MalformedBody("the body is gzip that is cut short")
+        place += len(piece)
         try:
-            unpacked += member.decompress(body, limit + 1 - len(unpacked))
+            found += member.decompress(piece, limit + 1 - len(found))
         except zlib.error:
             raise MalformedBody("the body is not gzip, and says that it is") from None
-        if len(unpacked) > limit:
+        if len(found) > limit:
             raise BodyTooLarge(None, limit)
-        if not member.eof:
-            raise MalformedBody("the body is gzip that is cut short")
-        body = member.unused_data
-    return unpacked
+    return place - len(member.unused_data)
 
 
 def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> list[bytes]:
@@ -282,6 +417,8 @@ def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> l
     if kind not in (LINES, *OTHER_LINES):
         raise _unsupported(headers, LINES)
     text = plain(body, headers, settings.max_job_bytes).removeprefix(b"\xef\xbb\xbf")
+    if (ends := text.count(b"\n")) > MAX_ENDS * settings.max_job_rows:
+        raise TooManyRows(ends, settings.max_job_rows)
     lines = [line for line in text.split(b"\n") if line.strip()]
     if not lines:
         raise MalformedBody("the body has no line; each is a JSON object")

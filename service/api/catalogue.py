@@ -21,7 +21,7 @@ def listing(registry: Registry) -> wire.ModelsReply:
     summaries = []
     for name in registry.names():
         with suppress(UnknownModel):  # a refresh may have dropped it since
-            summaries.append(_summary(registry.get(name), registry))
+            summaries.append(_summary(registry.find(name), registry))
     refused = [
         wire.RefusedFolder(
             folder=identity, reason=refusal.reason, still_served=refusal.still_served

@@ -116,10 +116,10 @@ def _known_mechanism(spec: CausalSpec, j: int) -> Labels:
     }
 
 
-def assurance(found: Assurance, schema: Schema) -> wire.Assurance:
+def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance:
     names = schema.names
     return wire.Assurance(
-        chance_under_this_model=found.chance,
+        chance_under_this_model=chance,
         survives_sensor_errors=found.survival,
         extrapolates=[names[j] for j in found.extrapolates],
         hidden_causes=[

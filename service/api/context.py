@@ -90,4 +90,5 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
         "milliseconds": round(seconds * 1000, 1),
     }
     level = logs.logger.debug if scope["path"].startswith("/healthz/") else logs.logger.info
-    level("%(method)s %(path)s %(status)s in %(milliseconds)s ms", fields, extra=fields)
+    shown = fields | {name: logs.escaped(scope[name]) for name in ("method", "path")}
+    level("%(method)s %(path)s %(status)s in %(milliseconds)s ms", shown, extra=fields)

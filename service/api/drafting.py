@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import Response
+
 from service import logs
 from service.access import Principal
+from service.api import errors
 from service.api.replies import ifonly_version
 from service.api.schema.base import Wire
 from service.api.schema.replies import PredictionsReply
@@ -49,10 +52,15 @@ class Drafting:
         return body, Draft(facts, content(body, asked_by(request)))
 
     def refused(
-        self, kind: Kind, model: ServedModel | None, slug: str, asked: str, payload: bytes
-    ) -> Draft:
-        """``payload``: see :func:`content`; ``model``: None if it is not served any more."""
-        told = {"status": slug, "detail": {"asked": asked}}
+        self, kind: Kind, model: ServedModel | None, problem: Response | None, asked: str,
+        request: bytes,
+    ) -> Draft:  # fmt: skip
+        """``model``: None if it is not served any more; ``problem``: the body that says why, None
+        for a failure that nobody foresaw; ``request``: what was sent, as JSON."""
+        slug = errors.INTERNAL_ERROR.slug if problem is None else errors.slug_of(problem)
+        rejected = 0 if problem is None else errors.rejected_in(problem)
+        payload = content(b"null" if problem is None else bytes(problem.body), request)
+        told = {"status": slug, "detail": {"asked": asked} | _rejected(rejected)}
         facts = self.plain(kind=kind, **told) if model is None else self.facts(kind, model, **told)
         return Draft(facts, payload)
 
@@ -103,8 +111,11 @@ def _decided(model: ServedModel, reply: Wire) -> str | None:
 def _counts(work: Wire) -> dict[str, int]:
     """What the search did; of what was rejected the number, what it was is in the reply."""
     counts: dict[str, Any] = work.model_dump(exclude={"times"})
-    rejected = counts.pop("rejected", ())
-    return counts | ({"rejected": len(rejected)} if rejected else {})
+    return counts | _rejected(len(counts.pop("rejected", ())))
+
+
+def _rejected(count: int) -> dict[str, int]:
+    return {"rejected": count} if count else {}
 
 
 def _gap(reply: Wire) -> dict[str, int]:

@@ -9,27 +9,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from models.errors import GraphError, NotFinite, UnknownModel
+from models.errors import GraphError, NotFinite, OutOfService, UnknownModel
 from service import errors, logs
 from service.api import permissions, validation
-from service.errors import Fault, Part, Path
+from service.errors import MAX_FAULTS, Fault, Part, Path
 
 MEDIA_TYPE = "application/problem+json"
 SOON = {"Retry-After": "1"}
 LATER = {"Retry-After": "5"}
 NO_TOKEN = {"WWW-Authenticate": "Bearer"}
 INVALID_TOKEN = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-MAX_ERRORS = 100
-"""Entries of ``errors``; a body of a megabyte can be wrong in a hundred thousand places."""
 MAX_TEXT = 500
 """Characters of a sentence or a value that is quoted back."""
 
@@ -48,16 +47,21 @@ class ProblemType:
 
 
 INVALID_JSON = ProblemType(400, "invalid-json", "The body is not JSON")
+NOT_A_CHECKPOINT = ProblemType(400, "not-a-checkpoint", "The body shows no head of a log")
 UNAUTHENTICATED = ProblemType(401, "unauthenticated", "Who asks is not known")
 FORBIDDEN = ProblemType(403, "forbidden", "Whoever asks may not")
+NOT_SIGNED = ProblemType(403, "not-signed", "The log has not signed this head")
+UNKNOWN_LOG = ProblemType(404, "unknown-log", "Not a log that is witnessed here")
 UNKNOWN_MODEL = ProblemType(404, "unknown-model", "No such model")
 UNKNOWN_RECORD = ProblemType(404, "unknown-record", "No such record")
 NOT_FOUND = ProblemType(404, "not-found", "No such resource")
 METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Not a method of this resource")
 JOB_NOT_FINISHED = ProblemType(409, "job-not-finished", "The job has not ended yet")
 CANNOT_REPLAY = ProblemType(409, "cannot-replay", "The record cannot be asked again")
+NOT_AS_SEALED = ProblemType(409, "not-as-sealed", "The record is not what was written")
 CANNOT_UPLOAD = ProblemType(409, "cannot-upload", "The model cannot be put in its place")
 ERASED = ProblemType(410, "erased", "The content was erased")
+MISDIRECTED = ProblemType(421, "misdirected", "Not a name of this service")
 BODY_TOO_SLOW = ProblemType(408, "body-too-slow", "The body did not come in time")
 TOO_MANY_ROWS = ProblemType(413, "too-many-rows", "The body has too many rows")
 BODY_TOO_LARGE = ProblemType(413, "body-too-large", "The body is too large")
@@ -77,6 +81,7 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
     "contradictory-constraints",
     "The constraints contradict each other",
 )
+NOT_CONSISTENT = ProblemType(422, "not-consistent", "The head does not begin with the last one")
 KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
 TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
@@ -86,6 +91,9 @@ INTERNAL_ERROR = ProblemType(500, "internal-error", "The service failed")
 PREDICTOR_DISAGREES = ProblemType(502, "predictor-disagrees", "The predictor is another model")
 PREDICTOR_UNAVAILABLE = ProblemType(503, "predictor-unavailable", "The predictor does not answer")
 NOT_READY = ProblemType(503, "not-ready", "Questions cannot be answered yet")
+OUT_OF_SERVICE = ProblemType(503, "model-out-of-service", "The model was taken out of service")
+NOT_IN_LOG = ProblemType(503, "not-in-log", "No signed head has the record yet")
+NO_LOG_KEY = ProblemType(503, "no-log-key", "The log cannot be signed here")
 OVERLOADED = ProblemType(503, "overloaded", "Too many questions wait")
 JOURNAL_FULL = ProblemType(503, "journal-full", "Too many records wait to be written")
 STORE_UNAVAILABLE = ProblemType(503, "store-unavailable", "The store does not answer")
@@ -94,23 +102,29 @@ FORMAT_UNAVAILABLE = ProblemType(501, "format-unavailable", "Not a format of thi
 
 PROBLEM_TYPES = (
     INVALID_JSON,
+    NOT_A_CHECKPOINT,
     UNAUTHENTICATED,
     FORBIDDEN,
+    NOT_SIGNED,
+    UNKNOWN_LOG,
     UNKNOWN_MODEL,
     UNKNOWN_RECORD,
     NOT_FOUND,
     METHOD_NOT_ALLOWED,
     JOB_NOT_FINISHED,
     CANNOT_REPLAY,
+    NOT_AS_SEALED,
     CANNOT_UPLOAD,
     ERASED,
     BODY_TOO_SLOW,
     BODY_TOO_LARGE,
     TOO_MANY_ROWS,
+    MISDIRECTED,
     UNSUPPORTED_MEDIA_TYPE,
     *INVALID.values(),
     TARGET_ALREADY_MET,
     CONTRADICTORY_CONSTRAINTS,
+    NOT_CONSISTENT,
     KEY_REUSED,
     TOO_OFTEN,
     ROW_ABANDONED,
@@ -120,6 +134,9 @@ PROBLEM_TYPES = (
     PREDICTOR_DISAGREES,
     PREDICTOR_UNAVAILABLE,
     NOT_READY,
+    OUT_OF_SERVICE,
+    NOT_IN_LOG,
+    NO_LOG_KEY,
     OVERLOADED,
     JOURNAL_FULL,
     STORE_UNAVAILABLE,
@@ -146,6 +163,11 @@ class Refusal(Exception):
         self.headers = headers
         self.extensions = extensions
         super().__init__(detail)
+
+
+def rejections(rejected: Sequence[str]) -> dict[str, Any]:
+    """The extension by which a refusal says what the checker rejected before; none if nothing."""
+    return {"work": {"rejected": list(rejected)}} if rejected else {}
 
 
 class UnsupportedMediaType(Refusal):
@@ -204,9 +226,9 @@ def problem_response(
     **extensions: Any,
 ) -> Response:
     """A problem details body; ``extensions`` are members of their own."""
-    listed = [_entry(fault) for fault in faults]
-    if len(listed) > MAX_ERRORS:
-        detail = f"{detail[:MAX_TEXT]} (the first {MAX_ERRORS} of {len(listed)} errors are listed)"
+    listed = [_entry(fault) for fault in islice(faults, MAX_FAULTS + 1)]
+    if len(listed) > MAX_FAULTS:
+        detail = f"{detail[:MAX_TEXT]} (the first {MAX_FAULTS} errors are listed; there are more)"
     body = {
         "type": kind.uri,
         "title": kind.title,
@@ -214,7 +236,7 @@ def problem_response(
         "detail": _brief(detail),
         "instance": request_path,
         "request_id": logs.request_id.get(),
-        **({"errors": listed[:MAX_ERRORS]} if listed else {}),
+        **({"errors": listed[:MAX_FAULTS]} if listed else {}),
         **extensions,
     }
     content = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -247,7 +269,7 @@ def _quoted(value: object) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         return _brief(value)
-    if isinstance(value, list | tuple) and len(value) <= MAX_ERRORS:
+    if isinstance(value, list | tuple) and len(value) <= MAX_FAULTS:
         return [_quoted(item) for item in value]
     if isinstance(value, Mapping):
         return f"an object with {len(value)} keys"
@@ -289,6 +311,11 @@ def slug_of(problem: Response) -> str:
     return uri.rpartition(":")[2]
 
 
+def rejected_in(problem: Response) -> int:
+    """How much the checker rejected before a body made here was; see :func:`rejections`."""
+    return len(json.loads(bytes(problem.body)).get("work", {}).get("rejected", ()))
+
+
 def _refusal(path: str, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return problem_response(
@@ -319,6 +346,11 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, TOO_OFTEN, str(error), headers=soon)
         case errors.KeyReused():
             return problem_response(path, KEY_REUSED, str(error))
+        case errors.NotInLog():
+            return problem_response(path, NOT_IN_LOG, str(error), headers=SOON)
+        case errors.NoLogKey():
+            logs.logger.error("%s", error)
+            return problem_response(path, NO_LOG_KEY, str(error), headers=LATER)
         case errors.QueueFull():
             return problem_response(path, QUEUE_FULL, str(error), headers=LATER)
         case errors.PredictorUnavailable():
@@ -335,6 +367,12 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, UNAUTHENTICATED, str(error), headers=headers)
         case errors.Forbidden():
             return problem_response(path, FORBIDDEN, str(error))
+        case errors.NotAsSealed():
+            logs.logger.error("%s", error)
+            told = [
+                {"trouble": f.trouble, "text": f.text, "where": f.where} for f in error.findings
+            ]
+            return problem_response(path, NOT_AS_SEALED, str(error), findings=told)
         case errors.UnknownRecord():
             return problem_response(path, UNKNOWN_RECORD, str(error))
         case errors.ErasedRecord():
@@ -369,6 +407,13 @@ def _score_not_finite(path: str, error: Exception) -> Response:
         value=str(error.value),
         row=[number if math.isfinite(number) else None for number in error.row],
     )
+
+
+def _out_of_service(path: str, error: Exception) -> Response:
+    """The message has no reading: a name, a version and a limit."""
+    assert isinstance(error, OutOfService)
+    logs.logger.error("%s", error)
+    return problem_response(path, OUT_OF_SERVICE, str(error), model=error.model)
 
 
 def _model_failed(path: str, error: Exception) -> Response:
@@ -413,6 +458,7 @@ _OURS: dict[type[Exception], Callable[[str, Exception], Response]] = {
     errors.ServiceError: _service_error,
     UnknownModel: _unknown_model,
     NotFinite: _score_not_finite,
+    OutOfService: _out_of_service,
     GraphError: _model_failed,
 }
 _OF_REQUESTS: dict[type[Exception], Callable[[Request, Exception], Response]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from models.onnx.watchdog import watchdog
 from service.api.errors import NOT_READY, Refusal
 from service.api.openapi import refusals
 from service.api.schema.models import Live, Ready
@@ -20,8 +21,11 @@ async def live() -> Live:
 
 @router.get("/ready", responses=refusals(503))
 async def ready(state: Shared) -> Ready:
-    """At least one model is served, and the store takes records."""
-    count = len(state.registry.names())
+    """At least one model is served, no thread is stuck in one, and the store takes records."""
+    count = len(state.registry.in_service())
+    if stuck := watchdog.stuck:
+        named = ", ".join(stuck)
+        raise Refusal(NOT_READY, f"a run of {named} does not end, and its thread with it")
     if not count:
         raise Refusal(NOT_READY, "no model is served; GET /api/v1/models has the reasons")
     if not state.store.journal.is_well:

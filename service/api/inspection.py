@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from typing import Any
 
-from service.api import claims, trail
+from service.api import claims, proofs, trail
 from service.api.rechecking import Recheck, recheck
 from service.api.replay import Change, Replay
 from service.api.schema import inspection as wire
 from service.registry import Registry
 from service.store import archive, surroundings
-from service.store.chain import Kind
+from service.store.chain import Kind, Payload
 from service.store.database import Database
 from service.store.surroundings import Content, End
 
@@ -24,20 +25,34 @@ def event(database: Database, identity: str) -> wire.EventReply:
     UnknownRecord
         If there is none of that id.
     """
-    record, payload = archive.get(database, identity)
-    kept = {} if payload is None else json.loads(payload.content)
+    seen = archive.seen(database, identity)
+    record, payload = seen.record, seen.payload
+    kept = {} if payload is None else _kept(payload)
+    about = archive.seen_about(database, identity, Kind.REVIEW)
+    findings = [*seen.findings, *(f for each in about for f in each.findings)]
     answer = kept.get("answer")
+    is_told = isinstance(answer, dict) and not seen.findings
     before, after = archive.beside(database, record)
     return wire.EventReply(
-        event=trail.event(record),
+        event=trail.event(record, findings),
         content=Content.of(record, payload),
         request=kept.get("request"),
         answer=answer,
-        claim=[dict(said) for said in claims.in_words(answer)] if answer else [],
-        reviews=[trail.review(*found) for found in archive.about(database, identity, Kind.REVIEW)],
+        claim=[dict(said) for said in claims.in_words(answer)] if answer and is_told else [],
+        reviews=[trail.review(each.record, each.payload) for each in about if not each.findings],
         before=before,
         after=after,
+        proof=proofs.find(database, record.writer, record.sequence),
     )
+
+
+def _kept(payload: Payload) -> dict[str, Any]:
+    """What a payload says; nothing, if it says nothing that a sealed one would."""
+    try:
+        kept = json.loads(payload.content)
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def verified(database: Database, registry: Registry, identity: str) -> wire.StretchReply:
@@ -56,11 +71,16 @@ def verified(database: Database, registry: Registry, identity: str) -> wire.Stre
         until=_end(found.until),
         records=found.read,
         findings=trail.findings(found.findings),
-        answer=_rechecked(recheck(*archive.get(database, identity), registry)),
+        answer=None if found.findings else _answer(database, registry, identity),
     )
 
 
-def _rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+def _answer(database: Database, registry: Registry, identity: str) -> wire.RecheckReply | None:
+    return rechecked(recheck(*archive.get(database, identity), registry))
+
+
+def rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+    """What the checker says of a recorded answer; None: it is none that can be checked."""
     if found is None:
         return None
     checks = [
@@ -81,7 +101,8 @@ def replayed(came: Replay) -> wire.ReplayReply:
         changes=_changes(came.changes),
         versions=_changes(came.versions),
         was_cut=came.was_cut,
-        answer=_rechecked(came.recheck),
+        answer=rechecked(came.recheck),
+        findings=trail.findings(came.findings),
     )
 
 

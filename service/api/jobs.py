@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated, Any
 
@@ -14,7 +14,8 @@ from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.access import Principal, Role
-from service.api import submission, trail
+from service.api import authentication, submission, trail
+from service.api.authentication import Admitted
 from service.api.body import LINES, JsonRoute, read_lines
 from service.api.once import PARAMETER, QuestionOnceRoute
 from service.api.openapi import guarded
@@ -25,8 +26,7 @@ from service.api.state import Shared, State
 from service.errors import Forbidden, JobNotFinished, Overloaded
 from service.store import jobs
 from service.store.chain import Kind
-from service.store.database import Database
-from service.store.jobs import Job
+from service.store.jobs import Job, Result
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=JsonRoute, tags=["jobs"])
 asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute, tags=["jobs"])
@@ -96,21 +96,22 @@ def _check_owner(job: Job, principal: Principal) -> None:
         **guarded(404, 422),
     },
 )
-async def follow_job(id: Identity, state: Shared) -> Response:
+async def follow_job(id: Identity, request: Request, state: Shared) -> Response:
     """Server-sent events: the job each time that it gets further, named by its state; the last
-    is `done` or `cancelled`."""
+    is `done` or `cancelled`. Ends, too, once the key or token would not open it any more."""
     job = await _find(state, id)
     return StreamingResponse(
-        _progress(job, state),
+        _progress(job, state, request),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _progress(job: Job, state: State) -> AsyncIterator[str]:
+async def _progress(job: Job, state: State, request: Request) -> AsyncIterator[str]:
     told: Job | None = None
     silent = 0.0
-    while True:
+    admitted = Admitted(partial(authentication.is_still, request))
+    while await admitted.still() and not request.app.state.closing.is_set():
         if job != told:
             told, silent = job, 0.0
             data = submission.shown(job).model_dump_json(by_alias=True)
@@ -136,21 +137,24 @@ async def _progress(job: Job, state: State) -> AsyncIterator[str]:
 )
 async def read_result(id: Identity, state: Shared) -> Response:
     """One line a row, in order: `row` (from 0) and its `explanation` or its `problem`; `erased`
-    if that was erased since. Of a cancelled job, the rows that were answered."""
+    if that was erased since; a problem of type `not-as-sealed` if what is there is not what was
+    recorded. Of a cancelled job, the rows that were answered."""
     job = await _find(state, id)
     if not job.state.is_final:
         raise JobNotFinished(id, job.answered, job.rows)
-    lines = trail.gathered(_lines(state.store.database, id))
+    rows = await state.readers.run(partial(jobs.results, state.store.database, id))
+    lines = trail.gathered(map(_line, rows))
     return StreamingResponse(lines, media_type=LINES)
 
 
-def _lines(database: Database, identity: str) -> Iterator[bytes]:
-    for number, record, payload in jobs.results(database, identity):
-        audit = trail.audit(record).model_dump()
-        told: dict[str, Any] = {"row": number}
-        if payload is None:
-            told |= {"erased": True, "audit": audit}
-        else:
-            name = "explanation" if record.facts.kind is Kind.EXPLANATION else "problem"
-            told[name] = json.loads(payload.content)["answer"] | {"audit": audit}
-        yield json.dumps(told, ensure_ascii=False).encode() + b"\n"
+def _line(result: Result) -> bytes:
+    told: dict[str, Any] = {"row": result.number}
+    if result.findings:
+        told["problem"] = trail.doubted(result.findings)
+    elif result.payload is None:
+        told |= {"erased": True, "audit": trail.audit(result.record).model_dump()}
+    else:
+        name = "explanation" if result.record.facts.kind is Kind.EXPLANATION else "problem"
+        answer = json.loads(result.payload.content)["answer"]
+        told[name] = answer | {"audit": trail.audit(result.record).model_dump()}
+    return json.dumps(told, ensure_ascii=False).encode() + b"\n"

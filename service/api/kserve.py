@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from service.api import errors, questions, validation
 from service.api.body import JsonRoute
-from service.api.errors import PREDICTOR_DISAGREES, Refusal
+from service.api.errors import PREDICTOR_DISAGREES, Refusal, rejections
 from service.api.recording import QuestionRoute, Recording
 from service.api.routes import ModelName, Selected
 from service.api.schema import kserve as wire
@@ -96,7 +96,8 @@ async def predict(
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
     rows = [_named(row, place, served) for place, row in enumerate(request.instances)]
-    native = validation.read(requests.PredictionsRequest, {"instances": rows})
+    shared = request.model_dump(exclude_unset=True, exclude={"instances"})
+    native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
     asked = partial(questions.predict, served, native)
     reply = await recording.answer(Kind.PREDICTION, served, native, asked)
     found = json.loads(bytes(reply.body))["predictions"]
@@ -168,6 +169,7 @@ def _confirm(
                 PREDICTOR_DISAGREES,
                 f"the predictor does not say of {what} what {model.name} "
                 f"{model.version} of this service says: they are not the same model",
+                **rejections(reply.work.rejected),
             )
 
 

@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.errors import BodyTooLarge, BodyTooSlow, Refusal, problem_response
 
+MAX_DIGITS = 20
+"""Of a length that is read: no body has that many bytes."""
+
 
 class BodyLimit:
     """ASGI middleware: refuses a body that says, or turns out, to be longer than the limit, and
@@ -35,8 +38,8 @@ class BodyLimit:
         limit = self._limit(scope)
         in_time = _in_time(receive, self._seconds)
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
-            refusal: Refusal = BodyTooLarge(int(declared), limit)
+        if declared.isdecimal() and (length := int(declared[:MAX_DIGITS])) > limit:
+            refusal: Refusal = BodyTooLarge(length, limit)
             try:
                 await _drain(in_time, limit)
             except BodyTooSlow as slow:

@@ -23,5 +23,7 @@ router = APIRouter(route_class=JsonRoute, tags=["health"])
 async def metrics(state: Shared) -> Response:
     """Counts and times for Prometheus, of all processes that share its folder."""
     rows = await state.readers.run(partial(jobs.waiting, state.store.database))
+    broken = (r.name for r in state.registry.refused.values() if r.is_out_of_service)
+    state.metrics.out_of_service(broken)
     text = state.metrics.told(state.workers.waiting, state.store.journal.waiting, rows)
     return Response(text, media_type=MEDIA_TYPE)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
 import jwt
 
 from service import logs
-from service.access import Principal, Role
+from service.access import EVERYTHING, NOTHING, Principal, Role, Scope
 from service.settings import Settings
 
 ALGORITHMS = (
@@ -24,17 +24,27 @@ LEEWAY_SECONDS = 30
 KEEP_SECONDS = 3_600.0
 REFETCH_SECONDS = 10.0
 """A key id that is not known makes us ask the issuer again, but not more often than this."""
-MAX_ACTOR = 200
+MAX_SUBJECT = 1_024
+"""Characters of ``sub``, four times what OpenID Connect allows. Nothing is cut off: two accounts
+whose beginnings are alike are two."""
 
 
 class Issuer:
     """Who a token speaks for. Thread-safe; may ask the issuer for its keys."""
 
-    def __init__(self, issuer: str, audience: str, jwks_url: str, roles_claim: str) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        audience: str,
+        jwks_url: str,
+        roles_claim: str,
+        scope_claim: str | None = None,
+    ) -> None:
         self._issuer = issuer
         self._audience = audience
         self._jwks_url = jwks_url
         self._roles_claim = roles_claim.split(".")
+        self._scope_claim = None if scope_claim is None else scope_claim.split(".")
         self._lock = threading.Lock()
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
@@ -49,6 +59,7 @@ class Issuer:
             settings.oidc_audience,
             settings.oidc_jwks_url,
             settings.oidc_roles_claim,
+            settings.oidc_scope_claim,
         )
 
     def find(self, token: str) -> Principal | None:
@@ -56,8 +67,11 @@ class Issuer:
         claims = self.claims(token)
         if claims is None:
             return None
-        subject = str(claims["sub"])[:MAX_ACTOR]
-        return Principal(f"oidc:{subject}", self._roles(claims))
+        subject = str(claims["sub"])
+        if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
+            logs.logger.info("a token was refused: its sub is no name")
+            return None
+        return Principal(f"oidc:{subject}", self._roles(claims), self._scope(claims))
 
     def claims(self, token: str) -> Mapping[str, Any] | None:
         """What ``token`` says; None if it is not to be trusted."""
@@ -74,17 +88,26 @@ class Issuer:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, RecursionError) as error:
             logs.logger.info("a token was refused: %s", type(error).__name__)
             return None
         return claims
 
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
-        value: Any = claims
-        for part in self._roles_claim:
-            value = value.get(part) if isinstance(value, Mapping) else None
+        value = _within(claims, self._roles_claim)
         named = [value] if isinstance(value, str) else value if isinstance(value, list) else []
         return frozenset(role for role in Role if role.value in named)
+
+    def _scope(self, claims: Mapping[str, Any]) -> Scope:
+        """Everything, where accounts have no scopes; nothing, where they have and this one has
+        none that can be read."""
+        if self._scope_claim is None:
+            return EVERYTHING
+        try:
+            return Scope.read(_within(claims, self._scope_claim))
+        except ValueError as error:
+            logs.logger.info("a token has no scope: %s", error)
+            return NOTHING
 
     def _key(self, identity: str) -> jwt.PyJWK | None:
         with self._lock:
@@ -99,7 +122,27 @@ class Issuer:
         try:
             reply = httpx.get(self._jwks_url, timeout=5.0).raise_for_status()
             found = jwt.PyJWKSet.from_dict(reply.json()).keys
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as error:
+        except _NOT_KEYS as error:
             logs.logger.warning("the issuer's keys cannot be read: %s", type(error).__name__)
             return
-        self._keys = {key.key_id: key for key in found if key.key_id is not None}
+        self._keys = {key.key_id: key for key in found if key.key_id and _may_sign(key)}
+
+
+_NOT_KEYS = (
+    *(httpx.HTTPError, jwt.PyJWTError),
+    *(ValueError, TypeError, AttributeError, RecursionError),
+)
+
+
+def _may_sign(key: jwt.PyJWK) -> bool:
+    """Whether the issuer has it for signatures (RFC 7517, 4.2), of a kind that is accepted. A key
+    that is published for encryption may be in other hands."""
+    return key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
+
+
+def _within(claims: Mapping[str, Any], path: Sequence[str]) -> Any:
+    """The claim at the end of ``path``; None if there is none."""
+    value: Any = claims
+    for part in path:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

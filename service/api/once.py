@@ -13,7 +13,7 @@ from fastapi import Request, Response
 from service.api import submission, trail
 from service.api.body import JsonRoute
 from service.api.recording import QuestionRoute
-from service.api.state import State
+from service.api.state import State, state_of
 from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, Part
 from service.store import archive, idempotency, jobs
 from service.store.chain import Kind, Payload, Record
@@ -54,14 +54,14 @@ class QuestionOnceRoute(QuestionRoute, OnceRoute):
 
 
 async def _once(request: Request, key: str, handle: Handle) -> Response:
-    state: State = request.app.state.ifonly
+    state = state_of(request)
     named = Named.of(request.state.principal.actor, _checked(key), await _parts(request))
     request.state.named = named
     try:
         await state.readers.run(partial(idempotency.check, state.store.database, named))
         return await handle(request)
     except AlreadyAnswered as found:
-        return await state.readers.run(partial(_replay, state, found.record))
+        return await state.readers.run(partial(_replay, state, named, found.record))
 
 
 def _checked(key: str) -> str:
@@ -78,15 +78,18 @@ async def _parts(request: Request) -> tuple[bytes, ...]:
     return request.method.encode(), path, query, prefers, await request.body()
 
 
-def _replay(state: State, identity: str) -> Response:
+def _replay(state: State, named: Named, identity: str) -> Response:
     """The reply that the record tells of.
 
     Raises
     ------
     ErasedRecord
         If it was erased.
+    NotAsSealed
+        If it does not hold, or tells of another request.
     """
     record, payload = archive.get(state.store.database, identity)
+    idempotency.require(named, record, payload)
     if record.facts.kind is Kind.JOB:
         told = submission.shown(jobs.find(state.store.database, identity), trail.audit(record))
         return submission.reply(told, 202, {"Location": told.links.self_, **REPLAYED})

@@ -18,10 +18,12 @@ from service.reports.recourse import Blocker, LeverUse, Outcomes, Report, Verdic
 from service.reports.statistics import Median, Share
 from service.store import explanations
 from service.store.archive import Filter
-from service.store.chain import Kind, now_us, timestamp
+from service.store.chain import Kind, microseconds, now_us, timestamp
 from service.store.database import Database
 
 DAY_US = 86_400 * 1_000_000
+EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
+"""No time before it can be written."""
 PERIOD_US = 30 * DAY_US
 MAX_CASES = 50_000
 """Explanations in one report; each is read whole."""
@@ -82,13 +84,13 @@ def _period(query: wire.ReportQuery) -> tuple[int, int]:
     until = trail.time_of("until", query.until)
     until = now_us() + 1 if until is None else until
     since = trail.time_of("since", query.since)
-    return until - PERIOD_US if since is None else since, until
+    return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
 
 
 def _features(registry: Registry, model: str) -> dict[str, Feature]:
     """Of the latest version; none where the model is not served any more."""
     try:
-        schema = registry.get(model).schema
+        schema = registry.find(model).schema
     except UnknownModel:
         return {}
     return {feature.name: feature for feature in schema.features}
@@ -206,7 +208,10 @@ def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:
         said.setdefault(record.facts.about, Counter())[record.facts.status or ""] += 1
     return wire.QueueReply(
         waiting=[
-            wire.Waiting(event=trail.event(r), said=dict(said.get(r.facts.id, {})))
+            wire.Waiting(
+                event=trail.event(r, page.doubtful.get(r.facts.id, ())),
+                said=dict(said.get(r.facts.id, {})),
+            )
             for r in page.records
         ],
         next=page.next,

@@ -16,7 +16,14 @@ _AUDITS = frozenset({Role.AUDITOR, Role.ADMIN})
 _KEEPS = frozenset({Role.ADMIN})
 _EVERYBODY = frozenset(Role)
 
-PUBLIC = frozenset({("GET", "/healthz/live"), ("GET", "/healthz/ready"), ("GET", "/openapi.json")})
+PUBLIC = frozenset(
+    {
+        ("GET", "/healthz/live"),
+        ("GET", "/healthz/ready"),
+        ("GET", "/openapi.json"),
+        ("POST", "/api/v1/witness/add-checkpoint"),  # whom it answers, their signature says
+    }
+)
 """What is told to whoever asks: nothing of any plant."""
 
 ALLOWED = {
@@ -48,6 +55,9 @@ ALLOWED = {
     ("GET", "/api/v1/audit/report"): _AUDITS,
     ("GET", "/api/v1/audit/verify"): _AUDITS,
     ("GET", "/api/v1/audit/export"): _AUDITS,
+    ("GET", "/api/v1/audit/events/{id}/bundle"): _AUDITS,
+    ("GET", "/api/v1/audit/log/checkpoint"): _EVERYBODY,
+    ("GET", "/api/v1/audit/log/consistency"): _EVERYBODY,
 }
 
 PUBLIC_PAGES = frozenset(
@@ -88,6 +98,16 @@ PAGES = {
     ("POST", "/alarms/{id}/reviews"): _ACTS,
 }
 """As ``ALLOWED``, of the pages: they know people by a session, not by a token."""
+
+
+WHOLE = frozenset(
+    {("GET", "/metrics"), ("GET", "/api/v1/audit/verify"), ("POST", "/records/verify")}
+)
+"""What tells of everything that is there, and is for nobody who may see a part of it only."""
+
+
+def tells_all(methods: Iterable[str], path: str) -> bool:
+    return any((method, path) in WHOLE for method in methods)
 
 
 def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:

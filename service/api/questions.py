@@ -7,7 +7,12 @@ from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
 from service import usecases
 from service.api import translate
-from service.api.errors import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET, Refusal
+from service.api.errors import (
+    CONTRADICTORY_CONSTRAINTS,
+    TARGET_ALREADY_MET,
+    Refusal,
+    rejections,
+)
 from service.api.replies import Speaker
 from service.api.schema import replies, requests
 from service.api.times import Budget, Stopwatch
@@ -63,6 +68,7 @@ def explain(
             f"{error}: there is nothing to change",
             faults=[Fault(("target",), "the target is met already")],
             prediction=prediction.model_dump(mode="json", by_alias=True),
+            **rejections(error.rejected),
         ) from None
     except ContradictoryConstraints as error:
         raise _contradiction(error, request, speaker) from None
@@ -87,4 +93,5 @@ def _contradiction(
         f"nothing can keep {named}{' together' if len(conflict) > 1 else ''}",
         faults=faults,
         conflict=[c.model_dump(mode="json", by_alias=True) for c in conflict],
+        **rejections(error.rejected),
     )

@@ -68,7 +68,7 @@ def asked_model(record: Record, registry: Registry) -> ServedModel:
     name = str(facts.model)
     versions = registry.versions(name) if name in registry.names() else ()
     for version in versions:
-        served = registry.get(name, version)
+        served = registry.find(name, version)
         deployed, causal = served.deployed, None
         if served.causal is not None:
             causal = deployed.causal_sha256

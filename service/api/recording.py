@@ -18,14 +18,14 @@ from starlette.requests import ClientDisconnect
 
 from models.errors import UnknownModel
 from service import logs
-from service.access import Principal
-from service.api import errors
+from service.access import Principal, Scope
+from service.api import errors, proofs
 from service.api.body import JsonRoute, read_json
-from service.api.drafting import Drafting, content
+from service.api.drafting import Drafting
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
-from service.api.state import State
-from service.errors import JournalFull, ServiceError
+from service.api.state import State, state_of
+from service.errors import Forbidden, JournalFull, ServiceError
 from service.registry import ServedModel
 from service.store.chain import Kind
 from service.store.idempotency import Named, once
@@ -54,17 +54,23 @@ class Recorder:
         request: Wire,
         work: Callable[[], Wire],
         patience: float = math.inf,
+        *,
+        proof: bool = False,
     ) -> Response:
         """Do ``work`` in a worker thread, for which it waits no longer than ``patience`` seconds;
-        record what it says, and reply with both.
+        record what it says, and reply with both; ``proof``: and that the record is in the log.
 
         Raises
         ------
+        Forbidden
+            If it says of another machine than whoever asks is here for.
         JournalFull, StoreUnavailable
             If it cannot be recorded: then it is not answered either.
         Overloaded
             If no thread is free.
         """
+        if self.drafting.about is None:  # else it is about what they may see
+            check_attributes(self.principal.scope, request)
         if self._state.store.journal.waiting >= self._state.settings.audit_queue:
             raise JournalFull(self._state.store.journal.waiting)  # before the work, not after
         asked, metrics = time.perf_counter(), self._state.metrics
@@ -75,7 +81,11 @@ class Recorder:
 
         body, draft, done = await self._state.workers.run(answered, patience)
         audit = await self._stands(draft, done)
-        return Response(with_member(body, "audit", audit), media_type="application/json")
+        body = with_member(body, "audit", audit)
+        if proof and audit.sequence is not None:
+            found = await proofs.wait(self._state, audit.writer, audit.sequence)
+            body = body if found is None else with_member(body, "proof", found)
+        return Response(body, media_type="application/json")
 
     def _answered(
         self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
@@ -113,6 +123,17 @@ class Recorder:
         if self._named is None:
             return journal.append(work)
         return journal.append(once(self._named, work))
+
+
+def check_attributes(scope: Scope, request: Wire) -> None:
+    """Raises
+    ------
+    Forbidden
+        If what the request says in ``attributes`` is out of scope, or it does not say enough.
+    """
+    if not scope.has(getattr(request, "attributes", {})):
+        wanted = ", ".join(f"{name} = {' or '.join(v)}" for name, v in scope.attributes)
+        raise Forbidden(f"this key or account is for requests whose attributes say {wanted}")
 
 
 def durable(receipt: Receipt) -> Audit:
@@ -179,18 +200,17 @@ async def record_failure(
     Not recorded: who was not admitted, and that nobody had time (503); neither is about a model.
     """
     status = 500 if response is None else response.status_code
-    if model is None or status in (401, 403, 404, 503) or not hasattr(request.state, "principal"):
+    if model is None or status in (401, 403, 404) or not hasattr(request.state, "principal"):
+        return None
+    slug = errors.INTERNAL_ERROR.slug if response is None else errors.slug_of(response)
+    if status == 503 and slug != errors.OUT_OF_SERVICE.slug:
         return None
     kind = Kind.FAILURE if status >= 500 else Kind.REFUSAL
-    problem = b"null" if response is None else bytes(response.body)
-    slug = errors.INTERNAL_ERROR.slug
-    if response is not None:
-        slug = errors.slug_of(response)
     request.state.named = None  # sent again, it is looked at again
     recorder = Recorder(request)
-    payload = content(problem, asked_as_json(body))
+    draft = recorder.drafting.refused(kind, model, response, asked, asked_as_json(body))
     try:
-        return await recorder.record(recorder.drafting.refused(kind, model, slug, asked, payload))
+        return await recorder.record(draft)
     except ServiceError:
         if response is None:  # two failures at once: the first one is the news
             return None
@@ -198,9 +218,11 @@ async def record_failure(
 
 
 def _model(request: Request) -> ServedModel | None:
-    state: State = request.app.state.ifonly
+    state = state_of(request)
     try:
-        return state.registry.get(request.path_params["model"], request.query_params.get("version"))
+        return state.registry.find(
+            request.path_params["model"], request.query_params.get("version")
+        )
     except UnknownModel:
         return None
 

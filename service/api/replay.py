@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from service.errors import CannotReplay, ErasedRecord, Path
 from service.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS
 from service.store import archive
-from service.store.chain import Kind, Record
+from service.store.chain import Finding, Kind, Payload, Record
 from service.store.database import Database
 
 OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
@@ -49,10 +49,12 @@ class Replay:
     """Whether the first answer was cut by its deadline: more time may find more."""
     recheck: Recheck | None = None
     """Of an explanation: the recorded answer, checked again."""
+    findings: tuple[Finding, ...] = ()
+    """Why the record is not the one that was written."""
 
     @property
     def is_same(self) -> bool:
-        return not self.changes
+        return not self.changes and not self.findings
 
 
 def replay(database: Database, registry: Registry, identity: str) -> Replay:
@@ -65,12 +67,13 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
     CannotReplay
         If it is no question, or its model is not served any more.
     """
-    record, payload = archive.get(database, identity)
+    seen = archive.seen(database, identity)
+    record, payload = seen.record, seen.payload
     if payload is None:
         if record.payload_digest is None:
             raise CannotReplay(f"record {identity} is of kind {record.facts.kind}: no question")
         raise ErasedRecord(identity)
-    kept = json.loads(payload.content)
+    kept = _kept(payload, seen.findings)
     model = asked_model(record, registry)
     now = json.loads(_ask(record, model, kept).model_dump_json(by_alias=True))
     found = list(_changes((), kept["answer"], now))
@@ -80,7 +83,19 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
         tuple(Change(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
         bool(kept["answer"].get("deadline_hit", False)),
         recheck(record, payload, registry),
+        seen.findings,
     )
+
+
+def _kept(payload: Payload, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What was asked and answered; of a payload that is not the sealed one only if it says so."""
+    try:
+        kept = json.loads(payload.content)
+        if not findings or isinstance(kept["answer"], dict):
+            return dict(kept)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise CannotReplay("; ".join(finding.text for finding in findings))
 
 
 def is_own(path: Path) -> bool:

@@ -306,8 +306,8 @@ class Speaker:
             actions=[self.action(a) for a in found.actions],
             effects=[self._effect(e) for e in found.effects],
             assurance=None
-            if found.assurance is None
-            else causal_parts.assurance(found.assurance, self._model.schema),
+            if found.assurance is None or found.chance is None
+            else causal_parts.assurance(found.chance, found.assurance, self._model.schema),
             prediction=self.prediction(found.prediction),
             instance=self._model.schema.write(np.array(found.row)),
             text={

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from service.api import catalogue, examples, questions
-from service.api.asking import LONGEST_NAME, AskingRoute, Selection
+from service.api.asking import LONGEST_NAME, AskingRoute, QuestionSelection, Selection
 from service.api.body import JsonRoute
 from service.api.drafting import asked_by
 from service.api.once import PARAMETER
@@ -36,6 +36,7 @@ class SpecSelection(Selection):
 
 
 Selected = Annotated[Selection, Query()]
+Asked = Annotated[QuestionSelection, Query()]
 Preferences = Annotated[
     str | None,
     Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
@@ -95,7 +96,7 @@ async def read_spec(
 )
 async def predict(
     model: ModelName,
-    selected: Selected,
+    selected: Asked,
     request: requests.PredictionsRequest,
     state: Shared,
     recording: Recording,
@@ -103,7 +104,7 @@ async def predict(
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
     asked = partial(questions.predict, served, request)
-    return await recording.answer(Kind.PREDICTION, served, request, asked)
+    return await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
 
 
 @asking.post(
@@ -115,7 +116,7 @@ async def predict(
 )
 async def what_if(
     model: ModelName,
-    selected: Selected,
+    selected: Asked,
     request: requests.WhatIfRequest,
     state: Shared,
     recording: Recording,
@@ -123,7 +124,7 @@ async def what_if(
     """Set these on this instance: what would the model say, and which rules would break?"""
     served = state.registry.get(model, selected.version)
     asked = partial(questions.what_if, served, request)
-    return await recording.answer(Kind.WHAT_IF, served, request, asked)
+    return await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
 
 
 @asking.post(
@@ -138,7 +139,7 @@ async def what_if(
 )
 async def explain(
     model: ModelName,
-    selected: Selected,
+    selected: Asked,
     request: requests.ExplanationRequest,
     state: Shared,
     recording: Recording,
@@ -150,4 +151,6 @@ async def explain(
         return await submitted([asked_by(request)], served, state, recording)
     budget = Budget.of(request.deadline_ms, state.settings)
     asked = partial(questions.explain, served, request, budget, state.watch)
-    return await recording.answer(Kind.EXPLANATION, served, request, asked, budget.patience)
+    return await recording.answer(
+        Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
+    )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from models.errors import UnknownModel
 from service import logs
-from service.access import Principal
+from service.access import EVERYTHING, Principal, Scope
 from service.api import errors, questions, validation
 from service.api.body import read_json
-from service.api.drafting import Drafting, content
-from service.api.recording import asked_as_json
+from service.api.drafting import Drafting
+from service.api.recording import asked_as_json, check_attributes
 from service.api.schema.requests import ExplanationRequest
 from service.api.times import Budget
-from service.errors import LostLease, ServiceError
+from service.errors import LostLease, NotAsSealed, ServiceError
 from service.registry import Registry, ServedModel
 from service.settings import Settings
 from service.store import jobs
@@ -120,6 +121,8 @@ class _Worker:
         self._registry = registry
         self._settings = settings
         self._lease_us = round(settings.job_lease_seconds * 1e6)
+        self._asked: tuple[str, Sequence[str | None]] = ("", ())
+        """A job, and the digests of what it asks."""
 
     def run(self) -> None:
         while not self._runner.is_stopping:
@@ -153,11 +156,12 @@ class _Worker:
 
     def _answer_all(self, claim: Claim) -> None:
         found: list[Answered] = []
+        scope = jobs.scope_of(self._store.database, claim.job.id)
         due = time.monotonic() + WRITE_SECONDS
+        checked = self._checked(claim.job)
         for row in claim.rows:
-            draft = answer(
-                claim.job, row, self._registry, self._settings, self._clock_of(claim.job)
-            )
+            clock = self._clock_of(claim.job)
+            draft = answer(claim.job, row, self._registry, self._settings, clock, checked, scope)
             if self._runner.is_over(claim.job.id):
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
@@ -165,6 +169,16 @@ class _Worker:
                 self._write(claim.job, found)
                 found, due = [], time.monotonic() + WRITE_SECONDS
         self._write(claim.job, found)
+
+    def _checked(self, job: Job) -> Callable[[Row], None]:
+        """What sees that a row asks what was asked. The digests of one job are kept: its record
+        has one of all of them."""
+        if self._asked[0] != job.id:
+            try:
+                self._asked = job.id, jobs.questions(self._store.database, job)
+            except NotAsSealed as error:
+                return partial(_refuse, error)
+        return partial(jobs.check, job, digests=self._asked[1])
 
     def _clock_of(self, job: Job) -> Callable[[], float]:
         """By which every deadline has passed once nobody wants to know any more."""
@@ -175,15 +189,27 @@ class _Worker:
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
 
 
+def _refuse(error: Exception, _: Row) -> None:
+    raise error
+
+
 def answer(
-    job: Job, row: Row, registry: Registry, settings: Settings, clock: Callable[[], float]
+    job: Job,
+    row: Row,
+    registry: Registry,
+    settings: Settings,
+    clock: Callable[[], float],
+    check: Callable[[Row], None],
+    scope: Scope = EVERYTHING,
 ) -> Draft:
-    """What the row's record says: an explanation, or why there is none."""
+    """What the row's record says: an explanation, or why there is none; ``check`` raises if the
+    row is not what was asked."""
     principal = Principal.of(job.actor, job.role)
     drafting = Drafting(principal, time.perf_counter(), about=job.id)
     token = logs.request_id.set(job.request_id or "-")
     try:
-        return _explained(drafting, job, row, registry, settings, clock)
+        check(row)
+        return _explained(drafting, job, row, registry.within(scope), settings, clock, scope)
     except Exception as error:
         return _failed(drafting, job, row, _served(job, registry), error)
     finally:
@@ -197,6 +223,7 @@ def _explained(
     registry: Registry,
     settings: Settings,
     clock: Callable[[], float],
+    scope: Scope,
 ) -> Draft:
     if row.attempts > MAX_ATTEMPTS:
         raise errors.Refusal(
@@ -204,6 +231,7 @@ def _explained(
         )
     model = registry.get(job.model, job.version)
     request = validation.read(ExplanationRequest, read_json(row.request))
+    check_attributes(scope, request)
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings), asked=None, clock=clock)
     reply = questions.explain(model, request, budget)
@@ -219,12 +247,11 @@ def _failed(
         logs.logger.error("failed: %s", logs.where(error))
         problem = errors.internal_error(path)
     kind = Kind.FAILURE if problem.status_code >= 500 else Kind.REFUSAL
-    payload = content(bytes(problem.body), asked_as_json(row.request))
-    return drafting.refused(kind, model, errors.slug_of(problem), ASKED, payload)
+    return drafting.refused(kind, model, problem, ASKED, asked_as_json(row.request))
 
 
 def _served(job: Job, registry: Registry) -> ServedModel | None:
     try:
-        return registry.get(job.model, job.version)
+        return registry.find(job.model, job.version)
     except UnknownModel:
         return None

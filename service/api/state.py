@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -13,6 +13,8 @@ import anyio.to_thread
 from fastapi import Depends, Request
 
 from explainers.watch import Watch
+from service.access import Scope
+from service.api.looks import Looks
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.errors import Overloaded
@@ -21,6 +23,9 @@ from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.opened import Store
+from service.store.sequencer import Sequencer
+from service.transparency.signing import Signer
+from service.transparency.verifier import VerifierKey
 
 T = TypeVar("T")
 
@@ -118,6 +123,8 @@ class State:
     """Threads that read the store: not those that answer questions."""
     auditors: Workers
     """Threads for what reads the whole store."""
+    parsers: Workers
+    """A thread that reads bodies which would hold up the event loop."""
     metrics: Metrics
     watch: Watch
     """Measures the stages of a request."""
@@ -125,16 +132,37 @@ class State:
     """How often who may ask."""
     wake: Callable[[], None]
     """Tells those who answer rows of jobs that there are some."""
+    looks: Looks
+    """Who looked at what within the last minute."""
     issuer: Issuer | None
     """Of tokens that are accepted beside API keys."""
+    sequencer: Sequencer | None = None
+    """Has heads of the log signed; None: another process does."""
+    witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
+    """Who cosigns heads of which other logs."""
     predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 
+    def within(self, scope: Scope) -> State:
+        """The same with the models and the records that somebody of that scope may see, and no
+        others: no route has to think of it."""
+        if scope.is_everything:
+            return self
+        database = replace(self.store.database, scope=scope)
+        store = replace(self.store, database=database)
+        return replace(self, registry=self.registry.within(scope), store=store)
 
-async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
+
+def state_of(request: Request) -> State:
+    """What a request is given: no more than whoever asks may see."""
     state = request.app.state.ifonly
     assert isinstance(state, State)
-    return state
+    principal = getattr(request.state, "principal", None)  # of a public route none is known
+    return state if principal is None else state.within(principal.scope)
+
+
+async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
+    return state_of(request)
 
 
 Shared = Annotated[State, Depends(_state)]

@@ -35,9 +35,9 @@ async def submitted(
     QueueFull
         If too many rows wait already.
     """
-    facts = recording.drafting.facts(
-        Kind.JOB, model, status=jobs.State.QUEUED.value, detail={"rows": len(lines)}
-    )
+    scope = recording.principal.scope.in_words
+    detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
+    facts = recording.drafting.facts(Kind.JOB, model, status=jobs.State.QUEUED.value, detail=detail)
     job, work = jobs.submit(facts, lines, state.settings.max_waiting_rows)
     receipt = await asyncio.wrap_future(recording.append(work))
     state.wake()

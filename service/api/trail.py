@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from service.access import Role
+from service.api import errors, proofs
 from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
-from service.store import archive
-from service.store.archive import FILTERS, Filter
+from service.store import archive, sight
+from service.store.archive import FILTERS, Filter, Seen
 from service.store.chain import (
     Facts,
     Finding,
@@ -49,10 +50,12 @@ def explanation(database: Database, identity: str) -> bytes:
     if payload is None:
         raise ErasedRecord(identity)
     kept = json.loads(payload.content)
+    proof = proofs.find(database, record.writer, record.sequence)
     told = {
         "explanation": kept["answer"] | {"audit": audit(record).model_dump()},
         "request": kept["request"],
         "reviews": [r.model_dump(mode="json") for r in reviews(database, identity).reviews],
+        "proof": None if proof is None else proof.model_dump(),
     }
     return json.dumps(told, ensure_ascii=False).encode()
 
@@ -81,6 +84,16 @@ def reviews(database: Database, identity: str) -> wire.ReviewsReply:
 def review(record: Record, payload: Payload | None) -> wire.Review:
     kept = {} if payload is None else json.loads(payload.content)["request"]
     return said(record.facts, audit(record), kept.get("comment"))
+
+
+def doubted(found: Sequence[Finding]) -> dict[str, Any]:
+    """What is told instead of a record that does not hold, among others that do."""
+    return {
+        "type": errors.NOT_AS_SEALED.uri,
+        "title": errors.NOT_AS_SEALED.title,
+        "detail": "; ".join(finding.text for finding in found),
+        "findings": [each.model_dump(mode="json") for each in findings(found)],
+    }
 
 
 def said(facts: Facts, where: Audit, comment: str | None) -> wire.Review:
@@ -154,6 +167,18 @@ def wanted(query: wire.EventsQuery) -> Filter:
     )
 
 
+def entries(database: Database, query: wire.EventsQuery) -> Iterator[Seen]:
+    """Every record in question that is within the scope, chain by chain.
+
+    Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
+    found = archive.everything(database, wanted(query))
+    return sight.only(database, found, lambda entry: entry.record.facts.id)
+
+
 def time_of(name: str, text: str | None) -> int | None:
     """Microseconds since 1970 for the query parameter ``name``.
 
@@ -182,12 +207,26 @@ def events(database: Database, query: wire.PageQuery) -> wire.EventsReply:
         If a time or the cursor is none.
     """
     page = archive.page(database, wanted(query), query.cursor, query.limit)
-    return wire.EventsReply(events=[event(r) for r in page.records], next=page.next)
+    told = [event(r, page.doubtful.get(r.facts.id, ())) for r in page.records]
+    return wire.EventsReply(events=told, next=page.next)
 
 
-def event(record: Record) -> wire.Event:
+def event(record: Record, doubts: Sequence[Finding] = ()) -> wire.Event:
+    """A record as it was read, and what is wrong with it."""
     said: dict[str, Any] = {**document(record), "hash": record.hash}
+    if doubts:
+        said = {name: _printable(name, value) for name, value in said.items()}
+        said["findings"] = findings(doubts)
     return wire.Event.model_construct(**said)  # also what no sealed record would say
+
+
+def _printable(name: str, value: Any) -> Any:
+    """What somebody may have put in the place of what was recorded, as a reply can show it."""
+    if name in ("format", "sequence", "seed", "latency_us"):
+        return value if type(value) is int else 0
+    if name == "detail":
+        return value if isinstance(value, dict) else {"": str(value)}
+    return value if isinstance(value, str) else repr(value)
 
 
 def verification(report: Report) -> wire.VerificationReply:
@@ -198,14 +237,22 @@ def verification(report: Report) -> wire.VerificationReply:
         payloads=report.payloads,
         erased=report.erased,
         anchors=report.anchors,
+        logged=report.logged,
         troubles=report.troubles,
         findings=findings(report.findings),
+        notes=report.notes,
     )
 
 
 def findings(found: Iterable[Finding]) -> list[wire.Finding]:
     return [
-        wire.Finding(writer=f.writer, sequence=f.sequence, trouble=f.trouble, text=f.text)
+        wire.Finding(
+            writer=str(f.writer),
+            sequence=f.sequence if type(f.sequence) is int else 0,
+            trouble=f.trouble,
+            text=f.text,
+            where=f.where,
+        )
         for f in found
     ]
 

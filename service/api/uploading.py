@@ -9,6 +9,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Request, Response
 
 from service import uploads
+from service.access import Principal
 from service.api import errors
 from service.api.body import JsonRoute
 from service.api.drafting import content
@@ -17,7 +18,7 @@ from service.api.openapi import guarded
 from service.api.recording import Recorder, Recording
 from service.api.schema import models as wire
 from service.api.state import Shared, State
-from service.errors import CannotUpload, ServiceError
+from service.errors import CannotUpload, Forbidden, ServiceError
 from service.store.chain import Facts, Kind
 from service.store.journal import Draft
 from service.uploads import Staged
@@ -61,7 +62,7 @@ async def taken_in(
 
     Raises
     ------
-    InvalidRequest, CannotUpload
+    InvalidRequest, CannotUpload, Forbidden
         If it is not to be served; that is recorded too.
     """
     try:
@@ -70,9 +71,10 @@ async def taken_in(
         await _refused(error, recording, path)
         raise
     try:
+        _check_scope(found, recording.principal)
         audit = await recording.record(Draft(_uploaded(found, recording)))
         await anyio.to_thread.run_sync(uploads.publish, state.registry, found)
-    except CannotUpload as error:
+    except (CannotUpload, Forbidden) as error:
         await _refused(error, recording, path)
         raise
     finally:
@@ -89,6 +91,18 @@ async def taken_in(
         bytes=found.parcel.size,
         audit=audit,
     )
+
+
+def _check_scope(found: Staged, principal: Principal) -> None:
+    """Raises
+    ------
+    Forbidden
+        If it is none of their models; or if they are here for some machines only, for a model
+        decides for all of them.
+    """
+    scope = principal.scope
+    if not scope.has_model(found.model.name) or scope.attributes:
+        raise Forbidden(f"{principal.actor} may send models within their scope only")
 
 
 def _uploaded(found: Staged, recording: Recorder) -> Facts:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from service.errors import Fault, InvalidRequest, Part, Path
+from service.errors import MAX_FAULTS, Fault, InvalidRequest, Part, Path
 
 W = TypeVar("W", bound=BaseModel)
 
@@ -37,8 +38,9 @@ _EXPECTED = {
 
 
 def faults(details: Sequence[Details], body_type: object) -> tuple[Fault, ...]:
-    """One fault for each of pydantic's errors; ``body_type`` is the wire type of the body."""
-    return tuple(_fault(error, body_type) for error in details)
+    """One fault for each of pydantic's errors, of the first ``MAX_FAULTS`` and one;
+    ``body_type`` is the wire type of the body."""
+    return tuple(_fault(error, body_type) for error in details[: MAX_FAULTS + 1])
 
 
 def read(kind: type[W], body: object) -> W:
@@ -47,12 +49,13 @@ def read(kind: type[W], body: object) -> W:
     Raises
     ------
     InvalidRequest
-        If it is none; every fault is named.
+        If it is none; every fault is named, up to ``MAX_FAULTS`` and one.
     """
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        details = [{**e, "loc": ("body", *e["loc"])} for e in error.errors()]
+        first = islice(error.errors(include_url=False), MAX_FAULTS + 1)
+        details = [{**e, "loc": ("body", *e["loc"])} for e in first]
         raise InvalidRequest(Part.REQUEST, faults(details, kind)) from None
 
 

@@ -12,12 +12,16 @@ import sys
 
 
 def main() -> None:
-    """Run one command. ``verify`` is run on its own: who checks an answer imports no engine, no
-    store and no server, and a test holds it to that."""
+    """Run one command. ``verify`` and ``audit check`` are run on their own: who checks an answer
+    or evidence imports no engine, no store and no server, and tests hold them to that."""
     if sys.argv[1:2] == ["verify"]:
         from service.cli import verifying
 
         verifying.main()
+    elif sys.argv[1:3] == ["audit", "check"]:
+        from service.cli import bundles
+
+        bundles.main()
     else:
         from service.cli import commands
 

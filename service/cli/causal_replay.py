@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import numpy as np
 import typer
@@ -17,14 +18,15 @@ from models.predictor import Rows
 from models.repository import load_folder
 from models.repository.reference import read_table
 from service.api.body import read_json
+from service.api.looking import EXPORTED
+from service.app import opened_by
 from service.cli.causal import Folder
 from service.cli.console import AsJson, Failure, out, print_json, settings
+from service.cli.keeping import look
 from service.registry import ServedModel, prepare
 from service.rehearsal import Rehearsal, rehearse
 from service.store import archive
 from service.store.chain import Kind
-from service.store.database import connect
-from service.store.migrate import require_current
 
 Truth = list[bool | None]
 
@@ -91,15 +93,12 @@ def _happened(cell: str) -> bool | None:
 
 def _payloads(name: str) -> Iterator[bytes]:
     """What the audit store still holds of this model's explanations."""
-    database = connect(settings().store_url)
-    try:
-        require_current(database)
+    with opened_by(settings(), migrate=False) as store:
+        look(store, EXPORTED, "causal replay", urlencode({"model": name}))
         wanted = archive.Filter({"kind": Kind.EXPLANATION.value, "model": name})
-        for _, payload in archive.everything(database, wanted):
-            if payload is not None:
-                yield payload.content
-    finally:
-        database.close()
+        for seen in archive.everything(store.database, wanted):
+            if seen.payload is not None and not seen.findings:
+                yield seen.payload.content
 
 
 def _exported(content: bytes, name: str, file: Path) -> Iterator[bytes]:

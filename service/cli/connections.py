@@ -13,8 +13,18 @@ MAX_HEAD_BYTES = 65_536
 """Request line and headers together, give or take what comes at once."""
 
 
+MAX_CONNECTIONS = 800
+FULL = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n"
+    b"Connection: close\r\n\r\n"
+)
+"""What the one too many is told, whatever it asks: nothing of it is read."""
+
+
 class PatientOnlySoLong(HttpToolsProtocol):
-    """uvicorn's own, which waits for a head for ever, with an end to that.
+    """uvicorn's own, which waits for a head for ever and for as many as come, with an end to both.
+
+    ``most``: connections of the process.
 
     Between requests uvicorn's ``timeout_keep_alive`` counts; for bodies see
     :class:`service.api.limits.BodyLimit`.
@@ -22,14 +32,18 @@ class PatientOnlySoLong(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, most: int = MAX_CONNECTIONS, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._most = most
         self._head_due: asyncio.TimerHandle | None = None
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_head()
+        if len(self.connections) > self._most:
+            transport.write(FULL)
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._has_head()

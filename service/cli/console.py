@@ -77,7 +77,8 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
     logs.configure(chosen.log_format, chosen.log_level)
     if warm:
         compiling.announced()
-    loaded = Registry(chosen.models, warm=warming.warm if warm else None)
+    # Who does not serve has nobody else to protect from a model, and should not wait for a trial.
+    loaded = Registry.of(chosen, warm=warming.warm) if warm else Registry(chosen.models)
     loaded.load()
     return loaded
 

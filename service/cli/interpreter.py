@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI
 
+from models.onnx.watchdog import watchdog
+from service import logs
+
 SWITCH_SECONDS = 0.0005
 """After which a thread that computes lets another go on (Python's default: ten times as long).
 The event loop and the journal compute little and wait for that at every step, the journal while
 other processes wait for it."""
+
+LAST_SECONDS = 3.0
+"""Once everything is closed a process ends; one that does not, for a thread that hears nothing,
+is ended after so long."""
 
 
 def settled(app: FastAPI) -> FastAPI:
@@ -32,6 +41,15 @@ def settled(app: FastAPI) -> FastAPI:
             gc.collect()
             gc.freeze()
             yield state
+        last = threading.Timer(LAST_SECONDS, _end)
+        last.daemon = True
+        last.start()
 
     app.router.lifespan_context = lifespan
     return app
+
+
+def _end() -> None:
+    """The interpreter would wait for all threads, for ever for one in a graph's endless node."""
+    logs.logger.error("threads are still busy with %s", ", ".join(watchdog.running) or "something")
+    os._exit(1)

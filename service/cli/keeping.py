@@ -12,15 +12,19 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from service.access import Role
+from service.access import EVERYTHING, Role, Scope
+from service.api import looking
+from service.api.replies import ifonly_version
 from service.app import opened_by
-from service.cli.console import AsJson, err, out, print_json, settings
+from service.cli.console import AsJson, Failure, err, out, print_json, settings
 from service.settings import Settings
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
-from service.store.chain import now_us, timestamp
+from service.store.chain import Facts, Kind, now_us, timestamp
 from service.store.database import connect
 from service.store.migrate import require_current, upgrade
+from service.store.opened import Store
+from service.trust_root import LOG_KEY, signer_of
 
 tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -36,17 +40,47 @@ def by() -> str:
         return "cli"
 
 
-def prepare(chosen: Settings) -> None:
-    """Bring the store up to date before it is served; at the first start make the first key.
+def look(store: Store, status: str, what: str, query: str = "", about: str | None = None) -> None:
+    """Record that whoever types sees what was recorded.
 
     Raises
     ------
+    JournalFull, StoreUnavailable
+        If it cannot be recorded: then nothing is to be shown.
+    """
+    facts = Facts(
+        kind=Kind.ACCESS,
+        actor=by(),
+        about=about,
+        status=status,
+        engine_version=ifonly_version(),
+        detail={"by": f"ifonly {what}"},
+    )
+    store.journal.append(looking.with_query(facts, query)).result()
+
+
+def prepare(chosen: Settings) -> None:
+    """Bring the store up to date before it is served; at the first start make the first key, and
+    the one that signs the log.
+
+    Raises
+    ------
+    NoLogKey
+        If what the settings name cannot sign.
     StoreUnavailable, StoreDamaged, StoreOutdated
         If it cannot be used.
     """
     with closing(connect(chosen.store_url)) as database:
         upgrade(database)
+        signer, made = signer_of(chosen, database)
         is_first = not chosen.no_auth and not store_keys.listing(database)
+    if made and signer is not None:
+        where = chosen.audit_log_key_file or chosen.key_file(LOG_KEY)
+        err.print(
+            f"Made the key that signs the audit log: {where}. Whoever checks the log needs its "
+            f"verifier key:\n{signer.key}",
+            markup=False,
+        )
     if is_first:
         token = _create(chosen, Role.ADMIN, "first start", None)
         err.print(
@@ -81,14 +115,44 @@ def create(
     days: Annotated[
         int | None, typer.Option("--expires-days", min=1, max=3_650, help="Default: never.")
     ] = None,
+    models: Annotated[
+        list[str],
+        typer.Option("--model", help="Pattern of the models it is for, as 'line-a-*'; repeatable."),
+    ] = [],  # noqa: B006 (typer makes a new one)
+    attributes: Annotated[
+        list[str],
+        typer.Option(
+            "--attribute", help="What requests must say in `attributes`, as line=a; repeatable."
+        ),
+    ] = [],  # noqa: B006
 ) -> None:
     """Make a key and print it: this once, for only its hash is kept."""
-    out.print(_create(settings(), role, label, days), markup=False)
+    out.print(_create(settings(), role, label, days, _scope(models, attributes)), markup=False)
 
 
-def _create(chosen: Settings, role: Role, label: str, days: int | None) -> str:
+def _scope(models: list[str], attributes: list[str]) -> Scope:
+    """Raises
+    ------
+    Failure
+        If it is none.
+    """
+    said: dict[str, list[str]] = {}
+    for attribute in attributes:
+        name, is_given, value = attribute.partition("=")
+        if not is_given:
+            raise Failure(f"--attribute {attribute} is not NAME=VALUE")
+        said.setdefault(name, []).append(value)
+    try:
+        return Scope.read({"models": models or ["*"], "attributes": said})
+    except ValueError as error:
+        raise Failure(f"this is no scope: {error}") from None
+
+
+def _create(
+    chosen: Settings, role: Role, label: str, days: int | None, scope: Scope = EVERYTHING
+) -> str:
     expires = None if days is None else now_us() + days * DAY_US
-    token, work = store_keys.create(role, label, expires, by())
+    token, work = store_keys.create(role, label, expires, by(), scope)
     with opened_by(chosen) as store:
         store.journal.append(work).result()
     return token
@@ -104,10 +168,11 @@ def list_keys(as_json: AsJson = False) -> None:
     rows = [
         {
             "key": key.shown,
-            "role": key.role.value,
+            "role": key.role,
             "state": key.state(now),
             "created": timestamp(key.created_us),
             "expires": None if key.expires_us is None else timestamp(key.expires_us),
+            "scope": key.scope,
             "label": key.label,
         }
         for key in found
@@ -115,7 +180,7 @@ def list_keys(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("key", "role", "state", "created", "expires", "label")
+    table = Table("key", "role", "state", "created", "expires", "scope", "label")
     for row in rows:
         table.add_row(*(Text(value or "–") for value in row.values()))
     out.print(table)

@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import httpx
@@ -174,7 +175,7 @@ def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False)
         app,
         factory=factory,
         workers=chosen.processes,
-        http=PatientOnlySoLong,
+        http=partial(PatientOnlySoLong, most=chosen.max_connections),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,

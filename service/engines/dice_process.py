@@ -22,9 +22,9 @@ import numpy as np
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.search.dice import Chances, Wish
+from models.frames import read_frame, write_frame
 from models.predictor import Rows
 from models.schema import Feature
-from service.engines.frames import read_frame, write_frame
 
 METHODS = ("random", "genetic", "kdtree")
 LONGEST = 30.0

@@ -7,16 +7,22 @@ last one found in any anchor. A file elsewhere keeps them from whoever can chang
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import Facts, Head, Kind, Record, canonical, document
-from service.store.tables import writers
+from service.store.chain import Facts, Finding, Head, Kind, Record, Trouble, canonical, document
+from service.store.tables import log_heads, writers
+
+if sys.platform != "win32":
+    import fcntl
 
 Heads = Mapping[str, Head]
 
@@ -31,8 +37,18 @@ def moved(connection: sa.Connection) -> dict[str, Head]:
     return {writer: Head(sequence, digest) for writer, sequence, digest in found}
 
 
-def facts(heads: Heads, engine_version: str) -> Facts:
-    detail = {"heads": {writer: [h.sequence, h.hash] for writer, h in sorted(heads.items())}}
+def signed_head(connection: sa.Connection) -> str | None:
+    """The newest head of the log, as it was signed; an anchor carries it to where anchors go."""
+    newest = sa.select(log_heads.c.note).order_by(log_heads.c.size.desc()).limit(1)
+    return connection.execute(newest).scalar_one_or_none()
+
+
+def facts(heads: Heads, engine_version: str, signed: str | None = None) -> Facts:
+    detail: dict[str, Any] = {
+        "heads": {writer: [h.sequence, h.hash] for writer, h in sorted(heads.items())}
+    }
+    if signed is not None:
+        detail["log"] = signed
     return Facts(kind=Kind.ANCHOR, actor="system", engine_version=engine_version, detail=detail)
 
 
@@ -55,28 +71,86 @@ def mark(connection: sa.Connection, heads: Heads) -> None:
 
 
 def write_down(file: Path, record: Record) -> None:
-    """Append an anchor to a file, as one line of JSON, and see it onto the disk."""
+    """Append an anchor to a file, as one line of JSON, whole and on the disk.
+
+    A line that a crash has cut off before is ended first: it spoils no other.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     line = canonical({**document(record), "hash": record.hash}) + b"\n"
-    handle = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    handle = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        os.write(handle, line)
-        os.fsync(handle)
+        with _locked(handle):  # other processes append to it, too
+            if os.fstat(handle).st_size:
+                os.lseek(handle, -1, os.SEEK_END)
+                line = line if os.read(handle, 1) == b"\n" else b"\n" + line
+            while line:
+                line = line[os.write(handle, line) :]
+            os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def read_down(file: Path) -> Iterator[tuple[str, Head]]:
-    """Every head in such a file, the anchors' own places among them.
+def read_down(file: Path) -> Iterator[tuple[str, Head] | Finding | str]:
+    """Every head in such a file, the anchors' own places among them; a finding for each line that
+    is not what was written, a sentence for each that was cut off.
 
     Raises
     ------
     OSError
         If it cannot be read.
-    ValueError
-        If a line of it is no anchor.
     """
     with file.open("rb") as lines:
-        for line in lines:
-            anchor = json.loads(line)
-            yield anchor["writer"], Head(anchor["sequence"], anchor["hash"])
-            yield from heads_in(anchor["detail"]).items()
+        for number, line in enumerate(lines, 1):
+            text = line.strip(_NOTHING)
+            if text or b"\0" in line:
+                yield from _heads_of(text, f"line {number} of {file.name}", file.name)
+
+
+def _heads_of(line: bytes, here: str, name: str) -> Iterator[tuple[str, Head] | Finding | str]:
+    try:
+        anchor = json.loads(line)
+    except (ValueError, RecursionError):
+        if line.startswith(_BEGINS) or _BEGINS.startswith(line):
+            yield f"{here} was cut off while it was written: what it anchored is not checked"
+        else:
+            yield Finding("", 0, Trouble.ALTERED, f"{here} is no anchor", name)
+        return
+    if not _is_whole(anchor):
+        yield Finding("", 0, Trouble.ALTERED, f"{here} is not the anchor that was written", name)
+        return
+    yield anchor["writer"], Head(anchor["sequence"], anchor["hash"])
+    yield from heads_in(anchor["detail"]).items()
+
+
+_BEGINS = b'{"actor":'
+"""Of every line."""
+_NOTHING = b"\0\r\n "
+"""A file system may leave zeros where a line was to be."""
+
+
+def _is_whole(anchor: Any) -> bool:
+    """Whether a line says what was sealed."""
+    if not isinstance(anchor, dict) or anchor.get("kind") != Kind.ANCHOR:
+        return False
+    said = {key: value for key, value in anchor.items() if key != "hash"}
+    try:
+        return hashlib.sha256(canonical(said)).hexdigest() == anchor.get("hash")
+    except (ValueError, RecursionError):
+        return False
+
+
+@contextmanager
+def _locked(handle: int) -> Iterator[None]:
+    """Nobody else who asks for it has the file meanwhile. (Windows: only one process writes.)"""
+    if sys.platform == "win32":
+        yield
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(handle, fcntl.LOCK_UN)

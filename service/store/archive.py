@@ -6,15 +6,18 @@ import base64
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import InvalidCursor, UnknownRecord
-from service.store.chain import Kind, Payload, Record
+from service.errors import InvalidCursor, StoreDamaged, UnknownRecord
+from service.store.chain import Finding, Head, Kind, Payload, Record, check
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
+from service.store.sight import within
+from service.store.standing import displaced, doubts, require, standing, stands
 from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
 
 PIECE = 500
@@ -44,6 +47,8 @@ class Page:
     records: tuple[Record, ...]
     next: str | None
     """Cursor of the page after this one; None at the end."""
+    doubtful: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    """By id: what is wrong with those that do not stand in their chain."""
 
 
 def page(database: Database, wanted: Filter, cursor: str | None, limit: int) -> Page:
@@ -61,8 +66,13 @@ def page(database: Database, wanted: Filter, cursor: str | None, limit: int) -> 
 
 def page_of(database: Database, asked: sa.Select[Any], limit: int) -> Page:
     """The records that :func:`read_page` reads; raises as it does."""
-    rows, after = read_page(database, asked, limit)
-    return Page(tuple(map(record_of, rows)), after)
+    return page_with(*read_page(database, asked, limit))
+
+
+def page_with(rows: Sequence[sa.Row[Any]], after: str | None) -> Page:
+    """These records; ``after``: where the next page begins."""
+    doubtful = {row.id: tuple(doubts(row)) for row in rows if not stands(row)}
+    return Page(tuple(map(record_of, rows)), after, doubtful)
 
 
 def read_page(
@@ -77,9 +87,9 @@ def read_page(
         If the store cannot be read.
     """
     with database.reading() as connection:
-        rows = connection.execute(asked).all()
+        rows = connection.execute(within(database, asked)).all()
     shown = rows[:limit]
-    return shown, _cursor(record_of(shown[-1])) if len(rows) > limit else None
+    return shown, cursor_of(shown[-1]) if len(rows) > limit else None
 
 
 def newest_first(chosen: sa.Select[Any], cursor: str | None, limit: int) -> sa.Select[Any]:
@@ -98,7 +108,7 @@ def newest_first(chosen: sa.Select[Any], cursor: str | None, limit: int) -> sa.S
 
 def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
     """What :func:`page` asks."""
-    chosen = sa.select(records)
+    chosen = sa.select(records, standing())
     for name, value in wanted.equal.items():
         column: sa.ColumnElement[str] = records.c[name]
         if wanted.begins is not None:
@@ -126,8 +136,9 @@ def _ends(begins: str) -> tuple[str, str]:
     return begins + rest, begins + rest.replace("0", "f")
 
 
-def _cursor(record: Record) -> str:
-    place = [record.facts.time_us, record.writer, record.sequence]
+def cursor_of(row: sa.Row[Any]) -> str:
+    """Of the page after a record."""
+    place = [row.time_us, row.writer, row.sequence]
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 
@@ -135,13 +146,16 @@ def _place(cursor: str) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):
         raise InvalidCursor(cursor) from None
-    except TypeError:
-        raise InvalidCursor(cursor) from None
-    if type(time_us) is not int or type(writer) is not str or type(sequence) is not int:
+    are_stored = all(type(n) is int and abs(n) < _TOO_LARGE for n in (time_us, sequence))
+    if not are_stored or type(writer) is not str or not writer.isprintable():
         raise InvalidCursor(cursor)
     return literals(time_us, writer, sequence)
+
+
+_TOO_LARGE = 2**63
+"""For a column of whole numbers."""
 
 
 def literals(time_us: int, writer: str, sequence: int) -> tuple[Any, ...]:
@@ -159,26 +173,71 @@ def get(database: Database, identity: str) -> tuple[Record, Payload | None]:
     Raises
     ------
     UnknownRecord
-        If there is none of that id.
+        If there is none of that id within the scope.
+    NotAsSealed
+        If it does not stand in its chain, or the payload is another.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    return require(_row(database, identity))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as it was read, and what is wrong with it."""
+
+    record: Record
+    payload: Payload | None
+    findings: tuple[Finding, ...] = ()
+
+
+def seen(database: Database, identity: str) -> Seen:
+    """The same for who looks into what is wrong; otherwise as :func:`get`."""
+    return _seen(_row(database, identity))
+
+
+def _seen(row: sa.Row[Any]) -> Seen:
+    return Seen(record_of(row), payload_of(row), tuple(doubts(row)))
+
+
+def _row(database: Database, identity: str) -> sa.Row[Any]:
+    with database.reading() as connection:
+        chosen = within(database, whole().where(records.c.id == identity))
+        row = connection.execute(chosen).one_or_none()
+    if row is None:
+        raise UnknownRecord(identity)
+    return row
+
+
+def actor_of(database: Database, identity: str) -> str | None:
+    """Whose record it is; None if there is none of that id.
+
+    Raises
+    ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
     with database.reading() as connection:
-        row = connection.execute(whole().where(records.c.id == identity)).one_or_none()
-    if row is None:
-        raise UnknownRecord(identity)
-    return record_of(row), payload_of(row)
+        chosen = sa.select(records.c.actor).where(records.c.id == identity)
+        return connection.execute(chosen).scalar_one_or_none()
 
 
 def about(
     database: Database, identity: str, kind: Kind
 ) -> tuple[tuple[Record, Payload | None], ...]:
-    """The records of one kind about a record, oldest first."""
-    # By one condition: SQLite, asked for the kind too, may read all records of that kind instead.
-    chosen = whole().where(records.c.about == identity).order_by(*PAGE_ORDER)
+    """The records of one kind about a record, oldest first; only those that hold."""
+    found = seen_about(database, identity, kind)
+    return tuple((each.record, each.payload) for each in found if not each.findings)
+
+
+def seen_about(database: Database, identity: str, kind: Kind) -> tuple[Seen, ...]:
+    """The same with those that do not."""
+    # Joined to nothing: SQLite may use the kind's index instead, and read all of that kind.
+    is_kind = records.c.kind + "" == kind.value
+    chosen = whole().where(records.c.about == identity, is_kind).order_by(*PAGE_ORDER)
     with database.reading() as connection:
-        rows = connection.execute(chosen).all()
-    return tuple((record_of(row), payload_of(row)) for row in rows if row.kind == kind.value)
+        rows = connection.execute(within(database, chosen)).all()
+    return tuple(map(_seen, rows))
 
 
 def beside(database: Database, record: Record) -> tuple[str | None, str | None]:
@@ -188,53 +247,138 @@ def beside(database: Database, record: Record) -> tuple[str | None, str | None]:
         records.c.writer == record.writer, records.c.sequence.in_(near)
     )
     with database.reading() as connection:
+        chosen = within(database, chosen)
         found = {row.sequence: row.id for row in connection.execute(chosen)}
     return found.get(near[0]), found.get(near[1])
 
 
-def everything(database: Database, wanted: Filter) -> Iterator[tuple[Record, Payload | None]]:
-    """Every record in question, chain by chain, each in its order; read in pieces."""
-    with database.reading() as connection:
-        ends = connection.execute(
-            sa.select(writers.c.id, writers.c.head_sequence).order_by(writers.c.started_us)
-        ).all()
+def everything(database: Database, wanted: Filter) -> Iterator[Seen]:
+    """Every record in question, chain by chain, each in its order, with what is wrong with it;
+    then what stands in no chain. Read in pieces.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store, or a record of it, cannot be read.
+    """
+    ends = heads(database)
     for writer, end in ends:
         if wanted.equal.get("writer", writer) == writer:
-            yield from chain(database, writer, end, wanted)
+            yield from _followed(database, writer, end, wanted)
+    for row in outside(database):
+        if _fits(row, wanted):
+            record = record_of(row)
+            yield Seen(record, payload_of(row), (displaced(record),))
+
+
+def heads(database: Database) -> list[tuple[str, Head]]:
+    """The end of every chain, as the store has it now; in the order in which they were begun."""
+    chosen = sa.select(writers.c.id, writers.c.head_sequence, writers.c.head_hash)
+    first = sa.and_(records.c.writer == writers.c.id, records.c.sequence == 1)
+    begun = sa.select(records.c.time_us).where(first).scalar_subquery()
+    with database.reading() as connection:
+        found = connection.execute(chosen.order_by(begun, writers.c.id))
+        return [(str(writer), head_of(sequence, digest)) for writer, sequence, digest in found]
+
+
+def head_of(sequence: Any, digest: Any) -> Head:
+    """A head; of what is none, one that no chain has."""
+    if type(sequence) is int and isinstance(digest, str):
+        return Head(sequence, digest)
+    return Head(0, f"no head: {sequence!r}, {digest!r}")
+
+
+def _followed(database: Database, writer: str, end: Head, wanted: Filter) -> Iterator[Seen]:
+    at = Head()
+    for row in _pieces(database, _plain(), writer, 0, end.sequence):
+        if isinstance(row, Unread):
+            continue  # the next one is said to follow nothing
+        record, payload = record_of(row), payload_of(row)
+        found = check(record, at) + (payload.findings(record) if payload is not None else [])
+        if _fits(row, wanted):
+            yield Seen(record, payload, tuple(found))
+        at = record.head
+
+
+def outside(database: Database) -> Iterator[sa.Row[Any]]:
+    """Records that no chain has: of a writer that is not known, beyond its head, before its first.
+
+    One query sees heads and records of one moment: what is being written is in neither.
+    """
+    joined = records.outerjoin(writers, writers.c.id == records.c.writer)
+    strays = sa.select(records.c.writer, records.c.sequence).select_from(joined)
+    strays = strays.where(
+        sa.or_(
+            writers.c.id.is_(None),
+            records.c.sequence > writers.c.head_sequence,
+            records.c.sequence < 1,
+        )
+    )
+    with database.reading() as connection:
+        places = connection.execute(strays.order_by(records.c.writer, records.c.sequence)).all()
+    for writer, sequence in places:
+        one = _plain().where(records.c.writer == writer, records.c.sequence == sequence)
+        with database.reading() as connection:
+            yield from connection.execute(one)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A record that is there and cannot be read."""
+
+    sequence: int
+    reason: str
 
 
 def chain(
-    database: Database, writer: str, end: int, wanted: Filter | None = None
-) -> Iterator[tuple[Record, Payload | None]]:
+    database: Database, writer: str, end: int
+) -> Iterator[tuple[Record, Payload | None] | Unread]:
     """The records of one chain up to ``end``, in order; each piece is a query of its own."""
-    for row in _pieces(database, whole(), writer, 0, end):
-        if wanted is None or _fits(row, wanted):
-            yield record_of(row), payload_of(row)
+    for row in _pieces(database, _plain(), writer, 0, end):
+        yield row if isinstance(row, Unread) else (record_of(row), payload_of(row))
 
 
-def links(database: Database, writer: str, after: int, end: int) -> Iterator[Record]:
+def links(database: Database, writer: str, after: int, end: int) -> Iterator[Record | Unread]:
     """The records of one chain after one and up to another, in order, without payloads."""
-    return map(record_of, _pieces(database, sa.select(records), writer, after, end))
+    for row in _pieces(database, sa.select(records), writer, after, end):
+        yield row if isinstance(row, Unread) else record_of(row)
 
 
 def _pieces(
     database: Database, chosen: sa.Select[Any], writer: str, after: int, end: int
-) -> Iterator[sa.Row[Any]]:
+) -> Iterator[sa.Row[Any] | Unread]:
     at = after
     while True:
-        piece = (
-            chosen.where(
-                records.c.writer == writer, records.c.sequence > at, records.c.sequence <= end
-            )
-            .order_by(records.c.sequence)
-            .limit(PIECE)
-        )
-        with database.reading() as connection:
-            rows = connection.execute(piece).all()
+        here = (records.c.writer == writer, records.c.sequence > at, records.c.sequence <= end)
+        piece = chosen.where(*here).order_by(records.c.sequence).limit(PIECE)
+        rows: Sequence[sa.Row[Any] | Unread]
+        try:
+            with database.reading() as connection:
+                rows = connection.execute(piece).all()
+        except StoreDamaged:
+            rows = list(_one_by_one(database, chosen, writer, here))
         if not rows:
             return
         yield from rows
         at = rows[-1].sequence
+
+
+def _one_by_one(
+    database: Database, chosen: sa.Select[Any], writer: str, here: Sequence[sa.ColumnElement[bool]]
+) -> Iterator[sa.Row[Any] | Unread]:
+    """A piece that cannot be read as a whole: which records of it can?"""
+    places = sa.select(records.c.sequence).where(*here).order_by(records.c.sequence)
+    with database.reading() as connection:
+        sequences = connection.execute(places.limit(PIECE)).scalars().all()
+    for sequence in sequences:
+        one = chosen.where(records.c.writer == writer, records.c.sequence == sequence)
+        try:
+            with database.reading() as connection:
+                rows = connection.execute(one).all()
+        except StoreDamaged as error:
+            yield Unread(sequence, str(error))
+        else:
+            yield from rows
 
 
 def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
@@ -248,8 +392,14 @@ def _fits(row: sa.Row[Any], wanted: Filter) -> bool:
     )
 
 
+@cache
 def whole() -> sa.Select[Any]:
-    """Records with their payloads, where they have them still."""
+    """Records with their payloads, where they have them still, and whether they stand."""
+    return _plain().add_columns(standing())
+
+
+@cache
+def _plain() -> sa.Select[Any]:
     same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
     joined = records.outerjoin(payloads, same)
     return sa.select(records, payloads.c.salt, payloads.c.content).select_from(joined)

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     JOB = "job"
     MODEL = "model"
     SIGN_IN = "sign_in"
+    ACCESS = "access"
+    HOLD = "hold"
 
 
 def now_us() -> int:
@@ -129,6 +131,14 @@ class Payload:
         """Salted: once both are gone, no guess at the content can be confirmed."""
         return hashlib.sha256(self.salt + self.content).hexdigest()
 
+    def findings(self, record: Record) -> list[Finding]:
+        """Whether it is the one that was sealed with ``record``."""
+        if len(self.salt) == SALT_BYTES and self.digest == record.payload_digest:
+            return []
+        text = f"the payload of record {record.sequence} is not the one that was sealed"
+        where = "audit_payloads"
+        return [Finding(record.writer, record.sequence, Trouble.PAYLOAD_ALTERED, text, where)]
+
 
 def seal(facts: Facts, writer: str, after: Head, payload_digest: str | None) -> Record:
     """``facts`` as the next record of ``writer``'s chain."""
@@ -151,9 +161,17 @@ def document(record: Record) -> dict[str, Any]:
         "sequence": record.sequence,
         "previous": record.previous,
         "payload_digest": record.payload_digest,
-        "time": timestamp(facts.time_us),
+        "time": stated_time(facts.time_us),
     }
     return {key: value for key, value in said.items() if value is not None}
+
+
+def stated_time(time_us: int) -> str:
+    """As :func:`timestamp`; of what is none, something that no sealed record says."""
+    try:
+        return timestamp(time_us)
+    except (TypeError, OverflowError):
+        return f"no time: {time_us!r}"
 
 
 def timestamp(time_us: int) -> str:
@@ -177,6 +195,10 @@ def microseconds(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text} is in no year that has four digits") from None
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -224,6 +246,16 @@ class Trouble(StrEnum):
     CUT = "cut"
     PAYLOAD_ALTERED = "payload_altered"
     PAYLOAD_MISSING = "payload_missing"
+    FORGED = "forged"
+    """It stands where no chain has it."""
+    BACKDATED = "backdated"
+    CONTRADICTED = "contradicted"
+    """A row of another table says what no record says."""
+    UNREADABLE = "unreadable"
+    NOT_IN_LOG = "not_in_log"
+    """Or not as the log has it."""
+    HEAD = "head"
+    """A head of the log was not signed so, or is of other records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +266,8 @@ class Finding:
     sequence: int
     trouble: Trouble
     text: str
+    where: str = "audit_records"
+    """The table, or the table and its column (``audit_payloads.salt``) where that is known."""
 
 
 def check(record: Record, before: Head) -> list[Finding]:
@@ -254,9 +288,12 @@ def check(record: Record, before: Head) -> list[Finding]:
     elif record.previous != before.hash:
         text = f"record {record.sequence} does not follow record {before.sequence}"
         report(record.sequence, Trouble.UNLINKED, text)
-    if not _holds(record):
-        found.append(_altered(record))
-    return found
+    return found + own_findings(record)
+
+
+def own_findings(record: Record) -> list[Finding]:
+    """Whether a record is what was sealed, by what it says itself."""
+    return [] if _holds(record) else [_altered(record)]
 
 
 def _holds(record: Record) -> bool:

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from service.access import EVERYTHING, Scope
 from service.errors import StoreDamaged, StoreUnavailable
 
 BUSY_SECONDS = 5.0
@@ -27,6 +28,9 @@ LOOK_SECONDS = 0.0005
 """How often it looks meanwhile. SQLite itself looks after 1, 2, 5 and so on up to 100 ms: of two
 processes that write all the time one then waits long after the other is done."""
 CONNECT_SECONDS = 3
+NOT_UTF8 = "Could not decode to UTF-8"
+PAGES_DAMAGED = ("XX001", "XX002")
+"""PostgreSQL's data_corrupted and index_corrupted."""
 READERS = 8
 
 
@@ -36,6 +40,8 @@ class Database:
 
     reader: sa.Engine
     writer: sa.Engine
+    scope: Scope = EVERYTHING
+    """What of the records whoever holds this may see; see ``service.store.sight``."""
 
     @property
     def is_sqlite(self) -> bool:
@@ -55,6 +61,14 @@ class Database:
             If it cannot, or what it reads is no database.
         """
         with translated(), self.reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """The same, and all that it reads is of one moment."""
+        # SQLite's reading transactions are that anyway.
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with translated(), self.reader.execution_options(**level).connect() as connection:
             yield connection
 
 
@@ -171,6 +185,11 @@ def failure(error: DBAPIError) -> StoreUnavailable | StoreDamaged:
     code = getattr(error.orig, "sqlite_errorname", "")
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return StoreDamaged(f"the database file is damaged ({reason}): restore it from a backup")
+    if isinstance(error.orig, sqlite3.Error) and reason.startswith(NOT_UTF8):
+        # Python's module says so, with the value: not to be told.
+        return StoreDamaged("the database is damaged (text that is not UTF-8)")
+    if str(getattr(error.orig, "sqlstate", "")).startswith(PAGES_DAMAGED):
+        return StoreDamaged(f"the database is damaged ({reason}): restore it from a backup")
     return StoreUnavailable(f"the store does not answer: {reason}")
 
 

@@ -1,22 +1,34 @@
 """Erasing what records tell of: one record's payload, or all that are older than a time.
 
-The chain stays, and each erasure is a record in it, in the same transaction.
+The chain stays, and each erasure is a record in it, in the same transaction, that says by place
+what it erased: no other loss is excused by it.
+
+What wins: a legal hold (:mod:`service.store.holds`) over every erasure; then the wish of whoever
+a record tells of (:func:`erase`) over the time for which records must be kept; then that time
+over age (:func:`prune`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import UnknownRecord
-from service.store.chain import Facts, Kind, microseconds, timestamp
+from service.errors import KeptByLaw, UnknownRecord
+from service.store import holds
+from service.store.chain import Facts, Kind, Record, microseconds, now_us, timestamp
+from service.store.database import Database
 from service.store.journal import Draft, Journal, Work
+from service.store.rows import record_of
+from service.store.standing import standing, stands
 from service.store.tables import payloads, records
 
 AT_ONCE = 5_000
 """Payloads erased in one transaction: while it runs, no answer is recorded."""
+DAY_US = 86_400_000_000
 
 
 def erase(identity: str, actor: str, reason: str) -> Work:
@@ -26,15 +38,20 @@ def erase(identity: str, actor: str, reason: str) -> Work:
 
     UnknownRecord
         If there is no record of that id.
+    OnHold
+        If it is under a legal hold.
     """
 
     def work(connection: sa.Connection) -> Draft:
         place = connection.execute(
-            sa.select(records.c.writer, records.c.sequence).where(records.c.id == identity)
+            sa.select(records.c.writer, records.c.sequence, records.c.model).where(
+                records.c.id == identity
+            )
         ).one_or_none()
         if place is None:
             raise UnknownRecord(identity)
-        writer, sequence = place
+        writer, sequence, model = place
+        holds.check(connection, identity, model)
         gone = connection.execute(
             sa.delete(payloads).where(payloads.c.writer == writer, payloads.c.sequence == sequence)
         )
@@ -44,8 +61,22 @@ def erase(identity: str, actor: str, reason: str) -> Work:
     return work
 
 
-def prune(journal: Journal, older_than_us: int, actor: str) -> Iterator[int]:
-    """Erase every payload that is older; yields how many, one transaction after another."""
+def prune(journal: Journal, older_than_us: int, actor: str, keep_days: float = 0) -> Iterator[int]:
+    """Erase every payload that is older and under no hold; yields how many, one transaction after
+    another.
+
+    Raises
+    ------
+    KeptByLaw
+        If some of it would be younger than ``keep_days``, or is yet to come.
+    """
+    newest = now_us() - round(keep_days * DAY_US)
+    if older_than_us > newest:
+        raise KeptByLaw(
+            f"payloads from before {timestamp(older_than_us)} cannot be erased by their age: they "
+            f"are kept for {keep_days:g} days (IFONLY_AUDIT_KEEP_DAYS), now those since "
+            f"{timestamp(newest)}"
+        )
     while True:
         erased: list[int] = []
         journal.append(_by_age(older_than_us, actor, erased)).result()
@@ -56,20 +87,101 @@ def prune(journal: Journal, older_than_us: int, actor: str) -> Iterator[int]:
 
 def _by_age(older_than_us: int, actor: str, erased: list[int]) -> Work:
     def work(connection: sa.Connection) -> Draft:
+        same = sa.and_(
+            records.c.writer == payloads.c.writer, records.c.sequence == payloads.c.sequence
+        )
+        # The payload's own time finds them; the record's, which is sealed, decides.
         oldest = (
             sa.select(payloads.c.writer, payloads.c.sequence)
-            .where(payloads.c.time_us < older_than_us)
+            .select_from(payloads.join(records, same))
+            .where(payloads.c.time_us < older_than_us, records.c.time_us < older_than_us)
+            .where(*holds.free(connection))
             .order_by(payloads.c.time_us)
             .limit(AT_ONCE)
         )
-        gone = connection.execute(
-            sa.delete(payloads).where(sa.tuple_(payloads.c.writer, payloads.c.sequence).in_(oldest))
-        )
-        erased.append(gone.rowcount)
-        detail = {"before": timestamp(older_than_us), "count": gone.rowcount}
+        here = sa.tuple_(payloads.c.writer, payloads.c.sequence).in_(oldest)
+        gone = sa.delete(payloads).where(here).returning(payloads.c.writer, payloads.c.sequence)
+        places = [(writer, sequence) for writer, sequence in connection.execute(gone)]
+        erased.append(len(places))
+        detail = {
+            "before": timestamp(older_than_us),
+            "count": len(places),
+            "erased": _runs(places),
+        }
         return Draft(Facts(kind=Kind.ERASURE, actor=actor, detail=detail))
 
     return work
+
+
+def _runs(places: Iterable[tuple[str, int]]) -> dict[str, list[list[int]]]:
+    """For each writer the sequences, as first and last of each run."""
+    found: dict[str, list[list[int]]] = {}
+    for writer, sequence in sorted(places):
+        runs = found.setdefault(writer, [])
+        if runs and runs[-1][1] == sequence - 1:
+            runs[-1][1] = sequence
+        else:
+            runs.append([sequence, sequence])
+    return found
+
+
+class Erasures:
+    """What was erased, by those records of it that stand."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known = -1
+        self._about: set[str] = set()
+        self._runs: dict[str, list[list[int]]] = {}
+        self._before_us = 0
+
+    def cover(self, record: Record) -> bool:
+        """Whether the payload of ``record`` was erased."""
+        return self._covers(record) or (self._has_more() and self._covers(record))
+
+    def _covers(self, record: Record) -> bool:
+        if record.facts.id in self._about:
+            return True
+        if type(record.facts.time_us) is int and record.facts.time_us < self._before_us:
+            return True
+        runs = self._runs.get(record.writer, [])
+        at = bisect_right(runs, record.sequence, key=lambda run: run[0]) - 1
+        return at >= 0 and record.sequence <= runs[at][1]
+
+    def _has_more(self) -> bool:
+        """Look whether something was erased since the last look."""
+        chosen = sa.select(records, standing()).where(records.c.kind == Kind.ERASURE.value)
+        count = sa.select(sa.func.count()).where(records.c.kind == Kind.ERASURE.value)
+        with self._database.reading() as connection:
+            known = connection.execute(count).scalar_one()
+            if known == self._known:
+                return False
+            rows = connection.execute(chosen).all()
+        self._known = known
+        found = [record_of(row) for row in rows if stands(row)]
+        self._about = {r.facts.about for r in found if r.facts.about is not None}
+        by_age = [r for r in found if r.facts.about is None]
+        self._runs = {
+            writer: sorted(run for _, run in runs)
+            for writer, runs in groupby(sorted(_told(by_age)), key=lambda each: each[0])
+        }
+        self._before_us = max(map(_before, by_age), default=0)
+        return True
+
+
+def _told(found: Iterable[Record]) -> Iterator[tuple[str, list[int]]]:
+    """Each writer with each run of sequences that was erased."""
+    for erasure in found:
+        detail: Any = erasure.facts.detail or {}
+        for writer, runs in detail.get("erased", {}).items():
+            yield from ((writer, run) for run in runs)
+
+
+def _before(erasure: Record) -> int:
+    """Records that did not say yet what they erased: what was there, and older than they say."""
+    if "erased" in (erasure.facts.detail or {}):
+        return 0
+    return min(before_us(erasure.facts.detail), erasure.facts.time_us)
 
 
 def before_us(detail: Any) -> int:

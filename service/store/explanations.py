@@ -12,54 +12,96 @@ from service.store import archive
 from service.store.chain import Kind, Payload, Record
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
+from service.store.sight import within
+from service.store.standing import holds, standing, standing_only
 from service.store.tables import PAGE_ORDER, records
 
 NOTHING_TO_CHANGE = "already_target"
 VERDICTS = ("approve", "reject")
 """What closes a review: an auditor's word."""
+PIECE = 500
+"""Explanations that are looked at at once."""
+MOST_JUDGED = 20_000
+"""That are passed over for one page."""
 
 
 def unreviewed(
     database: Database, wanted: archive.Filter, cursor: str | None, limit: int
 ) -> archive.Page:
     """Explanations that no auditor has judged, the newest first; otherwise as
-    :func:`archive.page`."""
-    return archive.page_of(database, unreviewed_query(wanted, cursor, limit), limit)
+    :func:`archive.page`. A verdict counts if its record stands in its chain.
+
+    No more than ``MOST_JUDGED`` are passed over: a page may have fewer than ``limit``, and lead on.
+    """
+    waiting: list[sa.Row[Any]] = []
+    passed, after, piece = 0, cursor, limit + 1  # often the newest all wait
+    while len(waiting) <= limit:
+        asked = explained_query(wanted, after, piece)
+        with database.reading() as connection:
+            rows = connection.execute(within(database, asked)).all()[:piece]
+            judged = _judged(connection, [row.id for row in rows])
+        waiting += [row for row in rows if row.id not in judged]
+        passed += len(judged)
+        if len(rows) < piece:
+            return _page(waiting, limit, None)
+        after, piece = archive.cursor_of(rows[-1]), max(PIECE, limit + 1)
+        if passed >= MOST_JUDGED:
+            break
+    return _page(waiting, limit, after)
 
 
-def unreviewed_query(wanted: archive.Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
-    """What :func:`unreviewed` asks."""
-    review = records.alias()
-    # Joined to nothing, so that no index on the verdict is used: few records are about one.
-    said = (review.c.status + "").in_(VERDICTS)
-    judged = sa.exists().where(review.c.about == records.c.id, said)
+def _page(waiting: Sequence[sa.Row[Any]], limit: int, after: str | None) -> archive.Page:
+    """``after``: where to go on if all of them fit."""
+    shown = waiting[:limit]
+    if len(waiting) > limit:
+        after = archive.cursor_of(shown[-1])
+    return archive.page_with(shown, after)
+
+
+def explained_query(wanted: archive.Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
+    """Explanations, judged or not."""
     only = replace(wanted, equal={**wanted.equal, "kind": Kind.EXPLANATION.value})
-    chosen = archive.query(only, cursor, limit).where(~judged)
+    chosen = archive.query(only, cursor, limit)
     if "status" not in wanted.equal:  # there is nothing to judge where nothing was to change
         chosen = chosen.where(records.c.status != NOTHING_TO_CHANGE)
     return chosen
 
 
+def _judged(connection: sa.Connection, ids: Sequence[str]) -> set[str | None]:
+    """Which of some explanations an auditor has judged."""
+    told = standing_only(connection.execute(reviews_query(ids)))
+    return {record.facts.about for record in told if record.facts.status in VERDICTS}
+
+
+def reviews_query(ids: Sequence[str]) -> sa.Select[Any]:
+    """Reviews of some explanations, oldest first."""
+    # Joined to nothing, so that the kind's index is not used: few records are about one.
+    is_review = records.c.kind + "" == Kind.REVIEW.value
+    chosen = sa.select(records, standing()).where(records.c.about.in_(ids), is_review)
+    return chosen.order_by(*PAGE_ORDER)
+
+
 def reviews_of(database: Database, ids: Sequence[str]) -> list[Record]:
-    """What was said of some explanations, oldest first."""
-    chosen = sa.select(records).where(records.c.about.in_(ids)).order_by(*PAGE_ORDER)
+    """What was said of some explanations, oldest first; only what stands."""
     with database.reading() as connection:
-        rows = connection.execute(chosen).all()
-    return [record_of(row) for row in rows if row.kind == Kind.REVIEW.value]
+        return list(standing_only(connection.execute(reviews_query(ids))))
 
 
 def about_model(
     database: Database, kind: Kind, model: str, since_us: int, until_us: int
 ) -> Iterator[tuple[Record, Payload | None]]:
-    """Records of one kind about a model in a period, oldest first; read in pieces."""
+    """Records of one kind about a model in a period, oldest first, only those that hold; read in
+    pieces."""
     place: tuple[int, str, int] = (since_us - 1, "", 0)
     chosen = archive.whole().where(*_of(kind, model, since_us, until_us)).order_by(*PAGE_ORDER)
     while True:
         after = sa.tuple_(*PAGE_ORDER) > sa.tuple_(*archive.literals(*place))
         with database.reading() as connection:
-            rows = connection.execute(chosen.where(after).limit(archive.PIECE)).all()
+            piece = within(database, chosen.where(after).limit(archive.PIECE))
+            rows = connection.execute(piece).all()
         for row in rows:
-            yield record_of(row), payload_of(row)
+            if holds(row):
+                yield record_of(row), payload_of(row)
         if len(rows) < archive.PIECE:
             return
         place = (rows[-1].time_us, rows[-1].writer, rows[-1].sequence)
@@ -68,9 +110,10 @@ def about_model(
 def count_about_model(
     database: Database, kind: Kind, model: str, since_us: int, until_us: int
 ) -> int:
-    chosen = sa.select(sa.func.count()).select_from(records)
+    count = sa.select(sa.func.count()).select_from(records)
+    chosen = within(database, count.where(*_of(kind, model, since_us, until_us)))
     with database.reading() as connection:
-        return connection.scalar(chosen.where(*_of(kind, model, since_us, until_us))) or 0
+        return connection.scalar(chosen) or 0
 
 
 def _of(kind: Kind, model: str, since_us: int, until_us: int) -> tuple[sa.ColumnElement[bool], ...]:

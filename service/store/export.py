@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
 from service.errors import FormatUnavailable
-from service.store.chain import FACTS, Payload, Record, canonical, document
-
-Entry = tuple[Record, Payload | None]
+from service.store.archive import Seen
+from service.store.chain import FACTS, Record, canonical, document
+from service.store.translog import Prover
 
 ROW_GROUP = 5_000
 """Records in one row group of a Parquet file."""
 
 _NUMBERS = {"sequence", "time_us", "seed", "latency_us"}
-_COLUMNS = ("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload")
+_COLUMNS = (
+    *("writer", "sequence", "previous", "payload_digest", *FACTS, "hash", "salt", "payload"),
+    *("findings", "proof"),
+)
 
 
 class Format(StrEnum):
@@ -30,32 +34,53 @@ MEDIA_TYPES = {
 }
 
 
-def export(entries: Iterable[Entry], form: Format) -> Iterator[bytes]:
-    """The file in pieces.
+def export(entries: Iterable[Seen], form: Format, prover: Prover | None = None) -> Iterator[bytes]:
+    """The file in pieces; with a ``prover``, each record that is in its head has the proof.
 
     Raises
     ------
     FormatUnavailable
         At once, if this installation cannot write the format.
     """
-    return jsonl(entries) if form is Format.JSONL else parquet(entries)
+    return jsonl(entries, prover) if form is Format.JSONL else parquet(entries, prover)
 
 
-def jsonl(entries: Iterable[Entry]) -> Iterator[bytes]:
+def jsonl(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[bytes]:
     """One object a line: the record's document with ``hash``, and ``salt`` and ``payload`` (text)
-    where it has one still. All of it canonical, so that equal trails are equal files."""
-    return (canonical(_line(record, payload)) + b"\n" for record, payload in entries)
+    where it has one still; ``findings``, of what is not as it was sealed; ``proof`` where it is in
+    the log. All of it canonical, so that equal trails are equal files."""
+    return (_written(line(seen, prover)) + b"\n" for seen in entries)
 
 
-def _line(record: Record, payload: Payload | None) -> dict[str, Any]:
-    line = {**document(record), "hash": record.hash}
-    if payload is not None:
-        line |= {"salt": payload.salt.hex(), "payload": payload.content.decode()}
-    return line
+def line(seen: Seen, prover: Prover | None) -> dict[str, Any]:
+    """What one line says."""
+    told = {**document(seen.record), "hash": seen.record.hash}
+    if seen.payload is not None:
+        told |= {
+            "salt": seen.payload.salt.hex(),
+            "payload": seen.payload.content.decode(errors="replace"),
+        }
+    if seen.findings:
+        told["findings"] = [finding.text for finding in seen.findings]
+    proof = _proof(seen.record, prover)
+    return told if proof is None else told | {"proof": proof}
 
 
-def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
-    """One row a record, the columns of the table; ``detail`` as JSON text.
+def _proof(record: Record, prover: Prover | None) -> dict[str, Any] | None:
+    found = None if prover is None else prover.of(record.writer, record.sequence)
+    return None if found is None else found.as_json()
+
+
+def _written(line: dict[str, Any]) -> bytes:
+    """Canonical; of what no sealed record would say, as it comes."""
+    try:
+        return canonical(line)
+    except ValueError:
+        return json.dumps(line, sort_keys=True, default=str).encode()
+
+
+def parquet(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[bytes]:
+    """One row a record, the columns of the table; ``detail`` and ``proof`` as JSON text.
 
     Raises
     ------
@@ -75,8 +100,8 @@ def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
         pipe = _Pipe()
         with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
             rows: list[dict[str, Any]] = []
-            for record, payload in entries:
-                rows.append(_row(record, payload))
+            for seen in entries:
+                rows.append(_row(seen, prover))
                 if len(rows) == ROW_GROUP:
                     writer.write_table(pa.Table.from_pylist(rows, schema))
                     rows = []
@@ -88,19 +113,31 @@ def parquet(entries: Iterable[Entry]) -> Iterator[bytes]:
     return pieces()
 
 
-def _row(record: Record, payload: Payload | None) -> dict[str, Any]:
+def _row(seen: Seen, prover: Prover | None) -> dict[str, Any]:
+    record, payload = seen.record, seen.payload
+    proof = _proof(record, prover)
     facts = {name: getattr(record.facts, name) for name in FACTS}
     if facts["detail"] is not None:
-        facts["detail"] = canonical(facts["detail"]).decode()
-    return facts | {
+        facts["detail"] = _written(facts["detail"]).decode()
+    row = facts | {
         "writer": record.writer,
         "sequence": record.sequence,
         "previous": record.previous,
         "payload_digest": record.payload_digest,
         "hash": record.hash,
         "salt": None if payload is None else payload.salt.hex(),
-        "payload": None if payload is None else payload.content.decode(),
+        "payload": None if payload is None else payload.content.decode(errors="replace"),
+        "findings": "; ".join(finding.text for finding in seen.findings) or None,
+        "proof": None if proof is None else canonical(proof).decode(),
     }
+    return {name: _typed(name, value) for name, value in row.items()}
+
+
+def _typed(name: str, value: Any) -> Any:
+    """``value`` as its column has it; none, where no sealed record would have it."""
+    if value is None or isinstance(value, int if name in _NUMBERS else str):
+        return value
+    return None if name in _NUMBERS else str(value)
 
 
 class _Pipe(io.RawIOBase):

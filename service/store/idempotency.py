@@ -2,22 +2,28 @@
 
 A client names its request by a key. The key, a digest of the request and the id of the record
 that answers it are written in the transaction of that record; the reply is read from the record,
-so what is erased there is kept nowhere else.
+so what is erased there is kept nowhere else. The record's payload has key and digest, too: a row
+that leads to somebody else's answer is found out.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import AlreadyAnswered, KeyReused
-from service.store.chain import now_us
+from service.errors import AlreadyAnswered, ErasedRecord, KeyReused, NotAsSealed
+from service.store.archive import whole
+from service.store.chain import Finding, Payload, Record
 from service.store.database import Database
 from service.store.journal import Draft, Work
-from service.store.tables import idempotency_keys
+from service.store.rows import payload_of, record_of
+from service.store.standing import contradicted, holds
+from service.store.tables import idempotency_keys, records
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ def once(named: Named, work: Draft | Work) -> Work:
     def only_once(connection: sa.Connection) -> Draft:
         made = work if isinstance(work, Draft) else work(connection)
         assert isinstance(made, Draft)
+        payload = with_name(named, made.payload)
         written = connection.execute(
             sa.text(
                 "INSERT INTO idempotency_keys (actor, key, digest, record, created_us) "
@@ -86,11 +93,73 @@ def once(named: Named, work: Draft | Work) -> Work:
                 "key": named.key,
                 "digest": named.digest,
                 "record": made.facts.id,
-                "now": now_us(),
+                "now": made.facts.time_us,
             },
         )
         if written.rowcount != 1:
             _check(connection, named)
-        return made
+        return replace(made, payload=payload)
 
     return only_once
+
+
+def with_name(named: Named, payload: bytes | None) -> bytes:
+    """The payload of the record that answers, an object, with how the request was named."""
+    said = json.dumps({"key": named.key, "digest": named.digest}).encode()
+    if payload is None:
+        return b'{"once":%b}' % said
+    return b'%b,"once":%b}' % (payload[:-1], said)
+
+
+def require(named: Named, record: Record, payload: Payload | None) -> None:
+    """See that a record is the one that answered the request of that name.
+
+    Raises
+    ------
+    ErasedRecord
+        If it does not say so any more.
+    NotAsSealed
+        If it says something else: somebody has made the name lead to it.
+    """
+    if payload is None:
+        raise ErasedRecord(record.facts.id)
+    row = {"actor": named.actor, "key": named.key, "digest": named.digest}
+    found = list(_contradictions(row, record, payload))
+    if found:
+        raise NotAsSealed(record.facts.id, found)
+
+
+def _contradictions(row: Mapping[str, Any], record: Record, payload: Payload) -> Iterator[Finding]:
+    kept = json.loads(payload.content)
+    said = kept.get("once") if isinstance(kept, dict) else None
+    said = {"actor": record.facts.actor, **(said if isinstance(said, dict) else {})}
+    for column in ("actor", "key", "digest"):
+        if row[column] != said.get(column):
+            text = f"{column} of a named request is not what its record says"
+            yield contradicted(record, "idempotency_keys", column, text)
+
+
+def findings(connection: sa.Connection) -> Iterator[Finding]:
+    """What the table says of named requests, and no record."""
+    joined = whole().join(idempotency_keys, idempotency_keys.c.record == records.c.id)
+    found = connection.execute(joined.add_columns(*(c.label(f"of_{c.name}") for c in _COLUMNS)))
+    for row in found.all():
+        record, payload = record_of(row), payload_of(row)
+        name = {c.name: row._mapping[f"of_{c.name}"] for c in _COLUMNS}
+        if not holds(row):
+            text = "the record that a named request leads to does not hold"
+            yield contradicted(record, "idempotency_keys", "record", text)
+        elif payload is not None:
+            yield from _contradictions(name, record, payload)
+            if name["created_us"] != record.facts.time_us:
+                text = "a named request gives another time than its record"
+                yield contradicted(record, "idempotency_keys", "created_us", text)
+    lost = sa.select(sa.func.count()).where(
+        idempotency_keys.c.record.not_in(sa.select(records.c.id))
+    )
+    if connection.execute(lost).scalar_one():
+        text = "a named request leads to a record that is not there"
+        yield contradicted(None, "idempotency_keys", "record", text)
+
+
+_COLUMNS = tuple(idempotency_keys.c)

@@ -4,23 +4,31 @@ A worker leases rows, answers them, and writes the answers' records and that the
 answered in one transaction: a row has no record or one. A lease that ran out (its worker was
 killed, or stopped for too long) is given to another worker; what the first one still brings is
 then not written. What a row asked is kept until it is answered; then its record has it.
+
+Nothing here is evidence by itself: the record of a job's beginning has a digest of all that it
+asks, the record of an answer says of which row it is, the record of the end has the counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from service.errors import LostLease, QueueFull, UnknownRecord
-from service.store.chain import Facts, Kind, Payload, Record, now_us
+from service.access import EVERYTHING, Scope
+from service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
+from service.store.archive import whole
+from service.store.chain import SALT_BYTES, Facts, Finding, Kind, Payload, Record, now_us
 from service.store.database import Database
 from service.store.journal import Change, Draft, Work
-from service.store.rows import payload_of, record_of
-from service.store.tables import job_rows, jobs, payloads, records
+from service.store.rows import octets, payload_of, record_of
+from service.store.standing import contradicted, doubts, standing, standing_only, stands
+from service.store.tables import job_rows, jobs, records
 
 PIECE = 500
 MAX_ATTEMPTS = 3
@@ -71,6 +79,7 @@ class Row:
     request: bytes
     attempts: int
     """How many workers have begun with it, this one included."""
+    salt: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,13 @@ class Answered:
     draft: Draft
 
     @property
+    def numbered(self) -> Draft:
+        """The record, which says of which row it is."""
+        facts = self.draft.facts
+        detail = {**(facts.detail or {}), "row": self.number}
+        return replace(self.draft, facts=replace(facts, detail=detail))
+
+    @property
     def is_refusal(self) -> bool:
         return self.draft.facts.kind is not Kind.EXPLANATION
 
@@ -101,6 +117,10 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     QueueFull
         If that many rows wait already that with these there would be more than ``most_waiting``.
     """
+    salts = [secrets.token_bytes(SALT_BYTES) for _ in requests]
+    digests = [Payload(*pair).digest for pair in zip(salts, requests, strict=True)]
+    said = {"rows": len(requests), "questions": _root(digests)}
+    facts = replace(facts, detail={**(facts.detail or {}), **said})
     assert facts.model is not None
     assert facts.version is not None
     job = Job(
@@ -126,16 +146,25 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
                     "job": job.id,
                     "number": number,
                     "request": request,
+                    "salt": salt,
+                    "digest": digest,
                     "worker": _FREE,
                     "leased_until_us": 0,
                     "attempts": 0,
                 }
-                for number, request in enumerate(requests)
+                for number, (request, salt, digest) in enumerate(
+                    zip(requests, salts, digests, strict=True)
+                )
             ],
         )
         return Draft(facts)
 
     return job, work
+
+
+def _root(digests: Iterable[str | None]) -> str:
+    """What the job's record says of all its questions."""
+    return hashlib.sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
 
 
 def _row_of(job: Job) -> dict[str, Any]:
@@ -150,12 +179,40 @@ def find(database: Database, identity: str) -> Job:
     """Raises
     ------
     UnknownRecord
-        If there is no such job.
+        If there is no such job within the scope.
+    NotAsSealed
+        If it is not the job that its records tell of.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.snapshot() as connection:
+        job = _find(connection, identity)
+        if not database.scope.has_model(job.model) or not database.scope.covers(
+            _scope(connection, identity)
+        ):
+            raise UnknownRecord(identity, "job")
+        found = list(_findings(connection, job))
+    if found:
+        raise NotAsSealed(identity, found)
+    return job
+
+
+def scope_of(database: Database, identity: str) -> Scope:
+    """That of whoever asked for the job, as its record has it.
+
+    Raises
+    ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
     with database.reading() as connection:
-        return _find(connection, identity)
+        return _scope(connection, identity)
+
+
+def _scope(connection: sa.Connection, identity: str) -> Scope:
+    row = connection.execute(sa.select(records).where(records.c.id == identity)).one_or_none()
+    detail = None if row is None else record_of(row).facts.detail
+    return EVERYTHING if detail is None else Scope.of(detail.get("scope"))
 
 
 def _find(connection: sa.Connection, identity: str) -> Job:
@@ -221,7 +278,7 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
             return None
         is_again = job_rows.c.attempts > 0
         rows = connection.execute(
-            sa.select(job_rows.c.number, job_rows.c.request, job_rows.c.attempts)
+            sa.select(job_rows)
             .where(
                 job_rows.c.job == found.job,
                 _UNANSWERED,
@@ -244,7 +301,9 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
             .where(jobs.c.id == found.job, jobs.c.state == State.QUEUED.value)
             .values(state=State.RUNNING.value, started_us=now)
         )
-        leased = tuple(Row(r.number, bytes(r.request), r.attempts + 1) for r in rows)
+        leased = tuple(
+            Row(r.number, octets(r.request), r.attempts + 1, octets(r.salt)) for r in rows
+        )
         return Claim(_find(connection, found.job), leased)
 
     return change
@@ -299,7 +358,7 @@ def finish(job: Job, worker: str, answered: Sequence[Answered]) -> Work:
                 refused=jobs.c.refused + sum(row.is_refusal for row in kept),
             )
         )
-        drafts = [row.draft for row in kept]
+        drafts = [row.numbered for row in kept]
         now = _find(connection, job.id)
         if now.answered == now.rows:
             drafts.append(_end(connection, now, State.DONE, "system"))
@@ -318,7 +377,7 @@ def _keep(connection: sa.Connection, job: str, worker: str, row: Answered) -> bo
             job_rows.c.worker == worker,
             _UNANSWERED,
         )
-        .values(record=row.draft.facts.id, request=None)
+        .values(record=row.draft.facts.id, request=None, salt=None)
     )
     return written.rowcount == 1
 
@@ -331,7 +390,12 @@ def _end(connection: sa.Connection, job: Job, state: State, actor: str) -> Draft
         status=state.value,
         model=job.model,
         version=job.version,
-        detail={"answered": job.answered, "refused": job.refused, "rows": job.rows},
+        detail={
+            "answered": job.answered,
+            "refused": job.refused,
+            "rows": job.rows,
+            "started_us": job.started_us,
+        },
     )
     connection.execute(
         sa.update(jobs)
@@ -380,30 +444,224 @@ def cancelled(database: Database, identities: Sequence[str]) -> frozenset[str]:
         return frozenset(connection.execute(chosen).scalars())
 
 
-def results(database: Database, identity: str) -> Iterator[tuple[int, Record, Payload | None]]:
-    """Each answered row in order: its number, the record that answers it, its payload unless
-    that was erased. Read in pieces, each a query of its own.
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An answered row."""
+
+    number: int
+    record: Record
+    """That answers it."""
+    payload: Payload | None
+    """None: it was erased."""
+    findings: tuple[Finding, ...] = ()
+    """What is wrong with it: then nothing that it says is to be told."""
+
+
+def results(database: Database, identity: str) -> Iterator[Result]:
+    """Each answered row in order. Read in pieces, each a query of its own.
 
     Raises
     ------
+    NotAsSealed
+        If there are fewer than the job's records say.
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
-    joined = job_rows.join(records, records.c.id == job_rows.c.record).outerjoin(payloads, same)
+    _check_complete(database, find(database, identity))
+    return _results(database, identity)
+
+
+def _check_complete(database: Database, job: Job) -> None:
+    joined = job_rows.join(records, records.c.id == job_rows.c.record)
+    count = sa.select(sa.func.count()).select_from(joined).where(job_rows.c.job == job.id)
+    with database.reading() as connection:
+        there = connection.execute(count).scalar_one()
+    if there != job.answered:
+        text = f"{job.answered} rows of the job were answered, and {there} are there"
+        raise NotAsSealed(job.id, [contradicted(None, "job_rows", "record", text)])
+
+
+def _results(database: Database, identity: str) -> Iterator[Result]:
+    chosen = whole().add_columns(job_rows.c.number.label("number"))
+    chosen = chosen.join(job_rows, records.c.id == job_rows.c.record)
     at = -1
     while True:
-        chosen = (
-            sa.select(job_rows.c.number, records, payloads.c.salt, payloads.c.content)
-            .select_from(joined)
-            .where(job_rows.c.job == identity, job_rows.c.number > at)
-            .order_by(job_rows.c.number)
-            .limit(PIECE)
-        )
+        piece = chosen.where(job_rows.c.job == identity, job_rows.c.number > at)
         with database.reading() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(piece.order_by(job_rows.c.number).limit(PIECE)).all()
         for row in rows:
-            yield row.number, record_of(row), payload_of(row)
+            record = record_of(row)
+            found = tuple(doubts(row)) or tuple(_mislaid(record, identity, row.number))
+            yield Result(row.number, record, payload_of(row), found)
         if len(rows) < PIECE:
             return
         at = rows[-1].number
+
+
+def _mislaid(record: Record, job: str, number: int) -> Iterator[Finding]:
+    """A row must lead to the record that says that it answers it."""
+    detail = record.facts.detail or {}
+    if record.facts.about != job or detail.get("row") != number:
+        text = f"row {number} of job {job} leads to a record that does not answer it"
+        yield contradicted(record, "job_rows", "record", text)
+
+
+# --- held against the records -------------------------------------------------------------
+
+
+def questions(database: Database, job: Job) -> tuple[str | None, ...]:
+    """The digest of each row of a job that is under way, as its record has all of them; None
+    where it has none.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is no such job any more.
+    NotAsSealed
+        If the job, or what it asks, is not what was recorded.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    chosen = sa.select(job_rows.c.digest).where(job_rows.c.job == job.id)
+    with database.snapshot() as connection:
+        now = _find(connection, job.id)
+        found = [*_findings(connection, now), *_questions(connection, job.id)]
+        digests = connection.execute(chosen.order_by(job_rows.c.number)).scalars().all()
+    if found:
+        raise NotAsSealed(job.id, found)
+    return tuple(digests)
+
+
+def check(job: Job, row: Row, digests: Sequence[str | None]) -> None:
+    """Raises
+    ------
+    NotAsSealed
+        If a row does not ask what was asked; ``digests``: of :func:`questions`.
+    """
+    digest = digests[row.number] if row.number < len(digests) else ""
+    if digest is not None and Payload(row.salt or b"", row.request).digest != digest:
+        raise NotAsSealed(job.id, [_question(job.id, row.number)])
+
+
+def _question(job: str, number: int) -> Finding:
+    text = f"what row {number} of job {job} asks is not what was asked"
+    return contradicted(None, "job_rows", "request", text)
+
+
+def findings(connection: sa.Connection) -> Iterator[Finding]:
+    """What the tables say of jobs and their rows, and no record."""
+    for row in connection.execute(sa.select(jobs)).all():
+        try:
+            job = _job_of(row)
+        except ValueError:
+            text = f"job {row.id} is in no state"
+            yield contradicted(None, "jobs", "state", text)
+            continue
+        yield from _findings(connection, job)
+        yield from _rows_of(connection, job)
+    unknown = sa.select(job_rows.c.job).where(job_rows.c.job.not_in(sa.select(jobs.c.id)))
+    for identity in connection.execute(unknown.distinct()).scalars():
+        yield contradicted(None, "job_rows", "job", f"there are rows of a job {identity}: no job")
+    yield from _forgotten(connection)
+
+
+def _told(connection: sa.Connection, identity: str) -> tuple[Record | None, Record | None]:
+    """The records of a job's beginning and end, if they stand."""
+    near = sa.or_(records.c.id == identity, records.c.about == identity)
+    here = sa.select(records, standing()).where(near, records.c.kind == Kind.JOB.value)
+    told = list(standing_only(connection.execute(here)))
+    begun = next((r for r in told if r.facts.id == identity), None)
+    return begun, next((r for r in told if r.facts.about == identity), None)
+
+
+def _findings(connection: sa.Connection, job: Job) -> Iterator[Finding]:
+    """What the row of a job says, and not its records."""
+    name, row = f"job {job.id}", _row_of(job)
+    begun, ended = _told(connection, job.id)
+    if begun is None:
+        yield contradicted(None, "jobs", "", f"there is no record that began {name}")
+        return
+    facts = begun.facts
+    said: dict[str, Any] = {n: getattr(facts, n) for n in ("model", "version", "actor", "role")}
+    said |= {"request_id": facts.request_id, "created_us": facts.time_us}
+    said |= {"rows": (facts.detail or {}).get("rows", job.rows)}
+    yield from _compared(name, row, said, begun)
+    if ended is None:
+        if job.state.is_final or job.finished_us is not None:
+            text = f"{name} has ended by the table, and no record says so"
+            yield contradicted(begun, "jobs", "state", text)
+        return
+    detail = ended.facts.detail or {}
+    said = {"state": ended.facts.status, "finished_us": ended.facts.time_us}
+    said |= {n: detail[n] for n in ("answered", "refused", "started_us") if n in detail}
+    yield from _compared(name, row, said, ended)
+
+
+def _compared(
+    name: str, row: Mapping[str, Any], said: Mapping[str, Any], record: Record
+) -> Iterator[Finding]:
+    for column, value in said.items():
+        if row[column] != value:
+            text = f"{column} of {name} is not what record {record.sequence} says"
+            yield contradicted(record, "jobs", column, text)
+
+
+def _rows_of(connection: sa.Connection, job: Job) -> Iterator[Finding]:
+    """What the rows of a job say, and not its records."""
+    joined = job_rows.outerjoin(records, records.c.id == job_rows.c.record)
+    chosen = sa.select(job_rows, records, standing()).select_from(joined)
+    here = chosen.where(job_rows.c.job == job.id).order_by(job_rows.c.number)
+    answered = refused = 0
+    for row in connection.execute(here).all():
+        said = row._mapping
+        number, answer = said[job_rows.c.number], said[job_rows.c.record]
+        if answer is None:
+            question = Payload(octets(said[job_rows.c.salt]), octets(said[job_rows.c.request]))
+            if question.digest != said[job_rows.c.digest] and said[job_rows.c.digest] is not None:
+                yield _question(job.id, number)
+        elif said[records.c.id] is None or not stands(row):
+            text = f"row {number} of job {job.id} leads to a record that is not there"
+            yield contradicted(None, "job_rows", "record", text)
+        else:
+            record = record_of(row)
+            answered += 1
+            refused += record.facts.kind is not Kind.EXPLANATION
+            yield from _mislaid(record, job.id, number)
+    yield from _counted(job, answered, refused)
+    if answered or job.state is not State.CANCELLED:
+        yield from _questions(connection, job.id)
+
+
+def _counted(job: Job, answered: int, refused: int) -> Iterator[Finding]:
+    for column, value in (("answered", answered), ("refused", refused)):
+        if getattr(job, column) != value:
+            text = f"{column} of job {job.id} is not how many rows are"
+            yield contradicted(None, "jobs", column, text)
+
+
+def _questions(connection: sa.Connection, identity: str) -> Iterator[Finding]:
+    """Whether the digests of a job's questions are those that its record has all of."""
+    begun, ended = _told(connection, identity)
+    root = None if begun is None else (begun.facts.detail or {}).get("questions")
+    if root is None or (ended is not None and ended.facts.status == State.CANCELLED.value):
+        return  # of a version that recorded none; or open rows are gone
+    chosen = sa.select(job_rows.c.digest).where(job_rows.c.job == identity)
+    digests = connection.execute(chosen.order_by(job_rows.c.number)).scalars()
+    if _root(digests) != root:
+        text = f"the questions of job {identity} are not those that were asked"
+        yield contradicted(begun, "job_rows", "digest", text)
+
+
+def _forgotten(connection: sa.Connection) -> Iterator[Finding]:
+    """Jobs that were begun, have not ended, and are not there: only ended ones are forgotten."""
+    end = records.alias()
+    is_over = sa.exists().where(end.c.about == records.c.id, end.c.kind == Kind.JOB.value)
+    lost = sa.select(records, standing()).where(
+        records.c.kind == Kind.JOB.value,
+        records.c.about.is_(None),
+        records.c.id.not_in(sa.select(jobs.c.id)),
+        ~is_over,
+    )
+    for record in standing_only(connection.execute(lost).all()):
+        text = f"job {record.facts.id} has not ended, and is not there any more"
+        yield contradicted(record, "jobs", "", text)

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 
 from service.errors import JournalFull, ServiceError, StoreUnavailable
 from service.store import anchors
-from service.store.chain import Facts, Head, Payload, Record, now_us, seal
+from service.store.chain import Facts, Head, Payload, Record, seal
 from service.store.database import Database, failure, is_passing
 from service.store.rows import insert, row_of
 from service.store.tables import payloads, records, writers
@@ -160,8 +160,6 @@ class Journal:
                 connection.execute(
                     sa.insert(writers).values(
                         id=self.writer,
-                        started_us=now_us(),
-                        engine_version=self._options.engine_version,
                         head_sequence=0,
                         head_hash=Head().hash,
                         anchored=0,
@@ -342,18 +340,20 @@ class Journal:
         try:
             with self._database.reading() as connection:
                 heads = anchors.moved(connection)
+                signed = anchors.signed_head(connection)
             own = heads.get(self.writer)
             if own is not None and own.sequence == self._last_anchor:
                 del heads[self.writer]  # nothing in it but the last anchor
             if not heads:
                 return
-            facts = anchors.facts(heads, self._options.engine_version)
+            facts = anchors.facts(heads, self._options.engine_version, signed)
             (record,) = self._commit([Draft(facts)])
             self._last_anchor = record.sequence
+            if self._options.anchor_file is not None:
+                # Before they are marked: what is not in the file is anchored again.
+                anchors.write_down(self._options.anchor_file, record)
             with self._database.writer.begin() as connection:
                 anchors.mark(connection, heads)
-            if self._options.anchor_file is not None:
-                anchors.write_down(self._options.anchor_file, record)
         except (ServiceError, DBAPIError, OSError) as error:
             logger.error("the chains could not be anchored: %s", error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -30,10 +31,10 @@ def upgrade(database: Database) -> str:
     with translated(), database.writer.begin() as connection:
         if not database.is_sqlite:  # SQLite's BEGIN IMMEDIATE is the lock
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        config = _config()
         found = revision(connection)
-        _refuse_newer(found, ScriptDirectory.from_config(config))
+        _refuse_newer(found)
         if found != newest():
+            config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         return newest()
@@ -50,7 +51,7 @@ def require_current(database: Database) -> None:
     with database.reading() as connection:
         found = revision(connection)
     if found != newest():
-        _refuse_newer(found, ScriptDirectory.from_config(_config()))
+        _refuse_newer(found)
         raise StoreOutdated(
             f"the store's tables are at revision {found or 'none'}, this version needs "
             f"{newest()}: run `ifonly db upgrade`"
@@ -64,9 +65,14 @@ def revision(connection: sa.Connection) -> str | None:
 
 def newest() -> str:
     """The revision that this version needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    assert head is not None
-    return head
+    return _revisions()[0]
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """That this version knows, newest first. Read once: the files are compiled each time."""
+    scripts = ScriptDirectory.from_config(_config())
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def _config() -> Config:
@@ -75,9 +81,8 @@ def _config() -> Config:
     return config
 
 
-def _refuse_newer(found: str | None, scripts: ScriptDirectory) -> None:
-    known = {script.revision for script in scripts.walk_revisions()}
-    if found is not None and found not in known:
+def _refuse_newer(found: str | None) -> None:
+    if found is not None and found not in _revisions():
         raise StoreOutdated(
             f"the store's tables are at revision {found}, which this version does not know: "
             "a newer ifonly has upgraded them"

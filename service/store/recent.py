@@ -11,6 +11,8 @@ from service.store.archive import NEWEST_FIRST, newest_first, read_page, whole
 from service.store.chain import Payload, Record
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
+from service.store.sight import within
+from service.store.standing import holds
 from service.store.tables import RECENT, records
 
 Which = Literal["alarms", "others"]
@@ -24,6 +26,8 @@ class Recent:
     entries: tuple[tuple[Record, Payload | None], ...]
     next: str | None
     """Cursor of the page after this one; None at the end."""
+    doubtful: int
+    """Left out: they are not what was recorded."""
 
 
 def recent(database: Database, which: Which, cursor: str | None, limit: int) -> Recent:
@@ -37,7 +41,10 @@ def recent(database: Database, which: Which, cursor: str | None, limit: int) -> 
         If the store cannot be read.
     """
     rows, after = read_page(database, query(which, cursor, limit), limit)
-    return Recent(tuple((record_of(row), payload_of(row)) for row in rows), after)
+    sound = [row for row in rows if holds(row)]
+    return Recent(
+        tuple((record_of(row), payload_of(row)) for row in sound), after, len(rows) - len(sound)
+    )
 
 
 def query(which: Which, cursor: str | None, limit: int) -> sa.Select[Any]:
@@ -54,7 +61,7 @@ def newest(database: Database) -> str:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        found = [connection.execute(newest_of(which)).scalar() for which in LISTS]
+        found = [connection.execute(within(database, newest_of(which))).scalar() for which in LISTS]
     return "/".join(str(identity) for identity in found)
 
 

@@ -68,7 +68,15 @@ def record_of(row: sa.Row[Any]) -> Record:
 
 def payload_of(row: sa.Row[Any]) -> Payload | None:
     """The payload of a row of records joined with payloads; None where it has none any more."""
-    return None if row.salt is None else Payload(bytes(row.salt), bytes(row.content))
+    # Both are never null where there is a row: of one that is, the other tells.
+    if row.salt is None and row.content is None:
+        return None
+    return Payload(octets(row.salt), octets(row.content))
+
+
+def octets(value: Any) -> bytes:
+    """``value`` if it is what is kept there; of anything else nothing: no digest fits that."""
+    return bytes(value) if isinstance(value, bytes | memoryview | bytearray) else b""
 
 
 def _kind(text: str) -> Any:

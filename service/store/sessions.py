@@ -2,21 +2,33 @@
 
 A browser holds a random token, of which only a SHA-256 is kept. A session that was begun with an
 API key ends with that key; one of the plant's accounts ends by itself, or by signing out.
+
+What a session is (whose, with which roles, until when) is in the record of its beginning, and the
+table is held against it at every request: a row that was only written into it is nobody's session.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import logging
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from service.access import Principal
-from service.store.chain import Facts, now_us
+from service.errors import ServiceError
+from service.store.chain import Facts, Finding, Kind, now_us
 from service.store.database import Database
-from service.store.journal import Change, Draft, Work
-from service.store.tables import keys, page_secrets, sessions
+from service.store.journal import Draft, Journal, Work
+from service.store.keys import CREATED, Keyring
+from service.store.standing import contradicted, contradictions, standing, standing_only
+from service.store.tables import keys, page_secrets, records, sessions
+
+logger = logging.getLogger("ifonly")
 
 SIGNING = "pages"
 SECRET_BYTES = 32
@@ -33,37 +45,81 @@ class NewSession:
     """Id of the API key that began it."""
 
 
-def signing_secret() -> Change[bytes]:
-    """What all processes sign cookies with; made by the first that asks."""
+def signing_secret(database: Database, journal: Journal) -> bytes:
+    """What all processes sign cookies with; made by the first that asks, and recorded by its
+    digest: one that nobody recorded is replaced.
 
-    def change(connection: sa.Connection) -> bytes:
-        connection.execute(
-            sa.text(
-                "INSERT INTO page_secrets (name, value) VALUES (:name, :value) "
-                "ON CONFLICT DO NOTHING"
-            ),
-            {"name": SIGNING, "value": secrets.token_bytes(SECRET_BYTES)},
-        )
-        found = sa.select(page_secrets.c.value).where(page_secrets.c.name == SIGNING)
-        return bytes(connection.execute(found).scalar_one())
+    Raises
+    ------
+    JournalFull, StoreUnavailable, StoreDamaged
+        If the store cannot be read or written.
+    """
+    value = secrets.token_bytes(SECRET_BYTES)
+    facts = Facts(kind=Kind.KEY, actor="system", status=CREATED, detail=_detail_of(value))
 
-    return change
+    def work(connection: sa.Connection) -> Draft:
+        if _vouched(connection) is not None:
+            raise _AlreadyMade
+        connection.execute(sa.delete(page_secrets).where(page_secrets.c.name == SIGNING))
+        connection.execute(sa.insert(page_secrets).values(name=SIGNING, value=value))
+        return Draft(facts)
+
+    with database.reading() as connection:
+        found = _vouched(connection)
+    if found is not None:
+        return found
+    with contextlib.suppress(_AlreadyMade):  # by another process, meanwhile
+        journal.append(work).result()
+    return signing_secret(database, journal)
+
+
+class _AlreadyMade(ServiceError):
+    """Another process was faster."""
+
+
+def _detail_of(value: bytes) -> dict[str, str]:
+    return {"secret": SIGNING, "digest": hashlib.sha256(value).hexdigest()}
+
+
+def _vouched(connection: sa.Connection) -> bytes | None:
+    """The secret, if a record says that it is the one."""
+    chosen = sa.select(page_secrets.c.value).where(page_secrets.c.name == SIGNING)
+    value = connection.execute(chosen).scalar_one_or_none()
+    if not isinstance(value, bytes | memoryview):
+        return None
+    kind = sa.select(records, standing()).where(records.c.kind == Kind.KEY.value)
+    said = [r.facts.detail for r in standing_only(connection.execute(kind))]
+    return bytes(value) if _detail_of(bytes(value)) in said else None
+
+
+def secret_findings(connection: sa.Connection) -> Iterator[Finding]:
+    """Whether the secret is one that a record vouches for."""
+    names = set(connection.execute(sa.select(page_secrets.c.name)).scalars())
+    if names - {SIGNING} or (names and _vouched(connection) is None):
+        text = "what cookies are signed with is not what was recorded"
+        yield contradicted(None, "page_secrets", "value", text)
 
 
 def begin(session: NewSession, facts: Facts) -> Work:
-    """Keep a session, drop those that have ended, and record ``facts``: all of it or nothing."""
+    """Keep a session, drop those that have ended, and record ``facts`` and what makes the session
+    what it is: all of it or nothing."""
+    digest, roles = _digest(session.token), session.principal.in_words
+    said = {"session": digest, "expires_us": session.expires_us}
+    said |= {} if session.key is None else {"key": session.key}
+    facts = replace(facts, role=roles, detail={**(facts.detail or {}), **said})
 
     def work(connection: sa.Connection) -> Draft:
-        now = now_us()
-        connection.execute(sa.delete(sessions).where(sessions.c.expires_us <= now))
+        connection.execute(sa.delete(sessions).where(sessions.c.expires_us <= now_us()))
         connection.execute(
             sa.insert(sessions).values(
-                digest=_digest(session.token),
+                digest=digest,
                 actor=session.principal.actor,
-                roles=session.principal.in_words,
+                roles=roles,
+                scope=session.principal.scope.in_words,
                 key=session.key,
-                created_us=now,
+                created_us=facts.time_us,
                 expires_us=session.expires_us,
+                record=facts.id,
             )
         )
         return Draft(facts)
@@ -72,36 +128,76 @@ def begin(session: NewSession, facts: Facts) -> Work:
 
 
 def end(token: str, facts: Facts) -> Work:
-    """Forget a session, and record ``facts``."""
+    """Forget a session, and record ``facts``, about the record of its beginning."""
 
     def work(connection: sa.Connection) -> Draft:
-        connection.execute(sa.delete(sessions).where(sessions.c.digest == _digest(token)))
-        return Draft(facts)
+        own = sessions.c.digest == _digest(token)
+        begun = connection.execute(sa.select(sessions.c.record).where(own)).scalar_one_or_none()
+        connection.execute(sa.delete(sessions).where(own))
+        return Draft(replace(facts, about=begun))
 
     return work
 
 
-def find(database: Database, token: str) -> Principal | None:
-    """Whose session it is; None if it has ended, or its key has.
+def find(database: Database, keyring: Keyring, token: str) -> Principal | None:
+    """Whose session it is; None if it has ended, or its key has, or if nobody recorded that it
+    was begun so.
 
     Raises
     ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    chosen = (
-        sa.select(sessions, keys.c.revoked_us, keys.c.expires_us.label("key_expires_us"))
-        .select_from(sessions.outerjoin(keys, keys.c.id == sessions.c.key))
-        .where(sessions.c.digest == _digest(token))
-    )
+    with database.snapshot() as connection:
+        chosen = sa.select(sessions).where(sessions.c.digest == _digest(token))
+        row = connection.execute(chosen).one_or_none()
+        if row is None or row.expires_us <= now_us():
+            return None
+        found = list(_findings(connection, row))
+    for finding in found:
+        logger.error("a session is refused: %s (%s)", finding.text, finding.where)
+    if found or (row.key is not None and not _is_active(database, keyring, row.key)):
+        return None
+    return Principal.of(row.actor, row.roles, row.scope)
+
+
+def _is_active(database: Database, keyring: Keyring, key: str) -> bool:
+    """Whether a key has not ended: by the table at once, by its records within seconds."""
+    chosen = sa.select(keys.c.revoked_us).where(keys.c.id == key)
     with database.reading() as connection:
         row = connection.execute(chosen).one_or_none()
-    now = now_us()
-    if row is None or row.expires_us <= now or row.revoked_us is not None:
-        return None
-    if row.key_expires_us is not None and row.key_expires_us <= now:
-        return None
-    return Principal.of(row.actor, row.roles)
+    return row is not None and row.revoked_us is None and keyring.is_active(key)
+
+
+def findings(connection: sa.Connection) -> Iterator[Finding]:
+    """What the table says of sessions, and no record."""
+    for row in connection.execute(sa.select(sessions)).all():
+        yield from _findings(connection, row)
+
+
+def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Finding]:
+    """What is said of a session by its row, and not by the record of its beginning."""
+    near = sa.or_(records.c.id == row.record, records.c.about == row.record)
+    told = list(standing_only(connection.execute(sa.select(records, standing()).where(near))))
+    begun = [r for r in told if r.facts.id == row.record and r.facts.kind is Kind.SIGN_IN]
+    if not begun:
+        text = "there is no record that began the session, or it does not hold"
+        yield contradicted(None, "sessions", "record", text)
+        return
+    (record,) = begun
+    detail = record.facts.detail or {}
+    said = {name: detail.get(of) for name, of in _SAID.items()}
+    said |= {"actor": record.facts.actor, "roles": record.facts.role}
+    said |= {"created_us": record.facts.time_us}
+    yield from contradictions("sessions", f"the session of {row.actor}", row, said, record)
+    for other in told:
+        if other.facts.kind is Kind.SIGN_IN and other.facts.about == row.record:
+            text = f"the session of {row.actor} was ended by record {other.sequence}"
+            yield contradicted(other, "sessions", "", text)
+
+
+_SAID = {"digest": "session", "expires_us": "expires_us", "key": "key", "scope": "scope"}
+"""Columns, and what the record's detail calls them."""
 
 
 def _digest(token: str) -> str:

@@ -13,11 +13,23 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from service.store import anchors, archive
-from service.store.chain import GENESIS, Finding, Head, Kind, Payload, Record, Trouble, check
+from service.store.archive import Unread
+from service.store.chain import (
+    GENESIS,
+    Finding,
+    Head,
+    Kind,
+    Payload,
+    Record,
+    Trouble,
+    check,
+    own_findings,
+)
 from service.store.database import Database
-from service.store.rows import record_of
+from service.store.erasure import Erasures
+from service.store.standing import displaced, standing, standing_only
 from service.store.tables import PAGE_ORDER, records, writers
-from service.store.verification import Erasures, Report, payload_findings
+from service.store.verification import Report, payload_findings
 
 MAX_READ = 20_000
 """Records that are read on each side."""
@@ -77,16 +89,25 @@ def around(database: Database, identity: str) -> Stretch:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
-    record, payload = archive.get(database, identity)
+    seen = archive.seen(database, identity)
+    record, payload = seen.record, seen.payload
     since, until = _since(database, record), _until(database, record)
     counted = Report()
     counted.add(payload_findings(record, payload, Erasures(database), counted))
-    at, read = since.head, 0
+    at, read, is_among = since.head, 0, False
     for link in archive.links(database, record.writer, at.sequence, until.head.sequence):
         read += 1
+        if isinstance(link, Unread):
+            text = f"record {link.sequence} cannot be read: {link.reason}"
+            counted.add([Finding(record.writer, link.sequence, Trouble.UNREADABLE, text)])
+            break
         counted.add(check(link, at))
+        is_among = is_among or link == record
         at = link.head
-    counted.add(_at_the_end(record.writer, at, until))
+    else:
+        counted.add(_at_the_end(record.writer, at, until))
+    if not is_among:
+        counted.add([displaced(record), *own_findings(record)])
     content = Content.of(record, payload)
     return Stretch(record, content, since, until, read, tuple(counted.findings))
 
@@ -125,7 +146,7 @@ def _until(database: Database, record: Record) -> End:
     with database.reading() as connection:
         kept = sa.select(writers.c.head_sequence, writers.c.head_hash)
         row = connection.execute(kept.where(writers.c.id == record.writer)).one_or_none()
-    last = record.head if row is None else Head(*row)
+    last = Head() if row is None else archive.head_of(*row)
     if last.sequence - record.sequence > MAX_READ:
         last = _head(database, record.writer, record.sequence + MAX_READ)
     return End(last, None)
@@ -134,10 +155,10 @@ def _until(database: Database, record: Record) -> End:
 def _anchors(
     database: Database, when: sa.ColumnElement[bool], order: Iterable[sa.ColumnElement[object]]
 ) -> list[Record]:
-    chosen = sa.select(records).where(records.c.kind == Kind.ANCHOR.value, when)
+    chosen = sa.select(records, standing()).where(records.c.kind == Kind.ANCHOR.value, when)
     with database.reading() as connection:
         rows = connection.execute(chosen.order_by(*order).limit(LOOK)).all()
-    return [record_of(row) for row in rows]
+    return list(standing_only(rows))
 
 
 def _seen(found: Iterable[Record], writer: str, fits: Callable[[Head], bool]) -> End | None:

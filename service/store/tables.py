@@ -17,8 +17,6 @@ writers = sa.Table(
     "audit_writers",
     metadata,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("started_us", sa.BigInteger, nullable=False),
-    sa.Column("engine_version", sa.Text, nullable=False),
     # The end of the chain, moved in the transaction that appends: start of the next batch, and
     # what anchors are made of. Not evidence: whoever cuts a tail can change it too.
     sa.Column("head_sequence", sa.BigInteger, nullable=False),
@@ -110,6 +108,7 @@ keys = sa.Table(
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger),
     sa.Column("revoked_us", sa.BigInteger),
+    sa.Column("scope", sa.Text),
 )
 
 jobs = sa.Table(
@@ -137,6 +136,10 @@ job_rows = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
     # Until it is answered; then the record has it, and what is erased there is nowhere else.
     sa.Column("request", sa.LargeBinary),
+    sa.Column("salt", sa.LargeBinary),
+    # Of salt and request; the job's record has the digest of all of them. Without the salt, which
+    # goes with the request, it confirms no guess.
+    sa.Column("digest", sa.String(64)),
     # Id of the record that answers it.
     sa.Column("record", sa.String(36)),
     sa.Column("worker", sa.String(40)),
@@ -188,5 +191,72 @@ sessions = sa.Table(
     sa.Column("key", sa.String(16)),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
+    sa.Column("scope", sa.Text),
+    # Of its beginning.
+    sa.Column("record", sa.String(36), nullable=False),
 )
 sa.Index("ix_sessions_expires", sessions.c.expires_us)
+
+# --- the log: service.store.translog ----------------------------------------------------------
+
+log_state = sa.Table(
+    "audit_log",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    # Who signs heads. A hint that keeps two keys from signing one log; verifiers have their own.
+    sa.Column("key", sa.Text, nullable=False),
+    # Who appends leaves, until when: it saves the others the work. What keeps two from appending
+    # at once is that `size` is compared as it is changed.
+    sa.Column("holder", sa.String(32), nullable=False),
+    sa.Column("held_until_us", sa.BigInteger, nullable=False),
+)
+
+# Leaves `start` to `start + length - 1` are the records of `writer` from `first` on.
+log_runs = sa.Table(
+    "audit_log_runs",
+    metadata,
+    sa.Column("start", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("writer", sa.String(32), nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+)
+sa.Index("ix_audit_log_runs_writer", log_runs.c.writer, log_runs.c.first)
+
+log_writers = sa.Table(
+    "audit_log_writers",
+    metadata,
+    sa.Column("writer", sa.String(32), primary_key=True),
+    # How many of its records are leaves.
+    sa.Column("integrated", sa.BigInteger, nullable=False),
+)
+
+log_tiles = sa.Table(
+    "audit_log_tiles",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+)
+
+log_heads = sa.Table(
+    "audit_log_heads",
+    metadata,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    # Lines of those who found it consistent with what they had seen.
+    sa.Column("cosignatures", sa.Text, nullable=False),
+    # An RFC 3161 response.
+    sa.Column("stamp", sa.LargeBinary),
+)
+
+witnessed_logs = sa.Table(
+    "witnessed_logs",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("time_us", sa.BigInteger, nullable=False),
+)

@@ -1,19 +1,26 @@
-"""Does every chain hold? Read in pieces, so that memory does not grow with the chain."""
+"""Does every chain hold, and every row that anything is decided by? Read in pieces, so that memory
+does not grow with the chain."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from service.store import anchors, archive
+from service.errors import StoreDamaged
+from service.store import anchors, archive, pointers
+from service.store.archive import Unread
 from service.store.chain import Finding, Head, Kind, Payload, Record, Trouble, check
 from service.store.database import Database
-from service.store.erasure import before_us
+from service.store.erasure import Erasures
+from service.store.logcheck import KeptHead, check_log, heads_in_file
+from service.store.order import Order
 from service.store.rows import record_of
-from service.store.tables import records, writers
+from service.store.standing import displaced
+from service.store.tables import payloads, records, writers
 
 PROGRESS = 10_000
 """Records between two calls of ``progress``."""
@@ -29,10 +36,14 @@ class Report:
     payloads: int = 0
     erased: int = 0
     anchors: int = 0
+    logged: int = 0
+    """Leaves of the log."""
     findings: list[Finding] = field(default_factory=list)
     """The first hundred."""
     troubles: int = 0
     """All of them, counted."""
+    notes: list[str] = field(default_factory=list)
+    """What is not as it should be and no sign of tampering: a line that was cut off by a crash."""
 
     @property
     def holds(self) -> bool:
@@ -42,123 +53,225 @@ class Report:
         for finding in findings:
             self.troubles += 1
             if len(self.findings) < MAX_FINDINGS:
-                self.findings.append(finding)
+                self.findings.append(_printable(finding))
+
+
+def _printable(finding: Finding) -> Finding:
+    """A place that no record can have is told as 0: the text says more."""
+    sequence = finding.sequence if type(finding.sequence) is int else 0
+    return replace(finding, writer=str(finding.writer), sequence=sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is at hand, and gathered, while chains are read."""
+
+    database: Database
+    erasures: Erasures
+    report: Report
+    anchored: dict[str, int]
+    """How far anchors have each chain."""
+    order: Order
+    progress: Callable[[Report], None]
 
 
 def verify(
     database: Database,
     anchor_file: Path | None = None,
     progress: Callable[[Report], None] = lambda _: None,
+    kept: Sequence[KeptHead] = (),
 ) -> Report:
-    """Check every record up to the heads as they are now.
+    """Check every record up to the heads as they are now, that nothing stands beside them, and the
+    log over all of them.
 
-    ``anchor_file`` is one that the service wrote: evidence from outside of the database.
+    ``anchor_file`` is one that the service wrote, ``kept`` are heads of the log that somebody has
+    kept: evidence from outside of the database.
 
     Raises
     ------
-    StoreUnavailable, StoreDamaged
-        If the store cannot be read.
-    OSError, ValueError
-        If the file cannot be.
+    StoreUnavailable
+        If the store cannot be read now.
+    OSError
+        If the file cannot be read.
     """
-    report, erasures = Report(), Erasures(database)
-    for writer, head in _heads(database):
-        report.writers += 1
-        _follow(database, writer, head, erasures, report, progress)
+    report = Report()
     if anchor_file is not None:
-        for writer, head in anchors.read_down(anchor_file):
-            report.add(_against(database, writer, head, f"the file {anchor_file.name}"))
+        kept = (*kept, *heads_in_file(anchor_file))
+    reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
+    report.add(_pages(database))
+    report.add(_whatever(_logged(database, kept, report)))
+    report.add(_whatever(_chains(reading)))
+    for part in (_outside, _payloads, pointers.findings):
+        report.add(_whatever(part(database)))
+    report.add(reading.order.findings())
+    if anchor_file is not None:
+        report.add(_by_file(database, anchor_file, report))
     return report
 
 
-def _heads(database: Database) -> list[tuple[str, Head]]:
-    columns = (writers.c.id, writers.c.head_sequence, writers.c.head_hash)
-    with database.reading() as connection:
-        found = connection.execute(sa.select(*columns).order_by(writers.c.started_us))
-        return [(writer, Head(sequence, digest)) for writer, sequence, digest in found]
+def _chains(reading: _Reading) -> Iterator[Finding]:
+    claimed = _anchored(reading.database)
+    for writer, head in archive.heads(reading.database):
+        reading.report.writers += 1
+        yield from _whatever(_follow(reading, writer, head))
+    yield from _unanchored(claimed, reading.anchored)
 
 
-def _follow(
-    database: Database,
-    writer: str,
-    head: Head,
-    erasures: Erasures,
-    report: Report,
-    progress: Callable[[Report], None],
-) -> None:
+def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding]:
+    """What the anchors of a file have, and the store has not."""
+    for found in anchors.read_down(file):
+        if isinstance(found, str):
+            report.notes.append(found)
+        elif isinstance(found, Finding):
+            yield found
+        else:
+            writer, head = found
+            there = _place(database, writer, head.sequence)
+            yield from _against(there, writer, head, f"the file {file.name}")
+
+
+def _logged(database: Database, kept: Sequence[KeptHead], report: Report) -> Iterator[Finding]:
+    """What is wrong with the log over all records."""
+    found: list[Finding] = []
+    report.logged = check_log(database, kept, found.extend)
+    yield from found
+
+
+def _whatever(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Those findings; that there are no more because something cannot be read is one, too."""
+    try:
+        yield from findings
+    except StoreDamaged as error:
+        yield Finding("", 0, Trouble.UNREADABLE, str(error), "")
+
+
+def _pages(database: Database) -> Iterator[Finding]:
+    """What SQLite says of its file: pages that are none, indexes that lack a row."""
+    if not database.is_sqlite:
+        return
+    try:
+        with database.reading() as connection:
+            said = connection.exec_driver_sql(f"PRAGMA integrity_check({MAX_FINDINGS})").scalars()
+            found = [line for line in said if line != "ok"]
+    except StoreDamaged as error:
+        found = [str(error)]
+    for line in found:
+        yield Finding("", 0, Trouble.UNREADABLE, f"the database file is damaged: {line}", "")
+
+
+def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[Finding]:
     """One chain from its first record to ``head``."""
-    at = Head()
-    for record, payload in archive.chain(database, writer, head.sequence):
+    report, at, is_torn = reading.report, Head(), False
+    for found in archive.chain(reading.database, writer, head.sequence):
         report.records += 1
-        report.add(check(record, at))
-        report.add(payload_findings(record, payload, erasures, report))
+        if isinstance(found, Unread):
+            at, is_torn = Head(found.sequence), True
+            text = f"record {found.sequence} cannot be read: {found.reason}"
+            yield Finding(writer, found.sequence, Trouble.UNREADABLE, text)
+            continue
+        record, payload = found
+        yield from check(record, Head(at.sequence, record.previous) if is_torn else at)
+        yield from payload_findings(record, payload, reading.erasures, report)
+        reading.order.record(writer, record.sequence, record.facts.time_us)
         if record.facts.kind == Kind.ANCHOR:
-            report.anchors += 1
-            by = f"record {record.sequence} of {writer}"
-            for other, anchored in anchors.heads_in(record.facts.detail).items():
-                report.add(_against(database, other, anchored, by))
-        at = record.head
+            yield from _seen_by(reading, record)
+        at, is_torn = record.head, False
         if report.records % PROGRESS == 0:
-            progress(report)
+            reading.progress(report)
+    yield from _at_the_end(writer, at, head, is_torn)
+
+
+def _at_the_end(writer: str, at: Head, head: Head, is_torn: bool) -> Iterator[Finding]:
     if at.sequence < head.sequence:
         text = f"records {at.sequence + 1} to {head.sequence} are missing at the end"
-        report.add([Finding(writer, at.sequence + 1, Trouble.CUT, text)])
-    elif at != head:
+        yield Finding(writer, at.sequence + 1, Trouble.CUT, text)
+    elif at != head and not is_torn:
         text = f"record {at.sequence} is not what the chain's head says it was"
-        report.add([Finding(writer, at.sequence, Trouble.ALTERED, text)])
+        yield Finding(writer, at.sequence, Trouble.ALTERED, text)
+
+
+def _seen_by(reading: _Reading, anchor: Record) -> Iterator[Finding]:
+    """Every chain still has what an anchor saw at its end."""
+    reading.report.anchors += 1
+    by = f"record {anchor.sequence} of {anchor.writer}"
+    for other, head in anchors.heads_in(anchor.facts.detail).items():
+        reading.anchored[other] = max(reading.anchored.get(other, 0), head.sequence)
+        there = _place(reading.database, other, head.sequence)
+        yield from _against(there, other, head, by)
+        time_us = None if there is None else there.time_us
+        reading.order.anchored(anchor.writer, other, head.sequence, time_us)
+    reading.order.anchor(anchor.writer)
 
 
 def payload_findings(
     record: Record, payload: Payload | None, erasures: Erasures, report: Report
 ) -> Iterator[Finding]:
     """The payload is the one that was sealed, or its erasure is recorded."""
-    here = (record.writer, record.sequence)
     if payload is not None:
         report.payloads += 1
-        if payload.digest != record.payload_digest:
-            text = f"the payload of record {record.sequence} is not the one that was sealed"
-            yield Finding(*here, Trouble.PAYLOAD_ALTERED, text)
+        yield from payload.findings(record)
     elif record.payload_digest is not None:
         report.erased += 1
         if not erasures.cover(record):
             text = f"the payload of record {record.sequence} is gone, and no erasure is recorded"
-            yield Finding(*here, Trouble.PAYLOAD_MISSING, text)
+            where = "audit_payloads"
+            here = (record.writer, record.sequence)
+            yield Finding(*here, Trouble.PAYLOAD_MISSING, text, where)
 
 
-class Erasures:
-    """What was erased, by the records that say so."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._before_us = 0
-        """Everything older was erased by age."""
-
-    def cover(self, record: Record) -> bool:
-        if record.facts.time_us < self._before_us:
-            return True
-        if archive.about(self._database, record.facts.id, Kind.ERASURE):
-            return True
-        by_age = sa.select(records).where(
-            records.c.kind == Kind.ERASURE.value, records.c.about.is_(None)
-        )
-        with self._database.reading() as connection:
-            found = [record_of(row) for row in connection.execute(by_age)]
-        self._before_us = max((before_us(r.facts.detail) for r in found), default=0)
-        return record.facts.time_us < self._before_us
+def _outside(database: Database) -> Iterator[Finding]:
+    return (displaced(record_of(row)) for row in archive.outside(database))
 
 
-def _against(database: Database, writer: str, anchored: Head, by: str) -> Iterator[Finding]:
+def _payloads(database: Database) -> Iterator[Finding]:
+    """Payloads that no record has, and those that give another time for it."""
+    same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
+    chosen = (
+        sa.select(payloads.c.writer, payloads.c.sequence, records.c.time_us)
+        .select_from(payloads.outerjoin(records, same))
+        .where(sa.or_(records.c.id.is_(None), records.c.time_us != payloads.c.time_us))
+    )
+    with database.reading() as connection:
+        rows = connection.execute(chosen).all()
+    for writer, sequence, time_us in rows:
+        if time_us is None:
+            text = f"there is a payload of record {sequence}, and no such record"
+            yield Finding(writer, sequence, Trouble.FORGED, text, "audit_payloads")
+        else:
+            text = f"the payload of record {sequence} gives another time than the record"
+            yield Finding(writer, sequence, Trouble.CONTRADICTED, text, "audit_payloads.time_us")
+
+
+def _anchored(database: Database) -> dict[str, int]:
+    """How far each chain is anchored, by the hint that keeps anchors short."""
+    with database.reading() as connection:
+        found = connection.execute(sa.select(writers.c.id, writers.c.anchored))
+        return {row.id: row.anchored for row in found}
+
+
+def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[Finding]:
+    """The hint never goes further than anchors do: whoever raised it keeps a chain from them."""
+    for writer, sequence in claimed.items():
+        if type(sequence) is not int or not 0 <= sequence <= anchored.get(writer, 0):
+            text = f"the chain is said to be anchored up to {sequence}, and no anchor has that"
+            yield Finding(writer, 0, Trouble.CONTRADICTED, text, "audit_writers.anchored")
+
+
+def _place(database: Database, writer: str, sequence: int) -> sa.Row[Any] | None:
+    """What stands there: hash and time."""
+    here = (records.c.writer == writer, records.c.sequence == sequence)
+    with database.reading() as connection:
+        chosen: sa.Select[Any] = sa.select(records.c.hash, records.c.time_us).where(*here)
+        return connection.execute(chosen).one_or_none()
+
+
+def _against(there: sa.Row[Any] | None, writer: str, anchored: Head, by: str) -> Iterator[Finding]:
     """The chain still has the record that an anchor saw at its end."""
     if anchored.sequence == 0:
         return
-    query = sa.select(records.c.hash).where(
-        records.c.writer == writer, records.c.sequence == anchored.sequence
-    )
-    with database.reading() as connection:
-        found = connection.execute(query).scalar_one_or_none()
-    if found is None:
+    if there is None:
         text = f"record {anchored.sequence} is gone; it was anchored by {by}"
         yield Finding(writer, anchored.sequence, Trouble.CUT, text)
-    elif found != anchored.hash:
+    elif there.hash != anchored.hash:
         text = f"record {anchored.sequence} is not the one that was anchored by {by}"
         yield Finding(writer, anchored.sequence, Trouble.ALTERED, text)

@@ -36,7 +36,11 @@ class Accounts:
         self._reply = f"{(settings.public_url or '').rstrip('/')}{REPLY}"
         # An ID token is for the client that asked for it.
         self._tokens = Issuer(
-            self._issuer, self._client, settings.oidc_jwks_url, settings.oidc_roles_claim
+            self._issuer,
+            self._client,
+            settings.oidc_jwks_url,
+            settings.oidc_roles_claim,
+            settings.oidc_scope_claim,
         )
 
     @classmethod

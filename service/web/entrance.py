@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from service.access import Principal
 from service.api import authentication
 from service.api.state import Shared, State
-from service.errors import Unauthenticated
+from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us
 from service.store.keys import PREFIX
@@ -84,13 +84,17 @@ async def sign_in(request: Request, state: Shared) -> Response:
 
 
 async def _begin(
-    request: Request, response: Response, principal: Principal, key: str | None = None
+    request: Request,
+    response: Response,
+    principal: Principal,
+    key: str | None = None,
+    once: str | None = None,
 ) -> None:
     state: State = request.app.state.ifonly
     cookies: Cookies = request.app.state.cookies
     seconds = state.settings.session_seconds
     new = sessions.NewSession(new_token(), principal, now_us() + seconds * 1_000_000, key)
-    await sign_ins.begin(request, new, sign_ins.ACCOUNT if key is None else sign_ins.KEY)
+    await sign_ins.begin(request, new, sign_ins.ACCOUNT if key is None else sign_ins.KEY, once)
     cookies.give(response, new.token, request, seconds)
 
 
@@ -126,7 +130,7 @@ async def from_issuer(
     """Back from there, with a code."""
     cookies: Cookies = request.app.state.cookies
     said = cookies.flow(request)
-    if not code or said is None or not hmac.compare_digest(said["state"], state):
+    if not code or said is None or not _is_same(said["state"], state):
         return await _failed(request, "/", sign_ins.ACCOUNT)
     finish = partial(_accounts(request).finish, code, said)
     try:
@@ -136,9 +140,16 @@ async def from_issuer(
     # A page, not a redirect: the browser came from another site, and would not send a strict
     # cookie along with where such a redirect leads.
     response = page(request, "onward.html", to=local(said["back"]))
-    await _begin(request, response, principal)
+    try:
+        await _begin(request, response, principal, once=state)
+    except AlreadyAnswered:
+        return await _failed(request, "/", sign_ins.ACCOUNT)
     response.delete_cookie(FLOW)
     return response
+
+
+def _is_same(ours: str, given: str) -> bool:
+    return hmac.compare_digest(ours.encode(), given.encode())
 
 
 def _accounts(request: Request) -> Accounts:

@@ -25,6 +25,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # Readings, names, what a key opens: in no cache, of a browser or on the way. Files of the
+    # pages say otherwise themselves.
+    "Cache-Control": "no-store",
 }
 
 

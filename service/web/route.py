@@ -14,7 +14,8 @@ from starlette.requests import ClientDisconnect
 
 from service import logs
 from service.access import Role
-from service.api import errors, permissions
+from service.api import authentication, errors, permissions
+from service.api.looking import looked
 from service.api.state import State
 from service.errors import Forbidden, Unauthenticated
 from service.web.cookies import Cookies
@@ -35,10 +36,11 @@ class PageRoute(APIRoute):
         handle = super().get_route_handler()
         (method,) = self.methods or {""}
         roles = permissions.may_see(method, self.path_format)
+        tells_all = permissions.tells_all({method}, self.path_format)
 
         async def served(request: Request) -> Response:
             try:
-                return await _served(request, roles, handle)
+                return await _served(request, roles, handle, self.path_format, tells_all=tells_all)
             except ClientDisconnect:
                 raise
             except Exception as error:
@@ -51,7 +53,14 @@ class PageRoute(APIRoute):
         return served
 
 
-async def _served(request: Request, roles: frozenset[Role] | None, handle: Handle) -> Response:
+async def _served(
+    request: Request,
+    roles: frozenset[Role] | None,
+    handle: Handle,
+    template: str,
+    *,
+    tells_all: bool,
+) -> Response:
     cookies: Cookies = request.app.state.cookies
     state: State = request.app.state.ifonly
     visit = await visit_of(request, cookies)
@@ -61,11 +70,15 @@ async def _served(request: Request, roles: frozenset[Role] | None, handle: Handl
             raise Unauthenticated("nobody is signed in", was_tried=False)
         if not visit.principal.roles & roles:
             raise Forbidden(f"this page is for the roles {', '.join(sorted(roles))}")
+        if tells_all:
+            authentication.check_whole(visit.principal)
         await state.rates.admit(visit.principal.actor)
         request.state.principal = visit.principal
     if request.method not in READS:
         await check_form(request, visit, cookies)
     response = await handle(request)
+    if roles is not None:
+        response = await looked(request, template, response)
     if visit.is_new and "set-cookie" not in response.headers:
         cookies.give(response, visit.token, request, state.settings.session_seconds)
     return response

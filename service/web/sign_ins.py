@@ -11,8 +11,9 @@ from fastapi import Request
 from service.access import ANYONE, Principal
 from service.api.drafting import Drafting
 from service.api.state import State
-from service.store import sessions
+from service.store import idempotency, sessions
 from service.store.chain import Facts, Kind
+from service.store.idempotency import Named
 from service.store.journal import Draft, Work
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
@@ -39,16 +40,27 @@ class Failures:
         return others
 
 
-async def begin(request: Request, new: sessions.NewSession, by: str) -> None:
-    """Keep a session, and record that it was begun.
+async def begin(
+    request: Request, new: sessions.NewSession, by: str, once: str | None = None
+) -> None:
+    """Keep a session, and record that it was begun; ``once``: what it was begun with, which begins
+    no other one, here or in another process.
 
     Raises
     ------
+    AlreadyAnswered
+        If that has begun one.
     JournalFull, StoreUnavailable
         If it cannot be recorded: then it is not begun either.
     """
-    facts = _facts(request, new.principal, SIGNED_IN, {"by": by})
-    await _done(request, sessions.begin(new, facts))
+    scope = new.principal.scope.in_words
+    detail = {"by": by} | ({} if scope is None else {"scope": scope})
+    facts = _facts(request, new.principal, SIGNED_IN, detail)
+    work = sessions.begin(new, facts)
+    if once is not None:
+        # No client can call a request so: its key would have a space in it.
+        work = idempotency.once(Named.of(facts.actor, f"sign-in {once}", ()), work)
+    await _done(request, work)
 
 
 async def end(request: Request, principal: Principal, token: str) -> None:

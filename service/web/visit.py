@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from service.access import ANYONE, Principal, Role
 from service.api.state import State
-from service.errors import Forbidden
+from service.errors import Forbidden, Overloaded, ServiceError
 from service.store import sessions
 from service.web.cookies import Cookies, new_token
 from service.web.texts import LANGUAGES, Language, preferred
@@ -22,6 +22,8 @@ LANGUAGE, THEME = "ifonly_language", "ifonly_theme"
 """Cookies; of no value to anybody else."""
 FORM_TOKEN = "csrf"
 HEADER_TOKEN = "X-CSRF-Token"
+MAX_DIGITS = 10
+"""Of a number in a form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,20 @@ async def _principal(state: State, token: str | None) -> Principal | None:
         return ANYONE
     if token is None:
         return None
-    return await state.readers.run(partial(sessions.find, state.store.database, token))
+    find = partial(sessions.find, state.store.database, state.store.keyring, token)
+    return await state.readers.run(find)
+
+
+async def is_still(request: Request) -> bool:
+    """Whether the session of this request's visit still is whose it was. Not if it cannot be
+    known; but that nobody has time to look is no answer."""
+    visit: Visit = request.state.visit
+    try:
+        return await _principal(request.app.state.ifonly, visit.token) == visit.principal
+    except Overloaded:
+        return True
+    except ServiceError:
+        return False
 
 
 def _language(request: Request) -> Language:
@@ -117,6 +132,11 @@ async def form_value(request: Request, name: str) -> str:
     if not isinstance(value, str):
         raise HTTPException(400)
     return value
+
+
+def whole(text: str) -> int | str:
+    """``text`` as the number that it spells; as it is if that is none, or longer than any here."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < MAX_DIGITS else text
 
 
 def local(path: str) -> str:

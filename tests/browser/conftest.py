@@ -185,10 +185,18 @@ def visit(browser: Any, service: Service, signed_in: Callable[[Role], Any]) -> I
             page = context.new_page()
             watch(page, service.url, watched)
             page.goto(path)
+            if given.get("java_script_enabled", True):
+                alive(page)
             return page
 
         yield opened_page
     assert watched.complaints == []
+
+
+def alive(page: Any) -> None:
+    """Waits until htmx answers for the forms: it is fetched after the first paint, and a click
+    before that sends the form as a browser does, whose reply is another page."""
+    page.wait_for_selector("[data-htmx-powered]", state="attached")
 
 
 def watch(page: Any, url: str, watched: Watched) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from service.access import Role
-from tests.browser.conftest import MODEL, Visit
+from tests.browser.conftest import MODEL, Visit, alive
 from tests.integration.small_models import PRESS, linear
 
 SCRIPT = "<img src=x onerror=alert(1)>"
@@ -72,6 +72,7 @@ def test_a_sound_zip_is_served_at_once(visit: Visit, api: httpx.Client) -> None:
     assert page.inner_text("h1") == SCRIPT
     assert page.locator("main img").count() == 0
     page.goto("/models")
+    alive(page)
     send(page, zipped(sound))
     page.wait_for_selector("#upload-outcome .notice.bad")
     assert "is there already" in page.inner_text("#upload-outcome")

@@ -29,13 +29,13 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
     Its questions have all the time there is, unless the settings say how long: a test of what is
     answered is none of how fast the machine is.
 
-    Its store is a file that goes with it, unless the settings say where.
+    Its store is a file that goes with it, unless the settings say where; so is the log's key.
     """
     with tempfile.TemporaryDirectory(prefix="ifonly-store-") as folder:
         given: dict[str, Any] = {"no_auth": no_auth}
         if "default_deadline_ms" not in settings.model_fields_set:
             given["default_deadline_ms"] = min(MAX_DEADLINE_MS, settings.max_deadline_ms)
-        if not settings.model_fields_set & {"data", "database_url"}:
+        if "data" not in settings.model_fields_set:
             given["data"] = Path(folder)
         with _served(settings.model_copy(update=given)) as url:
             yield url
@@ -69,6 +69,15 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("repository")
     shutil.copytree(shipped_models() / "milling-machine", root / "milling-machine")
     return write_all(root)
+
+
+@pytest.fixture(scope="session")
+def press(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of one small model, to be read only: a service starts at once. That of the
+    default model asks it the questions of a warm-up, half a CPU second."""
+    root = tmp_path_factory.mktemp("one")
+    shutil.copytree(repository / "press", root / "press")
+    return root
 
 
 @pytest.fixture(scope="session")

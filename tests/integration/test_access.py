@@ -35,6 +35,7 @@ from tests.integration.conftest import serving
 
 ISSUER, AUDIENCE = "https://accounts.plant.example/realms/one", "ifonly"
 SIGNING = {"one": rsa.generate_private_key(public_exponent=65537, key_size=2048)}
+ENCRYPTING = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 STRANGER = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 CURVE = ec.generate_private_key(ec.SECP256R1())
 
@@ -69,6 +70,9 @@ TABLE = {
     ("GET", "/api/v1/audit/report"): {A, ADMIN},
     ("GET", "/api/v1/audit/verify"): {A, ADMIN},
     ("GET", "/api/v1/audit/export"): {A, ADMIN},
+    ("GET", "/api/v1/audit/events/{id}/bundle"): {A, ADMIN},
+    ("GET", "/api/v1/audit/log/checkpoint"): {O, P, A, ADMIN},
+    ("GET", "/api/v1/audit/log/consistency"): {O, P, A, ADMIN},
 }
 """Written a second time, by hand: a slip in the first is a difference here."""
 
@@ -100,6 +104,14 @@ PAGE_TABLE = {
 """The same of the pages."""
 
 
+OF_NO_SIGNATURE: dict[str, dict[str, Any]] = {
+    "encrypts": {"use": "enc"},
+    "encrypts, too": {"use": "enc", "alg": "RS256"},
+    "of an encryption": {"alg": "RSA-OAEP"},
+}
+"""Keys that the issuer publishes, and signs nothing with."""
+
+
 class Jwks(BaseHTTPRequestHandler):
     """An issuer's keys, counted."""
 
@@ -112,7 +124,11 @@ class Jwks(BaseHTTPRequestHandler):
             for kid, key in SIGNING.items()
         ]
         curve = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key()))
-        body = json.dumps({"keys": [*found, {**curve, "kid": "curve"}]}).encode()
+        published = [*found, {**curve, "kid": "curve"}]
+        for kid, more in OF_NO_SIGNATURE.items():
+            public = jwt.algorithms.RSAAlgorithm.to_jwk(ENCRYPTING.public_key())
+            published.append({**json.loads(public), **more, "kid": kid})
+        body = json.dumps({"keys": published}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -155,11 +171,11 @@ def tokens(store_url: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def guarded(
-    repository: Path, store_url: str, tokens: dict[str, str], jwks_url: str
+    press: Path, store_url: str, tokens: dict[str, str], jwks_url: str
 ) -> Iterator[httpx.Client]:
     settings = Settings.model_validate(
         {
-            "models": repository,
+            "models": press,
             "database_url": store_url,
             "oidc_issuer": ISSUER,
             "oidc_audience": AUDIENCE,
@@ -277,7 +293,9 @@ def test_whoever_is_not_known_gets_nothing_but_what_is_public(
         tried = 'Bearer error="invalid_token"' if header else "Bearer"
         assert reply.headers["www-authenticate"] == tried
     for method, path in PUBLIC:
-        assert guarded.request(method, path, headers=headers).status_code == 200
+        # A witness asks nobody who they are: it reads what they have signed, which is nothing.
+        expected = 400 if path.endswith("/add-checkpoint") else 200
+        assert guarded.request(method, path, headers=headers).status_code == expected
 
 
 @pytest.mark.parametrize("which", ["expired", "revoked"])
@@ -313,13 +331,10 @@ def test_records_name_the_key_by_its_prefix_and_its_role(
     assert record.facts.role == "pipeline"
 
 
-def test_a_verdict_is_for_who_may_give_it(
-    guarded: httpx.Client, tokens: dict[str, str], alarm: dict[str, Any]
-) -> None:
+def test_a_verdict_is_for_who_may_give_it(guarded: httpx.Client, tokens: dict[str, str]) -> None:
+    body = {"instance": {"pressure": 10.0, "speed": 100}, "target": {"score": {"min": 50.0}}}
     explained = guarded.post(
-        "/api/v1/models/milling-machine/explanations",
-        json={"instance": alarm},
-        headers=bearer(tokens[O]),
+        "/api/v1/models/press/explanations", json=body, headers=bearer(tokens[O])
     ).json()
     path = f"/api/v1/explanations/{explained['id']}/reviews"
     acted = {"verdict": "acted", "outcome": "as_predicted"}
@@ -415,6 +430,25 @@ def test_any_other_token_opens_nothing(guarded: httpx.Client) -> None:
         assert events(guarded, token) == 401, what
 
 
+def test_a_key_that_is_published_for_encryption_signs_nothing(guarded: httpx.Client) -> None:
+    for kid in OF_NO_SIGNATURE:
+        assert events(guarded, signed(ENCRYPTING, kid=kid)) == 401, kid
+
+
+def test_a_head_without_bottom_is_no_token(guarded: httpx.Client) -> None:
+    head = base64.urlsafe_b64encode(b'{"a":' * 1_000).decode().rstrip("=")
+    assert events(guarded, f"{head}.e30.AA") == 401
+
+
+def test_two_accounts_whose_beginnings_are_alike_are_two(guarded: httpx.Client) -> None:
+    for end in ("a", "b"):
+        token = bearer(signed(sub="k" * 250 + end))
+        told = guarded.post("/api/v1/models/press/predictions", headers=token, json={})
+        assert f"oidc:{'k' * 250}{end} has auditor" in told.json()["detail"]
+    assert events(guarded, signed(sub="k" * 2_000)) == 401
+    assert events(guarded, signed(sub="kim\nroot")) == 401
+
+
 def test_a_new_key_of_the_issuer_is_fetched_but_not_for_every_unknown_one(
     guarded: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,11 +477,11 @@ def test_accounts_can_be_left_out_on_loopback_only(host: str) -> None:
 
 
 def test_a_service_without_accounts_says_so_in_its_log(
-    repository: Path, caplog: pytest.LogCaptureFixture
+    press: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
         caplog.at_level(logging.WARNING, "ifonly"),
-        serving(Settings(models=repository)) as url,
+        serving(Settings(models=press)) as url,
     ):
         assert httpx.get(f"{url}/api/v1/models", timeout=300, trust_env=False).status_code == 200
     assert "no accounts" in caplog.text

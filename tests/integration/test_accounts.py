@@ -82,7 +82,7 @@ class Issuer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def service(repository: Path) -> Iterator[str]:
+def service(press: Path) -> Iterator[str]:
     with ExitStack() as stack:
         server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Issuer))
         Thread(target=server.serve_forever, daemon=True).start()
@@ -90,7 +90,7 @@ def service(repository: Path) -> Iterator[str]:
         issuer = f"http://127.0.0.1:{server.server_port}"
         settings = Settings.model_validate(
             {
-                "models": repository,
+                "models": press,
                 "oidc_issuer": issuer,
                 "oidc_audience": "ifonly",
                 "oidc_jwks_url": f"{issuer}/keys",
@@ -175,6 +175,23 @@ def test_a_reply_that_this_browser_did_not_ask_for_lets_nobody_in(
         assert come_back(other, code="right", state=said["state"]).status_code == 401
     browser.cookies.set(FLOW, "forged.cookie.value")
     assert come_back(browser, code="right", state=said["state"]).status_code == 401
+
+
+def test_a_reply_is_used_once_also_by_whoever_has_copied_the_cookie(
+    browser: httpx.Client, service: str
+) -> None:
+    said = sent_to_issuer(browser)
+    cookie = browser.cookies[FLOW]
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as other:
+        other.cookies.set(FLOW, cookie)
+        assert come_back(browser, code="right", state=said["state"]).status_code == 200
+        assert come_back(other, code="right", state=said["state"]).status_code == 401
+        assert other.get("/alarms").status_code == 401
+
+
+def test_a_state_that_is_no_ascii_is_refused_as_any_other(browser: httpx.Client) -> None:
+    sent_to_issuer(browser)
+    assert come_back(browser, code="right", state="\u00e9").status_code == 401
 
 
 def test_an_account_of_no_role_sees_nothing(browser: httpx.Client) -> None:

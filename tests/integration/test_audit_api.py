@@ -19,6 +19,7 @@ from service.store.database import Database, connect
 from service.store.tables import payloads, records
 from service.store.verification import verify
 from tests.integration.conftest import serving
+from tests.integration.test_faults import ASK, BODY
 from tests.support.postgres import Server
 from tests.support.replies import same_for_all
 
@@ -161,16 +162,11 @@ def test_records_of_many_questions_at_once_are_one_chain_that_holds(
     assert api.get("/api/v1/audit/verify").json()["holds"] is True
 
 
-def test_eventual_durability_answers_first_and_says_so(
-    repository: Path, tmp_path: Path, alarm: dict[str, Any]
-) -> None:
+def test_eventual_durability_answers_first_and_says_so(press: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
-    given = {"models": repository, "database_url": url, "audit_durability": "eventual"}
+    given = {"models": press, "database_url": url, "audit_durability": "eventual"}
     with serving(Settings.model_validate(given)) as base:
-        body = {"instance": alarm}
-        audit = httpx.post(
-            f"{base}{MODEL}/predictions", json=body, timeout=300, trust_env=False
-        ).json()["audit"]
+        audit = httpx.post(f"{base}{ASK}", json=BODY, timeout=300, trust_env=False).json()["audit"]
     assert audit["durable"] is False
     assert audit.keys() == {"id", "writer", "durable"}
     database = connect(url)

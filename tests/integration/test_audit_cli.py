@@ -26,6 +26,8 @@ from service.store import archive
 from service.store.database import connect
 from service.store.migrate import newest
 from service.store.tables import payloads, records
+from service.transparency.signing import LocalSigner, read_key
+from service.transparency.verifier import Note, VerifierKey, read_head
 from tests.integration.conftest import serving
 
 MODEL = "/api/v1/models/milling-machine"
@@ -101,6 +103,106 @@ def change(data: Path, statement: Any) -> None:
         connection.execute(statement)
 
 
+# --- the log ------------------------------------------------------------------------------
+
+
+def kept_head(ifonly: Any, folder: Path) -> Path:
+    done = ifonly("audit", "heads")
+    assert done.code == 0, done.err
+    file = folder / "head.txt"
+    file.write_text(done.out)
+    return file
+
+
+def test_a_head_is_printed_as_it_was_signed_by_the_key_that_is_printed(
+    ifonly: Any, data: Path
+) -> None:
+    key = VerifierKey.parse(ifonly("audit", "key").out)
+    assert key == read_key(data / "ifonly.sqlite3.log-key").key
+    head = read_head(Note.parse(ifonly("audit", "heads").out), key)
+    assert head.checkpoint.size > 4
+    listed = ifonly("audit", "heads", "--all").out
+    assert f"{head.checkpoint.size} leaves" in listed
+
+
+def test_a_kept_head_is_held_against_the_store_and_an_export(
+    ifonly: Any, data: Path, tmp_path: Path
+) -> None:
+    head, export = kept_head(ifonly, tmp_path), tmp_path / "audit.jsonl"
+    key = ("--key", ifonly("audit", "key").out.strip())
+    assert ifonly("audit", "export", "--out", str(export)).code == 0
+    for given in ((), ("--export", str(export))):
+        assert ifonly("audit", "verify", "--head", str(head), *given).code == 0
+        assert ifonly("audit", "verify", "--head", str(head), *key, *given).code == 0
+    stranger = str(LocalSigner.new("ifonly.invalid/x").key)
+    wrong = ifonly("audit", "verify", "--head", str(head), "--key", stranger)
+    assert (wrong.code, "the log: the file head.txt" in wrong.out) == (1, True)
+    text = export.read_text().replace('"kind":"prediction"', '"kind":"what_if"', 1)
+    export.write_text(text)
+    found = ifonly("audit", "verify", "--export", str(export), "--head", str(head))
+    assert (found.code, "not what was sealed" in found.out) == (1, True)
+
+
+def test_what_is_no_head_key_or_export_is_told(ifonly: Any, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("nothing\n")
+    head = str(kept_head(ifonly, tmp_path))
+    for given in (
+        ("--head", str(other)),
+        ("--head", str(tmp_path / "none")),
+        ("--head", head, "--key", "none"),
+        ("--export", str(other)),
+        ("--export", str(tmp_path / "none")),
+    ):
+        done = ifonly("audit", "verify", *given)
+        assert (done.code, done.out) == (1, "")
+        assert "Traceback" not in done.err
+
+
+def test_another_key_signs_once_it_is_adopted_and_the_old_heads_still_hold(
+    ifonly: Any, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = kept_head(ifonly, tmp_path)
+    made = ifonly("audit", "key", "--new", "plant.example/log")
+    file = tmp_path / "other.key"
+    file.write_text(made.out)
+    file.chmod(0o600)
+    monkeypatch.setenv("IFONLY_AUDIT_LOG_KEY_FILE", str(file))
+    record = ifonly("audit", "export").out.splitlines()[0]
+    bundled = ("audit", "bundle", json.loads(record)["id"], "-o", str(tmp_path / "b.zip"))
+    refused = ifonly(*bundled)
+    assert (refused.code, "is not here" in refused.err) == (1, True)
+    assert ifonly("audit", "key", "--adopt").out.strip() in made.err
+    assert ifonly(*bundled).code == 0
+    assert ifonly("audit", "verify", "--head", str(head)).code == 0
+    assert str(read_key(file).key) == ifonly("audit", "key").out.strip()
+
+
+def test_a_bundle_is_made_and_checked(
+    ifonly: Any, data: Path, ids: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "evidence.zip"
+    done = ifonly("audit", "bundle", ids["explanations"], "-o", str(file))
+    assert done.code == 0, done.err
+    key = ifonly("audit", "key").out.strip()
+    checked = ifonly("audit", "check", str(file), "--key", key)
+    assert (checked.code, "FAILS" in checked.out) == (0, False)
+    as_json = json.loads(ifonly("audit", "check", str(file), "--json").out)
+    assert as_json["holds"]
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(file.read_bytes()[:-30])
+    assert ifonly("audit", "check", str(damaged)).code == 2
+    for kind in ("predictions", "refusal"):
+        assert ifonly("audit", "bundle", ids[kind], "-o", str(file)).code == 0
+        assert ifonly("audit", "check", str(file), "--key", key).code == 0
+    erased = ("audit", "erase", ids["explanations"], "--reason", "asked")
+    assert ifonly(*erased).code == 0
+    assert ifonly("audit", "bundle", ids["explanations"], "-o", str(file)).code == 0
+    told = ifonly("audit", "check", str(file), "--key", key)
+    assert (told.code, "were erased" in told.out, "erasure" in told.out) == (0, True, True)
+    assert ifonly("audit", "bundle", "nothing", "-o", str(file)).code == 1
+
+
 # --- verify -------------------------------------------------------------------------------
 
 
@@ -118,11 +220,13 @@ def test_verify_says_that_it_holds_or_where_it_does_not(ifonly: Any, data: Path)
 
 
 def test_verify_names_a_file_of_anchors_that_it_cannot_read(ifonly: Any, data: Path) -> None:
+    absent = ifonly("audit", "verify", "--anchors", str(data / "absent.jsonl"))
+    assert (absent.code, absent.out) == (1, "")
+    assert "file of anchors" in absent.err
     (data / "notes.txt").write_text("no anchor\n")
-    for file in ("absent.jsonl", "notes.txt"):
-        done = ifonly("audit", "verify", "--anchors", str(data / file))
-        assert (done.code, done.out) == (1, "")
-        assert "file of anchors" in done.err
+    other = ifonly("audit", "verify", "--anchors", str(data / "notes.txt"))
+    assert other.code == 1
+    assert "line 1 of notes.txt is no anchor" in other.out
 
 
 # --- replay -------------------------------------------------------------------------------
@@ -171,9 +275,15 @@ def test_what_cannot_be_asked_again_says_why(
 # --- erase, prune, export -----------------------------------------------------------------
 
 
-def test_erasing_and_pruning_leave_a_chain_that_holds(ifonly: Any, ids: dict[str, str]) -> None:
+def test_erasing_and_pruning_leave_a_chain_that_holds(
+    ifonly: Any, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ifonly("audit", "erase", ids["what-if"], "--reason", "asked for").code == 0
     assert "1 erased" in ifonly("audit", "verify").out
+    kept = ifonly("audit", "prune", "--older-than", "183d")
+    assert kept.code == 1
+    assert "are kept for 184 days" in kept.err
+    monkeypatch.setenv("IFONLY_AUDIT_KEEP_DAYS", "0")
     pruned = ifonly("audit", "prune", "--older-than", "0d")
     assert pruned.code == 0, pruned.err
     assert "erased 3 payloads" in pruned.out
@@ -188,7 +298,7 @@ def test_the_trail_is_exported_to_a_file_or_to_standard_output(
     file = tmp_path / "audit.jsonl"
     assert ifonly("audit", "export", "--out", str(file)).code == 0
     printed = ifonly("audit", "export").out
-    assert file.read_text(encoding="utf-8") == printed
+    assert printed.startswith(file.read_text(encoding="utf-8")), "then who exported it before"
     assert {json.loads(line)["id"] for line in printed.splitlines()} >= set(ids.values())
     assert ifonly("audit", "export", "--until", "2020-01-01T00:00:00Z").out == ""
     pytest.importorskip("pyarrow")
@@ -249,6 +359,23 @@ def test_keys_are_made_listed_by_their_prefix_and_revoked(ifonly: Any, data: Pat
     assert digest in stored
 
 
+def test_a_key_is_made_for_a_part_of_the_plant(ifonly: Any) -> None:
+    part = ("--model", "line-a-*", "--model", "press", "--attribute", "line=a")
+    made = ifonly("keys", "create", "--role", "operator", *part, "--attribute", "line=b")
+    assert made.code == 0, made.err
+    listed = json.loads(ifonly("keys", "list", "--json").out)
+    (scope,) = [key["scope"] for key in listed if made.out.startswith(key["key"])]
+    assert json.loads(scope) == {
+        "models": ["line-a-*", "press"],
+        "attributes": {"line": ["a", "b"]},
+    }
+    assert "line-a-*" in ifonly("keys", "list").out
+    for wrong in (("--model", "line a"), ("--attribute", "line"), ("--attribute", "Line=a")):
+        refused = ifonly("keys", "create", "--role", "operator", *wrong)
+        assert refused.code != 0
+        assert wrong[1].partition("=")[0] in refused.err
+
+
 def test_the_first_start_makes_an_admin_key_and_prints_it_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -261,6 +388,21 @@ def test_the_first_start_makes_an_admin_key_and_prints_it_once(
     prepare(settings)
     assert capsys.readouterr().err == ""
     prepare(Settings(data=tmp_path / "other", no_auth=True))
+    assert "ifonly_" not in capsys.readouterr().err
+
+
+def test_the_first_start_makes_the_key_of_the_log_beside_the_store_and_prints_whose_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from service.cli.keeping import prepare
+
+    settings = Settings(data=tmp_path / "new", no_auth=True)
+    prepare(settings)
+    said = capsys.readouterr().err
+    signer = read_key(tmp_path / "new" / "ifonly.sqlite3.log-key")
+    assert str(signer.key) in said
+    assert signer.text not in said
+    prepare(settings)
     assert capsys.readouterr().err == ""
 
 

@@ -16,10 +16,8 @@ from service.store.database import connect
 from service.store.journal import Draft, JournalOptions
 from service.store.opened import opened
 from service.store.verification import verify
-from tests.integration.test_faults import Load, press, process, until
+from tests.integration.test_faults import Load, process, until
 from tests.support.postgres import Server
-
-__all__ = ["press"]  # a fixture
 
 
 def command(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:

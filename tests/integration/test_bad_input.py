@@ -8,6 +8,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 
 from service.settings import Settings
 from tests.integration.conftest import serving
+from tests.integration.test_rejections import BODY, PRESS
 
 JSON = {"Content-Type": "application/json"}
 EXPLAIN = "/api/v1/models/milling-machine/explanations"
@@ -639,17 +641,17 @@ def test_a_score_that_is_no_number_is_an_error_that_names_row_and_output(
 
 
 @pytest.fixture(scope="module")
-def small(repository: Any) -> Iterator[httpx.Client]:
+def small(press: Path) -> Iterator[httpx.Client]:
     """A service that reads at most 1,000 bytes."""
     with (
-        serving(Settings(models=repository, max_body_bytes=1_000)) as url,
+        serving(Settings(models=press, max_body_bytes=1_000)) as url,
         httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         yield client
 
 
 def test_a_body_that_says_it_is_too_large_is_refused(small: httpx.Client) -> None:
-    problem = check(small.post(EXPLAIN, content=b" " * 1_001, headers=JSON), 413, "body-too-large")
+    problem = check(small.post(PRESS, content=b" " * 1_001, headers=JSON), 413, "body-too-large")
     assert problem["errors"] == [
         {
             "pointer": "",
@@ -665,13 +667,13 @@ def test_a_body_that_says_it_is_too_large_is_refused(small: httpx.Client) -> Non
 
 def test_a_body_that_turns_out_too_large_is_refused(small: httpx.Client) -> None:
     chunks = (b" " * 300 for _ in range(10))  # no Content-Length
-    problem = check(small.post(EXPLAIN, content=chunks, headers=JSON), 413, "body-too-large")
+    problem = check(small.post(PRESS, content=chunks, headers=JSON), 413, "body-too-large")
     assert "1,000 bytes" in problem["detail"]
 
 
-def test_a_body_of_exactly_the_limit_is_read(small: httpx.Client, alarm: dict[str, Any]) -> None:
-    content = json.dumps({"instance": alarm}).encode()
-    reply = small.post(PREDICT, content=content + b" " * (1_000 - len(content)), headers=JSON)
+def test_a_body_of_exactly_the_limit_is_read(small: httpx.Client) -> None:
+    content = json.dumps(BODY).encode()
+    reply = small.post(PRESS, content=content + b" " * (1_000 - len(content)), headers=JSON)
     assert reply.status_code == 200
 
 
@@ -683,10 +685,10 @@ def test_a_huge_body_is_refused_and_the_next_request_is_answered(client: httpx.C
 
 
 def test_a_body_that_is_wrong_in_many_places_gets_a_bounded_answer(client: httpx.Client) -> None:
-    body = '{"instances": [' + ",".join(["NaN"] * 100_000) + "]}"
+    body = '{"instances": [' + ",".join(['"\\ud800"'] * 100_000) + "]}"
     problem = check(client.post(PREDICT, content=body, headers=JSON), 422, "invalid-request")
     assert len(problem["errors"]) == 100
-    assert "100 of 100000" in problem["detail"]
+    assert "the first 100 errors are listed; there are more" in problem["detail"]
 
 
 def test_a_client_that_goes_away_harms_nobody(
@@ -695,7 +697,9 @@ def test_a_client_that_goes_away_harms_nobody(
     host, port = service_url.removeprefix("http://").split(":")
     with caplog.at_level(logging.INFO, "ifonly"):
         with socket.create_connection((host, int(port))) as gone:
-            head = f"POST {EXPLAIN} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            head = (
+                f"POST {EXPLAIN} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            )
             gone.sendall(f'{head}Content-Length: 99\r\n\r\n{{"in'.encode())
         for _ in range(600):
             if "the client went away" in caplog.text:

@@ -12,7 +12,6 @@ import pytest
 
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
-from tests.integration.small_models import write_all
 
 MODEL = "/api/v1/models/milling-machine"
 
@@ -161,7 +160,6 @@ def test_without_an_accepted_graph_nothing_follows_and_asking_for_it_is_refused(
     file.write_text(
         "".join(x for x in text.splitlines(True) if not x.startswith("accepted_")), "utf-8"
     )
-    write_all(tmp_path)
     with (
         serving(Settings(models=tmp_path)) as url,
         httpx.Client(base_url=url, timeout=300, trust_env=False) as client,

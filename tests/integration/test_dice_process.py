@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,42 +45,12 @@ def problem(model: DeployedModel) -> Problem:
     raise AssertionError("no example raises the alarm")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def process() -> Iterator[DiceProcess]:
+    """For all tests of its method: it takes a second to import what it needs."""
     process = DiceProcess("random", longest=FOREVER)
     yield process
     process.close()
-
-
-@pytest.mark.dice
-@pytest.mark.parametrize("method", ["random", "genetic", "kdtree"])
-def test_what_dice_finds_is_snapped_allowed_and_verified(
-    method: str, model: DeployedModel, problem: Problem
-) -> None:
-    pytest.importorskip("dice_ml")
-    process = DiceProcess(method, longest=FOREVER)
-    try:
-        answer = explain(problem, model.predictor, engine=Dice(process))
-        assert isinstance(answer, Recourse | Unknown)
-        if isinstance(answer, Recourse):
-            assert answer.counterfactuals[0].lower_bound is None
-            assert answer.work.engine == "dice"
-        assert answer.work.rows > 100  # DiCE's own rows are counted
-    finally:
-        process.close()
-
-
-@pytest.mark.dice
-def test_the_same_question_has_the_same_candidates(
-    model: DeployedModel, problem: Problem, process: DiceProcess
-) -> None:
-    pytest.importorskip("dice_ml")
-    never = Deadline.never()
-    first, second = (
-        Dice(process).search(problem, Meter(model.predictor, never), never).candidates
-        for _ in range(2)
-    )
-    assert np.array_equal(first, second)
 
 
 @pytest.mark.dice
@@ -96,6 +67,38 @@ def test_a_deadline_kills_it_and_the_next_question_is_answered(
     found = engine.search(problem, Meter(model.predictor, never), never)
     assert not found.deadline_hit
     assert len(found.candidates)
+
+
+@pytest.mark.dice
+@pytest.mark.parametrize("method", ["random", "genetic", "kdtree"])
+def test_what_dice_finds_is_snapped_allowed_and_verified(
+    method: str, model: DeployedModel, problem: Problem, process: DiceProcess
+) -> None:
+    pytest.importorskip("dice_ml")
+    with (
+        nullcontext(process)
+        if method == "random"
+        else closing(DiceProcess(method, longest=FOREVER)) as asked
+    ):
+        answer = explain(problem, model.predictor, engine=Dice(asked))
+    assert isinstance(answer, Recourse | Unknown)
+    if isinstance(answer, Recourse):
+        assert answer.counterfactuals[0].lower_bound is None
+        assert answer.work.engine == "dice"
+    assert answer.work.rows > 100  # DiCE's own rows are counted
+
+
+@pytest.mark.dice
+def test_the_same_question_has_the_same_candidates(
+    model: DeployedModel, problem: Problem, process: DiceProcess
+) -> None:
+    pytest.importorskip("dice_ml")
+    never = Deadline.never()
+    first, second = (
+        Dice(process).search(problem, Meter(model.predictor, never), never).candidates
+        for _ in range(2)
+    )
+    assert np.array_equal(first, second)
 
 
 def test_a_process_that_hangs_is_killed_at_the_deadline(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,9 +25,11 @@ from service.store import archive
 from service.store.chain import Facts, Kind
 from service.store.database import connect
 from service.store.journal import Draft, Journal, JournalOptions
+from service.store.logcheck import KeptHead
 from service.store.migrate import upgrade
 from service.store.opened import opened
 from service.store.verification import verify
+from service.transparency.verifier import Checkpoint, Note
 from tests.integration.conftest import serving
 from tests.support.postgres import Server
 
@@ -44,18 +45,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
-@pytest.fixture
-def press(repository: Path, tmp_path: Path) -> Path:
-    """A repository of one small model, so that a service starts at once."""
-    shutil.copytree(repository / "press", tmp_path / "models" / "press")
-    return tmp_path / "models"
-
-
 @contextmanager
-def process(models: Path, url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process(models: Path, url: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service in a process of its own, and where it is."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
     environment |= {"IFONLY_DATABASE_URL": url, "IFONLY_MODELS": str(models)}
+    environment |= {"IFONLY_DATA": str(models.parent / "data")} | settings
     command = [sys.executable, "-m", "service", "serve", "--no-auth", "--port", "0"]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
@@ -148,6 +143,31 @@ def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
     with serving(settings) as base, Load(base) as again:  # and it goes on without hands
         again.until(20)
     assert_all_are_there(url, load.acknowledged + again.acknowledged)
+
+
+def test_heads_that_were_handed_out_hold_whenever_the_service_is_killed(
+    press: Path, url: str
+) -> None:
+    """Whoever appends to the log is stopped anywhere: between leaves, signature and commit."""
+    kept: list[KeptHead] = []
+    answered: list[dict[str, Any]] = []
+    for number in range(4):
+        fast = {"IFONLY_AUDIT_LOG_SECONDS": "0.001", "IFONLY_PROCESSES": str(1 + number % 2)}
+        with process(press, url, **fast) as (service, base), Load(base) as load:
+            load.until(60)
+            reply = httpx.get(f"{base}/api/v1/audit/log/checkpoint", trust_env=False, timeout=60)
+            kept.append(KeptHead(Note.parse(reply.raise_for_status().content), f"head {number}"))
+            load.until(len(load.acknowledged) + 20)
+            service.send_signal(signal.SIGKILL)
+            service.wait()
+        answered += load.acknowledged
+    assert_all_are_there(url, answered)
+    sizes = [Checkpoint.parse(head.note.text).size for head in kept]
+    assert sizes == sorted(set(sizes))
+    with closing(connect(url)) as database:
+        report = verify(database, kept=kept)
+        assert report.findings == []
+        assert report.logged >= sizes[-1]
 
 
 @pytest.mark.slow
@@ -269,4 +289,4 @@ def test_a_clock_that_is_set_back_changes_no_order(
             store.journal.append(Draft(facts)).result(30)
         assert verify(store.database).holds
         written = archive.everything(store.database, archive.Filter({}))
-        assert [r.facts.time_us for r, _ in written] == [5_000_000, 1_000_000, 3_000_000]
+        assert [seen.record.facts.time_us for seen in written] == [5_000_000, 1_000_000, 3_000_000]

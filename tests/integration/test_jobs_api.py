@@ -21,9 +21,9 @@ from service.store.database import connect
 from service.store.tables import job_rows
 from service.store.verification import verify
 from tests.integration.conftest import serving
-from tests.integration.test_faults import press, process, until, url
+from tests.integration.test_faults import process, until, url
 
-__all__ = ["press", "url"]  # fixtures
+__all__ = ["url"]  # a fixture
 
 MILLING = "/api/v1/models/milling-machine/explanations"
 PRESS = "/api/v1/models/press/explanations"
@@ -119,10 +119,10 @@ def test_progress_is_told_until_the_end(client: httpx.Client, alarm: dict[str, A
 
 
 @pytest.fixture
-def idle(repository: Path) -> Iterator[httpx.Client]:
+def idle(press: Path) -> Iterator[httpx.Client]:
     """A service whose jobs nobody answers, with small limits."""
     settings = Settings(
-        models=repository,
+        models=press,
         job_threads=0,
         max_job_rows=5,
         max_waiting_rows=8,
@@ -224,6 +224,6 @@ def test_a_worker_that_is_killed_loses_no_row_and_answers_none_twice(
     with closing(connect(url)) as database:
         assert verify(database).holds
         wanted = archive.Filter({"about": job["id"]})
-        kinds = [r.facts.kind for r, _ in archive.everything(database, wanted)]
+        kinds = [s.record.facts.kind for s in archive.everything(database, wanted)]
     assert kinds.count(Kind.JOB) == 1
     assert len(kinds) == rows + 1

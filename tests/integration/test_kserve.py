@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,23 +14,12 @@ from models.schema import Category, Decision, Task
 from service.predictor_host import agrees
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
+from tests.support.predictor import predicting
 
 NAME = "milling-machine"
 FOLDER = shipped_models() / NAME / "1"
 EXPLAIN = f"/v1/models/{NAME}:explain"
 PREDICT = f"/v1/models/{NAME}:predict"
-
-
-@contextmanager
-def predictor(*how: str) -> Iterator[str]:
-    """A predictor in a process of its own, and where it is."""
-    command = [sys.executable, "-m", "tests.support.predictor", str(FOLDER), *how]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
 
 
 @contextmanager
@@ -108,7 +95,7 @@ def test_a_predictor_of_the_same_model_confirms_each_answer(
     repository: Path, alarm: dict[str, Any], how: str
 ) -> None:
     body = {"instances": [alarm, [*alarm.values()]], "semantics": "independent"}
-    with predictor(how) as host, explainer(repository, host) as client:
+    with predicting(FOLDER, how) as host, explainer(repository, host) as client:
         found = client.post(EXPLAIN, json=body).raise_for_status().json()["explanations"]
     assert [e["status"] for e in found] == ["optimal", "optimal"]
 
@@ -117,7 +104,10 @@ def test_a_predictor_of_another_model_stops_the_answer(
     repository: Path, alarm: dict[str, Any]
 ) -> None:
     body = {"instances": [alarm], "semantics": "independent"}
-    with predictor("places", "flipped") as host, explainer(repository, host) as client:
+    with (
+        predicting(FOLDER, "places", flipped=True) as host,
+        explainer(repository, host) as client,
+    ):
         reply = client.post(EXPLAIN, json=body)
         events = client.get("/api/v1/audit/events", params={"kind": "failure"}).json()
     assert reply.status_code == 502

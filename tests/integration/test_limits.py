@@ -8,15 +8,13 @@ import httpx
 
 from service.settings import Settings
 from tests.integration.conftest import serving
-
-ASK = "/api/v1/models/press/predictions"
-BODY = {"instance": {"pressure": 10.0, "speed": 100}}
+from tests.integration.test_faults import ASK, BODY
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(repository: Path, tmp_path: Path) -> None:
+def test_who_asks_too_often_is_told_when_to_come_back(press: Path, tmp_path: Path) -> None:
     settings = Settings.model_validate(
         {
-            "models": repository,
+            "models": press,
             "database_url": f"sqlite:///{tmp_path / 'store.sqlite3'}",
             "rate_per_second": 0.01,
             "rate_burst": 5,

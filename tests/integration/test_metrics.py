@@ -11,9 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.settings import Settings
 from tests.integration.conftest import serving
-from tests.integration.test_faults import ASK, BODY, press, process
-
-__all__ = ["press"]  # a fixture
+from tests.integration.test_faults import ASK, BODY, process
 
 
 def told(base: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -75,3 +73,13 @@ def test_processes_that_share_a_folder_tell_their_sum(
             )
         for base in (one, other):
             assert value(base, "request_predict_seconds_count", model_name="press") == 3
+
+
+def test_methods_that_strangers_think_of_make_no_series_each(press: Path) -> None:
+    with serving(Settings(models=press)) as base:
+        for method in ("PUT", "PATCH", "PROPFIND", "SUBSCRIBE", "OPTIONS"):
+            reply = httpx.request(method, f"{base}/alarms", timeout=300, trust_env=False)
+            assert reply.status_code == 405
+        name = "ifonly_http_request_seconds_count"
+        assert value(base, name, method="other") == 5
+        assert value(base, name, method="PUT") == 0

@@ -17,10 +17,8 @@ import sqlalchemy as sa
 
 from service.store.database import connect
 from service.store.tables import writers
-from tests.integration.test_faults import ASK, BODY, press, until, until_ready
+from tests.integration.test_faults import ASK, BODY, until, until_ready
 from tests.integration.test_metrics import value
-
-__all__ = ["press"]  # a fixture
 
 
 @contextmanager

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 
 from explainers.cost import Cost
+from explainers.target import Target
 from service.cli import main
 from service.settings import Settings
 from tests.integration.conftest import serving
@@ -22,25 +25,19 @@ BODY = {"instance": {"pressure": 13.5, "speed": 4321}, "target": {"score": {"min
 
 
 def test_a_rejection_is_told_recorded_counted_and_logged(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    press: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    true = Cost.of
-
-    def of(self: Cost, rows: np.ndarray, before: np.ndarray) -> np.ndarray:
-        return 0.5 * true(self, rows, before)
-
     with (
-        serving(Settings(models=repository)) as base,
+        serving(Settings(models=press)) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         right = client.post(PRESS, json=BODY).json()
         assert right["status"] == "optimal"
         assert "rejected" not in right["work"]
         assert value(base, "ifonly_rejections_total") == 0
-        monkeypatch.setattr(Cost, "of", of)
-        with caplog.at_level(logging.ERROR, logger="ifonly"):
+        with caplog.at_level(logging.ERROR, logger="ifonly"), monkeypatch.context() as patch:
+            halved_cost(patch)
             reply = client.post(PRESS, json=BODY).json()
-        monkeypatch.undo()
         assert reply["status"] == "unknown"
         assert reply["counterfactuals"] == []
         rejected = reply["work"]["rejected"]
@@ -57,6 +54,54 @@ def test_a_rejection_is_told_recorded_counted_and_logged(
     assert "4321" not in line
 
 
+def halved_cost(patch: pytest.MonkeyPatch) -> None:
+    true = Cost.of
+    patch.setattr(Cost, "of", lambda self, rows, before: 0.5 * true(self, rows, before))
+
+
+def never_there(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Target, "needs_nothing", lambda self, scores: np.zeros(len(scores), dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("plant", "more", "slug", "says"),
+    [
+        (never_there, {"target": {"score": {"min": 0.0}}}, "target-already-met", "in the target"),
+        (
+            halved_cost,
+            {"constraints": {"freeze": ["speed"], "ranges": {"speed": [4000, 4100]}}},
+            "contradictory-constraints",
+            "cost: ",
+        ),
+    ],
+    ids=["target already met", "contradictory constraints"],
+)  # fmt: skip
+def test_a_rejection_is_told_recorded_and_counted_where_the_question_is_refused_too(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    more: dict[str, Any],
+    slug: str,
+    says: str,
+) -> None:
+    with (
+        serving(Settings(models=repository)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
+        right = client.post(PRESS, json=BODY | more)
+        assert (right.status_code, "work" in right.json()) == (422, False)
+        with monkeypatch.context() as patch:
+            plant(patch)
+            problem = client.post(PRESS, json=BODY | more).json()
+        assert problem["type"] == f"urn:ifonly:problem:{slug}"
+        rejected = problem["work"]["rejected"]
+        assert any(says in line for line in rejected)
+        assert value(base, "ifonly_rejections_total", model_name="press") == len(rejected)
+        event = client.get(f"/api/v1/audit/events/{problem['audit']['id']}").json()
+    assert json.dumps(rejected[0]) in json.dumps(event)
+    assert f'"rejected": {len(rejected)}' in json.dumps(event)
+
+
 def ifonly(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["ifonly", *arguments])
     with pytest.raises(SystemExit) as ended:
@@ -65,7 +110,7 @@ def ifonly(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_events_and_exports_of_a_service_are_checked_by_the_command(
-    repository: Path,
+    press: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -76,14 +121,14 @@ def test_events_and_exports_of_a_service_are_checked_by_the_command(
         "constraints": {"freeze": ["speed"]},
     }
     with (
-        serving(Settings(models=repository, data=tmp_path)) as base,
+        serving(Settings(models=press, data=tmp_path)) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         found = [client.post(PRESS, json=body).json() for body in (BODY, out_of_reach)]
         client.post("/api/v1/models/press/predictions", json={"instance": BODY["instance"]})
         events = [client.get(f"/api/v1/audit/events/{f['id']}").text for f in found]
     assert [f["status"] for f in found] == ["optimal", "infeasible"]
-    folder = ("--model", str(repository / "press" / "1"))
+    folder = ("--model", str(press / "press" / "1"))
     for text in events:
         (tmp_path / "event.json").write_text(text)
         assert ifonly(monkeypatch, "verify", str(tmp_path / "event.json"), *folder) == 0

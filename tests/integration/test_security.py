@@ -40,7 +40,7 @@ def said_by(base: str, request: bytes) -> bytes:
 @pytest.mark.parametrize("trick", TRICKS)
 def test_a_name_leads_nowhere_but_to_a_model(service_url: str, trick: str) -> None:
     for path in PATHS:
-        line = f"GET {path.format(trick)} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        line = f"GET {path.format(trick)} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         reply = said_by(service_url, line.encode())
         head, _, body = reply.partition(b"\r\n\r\n")
         assert int(head.split()[1]) in (400, 404, 422), (path, head)
@@ -52,7 +52,9 @@ def test_a_name_leads_nowhere_but_to_a_model(service_url: str, trick: str) -> No
 @pytest.mark.parametrize("trick", TRICKS[:12])
 def test_a_question_about_such_a_name_is_refused_too(service_url: str, trick: str) -> None:
     for end in ("/explanations", "/predictions", "/what-if"):
-        line = f"POST /api/v1/models/{trick}{end} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        line = (
+            f"POST /api/v1/models/{trick}{end} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        )
         line += "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
         status = int(said_by(service_url, line.encode()).split()[1])
         assert 400 <= status < 500
@@ -73,7 +75,9 @@ def test_a_question_about_such_a_name_is_refused_too(service_url: str, trick: st
 def test_a_request_id_that_is_no_plain_word_is_not_repeated(
     service_url: str, header: bytes
 ) -> None:
-    request = b"GET /healthz/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%b\r\n\r\n" % header
+    request = (
+        b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%b\r\n\r\n" % header
+    )
     head, _, _ = said_by(service_url, request).partition(b"\r\n\r\n")
     assert int(head.split()[1]) in (200, 400)
     given = header.partition(b": ")[2]
@@ -84,9 +88,9 @@ def test_a_request_id_that_is_no_plain_word_is_not_repeated(
 def test_two_requests_cannot_be_smuggled_in_one(service_url: str) -> None:
     """A length and chunks together: one of two readers would see a second request."""
     request = (
-        b"POST /api/v1/models/press/predictions HTTP/1.1\r\nHost: x\r\n"
+        b"POST /api/v1/models/press/predictions HTTP/1.1\r\nHost: localhost\r\n"
         b"Content-Type: application/json\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n"
-        b"\r\n0\r\n\r\nGET /healthz/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        b"\r\n0\r\n\r\nGET /healthz/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     )
     reply = said_by(service_url, request)
     assert reply.startswith(b"HTTP/1.1 400")

@@ -6,9 +6,11 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -17,12 +19,10 @@ import pytest
 from service.cli.connections import MAX_HEAD_BYTES, PatientOnlySoLong
 from service.settings import Settings
 from tests.integration.conftest import serving
-from tests.integration.test_faults import ASK, BODY, press
-
-__all__ = ["press"]  # a fixture
+from tests.integration.test_faults import ASK, BODY
 
 REQUEST = json.dumps(BODY).encode()
-START = f"POST {ASK} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n".encode()
+START = f"POST {ASK} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 HEAD = START + f"Content-Length: {len(REQUEST)}\r\n\r\n".encode()
 
 
@@ -115,6 +115,32 @@ def test_a_head_without_end_is_not_kept(address: tuple[str, int], line: bytes) -
                 connection.send(line)
         with contextlib.suppress(ConnectionResetError):
             assert said_until_closed(connection).startswith(b"HTTP/1.1 400")
+
+
+def test_there_are_so_many_connections_and_no_more(
+    press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OfTwo(PatientOnlySoLong):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, most=2, **options)
+
+    monkeypatch.setattr("tests.integration.conftest.PatientOnlySoLong", OfTwo)
+    with serving(Settings(models=press)) as url, contextlib.ExitStack() as stack:
+        parts = urlsplit(url)
+        where = (str(parts.hostname), int(parts.port or 0))
+        held = [stack.enter_context(socket.create_connection(where)) for _ in range(2)]
+        for connection in held:
+            connection.sendall(b"GET /healthz/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        with socket.create_connection(where) as third:
+            assert said_until_closed(third).startswith(b"HTTP/1.1 503")
+        held[0].close()
+        for _ in range(100):
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(f"{url}/healthz/live", trust_env=False).status_code == 200:
+                    return
+            time.sleep(0.05)
+        pytest.fail("a connection that has ended is counted for ever")
 
 
 def test_slow_clients_do_not_keep_quick_ones_waiting(address: tuple[str, int]) -> None:

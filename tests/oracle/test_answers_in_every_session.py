@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -33,12 +34,32 @@ TIES = 60
 ENOUGH = 8
 
 
-def asked(model: DeployedModel, data: tuple[np.ndarray, np.ndarray], n: int) -> Count:
-    return campaign(model, list(questions(model, data[0], n)))
+Train = Callable[..., DeployedModel]
 
 
-def test_answers_of_a_forest_do_not_rest_on_the_order_of_its_sum(tmp_path: Path) -> None:
-    count = asked(deployed("forest", iris(0), tmp_path, 0), iris(0), TIES)
+@cache
+def data(name: str) -> tuple[np.ndarray, np.ndarray]:
+    return {"iris": iris, "noisy": noisy}[name](0)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """A model of a kind, on data of a name, made once."""
+
+    @cache
+    def make(kind: str, name: str, *, single: bool = False) -> DeployedModel:
+        pytest.importorskip(kind if kind in ("xgboost", "lightgbm") else "sklearn")
+        return deployed(kind, data(name), tmp_path_factory.mktemp(kind), 0, single=single)
+
+    return make
+
+
+def asked(model: DeployedModel, name: str, n: int, *, plain: bool = False) -> Count:
+    return campaign(model, list(questions(model, data(name)[0], n)), plain=plain)
+
+
+def test_answers_of_a_forest_do_not_rest_on_the_order_of_its_sum(trained: Train) -> None:
+    count = asked(trained("forest", "iris"), "iris", TIES, plain=True)
     assert count.answers == TIES
     assert count.denied == 0
     assert count.scored > 0
@@ -47,12 +68,9 @@ def test_answers_of_a_forest_do_not_rest_on_the_order_of_its_sum(tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", sorted(MAKERS))
-@pytest.mark.parametrize("data", [iris(0), noisy(0)], ids=["iris", "noisy"])
-def test_every_session_confirms_every_answer(
-    kind: str, data: tuple[np.ndarray, np.ndarray], tmp_path: Path
-) -> None:
-    pytest.importorskip(kind if kind in ("xgboost", "lightgbm") else "sklearn")
-    count = asked(deployed(kind, data, tmp_path, 0), data, ENOUGH)
+@pytest.mark.parametrize("name", ["iris", "noisy"])
+def test_every_session_confirms_every_answer(kind: str, name: str, trained: Train) -> None:
+    count = asked(trained(kind, name), name, ENOUGH)
     assert count.answers > 0
     assert count.rest_on_rounding == 0
     assert count.scored == count.answers * len(THREADS) * (1 + 2 + 3 * (len(BATCHES) - 2))
@@ -60,20 +78,20 @@ def test_every_session_confirms_every_answer(
 
 
 @pytest.mark.parametrize("kind", ["linear", "relu"])
-def test_every_session_confirms_answers_of_graphs_in_float32(kind: str, tmp_path: Path) -> None:
-    count = asked(deployed(kind, noisy(0), tmp_path, 0, single=True), noisy(0), ENOUGH)
+def test_every_session_confirms_answers_of_graphs_in_float32(kind: str, trained: Train) -> None:
+    count = asked(trained(kind, "noisy", single=True), "noisy", ENOUGH)
     assert count.answers > 0
     assert count.denied == 0
 
 
 @pytest.mark.parametrize("kind", sorted(MAKERS))
-def test_no_session_differs_by_more_than_the_rounding(kind: str, tmp_path: Path) -> None:
-    pytest.importorskip(kind if kind in ("xgboost", "lightgbm") else "sklearn")
-    model = deployed(kind, iris(0), tmp_path, 0, single=kind in ("linear", "relu"))
+def test_no_session_differs_by_more_than_the_rounding(kind: str, trained: Train) -> None:
+    model = trained(kind, "iris", single=kind in ("linear", "relu"))
     predictor = model.predictor
     assert isinstance(predictor, OnnxPredictor)
     draw = np.random.default_rng(1)
-    rows = np.round(draw.uniform(iris(0)[0].min(axis=0), iris(0)[0].max(axis=0), (1_000, 4)), 1)
+    x = data("iris")[0]
+    rows = np.round(draw.uniform(x.min(axis=0), x.max(axis=0), (1_000, 4)), 1)
     ours = predictor.score(rows)
     allowed = rounding_of(predictor).of(ours)
     for session in in_sessions(predictor, THREADS):
@@ -82,26 +100,26 @@ def test_no_session_differs_by_more_than_the_rounding(kind: str, tmp_path: Path)
             assert (np.abs(np.concatenate(parts) - ours) <= allowed).all()
 
 
-def test_a_graph_that_cannot_be_read_has_a_measured_rounding(tmp_path: Path) -> None:
-    model = deployed("tanh", iris(0), tmp_path, 0)
+def test_a_graph_that_cannot_be_read_has_a_measured_rounding(trained: Train) -> None:
+    model = trained("tanh", "iris")
     assert model.form is None
     assert rounding_of(model.predictor).known is Known.MEASURED
 
 
-def test_rows_without_a_score_do_not_keep_a_model_from_being_measured(tmp_path: Path) -> None:
-    predictor = deployed("tanh", iris(0), tmp_path, 0).predictor
+def test_rows_without_a_score_do_not_keep_a_model_from_being_measured(trained: Train) -> None:
+    predictor = trained("tanh", "iris").predictor
     assert isinstance(predictor, OnnxPredictor)
-    rows = iris(0)[0][:8].astype(np.float64)
+    rows = data("iris")[0][:8].astype(np.float64)
     odd = np.where(np.arange(len(rows))[:, None] == 3, np.inf, rows)
     with pytest.raises(NotFinite):
         predictor.score(odd)
     assert measure_rounding(predictor, odd).known is Known.MEASURED
 
 
-def test_what_is_measured_is_within_what_is_proven(tmp_path: Path) -> None:
-    model = deployed("forest", iris(0), tmp_path, 0)
+def test_what_is_measured_is_within_what_is_proven(trained: Train) -> None:
+    model = trained("forest", "iris")
     predictor = model.predictor
     assert isinstance(predictor, OnnxPredictor)
-    measured = measure_rounding(predictor, iris(0)[0].astype(np.float64))
+    measured = measure_rounding(predictor, data("iris")[0].astype(np.float64))
     assert rounding_of(predictor).known is Known.BOUNDED
     assert max(measured.flat) <= min(rounding_of(predictor).flat)

@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from explainers.answer import Abstained, Answer
+from explainers.answer import Abstained, Answer, Infeasible
 from explainers.constraints import Immutable, Origin, Source
 from explainers.explain import explain
 from explainers.problem import Problem
@@ -19,7 +19,14 @@ from explainers.search.linear import Linear
 from explainers.search.milp.engine import Milp
 from explainers.search.relu import Relu
 from models.schema import Schema, Task
-from tests.support.affine import Cheapest, DrawnAffine, all_actions, cheapest_of
+from tests.support.affine import (
+    Cheapest,
+    DrawnAffine,
+    all_actions,
+    allowed_rows,
+    cheapest_of,
+)
+from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.deployed import Deployed, deployed_layers
 from tests.support.generated import SCHEMA
@@ -30,6 +37,8 @@ from tests.support.questions import question
 AT_LEAST = {OPTIMAL: 80, INFEASIBLE: 55, ALREADY: 130}
 TASKS = (Task.BINARY, Task.REGRESSION, Task.MULTICLASS)
 MOST = {"linear": 6, "relu": 2}
+NEAREST = {"linear": 8, "relu": 3}
+"""Questions without an answer, of each engine."""
 STILL, FLOW = (1, 2, 3), 4
 
 
@@ -51,15 +60,24 @@ class Asked:
     def answer(self) -> Answer:
         return explain(self.problem, self.deployed.predictor, engine=self.engine)
 
-    def cheapest(self) -> Cheapest:
+    def rules(self) -> tuple[list[Predicate], list[Predicate]]:
+        """Of the action, and of its row."""
         of_row = [self.kind.keeps] if speaks_of_row(self.kind) else []
         of_action = [] if of_row else [self.kind.keeps]
         if self.kind.name != "may be filled":
             of_action.append(missing_stays)
+        return of_action, of_row
+
+    def cheapest(self) -> Cheapest:
         before = self.problem.factual
         actions = all_actions(SCHEMA, before)
         score, target = self.deployed.predictor.score, self.problem.target
-        return cheapest_of(self.drawn, actions, before, score, target, of_action, of_row)
+        return cheapest_of(self.drawn, actions, before, score, target, *self.rules())
+
+    def least_score(self) -> float:
+        before = self.problem.factual
+        rows = allowed_rows(self.drawn, all_actions(SCHEMA, before), before, *self.rules())
+        return float(self.deployed.predictor.score(rows)[:, 0].min())
 
 
 @cache
@@ -92,6 +110,22 @@ def test_the_claim_is_what_a_walk_over_all_actions_finds(
         if found == MOST[name]:
             break
     assert found
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_what_no_effect_can_reach_comes_with_the_nearest_prediction(name: str) -> None:
+    """Of one output, which should be small."""
+    compared = 0
+    for seed in range(200):
+        asked = Asked.of(name, KINDS[seed % len(KINDS)], seed, Task.REGRESSION)
+        answer = asked.answer()
+        if isinstance(answer, Infeasible) and answer.best is not None:
+            least = asked.least_score()
+            assert answer.best.scores[0] == pytest.approx(least, rel=1e-5, abs=1e-5)
+            compared += 1
+            if compared == NEAREST[name]:
+                return
+    pytest.fail(f"only {compared} questions had no answer")
 
 
 def fine(seed: int) -> tuple[Schema, DrawnAffine, Problem]:

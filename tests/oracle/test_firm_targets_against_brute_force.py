@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from functools import cache
 
 import numpy as np
@@ -24,6 +26,23 @@ from tests.support.generated import SCHEMA, decision, factual
 from tests.support.questions import policy, question
 
 SEEDS = range(12)
+ENGINES = ["trees", "linear", "relu"]
+HARD: set[tuple[object, ...]] = {
+    ("linear", Task.MULTICLASS, 10), ("relu", Task.MULTICLASS, 3),
+    ("relu", Task.BINARY, 1e-5, 4), ("relu", Task.BINARY, 1e-5, 7),
+    ("relu", Task.REGRESSION, 1e-5, 4), ("relu", Task.REGRESSION, 1e-5, 7),
+    ("relu", Task.REGRESSION, 1e-3, 7),
+}  # fmt: skip
+"""Questions that take HiGHS one to four CPU seconds each: seven of these 300 took half of the time
+of all."""
+
+
+def among(*choices: Iterable[object]) -> list[pytest.ParameterSet]:
+    """Every combination, the hard ones marked ``slow``."""
+    return [
+        pytest.param(*asked, marks=pytest.mark.slow if asked in HARD else ())
+        for asked in itertools.product(*choices)
+    ]
 
 
 class Blurred:
@@ -51,9 +70,7 @@ def rounding_of(task: Task, draw: np.random.Generator) -> Rounding:
     return Rounding(flat, steep, Known.BOUNDED)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("task", Task)
-@pytest.mark.parametrize("name", ["trees", "linear", "relu"])
+@pytest.mark.parametrize(("name", "task", "seed"), among(ENGINES, Task, SEEDS))
 def test_the_optimum_is_firm_and_nothing_firm_is_cheaper(name: str, task: Task, seed: int) -> None:
     deployed, engine = served(name, seed, task)
     draw = np.random.default_rng(seed)
@@ -88,10 +105,10 @@ def narrow(seed: int, width: float, deployed: Deployed) -> tuple[Problem, Target
     return policy((), task).problem(before, target), target
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("width", [1e-5, 1e-3, 0.05])
-@pytest.mark.parametrize("task", [Task.BINARY, Task.REGRESSION])
-@pytest.mark.parametrize("name", ["trees", "linear", "relu"])
+@pytest.mark.parametrize(
+    ("name", "task", "width", "seed"),
+    among(ENGINES, [Task.BINARY, Task.REGRESSION], [1e-5, 1e-3, 0.05], range(8)),
+)
 def test_narrow_intervals_of_scores_are_exact(
     name: str, task: Task, width: float, seed: int
 ) -> None:
@@ -107,7 +124,7 @@ def test_narrow_intervals_of_scores_are_exact(
 
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("task", [Task.BINARY, Task.REGRESSION])
-@pytest.mark.parametrize("name", ["trees", "linear", "relu"])
+@pytest.mark.parametrize("name", ENGINES)
 def test_an_interval_narrower_than_the_rounding_is_answered_by_the_scores_as_they_are(
     name: str, task: Task, seed: int
 ) -> None:

@@ -20,6 +20,7 @@ from explainers.problem import Problem
 from explainers.search.engine import Meter, range_by_asking
 from explainers.search.linear import Linear
 from explainers.search.milp.engine import Milp
+from explainers.search.milp.program import Program, Solved
 from explainers.search.portfolio import engines_for
 from explainers.search.relu import Relu
 from explainers.target import Target
@@ -82,6 +83,44 @@ def test_constraints_are_kept_together(
     tally: Tally, name: str, kinds: Sequence[ConstraintKind]
 ) -> None:
     check_questions(tally, name, kinds, 1)
+
+
+LOST_WITH_PRESOLVE = ("linear", 20, "linear of two", 674_247_235)
+"""HiGHS 1.15.1 calls this program empty with its presolve; without, it solves it."""
+
+
+def test_a_row_that_the_solvers_presolve_loses_is_found() -> None:
+    name, which, kind, seed = LOST_WITH_PRESOLVE
+    kinds = [one for one in KINDS if one.name == kind]
+    problem, _, kept = question(kinds, seed, Task.REGRESSION)
+    predictor = model(name, which, Task.REGRESSION).predictor
+    answer = explain(problem, predictor, engine=engine(name, which, Task.REGRESSION))
+    best = optimum(problem, predictor, kept, normal(Task.REGRESSION))
+    assert isinstance(answer, Recourse)
+    first = answer.counterfactuals[0]
+    assert (first.cost, first.gap) == (best, 0.0)
+
+
+@pytest.mark.parametrize("lying", [False, True], ids=["the first way", "the other"])
+@pytest.mark.parametrize("name", NAMES)
+def test_neither_way_of_the_solver_is_believed_alone(
+    tally: Tally, monkeypatch: pytest.MonkeyPatch, name: str, lying: bool
+) -> None:
+    """One says "there is none" of every program: whatever the other finds is still the answer."""
+    honest = Program.solve
+    lies = 0
+
+    def solve(program: Program, deadline: Deadline, *, otherwise: bool = False) -> Solved:
+        nonlocal lies
+        if otherwise is lying:
+            lies += 1
+            return Solved(None, np.inf, True, 0)
+        return honest(program, deadline, otherwise=otherwise)
+
+    monkeypatch.setattr(Program, "solve", solve)
+    for kind in KINDS[::4]:
+        check_questions(tally, name, (kind,), 1)
+    assert lies
 
 
 def likely_normal(scores: Scores) -> Mask:

@@ -134,7 +134,7 @@ def test_stretches_have_the_values_and_costs_of_their_axis(seed: int) -> None:
     doors.least_costs(q, some, some, compiled)
     assert np.array_equal(compiled, problem.cost_of(q.rows(some)))
     for row, at in zip(q.rows(some), some, strict=True):
-        found = q.positions(row, problem.single_axes)
+        found = q.positions(row, problem.factual, problem.single_axes)
         assert found is not None
         assert np.array_equal(found, at)
 
@@ -145,7 +145,7 @@ def test_a_value_between_those_of_a_grid_is_on_no_axis() -> None:
     q = Trees(deployed.form, SCHEMA)._in_arrays(problem).question
     row = problem.factual.copy()
     row[0] = 0.3141
-    assert q.positions(row, problem.single_axes) is None
+    assert q.positions(row, problem.factual, problem.single_axes) is None
 
 
 def test_every_row_of_a_walk_is_at_some_position() -> None:

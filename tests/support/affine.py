@@ -71,7 +71,7 @@ class DrawnAffine:
         )
         model = CausalModel(SCHEMA.names, graph, mechanisms)
         members = tuple(
-            MemberMechanism(_lines(self.slopes[j][1:]), None, len(self.causes[j]))
+            MemberMechanism(lines(self.slopes[j][1:]), None, len(self.causes[j]))
             if j in self.slopes
             else None
             for j in range(5)
@@ -116,7 +116,8 @@ class DrawnAffine:
         return found
 
 
-def _lines(slopes: np.ndarray) -> Members:
+def lines(slopes: np.ndarray) -> Members:
+    """Sums of parents, by the ``(k, p)`` slopes of each version."""
     return lambda parents: np.matmul(parents, slopes[:, :, None])[..., 0]
 
 
@@ -169,21 +170,49 @@ def cheapest_of(
     of_row: Sequence[Predicate] = (),
 ) -> Cheapest:
     """Of ``actions``, cheapest first; each rule is a predicate of the action or of its row."""
-    rows = drawn.follow(actions, before, 0)
-    follows = (rows != actions) & ~(np.isnan(rows) & np.isnan(actions))
-    rows[:, SPEED] = np.where(follows[:, SPEED], np.rint(rows[:, SPEED]), rows[:, SPEED])
-    known = np.flatnonzero((~np.isnan(rows) | np.isnan(before)).all(axis=1))
+    rows, known = _read(drawn, actions, before)
     hit = known[target.met(score(rows[known]))]
-    kept = [
-        i
-        for i in hit
-        if readable(rows[i])
-        and all(keeps(actions[i], before) for keeps in of_action)
-        and all(keeps(rows[i], before) for keeps in of_row)
-    ]
+    kept = [i for i in hit if _is_kept(actions[i], rows[i], before, of_action, of_row)]
     if not kept:
         return Cheapest(None, likely=False)
     actions = actions[kept]
     sure = np.flatnonzero(drawn.sure(actions, before, lambda r: target.margin(score(r))))
     cost = float(prices(actions[sure[:1]], before)[0]) if len(sure) else None
     return Cheapest(cost, likely=True)
+
+
+def allowed_rows(
+    drawn: DrawnAffine,
+    actions: Rows,
+    before: Row,
+    of_action: Sequence[Predicate] = (),
+    of_row: Sequence[Predicate] = (),
+) -> Rows:
+    """What every action leads to that is allowed."""
+    rows, known = _read(drawn, actions, before)
+    kept = [i for i in known if _is_kept(actions[i], rows[i], before, of_action, of_row)]
+    return np.asarray(rows[kept])
+
+
+def _read(
+    drawn: DrawnAffine, actions: Rows, before: Row
+) -> tuple[Rows, np.typing.NDArray[np.int64]]:
+    """What actions lead to, whole numbers rounded; and of which of them that is known."""
+    rows = drawn.follow(actions, before, 0)
+    follows = (rows != actions) & ~(np.isnan(rows) & np.isnan(actions))
+    rows[:, SPEED] = np.where(follows[:, SPEED], np.rint(rows[:, SPEED]), rows[:, SPEED])
+    return rows, np.flatnonzero((~np.isnan(rows) | np.isnan(before)).all(axis=1))
+
+
+def _is_kept(
+    action: Row,
+    row: Row,
+    before: Row,
+    of_action: Sequence[Predicate],
+    of_row: Sequence[Predicate],
+) -> bool:
+    return (
+        readable(row.tolist())
+        and all(keeps(action, before) for keeps in of_action)
+        and all(keeps(row, before) for keeps in of_row)
+    )

@@ -54,14 +54,12 @@ def cheapest(
     before = factual.tolist()
     best: tuple[float, Values] | None = None
     for row in rows.tolist():
-        if all(keeps(row, before) for keeps in kept):
-            price = cost(row, before)
-            if best is None or price < best[0]:
-                best = (price, row)
+        price = cost(row, before)
+        if (best is None or price < best[0]) and all(keeps(row, before) for keeps in kept):
+            best = (price, row)
     return best
 
 
 def moved(row: Values, factual: Values) -> list[bool]:
-    return [
-        a != b and not (math.isnan(a) and math.isnan(b)) for a, b in zip(row, factual, strict=True)
-    ]
+    """Which values differ; NaN, the only one that is not itself, does not differ from NaN."""
+    return [a != b and (a == a or b == b) for a, b in zip(row, factual, strict=True)]

@@ -1,8 +1,12 @@
-"""Generated models, deployed: the predictor that serves them and the mathematics read from them."""
+"""Generated models, deployed: the predictor that serves them and the mathematics read from them.
+
+Each is made once a process: the same are asked by many modules.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -25,6 +29,7 @@ class Deployed:
     form: GraphForm
 
 
+@cache
 def deployed_trees(seed: int, task: Task) -> Deployed:
     """A random ensemble of 1 to 24 trees of depth 1 to 4, as a deployed model."""
     draw = np.random.default_rng(seed)
@@ -33,10 +38,15 @@ def deployed_trees(seed: int, task: Task) -> Deployed:
 
 
 def deployed(model: bytes, spec_toml: str) -> Deployed:
-    spec = parse_spec(spec_toml.encode(), "spec.toml")
+    spec = _spec(spec_toml)
     predictor = load_predictor(model, spec)
     form = read_graph(predictor.model, predictor.encoding, predictor.columns)
     return Deployed(spec, predictor, form)
+
+
+@cache
+def _spec(text: str) -> Spec:
+    return parse_spec(text.encode(), "spec.toml")
 
 
 def as_served(model: Deployed) -> OnnxPredictor:
@@ -46,6 +56,7 @@ def as_served(model: Deployed) -> OnnxPredictor:
     return model.predictor.knowing(bound_rounding(model.form, rows, bounded=True) or UNKNOWN)
 
 
+@cache
 def deployed_layers(seed: int, task: Task, *, linear: bool) -> Deployed:
     """A random linear model, or a network of 1 or 2 layers of 2 to 10 units, as a deployed one."""
     draw = np.random.default_rng(seed)

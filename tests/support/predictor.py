@@ -1,16 +1,12 @@
-"""A predictor as KServe runs one: a process of its own that speaks protocol V1.
-
-    python -m tests.support.predictor FOLDER (names|places|shares) [FLIPPED]
-
-Prints its port. Says of each instance the class's name, its place, or the shares of both; with
-FLIPPED it is another model than the folder's.
-"""
+"""A predictor as KServe runs one, speaking protocol V1: not the service, and with its own copy of
+the model."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -42,8 +38,11 @@ def speaker(folder: Path, how: str, *, flipped: bool) -> Callable[[Any], list[An
     return predictions
 
 
-def main(folder: str, how: str, *flipped: str) -> None:
-    say = speaker(Path(folder), how, flipped=bool(flipped))
+@contextmanager
+def predicting(folder: Path, how: str, *, flipped: bool = False) -> Iterator[str]:
+    """Where it is, until the block ends. It says of each instance the class's ``names``, its
+    ``places``, or the ``shares`` of both; ``flipped``: it is another model than the folder's."""
+    say = speaker(folder, how, flipped=flipped)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -57,10 +56,11 @@ def main(folder: str, how: str, *flipped: str) -> None:
         def log_message(self, *_: object) -> None:
             return None
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    print(server.server_port, flush=True)
-    server.serve_forever()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()

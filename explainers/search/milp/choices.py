@@ -53,7 +53,7 @@ class Choice:
         return min(max(steps, 0), self.piece.steps)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Block:
     """Actions that choose the same pieces, each within some steps of it."""
 

@@ -17,28 +17,23 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Axes, Comparison, Relation, Rule, Truth
 from explainers.search.milp.choices import Block, Choice, Choices
 from explainers.search.milp.program import Program
-from explainers.space import Axis
 from models.predictor import Rows
 
 Floats = npt.NDArray[np.float64]
 Steps = npt.NDArray[np.int64]
 
-AT_ONCE = 512
+AT_ONCE = 1 << 10
 """Rows that are made together."""
 MOST_ROWS = 1 << 16
 """Rows that are made of one choice of pieces, or of one block."""
-MOST_JOINED = 6
-"""Lines of which every two are weighed against each other."""
-ROWS_PER_BOX = 64
-"""Fewest rows that boxes have to have, on the average, to be worth their time."""
+MOST_BOXES = 1 << 10
+"""Boxes of one choice of pieces that are looked at."""
 STEPS_BEYOND = 4.0
 """Dearest steps by which a block may be dearer than the proposal in it."""
 RELATIVE = 1e-5
@@ -112,69 +107,19 @@ class Cell:
         first[place], last[place] = start, stop
         return Cell(self.choices, replace(self.block, first=tuple(first), last=tuple(last)))
 
-    def lines(
-        self, most: float, below: Sequence[Below] = (), rules: Sequence[Line] = ()
-    ) -> list[Line]:
-        """What a row cheaper than ``most`` that may be in the target keeps: its cost, what is
-        ``below``, ``rules``; and two of these at once, weighed so that a lever matters no more:
-        they say how far the others can go."""
+    def lines(self, below: Sequence[Below], most: float) -> list[Line]:
+        """What a row cheaper than ``most`` that may be in the target keeps. Where the cost and
+        another line are weighed so that a lever matters no more, they say how far the others
+        can go."""
         cost = self._line(lambda choice: (choice.piece.cost, choice.piece.cost_rise), -most)
-        lines = [cost, *map(self._below, below), *rules]
-        for one, other in combinations(lines[:MOST_JOINED], 2):
-            for a, b in zip(one.weights, other.weights, strict=True):
+        lines = [cost]
+        for line in below:
+            over = self._below(line)
+            lines.append(over)
+            for a, b in zip(cost.weights, over.weights, strict=True):
                 if a * b < 0.0:
-                    lines.append(one.plus(other, -a / b))
+                    lines.append(cost.plus(over, -a / b))
         return lines
-
-    def rules(self) -> list[Line]:
-        """Comparisons that all of its rows must keep, where nothing follows."""
-        problem = self.choices.problem
-        if not any(isinstance(c, Rule) for c in problem.constraints):
-            return []
-        axes, found = self._axes(), list[Line]()
-        for rule in problem.constraints:
-            if isinstance(rule, Rule) and all(
-                condition.truth(axes, problem.factual) is Truth.ALWAYS for condition in rule.when
-            ):
-                for condition in rule.then:
-                    if isinstance(condition, Comparison):
-                        found += self._comparison(condition, axes)
-        return found
-
-    def _axes(self) -> Axes:
-        """What each feature may be."""
-        problem, places = self.choices.problem, self.choices.places
-        axes = [Axis(others=(float(value),)) for value in problem.factual]
-        for column, place in places.items():
-            choice = self.block.choices[place]
-            piece, first = choice.piece, self.block.first[place]
-            if place in self.moving and piece.grid is not None:
-                count = self.block.last[place] - first + 1
-                axes[column] = Axis(piece.grid, piece.multiple + first, count)
-            elif not self.choices.is_alone(place, choice):
-                axes[column] = Axis(others=(piece.value,))
-        return tuple(axes)
-
-    def _comparison(self, condition: Comparison, axes: Axes) -> Iterator[Line]:
-        """One that must be true, as lines: exactly, but for the rounding of floats."""
-        constant, size = condition.fixed(self.choices.problem.factual)
-        weights = dict.fromkeys(self.moving, 0.0)
-        for column, weight in condition.now:
-            place, axis = self.choices.places.get(column, -1), axes[column]
-            if axis.has_missing:
-                return
-            size += max(abs(weight * axis.low), abs(weight * axis.high))
-            if place not in weights:
-                constant += weight * axis.low
-                continue
-            piece = self.block.choices[place].piece
-            constant += weight * piece.value
-            weights[place] += weight * float(piece.rise)
-        room = ROOM * max(size, 1.0)
-        if condition.relation in (Relation.LE, Relation.LT, Relation.EQ):
-            yield Line(tuple(weights.values()), constant, room)
-        if condition.relation in (Relation.GE, Relation.GT, Relation.EQ):
-            yield Line(tuple(-w for w in weights.values()), -constant, room)
 
     def _below(self, below: Below) -> Line:
         constant = below.constant + float(below.weights @ self.choices.levers.constant)
@@ -247,7 +192,7 @@ class Cell:
             weights = list(line.weights)
             own = weights.pop(longest)
             room = line.room - line.constant - others @ np.array(weights)
-            narrow(low, high, own, room)
+            _narrow(low, high, own, room)
         counts = np.maximum(high - low + 1, 0)
         if counts.sum() > AT_ONCE:
             return None
@@ -286,7 +231,7 @@ def _cut(line: Line, first: list[int], last: list[int]) -> bool:
     return True
 
 
-def narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
+def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
     """Keep of each stretch of steps those whose part ``weight * step`` there is ``room`` for."""
     if weight == 0.0:
         high[room < 0.0] = low[room < 0.0] - 1
@@ -298,9 +243,9 @@ def narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
         np.maximum(low, np.ceil(ends).astype(np.int64) - 1, out=low)
 
 
-def listed(cell: Cell, below: BelowOf | None, cost: float, most: int) -> Iterator[Rows]:
+def listed(cell: Cell, below: BelowOf, cost: float, most: int) -> Iterator[Rows]:
     """All rows of ``cell`` that cost less than ``cost``, but for rounding, and may be in the
-    target and allowed, part after part; without ``below``, all that cost less.
+    target, part after part.
 
     Raises
     ------
@@ -312,7 +257,7 @@ def listed(cell: Cell, below: BelowOf | None, cost: float, most: int) -> Iterato
         boxes += 1
         box: Cell | None = open_cells.pop()
         assert box is not None
-        lines = box.lines(cost) if below is None else box.lines(cost, below(box.block), box.rules())
+        lines = box.lines(below(box.block), cost)
         box = box.cut(lines)
         rows = None if box is None else box.listed(lines)
         if rows is not None:
@@ -320,7 +265,7 @@ def listed(cell: Cell, below: BelowOf | None, cost: float, most: int) -> Iterato
             yield rows
         elif box is not None:
             open_cells += box.halves()
-        if made > most or boxes > most // ROWS_PER_BOX:
+        if made > most or boxes > MOST_BOXES:
             raise TooMany
 
 
@@ -334,8 +279,8 @@ def limit_of(program: Program, choices: Choices, solution: Floats, best: float) 
 
 
 def block_around(program: Program, choices: Choices, solution: Floats, limit: float) -> Block:
-    """The rows of the grid with the binaries of ``solution`` that may cost less than ``limit``, and
-    what is between."""
+    """The rows of the grid with the pieces of ``solution`` that may cost less than ``limit``, at
+    most ``MOST_ROWS``."""
     alone = choices.at(solution)
     moving = moving_in(choices, alone)
     if not moving:
@@ -346,7 +291,7 @@ def block_around(program: Program, choices: Choices, solution: Floats, limit: fl
     first, last = list(alone.first), list(alone.last)
     for k, place in enumerate(moving):
         first[place], last[place] = _steps(chosen[k], alone.first[place], extents[:, k])
-    return Block(alone.choices, tuple(first), tuple(last))
+    return _shrunk(choices, Block(alone.choices, tuple(first), tuple(last)), solution)
 
 
 def moving_in(choices: Choices, block: Block) -> list[int]:
@@ -366,7 +311,7 @@ def _steps(choice: Choice, here: int, extent: Floats) -> tuple[int, int]:
     return max(0, min(first, here)), min(steps, max(last, here))
 
 
-def shrunk(choices: Choices, block: Block, solution: Floats) -> Block:
+def _shrunk(choices: Choices, block: Block, solution: Floats) -> Block:
     """Halved towards the proposal where it is longest, until it is small enough."""
     here, moving = choices.at(solution).first, moving_in(choices, block)
     first, last = list(block.first), list(block.last)

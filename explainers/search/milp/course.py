@@ -22,8 +22,6 @@ Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-AT_ONCE = 256
-"""Rows that are looked at together: memory stays bounded."""
 UNSURE = 1e-2
 """A doubt about a raw output that is too large to keep away from a limit by it."""
 
@@ -52,14 +50,7 @@ class Limits:
 
     def told(self, rows: Rows) -> Told:
         """What is known of ``rows``."""
-        parts = [
-            _told(self.firm, *believed(self.layers, self.unit, self.columns.encode(part)))
-            for part in (rows[k : k + AT_ONCE] for k in range(0, max(1, len(rows)), AT_ONCE))
-        ]
-        if len(parts) == 1:
-            return parts[0]
-        fields = ([p.sure for p in parts], [p.likely for p in parts], [p.possible for p in parts])
-        return Told(*map(np.concatenate, fields))
+        return _told(self.firm, *believed(self.layers, self.unit, self.columns.encode(rows)))
 
     def excess(self, rows: Rows) -> Floats:
         """How far each row is from being in the target for sure, ``(n,)``; from being there by our

@@ -60,7 +60,10 @@ class Milp:
             return None
         question.approach(self._model.goals(problem.target))
         while True:
-            solved = question.solve(deadline)
+            solved = min(
+                (question.solve(deadline, otherwise=way) for way in (False, True)),
+                key=lambda one: one.bound,
+            )
             if solved.values is None or not solved.finished:
                 return None
             action = question.action(solved.values)[None, :]

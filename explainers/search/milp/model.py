@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -18,7 +17,6 @@ from explainers.search.milp.closing import Below
 from explainers.search.milp.course import Course, Limits
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
-from explainers.search.milp.lattice import cheaper, least
 from explainers.search.milp.levers import Levers, read_levers
 from explainers.search.milp.plausible import Plausible
 from explainers.search.milp.question import Question
@@ -27,7 +25,7 @@ from explainers.search.milp.reals import RealReading, read_reals
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
-from models.predictor import Row, Rows
+from models.predictor import Row
 from models.rounding import Rounding
 from models.schema import Schema
 
@@ -133,32 +131,9 @@ class LayeredModel:
             piece = choice.piece
             ends[0, lever.own] = piece.inputs + first * piece.inputs_rise
             ends[1, lever.own] = piece.inputs + last * piece.inputs_rise
-        off = choices.levers.deviation
-        return self._below(problem, ends.min(axis=0), ends.max(axis=0), off)
-
-    def is_affine(self, problem: Problem) -> bool:
-        """Whether raw outputs are sums over what is set."""
-        return len(self._layers) == 1 and problem.image is None
-
-    def cheaper(self, problem: Problem, levers: Levers, cost: float) -> Iterator[Rows]:
-        """All actions of an affine model that cost less than ``cost``, but for rounding, and may be
-        in the target, part after part.
-
-        Raises
-        ------
-        TooMany
-            If they are too many.
-        """
-        below = partial(self._below, problem, off=levers.deviation)
-        return cheaper(levers, below, problem.factual, cost)
-
-    def least(self, problem: Problem, levers: Levers) -> float:
-        """No action of an affine model that may be in the target costs less."""
-        return least(levers, partial(self._below, problem, off=levers.deviation))
-
-    def _below(self, problem: Problem, low: Floats, high: Floats, off: Floats) -> tuple[Below, ...]:
-        """For columns from ``low`` to ``high``, off by ``off``."""
-        box, found = Box.of(self._layers, self._rounded, low, high, off), []
+        low, high = ends.min(axis=0), ends.max(axis=0)
+        box = Box.of(self._layers, self._rounded, low, high, choices.levers.deviation)
+        found = []
         for goal in self.goals(problem.target):
             weights, constant = box.below(goal.weights)
             doubt = goal.band + float(box.error @ np.abs(goal.weights))

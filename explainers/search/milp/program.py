@@ -125,12 +125,16 @@ class Program:
         self._cost = [float(number == variable) for number in range(self.n_variables)]
 
     def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
-        """The best values, or what is known of them when the deadline comes; ``otherwise``: with
-        presolve where it is left out, and without it elsewhere, and for the proof alone."""
+        """The best values, or what is known of them when the deadline comes.
+
+        ``otherwise``: by HiGHS's other way, with presolve where it is left out, and without it
+        elsewhere, and without heuristics. Each has been seen to lose rows that the other finds
+        (decision 0071).
+        """
         presolve = "off" if self.presolve == otherwise else "on"
-        heuristics = self.heuristics and not otherwise
+        with_heuristics = self.heuristics and not otherwise
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        for option, value in (_OPTIONS | ({} if heuristics else _NO_HEURISTICS)).items():
+        for option, value in (_OPTIONS | ({} if with_heuristics else _NO_HEURISTICS)).items():
             solver.setOptionValue(option, value)
         solver.setOptionValue("presolve", presolve)
         if deadline.at != math.inf:

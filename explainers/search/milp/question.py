@@ -113,13 +113,8 @@ class Question:
         size = float(self.raw.size @ np.abs(goal.weights))
         return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
 
-    def solve(self, deadline: Deadline) -> Solved:
-        """That there are no values at all is believed, of real numbers, where HiGHS says so with
-        its presolve and without."""
-        solved = self.program.solve(deadline)
-        if solved.values is not None or not solved.finished or not self.has_fine:
-            return solved
-        return self.program.solve(deadline, otherwise=True)
+    def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
+        return self.program.solve(deadline, otherwise=otherwise)
 
     @cached_property
     def has_fine(self) -> bool:

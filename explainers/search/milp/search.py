@@ -25,13 +25,13 @@ from explainers.search.milp.closing import (
     farther,
     limit_of,
     listed,
-    shrunk,
 )
 from explainers.search.milp.doubts import Doubts
 from explainers.search.milp.following import Following
 from explainers.search.milp.incumbent import cheapest, find_incumbent, polished
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.model import LayeredModel
+from explainers.search.milp.program import Solved
 from explainers.search.milp.question import Question
 from explainers.search.milp.rules import check_kinds
 from models.predictor import Row, Rows
@@ -47,9 +47,6 @@ MOST_BLOCKS = 64
 """Blocks of grid rows that are decided around proposals, in one search."""
 FEW_ROWS = 4_096
 """Rows with the pieces of a first answer that are decided before any program is solved."""
-SHARES = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-"""Of the way from the least that a row may cost to the best, within which all are decided first
-where they are too many within all of it."""
 NEAR = 1.0 + 1e-6
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
@@ -108,13 +105,12 @@ class Search:
         self._best = math.inf
         self._is_hope = False
         self._bound = 0.0
+        self._hint = 0.0
         self._unsure: Row | None = None
         self._surest = -math.inf
         self._cut_off: Row | None = None
         self._alone = 0
         self._blocks = 0
-        self._too_many: dict[Block, float] = {}
-        """Blocks that could not be decided, and what the best was then."""
 
     def run(self) -> Outcome:
         deadline_hit = False
@@ -128,7 +124,8 @@ class Search:
         unsure = self._unsure
         if self._action is not None:
             actions, unsure = self._action[None, :], None
-        bound = min(self._bound, self._best)
+        hint = 0.0 if self._is_met(self._hint) else self._hint
+        bound = min(max(self._bound, hint), self._best)
         return Outcome(actions, bound, None, deadline_hit, unsure=unsure)
 
     def _prove(self) -> None:
@@ -163,42 +160,52 @@ class Search:
         self, goals: Sequence[Goal], following: Following, levers: Levers, budget: float
     ) -> bool:
         """Look within ``budget``; whether the best action is now the best there is, because one
-        was found there. If not, there is none within it."""
+        was found there. If not, there is none within it.
+
+        The solver's word that nothing is left is believed if both of its ways say so: each alone
+        has lost rows that are there (decision 0071).
+        """
         question = self._model.question(following, levers, budget)
         if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
             return False
         if question.is_beyond(goals, budget):
-            return self._improved_within(budget)
-        if self._all_decided(question, budget):
             return self._improved_within(budget)
         settled = self._settle_first(question, budget)
         if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
             return self._improved_within(budget)
         question.require(goals)
         doubts = self._model.doubts(question, following, goals, budget)
+        otherwise = False
         while True:
-            solved = question.solve(self._deadline)
+            solved = question.solve(self._deadline, otherwise=otherwise)
             self._meter.opened(solved.nodes)
             verdict = None
             if solved.values is not None and not self._is_between(question, solved.values):
                 verdict = self._take(question.action(solved.values))
-            self._raise_bound(min(solved.bound, budget))
+            self._note_bound(min(solved.bound, budget), is_sure=otherwise)
             if not solved.finished:
                 raise DeadlineReached("the deadline has passed")
-            if solved.values is None:
-                return self._improved_within(budget)
-            if solved.bound >= budget and self._bound < self._best:
-                return self._improved_within(budget)
+            if solved.values is None or self._closes(question, solved, verdict, budget):
+                if otherwise:
+                    return self._improved_within(budget)
+                otherwise = True
+                continue
             if question.is_fine(solved.values):
-                if self._bound >= self._best:
-                    return True
                 if verdict is not Verdict.UNSURE or not self._cut(question, doubts, solved.values):
                     self._settle(question, solved.values)
-                continue
-            if verdict is Verdict.TAKEN:
-                return True
-            if verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
+            elif verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
                 question.forbid(question.choices.at(solved.values))
+
+    def _closes(
+        self, question: Question, solved: Solved, verdict: Verdict | None, budget: float
+    ) -> bool:
+        """Whether nothing within ``budget`` is cheaper than the best, by the solver's word."""
+        assert solved.values is not None
+        if solved.bound >= budget:
+            return True
+        if question.is_fine(solved.values):
+            return self._is_met(solved.bound)
+        return verdict is Verdict.TAKEN
 
     def _improved_within(self, budget: float) -> bool:
         """Whether the best was found within ``budget``, within which there is nothing more."""
@@ -211,34 +218,6 @@ class Search:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
         return self._problem.image is None and question.is_fine(solution)
 
-    def _all_decided(self, question: Question, budget: float) -> bool:
-        """Whether all rows within ``budget`` are few enough to be decided, or those that are nearer
-        to the least there could be, with an answer among them; then they are."""
-        levers, model = question.choices.levers, self._model
-        if budget == math.inf or not levers.has_fine or not model.is_affine(self._problem):
-            return False
-        if self._decided_below(levers, budget):
-            return True
-        least = model.least(self._problem, levers)
-        for share in SHARES:
-            cost, before = least + share * (budget - least), self._best
-            if not self._decided_below(levers, cost):
-                return False
-            if self._best < before:
-                return True
-            self._bound = max(self._bound, cost)
-        return False
-
-    def _decided_below(self, levers: Levers, cost: float) -> bool:
-        """Whether all rows that cost less are few enough to be decided; then they are."""
-        try:
-            parts = self._model.cheaper(self._problem, levers, cost)
-            found = [self._possible(actions) for actions in parts]
-        except TooMany:
-            return False
-        self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
-        return True
-
     def _settle_first(self, question: Question, budget: float) -> Block | None:
         """Decide every row with the pieces of the best, if that is within reach of ``budget`` and
         they are few, before any program is solved; which pieces, if so."""
@@ -250,7 +229,7 @@ class Search:
         cell = Cell(question.choices, question.choices.whole(block))
         if len(cell.moving) > 1:
             below = self._model.below(self._problem, question.choices, cell.block)
-            self._draw_near(question.choices, cell.cheapest(*cell.lines(math.inf, below)[:2]))
+            self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
         return block if self._decided(question, cell, FEW_ROWS) else None
 
     def _settle(self, question: Question, solution: Floats) -> None:
@@ -258,33 +237,25 @@ class Search:
         self._blocks += 1
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
-        choices, at = question.choices, question.choices.at(solution)
+        choices = question.choices
         if self._problem.image is None:
-            self._draw_near(choices, at)
-            if self._decided(question, Cell(choices, choices.whole(at))):
-                return
-            around = block_around(question.program, choices, solution, self._best)
-            if self._decided(question, Cell(choices, around)):
+            self._draw_near(choices, choices.at(solution))
+            whole = choices.whole(choices.at(solution))
+            if self._decided(question, Cell(choices, whole), MOST_ROWS):
                 return
         limit = limit_of(question.program, choices, solution, self._best)
-        block = block_around(question.program, choices, solution, limit)
-        cell = Cell(choices, shrunk(choices, block, solution))
-        if not self._decided(question, cell, by_cost=True):
+        cell = Cell(choices, block_around(question.program, choices, solution, limit))
+        if not self._decided(question, cell, MOST_ROWS, by_cost=True):
             raise _Undecided
 
-    def _decided(
-        self, question: Question, cell: Cell, most: int = MOST_ROWS, *, by_cost: bool = False
-    ) -> bool:
+    def _decided(self, question: Question, cell: Cell, most: int, *, by_cost: bool = False) -> bool:
         """Whether all rows of ``cell`` that are cheaper than the best are at most ``most``; then
-        they are decided, and gone. ``by_cost``: whatever the model and rules say of them."""
-        if cell.block in self._too_many and self._best >= self._too_many[cell.block]:
-            return False
+        they are decided, and gone. ``by_cost``: whatever the model says of them."""
         below = partial(self._model.below, self._problem, question.choices)
-        parts = listed(cell, None if by_cost else below, self._best, most)
+        parts = listed(cell, (lambda _: ()) if by_cost else below, self._best, most)
         try:
             found = [self._possible(actions) for actions in parts]
         except TooMany:
-            self._too_many[cell.block] = self._best
             return False
         self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
         question.forbid(cell.block)
@@ -371,13 +342,21 @@ class Search:
             raise _Undecided
         return False
 
-    def _raise_bound(self, bound: float) -> None:
-        """Nothing costs less than ``bound``, but for the solver's rounding."""
+    def _note_bound(self, bound: float, *, is_sure: bool) -> None:
+        """Nothing costs less than ``bound``, but for the solver's rounding; ``is_sure``: by both
+        of its ways. By one, it is what is left to say of a search that is cut."""
         if not math.isfinite(bound):
             return
-        rounding = SAME_COST * max(1.0, abs(bound))
-        is_met = self._best < math.inf and bound >= self._best - MET * rounding
-        self._bound = max(self._bound, self._best if is_met else bound - rounding)
+        is_met = self._is_met(bound)
+        least = self._best if is_met else bound - _rounding(bound)
+        if is_sure:
+            self._bound = max(self._bound, least)
+        elif not is_met:
+            self._hint = max(self._hint, least)
+
+    def _is_met(self, bound: float) -> bool:
+        """Whether the best is no dearer than ``bound``, but for the solver's rounding."""
+        return self._best < math.inf and bound >= self._best - MET * _rounding(bound)
 
     def _take(self, action: Row) -> Verdict:
         """What ``action`` is, by the definitions and by the deployed model; nothing dearer than the
@@ -401,3 +380,8 @@ class Search:
     def _note_unsure(self, action: Row, lower: float) -> None:
         if self._unsure is None or lower > self._surest:
             self._unsure, self._surest = action, lower
+
+
+def _rounding(cost: float) -> float:
+    """Of the solver, in costs of this size."""
+    return SAME_COST * max(1.0, abs(cost))

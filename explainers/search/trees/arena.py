@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -132,15 +130,25 @@ class Arenas:
         self._tables = t
         self._idle: list[Arena] = []
 
-    @contextmanager
-    def lent(self) -> Iterator[Arena]:
+    def lent(self) -> Loan:
         try:
             arena = self._idle.pop()
         except IndexError:
             arena = Arena.of(self._tables)
         arena.ints[:] = 0
-        try:
-            yield arena
-        finally:
-            if len(self._idle) < IDLE:
-                self._idle.append(arena)
+        return Loan(arena, self._idle)
+
+
+class Loan:
+    """An arena until the ``with`` block ends."""
+
+    def __init__(self, arena: Arena, idle: list[Arena]) -> None:
+        self._arena = arena
+        self._idle = idle
+
+    def __enter__(self) -> Arena:
+        return self._arena
+
+    def __exit__(self, *_: object) -> None:
+        if len(self._idle) < IDLE:
+            self._idle.append(self._arena)

@@ -94,7 +94,7 @@ class Trees:
             return range_by_asking(problem, known, row, column, self._survival(problem))
         inert = problem.inert
         asked = self._in_arrays(inert)
-        at = asked.question.positions(row, inert.single_axes)
+        at = asked.question.positions(row, problem.factual, inert.single_axes)
         if at is None:
             return range_by_asking(problem, meter, row, column)
         values = asked.question.listed(column)

@@ -104,8 +104,8 @@ class Run(NamedTuple):
     def cells_at(self, values: Values) -> Cells | None:
         """Cells of ``values``, int32; None if they are not all on the grid."""
         at = self.values.searchsorted(values)
-        at[at == len(self.values)] = 0
-        return self.cells[at] if (self.values[at] == values).all() else None
+        found = self.values.take(at, mode="clip")  # beyond the last it is none of them
+        return self.cells.take(at, mode="clip") if (found == values).all() else None
 
     def line(self, axis: Axis) -> Line:
         """The part of an axis that is a run of the grid."""
@@ -115,6 +115,8 @@ class Run(NamedTuple):
         return Line(self.values[span], self.cells[span], first)
 
 
+MOST_REMEMBERED = 256
+"""Parts of grids whose lines are remembered."""
 SPREAD = 2_049
 """Values of a feature that follows, besides those that its cells need."""
 
@@ -391,10 +393,23 @@ class Layout:
         if run is None:
             return None
         if not axis.others:
-            return run.line(axis)
+            return self._part(j, run, axis)
         others = np.array(axis.others)
         cells = run.cells_at(others)
         return None if cells is None else self._joined(j, axis, others, cells)
+
+    def _part(self, j: int, run: Run, axis: Axis) -> Line:
+        """An axis that is a part of the grid: what a policy allows is so in all its questions."""
+        known = self._parts.get((j, axis))
+        if known is None:
+            if len(self._parts) >= MOST_REMEMBERED:
+                self._parts.clear()
+            known = self._parts[j, axis] = run.line(axis)
+        return known
+
+    @cached_property
+    def _parts(self) -> dict[tuple[int, Axis], Line]:
+        return {}
 
     def _joined(self, j: int, axis: Axis, others: Values, cells: Cells) -> Line:
         """An axis of values whose cells are known, and of a part of its run if it has one."""

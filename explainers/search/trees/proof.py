@@ -92,7 +92,7 @@ class Proof:
     ) -> None:
         """``patience``: boxes opened on the tables of the whole model before trees are merged;
         by default the fewer, the more levers there are."""
-        levers = max(1, int((asked.question.size > 1).sum()))
+        levers = max(1, int(np.count_nonzero(asked.question.size > 1)))
         self._patience = PATIENCE // levers if patience is None else patience
         self._problem = problem
         self._meter = meter

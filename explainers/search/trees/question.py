@@ -18,7 +18,7 @@ from explainers.search.trees.compiled import LONG
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
-from explainers.space import Axis, same
+from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
 
 Positions = npt.NDArray[np.int64]
@@ -104,22 +104,17 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
-    def positions(self, row: Row, axes: Sequence[Axis]) -> Positions | None:
-        """Where each value of ``row`` stands on its axis; None if one is on none. ``axes`` are what
-        the question was made of."""
-        found = []
-        for j, value in enumerate(row.tolist()):
-            values = self.listed(j)
-            if values is None:
-                if value not in axes[j]:
-                    return None
-                found.append(axes[j].position(value))
-                continue
-            at = int(values.searchsorted(value))
-            if at == len(values) or not same(float(values[at]), value):
-                return None
-            found.append(at)
-        return np.array(found, dtype=np.int64)
+    def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Positions | None:
+        """Where each value of ``row`` stands on its axis; None if one is not on it. ``axes`` are
+        what the question was made of."""
+        at, values = self.home.copy(), row.tolist()
+        for j in differing(values, factual.tolist()):
+            own = self.listed(j)
+            if own is not None:
+                at[j] = _home(own, int(own.searchsorted(values[j])), values[j])
+            else:
+                at[j] = axes[j].position(values[j]) if values[j] in axes[j] else -1
+        return None if -1 in at.tolist() else at
 
     def listed(self, column: int) -> Values | None:
         """All values of one axis, ascending, NaN last; None of a long one."""
@@ -182,6 +177,11 @@ class Question(Struct):
 
 
 question_at = pointer_to(Question)
+
+
+def _home(values: Values, at: int, value: float) -> int:
+    """``at``, where ``value`` would be among ``values``, or -1 if it is none of them."""
+    return at if at < len(values) and same(float(values[at]), value) else -1
 
 
 def build_question(

@@ -62,11 +62,9 @@ class Struct:
         values = []
         for name, kind, dtype in _fields(struct):
             value = getattr(self, name)
-            if isinstance(value, Struct):
-                value = value.address
-            elif dtype is not None and (
-                value.dtype != dtype or value.ndim != kind.ndim or not value.flags.c_contiguous
-            ):
+            if dtype is None:
+                value = value.address if isinstance(value, Struct) else value
+            elif value.dtype != dtype or value.ndim != kind.ndim or not value.flags.c_contiguous:
                 raise TypeError(f"{name} is {value.dtype} {value.shape} and not {kind}")
             values.append(value)
         slots = np.empty(SLOTS * len(values), dtype=np.int64)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from service.api.schema.base import Text, Wire
+from service.api.schema.replies import Proof
 from service.api.schema.trail import Event, Finding, Review
 from service.store.surroundings import Content
 
@@ -22,6 +23,9 @@ class EventReply(Wire):
     reviews: list[Review]
     before: str | None = Field(description="Id of the record before it in its chain.")
     after: str | None = Field(description="Id of the record after it in its chain.")
+    proof: Proof | None = Field(
+        description="That it is in the log; null: in no signed head yet, ask with `proof=true`."
+    )
 
 
 class ChainEnd(Wire):
@@ -82,4 +86,7 @@ class ReplayReply(Wire):
     was_cut: bool = Field(description="Whether the first answer was cut by its deadline.")
     answer: RecheckReply | None = Field(
         None, description="Of an explanation: the recorded answer, checked again."
+    )
+    findings: list[Finding] = Field(
+        default=[], description="Why the record is not the one that was written."
     )

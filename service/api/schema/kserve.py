@@ -13,6 +13,7 @@ from service.api.schema.requests import (
     MAX_ALTERNATIVES,
     MAX_INSTANCES,
     MAX_SEED,
+    Attributes,
     Constraints,
     Languages,
     Semantics,
@@ -37,6 +38,7 @@ Given = Annotated[
 
 class KServePredictions(Wire):
     instances: Annotated[list[Given], Field(min_length=1, max_length=MAX_INSTANCES)]
+    attributes: Attributes = Field(default={})
 
 
 class KServeExplanations(Wire):
@@ -51,6 +53,7 @@ class KServeExplanations(Wire):
     )
     seed: int = Field(0, ge=0, le=MAX_SEED)
     semantics: Semantics
+    attributes: Attributes = Field(default={})
     languages: Languages
 
 

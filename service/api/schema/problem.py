@@ -22,6 +22,15 @@ class Error(Wire):
     limit: Any = Field(None, description="What would have been allowed.")
 
 
+class Doubted(Wire):
+    """What became of a question before it was refused."""
+
+    rejected: list[str] = Field(
+        description="What an engine proposed or claimed and the checker did not find true, and "
+        "why: a defect of ours, logged and counted. Nothing of it is in this answer."
+    )
+
+
 class Problem(Wire):
     """Problem details (RFC 9457)."""
 
@@ -48,6 +57,7 @@ class Problem(Wire):
         None, description="What was scored, in the order of the features; null: missing."
     )
     audit: Audit | None = Field(None, description="Of a refusal that was recorded.")
+    work: Doubted | None = Field(None, description="Where the checker rejected something.")
     conflict: list[Constraint] = Field(
         default=[], description="When constraints contradict each other: which ones."
     )

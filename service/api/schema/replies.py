@@ -63,6 +63,29 @@ class Audit(Wire):
     )
 
 
+class Proof(Wire):
+    """That a record is in the log: `docs/audit.md`, *The log*."""
+
+    index: int = Field(description="Which leaf of the log the record is, from 0.")
+    size: int = Field(description="How many leaves the head below has.")
+    hashes: list[str] = Field(
+        description="The inclusion proof (RFC 9162, 2.1.3), from the leaf up, in base64. The leaf "
+        "is the record's hash, 32 bytes."
+    )
+    checkpoint: str = Field(
+        description="The signed head (C2SP tlog-checkpoint), cosignatures included."
+    )
+
+
+Proven = Annotated[
+    Proof | None,
+    Field(
+        exclude_if=is_none,
+        description="With `proof=true`. Absent if no head with the record was signed in time: it "
+        "is in `GET /api/v1/audit/events/{id}` later.",
+    ),
+]
+
 Recorded = Annotated[
     Audit | None,
     Field(exclude_if=is_none, description="Absent on the command line, which records nothing."),
@@ -76,6 +99,7 @@ class PredictionsReply(Wire):
     predictions: list[Prediction]
     provenance: ModelReference
     audit: Recorded = None
+    proof: Proven = None
 
 
 class Constraint(Wire):
@@ -139,6 +163,7 @@ class WhatIfReply(Wire):
     causal: CausalGrounds | None = Field(None, exclude_if=is_none)
     provenance: ModelReference
     audit: Recorded = None
+    proof: Proven = None
 
 
 class Action(Wire):
@@ -241,12 +266,14 @@ class Times(Wire):
     queued_ms: float = Field(
         description="Waiting for a thread, before the time that the search was given began."
     )
-    search_ms: float
+    search_ms: float = Field(
+        description="Where nothing is allowed: of what blocks, and of what comes nearest, too."
+    )
     verify_ms: float
     complete_ms: float = Field(description="What would do as well, and how sure the answer is.")
     rest_ms: float = Field(
-        description="All else before the words: reading the question, and what blocks it where "
-        "nothing is allowed."
+        description="All else before the words: reading the question, and the model's word on "
+        "the instance."
     )
 
 
@@ -324,6 +351,7 @@ class ExplanationReply(Wire):
     provenance: Provenance
     work: Work
     audit: Recorded = None
+    proof: Proven = None
 
 
 WhatIfReply.model_rebuild()

@@ -116,6 +116,20 @@ Languages = Annotated[
 ]
 
 
+AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
+AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+Attributes = Annotated[
+    dict[AttributeName, AttributeValue],
+    Field(
+        max_length=MAX_ATTRIBUTES,
+        description="Said of the machine, the shift or the person concerned: for reports by "
+        "group, and for who may see it. Neither the model nor the search sees them.",
+    ),
+]
+
+
 class PredictionsRequest(Wire):
     """Rows to be scored: exactly one of the two keys."""
 
@@ -134,6 +148,7 @@ class PredictionsRequest(Wire):
             None, description="Several rows, scored at once.", json_schema_extra=absent_or_not_null
         )
     )
+    attributes: Attributes = Field(default={})
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> PredictionsRequest:
@@ -170,11 +185,8 @@ class WhatIfRequest(Wire):
         "causal model is accepted). `intervention`: any such machine, the noise of what follows "
         "drawn anew. `association`: nothing follows.",
     )
+    attributes: Attributes = Field(default={})
     languages: Languages
-
-
-AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
-AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
 
 
 class ExplanationRequest(Wire):
@@ -203,10 +215,5 @@ class ExplanationRequest(Wire):
     )
     seed: int = Field(0, ge=0, le=MAX_SEED)
     semantics: Semantics
-    attributes: dict[AttributeName, AttributeValue] = Field(
-        default={},
-        max_length=MAX_ATTRIBUTES,
-        description="Said of the machine, the shift or the person concerned, for reports by "
-        "group. Neither the model nor the search sees them.",
-    )
+    attributes: Attributes = Field(default={})
     languages: Languages

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.api.schema.base import Language, Wire, is_none
-from service.api.schema.replies import Audit, ExplanationReply
+from service.api.schema.replies import Audit, ExplanationReply, Proof
 from service.store.chain import Kind, Trouble
 from service.store.export import Format
 
@@ -70,6 +70,10 @@ class ExplanationRecord(Wire):
     explanation: ExplanationReply
     request: dict[str, Any]
     reviews: list[Review]
+    proof: Proof | None = Field(
+        description="That its record is in the log; null: in no signed head yet, ask with "
+        "`proof=true`."
+    )
 
 
 class EventsQuery(BaseModel):
@@ -103,6 +107,16 @@ class ExportQuery(EventsQuery):
     format: Format = Format.JSONL
 
 
+class Finding(Wire):
+    """One thing wrong, and where."""
+
+    writer: str
+    sequence: int
+    trouble: Trouble
+    text: str
+    where: str = Field(description="The table, or `table.column` where that is known.")
+
+
 class Event(Wire):
     """A record, as it is hashed: `docs/audit.md`."""
 
@@ -131,20 +145,20 @@ class Event(Wire):
     seed: int | None = Field(None, exclude_if=is_none)
     latency_us: int | None = Field(None, exclude_if=is_none)
     detail: dict[str, Any] | None = Field(None, exclude_if=is_none)
+    findings: list[Finding] | None = Field(
+        None, exclude_if=is_none, description="What is wrong with it; absent where it holds."
+    )
+
+
+class ProofQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    proof: bool = Field(False, description="Wait for a signed head that has the record.")
 
 
 class EventsReply(Wire):
     events: list[Event] = Field(description="The newest first.")
     next: str | None = Field(description="Cursor of the next page; null: this is the last.")
-
-
-class Finding(Wire):
-    """One thing wrong, and where."""
-
-    writer: str
-    sequence: int
-    trouble: Trouble
-    text: str
 
 
 class VerificationReply(Wire):
@@ -154,5 +168,7 @@ class VerificationReply(Wire):
     payloads: int
     erased: int = Field(description="Payloads that are gone; each must have a record that says so.")
     anchors: int
+    logged: int = Field(description="Records in the log; the others come into its next head.")
     troubles: int
     findings: list[Finding] = Field(description="The first hundred.")
+    notes: list[str] = Field(description="What is no sign of tampering, such as a torn line.")

@@ -35,6 +35,11 @@ _TONES: Mapping[str, tuple[Tone, str]] = {
     "signed_in": ("plain", "info"),
     "sign_in_failed": ("warn", "lock"),
     "signed_out": ("plain", "info"),
+    "put": ("warn", "lock"),
+    "lifted": ("plain", "info"),
+    "read": ("plain", "info"),
+    "listed": ("plain", "info"),
+    "exported": ("plain", "info"),
 }
 STATUSES = tuple(_TONES)
 """What can be filtered by; a refusal's status is its kind, and is written in full."""
@@ -91,7 +96,7 @@ class Names:
 def served(facts: Facts, registry: Registry) -> ServedModel | None:
     """The model that a record names; None if it is not served any more."""
     try:
-        return registry.get(facts.model or "", facts.version)
+        return registry.find(facts.model or "", facts.version)
     except UnknownModel:
         return None
 

@@ -30,6 +30,8 @@ class Entry:
     text: str
     tag: str
     said: tuple[tuple[Badge, int], ...]
+    is_doubtful: bool
+    """It is not what was written."""
 
 
 def waiting(
@@ -50,8 +52,10 @@ def waiting(
 
 def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> Entry:
     event = waiting.event
-    _, payload = archive.get(database, event.id)
-    texts = {} if payload is None else json.loads(payload.content)["answer"]["text"]
+    seen = archive.seen(database, event.id)
+    texts = {}
+    if seen.payload is not None and not seen.findings:
+        texts = json.loads(seen.payload.content)["answer"]["text"]
     return Entry(
         event.id,
         moment(event.time),
@@ -61,4 +65,5 @@ def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> Entry:
         badge(event.status or "", tag),
         *said_in(texts, tag),
         tuple((badge(verdict, tag), n) for verdict, n in sorted(waiting.said.items())),
+        bool(seen.findings),
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from service.api.claims import percent
 from service.api.schema.inspection import EventReply, ReplayReply
-from service.api.schema.trail import Review
+from service.api.schema.trail import Finding, Review
 from service.registry import Registry
 from service.store.chain import Facts, Kind
 from service.web.auditor.naming import (
@@ -102,11 +102,14 @@ class Shown:
     how: tuple[tuple[str, str], ...]
     request: str
     answer: str
+    findings: Sequence[Finding]
+    """Why it is not what was written: then nothing that it says is shown as said."""
 
 
 def shown(found: EventReply, registry: Registry, tag: Language) -> Shown:
-    event, answer = found.event, _table(found.answer)
-    request = _table(found.request)
+    event, doubts = found.event, found.event.findings or ()
+    answer = {} if doubts else _table(found.answer)
+    request = {} if doubts else _table(found.request)
     facts = Facts(kind=event.kind, actor=event.actor, model=event.model, version=event.version)
     names = Names.of(facts, registry, tag)
     return Shown(
@@ -142,6 +145,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> Shown:
         how=_present(event, HOW),
         request=_pretty(found.request),
         answer=_pretty(found.answer),
+        findings=doubts,
     )
 
 

@@ -105,7 +105,7 @@ def given(query: Mapping[str, str], registry: Registry) -> dict[str, str]:
 def features(registry: Registry, model: str | None, tag: Language) -> tuple[tuple[str, str], ...]:
     """By what explanations can be grouped: key and name."""
     try:
-        schema = registry.get(model or "").schema
+        schema = registry.find(model or "").schema
     except UnknownModel:
         return ()
     return tuple((f"feature:{f.name}", f.label(tag)) for f in schema.features)

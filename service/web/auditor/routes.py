@@ -16,7 +16,7 @@ from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
 from service.api.state import Shared, State
 from service.errors import InvalidRequest
-from service.store import archive
+from service.store import translog
 from service.store.chain import Kind
 from service.store.export import MEDIA_TYPES, Format, export
 from service.store.verification import verify
@@ -24,7 +24,7 @@ from service.web.auditor import queue, record, report, search
 from service.web.auditor.naming import STATUSES, badge
 from service.web.rendering import page
 from service.web.route import PageRoute, refusal
-from service.web.visit import Visit, form_value
+from service.web.visit import Visit, form_value, whole
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -69,9 +69,10 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
 async def export_records(request: Request, state: Shared) -> Response:
     """The same as a file that can be verified elsewhere."""
     query = validation.read(wire.EventsQuery, search.given(request.query_params))
-    entries = archive.everything(state.store.database, trail.wanted(query))
+    entries = trail.entries(state.store.database, query)
+    prover = await state.readers.run(partial(translog.prover, state.store.database))
     return StreamingResponse(
-        trail.gathered(export(entries, Format.JSONL)),
+        trail.gathered(export(entries, Format.JSONL, prover)),
         media_type=MEDIA_TYPES[Format.JSONL],
         headers={"Content-Disposition": 'attachment; filename="audit.jsonl"'},
     )
@@ -121,7 +122,7 @@ async def verify_record(id: Identity, request: Request, state: Shared) -> Respon
 async def replay_record(id: Identity, request: Request, state: Shared) -> Response:
     """Ask it again."""
     again = partial(replay, state.store.database, state.registry, id)
-    came = inspection.replayed(await state.auditors.run(again))
+    came = inspection.replayed(await state.workers.run(again))
     told: dict[str, Any] = {
         "replayed": came,
         "differences": record.differences(came),
@@ -140,7 +141,7 @@ async def review_record(
     said = {name: await form_value(request, name) for name in ("verdict", "comment", "rank")}
     body: dict[str, Any] = {name: value.strip() for name, value in said.items() if value.strip()}
     if "rank" in body:
-        body["rank"] = int(body["rank"]) if body["rank"].isdecimal() else body["rank"]
+        body["rank"] = whole(body["rank"])
     try:
         asked = validation.read(wire.ReviewRequest, body)
         review = await reviewing.given(id, asked, state, recording)

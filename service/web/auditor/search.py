@@ -26,6 +26,8 @@ class Entry:
     badge: Badge | None
     model: str
     actor: str
+    is_doubtful: bool
+    """It is not what was written."""
 
 
 def given(query: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
@@ -73,6 +75,7 @@ def _entry(event: wire.Event, tag: Language) -> Entry:
         None if event.status is None else badge(event.status, tag),
         " ".join(filter(None, [event.model, event.version])),
         event.actor,
+        bool(event.findings),
     )
 
 

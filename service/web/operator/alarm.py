@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from service import usecases
 from service.api import questions, reviewing, validation
 from service.api import trail as api_trail
-from service.api.body import read_json
+from service.api.body import read_aside
 from service.api.recording import Recording
 from service.api.schema import requests, trail
 from service.api.state import Shared, State
@@ -39,7 +39,7 @@ from service.web.operator.subject import Subject
 from service.web.rendering import page
 from service.web.route import PageRoute
 from service.web.texts import LANGUAGES, Language
-from service.web.visit import Visit, form_value
+from service.web.visit import Visit, form_value, whole
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
 
@@ -158,7 +158,7 @@ async def review(
     if body.get("verdict") != "acted":
         body.pop("outcome", None)
     if "rank" in body:
-        body["rank"] = int(body["rank"]) if body["rank"].isdecimal() else body["rank"]
+        body["rank"] = whole(body["rank"])
     await reviewing.given(of, validation.read(trail.ReviewRequest, body), state, recording)
     found = await state.readers.run(partial(api_trail.explanation, state.store.database, of))
     explanation = json.loads(found)["explanation"]
@@ -199,7 +199,8 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
 
 async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
-    body = read_json(await request.body())
+    state: State = request.app.state.ifonly
+    body = await read_aside(await request.body(), state.parsers)
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(Part.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {

@@ -11,13 +11,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from service.api.authentication import Admitted
 from service.api.state import Shared, State
 from service.errors import Overloaded
 from service.store import recent
 from service.web.operator.listing import listed
 from service.web.rendering import page
 from service.web.route import PageRoute
-from service.web.visit import Visit
+from service.web.visit import Visit, is_still
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -41,20 +42,21 @@ async def list_alarms(
 
 @router.get("/alarms/events")
 async def follow_alarms(request: Request, state: Shared) -> Response:
-    """Server-sent events: ``changed`` each time that a list has a new entry."""
+    """Server-sent events: ``changed`` each time that a list has a new entry; until the session
+    ends."""
     return StreamingResponse(
-        _signs(state, request.app.state.closing),
+        _signs(state, request.app.state.closing, Admitted(partial(is_still, request))),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _signs(state: State, closing: asyncio.Event) -> AsyncIterator[str]:
+async def _signs(state: State, closing: asyncio.Event, admitted: Admitted) -> AsyncIterator[str]:
     look = partial(recent.newest, state.store.database)
     told = await state.readers.run(look)
     silent = 0.0
     yield "retry: 2000\n\n"
-    while not closing.is_set():
+    while not closing.is_set() and await admitted.still():
         sign = told
         with contextlib.suppress(Overloaded):  # then at the next look
             sign = await state.readers.run(look)

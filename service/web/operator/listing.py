@@ -44,6 +44,8 @@ class List:
     entries: tuple[Entry, ...]
     next: str | None
     is_first: bool
+    doubtful: int
+    """Left out: they are not what was recorded."""
 
 
 def listed(
@@ -63,7 +65,7 @@ def listed(
     limit = ALARMS if which == "alarms" else OTHERS
     page = recent.recent(database, which, cursor, limit)
     entries = tuple(_entry(registry, record, payload, tag) for record, payload in page.entries)
-    return List(entries, page.next, cursor is None)
+    return List(entries, page.next, cursor is None, page.doubtful)
 
 
 def _entry(registry: Registry, record: Record, payload: Payload | None, tag: Language) -> Entry:

@@ -121,7 +121,7 @@ class Card:
 def cards(registry: Registry, tag: Language) -> Iterator[Card]:
     for name in registry.names():
         with suppress(UnknownModel):  # a refresh may have dropped it since
-            yield _card(registry.get(name), registry, tag)
+            yield _card(registry.find(name), registry, tag)
 
 
 def _card(model: ServedModel, registry: Registry, tag: Language) -> Card:

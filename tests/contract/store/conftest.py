@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,26 @@ from service.store.database import Database, connect
 from service.store.journal import Draft, Journal, JournalOptions
 from service.store.migrate import upgrade
 
+STORES = ["sqlite", "postgresql"]
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+
+def new_url(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Of an empty store of the kind that a fixture with the params ``STORES`` is made for."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'store.sqlite3'}"
+        return f"sqlite:///{folder / 'store.sqlite3'}"
     new: str = request.getfixturevalue("postgres_server").new_database()
     return new
 
 
+@pytest.fixture(params=STORES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request, tmp_path)
+
+
 @pytest.fixture
 def empty(url: str) -> Iterator[Database]:
-    database = connect(url)
-    yield database
-    database.close()
+    with closing(connect(url)) as database:
+        yield database
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def answer(row: Row, kind: Kind = Kind.EXPLANATION, **said: Any) -> Answered:
 
 
 def finish(journal: Journal, claim: Claim, worker: str) -> None:
-    found = [answer(row) for row in claim.rows]
+    found = [answer(row, about=claim.job.id) for row in claim.rows]
     journal.append(jobs.finish(claim.job, worker, found)).result(30)
 
 
@@ -57,8 +57,11 @@ def numbers(claim: Claim | None) -> list[int]:
 
 
 def results(database: Database, job: Job) -> list[tuple[int, Any]]:
-    found = jobs.results(database, job.id)
-    return [(n, None if p is None else json.loads(p.content)["answer"]) for n, _, p in found]
+    return [
+        (each.number, each.payload and json.loads(each.payload.content)["answer"])
+        for each in jobs.results(database, job.id)
+        if not each.findings
+    ]
 
 
 def test_a_job_is_answered_row_by_row_and_its_result_is_in_the_trail(
@@ -88,8 +91,8 @@ def test_what_a_row_asked_is_kept_once_and_erased_with_its_record(
 ) -> None:
     job = submitted(journal, rows=1)
     finish(journal, some(claimed(journal, "a")), "a")
-    ((_, record, _),) = jobs.results(database, job.id)
-    journal.append(erasure.erase(record.facts.id, "test", "asked for")).result(30)
+    (answered,) = jobs.results(database, job.id)
+    journal.append(erasure.erase(answered.record.facts.id, "test", "asked for")).result(30)
     assert results(database, job) == [(0, None)]
     with database.reading() as connection:
         assert connection.execute(job_rows.select()).one().request is None

@@ -121,6 +121,8 @@ def test_making_and_revoking_are_records_without_the_key(
     journal.append(keys.revoke(identity, "cli:root")).result(30)
     revoked, created = archive.page(database, Filter({"kind": "key"}), None, 9).records
     assert (created.facts.status, revoked.facts.status) == ("created", "revoked")
-    assert created.facts.detail == {"key": identity, "role": "auditor"}
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    made_of = {"key": identity, "role": "auditor", "digest": digest, "expires_us": None}
+    assert created.facts.detail == made_of
     assert revoked.facts.detail == {"key": identity}
     assert {created.facts.actor, revoked.facts.actor} == {"cli:root"}

@@ -52,7 +52,8 @@ def test_a_finished_job_is_forgotten_by_its_age_and_its_records_stay(
     database: Database, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "ROWS_AT_ONCE", 4)
-    finished_job(database, journal, 10)
+    for rows in (3, 2, 10):  # each goes whole, also one that is larger than a piece
+        finished_job(database, journal, rows)
     before = count(database, records)
     assert forget_all(journal) == 0
     age(database, jobs_table, "finished_us", 31)

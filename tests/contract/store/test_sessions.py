@@ -18,10 +18,14 @@ def begun(journal: Journal, token: str, *, ends: int = HOUR, key: str | None = N
     journal.append(sessions.begin(new, facts)).result(30)
 
 
-def test_the_signing_secret_is_made_once_for_all(journal: Journal) -> None:
-    first = journal.change(sessions.signing_secret()).result(30)
+def found(database: Database, token: str) -> Principal | None:
+    return sessions.find(database, keys.Keyring(database), token)
+
+
+def test_the_signing_secret_is_made_once_for_all(database: Database, journal: Journal) -> None:
+    first = sessions.signing_secret(database, journal)
     assert len(first) == sessions.SECRET_BYTES
-    assert journal.change(sessions.signing_secret()).result(30) == first
+    assert sessions.signing_secret(database, journal) == first
 
 
 def test_a_session_is_found_by_its_token_until_it_ends(
@@ -29,12 +33,12 @@ def test_a_session_is_found_by_its_token_until_it_ends(
 ) -> None:
     begun(journal, "one")
     begun(journal, "over", ends=-1)
-    assert sessions.find(database, "one") == KIM
-    assert sessions.find(database, "over") is None
-    assert sessions.find(database, "another") is None
+    assert found(database, "one") == KIM
+    assert found(database, "over") is None
+    assert found(database, "another") is None
     facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_out")
     ended = journal.append(sessions.end("one", facts)).result(30)
-    assert sessions.find(database, "one") is None
+    assert found(database, "one") is None
     assert archive.get(database, ended.id)[0].facts.status == "signed_out"
 
 
@@ -55,8 +59,8 @@ def test_a_session_ends_with_its_key(database: Database, journal: Journal) -> No
         token, work = keys.create(Role.OPERATOR, "", expires, "test")
         journal.append(work).result(30)
         begun(journal, name, key=token.split("_")[1])
-    assert sessions.find(database, "valid") == KIM
-    assert sessions.find(database, "expired") is None
+    assert found(database, "valid") == KIM
+    assert found(database, "expired") is None
     (valid,) = [key for key in keys.listing(database) if key.expires_us is None]
     journal.append(keys.revoke(valid.id, "test")).result(30)
-    assert sessions.find(database, "valid") is None
+    assert found(database, "valid") is None

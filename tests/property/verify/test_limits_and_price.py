@@ -105,6 +105,22 @@ def test_terms_transcribed_from_a_problem_say_the_same_as_terms_read_from_the_do
         assert (one.cost, one.scores) == (other.cost, other.scores)
 
 
+@settings(max_examples=60)
+@given(kinds=some_kinds, seed=seeds)
+def test_a_row_costs_alone_what_it_costs_among_others(
+    kinds: list[ConstraintKind], seed: int
+) -> None:
+    problem, _, _ = question(kinds, seed)
+    before = problem.factual.tolist()
+    actions = np.array(
+        [a for a in some_actions(problem.factual, seed)
+         if all(map(is_settable, range(len(a)), a, before))]
+    )  # fmt: skip
+    assert len(actions) > 1
+    alone = [float(problem.cost_of(action[None])[0]) for action in actions]
+    assert alone == problem.cost_of(actions).tolist()
+
+
 def test_every_kind_is_kept_by_some_action_and_broken_by_another_whatever_pair_it_is_in() -> None:
     """So that no comparison above was of nothing."""
     for kind in KINDS:

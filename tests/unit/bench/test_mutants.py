@@ -7,8 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from bench.mutants import forks
+from bench.mutants import forks, oracle
 from bench.mutants.planting import Mutant, live, mutants_of, plant
 from bench.mutants.questions import Questions, all_cases
 from bench.mutants.truth import Faults, faults
@@ -43,6 +44,56 @@ def test_work_that_does_not_end_is_ended_and_what_it_said_is_kept() -> None:
             pass
 
     assert forks.run(work, patience=0) == ([1], "SIGXCPU")
+
+
+def test_tests_that_fail_or_do_not_end_by_a_fault_have_seen_it_and_those_that_pass_have_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fault = _fault("explainers.space", "Axis.__len__", "`self.count + len(self.others)` → "
+                   "`self.count - len(self.others)`")  # fmt: skip
+    axis = Axis.of(STEPS, 0.1)
+
+    def passes() -> None:
+        assert axis is not None
+
+    def fails() -> None:
+        assert len(axis) == 6
+
+    def never_ends() -> None:
+        while len(axis) != 6:
+            pass
+
+    def always_fails() -> None:
+        raise ValueError
+
+    monkeypatch.setattr(oracle, "SECONDS", 1)
+    for runs, seen in (
+        ([passes], None),
+        ([passes, fails, passes], "fails: AssertionError"),
+        ([passes, never_ends], "never_ends: does not end"),
+        ([always_fails], None),  # without the fault too
+    ):
+        calls = [[(run.__name__, run) for run in runs]]
+        assert oracle.caught_by(fault, calls) == seen
+
+
+def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:
+    modules = oracle.calls(0)
+    first = {}
+    for name in ("causal.backtracking", "search.milp.network", "search.trees.readings", "cost"):
+        fault = Mutant(f"explainers.{name}", "f", 0, 0, 0, "")
+        near = [own[0][0].partition("::")[0] for own in modules if oracle._is_near(fault, own)]
+        first[name] = near
+    assert first == {
+        "causal.backtracking": ["oracle.test_backtracking_against_brute_force"],
+        "search.milp.network": [
+            "oracle.test_linear_and_relu_against_brute_force",
+            "oracle.test_effects_in_linear_programs",
+            "unit.explainers.test_milp",
+        ],
+        "search.trees.readings": ["oracle.test_survival_against_brute_force"],
+        "cost": [],
+    }
 
 
 def test_every_fault_is_another_code() -> None:

@@ -83,6 +83,36 @@ def test_a_missing_reading_leaves_alone_what_it_does_not_act_on():
     assert np.isnan(row[2])
 
 
+def test_what_follows_from_a_missing_cause_that_moves_cannot_be_told_by_any_version():
+    """a -> b -> c and a -> c, where c asks of b whether it is above 1 and has a number anyhow."""
+    asks = Mechanism(Expression("a + (1 if b > 1 else 0)", ("a", "b")))
+    graph = Graph(((), (0,), (0, 1)))
+    model = CausalModel(("a", "b", "c"), graph, (None, Mechanism(linear(0.0, np.ones(1))), asks))
+    members = draw_members(model, np.random.default_rng(0), 2)
+    nan = np.nan
+    for factual, columns, value, shift, expected in (
+        ([0.0, nan, 5.0], [0], [2.0], (), [2.0, nan, nan]),  # it follows, and moves
+        ([0.0, nan, 5.0], [1], [3.0], (), [0.0, 3.0, nan]),  # it is filled
+        ([0.0, nan, 5.0], [0, 1], [2.0, nan], (), [2.0, nan, 7.0]),  # held, missing as it is
+        ([0.0, nan, 5.0], [0, 2], [2.0, 1.0], (), [2.0, nan, 1.0]),  # what is set is known
+        ([0.0, nan, 5.0], [0, 2], [2.0, 1.0], (2,), [2.0, nan, nan]),  # its own part is not all
+        ([nan, 1.0, 5.0], [1], [3.0], (), [nan, 3.0, nan]),  # a cause that stays, and counts
+        ([0.0, nan, nan], [0], [2.0], (), [2.0, nan, nan]),
+    ):
+        values, shifts = np.array([value]), frozenset(shift)
+        before = np.array(factual)
+        rows = model.counterfactual(before, columns, values, shifts)
+        each = members.counterfactual(before, columns, values, shifts)
+        for row in (rows[0], *each[:, 0]):
+            np.testing.assert_array_equal(row, expected)
+
+
+def test_each_row_has_readings_of_its_own_that_are_missing():
+    factuals = np.array([[0.0, np.nan, 5.0], [0.0, 1.0, 5.0]])
+    rows = DRIVE.counterfactual(factuals, [0], np.array([[2.0], [2.0]]))
+    assert np.isnan(rows).tolist() == [[False, True, True], [False, False, False]]
+
+
 def test_affine_effects_are_the_counterfactual_in_one_product():
     effects = DRIVE.affine_effects([0])
     assert effects is not None

@@ -14,6 +14,7 @@ import typer
 import yaml
 
 from service.api import permissions
+from service.api.hosts import Hosts
 from service.cli.commands import app as command_line
 from service.metrics import Metrics
 from service.settings import Settings
@@ -33,6 +34,12 @@ def documents() -> Iterator[tuple[str, Any]]:
     for file in (*MANIFESTS, DEPLOY / "compose.yaml"):
         for document in yaml.safe_load_all(file.read_text()):
             yield file.name, document
+
+
+def witness() -> Any:
+    """The deployment of the witness."""
+    manifests = yaml.safe_load_all((DEPLOY / "kubernetes/witness.yaml").read_text())
+    return next(document for document in manifests if document["kind"] == "Deployment")
 
 
 def nodes(tree: Any) -> Iterator[Any]:
@@ -66,7 +73,7 @@ def test_a_manifest_that_kubernetes_does_not_take_is_found() -> None:
 
 def test_every_manifest_is_applied_or_says_why_not() -> None:
     applied = yaml.safe_load((DEPLOY / "kubernetes/kustomization.yaml").read_text())["resources"]
-    apart = {"kustomization.yaml", "secret.example.yaml", "inferenceservice.yaml"}
+    apart = {"kustomization.yaml", "secret.example.yaml", "inferenceservice.yaml", "witness.yaml"}
     assert {m.name for m in MANIFESTS} == {*applied} | apart
 
 
@@ -98,7 +105,9 @@ def test_ports_probes_and_the_user_are_the_images() -> None:
         assert ("GET", probe["path"]) in permissions.PUBLIC
         assert probe["port"] in ("http", PORT)
     user = int(re.search(r"^USER (\d+)", DOCKERFILE, re.M).group(1))  # type: ignore[union-attr]
-    assert {*under("runAsUser")} == {user}
+    others = witness()["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
+    assert {*under("runAsUser")} == {user, others}
+    assert others != user  # whose heads it cosigns
     for mounts in under("volumeMounts"):
         for mount in mounts:
             assert mount["mountPath"] in ("/tmp", "/app/var", "/app/compiled", "/compiled")
@@ -116,8 +125,13 @@ def test_the_image_has_the_projects_version() -> None:
 def test_everything_selects_the_pods_that_there_are() -> None:
     deployment = yaml.safe_load((DEPLOY / "kubernetes/deployment.yaml").read_text())
     labels = deployment["spec"]["template"]["metadata"]["labels"].items()
-    selectors = [s for s in under("selector") if isinstance(s, dict)] + under("podSelector")
+    cosigns = witness()["spec"]["template"]["metadata"]["labels"]
+    policy = yaml.safe_load((DEPLOY / "kubernetes/networkpolicy.yaml").read_text())
+    found = [s for s in under("selector") if isinstance(s, dict)]
+    found.append(policy["spec"]["podSelector"])
+    selectors = [s for s in found if s.get("matchLabels", s) != cosigns]
     assert len(selectors) == 4
+    assert len(found) == 6
     for selector in selectors:
         wanted = selector.get("matchLabels", selector)
         assert wanted.items() <= labels
@@ -171,3 +185,49 @@ def test_the_volumes_of_compose_are_declared() -> None:
     }
     assert mounted == {*compose["volumes"]}
     assert json.dumps(compose["services"]["ifonly"]["ports"]) == f'["127.0.0.1:8080:{PORT}"]'
+
+
+def test_whom_the_pods_may_call_is_named_and_nobody_else() -> None:
+    policy = yaml.safe_load((DEPLOY / "kubernetes/networkpolicy.yaml").read_text())
+    cosigns = witness()["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    for rule in policy["spec"]["egress"]:
+        assert rule["ports"]
+        for peer in rule["to"]:  # without one it would be everybody
+            assert peer.get("ipBlock") or {*peer["podSelector"]} & {
+                "matchLabels",
+                "matchExpressions",
+            }
+    assert cosigns in [
+        peer["podSelector"].get("matchLabels")
+        for rule in policy["spec"]["egress"]
+        for peer in rule["to"]
+    ]
+
+
+def test_the_names_by_which_it_is_asked_are_allowed() -> None:
+    """Those of the Services; probes come by address."""
+    configured = yaml.safe_load((DEPLOY / "kubernetes/configmap.yaml").read_text())["data"]
+    environment = witness()["spec"]["template"]["spec"]["containers"][0]["env"]
+    of_witness = {e["name"]: e["value"] for e in environment}["IFONLY_ALLOWED_HOSTS"]
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    for names, asked in (
+        (configured["IFONLY_ALLOWED_HOSTS"], ("ifonly", "ifonly.ifonly.svc", "10.2.3.4")),
+        (configured["IFONLY_ALLOWED_HOSTS"], ("milling-machine.ifonly.example",)),
+        (of_witness, ("ifonly-witness", "ifonly-witness.ifonly.svc.cluster.local")),
+        (compose["ifonly"]["environment"]["IFONLY_ALLOWED_HOSTS"], ("ifonly", "localhost")),
+        (compose["witness"]["environment"]["IFONLY_ALLOWED_HOSTS"], ("witness",)),
+    ):
+        hosts = Hosts.of(Settings(host="0.0.0.0", allowed_hosts=names))
+        assert all(hosts.has(name) for name in asked)
+        assert not hosts.has("evil.example")
+
+
+def test_the_tool_that_lists_the_parts_is_one_version() -> None:
+    script = (ROOT / ".ci/sbom.sh").read_text()
+    assert re.search(r"^tool=[a-z-]+==\d+\.\d+\.\d+$", script, re.M)
+    assert ".ci/sbom.sh" in (ROOT / "Makefile").read_text()
+
+
+def test_the_base_image_can_be_named_by_its_digest() -> None:
+    assert {*re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)} == {"${BASE}"}

@@ -79,10 +79,17 @@ def test_every_row_that_may_be_cheaper_and_in_the_target_is_listed(linear: bool)
 
 
 def test_too_many_rows_are_refused_and_not_held() -> None:
-    _, _, choices = asked(1, linear=True)
-    block = cells(choices, np.random.default_rng(1))
-    with pytest.raises(TooMany):
-        list(listed(Cell(choices, block), None, math.inf, 100))
+    refused = 0
+    for seed in range(24):
+        problem, model, choices = asked(seed, linear=True)
+        cell = Cell(choices, cells(choices, np.random.default_rng(seed)))
+        below = partial(model.below, problem, choices)
+        count = sum(map(len, listed(cell, below, math.inf, 1 << 20)))
+        if count:
+            with pytest.raises(TooMany):
+                list(listed(cell, below, math.inf, count - 1))
+            refused += 1
+    assert refused >= 10
 
 
 @pytest.mark.parametrize("seed", range(20))

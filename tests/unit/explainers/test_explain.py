@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,11 +23,13 @@ from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome, range_by_asking
+from explainers.search.engine import Engine, Meter, Outcome
 from explainers.target import BY_REQUEST
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
+from models.rounding import Known, Rounding
 from models.schema import Task
+from tests.support.claiming import Claiming
 from tests.support.generated import SCHEMA, Stumps, decision
 
 ALARM = np.array([1.87, 77.0, 0.0, 2.0, 0.123])
@@ -57,6 +64,21 @@ def test_the_same_question_has_the_same_answer() -> None:
     assert first == second
 
 
+def test_what_was_asked_is_freed_once_it_is_answered() -> None:
+    """And need not wait, with its arrays, for the garbage collector."""
+    problem, model = ask(), Hot()
+    asked = weakref.ref(problem)
+    gc.disable()
+    try:
+        assert problem.inert is problem
+        assert problem.firm(Rounding((1e-6,), (0.0,), Known.BOUNDED)).inert is not problem
+        assert explain(problem, model).status is Status.OPTIMAL
+        del problem
+        assert asked() is None
+    finally:
+        gc.enable()
+
+
 def test_what_is_already_in_the_target_needs_no_change() -> None:
     problem = replace(ask(), factual=np.array([0.0, 10.0, 0.0, 0.0, 0.0]))
     answer = explain(problem, Hot())
@@ -82,6 +104,72 @@ def test_nothing_allowed_flips_the_decision_is_a_proof_with_the_best_score() -> 
     assert isinstance(answer, Infeasible)
     assert answer.best is not None
     assert answer.best.scores[0] == pytest.approx(1 / (1 + math.exp(-(1.5 + 77 / 50 - 2))))
+
+
+class Stages:
+    """A watch that knows what stage there is, and notes what was done in which."""
+
+    def __init__(self) -> None:
+        self.now = "none"
+        self.of = Counter[tuple[str, str]]()
+
+    @contextmanager
+    def __call__(self, stage: str, /) -> Iterator[None]:
+        assert self.now == "none", f"{stage} within {self.now}: its time would count twice"
+        self.now = stage
+        yield
+        self.now = "none"
+
+    def note(self, done: str) -> None:
+        self.of[done, self.now] += 1
+
+
+@dataclass(frozen=True)
+class Noting:
+    """An engine that notes what it is asked in which stage."""
+
+    stages: Stages
+    engine: Engine = field(default_factory=Blackbox)
+    name: str = "noting"
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        self.stages.note("search")
+        return replace(self.engine.search(problem, meter, deadline), nearest=None)
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        self.stages.note("nearest")
+        return self.engine.nearest(problem, meter, deadline)
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        self.stages.note("range")
+        return self.engine.sufficient_range(problem, meter, row, column)
+
+
+def test_all_searches_count_as_search_those_for_what_blocks_and_what_is_nearest_too() -> None:
+    stages = Stages()
+
+    @dataclass(frozen=True)
+    class Noted(Hot):
+        def score(self, rows: Rows) -> Scores:
+            stages.note("score")
+            return super().score(rows)
+
+    def stages_of(problem: Problem) -> Counter[tuple[str, str]]:
+        stages.of.clear()
+        explain(problem, Noted(), engine=Noting(stages), watch=stages)
+        assert stages.of["score", "none"] == 1  # the factual itself
+        assert {done for done, stage in stages.of if stage == "none"} == {"score"}
+        return stages.of
+
+    blocked = ask(request={"freeze": ["speed"], "ranges": {"pressure": [1.5, 2]}})
+    seen = np.array([ALARM, [1.5, 77.0, 0.0, 2.0, 0.123]])  # allowed, and it does not flip
+    counts = stages_of(replace(blocked, references=seen))
+    assert counts["search", "search"] >= 4  # the question, what blocks, and ways out of it
+    assert counts["nearest", "search"] == 1
+    assert counts["score", "verify"] == 3  # two ways out, and what was seen
+    assert stages_of(ask())["range", "complete"] >= 1
 
 
 def test_alternatives_each_leave_alone_a_lever_of_every_answer_before() -> None:
@@ -147,26 +235,6 @@ def test_the_work_that_is_reported_is_the_work_that_was_done() -> None:
     assert answer.work.runs == len(counting.sizes)
 
 
-@dataclass(frozen=True)
-class Proposing:
-    """An engine that claims whatever it is told to."""
-
-    rows: tuple[Row, ...]
-    bound: float | None
-    name: str = "proposing"
-
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        return Outcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
-
-    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        return None
-
-    def sufficient_range(
-        self, problem: Problem, meter: Meter, row: Row, column: int
-    ) -> tuple[float, float]:
-        return range_by_asking(problem, meter, row, column)
-
-
 def moved(**values: float) -> Row:
     row = ALARM.copy()
     for name, value in values.items():
@@ -188,9 +256,9 @@ def moved(**values: float) -> Row:
 def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
     problem = ask(request={"freeze": ["speed"]})
     right = moved(pressure=0.25)
-    only_wrong: Engine = Proposing((wrong,), 0.1)
+    only_wrong: Engine = Claiming((wrong,), 0.1)
     assert isinstance(explain(problem, Hot(), engine=only_wrong), Unknown)
-    both: Engine = Proposing((wrong, right), 0.1)
+    both: Engine = Claiming((wrong, right), 0.1)
     answer = explain(problem, Hot(), engine=both)
     assert isinstance(answer, Recourse)
     assert answer.counterfactuals[0].row == tuple(right)
@@ -198,7 +266,7 @@ def test_a_wrong_proposal_is_never_published(wrong: Row) -> None:
 
 
 def test_a_bound_that_a_verified_row_beats_is_not_repeated() -> None:
-    engine: Engine = Proposing((moved(pressure=0.25, speed=15.0),), 99.0)
+    engine: Engine = Claiming((moved(pressure=0.25, speed=15.0),), 99.0)
     answer = explain(ask(), Hot(), engine=engine)
     assert isinstance(answer, Recourse)
     assert answer.status is Status.FEASIBLE
@@ -206,7 +274,7 @@ def test_a_bound_that_a_verified_row_beats_is_not_repeated() -> None:
 
 
 def test_a_claim_of_infeasible_that_comes_with_proposals_is_not_believed() -> None:
-    engine: Engine = Proposing((moved(pressure=1.75),), math.inf)
+    engine: Engine = Claiming((moved(pressure=1.75),), math.inf)
     assert isinstance(explain(ask(), Hot(), engine=engine), Unknown)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,35 +19,13 @@ from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
 from explainers.target import Target
 from explainers.transcript import terms_of
-from models.predictor import Row, Scores
+from models.predictor import Row
 from models.schema import Task
+from tests.support.claiming import Claiming
 from tests.support.generated import SCHEMA, decision
 from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import policy, question
 from tests.unit.explainers.test_explain import ALARM, Hot, ask, moved
-
-
-@dataclass(frozen=True)
-class Claiming:
-    """An engine that claims whatever it is told to."""
-
-    rows: tuple[Row, ...] = ()
-    bound: float | None = None
-    ends: tuple[float, float] | None = None
-    name: str = "claiming"
-
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        return Outcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
-
-    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        return None
-
-    def sufficient_range(
-        self, problem: Problem, meter: Meter, row: Row, column: int
-    ) -> tuple[float, float]:
-        alone = (float(row[column]), float(row[column]))
-        return self.ends if column == 0 and self.ends is not None else alone
-
 
 RIGHT = moved(pressure=0.25, speed=15.0)
 
@@ -152,29 +131,20 @@ def test_an_answer_that_says_it_suffices_nearer_to_the_factual_is_not_proven_the
     assert "bound: " in answer.work.rejected[0]
 
 
-@dataclass
-class InTurn:
-    """An engine that proposes one row a search, each claimed to be the cheapest."""
+@dataclass(frozen=True, kw_only=True)
+class InTurn(Claiming):
+    """Claims one row a search, each to be the cheapest."""
 
-    rows: list[Row]
-    name: str = "in turn"
+    turn: Iterator[Row]
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        row = self.rows.pop(0)
+        row = next(self.turn)
         return Outcome(row[None], float(problem.cost_of(row[None])[0]))
-
-    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
-        return None
-
-    def sufficient_range(
-        self, problem: Problem, meter: Meter, row: Row, column: int
-    ) -> tuple[float, float]:
-        return float(row[column]), float(row[column])
 
 
 def test_an_answer_that_a_further_one_beats_is_not_proven_the_cheapest() -> None:
     dear, cheap = moved(pressure=0.0, speed=15.0), moved(pressure=0.25)
-    answer = explain(replace(ask(), alternatives=2), Hot(), engine=InTurn([dear, cheap]))
+    answer = explain(replace(ask(), alternatives=2), Hot(), engine=InTurn(turn=iter([dear, cheap])))
     assert isinstance(answer, Recourse)
     assert answer.status is Status.FEASIBLE
     assert answer.counterfactuals[0].lower_bound is None

@@ -11,6 +11,9 @@ from explainers.answer import AlreadyTarget, Infeasible, Recourse
 from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.target import Target
+from explainers.transcript import goal_of, terms_of
+from explainers.verify import Checker, Proposal
+from explainers.verify.limits import few_changes
 from explainers.wording import Wording
 from models.predictor import Rows, Scores
 from models.rounding import UNKNOWN, Known, Rounding
@@ -93,6 +96,36 @@ def test_a_target_is_met_where_no_scores_within_the_rounding_leave_it(seed: int)
         [target.met(row + signs * o).all() for row, o in zip(scores, off, strict=True)]
     )
     assert (found == walked).all()
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(BINARY, 0, lower=0.6),
+        Target(BINARY, 1),
+        Target(VALUE, lower=0.2, upper=0.4),
+        Target(MULTICLASS, 2, lower=0.4),
+    ],
+)
+def test_the_checker_s_reading_of_a_target_says_the_same(target: Target) -> None:
+    n = len(CLASSES) if target.decision is MULTICLASS else 1
+    scores = np.random.default_rng(4).dirichlet(np.ones(3), 400)[:, :n]
+    rounding = Rounding((0.01, 0.002, 0.03)[:n], (0.05, 0.0, 0.1)[:n], Known.BOUNDED)
+    goal, firm = goal_of(target), target.firm(rounding)
+    assert [goal.met(s) for s in scores.tolist()] == target.met(scores).tolist()
+    assert [goal.met(s, rounding) for s in scores.tolist()] == firm.met(scores).tolist()
+    assert (firm.met(scores) != target.met(scores)).any()
+    margins = [goal.margin(s, rounding) for s in scores.tolist()]
+    assert margins == pytest.approx(firm.margin(scores).tolist(), abs=1e-12)
+
+
+def test_a_firm_checker_stays_firm_with_one_limit_more() -> None:
+    problem = Policy.read({}, SCHEMA, BINARY).problem(np.array([3.0]))
+    checker = Checker(terms_of(problem), (3.0,), Steps(*HIGH[:4], 0.495, *HIGH[:6]).score)
+    assert checker.check(Proposal([4.0])).holds
+    firm = checker.firm(flat(0.01)).excluding(few_changes("policy.max_changes", 1))
+    (reason,) = firm.check(Proposal([4.0])).reasons
+    assert reason.startswith("target: ")
 
 
 SCHEMA = Schema((Feature("level", Kind.INTEGER, "mm", 0, 10, Decimal(1)),))

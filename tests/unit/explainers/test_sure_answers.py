@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import pytest
 
-from explainers.answer import Abstained, Infeasible, Recourse, Status
+from explainers.answer import Abstained, Infeasible, Recourse, Status, Unknown
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion
+from explainers.causal.function import Array, Members
 from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism, Noise
+from explainers.causal.members import MemberMechanism
+from explainers.deadline import Deadline
 from explainers.explain import explain
+from explainers.image import Trust
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
+from explainers.search.engine import Meter, Outcome
 from explainers.transcript import terms_of
 from explainers.verify import Checker, Proposal, Report
 from explainers.wording import Grounds, Wording
-from models.predictor import Rows, Scores
+from models.predictor import Row, Rows, Scores
 from models.schema import Task
 from tests.support.generated import SCHEMA, decision
 
@@ -96,6 +103,106 @@ def test_verify_does_not_take_the_engines_word_for_how_sure_an_action_is() -> No
     assert "chance" in rejected.reasons[0]
 
 
+@dataclass(frozen=True)
+class Abstaining:
+    """An engine that says of one action that it is the surest, and not sure enough."""
+
+    action: Row
+    name: str = "abstaining"
+
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+        return replace(Outcome(np.empty((0, len(self.action)))), unsure=self.action)
+
+    def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        return None
+
+    def sufficient_range(
+        self, problem: Problem, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        return float(row[column]), float(row[column])
+
+
+def at_pressure(value: float) -> Row:
+    action = ALARM.copy()
+    action[PRESSURE] = value
+    return action
+
+
+def share_that_flips(sd: float, pressure: float) -> float:
+    """Of 64 slopes around 20 rpm a bar, by hand: those by which the speed falls to 59 or less."""
+    slopes = 20.0 + sd * np.random.default_rng(0).standard_normal((64, 2))[:, 1]
+    speeds = np.rint(ALARM[SPEED] + slopes * (pressure - ALARM[PRESSURE]))
+    return float((speeds <= 60.0).mean())
+
+
+def test_how_sure_the_surest_action_is_is_the_checkers_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image, action = speed_by_pressure(30.0), at_pressure(0.5)
+    true = CausalImage.trust
+
+    def surer(self: CausalImage, *given: Any) -> Trust:
+        """The rows are right and what is made of them is not."""
+        found = true(self, *given)
+        return replace(found, chance=np.minimum(1.0, found.chance + 0.2))
+
+    terms = terms_of(asked(image))
+    slip = replace(image)  # the checker's laws are not those that err
+    monkeypatch.setattr(CausalImage, "trust", lambda self, *given: (
+        surer(self, *given) if self is slip else true(self, *given)
+    ))  # fmt: skip
+    answer = explain(asked(slip), Fast(), engine=Abstaining(action), terms=terms)
+    assert isinstance(answer, Abstained)
+    assert answer.chance == share_that_flips(30.0, 0.5)
+    assert 0.5 < answer.chance < 0.9
+    assert not answer.work.rejected
+
+
+def test_an_action_that_is_said_to_be_unsure_and_is_sure_is_an_answer() -> None:
+    answer = explain(asked(speed_by_pressure(0.5)), Fast(), engine=Abstaining(at_pressure(0.75)))
+    assert isinstance(answer, Recourse)
+    (found,) = answer.counterfactuals
+    assert answer.status is Status.FEASIBLE
+    assert (found.row[PRESSURE], found.chance) == (0.75, 1.0)
+    assert found.assurance is not None
+    assert "abstained was claimed" in answer.work.rejected[0]
+
+
+@pytest.mark.parametrize(("pressure", "why"), [(1.5, "target: "), (0.8, "grid: ")])
+def test_abstained_is_not_said_of_an_action_that_is_no_way_into_the_target(
+    pressure: float, why: str
+) -> None:
+    problem = asked(speed_by_pressure(30.0))
+    answer = explain(problem, Fast(), engine=Abstaining(at_pressure(pressure)))
+    assert isinstance(answer, Unknown)
+    (rejected,) = answer.work.rejected
+    assert "abstained: " in rejected
+    assert why in rejected
+
+
+def test_a_plausible_mechanism_without_a_value_counts_as_one_that_does_not_flip() -> None:
+    image = speed_by_pressure(30.0)
+    wild = replace(image, members=replace(image.members, mechanisms=(
+        None, _LostOften(), None, None, None,
+    )))  # fmt: skip
+    report = checked(asked(wild), at_pressure(0.5))
+    assert report.broken == {"certainty"}
+    assert report.chance == 0.75
+
+
+@dataclass(frozen=True)
+class _LostOften(MemberMechanism):
+    """A speed of 40 rpm; by every fourth version, none."""
+
+    location: Members = field(default=lambda parents: parents[..., 0])
+    log_scale: Members | None = None
+    n_parents: int = 1
+
+    def moved(self, before: Array, after: Array, value: Array) -> Array:
+        speeds = np.where(np.arange(64) % 4 == 0, np.nan, 40.0)
+        return np.repeat(speeds[:, None], after.shape[1], axis=1)
+
+
 def test_the_floor_is_a_demand_of_its_own() -> None:
     lenient, strict = (asked(speed_by_pressure(30.0, 0.0, floor)) for floor in (0.0, 0.99))
     assert isinstance(explain(lenient, Fast()), Recourse)
@@ -105,9 +212,11 @@ def test_the_floor_is_a_demand_of_its_own() -> None:
 def test_an_answer_says_what_sensor_errors_and_a_hidden_cause_would_do_to_it() -> None:
     answer = explain(asked(speed_by_pressure(2.0)), Fast())
     assert isinstance(answer, Recourse)
-    found = answer.counterfactuals[0].assurance
+    best = answer.counterfactuals[0]
+    assert best.chance is not None
+    assert best.chance > 0.95
+    found = best.assurance
     assert found is not None
-    assert found.chance > 0.95
     assert 0.5 < found.survival <= 1.0
     (tie,) = found.ties
     assert tie.between == (PRESSURE, SPEED)

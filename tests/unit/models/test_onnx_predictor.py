@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
 from models.errors import GraphError
 from models.onnx import load_plausibility, load_predictor
-from models.onnx.predictor import CHUNK
+from models.onnx.predictor import CHUNK, in_sessions
 from tests.unit.models.graphs import (
     BINARY,
     REGRESSION,
@@ -343,6 +344,19 @@ def test_many_threads_may_score_at_once():
         results = list(pool.map(lambda pick: predictor.score(ROWS[pick]), picks))
     for pick, scores in zip(picks, results, strict=True):
         np.testing.assert_array_equal(scores, expected[pick])
+
+
+def test_threads_of_a_session_sleep_while_they_wait(monkeypatch):
+    opened: list[tuple[int, str]] = []
+
+    def watched(model, options, *, plain=onnxruntime.InferenceSession, **more):
+        spins = options.get_session_config_entry("session.intra_op.allow_spinning")
+        opened.append((options.intra_op_num_threads, spins))
+        return plain(model, options, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
+    in_sessions(load(sum_graph(), three_numbers(REGRESSION)), (2, 8))
+    assert opened == [(1, "0"), (2, "0"), (8, "0")]
 
 
 def test_no_rows_have_no_scores():

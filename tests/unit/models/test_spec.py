@@ -105,7 +105,7 @@ def test_bytes_that_are_no_text_name_the_line():
 
 
 def test_nesting_without_end_is_refused_not_a_crash():
-    assert "nested too deep" in str(refused("x = " + "[" * 100_000))
+    assert "nested deeper" in str(refused("x = " + "[" * 100_000))
 
 
 # --- shape ------------------------------------------------------------------------------------

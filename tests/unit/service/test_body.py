@@ -1,14 +1,34 @@
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gzip
 import json
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api.body import MAX_DEPTH, read_json
-from service.errors import InvalidRequest, MalformedBody
+from service.api import body as reading
+from service.api import validation
+from service.api.body import (
+    MAX_DEPTH,
+    MAX_KEYS,
+    MAX_MEMBERS,
+    QUICK_BYTES,
+    plain,
+    read_aside,
+    read_json,
+    read_lines,
+)
+from service.api.errors import BodyTooLarge, TooManyRows
+from service.api.schema.requests import ExplanationRequest
+from service.api.state import Workers
+from service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
+from service.settings import Settings
+
+GZIP = {"content-encoding": "gzip"}
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 NUMBERS = st.integers(-(10**300), 10**300) | st.floats(allow_nan=False, allow_infinity=False)
@@ -77,3 +97,80 @@ def test_half_of_a_surrogate_pair_is_refused_as_a_key_too() -> None:
     with pytest.raises(InvalidRequest, match="surrogate"):
         read_json(b'{"\\udc00": 1}')
     assert read_json(b'"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_a_hundred_numbers_that_are_none_are_placed_and_with_more_the_parser_stops() -> None:
+    for word in ("NaN", "1e999", "9" * 400):
+        listed = ",".join([word] * MAX_FAULTS)
+        with pytest.raises(InvalidRequest) as refused:
+            read_json(f"[{listed}]".encode())
+        assert [f.path for f in refused.value.faults] == [(i,) for i in range(MAX_FAULTS)]
+        with pytest.raises(InvalidRequest, match="more than 100 numbers") as stopped:
+            read_json(f"[{listed},{word}, what follows is never read".encode())
+        assert len(stopped.value.faults) == 1
+
+
+def test_who_looks_for_faults_stops_at_a_hundred_and_one() -> None:
+    text = ",".join(['"\\ud800"'] * 1_000)
+    with pytest.raises(InvalidRequest) as refused:
+        read_json(f"[{text}]".encode())
+    assert len(refused.value.faults) == MAX_FAULTS + 1
+    many = {f"key{i}": 1 for i in range(1_000)}
+    with pytest.raises(InvalidRequest) as misshapen:
+        validation.read(ExplanationRequest, {"instance": {"a": 1}, **many})
+    assert len(misshapen.value.faults) == MAX_FAULTS + 1
+
+
+def test_an_object_has_so_many_keys_and_no_more() -> None:
+    def wide(keys: int) -> bytes:
+        return json.dumps({str(i): i for i in range(keys)}).encode()
+
+    assert len(read_json(wide(MAX_KEYS))) == MAX_KEYS
+    with pytest.raises(InvalidRequest, match="8,193 keys"):
+        read_json(wide(MAX_KEYS + 1))
+
+
+@pytest.mark.parametrize("text", ["[" + "1," * 9_000 + "1]", "[" + '"\\ud800",' * 9_000 + "1]"])
+def test_a_body_that_takes_too_long_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MAX_FAULTS", 10_000)
+    with contextlib.suppress(InvalidRequest):  # there is time
+        read_json(text.encode())
+    monkeypatch.setattr(reading, "MAX_SECONDS", -1.0)
+    with pytest.raises(InvalidRequest, match="s of a processor"):
+        read_json(text.encode())
+
+
+def test_a_long_body_is_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "read_json", lambda body: threading.get_ident())
+
+    async def readers() -> list[int]:
+        parsers = Workers(threads=1, max_waiting=1)
+        bodies = (b" " * QUICK_BYTES, b" " * (QUICK_BYTES + 1))
+        return [await read_aside(body, parsers) for body in bodies]
+
+    by_short, by_long = asyncio.run(readers())
+    assert by_short == threading.get_ident() != by_long
+
+
+def test_all_members_of_a_gzip_body_are_unpacked_and_there_are_not_too_many() -> None:
+    one = gzip.compress(b"ab")
+    assert (
+        plain(one * 3 + gzip.compress(b"c" * 100_000), GZIP, 200_000) == b"ababab" + b"c" * 100_000
+    )
+    assert plain(gzip.compress(b"x") * MAX_MEMBERS, GZIP, MAX_MEMBERS) == b"x" * MAX_MEMBERS
+    with pytest.raises(MalformedBody, match="more than 10,000 members"):
+        plain(gzip.compress(b"") * (MAX_MEMBERS + 1), GZIP, 1)
+    with pytest.raises(BodyTooLarge):
+        plain(one * 3, GZIP, 5)
+    with pytest.raises(MalformedBody, match="cut short"):
+        plain(one * 2 + one[:-1], GZIP, 100)
+    with pytest.raises(MalformedBody, match="not gzip"):
+        plain(one + b"rest", GZIP, 100)
+
+
+def test_empty_lines_without_end_are_no_job() -> None:
+    settings = Settings(max_job_rows=2)
+    declared = {"content-type": "application/jsonl"}
+    assert read_lines(b"\n" * 18 + b"{}\n{}", declared, settings) == [b"{}", b"{}"]
+    with pytest.raises(TooManyRows):
+        read_lines(b"\n" * 21 + b"{}", declared, settings)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import sys
@@ -151,3 +152,19 @@ def test_a_json_log_line_carries_a_traceback_only_when_asked_to() -> None:
     except ValueError:
         record.exc_info = sys.exc_info()
     assert "traceback" in logs.JsonLines().format(record)
+
+
+@pytest.mark.parametrize(
+    "sign", ["\n", "\r", "\x1b[2J", "\x9b2J", "\u2028", "\u202e", "\x00", "\x7f"]
+)
+def test_nothing_that_a_request_says_begins_a_line_or_moves_a_terminal(sign: str) -> None:
+    forged = f"a{sign}2026-01-01 INFO ifonly [-] forged"
+    record = logging.LogRecord("ifonly", logging.INFO, "", 0, "GET %s", (forged,), None)
+    record.path = forged
+    plain = logs.PlainLines("%(levelname)s %(message)s").format(record)
+    assert all(line.isprintable() for line in plain.split("\n"))
+    assert all(line.startswith("    | ") for line in plain.split("\n")[1:])
+    told = logs.JsonLines().format(record)
+    assert told.isprintable()
+    assert json.loads(told)["path"] == forged
+    assert "\n" not in logs.escaped(forged)

@@ -9,14 +9,13 @@ import pytest
 from service.api.errors import (
     INTERNAL_ERROR,
     INVALID,
-    MAX_ERRORS,
     PROBLEM_TYPES,
     pointer,
     problem_response,
 )
 from service.api.schema.problem import Problem
 from service.api.validation import called
-from service.errors import Fault, Part
+from service.errors import MAX_FAULTS, Fault, Part
 
 
 def body(*faults: Fault, detail: str = "wrong") -> dict[str, Any]:
@@ -71,8 +70,8 @@ def test_any_value_is_quoted_as_json_of_bounded_size(value: object, shown: objec
 
 def test_no_more_errors_are_listed_than_can_be_read() -> None:
     answered = body(*(Fault(("a", i), "wrong") for i in range(1_000)), detail="y" * 100_000)
-    assert len(answered["errors"]) == MAX_ERRORS
-    assert f"{MAX_ERRORS} of 1000" in answered["detail"]
+    assert len(answered["errors"]) == MAX_FAULTS
+    assert f"{MAX_FAULTS} errors are listed; there are more" in answered["detail"]
     assert len(answered["detail"]) < 1_000
 
 

@@ -72,7 +72,7 @@ def test_answers_are_of_their_own_question(answers: dict[str, Answered], kind: s
 UNSEEN = {
     r"^work\.": "counts of the search's work, of which rows say nothing",
     r"enumerated_changes": "rests on the search's enumeration",
-    r"assurance\.": "chances that are estimates, not demands; the demand is checked (certainty)",
+    r"assurance\.(survives|extrapolates|hidden)": "estimates by the engines, no demands",
     r"^best_prediction": "the best that can be reached is the search's proof; no row is published",
     r"^causal\.": "what causal.toml says of itself, shown again; its digest is checked",
     r"^assumptions": "words",
@@ -85,7 +85,6 @@ UNSEEN = {
     r"^target\.source": "who asked; what was asked is checked",
     r"blocked_by\.\d+\.(source|features)": "follow from the key, which is checked",
     r"lifted\.(source|features)": "follow from the key, which is checked",
-    r"effects\.\d+\.via": "paths of the graph, shown again",
 }  # fmt: skip
 """What a checker of rows cannot see, or need not, and why."""
 
@@ -190,7 +189,10 @@ def test_an_effect_that_is_not_told_and_an_action_that_is_none_are_found(
     first = found.reply["counterfactuals"][0]
     assert first["effects"]
     doubled = first["actions"] * 2
-    changes: list[dict[str, Any]] = [{"effects": []}, {"actions": []}, {"actions": doubled}]
+    pathless = [{**effect, "via": []} for effect in first["effects"]]
+    changes: list[dict[str, Any]] = [
+        {"effects": []}, {"actions": []}, {"actions": doubled}, {"effects": pathless},
+    ]  # fmt: skip
     for change in changes:
         reply = copy.deepcopy(found.reply)
         reply["counterfactuals"][0] |= change

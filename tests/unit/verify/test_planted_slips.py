@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explainers.causal.certainty import Certainty
+from explainers.causal.certainty import certainty as true_certainty
+from explainers.causal.graph import Graph
 from explainers.causal.image import CausalImage
 from explainers.constraints import Comparison
 from explainers.cost import Cost
@@ -142,6 +145,40 @@ def test_no_wrong_answer_is_published(
         if reply["status"] == "infeasible":
             assert truth["status"] == "infeasible"
     assert rejected or replies_alike(replies, expected)
+
+
+def not_so_sure(patch: pytest.MonkeyPatch) -> None:
+    """So many plausible versions of the laws are said to do, whatever they say."""
+
+    def certainty(*given: Any, **named: Any) -> Certainty:
+        found = true_certainty(*given, **named)
+        return replace(found, chance=np.full_like(found.chance, 0.95))
+
+    patch.setattr("explainers.causal.image.certainty", certainty)
+
+
+def from_anywhere(patch: pytest.MonkeyPatch) -> None:
+    """Whatever follows is said to follow from every feature."""
+    patch.setattr(Graph, "sources", lambda self, columns, effect: tuple(range(len(self))))
+
+
+@pytest.mark.parametrize("semantics", ["interventional", "backtracking"])
+@pytest.mark.parametrize("plant", [not_so_sure, from_anywhere], ids=lambda p: p.__name__)
+def test_how_sure_it_is_and_what_leads_where_are_the_checkers_word(
+    monkeypatch: pytest.MonkeyPatch, plant: Plant, semantics: str
+) -> None:
+    limits = {"freeze": ["air_temperature", "process_temperature", "quality", "tool_wear"],
+              "max_change": {"torque": 12, "rotational_speed": 20}}  # fmt: skip
+    body = {"instance": example("two-failures"), "semantics": semantics, "constraints": limits}
+    truth = published(body, by_blackbox=True)["counterfactuals"]
+    with monkeypatch.context() as patch:
+        plant(patch)
+        told = published(body, by_blackbox=True)["counterfactuals"]
+    assert [c["assurance"]["chance_under_this_model"] for c in told] == [1.0] * len(truth)
+    for key in ("assurance", "effects"):
+        assert [c[key] for c in told] == [c[key] for c in truth]
+    assert all(e["via"] == ["torque"] for c in told for e in c["effects"])
+    assert any(c["effects"] for c in told)
 
 
 def replies_alike(replies: list[Json], truths: list[Json]) -> bool:

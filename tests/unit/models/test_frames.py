@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from service.engines.frames import read_frame, write_frame
+from models.frames import read_frame, write_frame
 
 
 def test_what_is_written_is_read() -> None:
@@ -34,3 +34,24 @@ def test_a_message_that_is_cut_off_is_an_end(kept: int) -> None:
     write_frame(pipe, {"kind": "rows"}, np.ones(4))
     with pytest.raises(EOFError):
         read_frame(io.BytesIO(pipe.getvalue()[:kept]))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([[1, -2]], np.int64),
+        np.array([1.5], np.float32),
+        np.array([True, False]),
+        np.array([["토크", ""], ["a\x00b", "é"]], dtype=object),
+        np.empty((0, 2), dtype=object),
+        np.arange(6.0).reshape(2, 3).T,
+    ],
+)
+def test_every_kind_of_array_comes_through_as_it_was(array: np.ndarray) -> None:
+    pipe = io.BytesIO()
+    write_frame(pipe, {}, array)
+    pipe.seek(0)
+    (found,) = read_frame(pipe)[1]
+    assert found.dtype == array.dtype
+    assert found.shape == array.shape
+    assert found.tolist() == array.tolist()

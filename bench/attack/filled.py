@@ -1,0 +1,221 @@
+"""A store with something in every table, filled through the service's own functions."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+
+from service.access import Principal, Role
+from service.store import erasure, holds, jobs, keys, sessions, translog, witness
+from service.store.chain import Facts, Kind, now_us
+from service.store.database import Database, connect
+from service.store.idempotency import Named, once
+from service.store.jobs import Answered
+from service.store.journal import Draft, Journal, JournalOptions
+from service.store.logcheck import KeptHead
+from service.store.migrate import upgrade
+from service.store.rates import Rate, take
+from service.store.sequencer import Sequencer, SequencerOptions
+from service.transparency.signing import LocalSigner, cosign, sign_head
+from service.transparency.stamping import stamp
+from service.transparency.verifier import Checkpoint, Note
+from service.transparency.witnessing import Shown
+from tests.support.authority import NoAuthority, authority
+
+HOUR_US = 3_600_000_000
+MANY = 250
+"""Records: more than a tile of the log holds hashes, with the others."""
+YEAR_US = 365 * 24 * HOUR_US
+MODEL = {"model": "press", "version": "1", "model_sha256": "a" * 64, "spec_sha256": "b" * 64}
+SIGNER = LocalSigner.of("bench.example/log", bytes(range(32)))
+"""Of the log's heads: its key is nowhere in the store."""
+WITNESS = LocalSigner.of("witness.example/w", b"\x01" * 32)
+OTHER_LOG = LocalSigner.of("other.example/log", b"\x02" * 32)
+KIM = Principal("key:kim", frozenset({Role.AUDITOR}))
+
+
+def fill(database: Database, anchor_file: Path) -> None:
+    """Three chains, one after the other, each anchored by itself and by the next, and a log over
+    all of them: two levels of tiles, an older head that others vouched for, a newest one."""
+    upgrade(database)
+    with _journal(database, anchor_file) as journal:
+        journal.append(translog.begin(SIGNER.key, "system")).result()
+        _ask_and_judge(journal)
+        _erase(journal)
+        _log(database, journal)
+        journal.change(translog.keep_head(_vouched(database))).result()
+    with _journal(database, anchor_file) as journal:
+        _admit(database, journal)
+        _work(journal)
+        _witness(journal)
+        _log(database, journal)
+    with _journal(database, anchor_file) as journal:
+        for k in range(3):
+            _append(journal, _draft(Kind.PREDICTION, k))
+        bare = [replace(_draft(Kind.REFUSAL, k, status="bad"), payload=None) for k in range(MANY)]
+        for future in [journal.append(draft) for draft in bare]:
+            future.result()
+    _take_in(database)
+
+
+def kept_head(database: Database) -> KeptHead:
+    """The newest head, as somebody keeps it elsewhere, with the key that they were given."""
+    head = translog.latest(database)
+    assert head is not None
+    return KeptHead(Note.parse(head.note), "the kept head", SIGNER.key)
+
+
+def _log(database: Database, journal: Journal) -> None:
+    Sequencer(database, journal, SIGNER, SequencerOptions()).round(force=True)
+
+
+def _take_in(database: Database) -> None:
+    """What another process does once the last chain has ended: its last anchor is a leaf, too."""
+    batch = translog.gather(database, SIGNER.key.name)
+    assert batch is not None
+    change = translog.append(batch, translog.sign(batch, SIGNER), "another process", 0)
+    with database.writer.begin() as connection:
+        assert change(connection)
+
+
+def _vouched(database: Database) -> translog.StoredHead:
+    """The newest head, cosigned, and stamped where there is an openssl to stamp it."""
+    head = translog.latest(database)
+    assert head is not None
+    line = str(cosign(WITNESS, head.checkpoint.text, head.time_us // 1_000_000))
+    stamped = None
+    with (
+        contextlib.suppress(NoAuthority),
+        tempfile.TemporaryDirectory() as folder,
+        authority(Path(folder)) as tsa,
+        httpx.Client(trust_env=False) as client,
+    ):
+        stamped = stamp(client, tsa.url, head.note.encode(), tsa.roots.read_bytes())
+    return replace(head, cosignatures=line, stamp=stamped)
+
+
+def _witness(journal: Journal) -> None:
+    """The first head of another log, which this service cosigns."""
+    first = Checkpoint(OTHER_LOG.key.name, 7, bytes(range(32)))
+    shown = Shown(0, (), sign_head(OTHER_LOG, first, now_us() // 1_000_000))
+    assert journal.change(witness.take(shown, first)).result() is None
+
+
+@contextmanager
+def _journal(database: Database, anchor_file: Path) -> Iterator[Journal]:
+    options = JournalOptions("bench", anchor_seconds=HOUR_US / 1e6, anchor_file=anchor_file)
+    journal = Journal(database, options)
+    journal.start()
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _draft(kind: Kind, number: int, **said: object) -> Draft:
+    facts = Facts(
+        **{  # type: ignore[arg-type]
+            "kind": kind,
+            "actor": "key:line-3",
+            "role": "operator",
+            "request_id": f"request-{number}",
+            "status": "optimal",
+            "languages": "ko,en",
+            "causal_sha256": "c" * 64,
+            "engine": "trees",
+            "engine_version": "0.1.0",
+            "seed": number,
+            "latency_us": 1_000 + number,
+            "detail": {"nodes": number},
+            **MODEL,
+            **said,
+        }
+    )
+    return Draft(facts, b'{"answer":{"text":{}},"request":{"instance":{"pressure":%d}}}' % number)
+
+
+def _append(journal: Journal, draft: Draft) -> str:
+    return journal.append(draft).result().id
+
+
+def _ask_and_judge(journal: Journal) -> None:
+    for k in range(2):
+        _append(journal, _draft(Kind.PREDICTION, k, status="alarm"))
+    explained = [_append(journal, _draft(Kind.EXPLANATION, k)) for k in range(4)]
+    for verdict, about in zip(("approve", "reject", "comment"), explained, strict=False):
+        _append(journal, _draft(Kind.REVIEW, 9, status=verdict, about=about))
+    named = Named.of("key:line-3", "a-request", [b"body"])
+    journal.append(once(named, _draft(Kind.EXPLANATION, 7))).result()
+    other = Named.of("key:line-4", "another", [b"other body"])
+    journal.append(once(other, _draft(Kind.EXPLANATION, 8, actor="key:line-4"))).result()
+
+
+def _erase(journal: Journal) -> None:
+    gone = _append(journal, _draft(Kind.WHAT_IF, 3))
+    journal.append(erasure.erase(gone, "cli:kim", "asked for")).result()
+    for k in range(2):
+        _append(journal, _draft(Kind.PREDICTION, k, time_us=now_us() - YEAR_US))
+    list(erasure.prune(journal, now_us() - YEAR_US // 2, "cli:kim", 30))
+    held = _append(journal, _draft(Kind.EXPLANATION, 5))
+    hold = journal.append(holds.put("cli:kim", "a court asks", record=held)).result().id
+    journal.append(holds.put("cli:kim", "another court", model="press")).result()
+    journal.append(holds.lift(hold, "cli:kim", "over")).result()
+
+
+def _admit(database: Database, journal: Journal) -> None:
+    tokens = []
+    for role, expires in ((Role.OPERATOR, None), (Role.AUDITOR, now_us() + YEAR_US)):
+        token, work = keys.create(role, f"of {role}", expires, "cli:kim")
+        journal.append(work).result()
+        tokens.append(token.split("_")[1])
+    journal.append(keys.revoke(tokens[0], "cli:kim")).result()
+    for name, key in (("one", tokens[1]), ("two", None)):
+        new = sessions.NewSession(name, KIM, now_us() + HOUR_US, key)
+        facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_in", detail={"by": "key"})
+        journal.append(sessions.begin(new, facts)).result()
+    sessions.signing_secret(database, journal)
+    for actor in ("key:line-3", "key:line-4"):
+        journal.change(take(actor, Rate(1.0, 5))).result()
+    about = Facts(kind=Kind.ACCESS, actor=KIM.actor, status="listed", detail={"by": "GET /records"})
+    _append(journal, Draft(about, b'{"request":{"query":"kind=review"}}'))
+
+
+def _work(journal: Journal) -> None:
+    """A job that is done, one that is under way, one that was cancelled."""
+    for rows, answered in ((3, 3), (3, 1), (2, 0)):
+        facts = Facts(
+            kind=Kind.JOB,
+            actor="key:line-3",
+            role="pipeline",
+            request_id=f"job-{rows}",
+            model="press",
+            version="1",
+        )
+        questions = [b'{"instance":{"pressure":%d}}' % k for k in range(rows)]
+        job, work = jobs.submit(facts, questions, 1_000)
+        journal.append(work).result()
+        if answered:
+            claim = journal.change(jobs.claim(f"worker-{rows}", answered, HOUR_US)).result()
+            assert claim is not None
+            drafts = [_draft(Kind.EXPLANATION, r.number, about=job.id) for r in claim.rows]
+            found = [Answered(k, draft) for k, draft in enumerate(drafts)]
+            journal.append(jobs.finish(claim.job, f"worker-{rows}", found)).result()
+        else:
+            journal.append(jobs.cancel(job.id, "key:line-3")).result()
+        time.sleep(0.002)  # no two at one time
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    database = connect(url)
+    try:
+        yield database
+    finally:
+        database.close()

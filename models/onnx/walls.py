@@ -1,0 +1,39 @@
+"""Limits of a process that runs graphs of strangers, which it puts on itself."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+_OOM = Path("/proc/self/oom_score_adj")
+
+
+def wall_in(memory_bytes: int) -> None:
+    """No more address space than that, no file written, nothing left where it dies; and where the
+    machine has none left, this process goes first and not the service."""
+    if sys.platform == "win32":  # has no such limits; the watchdog's remains
+        return
+    with contextlib.suppress(OSError):  # only Linux has it
+        _OOM.write_text("1000")
+    _at_most(resource.RLIMIT_AS, memory_bytes)
+    _at_most(resource.RLIMIT_CORE, 0)
+    _at_most(resource.RLIMIT_FSIZE, 0)
+
+
+def more_processor(seconds: float) -> None:
+    """Processor seconds from now on, of all threads, after which the system ends this process."""
+    if sys.platform == "win32":
+        return
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _at_most(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
+
+
+def _at_most(what: int, most: int) -> None:
+    if sys.platform != "win32":
+        hard = resource.getrlimit(what)[1]
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(what, (soft, hard))

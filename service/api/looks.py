@@ -1,0 +1,27 @@
+"""Which looks are new: whoever watches a page is recorded once a minute, not at every change."""
+
+from __future__ import annotations
+
+SAME_SECONDS = 60.0
+MOST_REMEMBERED = 10_000
+
+
+class Looks:
+    """The looks of the last minute."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def is_new(self, who: str, what: str, now: float) -> bool:
+        """Whether this one is to be recorded. ``now``: a clock that never goes back."""
+        last = self._seen.get((who, what))
+        if last is not None and now - last < SAME_SECONDS:
+            return False
+        if len(self._seen) >= MOST_REMEMBERED:
+            self._seen.clear()
+        self._seen[who, what] = now
+        return True
+
+    def forget(self, who: str, what: str) -> None:
+        """It could not be recorded after all."""
+        self._seen.pop((who, what), None)

@@ -1,0 +1,29 @@
+"""Rows beside the records that something is decided by: does a record vouch for each?
+
+Not among them, for no answer comes from it: how often somebody has asked (``rate_buckets``); who
+works at an open row until when, and how often that was tried (``job_rows``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from service.store import idempotency, jobs, keys, sessions
+from service.store.chain import Finding
+from service.store.database import Database
+
+
+def findings(database: Database) -> Iterator[Finding]:
+    """What keys, sessions, jobs and named requests say that no record says.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    for key in keys.listing(database):
+        yield from key.findings
+    yield from keys.lost(database)
+    for part in (sessions.findings, sessions.secret_findings, jobs.findings, idempotency.findings):
+        with database.snapshot() as connection:
+            yield from part(connection)

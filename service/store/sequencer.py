@@ -1,0 +1,176 @@
+"""Who appends leaves to the log and has its heads signed: a thread of each process.
+
+One of them holds a lease, kept in the store, and does the work; the others look on, and take over
+once it ends. The lease saves work and nothing hangs on it: see :mod:`service.store.translog`. A
+request waits for none of this, unless it asks for a proof at once (:meth:`Sequencer.demand`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError
+
+from service.errors import JournalFull, ServiceError
+from service.store import translog
+from service.store.chain import now_us
+from service.store.database import Database
+from service.store.journal import Journal
+from service.store.translog import LogBroken, StoredHead
+from service.transparency.signing import NoKey, Signer
+from service.transparency.verifier import Checkpoint
+
+logger = logging.getLogger("ifonly")
+
+LOOK_SECONDS = 10.0
+"""How often a process looks for records of others that have ended."""
+LEASE_FACTOR = 5
+"""A lease lasts so many intervals, and five seconds at least."""
+WRITE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class SequencerOptions:
+    """How a sequencer behaves."""
+
+    seconds: float = 1.0
+    """How often leaves are appended, if there are any."""
+    signed: Callable[[StoredHead], None] | None = None
+    """Is told of each head that this process has signed, once it is durable."""
+    last: Checkpoint | None = None
+    """A head that was signed before: what is signed next begins with it, or nothing is signed."""
+
+
+class Sequencer:
+    """``start`` it, ``close`` it before the journal; ``demand`` from any thread."""
+
+    def __init__(
+        self, database: Database, journal: Journal, signer: Signer, options: SequencerOptions
+    ) -> None:
+        self._database = database
+        self._journal = journal
+        self._signer = signer
+        self._options = options
+        self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
+        self._wake = threading.Event()
+        self._closing = False
+        self._lock = threading.Lock()
+        self._wanted: list[Future[None]] = []
+        self._seen = -1
+        self._look_at = 0.0
+        self._last = options.last
+        self._complaint = ""
+
+    @property
+    def signer(self) -> Signer:
+        return self._signer
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        """Append what there is once more, and stop."""
+        self._closing = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def demand(self) -> Future[None]:
+        """Done once every record that is durable now is in a signed head; fails with whatever
+        keeps it from that."""
+        done: Future[None] = Future()
+        with self._lock:
+            self._wanted.append(done)
+        self._wake.set()
+        return done
+
+    # --- the thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait(self._options.seconds)
+            self._wake.clear()
+            with self._lock:
+                wanted, self._wanted = self._wanted, []
+            self._turn(wanted)
+        self._turn([])
+
+    def _turn(self, wanted: list[Future[None]]) -> None:
+        error: Exception | None = None
+        try:
+            if wanted or self._closing or self._has_news():
+                self.round(force=bool(wanted) or self._closing)
+            self._complaint = ""
+        except Exception as caught:  # whatever it was, the next turn may go well
+            error = caught
+            self._complain(caught)
+        for done in wanted:
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+    def _has_news(self) -> bool:
+        """Whether this process has written, or it is time to look for what others have."""
+        return self._journal.commits[1] != self._seen or time.monotonic() >= self._look_at
+
+    def round(self, *, force: bool = False) -> None:
+        """Append all that is no leaf yet, if it is this process's turn or ``force``.
+
+        Raises
+        ------
+        LogBroken
+            If what is stored is not what was signed.
+        NoKey
+            If it cannot be signed now.
+        JournalFull, StoreUnavailable, StoreDamaged
+            If the store cannot be used.
+        """
+        seen = self._journal.commits[1]
+        while True:
+            if not (force or self._is_our_turn()):
+                return
+            origin = self._signer.key.name
+            batch = translog.gather(self._database, origin, self._last)
+            if batch is None:
+                break
+            head = translog.sign(batch, self._signer)
+            if not self._append(batch, head):
+                continue  # somebody else was faster: look what is left
+            self._last = batch.checkpoint
+            if self._options.signed is not None:
+                self._options.signed(head)
+            if not batch.is_full:
+                break  # what has come meanwhile is for the next turn: it never ends under load
+        self._seen, self._look_at = seen, time.monotonic() + LOOK_SECONDS
+
+    def _append(self, batch: translog.Batch, head: StoredHead) -> bool:
+        lease = int(max(5.0, LEASE_FACTOR * self._options.seconds) * 1e6)
+        lease = min(lease, translog.MOST_LEASE_US)
+        change = translog.append(batch, head, self._journal.writer, lease)
+        return self._journal.change(change).result(WRITE_SECONDS)
+
+    def _is_our_turn(self) -> bool:
+        found = translog.state(self._database)
+        if found is None or found.key != str(self._signer.key):
+            return False
+        left = found.held_until_us - now_us()
+        is_free = not 0 <= left <= translog.MOST_LEASE_US
+        return is_free or found.holder == self._journal.writer
+
+    def _complain(self, error: Exception) -> None:
+        """Once, until something goes well or goes wrong in another way."""
+        if isinstance(error, LogBroken):
+            said = f"{error}: nothing more is signed. `ifonly audit verify` says what is wrong"
+        elif isinstance(error, NoKey | ServiceError | DBAPIError):
+            said = str(error)
+        else:
+            said = f"{type(error).__name__}: {error}"
+        if said != self._complaint and not (self._closing and isinstance(error, JournalFull)):
+            self._complaint = said
+            logger.error("the log's head could not be signed: %s", said)

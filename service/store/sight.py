@@ -1,0 +1,89 @@
+"""What of the trail somebody may see: a condition that every query of theirs carries.
+
+A record is in a scope if it is about a model of the scope and the request in it said the scope's
+attributes; or if the record that it is about is. What says neither (who signed in, what was
+anchored, a request that was erased) is in no scope but the whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from service.access import Scope
+from service.store.database import Database
+from service.store.tables import payloads, records
+
+T = TypeVar("T")
+PIECE = 500
+
+
+def within(database: Database, chosen: sa.Select[Any]) -> sa.Select[Any]:
+    """``chosen``, which reads ``records``, without what is out of the database's scope."""
+    scope = database.scope
+    if scope.is_everything:
+        return chosen
+    of = records.alias("of")
+    told_of = sa.exists().where(of.c.id == records.c.about, *_conditions(database, scope, of))
+    return chosen.where(sa.or_(sa.and_(*_conditions(database, scope, records)), told_of))
+
+
+def only(database: Database, entries: Iterable[T], identity: Callable[[T], str]) -> Iterator[T]:
+    """Those of ``entries``, each with the id of its record, that are within the scope."""
+    if database.scope.is_everything:
+        yield from entries
+        return
+    for some in _pieces(entries):
+        ids = [identity(entry) for entry in some]
+        chosen = within(database, sa.select(records.c.id).where(records.c.id.in_(ids)))
+        with database.reading() as connection:
+            seen = set(connection.execute(chosen).scalars())
+        yield from (entry for entry in some if identity(entry) in seen)
+
+
+def _pieces(entries: Iterable[T]) -> Iterator[Sequence[T]]:
+    piece: list[T] = []
+    for entry in entries:
+        piece.append(entry)
+        if len(piece) == PIECE:
+            yield piece
+            piece = []
+    yield piece
+
+
+def _conditions(
+    database: Database, scope: Scope, table: sa.FromClause
+) -> list[sa.ColumnElement[bool]]:
+    named = [_like(database, table.c.model, pattern) for pattern in scope.models]
+    said = [_attribute(database, table, name).in_(values) for name, values in scope.attributes]
+    return [sa.or_(sa.false(), *named), *said]
+
+
+def _like(
+    database: Database, column: sa.ColumnElement[Any], pattern: str
+) -> sa.ColumnElement[bool]:
+    """As ``Scope.has_model``. SQLite's LIKE takes capitals for small letters, its GLOB does not."""
+    if database.is_sqlite:
+        return column.op("GLOB", is_comparison=True)(pattern)
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(escaped.replace("*", "%").replace("?", "_"), escape="\\")
+
+
+def _attribute(database: Database, table: sa.FromClause, name: str) -> sa.ScalarSelect[Any]:
+    """What the request of a record said of an attribute; NULL if nothing."""
+    payload = payloads.alias()
+    same = (payload.c.writer == table.c.writer, payload.c.sequence == table.c.sequence)
+    value: sa.ColumnElement[Any]
+    text: sa.ColumnElement[Any]
+    if database.is_sqlite:
+        text = sa.cast(payload.c.content, sa.Text)
+        path = f"$.request.attributes.{name}"
+        value = sa.case((sa.func.json_valid(text) == 1, sa.func.json_extract(text, path)))
+    else:
+        text = sa.func.convert_from(payload.c.content, "UTF8")
+        place: sa.ColumnElement[Any] = sa.literal_column(f"'{{request,attributes,{name}}}'")
+        value = sa.cast(text, JSONB).op("#>>")(place)
+    return sa.select(value).where(*same).scalar_subquery()

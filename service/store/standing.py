@@ -1,0 +1,145 @@
+"""Does a record that was read stand in its chain? Asked of each that anything is decided by.
+
+A record *stands* if its chain is one that was begun, has it up to its head, if it follows the one
+before it and the one after follows it, and if its hash is that of what it says. Whoever forges
+one has to write the whole rest of its chain anew: that is for anchors and kept heads to find.
+
+The links are a condition that the database evaluates in the query that reads the record
+(:func:`standing`); the hash is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.errors import NotAsSealed
+from service.store.chain import GENESIS, Finding, Payload, Record, Trouble, own_findings
+from service.store.rows import payload_of, record_of
+from service.store.tables import records, writers
+
+IN_PLACE = "in_place"
+"""Label of :func:`standing` in a row."""
+MOST_REMEMBERED = 100_000
+
+
+@cache
+def standing() -> sa.Label[bool]:
+    """A column of what is selected: whether the chain of a record has it, between its neighbours;
+    null is no."""
+    # Values, not conditions that one exists: PostgreSQL would rather hash the whole table.
+    chain = writers.alias()
+    own = chain.c.id == records.c.writer
+    head = sa.select(chain.c.head_sequence).where(own).scalar_subquery()
+    digest = sa.select(chain.c.head_hash).where(own).scalar_subquery()
+    is_first = sa.and_(records.c.sequence == 1, records.c.previous == GENESIS)
+    is_last = records.c.sequence == head
+    follows = _neighbour(-1) == records.c.previous
+    is_in_place = sa.and_(
+        records.c.sequence >= 1,
+        records.c.sequence <= head,
+        sa.or_(is_first, follows),
+        sa.case((is_last, digest == records.c.hash), else_=_neighbour(1) == records.c.hash),
+    )
+    return is_in_place.label(IN_PLACE)
+
+
+def _neighbour(step: int) -> sa.ScalarSelect[str]:
+    """What the record before says it hashes to, or what the one after says it follows."""
+    beside = records.alias()
+    value = beside.c.hash if step < 0 else beside.c.previous
+    here = (beside.c.writer == records.c.writer, beside.c.sequence == records.c.sequence + step)
+    return sa.select(value).where(*here).scalar_subquery()
+
+
+class Sealed:
+    """Which rows hold what was sealed: each is hashed once, as long as it stays as it is.
+
+    What is remembered of a row is Python's own hash of all its values, keyed anew in every
+    process: nobody can make another row that has the same.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+
+    def holds(self, row: sa.Row[Any]) -> bool:
+        """``row``: of records, each column among the selected ones."""
+        said = row._mapping
+        known = hash(tuple(said[column] for column in records.c))
+        if known in self._known:
+            return True
+        if own_findings(record_of(row)):
+            return False
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known.add(known)
+        return True
+
+
+_SEALED = Sealed()
+
+
+def stands(row: sa.Row[Any]) -> bool:
+    """Of a row with :func:`standing`."""
+    return bool(row._mapping[IN_PLACE]) and _SEALED.holds(row)
+
+
+def holds(row: sa.Row[Any]) -> bool:
+    """Of a row with :func:`standing` and a payload: also that is what was sealed."""
+    payload = payload_of(row)
+    return stands(row) and (payload is None or not payload.findings(record_of(row)))
+
+
+def standing_only(rows: Iterable[sa.Row[Any]]) -> Iterator[Record]:
+    """The records of those rows that stand."""
+    return (record_of(row) for row in rows if stands(row))
+
+
+def doubts(row: sa.Row[Any]) -> list[Finding]:
+    """What is wrong with a record, and with its payload if that was selected too."""
+    record = record_of(row)
+    found = own_findings(record)
+    if not row._mapping[IN_PLACE]:
+        found.append(displaced(record))
+    payload = payload_of(row) if "salt" in row._mapping else None
+    return found + (payload.findings(record) if payload is not None else [])
+
+
+def displaced(record: Record) -> Finding:
+    text = f"what stands as record {record.sequence} has no place in the chain of {record.writer}"
+    return Finding(record.writer, record.sequence, Trouble.FORGED, text)
+
+
+def require(row: sa.Row[Any]) -> tuple[Record, Payload | None]:
+    """The record of a row with :func:`standing`, and its payload unless that was erased.
+
+    Raises
+    ------
+    NotAsSealed
+        If it does not stand, or the payload is not its own.
+    """
+    found = doubts(row)
+    if found:
+        raise NotAsSealed(row._mapping[records.c.id], found)
+    return record_of(row), payload_of(row)
+
+
+def contradicted(record: Record | None, table: str, column: str, text: str) -> Finding:
+    """A row that says something else than the record that it came with."""
+    place = ("", 0) if record is None else (record.writer, record.sequence)
+    where = f"{table}.{column}" if column else table
+    return Finding(*place, Trouble.CONTRADICTED, text, where)
+
+
+def contradictions(
+    table: str, name: str, row: sa.Row[Any], said: Mapping[str, Any], record: Record
+) -> Iterator[Finding]:
+    """Every column of ``row`` that is not what ``record`` says; ``name``: of the row."""
+    for column, value in said.items():
+        found = row._mapping[column]
+        if found != value or type(found) is not type(value):
+            text = f"{column} of {name} is not what record {record.sequence} says"
+            yield contradicted(record, table, column, text)

@@ -1,0 +1,573 @@
+"""The trail as a transparency log: one order over the records of all chains, and signed heads.
+
+A leaf is the hash of a record. Whoever appends leaves reads outside of any transaction (records
+never change), makes the tiles, signs the head, and writes all of it in one short transaction that
+goes through only if the log still has the size that was read. So of two who append at once one
+finds nothing done, and one that is killed leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from service.store.chain import Facts, Kind, now_us
+from service.store.database import Database
+from service.store.journal import Change, Draft, Work
+from service.store.tables import (
+    log_heads,
+    log_runs,
+    log_state,
+    log_tiles,
+    log_writers,
+    records,
+    writers,
+)
+from service.transparency.merkle import Place, Tree, grown, hashes_in, last_tiles
+from service.transparency.signing import Signer, sign_head
+from service.transparency.verifier import (
+    HASH_BYTES,
+    Checkpoint,
+    Note,
+    NotProven,
+    VerifierKey,
+    b64,
+    leaf_hash,
+    read_head,
+)
+
+MOST_LEAVES = 4_096
+"""Of one batch: a store that was there before the log is taken in by many."""
+MINUTE_US = 60_000_000
+MOST_LEASE_US = 86_400_000_000
+"""No lease is longer: one that is was written by somebody else, and holds up nobody."""
+LOG_KEY = "log_key"
+"""Status of the records that say who signs heads from now on."""
+
+
+class LogBroken(Exception):
+    """What is stored of the log is not what was signed; nothing more is signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far the log is, and whose turn it is."""
+
+    size: int
+    key: str
+    holder: str
+    held_until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHead:
+    """A signed head with what others say of it."""
+
+    size: int
+    time_us: int
+    note: str
+    cosignatures: str = ""
+    stamp: bytes | None = None
+
+    @property
+    def whole(self) -> str:
+        """The note with every signature."""
+        return self.note + self.cosignatures
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        return Checkpoint.parse(Note.parse(self.note).text)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Leaves ``start`` to ``start + length`` are records of ``writer`` from ``first`` on."""
+
+    start: int
+    writer: str
+    first: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That a record is in the log."""
+
+    index: int
+    size: int
+    hashes: tuple[bytes, ...]
+    head: StoredHead
+
+    def as_json(self) -> dict[str, Any]:
+        """As replies, exports and bundles write it; hashes in base64."""
+        return {
+            "index": self.index,
+            "size": self.size,
+            "hashes": [b64(each) for each in self.hashes],
+            "checkpoint": self.head.whole,
+        }
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def state(database: Database) -> State | None:
+    """None: nobody has ever begun the log."""
+    chosen = sa.select(
+        log_state.c.size, log_state.c.key, log_state.c.holder, log_state.c.held_until_us
+    )
+    with database.reading() as connection:
+        row = connection.execute(chosen).one_or_none()
+    return None if row is None else State(*row)
+
+
+def tree_of(database: Database) -> Tree:
+    """The tree as it is stored; raises ``KeyError`` where a tile is missing."""
+
+    def tile(place: Place) -> bytes:
+        level, number = place
+        chosen = sa.select(sa.type_coerce(log_tiles.c.hashes, sa.types.NullType())).where(
+            log_tiles.c.level == level, log_tiles.c.number == sa.literal(number, sa.BigInteger)
+        )
+        with database.reading() as connection:
+            found: Any = connection.execute(chosen).scalar_one_or_none()
+        if not isinstance(found, bytes):  # or it is something else, put there past the service
+            raise KeyError(place)
+        return found
+
+    return Tree(tile)
+
+
+def latest(database: Database) -> StoredHead | None:
+    """The newest head; None before the first."""
+    return _head(database, sa.true())
+
+
+def heads(database: Database) -> list[StoredHead]:
+    """Those that are kept, oldest first."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(log_heads).order_by(log_heads.c.size)).all()
+    return [_stored(row) for row in rows]
+
+
+def vouched(database: Database, index: int) -> StoredHead | None:
+    """The first head with leaf ``index`` in it that was stamped or cosigned; if there is none
+    the newest; None if that has it not either."""
+    has_it = log_heads.c.size > sa.literal(index, sa.BigInteger)
+    by_others = sa.or_(log_heads.c.stamp.is_not(None), log_heads.c.cosignatures != "")
+    for where in (
+        sa.and_(has_it, log_heads.c.stamp.is_not(None), log_heads.c.cosignatures != ""),
+        sa.and_(has_it, by_others),
+    ):
+        found = _head(database, where, oldest=True)
+        if found is not None:
+            return found
+    return _head(database, has_it)
+
+
+def _head(
+    database: Database, where: sa.ColumnElement[bool], *, oldest: bool = False
+) -> StoredHead | None:
+    order = log_heads.c.size.asc() if oldest else log_heads.c.size.desc()
+    with database.reading() as connection:
+        row = connection.execute(
+            sa.select(log_heads).where(where).order_by(order).limit(1)
+        ).one_or_none()
+    return None if row is None else _stored(row)
+
+
+def _stored(row: sa.Row[Any]) -> StoredHead:
+    stamp = None if row.stamp is None else bytes(row.stamp)
+    return StoredHead(row.size, row.time_us, row.note, row.cosignatures, stamp)
+
+
+def index_of(database: Database, writer: str, sequence: int) -> int | None:
+    """Which leaf a record is; None: none yet."""
+    chosen = (
+        sa.select(log_runs)
+        .where(log_runs.c.writer == writer, log_runs.c.first <= sa.literal(sequence, sa.BigInteger))
+        .order_by(log_runs.c.first.desc())
+        .limit(1)
+    )
+    with database.reading() as connection:
+        row = connection.execute(chosen).one_or_none()
+    if row is None or sequence >= row.first + row.length:
+        return None
+    return int(row.start) + sequence - int(row.first)
+
+
+def runs(database: Database) -> list[Run]:
+    """The order of all leaves."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(log_runs).order_by(log_runs.c.start)).all()
+    return [Run(row.start, row.writer, row.first, row.length) for row in rows]
+
+
+class Prover:
+    """Proofs for one head: tiles are read once."""
+
+    def __init__(self, database: Database, head: StoredHead) -> None:
+        self._database = database
+        self._tree = tree_of(database)
+        self.head = head
+
+    def of(self, writer: str, sequence: int) -> Proof | None:
+        """None: the record is not in this head's tree.
+
+        Raises
+        ------
+        LogBroken
+            If the tree is not whole.
+        """
+        index = index_of(self._database, writer, sequence)
+        if index is None or index >= self.head.size:
+            return None
+        try:
+            path = self._tree.inclusion(index, self.head.size)
+        except KeyError as missing:
+            raise LogBroken(f"tile {missing} of the log is missing") from None
+        return Proof(index, self.head.size, tuple(path), self.head)
+
+
+def proof_of(database: Database, writer: str, sequence: int) -> Proof | None:
+    """By the newest head; None: none has the record yet.
+
+    Raises
+    ------
+    LogBroken
+        If the tree is not whole.
+    """
+    proves = prover(database)
+    return None if proves is None else proves.of(writer, sequence)
+
+
+def prover(database: Database) -> Prover | None:
+    """For many proofs by the newest head; None before the first."""
+    head = latest(database)
+    return None if head is None else Prover(database, head)
+
+
+def consistency(database: Database, old: int, new: int) -> list[bytes]:
+    """That the log of ``new`` leaves begins with that of ``old``.
+
+    Raises
+    ------
+    ValueError
+        If it never was so large, or ``old`` is the larger.
+    """
+    size = 0 if (known := state(database)) is None else known.size
+    if not 0 <= old <= new <= size:
+        raise ValueError(f"the log has {size} leaves: 0 <= from <= to <= {size}")
+    return tree_of(database).consistency(old, new)
+
+
+# --- appending --------------------------------------------------------------------------------
+
+
+def begin(key: VerifierKey, actor: str) -> Work:
+    """The work that begins the log, or has another key sign it from now on; of record."""
+
+    def work(connection: sa.Connection) -> Draft:
+        values = {"id": 1, "size": 0, "key": str(key), "holder": "", "held_until_us": 0}
+        _upsert(connection, log_state, [values], ("id",), ("key",))
+        facts = Facts(kind=Kind.KEY, actor=actor, status=LOG_KEY, detail={"key": str(key)})
+        return Draft(facts)
+
+    return work
+
+
+def keys_of(database: Database) -> list[VerifierKey]:
+    """Every key that ever signed this log, by the records that say so."""
+    chosen = sa.select(records.c.detail).where(
+        records.c.kind == Kind.KEY.value, records.c.status == LOG_KEY
+    )
+    with database.reading() as connection:
+        told = [text for (text,) in connection.execute(chosen)]
+    return list(_keys_in(told))
+
+
+def _keys_in(details: Sequence[str | None]) -> Iterator[VerifierKey]:
+    for text in details:
+        try:
+            yield VerifierKey.parse(json.loads(text or "")["key"])
+        except (NotProven, ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Leaves to be appended, made whole before a transaction begins."""
+
+    before: State
+    runs: tuple[Run, ...]
+    tiles: Mapping[Place, bytes]
+    checkpoint: Checkpoint
+    leaves: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there may be more."""
+        return self.leaves >= MOST_LEAVES
+
+
+def gather(database: Database, origin: str, last: Checkpoint | None = None) -> Batch | None:
+    """The records that are no leaves yet, as the leaves after those that there are.
+
+    ``last`` is the head that was signed before: what is signed next must begin with it.
+
+    Raises
+    ------
+    LogBroken
+        If what is stored does not begin with that head.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    while True:
+        before = state(database)
+        if before is None:
+            return None
+        try:
+            return _gather(database, before, origin, last)
+        except LogBroken:
+            if state(database) == before:  # else somebody appended while this was read
+                raise
+
+
+def _gather(
+    database: Database, before: State, origin: str, last: Checkpoint | None
+) -> Batch | None:
+    known = latest(database)
+    found = list(_waiting(database))
+    if not found:
+        return None
+    leaves = [hashed for run in found for hashed in run.hashes]
+    tiles = _grow(database, before.size, leaves)
+    stored = tree_of(database)
+    whole = Tree(lambda place: tiles[place] if place in tiles else stored.tile(place))
+    for head in (last, None if known is None else known.checkpoint):
+        _begins_with(whole, head, before.size)
+    size = before.size + len(leaves)
+    checkpoint = Checkpoint(origin, size, whole.root(size))
+    return Batch(before, _runs(database, before.size, found), tiles, checkpoint, len(leaves))
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    writer: str
+    first: int
+    hashes: tuple[bytes, ...]
+    """Of leaves."""
+
+
+def _waiting(database: Database) -> Iterator[_Waiting]:
+    """Per chain, its records that are no leaves yet; up to the first that is missing."""
+    done = sa.func.coalesce(log_writers.c.integrated, 0)
+    first = sa.and_(records.c.writer == writers.c.id, records.c.sequence == 1)
+    begun = sa.select(records.c.time_us).where(first).scalar_subquery()
+    chosen = (
+        sa.select(writers.c.id, done.label("integrated"), writers.c.head_sequence)
+        .select_from(writers.outerjoin(log_writers, log_writers.c.writer == writers.c.id))
+        .where(writers.c.head_sequence > done)
+        .order_by(begun, writers.c.id)
+    )
+    with database.reading() as connection:
+        moved = connection.execute(chosen).all()
+        left = MOST_LEAVES
+        for writer, integrated, end in moved:
+            if left == 0:
+                return
+            hashes = tuple(_hashes(connection, writer, integrated, min(end, integrated + left)))
+            left -= len(hashes)
+            if hashes:
+                yield _Waiting(writer, integrated + 1, hashes)
+
+
+def _hashes(connection: sa.Connection, writer: str, after: int, end: int) -> Iterator[bytes]:
+    chosen = (
+        sa.select(records.c.sequence, records.c.hash)
+        .where(
+            records.c.writer == writer,
+            records.c.sequence > sa.literal(after, sa.BigInteger),
+            records.c.sequence <= sa.literal(end, sa.BigInteger),
+        )
+        .order_by(records.c.sequence)
+    )
+    for expected, (sequence, hashed) in enumerate(connection.execute(chosen), after + 1):
+        data = as_bytes(hashed)
+        if sequence != expected or data is None:
+            return
+        yield leaf_hash(data)
+
+
+def as_bytes(hashed: Any) -> bytes | None:
+    """A record's hash as 32 bytes; None where it is none."""
+    try:
+        data = bytes.fromhex(hashed)
+    except (ValueError, TypeError):
+        return None
+    return data if len(data) == HASH_BYTES and data.hex() == hashed else None
+
+
+def _grow(database: Database, size: int, leaves: Sequence[bytes]) -> dict[Place, bytes]:
+    stored = tree_of(database)
+    last = {}
+    for place in last_tiles(size):
+        end = hashes_in(place, size) * HASH_BYTES
+        try:
+            last[place] = stored.tile(place)[:end]
+        except KeyError:
+            raise LogBroken(f"tile {place} of the log is missing") from None
+        if len(last[place]) != end:
+            raise LogBroken(f"tile {place} of the log is not whole")
+    return grown(size, last, leaves)
+
+
+def _begins_with(tree: Tree, head: Checkpoint | None, size: int) -> None:
+    if head is None or head.size == 0:
+        return
+    if head.size > size:
+        raise LogBroken(f"a head of {head.size} leaves was signed, and the log has {size}")
+    try:
+        found = tree.root(head.size)
+    except KeyError as missing:
+        raise LogBroken(f"tile {missing} of the log is missing") from None
+    if found != head.root:
+        raise LogBroken(f"the log does not begin with the {head.size} leaves that were signed")
+
+
+def _runs(database: Database, size: int, found: Sequence[_Waiting]) -> tuple[Run, ...]:
+    """Where they come to stand; what goes on where the last run ended makes that longer."""
+    made, start = [], size
+    for waiting in found:
+        made.append(Run(start, waiting.writer, waiting.first, len(waiting.hashes)))
+        start += len(waiting.hashes)
+    with database.reading() as connection:
+        chosen = sa.select(log_runs).order_by(log_runs.c.start.desc()).limit(1)
+        last = connection.execute(chosen).one_or_none()
+    first = made[0]
+    if last is None or last.start + last.length != size:
+        return tuple(made)
+    if (last.writer, last.first + last.length) == (first.writer, first.first):
+        made[0] = Run(last.start, first.writer, last.first, last.length + first.length)
+    return tuple(made)
+
+
+def sign(batch: Batch, signer: Signer) -> StoredHead:
+    """The head after ``batch``. It says when only if every record of that time is in it.
+
+    Raises
+    ------
+    NoKey
+        If it cannot be signed now.
+    """
+    now = now_us()
+    note = sign_head(signer, batch.checkpoint, None if batch.is_full else now // 1_000_000)
+    return StoredHead(batch.checkpoint.size, now, str(note))
+
+
+def append(batch: Batch, head: StoredHead, holder: str, lease_us: int) -> Change[bool]:
+    """The change that appends; whether it was done: not if others have appended meanwhile."""
+
+    def change(connection: sa.Connection) -> bool:
+        turned = connection.execute(
+            sa.update(log_state)
+            .where(log_state.c.size == batch.before.size)
+            .values(size=head.size, holder=holder, held_until_us=now_us() + lease_us)
+        )
+        if turned.rowcount != 1:
+            return _is_there(connection, head)
+        _write(connection, batch, head)
+        return True
+
+    return change
+
+
+def _write(connection: sa.Connection, batch: Batch, head: StoredHead) -> None:
+    tiles = [
+        {"level": level, "number": number, "hashes": hashes}
+        for (level, number), hashes in batch.tiles.items()
+    ]
+    _upsert(connection, log_tiles, tiles, ("level", "number"), ("hashes",))
+    made = [
+        {"start": r.start, "writer": r.writer, "first": r.first, "length": r.length}
+        for r in batch.runs
+    ]
+    _upsert(connection, log_runs, made, ("start",), ("length",))
+    ends = [{"writer": r.writer, "integrated": r.first + r.length - 1} for r in batch.runs]
+    _upsert(connection, log_writers, ends, ("writer",), ("integrated",))
+    # One head a minute is kept, and all that others vouched for: proofs are made for any size.
+    connection.execute(
+        sa.delete(log_heads).where(
+            log_heads.c.size == batch.before.size,
+            log_heads.c.time_us >= head.time_us // MINUTE_US * MINUTE_US,
+            log_heads.c.stamp.is_(None),
+            log_heads.c.cosignatures == "",
+        )
+    )
+    keep_head(head)(connection)
+
+
+def keep_head(head: StoredHead) -> Change[None]:
+    """The change that writes a head, or what others have come to say of it."""
+
+    def change(connection: sa.Connection) -> None:
+        values = {
+            "size": head.size,
+            "time_us": head.time_us,
+            "note": head.note,
+            "cosignatures": head.cosignatures,
+            "stamp": head.stamp,
+        }
+        _upsert(connection, log_heads, [values], ("size",), ("cosignatures", "stamp"))
+
+    return change
+
+
+def _is_there(connection: sa.Connection, head: StoredHead) -> bool:
+    """Whether the try before was committed after all."""
+    chosen = sa.select(log_heads.c.note).where(log_heads.c.size == head.size)
+    return connection.execute(chosen).scalar_one_or_none() == head.note
+
+
+def _upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: tuple[str, ...],
+    changed: tuple[str, ...],
+) -> None:
+    """``rows``, in the place of those with the same key; both databases write it so."""
+    names = [column.name for column in table.c]
+    sets = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f":{name}" for name in names)
+    keys = ", ".join(f'"{name}"' for name in key)
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {table.name} ({quoted}) VALUES ({values}) "
+            f"ON CONFLICT ({keys}) DO UPDATE SET {sets}"
+        ).bindparams(*(sa.bindparam(name, type_=table.c[name].type) for name in names)),
+        list(rows),
+    )
+
+
+def trusted_head(note: Note, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, int | None]:
+    """The head that ``note`` is, signed by one of ``keys``, and when (seconds).
+
+    Raises
+    ------
+    NotProven
+        If none of them has signed it.
+    """
+    problem = NotProven("no key of this log is known")
+    for key in keys:
+        try:
+            found = read_head(note, key)
+            return found.checkpoint, found.time
+        except NotProven as error:
+            problem = error
+    raise problem

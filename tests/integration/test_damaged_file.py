@@ -1,0 +1,123 @@
+"""What SQLite takes and no service writes: values of other types, text that is none, zeros."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.settings import Settings
+from service.store.chain import Trouble
+from service.store.database import connect
+from service.store.verification import Report, verify
+from tests.integration.conftest import serving
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("damaged")
+
+
+@pytest.fixture(scope="module")
+def api(repository: Path, folder: Path) -> Iterator[httpx.Client]:
+    with (
+        serving(Settings(models=repository, data=folder)) as url,
+        httpx.Client(base_url=f"{url}/api/v1", timeout=300, trust_env=False) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def explained(api: httpx.Client, alarm: dict[str, Any]) -> str:
+    """The last of some explanations."""
+    for seed in range(4):
+        asked = {"instance": alarm, "seed": seed}
+        reply = api.post("/models/milling-machine/explanations", json=asked)
+        assert reply.status_code == 200, reply.text
+    return str(reply.json()["id"])
+
+
+def checked(file: Path) -> Report:
+    with closing(connect(f"sqlite:///{file}")) as database:
+        return verify(database)
+
+
+@contextmanager
+def lying(folder: Path, table: str, column: str, cast: str, value: Any) -> Iterator[None]:
+    """Another value in the last row of a table, while the block lasts."""
+    with closing(sqlite3.connect(folder / "ifonly.sqlite3")) as connection:
+        connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM main." + table)
+        last = f"rowid = (SELECT max(rowid) FROM {table})"
+        connection.execute(f"UPDATE {table} SET {column} = {cast} WHERE {last}", [value])
+        connection.commit()
+        try:
+            yield
+        finally:
+            same = f"(SELECT {column} FROM kept ORDER BY rowid DESC LIMIT 1)"
+            connection.execute(f"UPDATE {table} SET {column} = {same} WHERE {last}")
+            connection.commit()
+
+
+LIES = {
+    "text for a payload": ("audit_payloads", "content", "?", "no bytes"),
+    "a number for a salt": ("audit_payloads", "salt", "?", 2**40),
+    "bytes for text": ("audit_records", "actor", "?", b"\xff"),
+    "text for a time": ("audit_records", "time_us", "?", "2026-01-01T00:00:00.000000Z"),
+    "a fraction": ("audit_records", "seed", "?", 1.5),
+    "a list": ("audit_records", "detail", "?", "[1]"),
+    "no kind": ("audit_records", "kind", "?", "wish"),
+    "not UTF-8": ("audit_records", "actor", "CAST(? AS TEXT)", b"key:\xff"),
+    "no head": ("audit_writers", "head_sequence", "?", "much"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_value_that_no_record_has_is_a_finding_and_no_failure(
+    api: httpx.Client, folder: Path, explained: str, lie: str
+) -> None:
+    # Text that is none ends the reading of a page, with a reason; a single record's too.
+    cannot_be_read = 503 if lie == "not UTF-8" else 200
+    with lying(folder, *LIES[lie]):
+        assert not checked(folder / "ifonly.sqlite3").holds
+        over_http = api.get("/audit/verify")
+        assert (over_http.status_code, over_http.json()["holds"]) == (200, False)
+        assert api.get(f"/explanations/{explained}").status_code in (409, 404, cannot_be_read)
+        for path in ("", f"/{explained}", f"/{explained}/verify"):
+            assert api.get(f"/audit/events{path}").status_code in (200, cannot_be_read), path
+        exported = api.get("/audit/export")
+        assert '"findings":' in exported.text or lie in ("not UTF-8", "no head")
+    assert checked(folder / "ifonly.sqlite3").holds
+
+
+def rows(file: Path) -> list[str]:
+    """Everything that a file has: pages that no table uses are none of it."""
+    with closing(sqlite3.connect(file)) as connection:
+        return list(connection.iterdump())
+
+
+def test_zeros_in_any_page_are_found_and_end_no_reading(
+    api: httpx.Client, folder: Path, explained: str
+) -> None:
+    copy = folder / "copy.sqlite3"
+    with (
+        closing(sqlite3.connect(folder / "ifonly.sqlite3")) as source,
+        closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+        (size,) = target.execute("PRAGMA page_size").fetchone()
+    content = copy.read_bytes()
+    read, seen = set[int](), set[Trouble]()
+    for page in range(1, len(content) // size):
+        broken = folder / f"page-{page}.sqlite3"
+        broken.write_bytes(content[: page * size] + bytes(size) + content[(page + 1) * size :])
+        report = checked(broken)
+        seen |= {f.trouble for f in report.findings}
+        assert not report.holds or rows(broken) == rows(copy), page
+        read.add(report.records)
+    assert max(read) >= 4, "what is not damaged is read"
+    assert {Trouble.UNREADABLE, Trouble.PAYLOAD_ALTERED} <= seen

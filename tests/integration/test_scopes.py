@@ -1,0 +1,546 @@
+"""Route by role by scope: what is out of somebody's scope is not there for them.
+
+There are two models, and two lines that requests say they are of. Whoever is asked about here has a
+key for ``line-a-*`` and line ``a``. Of everything that can be named there are three: one within
+that, one of the other model, one of the other line.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.access import EVERYTHING, NOTHING, Role, Scope
+from service.api.oidc import Issuer
+from service.api.permissions import ALLOWED, PAGES, WHOLE
+from service.settings import Settings
+from service.store import keys
+from service.store.chain import Kind
+from service.store.journal import JournalOptions
+from service.store.opened import opened
+from tests.integration.conftest import serving
+from tests.integration.small_models import SORTER, linear
+from tests.integration.test_access import bearer
+from tests.integration.test_sign_in import form_token, sign_in
+from tests.integration.test_upload import ZIP
+
+SCOPE = Scope(("line-a-*",), (("line", ("a",)),))
+HERE, ELSEWHERE = "line-a-sorter", "line-b-sorter"
+ROW = {"size": 5.0, "colour/shade": "red", "dirt": 0.0}
+WEIGHTS = [[-2.0, 0.0, 2.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.1]]
+WITHIN, OTHER_MODEL, OTHER_LINE = "within", "of the other model", "of the other line"
+MODEL_OF = {WITHIN: HERE, OTHER_MODEL: ELSEWHERE, OTHER_LINE: HERE}
+LINE_OF = {WITHIN: "a", OTHER_MODEL: "a", OTHER_LINE: "b"}
+
+ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN = (
+    *("ask", "model", "record", "job"),
+    *("list", "all", "send", "own"),
+)
+ROUTES = {
+    ("GET", "/metrics"): ALL,
+    ("GET", "/api/v1/models"): LIST,
+    ("POST", "/api/v1/models"): SEND,
+    ("GET", "/api/v1/models/{model}"): MODEL,
+    ("GET", "/api/v1/models/{model}/spec"): MODEL,
+    ("POST", "/api/v1/models/{model}/predictions"): ASK,
+    ("POST", "/api/v1/models/{model}/what-if"): ASK,
+    ("POST", "/api/v1/models/{model}/explanations"): ASK,
+    ("POST", "/api/v1/models/{model}/explanations/bulk"): MODEL,  # its lines: see below
+    ("GET", "/v1/models"): LIST,
+    ("GET", "/v1/models/{model}"): MODEL,
+    ("POST", "/v1/models/{model}:predict"): ASK,
+    ("POST", "/v1/models/{model}:explain"): ASK,
+    ("GET", "/api/v1/jobs/{id}"): JOB,
+    ("GET", "/api/v1/jobs/{id}/events"): JOB,
+    ("GET", "/api/v1/jobs/{id}/result"): JOB,
+    ("DELETE", "/api/v1/jobs/{id}"): JOB,
+    ("GET", "/api/v1/explanations/{id}"): RECORD,
+    ("GET", "/api/v1/explanations/{id}/reviews"): RECORD,
+    ("POST", "/api/v1/explanations/{id}/reviews"): RECORD,
+    ("GET", "/api/v1/audit/events"): LIST,
+    ("GET", "/api/v1/audit/events/{id}"): RECORD,
+    ("GET", "/api/v1/audit/events/{id}/verify"): RECORD,
+    ("POST", "/api/v1/audit/events/{id}/replay"): RECORD,
+    ("GET", "/api/v1/audit/events/{id}/bundle"): RECORD,
+    ("GET", "/api/v1/audit/log/checkpoint"): OWN,  # a size and a root, of nothing in particular
+    ("GET", "/api/v1/audit/log/consistency"): OWN,
+    ("GET", "/api/v1/audit/queue"): LIST,
+    ("GET", "/api/v1/audit/report"): LIST,
+    ("GET", "/api/v1/audit/verify"): ALL,
+    ("GET", "/api/v1/audit/export"): LIST,
+    ("GET", "/"): OWN,
+    ("POST", "/sign-out"): OWN,
+    ("GET", "/records"): LIST,
+    ("GET", "/records/export"): LIST,
+    ("POST", "/records/verify"): ALL,
+    ("GET", "/records/{id}"): RECORD,
+    ("POST", "/records/{id}/verify"): RECORD,
+    ("POST", "/records/{id}/replay"): RECORD,
+    ("POST", "/records/{id}/reviews"): RECORD,
+    ("GET", "/reviews"): LIST,
+    ("GET", "/report"): LIST,
+    ("GET", "/report/table"): LIST,
+    ("GET", "/models"): LIST,
+    ("POST", "/models"): SEND,
+    ("GET", "/models/{model}"): MODEL,
+    ("GET", "/alarms"): LIST,
+    ("GET", "/alarms/events"): OWN,  # a sign that there is something, and of what: see below
+    ("GET", "/alarms/{id}"): RECORD,
+    ("POST", "/alarms/{id}/explanation"): RECORD,
+    ("POST", "/alarms/{id}/what-if"): RECORD,
+    ("POST", "/alarms/{id}/what-if/record"): RECORD,
+    ("GET", "/alarms/{id}/plane"): RECORD,
+    ("POST", "/alarms/{id}/reviews"): RECORD,
+}
+"""By hand, what each route tells of. A route without an entry here fails the first test."""
+
+OWN_QUERY = {"/api/v1/audit/log/consistency": {"from": 1}}
+
+QUESTIONS: dict[str, Any] = {
+    "predictions": {"instance": ROW},
+    "what-if": {"instance": ROW, "set": {"size": 1.0}},
+    "explanations": {"instance": ROW},
+    ":predict": {"instances": [ROW]},
+    ":explain": {"instances": [ROW]},
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """What there is, by where it is."""
+
+    records: dict[str, str]
+    """Ids of explanations."""
+    jobs: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("lines")
+    for name in (HERE, ELSEWHERE):
+        folder = root / name / "1"
+        folder.mkdir(parents=True)
+        (folder / "spec.toml").write_text(SORTER.replace('"sorter"', f'"{name}"'), "utf-8")
+        graph = linear(WEIGHTS, [0.0, 0.4, 0.0], softmax=True)
+        (folder / "model.onnx").write_bytes(graph.SerializeToString())
+    return root
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('scopes') / 'store.sqlite3'}"
+
+
+def made(store_url: str, role: Role, scope: Scope = EVERYTHING) -> str:
+    with opened(store_url, JournalOptions("test")) as store:
+        token, work = keys.create(role, "", None, "test", scope)
+        store.journal.append(work).result(30)
+    return token
+
+
+@pytest.fixture(scope="module")
+def tokens(store_url: str) -> dict[Role, str]:
+    return {role: made(store_url, role, SCOPE) for role in Role}
+
+
+@pytest.fixture(scope="module")
+def whole(store_url: str) -> str:
+    """The key of an admin of everything."""
+    return made(store_url, Role.ADMIN)
+
+
+@pytest.fixture(scope="module")
+def service(root: Path, store_url: str, tokens: dict[Role, str], whole: str) -> Iterator[str]:
+    settings = Settings.model_validate(
+        {"models": root, "database_url": store_url, "refresh_seconds": 0}
+    )
+    with serving(settings, no_auth=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def api(service: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=service, timeout=300, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def world(api: httpx.Client, tokens: dict[Role, str], whole: str) -> World:
+    found = World({}, {})
+    for place, model in MODEL_OF.items():
+        body = {"instance": ROW, "attributes": {"line": LINE_OF[place]}}
+        path = f"/api/v1/models/{model}/explanations"
+        reply = api.post(path, json=body, headers=bearer(whole))
+        assert reply.status_code == 200, reply.text
+        found.records[place] = reply.json()["id"]
+        # A job is of whoever asked for it: one of everything's is not within.
+        asker = tokens[Role.OPERATOR] if place == WITHIN else whole
+        bulk = api.post(
+            f"{path}/bulk",
+            content=json.dumps(body),
+            headers=bearer(asker) | {"Content-Type": "application/jsonl"},
+        )
+        assert bulk.status_code == 202, bulk.text
+        found.jobs[place] = bulk.json()["id"]
+    for job in found.jobs.values():
+        finished(api, whole, job)
+    # So there is a head of the log, too.
+    last = api.get(
+        f"/api/v1/explanations/{found.records[WITHIN]}?proof=true", headers=bearer(whole)
+    )
+    assert last.json()["proof"]["checkpoint"]
+    return found
+
+
+def finished(api: httpx.Client, token: str, job: str) -> list[dict[str, Any]]:
+    for _ in range(600):
+        if api.get(f"/api/v1/jobs/{job}", headers=bearer(token)).json()["state"] == "done":
+            lines = api.get(f"/api/v1/jobs/{job}/result", headers=bearer(token)).text.splitlines()
+            return [json.loads(line) for line in lines]
+        time.sleep(0.05)
+    pytest.fail("the job was not finished")
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Somebody with a role and the scope, at the API and at the pages."""
+
+    role: Role
+    api: httpx.Client
+    pages: httpx.Client
+    csrf: str
+
+    def ask(
+        self, method: str, path: str, model: str, identity: str, line: str = "a"
+    ) -> httpx.Response:
+        is_page = (method, path) in PAGES
+        filled = path.format(model=model, id=identity)
+        headers = {"X-CSRF-Token": self.csrf, "HX-Request": "true"} if is_page else {}
+        client = self.pages if is_page else self.api
+        asked = _body(path, line, self.role, is_page=is_page) if method == "POST" else {}
+        if path == "/alarms/{id}/plane":
+            asked = {"params": {"x": "size", "y": "size"}}
+        if path == "/alarms/{id}/reviews":
+            asked["params"] = {"of": identity}
+        if path in ("/api/v1/audit/report", "/report", "/report/table"):
+            asked = {"params": {"model": model}}
+        return client.request(method, filled, headers=headers | asked.pop("headers", {}), **asked)
+
+
+def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
+    last = re.split(r"(?=:)|/", path)[-1]
+    if path.endswith("/bulk"):
+        return {
+            "content": json.dumps({"instance": ROW, "attributes": {"line": line}}),
+            "headers": {"Content-Type": "application/jsonl"},
+        }
+    if last in QUESTIONS and "{model}" in path:
+        return {"json": QUESTIONS[last] | {"attributes": {"line": line}}}
+    if last == "reviews":
+        verdict = "not_acted" if path.startswith("/alarms") else "comment"
+        said = {"verdict": verdict, "comment": "seen"}
+        return {"data": said} if is_page else {"json": said}
+    if path.startswith("/alarms") and "what-if" in path:
+        return {"json": {"set": {"size": 1.0}}}
+    return {}
+
+
+@pytest.fixture(params=Role, scope="module")
+def asker(
+    request: pytest.FixtureRequest, service: str, tokens: dict[Role, str], world: World
+) -> Iterator[Asker]:
+    role = request.param
+    with ExitStack() as stack:
+
+        def client(**more: Any) -> httpx.Client:
+            made = httpx.Client(base_url=service, timeout=300, trust_env=False, **more)
+            return stack.enter_context(made)
+
+        pages = client()
+        assert sign_in(pages, tokens[role]).status_code == 303
+        missing = pages.get("/not-there", headers={"accept": "text/html"})
+        api = client(headers=bearer(tokens[role]))
+        yield Asker(role, api, pages, form_token(missing))
+
+
+def routes(*kinds: str) -> list[tuple[str, str]]:
+    """``DELETE`` comes last in the table: it ends what the others look at."""
+    return [route for route, kind in ROUTES.items() if kind in kinds]
+
+
+def may(role: Role, route: tuple[str, str]) -> bool:
+    return role in {**ALLOWED, **PAGES}[route]
+
+
+def test_every_route_has_an_entry() -> None:
+    """What is served is what ``ALLOWED`` and ``PAGES`` have: see ``test_access``."""
+    assert set(ROUTES) == {*ALLOWED, *PAGES}
+    assert set(routes(ALL)) == WHOLE
+
+
+def test_a_model_out_of_scope_is_not_there(asker: Asker) -> None:
+    for method, path in routes(ASK, MODEL):
+        status = asker.ask(method, path, HERE, "").status_code
+        other = asker.ask(method, path, ELSEWHERE, "")
+        if not may(asker.role, (method, path)):
+            assert (status, other.status_code) == (403, 403), path
+            continue
+        assert status in (200, 202), (method, path)
+        assert other.status_code == 404, (method, path)
+        never = asker.ask(method, path, "line-c-sorter", "")
+        assert other.text.replace(ELSEWHERE, "X").count("line-b") == 0
+        assert plain(other, ELSEWHERE) == plain(never, "line-c-sorter"), path
+
+
+def test_a_wrong_question_does_not_tell_what_is_out_of_scope(asker: Asker) -> None:
+    """Of a model that is there a wrong question is recorded, and the reply says where."""
+    for method, path in routes(ASK):
+        if may(asker.role, (method, path)):
+            names = (ELSEWHERE, "line-c-sorter")
+            told = [
+                plain(asker.api.request(method, path.format(model=name), json={"x": 1}), name)
+                for name in names
+            ]
+            assert told[0] == told[1], path
+            assert '"audit"' not in told[0]
+            here = asker.api.request(method, path.format(model=HERE), json={"x": 1})
+            assert '"audit"' in here.text or path.startswith("/v1/"), path
+
+
+def plain(reply: httpx.Response, name: str) -> str:
+    """What it says, but for what is each request's own."""
+    return re.sub(r'"request_id":\s*"[^"]*"|<code>[^<]*</code>', "", reply.text.replace(name, "X"))
+
+
+def test_a_question_of_another_line_or_of_none_is_refused(asker: Asker) -> None:
+    for method, path in routes(ASK):
+        if may(asker.role, (method, path)):
+            other = asker.ask(method, path, HERE, "", line="b")
+            assert other.status_code == 403, path
+            assert "attributes say line = a" in other.text
+            filled = path.format(model=HERE)
+            silent = asker.api.post(filled, json=QUESTIONS[re.split(r"(?=:)|/", path)[-1]])
+            assert silent.status_code == 403, path
+
+
+def test_a_record_out_of_scope_is_not_there(asker: Asker, world: World) -> None:
+    for method, path in routes(RECORD):
+        status = asker.ask(method, path, HERE, world.records[WITHIN]).status_code
+        if not may(asker.role, (method, path)):
+            assert status == 403, path
+            continue
+        expected = (200, 201, 303, 422) if path.endswith("/plane") else (200, 201, 303)
+        assert status in expected, (method, path)
+        for place in (OTHER_MODEL, OTHER_LINE):
+            other = asker.ask(method, path, HERE, world.records[place])
+            assert other.status_code == 404, (method, path, place)
+        never = asker.ask(method, path, HERE, "00000000-0000-0000-0000-000000000000")
+        assert never.status_code == 404
+
+
+def test_a_job_out_of_scope_is_not_there(asker: Asker, world: World) -> None:
+    for method, path in routes(JOB):
+        status = asker.ask(method, path, HERE, world.jobs[WITHIN]).status_code
+        if not may(asker.role, (method, path)):
+            assert status == 403, path
+            continue
+        if method != "DELETE":  # that is for who asked for it
+            assert status == 200, path
+        for place in (OTHER_MODEL, OTHER_LINE):
+            other = asker.ask(method, path, HERE, world.jobs[place])
+            assert other.status_code == 404, (method, path, place)
+
+
+def test_lists_have_what_is_within_and_nothing_else(asker: Asker, world: World) -> None:
+    for method, path in routes(LIST):
+        reply = asker.ask(method, path, HERE, "")
+        if not may(asker.role, (method, path)):
+            assert reply.status_code == 403, path
+            continue
+        assert reply.status_code == 200, (path, reply.text)
+        for place in (OTHER_MODEL, OTHER_LINE):
+            assert world.records[place] not in reply.text, (path, place)
+        assert ELSEWHERE not in reply.text, path
+        if path != "/report/table":  # has counts, and no names: see the next test
+            assert world.records[WITHIN] in reply.text or HERE in reply.text, path
+
+
+def test_a_report_counts_what_is_within(
+    tokens: dict[Role, str], api: httpx.Client, world: World
+) -> None:
+    def asked(model: str) -> int:
+        headers = bearer(tokens[Role.AUDITOR])
+        reply = api.get("/api/v1/audit/report", params={"model": model}, headers=headers)
+        count: int = reply.json()["total"]["asked"]
+        return count
+
+    events = api.get(
+        "/api/v1/audit/events",
+        params={"kind": "explanation", "limit": 500},
+        headers=bearer(tokens[Role.AUDITOR]),
+    ).json()["events"]
+    assert asked(HERE) == len(events) > 0
+    assert asked(ELSEWHERE) == 0
+
+
+def test_a_page_of_records_is_full_and_leads_on(
+    tokens: dict[Role, str], api: httpx.Client, world: World
+) -> None:
+    headers, seen, cursor = bearer(tokens[Role.AUDITOR]), list[str](), None
+    while True:
+        query = {"limit": "2"} | ({} if cursor is None else {"cursor": cursor})
+        reply = api.get("/api/v1/audit/events", params=query, headers=headers).json()
+        seen += [event["id"] for event in reply["events"]]
+        cursor = reply.get("next")
+        if cursor is None:
+            break
+        assert len(reply["events"]) == 2
+    assert len(seen) == len(set(seen))
+    assert world.records[WITHIN] in seen
+    assert not {world.records[OTHER_MODEL], world.records[OTHER_LINE]} & set(seen)
+
+
+def test_what_tells_of_everything_is_for_who_may_see_everything(
+    asker: Asker, api: httpx.Client, whole: str
+) -> None:
+    for method, path in routes(ALL):
+        assert asker.ask(method, path, "", "").status_code == 403, path
+        if path in ("/metrics", "/api/v1/audit/verify"):
+            assert api.get(path, headers=bearer(whole)).status_code == 200
+
+
+def test_everybody_has_what_is_their_own(asker: Asker) -> None:
+    for method, path in routes(OWN):
+        if path == "/sign-out":
+            continue  # it would end the session that the others need
+        client = asker.pages if (method, path) in PAGES else asker.api
+        with client.stream(method, path, params=OWN_QUERY.get(path)) as reply:
+            expected = (200, 303) if may(asker.role, (method, path)) else (403,)
+            assert reply.status_code in expected, path
+
+
+def sent(name: str, version: str = "2") -> bytes:
+    import io
+    import zipfile
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        spec = SORTER.replace('"sorter"', f'"{name}"')
+        spec = spec.replace('version = "1"', f'version = "{version}"')
+        archive.writestr("spec.toml", spec)
+        graph = linear(WEIGHTS, [0.0, 0.4, 0.0], softmax=True)
+        archive.writestr("model.onnx", graph.SerializeToString())
+    return file.getvalue()
+
+
+def test_a_model_is_sent_only_by_who_is_there_for_it(
+    store_url: str, api: httpx.Client, tokens: dict[Role, str], root: Path
+) -> None:
+    """Who is there for one line only sends none: a model decides for all lines."""
+    of_models = made(store_url, Role.ADMIN, Scope(("line-a-*",)))
+    for token, name, status in (
+        (tokens[Role.ADMIN], HERE, 403),
+        (of_models, ELSEWHERE, 403),
+        (of_models, HERE, 201),
+    ):
+        until_known(api, token)
+        headers = bearer(token) | ZIP
+        reply = api.post("/api/v1/models", content=sent(name), headers=headers)
+        assert reply.status_code == status, reply.text
+    assert not (root / ELSEWHERE / "2").exists()
+    page = {"folder": ("m.zip", sent(ELSEWHERE, "3"))}
+    with httpx.Client(base_url=api.base_url, timeout=300, trust_env=False) as browser:
+        assert sign_in(browser, of_models).status_code == 303
+        csrf = form_token(browser.get("/models"))
+        reply = browser.post("/models", files=page, headers={"X-CSRF-Token": csrf})
+        assert reply.status_code == 403
+    assert not (root / ELSEWHERE / "3").exists()
+
+
+def until_known(api: httpx.Client, token: str) -> None:
+    for _ in range(600):
+        if api.get("/api/v1/models", headers=bearer(token)).status_code == 200:
+            return
+        time.sleep(0.05)
+    pytest.fail("the key is not known")
+
+
+def test_lines_of_a_job_are_held_to_the_scope_of_who_asked(
+    tokens: dict[Role, str], api: httpx.Client, world: World
+) -> None:
+    headers = bearer(tokens[Role.PIPELINE])
+    lines = [{"instance": ROW, "attributes": {"line": line}} for line in ("a", "b")]
+    job = api.post(
+        f"/api/v1/models/{HERE}/explanations/bulk",
+        content="\n".join(map(json.dumps, [*lines, {"instance": ROW}])),
+        headers=headers | {"Content-Type": "application/jsonl"},
+    ).json()["id"]
+    rows = finished(api, tokens[Role.PIPELINE], job)
+    assert "explanation" in rows[0]
+    assert [r["problem"]["status"] for r in rows[1:]] == [403, 403]
+
+
+def test_a_request_sent_again_is_answered_within_the_scope(
+    tokens: dict[Role, str], api: httpx.Client, world: World
+) -> None:
+    headers = bearer(tokens[Role.OPERATOR]) | {"Idempotency-Key": "once"}
+    body = QUESTIONS["predictions"] | {"attributes": {"line": "a"}}
+    path = f"/api/v1/models/{HERE}/predictions"
+    first, second = (api.post(path, json=body, headers=headers) for _ in range(2))
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert first.json() == second.json()
+
+
+def test_a_scope_is_part_of_the_record_of_its_key(
+    store_url: str, api: httpx.Client, tokens: dict[Role, str], whole: str
+) -> None:
+    query = {"kind": Kind.KEY.value, "limit": "100"}
+    events = api.get("/api/v1/audit/events", params=query, headers=bearer(whole)).json()["events"]
+    told = [event["detail"] for event in events if "key" in event["detail"]]  # not of the pages
+    details = {detail["key"]: detail for detail in told}
+    assert details[tokens[Role.AUDITOR].split("_")[1]]["scope"] == SCOPE.in_words
+    assert "scope" not in details[whole.split("_")[1]]
+    mine = api.get("/api/v1/audit/events", params=query, headers=bearer(tokens[Role.AUDITOR]))
+    assert mine.json()["events"] == []
+
+
+# --- tokens, and the command line ---------------------------------------------------------
+
+
+def issuer(claim: str | None, monkeypatch: pytest.MonkeyPatch, claims: dict[str, Any]) -> Issuer:
+    found = Issuer("https://issuer", "ifonly", "http://127.0.0.1/keys", "roles", claim)
+    monkeypatch.setattr(found, "claims", lambda _: {"sub": "kim", "roles": ["operator"], **claims})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("claim", "claims", "scope"),
+    [
+        (None, {}, EVERYTHING),
+        ("ifonly", {}, NOTHING),
+        ("ifonly", {"ifonly": {}}, NOTHING),
+        ("ifonly", {"ifonly": "line-a-*"}, NOTHING),
+        ("ifonly", {"ifonly": {"models": ["line/a"]}}, NOTHING),
+        ("ifonly", {"ifonly": {"models": ["a"], "lines": ["b"]}}, NOTHING),
+        ("ifonly", {"ifonly": {"attributes": {"line": [1]}}}, NOTHING),
+        ("ifonly", {"ifonly": {"models": "*"}}, EVERYTHING),
+        ("ifonly", {"ifonly": {"models": "line-a-*", "attributes": {"line": "a"}}}, SCOPE),
+        ("plant.scope", {"plant": {"scope": {"models": ["line-a-*"]}}}, Scope(("line-a-*",))),
+        ("plant.scope", {"plant": "x"}, NOTHING),
+    ],
+)
+def test_a_token_has_the_scope_that_its_claim_says(
+    claim: str | None, claims: dict[str, Any], scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    principal = issuer(claim, monkeypatch, claims).find("token")
+    assert principal is not None
+    assert principal.scope == scope
