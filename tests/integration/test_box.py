@@ -11,15 +11,17 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from onnx import ModelProto
 
-from models.onnx import Guard
+from models.onnx import Guard, Limits
 from models.onnx.watchdog import Watched, watchdog
 from service.settings import Settings
+from service.trials import Trials
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_hot_reload import until
@@ -174,6 +176,21 @@ def test_a_folder_that_takes_too_much_is_refused_when_it_is_reloaded(
     assert "3 GiB of memory" in told["reason"]
     assert api.get("/api/v1/models/vast").status_code == 404
     assert predicted(api, "press", PRESS).status_code == 200
+
+
+def test_what_was_found_sound_is_not_tried_again_within_the_same_limits(
+    api: httpx.Client, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert predicted(api, "spin", HARMLESS).status_code == 200
+    monkeypatch.setattr(sys, "executable", str(root / "no-such-program"))
+    limits = Limits(run_seconds=1.0, memory_bytes=3 << 30)
+    Trials(limits).check(root / "spin" / "1", root)
+    for other in (replace(limits, run_seconds=0.5), replace(limits, memory_bytes=2 << 30)):
+        with pytest.raises(FileNotFoundError):
+            Trials(other).check(root / "spin" / "1", root)
+    (root / "spin/1/notes.txt").write_text("another folder")
+    with pytest.raises(FileNotFoundError):
+        Trials(limits).check(root / "spin" / "1", root)
 
 
 def test_a_trial_that_hears_nothing_is_ended(root: Path) -> None:
