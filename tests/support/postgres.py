@@ -71,7 +71,7 @@ class Server:
         last = time.monotonic() + START_SECONDS
         while True:
             try:
-                self._admin().close()
+                self._admin = self._connected()
                 return
             except psycopg.OperationalError:
                 if time.monotonic() > last or self._process.poll() is not None:
@@ -81,6 +81,7 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: sessions are ended, what was committed is kept. SIGQUIT: at once."""
         if self._process is not None:
+            self._admin.close()
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
@@ -89,8 +90,7 @@ class Server:
         """The URL of what behaves as an empty database: a schema of its own, made in no time."""
         self._databases += 1
         name = f"store_{self._databases}"
-        with contextlib.closing(self._admin()) as connection:
-            connection.execute(f'CREATE SCHEMA "{name}"')
+        self._admin.execute(f'CREATE SCHEMA "{name}"'.encode())
         options = f"?options=-csearch_path%3D{name}"
         return f"postgresql://ifonly@127.0.0.1:{self.port}/postgres{options}"
 
@@ -104,10 +104,9 @@ class Server:
 
     def restore(self, url: str, dump: str) -> None:
         """Make what was dumped in the empty database at ``url``."""
-        with contextlib.closing(self._admin()) as connection:
-            connection.execute(dump.replace(f"{_ANY}.", f"{_schema(url)}.").encode())
+        self._admin.execute(dump.replace(f"{_ANY}.", f"{_schema(url)}.").encode())
 
-    def _admin(self) -> psycopg.Connection[Any]:
+    def _connected(self) -> psycopg.Connection[Any]:
         return psycopg.connect(
             f"host=127.0.0.1 port={self.port} user=ifonly dbname=postgres", autocommit=True
         )
