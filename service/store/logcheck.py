@@ -1,7 +1,8 @@
 """Is the log what was signed, and are the records what is in the log?
 
-One pass over all leaves in their order: memory does not grow with them. What the documents say
-of each record's own hash is checked where the chains are followed.
+One pass over all leaves in their order. What is kept of each is the 32 bytes of its hash, in the
+tiles that the heads are recomputed from. What the documents say of each record's own hash is
+checked where the chains are followed.
 """
 
 from __future__ import annotations
