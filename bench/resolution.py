@@ -1,28 +1,34 @@
 """What a question costs on grids of a hundred and of a million values, side by side.
 
-    python -m bench.resolution [--questions 40] [--rules 0] [--as-they-are]
+    python -m bench.resolution [--questions 40] [--rules 0] [--as-they-are] [--seconds 20]
 
 The same generated models and questions, asked in turns: rows that the model was asked about, in how
 many calls, CPU, and the peak of what Python and numpy hold. Ratios of sums over questions that have
 something to be looked for; the aim is 1.5 at most. Answers hold in every session of the model, as
 those of a served one do; ``--as-they-are``: in this one. ``--rules``: so many kinds of constraint
-a question, drawn at random.
+a question, drawn at random. Trees are asked four times: as the others; with a rule that relates two
+numbers that can move; for answers that survive the sensors; where features follow from others. The
+last column says how many answers are proven.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 import tracemalloc
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from explainers.answer import AlreadyTarget, Answer
+from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status
+from explainers.constraints import Origin, Source, Survives
+from explainers.deadline import Deadline
 from explainers.explain import explain
+from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine
 from explainers.search.portfolio import engines_for
@@ -30,11 +36,47 @@ from models.predictor import Predictor
 from models.schema import Schema, Task
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
 from tests.support.fine import with_counts
+from tests.support.images import Slopes
 from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import question
 
 COUNTS = (100, 1_000_000)
-FAMILIES = ("trees", "linear", "relu", "blackbox")
+REPEATS, SHORT = 5, 0.1
+"""Of a question that takes less CPU seconds than that."""
+RELATED = [kind for kind in KINDS if kind.name in ("linear of two", "linear of three", "cyclic")]
+SURVIVES = Survives((0.15, 8.0, 0.0, 0.0, 0.06), origin=Origin(Source.REQUEST, "robust"))
+
+Asked = Callable[[Problem, int], Problem]
+"""What becomes of a generated question with some seed."""
+
+
+def _robust(problem: Problem, seed: int) -> Problem:
+    return replace(problem, constraints=(*problem.constraints, SURVIVES))
+
+
+def _with_effects(problem: Problem, seed: int) -> Problem:
+    return replace(problem, image=Slopes.random(seed).image())
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table."""
+
+    name: str
+    family: str
+    related: bool = False
+    becomes: Asked = lambda problem, seed: problem
+
+
+ROWS = (
+    Row("trees", "trees"),
+    Row("trees, related", "trees", related=True),
+    Row("trees, robust", "trees", becomes=_robust),
+    Row("trees, effects", "trees", becomes=_with_effects),
+    Row("linear", "linear"),
+    Row("relu", "relu"),
+    Row("blackbox", "blackbox"),
+)
 
 
 @dataclass
@@ -44,6 +86,8 @@ class Spent:
     seconds: float = 0.0
     peak: int = 0
     asked: int = 0
+    proven: int = 0
+    nodes: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,11 +99,26 @@ class Asking:
     schema: Schema
     kinds: Sequence[ConstraintKind]
     seed: int
+    becomes: Asked
+    seconds: float
 
     def answer(self) -> Answer:
         """As of a question that was never asked before."""
         problem, _, _ = question(self.kinds, self.seed, Task.BINARY, self.schema)
-        return explain(problem, self.predictor, engine=self.engine)
+        problem = self.becomes(problem, self.seed)
+        deadline = Deadline.after(self.seconds)
+        return explain(problem, self.predictor, engine=self.engine, deadline=deadline)
+
+    def _timed(self) -> tuple[Answer, float]:
+        """An answer, and the least CPU of some, if it takes little."""
+        least = math.inf
+        for _ in range(REPEATS):
+            start = time.process_time()
+            answer = self.answer()
+            least = min(least, time.process_time() - start)
+            if least > SHORT:
+                break
+        return answer, least
 
     def measure(self, spent: Spent) -> None:
         if isinstance(self.answer(), AlreadyTarget):  # what is made once for a model is made
@@ -68,12 +127,21 @@ class Asking:
         self.answer()
         spent.peak += tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        start = time.process_time()
-        work = self.answer().work
-        spent.seconds += time.process_time() - start
+        answer, seconds = self._timed()
+        spent.seconds += seconds
+        spent.proven += _is_proven(answer)
+        work = answer.work
+        spent.nodes += work.nodes
         spent.rows += work.rows
         spent.calls += work.runs
         spent.asked += 1
+
+
+def _is_proven(answer: Answer) -> bool:
+    """As the cheapest, or as none."""
+    if isinstance(answer, Recourse):
+        return answer.status is Status.OPTIMAL
+    return isinstance(answer, Infeasible)
 
 
 def _deployed(family: str, seed: int) -> Deployed:
@@ -86,18 +154,39 @@ def _engine(family: str, deployed: Deployed, schema: Schema) -> Engine:
     return Blackbox() if family == "blackbox" else engines_for(deployed.form, schema)
 
 
-def _measured(family: str, options: argparse.Namespace) -> tuple[Spent, Spent]:
+def _kinds(row: Row, rules: int, seed: int) -> list[ConstraintKind]:
+    draw = np.random.default_rng(seed)
+    kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), rules, replace=False)]
+    return [*kinds, RELATED[seed % len(RELATED)]] if row.related else kinds
+
+
+def _measured(row: Row, options: argparse.Namespace) -> tuple[Spent, Spent]:
     coarse, fine = Spent(), Spent()
     schemas = [with_counts((count,) * 3) for count in COUNTS]
     for seed in range(options.questions):
-        deployed = _deployed(family, seed)
+        deployed = _deployed(row.family, seed)
         predictor = deployed.predictor if options.as_they_are else as_served(deployed)
-        draw = np.random.default_rng(seed)
-        kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), options.rules, replace=False)]
+        kinds = _kinds(row, options.rules, seed)
         for spent, schema in zip((coarse, fine), schemas, strict=True):
-            engine = _engine(family, deployed, schema)
-            Asking(engine, predictor, schema, kinds, seed).measure(spent)
+            engine = _engine(row.family, deployed, schema)
+            asking = Asking(engine, predictor, schema, kinds, seed, row.becomes, options.seconds)
+            asking.measure(spent)
     return coarse, fine
+
+
+def _cells(row: Row, coarse: Spent, fine: Spent) -> list[str]:
+    proven = [f"{spent.proven}/{spent.asked}" for spent in (coarse, fine)]
+    cells = [row.name, " ".join(proven)]
+    for a, b, unit in (
+        (coarse.nodes, fine.nodes, 1.0),
+        (coarse.rows, fine.rows, 1.0),
+        (coarse.calls, fine.calls, 1.0),
+        (coarse.seconds, fine.seconds, 1e-3),
+        (coarse.peak, fine.peak, 2.0**10),
+    ):
+        each, other = unit * max(1, coarse.asked), unit * max(1, fine.asked)
+        cells += [f"{a / each:.1f} {b / other:.1f}", f"{b / np.maximum(a, 1e-9):.2f}"]
+    return cells
 
 
 def main() -> None:
@@ -105,24 +194,17 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=40)
     parser.add_argument("--rules", type=int, default=0)
     parser.add_argument("--as-they-are", action="store_true")
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--only", default="", help="rows whose names begin so")
     options = parser.parse_args()
     table = Table(title=f"{COUNTS[1]:,} values of each number against {COUNTS[0]:,}, a question")
-    columns = ("engine", "asked", "rows", "ratio", "calls", "ratio", "CPU ms", "ratio", "peak KiB")
-    for column in (*columns, "ratio"):
+    for column in ("engine", "proven", "nodes", "", "rows", "", "calls", "", "CPU ms", "", "KiB"):
         table.add_column(column, justify="left" if column == "engine" else "right")
-    for family in FAMILIES:
-        coarse, fine = _measured(family, options)
-        cells = [family, str(fine.asked)]
-        for a, b, unit in (
-            (coarse.rows, fine.rows, 1.0),
-            (coarse.calls, fine.calls, 1.0),
-            (coarse.seconds, fine.seconds, 1e-3),
-            (coarse.peak, fine.peak, 2.0**10),
-        ):
-            each = unit * max(1, fine.asked)
-            cells += [f"{a / each:.1f} {b / each:.1f}", f"{b / np.maximum(a, 1e-9):.2f}"]
-        table.add_row(*cells)
-    Console(width=110).print(table)
+    table.add_column("", justify="right")
+    for row in ROWS:
+        if row.name.startswith(options.only):
+            table.add_row(*_cells(row, *_measured(row, options)))
+    Console(width=140).print(table)
 
 
 if __name__ == "__main__":
