@@ -55,7 +55,7 @@ def _robust(problem: Problem, seed: int) -> Problem:
 
 
 def _with_effects(problem: Problem, seed: int) -> Problem:
-    return replace(problem, image=Slopes.random(seed).image())
+    return replace(problem, image=Slopes.random(seed).image(whole=()))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class Slopes:
         a, b, c, d = draw.normal(size=4)
         return cls((20.0 * a, 10.0 * b), (0.1 * c, 0.004 * d))
 
-    def image(self, gamma: float = 0.0) -> CausalImage:
+    def image(self, gamma: float = 0.0, *, whole: tuple[int, ...] = (SPEED,)) -> CausalImage:
+        """``whole``: what is rounded where it follows; on a grid of fractions, nothing."""
         graph = Graph.of(5, [(PRESSURE, SPEED), (GRADE, SPEED), (PRESSURE, FLOW), (SPEED, FLOW)])
         mechanisms = {
             SPEED: Mechanism(linear(5.0, np.array(self.speed))),
@@ -42,7 +43,7 @@ class Slopes:
         }
         model = CausalModel(SCHEMA.names, graph, tuple(mechanisms.get(j) for j in range(5)))
         members = draw_members(model, np.random.default_rng(0), 3)
-        return CausalImage(model, members, gamma, 0.5, np.zeros(5), whole=(SPEED,))
+        return CausalImage(model, members, gamma, 0.5, np.zeros(5), whole=whole)
 
     def follow(self, action: Sequence[float], before: Sequence[float]) -> list[float]:
         """What the action leads to, by hand."""

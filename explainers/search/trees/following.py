@@ -181,7 +181,10 @@ class Following:
         """Boxes with what may follow from each; without those from which nothing possible does."""
         q, mode = asked.question, asked.mode
         columns, followers = list(mode.set), list(mode.followers)
-        ends = [q.rows(side)[:, columns] for side in (boxes.lo, boxes.hi)]
+        ends = [
+            np.stack([q.values_at(j, side[:, j]) for j in columns], axis=1)
+            for side in (boxes.lo, boxes.hi)
+        ]
         low, high = self.image.bounds(self.problem.factual, columns, *ends)
         low, high = low[:, followers], high[:, followers]
         if not (np.isfinite(low) & np.isfinite(high)).any(axis=0).all():
@@ -190,9 +193,7 @@ class Following:
         boxes, low, high = boxes.at(np.flatnonzero(possible)), low[possible], high[possible]
         low, high = np.maximum(low, asked.lower), np.minimum(high, asked.upper)
         for k, j in enumerate(followers):
-            own = q.value[q.off[j] : q.off[j + 1]]
-            boxes.lo[:, j] = np.maximum(np.searchsorted(own, low[:, k], side="right") - 1, 0)
-            boxes.hi[:, j] = np.minimum(np.searchsorted(own, high[:, k]), len(own) - 1)
+            boxes.lo[:, j], boxes.hi[:, j] = q.around(j, low[:, k], high[:, k])
         return boxes
 
     def _readable(self, asked: Asked, corners: Ints) -> tuple[Rows, Rows]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -118,7 +118,10 @@ class Run(NamedTuple):
 MOST_REMEMBERED = 256
 """Parts of grids whose lines are remembered."""
 SPREAD = 2_049
-"""Values of a feature that follows, besides those that its cells need."""
+"""Values of a longer grid that are looked at to begin with."""
+FINEST, MOST_DIGITS = 12, 15
+"""A feature that follows is told apart in steps of a power of ten, about a million millionth of its
+extent; not finer than float64 tells its values apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,45 +189,52 @@ class Layout:
             kinds *= own.count
         return key
 
-    @cached_property
-    def _spreads(self) -> dict[int, tuple[Values, Cells]]:
-        return {}
-
     def spread(self, column: int, value: float) -> Line:
-        """Numbers from one bound of a feature to the other, ``value`` among them, which follow:
-        at least one for each cell that a number within the bounds falls into.
+        """Numbers from one bound of a feature to the other, ``value`` among them, which follow: on
+        a grid so fine that what follows is bounded by two neighbours as well as by itself.
 
         Raises
         ------
         NotEligible
             If the graph does not read the feature in order, or it is categorical.
         """
-        if column not in self._spreads:
-            self._spreads[column] = self._spread(column)
-        values, cells = self._spreads[column]
-        at = int(np.searchsorted(values, value))
-        if values[at] != value:
-            own = self._cells_of_one(column, np.array([value]))
-            values, cells = np.insert(values, at, value), np.insert(cells, at, own)
-        return self.line(column, values, cells, is_set=False)
+        key = column, value
+        if key not in self._followers:
+            if len(self._followers) >= MOST_REMEMBERED:
+                self._followers.clear()
+            self._followers[key] = self._spread(column, value)
+        return self._followers[key]
 
-    def _spread(self, column: int) -> tuple[Values, Cells]:
-        feature = self.schema.features[column]
-        if self.cells[column].cuts is None:
-            raise NotEligible("trees", f"{feature.name} is a category and follows from others")
-        values = np.linspace(feature.lower, feature.upper, SPREAD)
-        cells = self._cells_of_one(column, values)
-        while True:
-            if (cells[1:] < cells[:-1]).any():
-                raise NotEligible("trees", f"the graph does not read {feature.name} in order")
-            gaps = np.flatnonzero(cells[1:] - cells[:-1] > 1)
-            middle = 0.5 * (values[gaps] + values[gaps + 1])
-            new = (middle > values[gaps]) & (middle < values[gaps + 1])
-            if not new.any():  # what is between two neighbouring numbers, none falls into
-                return values, cells
-            gaps, middle = gaps[new] + 1, middle[new]
-            values = np.insert(values, gaps, middle)
-            cells = np.insert(cells, gaps, self._cells_of_one(column, middle))
+    @cached_property
+    def _followers(self) -> dict[tuple[int, float], Line]:
+        return {}
+
+    def _spread(self, column: int, value: float) -> Line:
+        axis, edges = self._readable(column)
+        axis = axis.adding(value)
+        others = np.array(axis.others)
+        runs = _runs(axis, edges.starts, others.tolist())
+        own = self._cells_of_one(column, others)
+        return self._stretched(column, axis, edges, runs, others, own)._replace(is_set=False)
+
+    def _readable(self, column: int) -> tuple[Axis, Edges]:
+        """What a feature may read, finely, and where cells begin on it; found once for a model."""
+        if column not in self._read:
+            feature = self.schema.features[column]
+            if self.cells[column].cuts is None:
+                raise NotEligible("trees", f"{feature.name} is a category and follows from others")
+            axis = _fine(feature.lower, feature.upper)
+
+            def cells_at(multiples: Whole) -> Cells:
+                assert axis.grid is not None
+                return self._cells_of_one(column, axis.grid.value(multiples))
+
+            self._read[column] = axis, self._find_edges(column, axis, cells_at)
+        return self._read[column]
+
+    @cached_property
+    def _read(self) -> dict[int, tuple[Axis, Edges]]:
+        return {}
 
     def edges(self, column: int, off: float = 0.0, toward: float = 0.0) -> Edges:
         """Where cells begin on a feature's grid: of its values, or of readings that are ``off``
@@ -237,26 +247,27 @@ class Layout:
         """
         key = column, off, toward
         if key not in self._edges:
-            self._edges[key] = self._find_edges(*key)
+            axis = Axis.of(self.schema.features[column], math.nan)
+
+            def cells_at(multiples: Whole) -> Cells:
+                assert axis.grid is not None
+                values = axis.grid.value(multiples)
+                return self._cells_of_one(column, self.readings(column, values, off, toward))
+
+            self._edges[key] = self._find_edges(column, axis, cells_at)
         return self._edges[key]
 
     @cached_property
     def _edges(self) -> dict[tuple[int, float, float], Edges]:
         return {}
 
-    def _find_edges(self, column: int, off: float, toward: float) -> Edges:
-        axis = Axis.of(self.schema.features[column], math.nan)
-        assert axis.grid is not None
-
-        def cells_at(multiples: Whole) -> Cells:
-            assert axis.grid is not None
-            values = axis.grid.value(multiples)
-            return self._cells_of_one(column, self.readings(column, values, off, toward))
-
+    def _find_edges(self, column: int, axis: Axis, cells_at: Callable[[Whole], Cells]) -> Edges:
+        """Where the cells of multiples begin, of which the run of ``axis`` is."""
         last = axis.first + axis.count - 1
-        looked = np.arange(axis.first, last + 1)
         if axis.count > LONGEST_LOOKED:
             looked = np.unique(np.linspace(axis.first, last, SPREAD).astype(np.int64))
+        else:
+            looked = np.arange(axis.first, last + 1)
         cells = cells_at(looked)
         if (cells[1:] < cells[:-1]).any():
             name = self.schema.names[column]
@@ -336,25 +347,22 @@ class Layout:
                     continue
                 off = 0.0 if tolerances is None else tolerances[j]
                 runs = self._runs(j, axes[j], float(row[j]), off, is_against=j in against)
-                lines[j] = self._stretched(j, axes[j], runs, asked[j], found[j])
+                lines[j] = self._stretched(j, axes[j], self.edges(j), runs, asked[j], found[j])
         return [line for line in lines if line is not None]
 
     def _runs(
         self, j: int, axis: Axis, factual: float, off: float, *, is_against: bool
     ) -> tuple[Whole, Whole]:
-        """A long axis's multiples in runs whose values, and their readings, are in one cell each:
-        first multiples and lengths. The factual value begins a run, or is left out; a value that
-        is on no grid is between two runs."""
+        """A long axis's runs of multiples, whose values, and their readings, are in one cell each.
+        The factual value begins a run, or is left out."""
         assert axis.grid is not None
-        grid, last = axis.grid, axis.first + axis.count - 1
-        around = [grid.at_least(v) for v in axis.others if not math.isnan(v)]
-        home = grid.nearest(factual) if _is_inside(axis, factual) else None
-        own = around if home is None else [*around, home, home + 1]
-        multiples = np.append(self._all_edges(j, off), [axis.first, *own])
-        multiples = np.unique(multiples[(multiples >= axis.first) & (multiples <= last)])
-        counts = np.diff(multiples, append=last + 1)
-        if is_against and home is not None:
-            counts, multiples = counts[multiples != home], multiples[multiples != home]
+        home = axis.grid.nearest(factual) if _is_inside(axis, factual) else None
+        edges = self._all_edges(j, off)
+        if home is None:
+            return _runs(axis, edges, axis.others)
+        multiples, counts = _runs(axis, np.append(edges, [home, home + 1]), axis.others)
+        if is_against:
+            multiples, counts = multiples[multiples != home], counts[multiples != home]
         return multiples, counts
 
     def _all_edges(self, j: int, off: float) -> Whole:
@@ -366,11 +374,17 @@ class Layout:
         return np.concatenate([starts, *(self.edges(j, off, end).starts for end in ends)])
 
     def _stretched(
-        self, j: int, axis: Axis, runs: tuple[Whole, Whole], others: Values, own: Cells
+        self,
+        j: int,
+        axis: Axis,
+        edges: Edges,
+        runs: tuple[Whole, Whole],
+        others: Values,
+        own: Cells,
     ) -> Line:
         """Runs of multiples and other values, whose cells are ``own``, in one line."""
         assert axis.grid is not None
-        edges, (multiples, counts) = self.edges(j), runs
+        multiples, counts = runs
         values = axis.grid.value(multiples)
         cells = edges.cells[edges.starts.searchsorted(multiples, side="right") - 1]
         if len(others):
@@ -425,6 +439,28 @@ class Layout:
         if self.runs[j] is not None or axis.count > LONGEST_LISTED:
             return np.array(axis.others)
         return axis.values()
+
+
+def _runs(axis: Axis, edges: Whole, others: Sequence[float]) -> tuple[Whole, Whole]:
+    """The run of an axis, cut at ``edges`` and so that each of ``others`` is between two: first
+    multiples and lengths."""
+    assert axis.grid is not None
+    last = axis.first + axis.count - 1
+    around = [axis.grid.at_least(v) for v in others if not math.isnan(v)]
+    multiples = np.append(edges, [axis.first, *around])
+    multiples = np.unique(multiples[(multiples >= axis.first) & (multiples <= last)])
+    return multiples, np.diff(multiples, append=last + 1)
+
+
+def _fine(lower: float, upper: float) -> Axis:
+    """From one number to another, both of them on it."""
+    largest = max(abs(lower), abs(upper), 10.0**-FINEST)
+    extent = max(upper - lower, math.ulp(largest))
+    power = min(FINEST - math.log10(extent), MOST_DIGITS - math.log10(largest))
+    grid = Grid(1, max(0, math.floor(power)))
+    first, beyond = grid.at_least(lower), grid.at_least(upper)
+    count = max(beyond - first, 0)
+    return Axis(grid, first, count).adding(lower).adding(upper)
 
 
 def _is_inside(axis: Axis, value: float) -> bool:

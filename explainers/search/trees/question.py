@@ -161,6 +161,28 @@ class Question(Struct):
         starts = self.long.start[first : first + self.off[column + 1] - off]
         return np.asarray(off + starts.searchsorted(positions, side="right") - 1)
 
+    def around(self, column: int, low: Values, high: Values) -> tuple[Positions, Positions]:
+        """Positions of the greatest value of an axis that is at most each of ``low``, and of the
+        least that is at least each of ``high``; where there is none, of the nearest."""
+        last = self._at_most(column, high)
+        last += self.values_at(column, last) < high
+        return self._at_most(column, low), np.minimum(last, self.most[column])
+
+    def _at_most(self, column: int, values: Values) -> Positions:
+        off, end = self.off[column], self.off[column + 1]
+        k = self.value[off:end].searchsorted(values, side="right") - 1
+        k = np.maximum(k, 0)
+        if self.table[column] != LONG:
+            return np.asarray(k)
+        x, k = self.long, k + self.long.first[column]
+        starts = np.append(x.start, 0)
+        ends = np.where(k + 1 < x.first[column] + end - off, starts[k + 1], self.size[column])
+        multiples = np.floor(values * (x.scale[column] / x.numerator[column])).astype(np.int64)
+        at = np.clip(x.start[k] + multiples - x.multiple[k], x.start[k], ends - 1)
+        at -= (self.values_at(column, at) > values) & (at > x.start[k])
+        more = np.minimum(at + 1, ends - 1)
+        return np.where(self.values_at(column, more) <= values, more, at)
+
     def cells_at(self, positions: Positions) -> Cells:
         """Cell of one position of every axis, counted from each feature's first."""
         each = [self.entries(j, positions[j : j + 1])[0] for j in range(len(self.size))]
@@ -278,7 +300,7 @@ def _long(problem: Problem, lines: Sequence[Line]) -> Long:
             multiples.append(line.stretches.multiple)
             numerator[j], scale[j] = line.stretches.grid.numerator, line.stretches.grid.scale
             begin += len(line.stretches.start)
-    costs = problem.cost.features
+    costs, is_set = problem.cost.features, np.array([float(line.is_set) for line in lines])
     return Long(
         first=np.array(first, dtype=np.int64),
         start=np.concatenate(starts),
@@ -287,9 +309,9 @@ def _long(problem: Problem, lines: Sequence[Line]) -> Long:
         scale=scale,
         factual=problem.factual.copy(),
         spread=np.array([cost.scale for cost in costs]),
-        weight=np.array([cost.weight for cost in costs]),
-        fixed=np.array([cost.fixed for cost in costs]),
-        penalty=np.full(len(costs), float(problem.cost.change_penalty)),
+        weight=is_set * [cost.weight for cost in costs],
+        fixed=is_set * [cost.fixed for cost in costs],
+        penalty=is_set * problem.cost.change_penalty,
     )
 
 
