@@ -39,7 +39,7 @@ from models.predictor import Row, Rows
 BATCH = 96
 """Most boxes that are bounded at once."""
 NEAR = 1e-9
-"""How much nearer to the limits a row must be to be looked for."""
+"""How much nearer to the limits a row must be to be looked for, besides what float32 may round."""
 MOST_NEAREST = 1 << 15
 """Boxes of one mode that are bounded for the nearest row: along the edge of a cell of what follows
 there are as many as a fine grid has values."""
@@ -134,6 +134,7 @@ class Following:
             If the time is up, or it takes too many boxes to tell.
         """
         q = asked.question
+        near = NEAR + float(q.band.max())
         q = replace(q, band=np.full_like(q.band, np.inf))  # so that no limit closes a box
         asked = replace(asked, question=q)
         doors.start(self.tables, q, self.arena, math.inf, q.least, q.most)
@@ -143,7 +144,7 @@ class Following:
         boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
         boxes = boxes._replace(cost=np.full_like(boxes.cost, -np.inf))  # nearest first, here
         bounded = 0
-        while len(boxes.cost) and boxes.cost[0] < best - NEAR:
+        while len(boxes.cost) and boxes.cost[0] < best - near:
             self.deadline.check()
             bounded += BATCH
             if bounded > MOST_NEAREST:
@@ -156,7 +157,7 @@ class Following:
                 missing = over(rows[kept])
                 if missing.min() < best:
                     best, nearest = float(missing.min()), actions[kept][missing.argmin()]
-            boxes = boxes.joined(_cut(found, found.over < best, found.over, q))
+            boxes = boxes.joined(_cut(found, found.over < best - near, found.over, q))
         return nearest
 
     def _halves(self, asked: Asked, boxes: Boxes, pool: Pool) -> Boxes:

@@ -139,13 +139,15 @@ def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
         low, high = value_at(q, j, lo[j]), value_at(q, j, hi[j])
+        beside = 1 - np.int64(q.counts[j])  # what follows may lie between two positions
         limit = (room + min(w * low, w * high)) / w
         limit += TOLERANCE * max(1.0, abs(limit)) * (1.0 if w > 0 else -1.0)
         if w > 0:
             if high > limit:
-                hi[j] = _first_at_least(q, j, np.nextafter(limit, np.inf), lo[j], hi[j]) - 1
+                first = _first_at_least(q, j, np.nextafter(limit, np.inf), lo[j], hi[j])
+                hi[j] = min(hi[j], first - 1 + beside)
         elif low < limit:
-            lo[j] = _first_at_least(q, j, limit, lo[j], hi[j])
+            lo[j] = max(lo[j], _first_at_least(q, j, limit, lo[j], hi[j]) - beside)
         if lo[j] > hi[j]:
             return False
     return True
@@ -174,6 +176,8 @@ def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
         home = q.home[j]
         if (q.rules.flag[c] == 1) == negated:
             lo[j] = hi[j] = home
+        elif q.counts[j] == 0:
+            return True
         elif lo[j] == home:
             lo[j] += 1
         elif hi[j] == home:
