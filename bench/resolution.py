@@ -27,11 +27,13 @@ from rich.table import Table
 from explainers.answer import AlreadyTarget, Answer, Infeasible, Recourse, Status
 from explainers.constraints import Origin, Source, Survives
 from explainers.deadline import Deadline
+from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine
 from explainers.search.portfolio import engines_for
+from explainers.search.trees.engine import Trees
 from models.predictor import Predictor
 from models.schema import Schema, Task
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
@@ -121,7 +123,10 @@ class Asking:
         return answer, least
 
     def measure(self, spent: Spent) -> None:
-        if isinstance(self.answer(), AlreadyTarget):  # what is made once for a model is made
+        try:
+            if isinstance(self.answer(), AlreadyTarget):  # what is made once for a model is made
+                return
+        except NotEligible:
             return
         tracemalloc.start()
         self.answer()
@@ -151,6 +156,8 @@ def _deployed(family: str, seed: int) -> Deployed:
 
 
 def _engine(family: str, deployed: Deployed, schema: Schema) -> Engine:
+    if family == "trees":
+        return Trees(deployed.form, schema)
     return Blackbox() if family == "blackbox" else engines_for(deployed.form, schema)
 
 

@@ -47,6 +47,9 @@ PARTS = 24
 """Parts into which the axis of one opener is cut to begin with: over a whole axis the bounds of
 what follows say little."""
 
+WIDE, MOST_PARTS = 16, 8
+"""Boxes into which those that are left are cut at once, and into how many one is at most."""
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -265,17 +268,32 @@ def _cut(
     keys: npt.NDArray[np.float64] | None,
     q: Question,
 ) -> Boxes:
-    """The halves of those boxes that can be cut, by ``keys`` of each or else by their cost."""
+    """The parts of those boxes that can be cut, by ``keys`` of each or else by their cost: halves,
+    or more where few are left, since many are bounded in little more time than one."""
     cut = np.flatnonzero(chosen & (found.cost < math.inf) & (found.column >= 0))
-    below, above = found.hi[cut], found.lo[cut]
-    rows, column, edge = np.arange(len(cut)), found.column[cut], found.edge[cut]
-    below[rows, column] = edge - 1
-    above[rows, column] = edge
-    halves = [
-        Boxes(lo, hi, _least(q, lo, hi) if keys is None else keys[cut], found.corner[cut])
-        for lo, hi in ((found.lo[cut], below), (above, found.hi[cut]))
-    ]
-    return halves[0].joined(halves[1])
+    if not len(cut):
+        return Boxes(found.lo[cut], found.hi[cut], found.cost[cut], found.corner[cut])
+    ends = _ends(found, cut, min(max(WIDE // len(cut), 2), MOST_PARTS))
+    source, part = np.nonzero(ends[:, :-1] < ends[:, 1:])
+    lo, hi = found.lo[cut[source]], found.hi[cut[source]]
+    rows, column = np.arange(len(source)), found.column[cut[source]]
+    lo[rows, column] = ends[source, part]
+    hi[rows, column] = ends[source, part + 1] - 1
+    costs = _least(q, lo, hi) if keys is None else keys[cut[source]]
+    boxes = Boxes(lo, hi, costs, found.corner[cut[source]])
+    return boxes.at(np.argsort(costs, kind="stable"))
+
+
+def _ends(found: Bounded, cut: Ints, parts: int) -> Ints:
+    """Where the parts of boxes begin, and the end of the last, ``(n_cut, parts + 1)``: equal ones
+    where a box is halved, else the two beside its edge."""
+    column, edge = found.column[cut], found.edge[cut]
+    low, end = found.lo[cut, column], found.hi[cut, column] + 1
+    share = np.arange(parts + 1) / parts
+    ends = low[:, None] + ((end - low)[:, None] * share).astype(np.int64)
+    by_edge = edge != (low + end) >> 1
+    ends[by_edge, 1:-1] = edge[by_edge, None]
+    return ends
 
 
 def _least(q: Question, lo: Ints, hi: Ints) -> npt.NDArray[np.float64]:
