@@ -19,7 +19,7 @@ from models.predictor import Predictor, Row, Rows, Scores, finite
 
 Keys = npt.NDArray[Any]
 
-FIRST_BLOCK = 32
+FIRST_BLOCK, LAST_BLOCK = 32, 128
 MOST_WALKED = 512
 """Values on either side of one that are asked about for how far it may go."""
 ROWS_PER_RUN = 16_384
@@ -167,7 +167,7 @@ def _holding(
         holds[:stop] &= problem.trust(rows[:stop], meter.score).holds
         if not holds.all():
             return start + int(np.argmin(holds))
-        start, block = start + block, 2 * block
+        start, block = start + block, min(2 * block, LAST_BLOCK)
     return len(values)
 
 
