@@ -21,7 +21,8 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False
 _njit: Any = njit
 inner = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For what only compiled code calls."""
-
+small = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+"""The same, compiled into whatever calls it."""
 
 allocating = _njit(nogil=True, error_model="numpy")
 """For what compiled code calls that makes arrays of its own."""
@@ -154,10 +155,6 @@ bit_count: Any = _population
 """How many bits of a word are set: one machine instruction."""
 
 
-LONG = -2
-"""In the place of an axis's square of cheapest positions: only its stretches are kept."""
-
-
 @inner
 def _stretch_at(q: Any, j: int, position: int) -> int:
     """The stretch of a long axis that a position is in, counted from the first of all axes."""
@@ -191,15 +188,13 @@ def _long_cost(q: Any, j: int, position: int) -> float:
     return x.weight[j] * distance + x.fixed[j] + x.penalty[j]
 
 
-# Short, so that they are compiled into what calls them: most axes are listed.
-
-
-@inner
+@small
 def entry_at(q: Any, j: int, position: int) -> int:
     """What is said of a position of axis ``j`` in the arrays of a question: of a long axis, of the
     stretch that it is in."""
-    if q.table[j] != LONG:
-        return q.off[j] + position
+    listed = q.listed[j]
+    if listed >= 0:
+        return listed + position
     return q.off[j] + _stretch_at(q, j, position) - q.long.first[j]
 
 
@@ -208,40 +203,42 @@ def first_of(q: Any, j: int, entry: int) -> int:
     """First position of an entry of axis ``j``; of the one beyond its last, how many there are."""
     if entry == q.off[j + 1]:
         return q.size[j]
-    if q.table[j] != LONG:
+    if q.listed[j] >= 0:
         return entry - q.off[j]
     return q.long.start[q.long.first[j] - q.off[j] + entry]
 
 
-@inner
+@small
 def value_at(q: Any, j: int, position: int) -> float:
     """The value at a position of axis ``j``."""
-    if q.table[j] != LONG:
-        return q.value[q.off[j] + position]
+    listed = q.listed[j]
+    if listed >= 0:
+        return q.value[listed + position]
     return _long_value(q, j, position)
 
 
-@inner
+@small
 def cost_at(q: Any, j: int, position: int) -> float:
     """What the value at a position of axis ``j`` costs."""
-    if q.table[j] != LONG:
-        return q.cost[q.off[j] + position]
+    listed = q.listed[j]
+    if listed >= 0:
+        return q.cost[listed + position]
     return _long_cost(q, j, position)
 
 
-@inner
+@small
 def cell_at(t: Any, q: Any, j: int, position: int) -> int:
     """Cell of the tables at hand that a position of axis ``j`` falls into."""
     return t.coarse[t.fine[j] + q.cell[entry_at(q, j, position)]]
 
 
-@inner
+@small
 def first_in(t: Any, q: Any, j: int, cell: int) -> int:
     """First position of axis ``j`` in ``cell`` of the tables at hand, or beyond."""
     return q.first[t.fine[j] + j + t.begin[t.cells[j] + j + cell]]
 
 
-@inner
+@small
 def cheapest(q: Any, j: int, a: int, b: int) -> int:
     """Position of the least cost among ``a..b`` of axis ``j``."""
     if q.table[j] >= 0:
@@ -252,6 +249,4 @@ def cheapest(q: Any, j: int, a: int, b: int) -> int:
     if b < middle:
         return b
     # The interval straddles the factual value; where that is allowed it is at `middle`.
-    if cost_at(q, j, middle) <= cost_at(q, j, middle - 1):
-        return middle
-    return middle - 1
+    return middle if cost_at(q, j, middle) <= cost_at(q, j, middle - 1) else middle - 1

@@ -97,7 +97,7 @@ class Trees:
         at = asked.question.positions(row, problem.factual, inert.single_axes)
         if at is None:
             return range_by_asking(problem, meter, row, column)
-        values = asked.question.listed(column)
+        values = asked.question.values(column)
         if values is None:
             return self._long_range(inert, asked, meter, row, column, at)
         found = np.empty(len(values), np.uint8)

@@ -38,6 +38,7 @@ from explainers.search.trees.compiled import (
     first_in,
     inner,
     lowest_bit,
+    small,
     value_at,
 )
 from explainers.search.trees.rule_cuts import CHANGES, broken_rule
@@ -52,7 +53,7 @@ FEW = 64
 """Values of a feature that are set apart one by one where a rule is broken."""
 
 
-@inner
+@small
 def least_within(t: Any, q: Any, a: Any, j: int, low: int, high: int) -> float:
     """What the cheapest value of the bottom box that falls into cells ``low..high`` of feature
     ``j`` costs beyond the box's own cheapest; infinity if none falls there."""
@@ -65,7 +66,7 @@ def least_within(t: Any, q: Any, a: Any, j: int, low: int, high: int) -> float:
     return cost_at(q, j, cheapest(q, j, first, last)) - cost_at(q, j, a.corner[j])
 
 
-@inner
+@small
 def _leaf_cost(t: Any, q: Any, a: Any, leaf: int) -> float:
     """Least cost of a row of the bottom box that reaches a leaf, rules aside; infinity if none
     does."""

@@ -14,7 +14,6 @@ from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Sing
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import refuse_image
-from explainers.search.trees.compiled import LONG
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
@@ -70,11 +69,13 @@ class Question(Struct):
 
     off: Ints
     """``(n_features + 1,)`` first entry of each axis in ``value``, ``cost``, ``cell``."""
+    listed: Ints
+    """``(n_features,)`` the same of each axis with an entry for each position; -1 of a long one."""
     size: Ints
-    """``(n_features,)`` positions of each axis."""
+    """Positions of each axis."""
     long: Long
     least: Ints
-    """``(n_features,)`` first position of every axis, 0."""
+    """First position of every axis, 0."""
     most: Ints
     """Last position of every axis."""
     value: Floats
@@ -89,8 +90,7 @@ class Question(Struct):
     counts: Bytes
     """Whether a change counts as one: what is set does, what follows does not."""
     table: Ints
-    """Where costs do not rise from the factual: its square in ``cheapest``; else -1, or
-    :data:`~explainers.search.trees.compiled.LONG` of a long axis."""
+    """Where costs do not rise from the factual: its square in ``cheapest``; else -1."""
     cheapest: Ints
     near: Cells
     """Cell of the least reading within tolerance of each value; empty if no answer must survive
@@ -109,25 +109,33 @@ class Question(Struct):
         what the question was made of."""
         at, values = self.home.copy(), row.tolist()
         for j in differing(values, factual.tolist()):
-            own = self.listed(j)
+            own = self.values(j)
             if own is not None:
                 at[j] = _home(own, int(own.searchsorted(values[j])), values[j])
             else:
                 at[j] = axes[j].position(values[j]) if values[j] in axes[j] else -1
         return None if -1 in at.tolist() else at
 
-    def listed(self, column: int) -> Values | None:
+    def values(self, column: int) -> Values | None:
         """All values of one axis, ascending, NaN last; None of a long one."""
-        if self.table[column] == LONG:
+        if self.listed[column] < 0:
             return None
         return self.value[self.off[column] : self.off[column + 1]]
 
+    @property
+    def _has_long(self) -> bool:
+        return len(self.long.start) > 0
+
     def row(self, positions: Positions) -> Row:
         """The values at one position of every axis."""
+        if not self._has_long:
+            return np.asarray(self.value[self.off[:-1] + positions])
         return self.rows(positions[None, :])[0]
 
     def rows(self, positions: Positions) -> Rows:
         """The same for positions ``(n, n_features)``."""
+        if not self._has_long:
+            return np.asarray(self.value[self.off[:-1] + positions])
         columns = range(len(self.size))
         return np.stack([self.values_at(j, positions[:, j]) for j in columns], axis=1)
 
@@ -135,7 +143,7 @@ class Question(Struct):
         """Values of one axis."""
         x, entries = self.long, self.entries(column, positions)
         values = self.value[entries]
-        if self.table[column] != LONG:
+        if self.listed[column] >= 0:
             return values
         k = entries + (x.first[column] - self.off[column])
         steps = positions - x.start[k]
@@ -145,7 +153,7 @@ class Question(Struct):
     def costs_at(self, column: int, positions: Positions) -> Floats:
         """What they cost."""
         x, known = self.long, self.cost[self.entries(column, positions)]
-        if self.table[column] != LONG or np.isnan(x.factual[column]):
+        if self.listed[column] >= 0 or np.isnan(x.factual[column]):
             return known
         values = self.values_at(column, positions)
         distance = np.abs(values - x.factual[column]) / x.spread[column]
@@ -156,7 +164,7 @@ class Question(Struct):
     def entries(self, column: int, positions: Positions) -> Positions:
         """The entry that each position of an axis is in."""
         off, first = self.off[column], self.long.first[column]
-        if self.table[column] != LONG:
+        if self.listed[column] >= 0:
             return np.asarray(off + positions)
         starts = self.long.start[first : first + self.off[column + 1] - off]
         return np.asarray(off + starts.searchsorted(positions, side="right") - 1)
@@ -172,7 +180,7 @@ class Question(Struct):
         off, end = self.off[column], self.off[column + 1]
         k = self.value[off:end].searchsorted(values, side="right") - 1
         k = np.maximum(k, 0)
-        if self.table[column] != LONG:
+        if self.listed[column] >= 0:
             return np.asarray(k)
         x, k = self.long, k + self.long.first[column]
         starts = np.append(x.start, 0)
@@ -185,16 +193,19 @@ class Question(Struct):
 
     def cells_at(self, positions: Positions) -> Cells:
         """Cell of one position of every axis, counted from each feature's first."""
+        if not self._has_long:
+            return np.asarray(self.cell[self.off[:-1] + positions])
         each = [self.entries(j, positions[j : j + 1])[0] for j in range(len(self.size))]
         return np.asarray(self.cell[each])
 
     @property
     def dearest(self) -> float:
-        """What the dearest values of all axes cost together."""
-        total = 0.0
-        for j, size in enumerate(self.size.tolist()):
-            ends = self.costs_at(j, np.array([0, size - 1]))
-            total += max(float(self.cost[self.off[j] : self.off[j + 1]].max()), float(ends.max()))
+        """No less than the dearest values of all axes cost together."""
+        total, off = 0.0, self.off.tolist()
+        for j, listed in enumerate(self.listed.tolist()):
+            total += float(self.cost[off[j] : off[j + 1]].max())
+            if listed < 0:  # the last value is not the first of its stretch
+                total += float(self.costs_at(j, self.most[j : j + 1])[0])
         return total
 
 
@@ -245,10 +256,8 @@ def question_of(
         at, is_home = line.place(factual[j])
         middle.append(at)
         home.append(at if is_home else -1)
-        if line.stretches is not None:
-            table.append(LONG)
-            continue
-        if line.size < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
+        is_long = line.stretches is not None
+        if is_long or line.size < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
             table.append(-1)
             continue
         if line.size > MOST_CATEGORIES:
@@ -261,13 +270,16 @@ def question_of(
         # To survive is to stay in the target whatever float32 sums round to: no verdicts.
         limits = Limits(limits.limit - limits.band, np.zeros_like(limits.band))
     size = np.array([line.size for line in lines], dtype=np.int64)
+    values = [line.values for line in lines]
+    off, long = offsets(values), [line.stretches is not None for line in lines]
     return Question(
-        off=offsets([line.values for line in lines]),
+        off=off,
+        listed=np.where(long, -1, off[:-1]) if any(long) else off[:-1],
         size=size,
-        long=_long(problem, lines),
+        long=_long(problem, lines) if any(long) else none_long(len(lines)),
         least=np.zeros(len(lines), dtype=np.int64),
         most=size - 1,
-        value=np.concatenate([line.values for line in lines]),
+        value=np.concatenate(values),
         cost=np.concatenate(costs),
         cell=np.concatenate([line.cells for line in lines]),
         first=np.concatenate([line.first for line in lines]),
@@ -288,8 +300,6 @@ def question_of(
 
 
 def _long(problem: Problem, lines: Sequence[Line]) -> Long:
-    if not any(line.stretches for line in lines):
-        return none_long(len(lines))
     first, begin, nothing = [], 0, np.zeros(0, dtype=np.int64)
     starts, multiples = [nothing], [nothing]
     numerator, scale = np.zeros(len(lines), dtype=np.int64), np.ones(len(lines))

@@ -39,7 +39,7 @@ class Survival:
             self.asked.question,
             off=np.arange(n + 1),
             size=np.ones(n, dtype=np.int64),
-            table=np.full(n, -1, dtype=np.int64),
+            listed=np.arange(n),
         )
         found = np.empty(len(rows), dtype=np.int64)
         with self.asked.arenas.lent() as arena:
