@@ -185,10 +185,7 @@ class Following:
         """Boxes with what may follow from each; without those from which nothing possible does."""
         q, mode = asked.question, asked.mode
         columns, followers = list(mode.set), list(mode.followers)
-        ends = [
-            np.stack([q.values_at(j, side[:, j]) for j in columns], axis=1)
-            for side in (boxes.lo, boxes.hi)
-        ]
+        ends = [q.columns(np.array(columns), side) for side in (boxes.lo, boxes.hi)]
         low, high = self.image.bounds(self.problem.factual, columns, *ends)
         low, high = low[:, followers], high[:, followers]
         if not (np.isfinite(low) & np.isfinite(high)).any(axis=0).all():
@@ -215,9 +212,10 @@ class Following:
         return np.asarray(((lo != hi) | (lo != q.home[openers])).any(axis=1))
 
     def _actions(self, asked: Asked, positions: Ints) -> Rows:
-        q = asked.question
-        rows = q.rows(positions)
-        rows[:, asked.mode.followers] = self.problem.factual[list(asked.mode.followers)]
+        factual = self.problem.factual
+        rows = np.repeat(factual[None, :], len(positions), axis=0)
+        own = np.delete(np.arange(len(factual)), asked.mode.followers)
+        rows[:, own] = asked.question.columns(own, positions)
         return rows
 
 

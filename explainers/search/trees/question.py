@@ -128,16 +128,20 @@ class Question(Struct):
 
     def row(self, positions: Positions) -> Row:
         """The values at one position of every axis."""
-        if not self._has_long:
-            return np.asarray(self.value[self.off[:-1] + positions])
         return self.rows(positions[None, :])[0]
 
     def rows(self, positions: Positions) -> Rows:
         """The same for positions ``(n, n_features)``."""
-        if not self._has_long:
-            return np.asarray(self.value[self.off[:-1] + positions])
-        columns = range(len(self.size))
-        return np.stack([self.values_at(j, positions[:, j]) for j in columns], axis=1)
+        return self.columns(slice(None), positions)
+
+    def columns(self, some: slice | Ints, positions: Positions) -> Rows:
+        """The values of some columns of rows, at positions ``(n, n_features)`` of all axes."""
+        listed, at = self.listed[some], positions[:, some]
+        if not len(self.long.start) or (listed >= 0).all():
+            return np.asarray(self.value[listed + at])
+        columns = np.arange(len(self.size))[some].tolist()
+        each = [self.values_at(j, at[:, k]) for k, j in enumerate(columns)]
+        return np.stack(each, axis=1)
 
     def values_at(self, column: int, positions: Positions) -> Values:
         """Values of one axis."""
@@ -170,30 +174,25 @@ class Question(Struct):
         return np.asarray(off + starts.searchsorted(positions, side="right") - 1)
 
     def around(self, column: int, low: Values, high: Values) -> tuple[Positions, Positions]:
-        """Positions of the greatest value of an axis that is at most each of ``low``, and of the
-        least that is at least each of ``high``; where there is none, of the nearest."""
-        last = self._at_most(column, high)
-        last += self.values_at(column, last) < high
-        return self._at_most(column, low), np.minimum(last, self.most[column])
-
-    def _at_most(self, column: int, values: Values) -> Positions:
-        off, end = self.off[column], self.off[column + 1]
-        k = self.value[off:end].searchsorted(values, side="right") - 1
-        k = np.maximum(k, 0)
-        if self.listed[column] >= 0:
-            return np.asarray(k)
-        x, k = self.long, k + self.long.first[column]
-        starts = np.append(x.start, 0)
-        ends = np.where(k + 1 < x.first[column] + end - off, starts[k + 1], self.size[column])
-        multiples = np.floor(values * (x.scale[column] / x.numerator[column])).astype(np.int64)
-        at = np.clip(x.start[k] + multiples - x.multiple[k], x.start[k], ends - 1)
-        at -= (self.values_at(column, at) > values) & (at > x.start[k])
-        more = np.minimum(at + 1, ends - 1)
-        return np.where(self.values_at(column, more) <= values, more, at)
+        """Positions of a long axis between whose values all numbers from ``low`` to ``high`` are,
+        each ``(n,)`` and within the axis; no farther out than a step or two, and of a number that
+        begins a stretch, its own."""
+        x, first, last = self.long, self.long.first[column], self.most[column]
+        values = self.value[self.off[column] : self.off[column + 1]]
+        starts = np.append(x.start[first : first + len(values)], last + 1)
+        rate = x.scale[column] / x.numerator[column]
+        found = []
+        for ends, beside in ((low, -1), (high, 2)):  # as what they are divided by is rounded
+            k = np.maximum(values.searchsorted(ends, side="right") - 1, 0)
+            steps = np.floor(ends * rate).astype(np.int64) - x.multiple[first + k] + beside
+            least, most = starts[k], np.minimum(starts[k + 1] - (beside < 0), last)
+            at = np.minimum(np.maximum(least + steps, least + (beside > 0)), most)
+            found.append(np.where(values[k] == ends, least, at))
+        return found[0], found[1]
 
     def cells_at(self, positions: Positions) -> Cells:
         """Cell of one position of every axis, counted from each feature's first."""
-        if not self._has_long:
+        if not len(self.long.start):
             return np.asarray(self.cell[self.off[:-1] + positions])
         each = [self.entries(j, positions[j : j + 1])[0] for j in range(len(self.size))]
         return np.asarray(self.cell[each])
