@@ -213,7 +213,7 @@ class Layout:
         axis, edges = self._readable(column)
         axis = axis.adding(value)
         others = np.array(axis.others)
-        runs = _runs(axis, edges.starts, others.tolist())
+        runs = _runs(axis, edges.starts, value)
         own = self._cells_of_one(column, others)
         return self._stretched(column, axis, edges, runs, others, own)._replace(is_set=False)
 
@@ -223,7 +223,7 @@ class Layout:
             feature = self.schema.features[column]
             if self.cells[column].cuts is None:
                 raise NotEligible("trees", f"{feature.name} is a category and follows from others")
-            axis = _fine(feature.lower, feature.upper)
+            axis = fine_axis(feature.lower, feature.upper)
 
             def cells_at(multiples: Whole) -> Cells:
                 assert axis.grid is not None
@@ -355,14 +355,11 @@ class Layout:
     ) -> tuple[Whole, Whole]:
         """A long axis's runs of multiples, whose values, and their readings, are in one cell each.
         The factual value begins a run, or is left out."""
-        assert axis.grid is not None
-        home = axis.grid.nearest(factual) if _is_inside(axis, factual) else None
-        edges = self._all_edges(j, off)
-        if home is None:
-            return _runs(axis, edges, axis.others)
-        multiples, counts = _runs(axis, np.append(edges, [home, home + 1]), axis.others)
-        if is_against:
-            multiples, counts = multiples[multiples != home], counts[multiples != home]
+        multiples, counts = _runs(axis, self._all_edges(j, off), factual)
+        if is_against and _is_inside(axis, factual):
+            assert axis.grid is not None
+            others = multiples != axis.grid.nearest(factual)
+            multiples, counts = multiples[others], counts[others]
         return multiples, counts
 
     def _all_edges(self, j: int, off: float) -> Whole:
@@ -441,19 +438,22 @@ class Layout:
         return axis.values()
 
 
-def _runs(axis: Axis, edges: Whole, others: Sequence[float]) -> tuple[Whole, Whole]:
-    """The run of an axis, cut at ``edges`` and so that each of ``others`` is between two: first
-    multiples and lengths."""
+def _runs(axis: Axis, edges: Whole, factual: float) -> tuple[Whole, Whole]:
+    """The run of an axis, cut at ``edges`` and so that each of its other values is between two
+    parts, and the factual one a part: first multiples and lengths."""
     assert axis.grid is not None
     last = axis.first + axis.count - 1
-    around = [axis.grid.at_least(v) for v in others if not math.isnan(v)]
-    multiples = np.append(edges, [axis.first, *around])
+    own = [axis.grid.at_least(v) for v in axis.others if not math.isnan(v)]
+    if _is_inside(axis, factual):
+        home = axis.grid.nearest(factual)
+        own += [home, home + 1]
+    multiples = np.append(edges, [axis.first, *own])
     multiples = np.unique(multiples[(multiples >= axis.first) & (multiples <= last)])
     return multiples, np.diff(multiples, append=last + 1)
 
 
-def _fine(lower: float, upper: float) -> Axis:
-    """From one number to another, both of them on it."""
+def fine_axis(lower: float, upper: float) -> Axis:
+    """From one number to another, both of them on it, in steps of :data:`FINEST`."""
     largest = max(abs(lower), abs(upper), 10.0**-FINEST)
     extent = max(upper - lower, math.ulp(largest))
     power = min(FINEST - math.log10(extent), MOST_DIGITS - math.log10(largest))
