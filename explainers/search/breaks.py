@@ -7,7 +7,7 @@ values is settled by some dozens; the model is asked where its rounding decides,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,10 +80,10 @@ class Walk:
     def _side(self, sign: int) -> tuple[int, int]:
         """The last position of which it is sure, and the last that holds."""
         end, held, left = self.at, self.at, MOST_ASKED
-        stretches = np.array(list(self._stretches(sign)), dtype=np.int64).reshape(-1, 3)
-        judged = self.judge(stretches.ravel()).reshape(-1, 3)
-        for (first, last, _), verdicts in zip(stretches.tolist(), judged, strict=True):
-            known, best = int(verdicts.min()), int(verdicts.max())
+        parts = self._parts(sign)
+        judged = self.judge(parts.ravel()).reshape(parts.shape)
+        worst, best_of = judged.min(axis=1).tolist(), judged.max(axis=1).tolist()
+        for (first, last, _), known, best in zip(parts.tolist(), worst, best_of, strict=True):
             if best == NO:
                 break
             if known in (SURE, SAFE):
@@ -124,37 +124,21 @@ class Walk:
             start, block = start + block, 2 * block
         return count
 
-    def _stretches(self, sign: int) -> Iterator[tuple[int, int, int]]:
-        """First, last and a middle position of each part that is alike, going outward."""
-        for first, last in self._between(sign):
-            for start, stop in self._cut(first, last) if first != last else ((first, last),):
-                yield start, stop, (start + stop) // 2
-
-    def _between(self, sign: int) -> Iterator[tuple[int, int]]:
-        """The parts between places, and what is beside them, one by one."""
-        end = len(self.axis) - self.axis.has_missing - 1 if sign > 0 else 0
-        own = {int(p) + k for p in self.places for k in range(-BESIDE, BESIDE + 1)}
-        ahead = sorted((p for p in own if sign * p > sign * self.at), key=lambda p: sign * p)
-        here = self.at + sign
-        for place in ahead:
-            if sign * place > sign * end:
-                break
-            if sign * place > sign * here:
-                yield here, place - sign
-            yield place, place
-            here = place + sign
-        if sign * here <= sign * end:
-            yield here, end
-
-    def _cut(self, first: int, last: int) -> Iterator[tuple[int, int]]:
-        """A part where runs begin."""
-        if self.starts is None:
-            yield first, last
-            return
-        low, high = min(first, last), max(first, last)
-        edges = self.starts[(self.starts > low) & (self.starts <= high)].tolist()
-        parts = list(zip([low, *edges], [*(edge - 1 for edge in edges), high], strict=True))
-        yield from parts if first <= last else ((b, a) for a, b in reversed(parts))
+    def _parts(self, sign: int) -> Positions:
+        """First, last and a middle position of each part that is alike, going outward, ``(n, 3)``:
+        what is beside places is alone, and of the rest all that is in one run."""
+        low, high = 0, self.at - 1
+        if sign > 0:
+            low, high = self.at + 1, len(self.axis) - self.axis.has_missing - 1
+        alone = (self.places[:, None] + np.arange(-BESIDE, BESIDE + 1)).ravel()
+        runs = self.starts if self.starts is not None else alone[:0]
+        begins = np.concatenate([[low], alone, alone + 1, runs])
+        begins = np.sort(begins[(begins >= low) & (begins <= high)])
+        first = begins[np.append(True, begins[1:] != begins[:-1])] if len(begins) else begins
+        last = np.append(first[1:] - 1, high)[: len(first)]
+        if sign < 0:
+            first, last = last[::-1], first[::-1]
+        return np.stack([first, last, (first + last) // 2], axis=1)
 
 
 def positions_of(axis: Axis, values: Iterable[float]) -> Positions:

@@ -184,7 +184,10 @@ def _long_cost(q: Any, j: int, position: int) -> float:
     x, k = q.long, _stretch_at(q, j, position)
     if position == x.start[k] or np.isnan(x.factual[j]):
         return q.cost[q.off[j] + k - x.first[j]]
-    distance = abs(_long_value(q, j, position) - x.factual[j]) / x.spread[j]
+    value = _long_value(q, j, position)
+    if value == x.factual[j]:
+        return 0.0
+    distance = abs(value - x.factual[j]) / x.spread[j]
     return x.weight[j] * distance + x.fixed[j] + x.penalty[j]
 
 

@@ -37,6 +37,8 @@ class Edges(NamedTuple):
     """Multiples, ascending; the first is that of the grid within the feature's bounds."""
     cells: Cells
     """Of each and those after it."""
+    values: Values
+    """Of each."""
 
 
 class Stretches(NamedTuple):
@@ -213,9 +215,9 @@ class Layout:
         axis, edges = self._readable(column)
         axis = axis.adding(value)
         others = np.array(axis.others)
-        runs = _runs(axis, edges.starts, value)
+        runs = _runs(axis, edges, _home(axis, value))
         own = self._cells_of_one(column, others)
-        return self._stretched(column, axis, edges, runs, others, own)._replace(is_set=False)
+        return self._stretched(column, axis, runs, others, own)._replace(is_set=False)
 
     def _readable(self, column: int) -> tuple[Axis, Edges]:
         """What a feature may read, finely, and where cells begin on it; found once for a model."""
@@ -263,6 +265,7 @@ class Layout:
 
     def _find_edges(self, column: int, axis: Axis, cells_at: Callable[[Whole], Cells]) -> Edges:
         """Where the cells of multiples begin, of which the run of ``axis`` is."""
+        assert axis.grid is not None
         last = axis.first + axis.count - 1
         if axis.count > LONGEST_LOOKED:
             looked = np.unique(np.linspace(axis.first, last, SPREAD).astype(np.int64))
@@ -280,7 +283,7 @@ class Layout:
             above = cells_at(middle) >= numbers
             low, high = np.where(above, low, middle), np.where(above, middle, high)
         starts = np.unique(np.append(high, axis.first)).astype(np.int64)
-        return Edges(starts, cells_at(starts))
+        return Edges(starts, cells_at(starts), axis.grid.value(starts))
 
     def readings(self, column: int, values: Values, off: float, toward: float) -> Values:
         """The farthest reading within ``off`` of each of ``values``, upward or downward, which is
@@ -346,44 +349,50 @@ class Layout:
                     lines[j] = self._joined(j, axes[j], asked[j], found[j])
                     continue
                 off = 0.0 if tolerances is None else tolerances[j]
-                runs = self._runs(j, axes[j], float(row[j]), off, is_against=j in against)
-                lines[j] = self._stretched(j, axes[j], self.edges(j), runs, asked[j], found[j])
+                without = float(row[j]) if j in against else math.nan
+                lines[j] = self._long(j, axes[j], off, without, asked[j], found[j])
         return [line for line in lines if line is not None]
 
-    def _runs(
-        self, j: int, axis: Axis, factual: float, off: float, *, is_against: bool
-    ) -> tuple[Whole, Whole]:
-        """A long axis's runs of multiples, whose values, and their readings, are in one cell each.
-        The factual value begins a run, or is left out."""
-        multiples, counts = _runs(axis, self._all_edges(j, off), factual)
-        if is_against and _is_inside(axis, factual):
-            assert axis.grid is not None
-            others = multiples != axis.grid.nearest(factual)
-            multiples, counts = multiples[others], counts[others]
-        return multiples, counts
-
-    def _all_edges(self, j: int, off: float) -> Whole:
-        """Where cells begin, of values and of readings that are ``off`` from them."""
-        starts = self.edges(j).starts
-        if not off:
-            return starts
-        ends = (-math.inf, math.inf)
-        return np.concatenate([starts, *(self.edges(j, off, end).starts for end in ends)])
-
-    def _stretched(
-        self,
-        j: int,
-        axis: Axis,
-        edges: Edges,
-        runs: tuple[Whole, Whole],
-        others: Values,
-        own: Cells,
+    def _long(
+        self, j: int, axis: Axis, off: float, without: float, others: Values, own: Cells
     ) -> Line:
+        """A long axis, less one value, whose stretches are in one cell each, and so are readings
+        that are ``off`` from their values; remembered where it is no more than a run."""
+        home = _home(axis, without)
+        if home or len(others):
+            runs = _runs(axis, self._all_edges(j, off), home)
+            if home:
+                runs = _Runs(*(each[runs.multiples != home[0]] for each in runs))
+            return self._stretched(j, axis, runs, others, own)
+        key = j, axis, off
+        known = self._parts.get(key)
+        if known is None:
+            runs = _runs(axis, self._all_edges(j, off), [])
+            known = self._remembered(key, self._stretched(j, axis, runs, others, own))
+        return known
+
+    def _all_edges(self, j: int, off: float) -> Edges:
+        """Where cells begin, of values and of readings that are ``off`` from them."""
+        own = self.edges(j)
+        if not off:
+            return own
+        if (j, off) not in self._read_edges:
+            ends = [self.edges(j, off, end).starts for end in (-math.inf, math.inf)]
+            starts = np.unique(np.concatenate([own.starts, *ends]))
+            cells = own.cells[own.starts.searchsorted(starts, side="right") - 1]
+            grid = Axis.of(self.schema.features[j], math.nan).grid
+            assert grid is not None
+            self._read_edges[j, off] = Edges(starts, cells, grid.value(starts))
+        return self._read_edges[j, off]
+
+    @cached_property
+    def _read_edges(self) -> dict[tuple[int, float], Edges]:
+        return {}
+
+    def _stretched(self, j: int, axis: Axis, runs: _Runs, others: Values, own: Cells) -> Line:
         """Runs of multiples and other values, whose cells are ``own``, in one line."""
         assert axis.grid is not None
-        multiples, counts = runs
-        values = axis.grid.value(multiples)
-        cells = edges.cells[edges.starts.searchsorted(multiples, side="right") - 1]
+        multiples, counts, cells, values = runs
         if len(others):
             at = values.searchsorted(others)  # a missing one last
             values, cells = np.insert(values, at, others), np.insert(cells, at, own)
@@ -411,15 +420,18 @@ class Layout:
 
     def _part(self, j: int, run: Run, axis: Axis) -> Line:
         """An axis that is a part of the grid: what a policy allows is so in all its questions."""
-        known = self._parts.get((j, axis))
-        if known is None:
-            if len(self._parts) >= MOST_REMEMBERED:
-                self._parts.clear()
-            known = self._parts[j, axis] = run.line(axis)
-        return known
+        key = j, axis, 0.0
+        known = self._parts.get(key)
+        return self._remembered(key, run.line(axis)) if known is None else known
+
+    def _remembered(self, key: tuple[int, Axis, float], line: Line) -> Line:
+        if len(self._parts) >= MOST_REMEMBERED:
+            self._parts.clear()
+        self._parts[key] = line
+        return line
 
     @cached_property
-    def _parts(self) -> dict[tuple[int, Axis], Line]:
+    def _parts(self) -> dict[tuple[int, Axis, float], Line]:
         return {}
 
     def _joined(self, j: int, axis: Axis, others: Values, cells: Cells) -> Line:
@@ -438,18 +450,44 @@ class Layout:
         return axis.values()
 
 
-def _runs(axis: Axis, edges: Whole, factual: float) -> tuple[Whole, Whole]:
+class _Runs(NamedTuple):
+    """A run of a grid in parts."""
+
+    multiples: Whole
+    """First of each."""
+    counts: Whole
+    cells: Cells
+    values: Values
+    """First of each."""
+
+
+def _runs(axis: Axis, edges: Edges, home: list[int]) -> _Runs:
     """The run of an axis, cut at ``edges`` and so that each of its other values is between two
-    parts, and the factual one a part: first multiples and lengths."""
+    parts, and the multiple ``home`` a part."""
     assert axis.grid is not None
     last = axis.first + axis.count - 1
-    own = [axis.grid.at_least(v) for v in axis.others if not math.isnan(v)]
-    if _is_inside(axis, factual):
-        home = axis.grid.nearest(factual)
-        own += [home, home + 1]
-    multiples = np.append(edges, [axis.first, *own])
-    multiples = np.unique(multiples[(multiples >= axis.first) & (multiples <= last)])
-    return multiples, np.diff(multiples, append=last + 1)
+    begin, end = edges.starts.searchsorted([axis.first, last], side="right")
+    some = slice(begin - 1, end)
+    multiples, cells, values = (
+        edges.starts[some].copy(),
+        edges.cells[some],
+        edges.values[some].copy(),
+    )
+    multiples[0], values[0] = axis.first, axis.grid.at(axis.first)
+    own = {axis.grid.at_least(v) for v in axis.others if not math.isnan(v)}
+    own |= {place for multiple in home for place in (multiple, multiple + 1)}
+    new = np.array(sorted(m for m in own if axis.first < m <= last), dtype=np.int64)
+    new = new[~np.isin(new, multiples)]
+    if len(new):
+        at = multiples.searchsorted(new)
+        multiples, cells = np.insert(multiples, at, new), np.insert(cells, at, cells[at - 1])
+        values = np.insert(values, at, axis.grid.value(new))
+    return _Runs(multiples, np.diff(multiples, append=last + 1), cells, values)
+
+
+def _home(axis: Axis, value: float) -> list[int]:
+    """The multiple of a value that is on an axis's run; none if it is not."""
+    return [axis.grid.nearest(value)] if axis.grid and _is_inside(axis, value) else []
 
 
 def fine_axis(lower: float, upper: float) -> Axis:

@@ -137,11 +137,13 @@ class Question(Struct):
     def columns(self, some: slice | Ints, positions: Positions) -> Rows:
         """The values of some columns of rows, at positions ``(n, n_features)`` of all axes."""
         listed, at = self.listed[some], positions[:, some]
-        if not len(self.long.start) or (listed >= 0).all():
+        if not len(self.long.start):
             return np.asarray(self.value[listed + at])
-        columns = np.arange(len(self.size))[some].tolist()
-        each = [self.values_at(j, at[:, k]) for k, j in enumerate(columns)]
-        return np.stack(each, axis=1)
+        rows = np.asarray(self.value[np.where(listed < 0, self.off[:-1][some], listed + at)])
+        columns = np.arange(len(self.size))[some]
+        for k in np.flatnonzero(listed < 0).tolist():
+            rows[:, k] = self.values_at(int(columns[k]), at[:, k])
+        return rows
 
     def values_at(self, column: int, positions: Positions) -> Values:
         """Values of one axis."""
@@ -162,8 +164,8 @@ class Question(Struct):
         values = self.values_at(column, positions)
         distance = np.abs(values - x.factual[column]) / x.spread[column]
         costs = x.weight[column] * distance + x.fixed[column] + x.penalty[column]
-        is_known = np.isnan(values) | (values == x.factual[column])
-        return np.where(is_known, known, costs)
+        costs = np.where(values == x.factual[column], 0.0, costs)
+        return np.where(np.isnan(values), known, costs)
 
     def entries(self, column: int, positions: Positions) -> Positions:
         """The entry that each position of an axis is in."""
