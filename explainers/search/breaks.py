@@ -7,7 +7,7 @@ values is settled by some dozens; the model is asked where its rounding decides,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ may put it beyond what rounding allows for; it holds, and the model says so."""
 
 BESIDE = 2
 """Positions on either side of a place that are looked at: what is compared is within rounding."""
+FIRST_JUDGED = 16
 FIRST_ASKED = 4
 MOST_ASKED = 64
 """Values on a side that the model is asked about, within rounding of the edge of its target."""
@@ -80,17 +81,14 @@ class Walk:
     def _side(self, sign: int) -> tuple[int, int]:
         """The last position of which it is sure, and the last that holds."""
         end, held, left = self.at, self.at, MOST_ASKED
-        parts = self._parts(sign)
-        judged = self.judge(parts.ravel()).reshape(parts.shape)
-        worst, best_of = judged.min(axis=1).tolist(), judged.max(axis=1).tolist()
-        for (first, last, _), known, best in zip(parts.tolist(), worst, best_of, strict=True):
+        for first, last, known, best in self._judged(self._parts(sign)):
             if best == NO:
                 break
             if known in (SURE, SAFE):
                 end, held = (last if known == SURE else end), last
                 continue
-            if self.starts is not None and known == ASK:
-                if not self.asked(np.array([first, last, (first + last) // 2])).all():
+            if self.starts is not None:
+                if known == NO or not self.asked(np.array([first, last])).all():
                     break
                 end = held = last
                 continue
@@ -102,6 +100,17 @@ class Walk:
             if held != last:
                 break
         return end, held
+
+    def _judged(self, parts: Positions) -> Iterator[tuple[int, int, int, int]]:
+        """First and last position of each part, and the worst and best that is known of it; some
+        parts at once, since most ranges are short."""
+        start, block = 0, FIRST_JUDGED
+        while start < len(parts):
+            some = parts[start : start + block]
+            judged = self.judge(some.ravel()).reshape(some.shape)
+            worst, best = judged.min(axis=1).tolist(), judged.max(axis=1).tolist()
+            yield from zip(some[:, 0].tolist(), some[:, 1].tolist(), worst, best, strict=True)
+            start, block = start + block, 4 * block
 
     def _halved(self, held: int) -> int:
         """A position on the way to ``held``, all of which hold, of which the model says so too."""
