@@ -14,14 +14,15 @@ from explainers.constraints import Mask
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.problem import Problem
-from explainers.space import Values
+from explainers.space import LONGEST_LISTED, Values
 from models.predictor import Predictor, Row, Rows, Scores, finite
 
 Keys = npt.NDArray[Any]
 
 FIRST_BLOCK, LAST_BLOCK = 32, 128
-MOST_WALKED = 512
-"""Values on either side of one that are asked about for how far it may go."""
+MOST_WALKED, MOST_OF_LONG = 512, 128
+"""Values on either side of one that are asked about for how far it may go: of an axis, and of one
+that is so long that neither is a part of it worth speaking of."""
 ROWS_PER_RUN = 16_384
 """Most rows of one model call; between calls the deadline is looked at."""
 
@@ -131,11 +132,12 @@ def range_by_asking(
 
     Walks outward from the value in blocks that double, one model call a block and side. Every value
     of the run was asked about; it is the widest there is unless it ends after ``MOST_WALKED``
-    values on a side, beyond which nobody looked.
+    values on a side, ``MOST_OF_LONG`` of a long axis, beyond which nobody looked.
     """
     axis = problem.axes[column]
     at = axis.position(float(row[column]))
-    low, high = max(0, at - MOST_WALKED), min(len(axis), at + 1 + MOST_WALKED)
+    most = MOST_WALKED if len(axis) <= LONGEST_LISTED else MOST_OF_LONG
+    low, high = max(0, at - most), min(len(axis), at + 1 + most)
     values = axis.values(np.arange(low, high, dtype=np.int64))
     at -= low
     below = _holding(problem, meter, row, column, values[:at][::-1], also)
