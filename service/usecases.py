@@ -201,11 +201,19 @@ def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], run
 def _followed(
     causal: ServedCausal | None, factual: Row, action: Row, columns: tuple[int, ...]
 ) -> Row:
+    """Raises
+    ------
+    CausalError
+        If what follows cannot be told. What was not read, and follows, may stay unread.
+    """
     if causal is None or not columns:
         return action
+    image = causal.image
     # The model itself, not its image: it says why where it cannot tell what follows.
-    causal.image.model.counterfactual(factual, columns, action[np.newaxis, columns])
-    return np.asarray(causal.image.rows(factual, columns, action[np.newaxis, columns])[0])
+    rows = image.read(image.model.counterfactual(factual, columns, action[np.newaxis, columns]))
+    read = [j for j in image.effects(columns) if not np.isnan(factual[j])]
+    image.model.check_told(factual, read, rows)
+    return np.asarray(rows[0])
 
 
 def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ...]) -> Draws:
@@ -216,6 +224,7 @@ def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ..
     effects = image.effects(columns)
     stays = sorted({*range(len(action))} - {*effects})
     rows[:, stays] = action[stays]  # computed from its noise, a reading changes its last digit
+    image.model.check_told(factual, effects, rows)
     scores = model.deployed.predictor.score(rows)
     return Draws(rows, scores, model.decision.decide(scores), effects)
 
