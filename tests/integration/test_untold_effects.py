@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,17 @@ def folder(root: Path, name: str, spec: str, causal: bytes, files: dict[str, byt
     return own
 
 
+@pytest.fixture(scope="module")
+def dryer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    root = tmp_path_factory.mktemp("dryer")
+    folder(root, "dryer", SPEC, CAUSAL.encode(), {})
+    with (
+        serving(Settings(models=root)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
+        yield client
+
+
 @pytest.mark.parametrize(
     ("instance", "settings", "rung", "said"),
     [
@@ -107,24 +119,19 @@ def folder(root: Path, name: str, spec: str, causal: bytes, files: dict[str, byt
     ],
 )  # fmt: skip
 def test_an_effect_that_nobody_can_tell_is_refused_by_name(
-    tmp_path: Path, instance: dict[str, Any], settings: dict[str, float], rung: str, said: str
+    dryer: httpx.Client, instance: dict[str, Any], settings: dict[str, float], rung: str, said: str
 ) -> None:
-    folder(tmp_path, "dryer", SPEC, CAUSAL.encode(), {})
     body = {"instance": instance, "set": settings, "rung": rung}
-    with (
-        serving(Settings(models=tmp_path)) as base,
-        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
-    ):
-        refused = client.post("/api/v1/models/dryer/what-if", json=body)
-        assert refused.status_code == 422
-        (fault,) = refused.json()["errors"]
-        assert fault["pointer"] == "/set"
-        assert fault["detail"] == f"what follows cannot be told: {said}"
-        told = client.post("/api/v1/models/dryer/what-if", json=body | {"rung": "association"})
-        assert told.status_code == 200, told.text
-        held = body | {"set": {"valve": 2.0, "flow": 9.0}}
-        followed = client.post("/api/v1/models/dryer/what-if", json=held).json()
-        assert ("load" in followed["instance"], followed["instance"]["flow"]) == (True, 9.0)
+    refused = dryer.post("/api/v1/models/dryer/what-if", json=body)
+    assert refused.status_code == 422
+    (fault,) = refused.json()["errors"]
+    assert fault["pointer"] == "/set"
+    assert fault["detail"] == f"what follows cannot be told: {said}"
+    told = dryer.post("/api/v1/models/dryer/what-if", json=body | {"rung": "association"})
+    assert told.status_code == 200, told.text
+    held = body | {"set": {"valve": 2.0, "flow": 9.0}}
+    followed = dryer.post("/api/v1/models/dryer/what-if", json=held).json()
+    assert ("load" in followed["instance"], followed["instance"]["flow"]) == (True, 9.0)
 
 
 RANDOM = """
