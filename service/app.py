@@ -16,12 +16,15 @@ from service import logs, uploads
 from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
 from service.api import metrics as scraped
 from service.api.context import RequestContext
+from service.api.lanes import Workers
 from service.api.limits import BodyLimit
 from service.api.oidc import Issuer
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
-from service.api.state import State, Workers
+from service.api.shares import Shares
+from service.api.state import State
+from service.api.turns import Turns
 from service.api.warming import warm
 from service.metrics import Metrics
 from service.predictor_host import PredictorHost
@@ -29,7 +32,7 @@ from service.registry import Registry
 from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
-from service.store.rates import Rate
+from service.store.rates import Rate, Share
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
 from service.watching import Stages, tracing
@@ -40,12 +43,17 @@ from service.web.cookies import Cookies
 from service.web.headers import SafeHeaders
 from service.web.routers import ROUTERS
 from service.web.sign_ins import Failures
+from service.web.strangers import Strangers
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
 """Between two pieces: answers are recorded meanwhile."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
+KEPT = 4
+"""Threads that explain for those who have none: so many keys may take all others."""
+DOORKEEPERS, MOST_AT_DOOR = 2, 256
+"""Threads that find out who somebody is, and who may wait for them."""
 
 
 def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
@@ -71,17 +79,26 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.closing = stack.enter_context(closing())
             opening = opened_by(settings, observer=metrics.committed)
             store = await anyio.to_thread.run_sync(stack.enter_context, opening)
-            runner = Runner(store, models, settings)
+            shares = Shares(store.database, store.journal, share_of(settings))
+            turns = Turns(settings.hard_searches, shares.charge)
+            stack.callback(turns.stop)
+            runner = Runner(store, models, settings, turns)
             app.state.ifonly = State(
                 settings,
                 models,
-                Workers(settings.workers, settings.max_waiting, settings.slow_workers),
-                store,
+                workers=explaining(settings),
+                quick=Workers(settings.workers, settings.max_waiting, settings.workers, kept=1),
+                previews=Workers(1, settings.max_waiting, 1, kept=1),
+                store=store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
+                door=Workers(DOORKEEPERS, MOST_AT_DOOR),
+                outside=Workers(DOORKEEPERS, settings.max_waiting),
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
+                turns=turns,
+                shares=shares,
                 wake=runner.wake,
                 issuer=Issuer.of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
@@ -90,6 +107,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.cookies = Cookies(await asyncio.wrap_future(secret))
             app.state.accounts = Accounts.of(settings)
             app.state.failures = Failures()
+            app.state.strangers = Strangers()
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
@@ -99,6 +117,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 try:
                     yield
                 finally:
+                    turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
                     await anyio.to_thread.run_sync(runner.stop)
 
@@ -156,6 +175,24 @@ def rate_of(settings: Settings) -> Rate | None:
     if not settings.rate_per_second:
         return None
     return Rate(settings.rate_per_second, settings.rate_burst)
+
+
+def share_of(settings: Settings) -> Share | None:
+    """How much may be searched for whom; None: any amount. Without accounts there is one actor."""
+    if settings.no_auth or not settings.share_search_per_second:
+        return None
+    return Share(settings.share_search_per_second, settings.share_search_burst)
+
+
+def explaining(settings: Settings) -> Workers:
+    """Threads that explain."""
+    return Workers(
+        settings.workers,
+        settings.max_waiting,
+        settings.slow_workers,
+        kept=KEPT,
+        most_each=0 if settings.no_auth else settings.share_questions,
+    )
 
 
 def opened_by(

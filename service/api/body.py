@@ -20,7 +20,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from service.api import authentication, permissions
+from service.api import authentication, lanes, permissions
 from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
 from service.api.validation import called
 from service.errors import Fault, InvalidRequest, MalformedBody, Part, Path
@@ -188,6 +188,7 @@ class JsonRoute(APIRoute):
         async def admit_first(request: Request) -> Response:
             principal = await authentication.admit(request, roles, tells_all=tells_all)
             await request.app.state.ifonly.rates.admit(principal.actor)
+            lanes.asking.set(principal.actor)
             request.state.principal = principal
             if self.body_field is None:
                 return await self.admitted(request, handle)

@@ -79,6 +79,7 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
 )
 KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
 TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
+SHARE_SPENT = ProblemType(429, "share-spent", "The key's share of the service is spent")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
 SCORE_NOT_FINITE = ProblemType(500, "score-not-finite", "The model's score is not a number")
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
@@ -114,6 +115,7 @@ PROBLEM_TYPES = (
     CONTRADICTORY_CONSTRAINTS,
     KEY_REUSED,
     TOO_OFTEN,
+    SHARE_SPENT,
     ROW_ABANDONED,
     SCORE_NOT_FINITE,
     MODEL_FAILED,
@@ -329,6 +331,10 @@ def _service_error(path: str, error: Exception) -> Response:
         case errors.TooOften():
             soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
             return problem_response(path, TOO_OFTEN, str(error), headers=soon)
+        case errors.ShareSpent():
+            soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
+            told: dict[str, Any] = {"share": error.share, "used": error.used, "limit": error.limit}
+            return problem_response(path, SHARE_SPENT, str(error), headers=soon, **told)
         case errors.KeyReused():
             return problem_response(path, KEY_REUSED, str(error))
         case errors.QueueFull():

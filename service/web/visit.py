@@ -72,7 +72,8 @@ async def _principal(state: State, token: str | None) -> Principal | None:
         return ANYONE
     if token is None:
         return None
-    return await state.readers.run(partial(sessions.find, state.store.database, token))
+    look = partial(sessions.find, state.store.database, token)
+    return await state.door.run(look, actor=token)
 
 
 def _language(request: Request) -> Language:

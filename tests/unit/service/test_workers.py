@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from service.api.state import Workers
+from service.api.lanes import Workers
 from service.errors import Overloaded
 
 
