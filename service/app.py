@@ -16,6 +16,7 @@ from service import logs, uploads
 from service.api import audit, errors, health, jobs, kserve, openapi, routes, uploading
 from service.api import metrics as scraped
 from service.api.context import RequestContext
+from service.api.floor import Floor
 from service.api.lanes import Workers
 from service.api.limits import BodyLimit
 from service.api.oidc import Issuer
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
+                floor=Floor(),
                 turns=turns,
                 shares=shares,
                 wake=runner.wake,

@@ -190,6 +190,10 @@ class JsonRoute(APIRoute):
             await request.app.state.ifonly.rates.admit(principal.actor)
             lanes.asking.set(principal.actor)
             request.state.principal = principal
+            async with request.app.state.ifonly.floor.entered(principal.actor):
+                return await read_then(request)
+
+        async def read_then(request: Request) -> Response:
             if self.body_field is None:
                 return await self.admitted(request, handle)
             check_media_type(request.headers)

@@ -79,13 +79,13 @@ class Recorder:
 
         def answered() -> tuple[bytes, Draft, Future[Receipt]]:
             metrics.stage("queue", time.perf_counter() - asked)
-            with turns.brief() if is_brief else nullcontext():
-                return self._answered(kind, model, request, work())
+            return self._answered(kind, model, request, work())
 
-        is_brief, turns = kind is not Kind.EXPLANATION, self._state.turns
+        is_brief = kind is not Kind.EXPLANATION  # those say so themselves, until they are hard
         if not is_brief:
             await self._state.shares.admit(self.principal.actor, self._state.readers.run)
-        body, draft, done = await self._lane(kind).run(answered, patience)
+        with self._state.turns.brief() if is_brief else nullcontext():
+            body, draft, done = await self._lane(kind).run(answered, patience)
         audit = await self._stands(draft, done)
         return Response(with_member(body, "audit", audit), media_type="application/json")
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from explainers.watch import Watch
 from service.access import Scope
+from service.api.floor import Floor
 from service.api.lanes import Workers
 from service.api.oidc import Issuer
 from service.api.rates import Rates
@@ -50,6 +51,8 @@ class State:
     """Measures the stages of a request."""
     rates: Rates
     """How often who may ask."""
+    floor: Floor
+    """Whose requests are under way."""
     turns: Turns
     """Whose hard search runs."""
     shares: Shares
@@ -69,12 +72,8 @@ class State:
         Overloaded
             If none is free.
         """
-
-        def looked() -> T:
-            with self.turns.brief():
-                return look()
-
-        return await self.previews.run(looked)
+        with self.turns.brief():
+            return await self.previews.run(look)
 
     def within(self, scope: Scope) -> State:
         """The same with the models and the records that somebody of that scope may see, and no

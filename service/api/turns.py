@@ -22,9 +22,11 @@ HARD_SECONDS = 0.05
 """A search that has run for so long is a hard one."""
 SLICE_SECONDS = 0.05
 """So long it runs before another one may."""
-PATIENCE_SECONDS = 0.2
+QUIET_SECONDS = 0.005
+"""Short questions come one after the other: so long after one, hard searches wait for the next."""
+PATIENCE_SECONDS = 0.1
 """Once no hard search has run for so long, one does, whatever else is being answered."""
-FIRM_SECONDS = 0.02
+FIRM_SECONDS = 0.025
 """And runs for so long at least."""
 CHARGE_SECONDS = 1.0
 """Processor time is told in pieces of so much."""
@@ -50,6 +52,9 @@ class Turns:
         self._ran = time.monotonic()
         """When a hard one ran last."""
         self._waiting: Rotation[threading.Event] = Rotation()
+        self._has_watch = False
+        """Whether a search that waits looks every ``QUIET_SECONDS`` whether it may go on."""
+        self._short_until = 0.0
         self.short = 0
         """Short questions that are being answered."""
         self.stopped = False
@@ -70,6 +75,7 @@ class Turns:
     def end_short(self) -> None:
         with self._lock:
             self.short -= 1
+            self._short_until = time.monotonic() + QUIET_SECONDS
             self._grant()
 
     def search(self, actor: str, *, background: bool = False) -> Turn:
@@ -92,15 +98,29 @@ class Turns:
                 self._release()
             self._waiting.put(actor, mine)
             self._grant()
-        while not mine.wait(PATIENCE_SECONDS):
-            with self._lock:
-                self._grant()
+        while not mine.is_set():
+            self._watch(mine)
+
+    def _watch(self, mine: threading.Event) -> None:
+        """Wait a while; one of those who wait looks often."""
+        with self._lock:
+            watches = not self._has_watch
+            self._has_watch = True
+        mine.wait(QUIET_SECONDS if watches else PATIENCE_SECONDS)
+        with self._lock:
+            if watches:
+                self._has_watch = False
+            self._grant()
 
     def leave(self) -> None:
         """A hard search has ended."""
         with self._lock:
             self._release()
             self._grant()
+
+    def is_busy(self, now: float) -> bool:
+        """Whether short questions are being answered, or were just now."""
+        return self.short > 0 or now < self._short_until
 
     @property
     def is_wanted(self) -> bool:
@@ -122,7 +142,8 @@ class Turns:
     def _has_room(self) -> bool:
         if self._running >= self._at_once:
             return False
-        return not self.short or time.monotonic() - self._ran >= PATIENCE_SECONDS
+        now = time.monotonic()
+        return not self.is_busy(now) or now - self._ran >= PATIENCE_SECONDS
 
 
 class Turn:
@@ -173,7 +194,7 @@ class Turn:
     def give_way(self) -> None:
         """Wait, if it is another's turn."""
         now = time.monotonic()
-        if self._hard and self._turns.short:
+        if self._hard and self._turns.is_busy(now):
             if now >= self._firm:
                 self._pause()
         elif now >= self._look:
@@ -185,7 +206,7 @@ class Turn:
             self._hard = True
             turns.end_short()
             self._wait(held=False)
-        elif turns.short or turns.is_wanted:
+        elif turns.is_wanted or turns.is_busy(time.monotonic()):
             self._wait(held=True)
         else:
             self._look = time.monotonic() + SLICE_SECONDS

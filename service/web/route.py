@@ -87,6 +87,13 @@ async def _served(
         await state.rates.admit(visit.principal.actor)
         lanes.asking.set(visit.principal.actor)
         request.state.principal = visit.principal
+        async with state.floor.entered(visit.principal.actor):
+            return await _answered(request, visit, cookies, handle)
+    return await _answered(request, visit, cookies, handle)
+
+
+async def _answered(request: Request, visit: Visit, cookies: Cookies, handle: Handle) -> Response:
+    state: State = request.app.state.ifonly
     if request.method not in READS:
         await check_form(request, visit, cookies)
     response = await handle(request)

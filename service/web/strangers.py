@@ -13,8 +13,9 @@ SHARE = 0.2
 """Of the event loop's time, at the most."""
 MOST_WAITING = 256
 """Requests of strangers; more are refused with 503."""
-LONGEST_REST = 0.05
-"""Seconds, however long the one before took: the loop may have done much else meanwhile."""
+LEAST_REST, LONGEST_REST = 0.01, 0.05
+"""Seconds: what a request costs before it is admitted is not measured, and what is measured may
+have been somebody else's."""
 
 
 class Strangers:
@@ -44,4 +45,5 @@ class Strangers:
         finally:
             rest = (1.0 / SHARE - 1.0) * (time.thread_time() - began)
             loop = asyncio.get_running_loop()
-            loop.call_later(min(rest, LONGEST_REST), self._turn.release)
+            rest = min(max(rest, LEAST_REST), LONGEST_REST)
+            loop.call_later(rest, self._turn.release)

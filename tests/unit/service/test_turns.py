@@ -30,6 +30,7 @@ def slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HARD_SECONDS", 0.0)
     monkeypatch.setattr(module, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(module, "FIRM_SECONDS", 0.0)
+    monkeypatch.setattr(module, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG)
 
 
