@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import multiprocessing
 import os
 import re
 import statistics
@@ -26,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ HARD: dict[str, Any] = {
 }
 """Makes of an alarm a question of half a CPU-second or more: with eight at once, and each asked
 again as it is answered, there is always one."""
+ROWS = ("alone", "hard", "what-if", "plane", "strangers")
 WARM_SECONDS = 2.0
 MOST_TIMES = 3.0
 """The median beside an attack is to be no more than so many times the one alone."""
@@ -70,8 +73,10 @@ class Attack:
     """Some clients, each of whom asks again as soon as it is answered."""
 
     clients: int
-    ask: Callable[[httpx.Client, int], httpx.Response]
+    method: str
+    path: str
     headers: dict[str, str]
+    bodies: tuple[Any, ...] = (None,)
 
 
 class Field:
@@ -92,15 +97,21 @@ class Field:
     def predict(self, client: httpx.Client, k: int) -> httpx.Response:
         return client.post(f"{MODEL}/predictions", json={"instances": [self._row(k)]})
 
-    def explain_hard(self, client: httpx.Client, k: int) -> httpx.Response:
-        return client.post(f"{MODEL}/explanations", json={"instance": self._row(k)} | HARD)
-
-    def what_if(self, client: httpx.Client, k: int) -> httpx.Response:
-        asked = {"instance": self._row(k), "set": {"torque": 40.0}}
-        return client.post(f"{MODEL}/what-if", json=asked)
-
-    def stranger(self, client: httpx.Client, k: int) -> httpx.Response:
-        return client.get("/sign-in")
+    def attack(self, name: str) -> Attack | None:
+        """None: nobody but the key whose predictions are watched."""
+        match name:
+            case "hard":
+                hard = tuple({"instance": row} | HARD for row in self.rows)
+                return Attack(HARD_AT_ONCE, "POST", f"{MODEL}/explanations", self.hog, hard)
+            case "what-if":
+                asked = tuple({"instance": row, "set": {"torque": 40.0}} for row in self.rows)
+                return Attack(CLIENTS, "POST", f"{MODEL}/what-if", self.hog, asked)
+            case "plane":
+                return Attack(CLIENTS, "GET", plane_of(self), signed_in(self))
+            case "strangers":
+                return Attack(STRANGERS, "GET", "/sign-in", {})
+            case _:
+                return None
 
     def _row(self, k: int) -> Any:
         return self.rows[k % len(self.rows)]
@@ -137,44 +148,62 @@ def signed_in(of: Field) -> dict[str, str]:
         return {"Cookie": "; ".join(f"{c.name}={c.value}" for c in client.cookies.jar)}
 
 
-def plane_of(of: Field) -> Callable[[httpx.Client, int], httpx.Response]:
-    """Asks for the plane of one alarm."""
+def plane_of(of: Field) -> str:
+    """Where the plane of one alarm is."""
     with of.client(of.hog) as client:
         identity = of.predict(client, 0).raise_for_status().json()["audit"]["id"]
-    return lambda client, k: client.get(f"/alarms/{identity}/plane")
+    return f"/alarms/{identity}/plane"
 
 
 @contextlib.contextmanager
-def under(attack: Attack | None, of: Field) -> Iterator[Seen]:
-    """The attack goes on until the block ends; it is given what the attackers saw."""
-    seen, over, lock = Seen(), threading.Event(), threading.Lock()
+def under(attack: Attack | None, of: Field) -> Iterator[dict[str, int]]:
+    """The attack goes on until the block ends; then it is told what the attackers were answered.
+
+    They are a process of their own: who watches is not to wait for them."""
+    answers: dict[str, int] = {}
     if attack is None:
-        yield seen
+        yield answers
         return
+    apart = multiprocessing.get_context("spawn")
+    over, told = apart.Event(), apart.Queue()
+    process = apart.Process(target=_besiege, args=(attack, of.base, over, told), daemon=True)
+    process.start()
+    told.get()
+    time.sleep(WARM_SECONDS)
+    try:
+        yield answers
+    finally:
+        over.set()
+        answers |= told.get()
+        process.join()
+
+
+def _besiege(attack: Attack, base: str, over: Any, told: Any) -> None:
+    seen, lock = Seen(), threading.Lock()
 
     def ask(own: int) -> None:
-        # A stranger has no cookies, and gets a new connection's worth of patience each time.
-        with of.client(attack.headers) as client:
+        options: dict[str, Any] = {"timeout": 120, "trust_env": False}
+        with httpx.Client(base_url=base, headers=attack.headers, **options) as client:
             for k in range(own, 1_000_000_000, attack.clients):
                 if over.is_set():
                     return
-                client.cookies.clear()
-                status, seconds = _timed(lambda: attack.ask(client, k))  # noqa: B023
+                body = attack.bodies[k % len(attack.bodies)]
+                client.cookies.clear()  # each visit of a stranger is their first
+                status, seconds = _timed(
+                    partial(client.request, attack.method, attack.path, json=body)
+                )
                 with lock:
                     seen.note(status, seconds)
                 if status != "200":
                     over.wait(0.05)
 
-    threads = [threading.Thread(target=ask, args=(k,), daemon=True) for k in range(attack.clients)]
+    threads = [threading.Thread(target=ask, args=(k,)) for k in range(attack.clients)]
     for thread in threads:
         thread.start()
-    time.sleep(WARM_SECONDS)
-    try:
-        yield seen
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
+    told.put("begun")
+    for thread in threads:
+        thread.join()
+    told.put(seen.statuses)
 
 
 def _timed(ask: Callable[[], httpx.Response]) -> tuple[str, float]:
@@ -192,7 +221,7 @@ def watched(of: Field, seconds: float) -> Seen:
     with of.client(of.victim) as client:
         until, k = time.monotonic() + seconds, 0
         while time.monotonic() < until or len(seen.ms) < 3:
-            seen.note(*_timed(lambda: of.predict(client, k)))  # noqa: B023
+            seen.note(*_timed(partial(of.predict, client, k)))
             k += 1
     return seen
 
@@ -218,16 +247,6 @@ def one_row_beside(of: Field, rows: int) -> float:
     return took
 
 
-def attacks(of: Field) -> dict[str, Callable[[], Attack | None]]:
-    return {
-        "alone": lambda: None,
-        "hard": lambda: Attack(HARD_AT_ONCE, of.explain_hard, of.hog),
-        "what-if": lambda: Attack(CLIENTS, of.what_if, of.hog),
-        "plane": lambda: Attack(CLIENTS, plane_of(of), signed_in(of)),
-        "strangers": lambda: Attack(STRANGERS, of.stranger, {}),
-    }
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=float, default=10.0)
@@ -246,10 +265,10 @@ def table_of(of: Field, options: argparse.Namespace) -> Table:
         table.add_column(column, justify="left" if column == "beside" else "right")
     watched(of, WARM_SECONDS)
     alone = 0.0
-    for name, attack in attacks(of).items():
+    for name in ROWS:
         if name != "alone" and options.row and name not in options.row:
             continue
-        with under(attack(), of) as theirs:
+        with under(of.attack(name), of) as theirs:
             seen = watched(of, options.seconds)
         middle = statistics.median(seen.ms)
         alone = alone or middle
@@ -262,7 +281,7 @@ def table_of(of: Field, options: argparse.Namespace) -> Table:
             f"{high:.1f}",
             f"{times:.1f}{mark}",
             str(seen.statuses),
-            str(theirs.statuses),
+            str(theirs),
         )
     if not options.row or "jobs" in options.row:
         table.add_section()

@@ -2,8 +2,9 @@
 
 What is read and written for a request takes the loop about a millisecond, and whoever has thirty
 under way takes thirty in a row. While several actors ask, each has only a few under way in a
-process; the rest of theirs wait in turn, unread. An actor who is alone is not held up, and what
-takes longer than ``PATIENCE_SECONDS`` (a hard question) does not count any more.
+process; the rest of theirs wait in turn, unread, and begin with a pause between them in which the
+others come first. An actor who is alone is not held up, and what takes longer than
+``PATIENCE_SECONDS`` (a hard question) does not count any more.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ AT_ONCE = 2
 """Requests of one actor, while others ask."""
 ACTIVE_SECONDS = 1.0
 """Whoever asked so long ago still does."""
+LEAST_PAUSE, LONGEST_PAUSE = 0.01, 0.05
+"""Seconds from the end of a request until the next of those that waited begins: as long as it
+took, within these."""
 MOST_WAITING = 256
 """Requests of one actor in a process; more are refused."""
 WAITING = "requests that wait"
@@ -35,6 +39,7 @@ class Floor:
         self._under_way = Counter[str]()
         self._waiting: Rotation[asyncio.Future[None]] = Rotation()
         self._asked: OrderedDict[str, float] = OrderedDict()
+        """Who asked within ``ACTIVE_SECONDS``, and when last."""
 
     @asynccontextmanager
     async def entered(self, actor: str) -> AsyncIterator[None]:
@@ -70,7 +75,7 @@ class Floor:
         except BaseException:
             self._waiting.remove(actor, mine)
             if mine.done() and not mine.cancelled():
-                self.leave(actor)
+                self._free(actor)
             raise
 
     def _note(self, actor: str) -> None:
@@ -80,7 +85,15 @@ class Floor:
         while next(iter(self._asked.values())) < now - ACTIVE_SECONDS:
             self._asked.popitem(last=False)
 
-    def leave(self, actor: str) -> None:
+    def leave(self, actor: str, took: float) -> None:
+        """A request has ended: the next of the actor's begins after a pause, if one waits."""
+        if not self._waiting.count(actor):
+            self._free(actor)
+            return
+        pause = min(max(took, LEAST_PAUSE), LONGEST_PAUSE) if len(self._asked) > 1 else 0.0
+        asyncio.get_running_loop().call_later(pause, self._free, actor)
+
+    def _free(self, actor: str) -> None:
         self._under_way[actor] -= 1
         if not self._under_way[actor]:
             del self._under_way[actor]
@@ -96,9 +109,10 @@ class _Place:
     def __init__(self, floor: Floor, actor: str) -> None:
         self._floor = floor
         self._actor = actor
+        self._began = time.monotonic()
         self._has_left = False
 
     def leave(self) -> None:
         if not self._has_left:
             self._has_left = True
-            self._floor.leave(self._actor)
+            self._floor.leave(self._actor, time.monotonic() - self._began)

@@ -224,9 +224,12 @@ async def plane(
     columns = levers[0].column, levers[1].column
     shown = points(case, levers)
     through = [(x, y) for x, y, _ in shown]
-    asked = partial(usecases.plane, model, question, columns, MOST_VALUES, through)
-    found = await state.previewed(asked)
-    drawing = plane_drawing.drawn(found, model, visit.language, shown)
+
+    def drawn() -> plane_drawing.PlaneDrawing:
+        found = usecases.plane(model, question, columns, MOST_VALUES, through)
+        return plane_drawing.drawn(found, model, visit.language, shown)
+
+    drawing = await state.previewed(drawn)
     demand = question.target.demand
     return page(
         request,
