@@ -27,6 +27,7 @@ from service.api.shares import Shares
 from service.api.state import State
 from service.api.turns import Turns
 from service.api.warming import warm
+from service.errors import StoreUnavailable
 from service.metrics import Metrics
 from service.predictor_host import PredictorHost
 from service.registry import Registry
@@ -49,6 +50,8 @@ from service.web.strangers import Strangers
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
 """Between two pieces: answers are recorded meanwhile."""
+AGAIN_SECONDS = 1.0
+"""Between two tries to open a store that is away."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
 KEPT = 4
@@ -57,11 +60,18 @@ DOORKEEPERS, MOST_AT_DOOR = 2, 256
 """Threads that find out who somebody is, and who may wait for them."""
 
 
-def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    registry: Registry | None = None,
+    *,
+    waits_for_store: bool = False,
+) -> FastAPI:
     """The service as an ASGI application.
 
     ``registry`` is one that is loaded already; without it, the folder that the settings name is
     loaded when the application starts, and nothing to serve keeps it from starting.
+    ``waits_for_store``: nor does a store that is away; it is tried again until the process is told
+    to stop. For one that takes the place of another: that the store was there once is known.
     """
     settings = settings or Settings()
     metrics = Metrics()
@@ -78,8 +88,8 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             stack.callback(metrics.close)
             stack.callback(traces.close)
             app.state.closing = stack.enter_context(closing())
-            opening = opened_by(settings, observer=metrics.committed)
-            store = await anyio.to_thread.run_sync(stack.enter_context, opening)
+            over = app.state.closing if waits_for_store else None
+            store = await _opened(settings, metrics.committed, stack, over)
             shares = Shares(store.database, store.journal, share_of(settings))
             turns = Turns(settings.hard_searches, shares.charge)
             stack.callback(turns.stop)
@@ -209,6 +219,25 @@ def opened_by(
         observer=observer,
     )
     return opened(settings.store_url, options, migrate=migrate)
+
+
+async def _opened(
+    settings: Settings,
+    observer: Observer,
+    stack: contextlib.ExitStack,
+    over: asyncio.Event | None,
+) -> Store:
+    """The store, until ``stack`` ends; ``over``: until then it is tried again while it is away."""
+    while True:
+        try:
+            opening = opened_by(settings, observer=observer)
+            return await anyio.to_thread.run_sync(stack.enter_context, opening)
+        except StoreUnavailable as error:
+            if over is None or over.is_set():
+                raise
+            logs.logger.warning("the store is away, and is tried again: %s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), AGAIN_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -248,26 +248,22 @@ def _next(connection: sa.Connection, now: int) -> sa.Row[Any] | None:
     Of one actor, rows are taken in the order of their number, whatever their job: a short one
     does not wait for the end of a long one.
     """
-    for job in connection.execute(_in_turn()).scalars().all():
-        found = connection.execute(_free_rows(now).where(job_rows.c.job == job)).first()
+    for actor in connection.execute(_in_turn()).scalars().all():
+        own = _free_rows(now).join(jobs, jobs.c.id == job_rows.c.job).where(jobs.c.actor == actor)
+        found = connection.execute(own).first()
         if found is not None:
             return found
     return None
 
 
 def _in_turn() -> sa.Select[Any]:
-    """Jobs that have rows without an answer; leased ones may be all of them."""
-    unanswered = (
-        sa.select(job_rows.c.job, sa.func.min(job_rows.c.number).label("number"))
-        .where(_UNANSWERED)
-        .group_by(job_rows.c.job)
-        .subquery()
-    )
+    """Actors who have rows without an answer; leased ones may be all of them."""
+    unanswered = sa.select(job_rows.c.job).where(_UNANSWERED).distinct().subquery()
     own = rate_buckets.c.actor == sa.literal(TURN) + jobs.c.actor
     joined = unanswered.join(jobs, jobs.c.id == unanswered.c.job).outerjoin(rate_buckets, own)
-    turn = sa.func.coalesce(rate_buckets.c.filled_us, 0)
-    chosen = sa.select(unanswered.c.job).select_from(joined)
-    return chosen.order_by(turn, unanswered.c.number, unanswered.c.job)
+    turn = sa.func.coalesce(sa.func.max(rate_buckets.c.filled_us), 0)
+    chosen = sa.select(jobs.c.actor).select_from(joined).group_by(jobs.c.actor)
+    return chosen.order_by(turn, sa.func.min(jobs.c.created_us))
 
 
 def _had_turn(connection: sa.Connection, actor: str) -> None:
