@@ -52,6 +52,8 @@ FORGET_PAUSE_SECONDS = 0.2
 """Between two pieces: answers are recorded meanwhile."""
 AGAIN_SECONDS = 1.0
 """Between two tries to open a store that is away."""
+SEARCHING_SHARE = 0.7
+"""Of the time that requests under way have to finish once the process is told to stop."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
 KEPT = 4
@@ -124,7 +126,8 @@ def create_app(
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
             clean = _forgetting(store, kept, models.root)
-            async with _refreshing(models, settings.refresh_seconds), clean:
+            ending = _ending(app.state.closing, turns, settings.shutdown_seconds)
+            async with _refreshing(models, settings.refresh_seconds), clean, ending:
                 runner.start()
                 try:
                     yield
@@ -238,6 +241,24 @@ async def _opened(
             logs.logger.warning("the store is away, and is tried again: %s", error)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(over.wait(), AGAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _ending(told: asyncio.Event, turns: Turns, seconds: float) -> AsyncIterator[None]:
+    """Once the process is told to stop, searches end in time for their answers to be sent."""
+
+    async def end() -> None:
+        await told.wait()
+        await asyncio.sleep(SEARCHING_SHARE * seconds)
+        turns.stop()
+
+    task = asyncio.create_task(end())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.asynccontextmanager

@@ -80,7 +80,8 @@ class Settings(BaseSettings):
     keep_idempotency_days: float = Field(2.0, gt=0.0)
     """How long a request may be sent again by its idempotency key."""
     max_waiting_rows: int = Field(100_000, ge=1)
-    """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
+    """Rows of one actor's jobs that may wait, and a quarter of those of all; a job that would make
+    it more is refused with 503."""
     max_upload_bytes: int = Field(67_108_864, ge=0)
     """A longer zip of a model is refused with 413; 0: none is taken."""
     model_run_seconds: float = Field(10.0, gt=0.0)
