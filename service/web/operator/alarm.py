@@ -225,20 +225,20 @@ async def plane(
     shown = points(case, levers)
     through = [(x, y) for x, y, _ in shown]
 
-    def drawn() -> plane_drawing.PlaneDrawing:
-        found = usecases.plane(model, question, columns, MOST_VALUES, through)
-        return plane_drawing.drawn(found, model, visit.language, shown)
-
-    drawing = await state.previewed(drawn)
     demand = question.target.demand
-    return page(
-        request,
-        "operator/plane.html",
-        plane=drawing,
-        case=case,
-        levers=levers,
-        demand_percent="" if demand is None else said_demand(demand),
-    )
+
+    def drawn() -> Response:
+        found = usecases.plane(model, question, columns, MOST_VALUES, through)
+        return page(
+            request,
+            "operator/plane.html",
+            plane=plane_drawing.drawn(found, model, visit.language, shown),
+            case=case,
+            levers=levers,
+            demand_percent="" if demand is None else said_demand(demand),
+        )
+
+    return await state.previewed(drawn)
 
 
 def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:
