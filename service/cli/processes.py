@@ -41,7 +41,7 @@ def application(chosen: Settings) -> partial[FastAPI]:
 def _configured(chosen: Settings) -> FastAPI:
     logs.configure(chosen.log_format, chosen.log_level)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
-    return settled(create_app(chosen))
+    return settled(create_app(chosen, waits_for_store=True))
 
 
 def _stop_with_parent() -> None:

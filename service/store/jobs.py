@@ -1,4 +1,5 @@
 """Jobs: questions that are answered after the reply, row by row, by whichever process has time.
+Actors take turns, however many jobs and rows one of them has.
 
 A worker leases rows, answers them, and writes the answers' records and that the rows are
 answered in one transaction: a row has no record or one. A lease that ran out (its worker was
@@ -28,11 +29,16 @@ from service.store.database import Database
 from service.store.journal import Change, Draft, Work
 from service.store.rows import octets, payload_of, record_of
 from service.store.standing import contradicted, doubts, standing, standing_only, stands
-from service.store.tables import job_rows, jobs, records
+from service.store.tables import job_rows, jobs, rate_buckets, records
 
 PIECE = 500
 MAX_ATTEMPTS = 3
 """A row at which so many workers ended is not tried again: it may be what ended them."""
+MOST_QUEUES = 4
+"""Together the rows of all actors may be so many times what one actor's may be."""
+TURN = "job "
+"""Before an actor's name: the bucket that says when they had their last turn, counted and not by
+the clock. No actor's name begins so."""
 _FREE = ""
 _UNANSWERED = job_rows.c.record.is_(None)
 
@@ -115,7 +121,8 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     Raises, when it is done:
 
     QueueFull
-        If that many rows wait already that with these there would be more than ``most_waiting``.
+        If that many rows of the actor wait already that with these there would be more than
+        ``most_waiting``; or of all actors ``MOST_QUEUES`` times as many.
     """
     salts = [secrets.token_bytes(SALT_BYTES) for _ in requests]
     digests = [Payload(*pair).digest for pair in zip(salts, requests, strict=True)]
@@ -135,9 +142,7 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     )
 
     def work(connection: sa.Connection) -> Draft:
-        waiting = _waiting(connection)
-        if waiting + len(requests) > most_waiting:
-            raise QueueFull(waiting, most_waiting)
+        _check_room(connection, facts.actor, len(requests), most_waiting)
         connection.execute(sa.insert(jobs).values(_row_of(job)))
         connection.execute(
             sa.insert(job_rows),
@@ -165,6 +170,16 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
 def _root(digests: Iterable[str | None]) -> str:
     """What the job's record says of all its questions."""
     return hashlib.sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
+
+
+def _check_room(connection: sa.Connection, actor: str, rows: int, most: int) -> None:
+    own = sa.select(sa.func.count()).select_from(job_rows.join(jobs, jobs.c.id == job_rows.c.job))
+    waiting = connection.execute(own.where(_UNANSWERED, jobs.c.actor == actor)).scalar_one()
+    if waiting + rows > most:
+        raise QueueFull(waiting, most)
+    together = _waiting(connection)
+    if together + rows > MOST_QUEUES * most:
+        raise QueueFull(together, MOST_QUEUES * most)
 
 
 def _row_of(job: Job) -> dict[str, Any]:
@@ -248,20 +263,51 @@ def is_any_free(database: Database) -> bool:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        return connection.execute(_next(now_us())).first() is not None
+        return connection.execute(_free_rows(now_us())).first() is not None
 
 
-def _next(now: int) -> sa.Select[Any]:
-    """The job whose next row is the earliest of its kind.
-
-    Rows are taken in the order of their number, whatever their job: jobs share the workers, and
-    a short one does not wait for the end of a long one.
-    """
+def _free_rows(now: int) -> sa.Select[Any]:
     return (
         sa.select(job_rows.c.job, job_rows.c.attempts)
         .where(_UNANSWERED, job_rows.c.leased_until_us <= now)
         .order_by(job_rows.c.number, job_rows.c.job)
         .limit(1)
+    )
+
+
+def _next(connection: sa.Connection, now: int) -> sa.Row[Any] | None:
+    """The next row of the actor whose turn it is: who had theirs the longest ago, or never.
+
+    Of one actor, rows are taken in the order of their number, whatever their job: a short one
+    does not wait for the end of a long one.
+    """
+    for actor in connection.execute(_in_turn()).scalars().all():
+        own = _free_rows(now).join(jobs, jobs.c.id == job_rows.c.job).where(jobs.c.actor == actor)
+        found = connection.execute(own).first()
+        if found is not None:
+            return found
+    return None
+
+
+def _in_turn() -> sa.Select[Any]:
+    """Actors who have rows without an answer; leased ones may be all of them."""
+    unanswered = sa.select(job_rows.c.job).where(_UNANSWERED).distinct().subquery()
+    own = rate_buckets.c.actor == sa.literal(TURN) + jobs.c.actor
+    joined = unanswered.join(jobs, jobs.c.id == unanswered.c.job).outerjoin(rate_buckets, own)
+    turn = sa.func.coalesce(sa.func.max(rate_buckets.c.filled_us), 0)
+    chosen = sa.select(jobs.c.actor).select_from(joined).group_by(jobs.c.actor)
+    return chosen.order_by(turn, sa.func.min(jobs.c.created_us))
+
+
+def _had_turn(connection: sa.Connection, actor: str) -> None:
+    counted = sa.select(sa.func.coalesce(sa.func.max(rate_buckets.c.filled_us), 0))
+    last = counted.where(rate_buckets.c.actor.startswith(TURN))
+    connection.execute(
+        sa.text(
+            "INSERT INTO rate_buckets (actor, tokens, filled_us) VALUES (:own, 0, :turn) "
+            "ON CONFLICT (actor) DO UPDATE SET filled_us = excluded.filled_us"
+        ),
+        {"own": TURN + actor, "turn": connection.execute(last).scalar_one() + 1},
     )
 
 
@@ -273,7 +319,7 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
 
     def change(connection: sa.Connection) -> Claim | None:
         now = now_us()
-        found = connection.execute(_next(now)).first()
+        found = _next(connection, now)
         if found is None:
             return None
         is_again = job_rows.c.attempts > 0
@@ -304,7 +350,9 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
         leased = tuple(
             Row(r.number, octets(r.request), r.attempts + 1, octets(r.salt)) for r in rows
         )
-        return Claim(_find(connection, found.job), leased)
+        job = _find(connection, found.job)
+        _had_turn(connection, job.actor)
+        return Claim(job, leased)
 
     return change
 

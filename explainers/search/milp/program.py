@@ -195,7 +195,7 @@ def _stop_at(solver: highspy.Highs, deadline: Deadline) -> None:
     """HiGHS looks at its own limit of time everywhere, and asks us now and then."""
 
     def look(event: highspy.highs.HighsCallbackEvent) -> None:
-        if deadline.expired():
+        if deadline.left() <= 0.0:  # it gives way to nobody: its own limit would run on
             event.interrupt()
 
     solver.setOptionValue("time_limit", max(0.0, deadline.left()))
