@@ -458,7 +458,7 @@ def _counterfactual(
 def _effects(before: Sequence[float], action: Sequence[float], report: Report) -> Iterator[Effect]:
     """What reads otherwise than it is set, by the checker's own paths."""
     for j in differing(report.row, action):
-        yield Effect(j, before[j], report.row[j], report.via[j])
+        yield Effect(j, before[j], report.row[j], report.via.get(j, ()))
 
 
 def _relaxed(checker: Checker, relaxed: Problem, lifted: Blocker) -> Checker:

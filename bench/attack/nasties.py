@@ -373,10 +373,12 @@ def _with_bytes(made: Nasty, world: World, chance: Random) -> Nasty:
             body = body[:at] + chance.randbytes(3) + body[at:]
         case 2:
             return _packed(
-                made, gzip.compress(body) + chance.choice((b"", b"x", gzip.compress(b"")))
+                made,
+                gzip.compress(body, mtime=0)
+                + chance.choice((b"", b"x", gzip.compress(b"", mtime=0))),
             )
         case 3:
-            return _packed(made, gzip.compress(body)[: chance.randint(0, 40)])
+            return _packed(made, gzip.compress(body, mtime=0)[: chance.randint(0, 40)])
         case 4:
             body = b"\xef\xbb\xbf" + body
         case _:

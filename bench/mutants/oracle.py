@@ -34,12 +34,25 @@ MODULES = (
     "unit.causal.test_causal_model",
     "unit.causal.test_certainty",
     "unit.causal.test_expression",
+    "property.causal.test_causal_properties",
     "unit.explainers.test_milp",
 )
 """Walks over every action, and, of what follows, how surely, and of programs, by hand."""
 NEAR = (
     ("causal.backtracking", ("backtracking",)),
-    ("causal", ("test_laws", "unit.causal", "backtracking", "causal_recourse", "missing_causes")),
+    ("causal.intervals", ("causal_properties", "unit.causal", "causal_trees")),
+    (
+        "causal",
+        (
+            "test_laws",
+            "unit.causal",
+            "causal_properties",
+            "backtracking",
+            "causal_trees",
+            "causal_recourse",
+            "missing_causes",
+        ),
+    ),
     ("search.milp", ("test_milp", "linear_and_relu", "linear_programs")),
     ("search.trees.readings", ("survival",)),
     ("search.trees.survival", ("survival",)),

@@ -121,11 +121,13 @@ LOOSE = (
     ("causal.build", "_terms", "`0` → `-1`"),
     ("causal.backtracking", "BacktrackingImage.rows", "`j not in moved` → `j in moved`"),
     ("causal.backtracking", "BacktrackingImage._shifts", "`values - factual[list(columns)]` → "),
+    ("causal.intervals", "weigh", "`np.minimum(weights, 0.0)` → `np.maximum(weights, 0.0)`"),
+    ("search.milp.choices", "Choices.action", "skips the first"),
     ("search.milp.choices", "Choices.chosen", "→ `min(own"),
     ("search.milp.choices", "Choices.action", "row[lever.column] = choice.piece.at"),
     ("search.milp.following", "_piece", "`high - low` → `high + low`"),
     ("search.milp.network", "Reach._prices", "→ `np.minimum(cost"),
-    ("search.milp.network", "bounds", "`after @ up + above @ down` → "),
+    ("search.milp.network", "intervals", "`low @ up + high @ down` → "),
 )
 """Faults that no oracle test was seen to tell, when tests were tried in any order."""
 LOOSE_IN_KERNEL = (

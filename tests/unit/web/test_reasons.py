@@ -22,6 +22,8 @@ WRONG_SPECS = [
     PRESS.replace('name = "press"', ""),
     PRESS.replace('name = "press"', 'name = "press"\nnmae = 1\nzzz = 2'),
     PRESS + "\n= 1\n",
+    PRESS + "\nx = " + 100 * "[" + 100 * "]",
+    PRESS + "\n" + ".".join(100 * "x") + " = 1",
     "",
 ]
 
