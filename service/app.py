@@ -34,6 +34,7 @@ from service.api.lanes import Workers
 from service.api.limits import BodyLimit
 from service.api.looks import Looks
 from service.api.oidc import Issuer
+from service.api.presence import Presence
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
@@ -83,6 +84,7 @@ def create_app(
     registry: Registry | None = None,
     *,
     waits_for_store: bool = False,
+    presence: Presence | None = None,
 ) -> FastAPI:
     """The service as an ASGI application.
 
@@ -90,6 +92,7 @@ def create_app(
     loaded when the application starts, and nothing to serve keeps it from starting.
     ``waits_for_store``: nor does a store that is away; it is tried again until the process is told
     to stop. For one that takes the place of another: that the store was there once is known.
+    ``presence``: who asks, if other processes answer beside this one.
     """
     settings = settings or Settings()
     metrics = Metrics()
@@ -130,7 +133,7 @@ def create_app(
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
-                floor=Floor(),
+                floor=Floor(presence),
                 turns=turns,
                 shares=shares,
                 wake=runner.wake,

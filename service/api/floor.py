@@ -1,31 +1,30 @@
 """The event loop is shared, too: requests of one actor do not queue up before another's.
 
 What is read and written for a request takes the loop about a millisecond, and whoever has thirty
-under way takes thirty in a row. While several actors ask, each has only a few under way in a
-process; the rest of theirs wait in turn, unread, and begin with a pause between them in which the
-others come first. An actor who is alone is not held up, and what takes longer than
-``PATIENCE_SECONDS`` (a hard question) does not count any more.
+under way takes thirty in a row. While several actors ask, in this process or another one of the
+service, each has only one under way in a process; the rest of theirs wait in turn, unread, and
+begin with a pause between them in which the others come first. An actor who is alone is not held
+up, and what takes longer than ``PATIENCE_SECONDS`` (a hard question) does not count any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from service.api.lanes import PATIENCE_SECONDS
+from service.api.presence import Presence
 from service.api.rotation import Rotation
 from service.errors import ShareSpent
 
-AT_ONCE = 2
-"""Requests of one actor, while others ask."""
-ACTIVE_SECONDS = 1.0
-"""Whoever asked so long ago still does."""
-LEAST_PAUSE, LONGEST_PAUSE = 0.01, 0.05
-"""Seconds from the end of a request until the next of those that waited begins: as long as it
-took, within these."""
+AT_ONCE = 1
+"""Requests of one actor in a process, while others ask."""
+LEAST_PAUSE, LONGEST_PAUSE = 0.01, 0.1
+"""Seconds from the end of a request until the next of those that waited begins: twice as long as
+it took, within these."""
 MOST_WAITING = 256
 """Requests of one actor in a process; more are refused."""
 WAITING = "requests that wait"
@@ -35,11 +34,11 @@ WAITING = "requests that wait"
 class Floor:
     """Used on the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, presence: Presence | None = None) -> None:
+        """``presence``: what is known of who asks; by default what this process sees."""
+        self._presence = presence or Presence()
         self._under_way = Counter[str]()
         self._waiting: Rotation[asyncio.Future[None]] = Rotation()
-        self._asked: OrderedDict[str, float] = OrderedDict()
-        """Who asked within ``ACTIVE_SECONDS``, and when last."""
 
     @asynccontextmanager
     async def entered(self, actor: str) -> AsyncIterator[None]:
@@ -51,8 +50,8 @@ class Floor:
             If too many of theirs wait already.
         """
         loop = asyncio.get_running_loop()
-        self._note(actor)
-        if self._under_way[actor] >= AT_ONCE and len(self._asked) > 1:
+        self._presence.note(actor)
+        if self._under_way[actor] >= AT_ONCE and self._presence.others(actor):
             await self._turn(actor)
         else:
             self._under_way[actor] += 1
@@ -78,19 +77,14 @@ class Floor:
                 self._free(actor)
             raise
 
-    def _note(self, actor: str) -> None:
-        now = time.monotonic()
-        self._asked[actor] = now
-        self._asked.move_to_end(actor)
-        while next(iter(self._asked.values())) < now - ACTIVE_SECONDS:
-            self._asked.popitem(last=False)
-
     def leave(self, actor: str, took: float) -> None:
         """A request has ended: the next of the actor's begins after a pause, if one waits."""
         if not self._waiting.count(actor):
             self._free(actor)
             return
-        pause = min(max(took, LEAST_PAUSE), LONGEST_PAUSE) if len(self._asked) > 1 else 0.0
+        pause = 0.0
+        if self._presence.others(actor):
+            pause = min(max(2.0 * took, LEAST_PAUSE), LONGEST_PAUSE)
         asyncio.get_running_loop().call_later(pause, self._free, actor)
 
     def _free(self, actor: str) -> None:

@@ -10,12 +10,14 @@ import tempfile
 import threading
 from functools import partial
 from multiprocessing.connection import wait
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
+from service.api.presence import Presence, shared
 from service.app import create_app
 from service.cli.interpreter import settled
 from service.metrics import FOLDER
@@ -35,13 +37,13 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
-    return partial(_configured, chosen)
+    return partial(_configured, chosen, shared())
 
 
-def _configured(chosen: Settings) -> FastAPI:
+def _configured(chosen: Settings, stamps: Any) -> FastAPI:
     logs.configure(chosen.log_format, chosen.log_level)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
-    return settled(create_app(chosen, waits_for_store=True))
+    return settled(create_app(chosen, waits_for_store=True, presence=Presence(stamps)))
 
 
 def _stop_with_parent() -> None:

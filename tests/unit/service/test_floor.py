@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from service.api import floor as module
+from service.api import presence
 from service.api.floor import AT_ONCE, Floor
 from service.errors import ShareSpent
 
@@ -15,7 +16,7 @@ from service.errors import ShareSpent
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request turns out to be slow, and nobody is forgotten, however slow the machine is."""
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 600.0)
-    monkeypatch.setattr(module, "ACTIVE_SECONDS", 600.0)
+    monkeypatch.setattr(presence, "ACTIVE_SECONDS", 600.0)
 
 
 class Crowd:
@@ -60,12 +61,28 @@ def test_while_others_ask_a_few_are_under_way_and_the_rest_come_later() -> None:
         tasks += crowd.coming("many", 30)
         await settled()
         assert crowd.inside == ["other"] + ["many"] * AT_ONCE
-        tasks += crowd.coming("other", 1)
+        tasks += crowd.coming("third", 1)
         await settled()
-        assert crowd.inside[-1] == "other"
+        assert crowd.inside[-1] == "third"
         crowd.may_leave.set()
         await asyncio.gather(*tasks)
         assert crowd.inside.count("many") == 30
+
+    asyncio.run(main())
+
+
+def test_who_asks_in_another_process_counts() -> None:
+    async def main() -> None:
+        stamps = presence.shared()
+        here, there = (Crowd(Floor(presence.Presence(stamps))) for _ in range(2))
+        tasks = there.coming("other", 1)
+        await settled()
+        tasks += here.coming("many", AT_ONCE + 1)
+        await settled()
+        assert here.inside == ["many"] * AT_ONCE
+        here.may_leave.set()
+        there.may_leave.set()
+        await asyncio.gather(*tasks)
 
     asyncio.run(main())
 
