@@ -7,11 +7,11 @@ last and when, in memory that all of them have.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import time
 import zlib
-from collections.abc import MutableSequence
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,12 +20,12 @@ SLOTS = 4_096
 ACTIVE_SECONDS = 1.0
 """Whoever asked so long ago still does."""
 
-Stamps = MutableSequence[float]
+Stamps: TypeAlias = "ctypes.Array[ctypes.c_double]"
 
 
-def shared() -> Any:
+def shared() -> Stamps:
     """What processes have in common that are given it as they are started."""
-    return multiprocessing.get_context("spawn").RawArray("d", SLOTS)
+    return multiprocessing.get_context("spawn").RawArray(ctypes.c_double, SLOTS)
 
 
 class Presence:
@@ -33,8 +33,8 @@ class Presence:
 
     def __init__(self, stamps: Stamps | None = None) -> None:
         """``stamps``: of :func:`shared`; by default this process has its own."""
-        own = np.zeros(SLOTS) if stamps is None else stamps
-        self._stamps = np.frombuffer(own, dtype=np.float64)  # type: ignore[call-overload]
+        own = (ctypes.c_double * SLOTS)() if stamps is None else stamps
+        self._stamps = np.frombuffer(memoryview(own), dtype=np.float64)
 
     def note(self, actor: str) -> None:
         """The actor asks."""

@@ -10,14 +10,13 @@ import tempfile
 import threading
 from functools import partial
 from multiprocessing.connection import wait
-from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
-from service.api.presence import Presence, shared
+from service.api.presence import Presence, Stamps, shared
 from service.app import create_app
 from service.cli.interpreter import settled
 from service.metrics import FOLDER
@@ -40,7 +39,7 @@ def application(chosen: Settings) -> partial[FastAPI]:
     return partial(_configured, chosen, shared())
 
 
-def _configured(chosen: Settings, stamps: Any) -> FastAPI:
+def _configured(chosen: Settings, stamps: Stamps) -> FastAPI:
     logs.configure(chosen.log_format, chosen.log_level)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
     return settled(create_app(chosen, waits_for_store=True, presence=Presence(stamps)))

@@ -39,8 +39,11 @@ MOST_QUEUES = 4
 TURN = "job "
 """Before an actor's name: the bucket that says when they had their last turn, counted and not by
 the clock. No actor's name begins so."""
-_FREE = ""
+MOST_JOBS = 100
+"""Of an actor's open jobs, the oldest so many are looked at for rows."""
+_NOBODY = ""
 _UNANSWERED = job_rows.c.record.is_(None)
+_OPEN = jobs.c.finished_us.is_(None)
 
 
 class State(StrEnum):
@@ -153,7 +156,7 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
                     "request": request,
                     "salt": salt,
                     "digest": digest,
-                    "worker": _FREE,
+                    "worker": _NOBODY,
                     "leased_until_us": 0,
                     "attempts": 0,
                 }
@@ -173,8 +176,7 @@ def _root(digests: Iterable[str | None]) -> str:
 
 
 def _check_room(connection: sa.Connection, actor: str, rows: int, most: int) -> None:
-    own = sa.select(sa.func.count()).select_from(job_rows.join(jobs, jobs.c.id == job_rows.c.job))
-    waiting = connection.execute(own.where(_UNANSWERED, jobs.c.actor == actor)).scalar_one()
+    waiting = _waiting(connection, jobs.c.actor == actor)
     if waiting + rows > most:
         raise QueueFull(waiting, most)
     together = _waiting(connection)
@@ -249,9 +251,9 @@ def waiting(database: Database) -> int:
         return _waiting(connection)
 
 
-def _waiting(connection: sa.Connection) -> int:
-    count = sa.select(sa.func.count()).select_from(job_rows).where(_UNANSWERED)
-    return connection.execute(count).scalar_one()
+def _waiting(connection: sa.Connection, *whose: sa.ColumnElement[bool]) -> int:
+    count = sa.func.coalesce(sa.func.sum(jobs.c.rows - jobs.c.answered), 0)
+    return int(connection.execute(sa.select(count).where(_OPEN, *whose)).scalar_one())
 
 
 def is_any_free(database: Database) -> bool:
@@ -263,51 +265,78 @@ def is_any_free(database: Database) -> bool:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        return connection.execute(_free_rows(now_us())).first() is not None
+        some = sa.select(job_rows.c.job).where(_free(now_us())).limit(1)
+        return connection.execute(some).first() is not None
 
 
-def _free_rows(now: int) -> sa.Select[Any]:
-    return (
-        sa.select(job_rows.c.job, job_rows.c.attempts)
-        .where(_UNANSWERED, job_rows.c.leased_until_us <= now)
-        .order_by(job_rows.c.number, job_rows.c.job)
-        .limit(1)
-    )
+def _free(now: int) -> sa.ColumnElement[bool]:
+    """Of a row that nobody has answered or works at."""
+    return sa.and_(_UNANSWERED, job_rows.c.leased_until_us <= now)
 
 
-def _next(connection: sa.Connection, now: int) -> sa.Row[Any] | None:
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """Where a claim begins."""
+
+    job: str
+    number: int
+    actor: str
+    turn: int
+    """The actor's, once this one is had."""
+
+
+def _next(connection: sa.Connection, now: int) -> _Next | None:
     """The next row of the actor whose turn it is: who had theirs the longest ago, or never.
 
     Of one actor, rows are taken in the order of their number, whatever their job: a short one
     does not wait for the end of a long one.
     """
-    for actor in connection.execute(_in_turn()).scalars().all():
-        own = _free_rows(now).join(jobs, jobs.c.id == job_rows.c.job).where(jobs.c.actor == actor)
-        found = connection.execute(own).first()
+    waiting = connection.execute(_in_turn()).all()
+    turn = 1 + max((row.turn for row in waiting), default=0)  # after all who have jobs now
+    for actor in (row.actor for row in waiting):
+        found = connection.execute(_first_of(actor, now)).first()
         if found is not None:
-            return found
+            return _Next(found.id, found.number, actor, turn)
     return None
 
 
 def _in_turn() -> sa.Select[Any]:
-    """Actors who have rows without an answer; leased ones may be all of them."""
-    unanswered = sa.select(job_rows.c.job).where(_UNANSWERED).distinct().subquery()
-    own = rate_buckets.c.actor == sa.literal(TURN) + jobs.c.actor
-    joined = unanswered.join(jobs, jobs.c.id == unanswered.c.job).outerjoin(rate_buckets, own)
-    turn = sa.func.coalesce(sa.func.max(rate_buckets.c.filled_us), 0)
-    chosen = sa.select(jobs.c.actor).select_from(joined).group_by(jobs.c.actor)
-    return chosen.order_by(turn, sa.func.min(jobs.c.created_us))
+    """Actors who have open jobs, and their last turns; leased rows may be all that they have.
+
+    The index is asked for one actor after the other: however many jobs one has, they are one.
+    """
+    first = sa.select(sa.func.min(jobs.c.actor).label("actor")).where(_OPEN)
+    actors = first.cte("actors", recursive=True)
+    later = sa.select(sa.func.min(jobs.c.actor)).where(_OPEN, jobs.c.actor > actors.c.actor)
+    step = sa.select(later.scalar_subquery()).where(actors.c.actor.is_not(None))
+    actors = actors.union_all(step)
+    own = rate_buckets.c.actor == sa.literal(TURN) + actors.c.actor
+    turn = sa.func.coalesce(rate_buckets.c.filled_us, 0)
+    oldest = sa.select(sa.func.min(jobs.c.created_us)).where(_OPEN, jobs.c.actor == actors.c.actor)
+    return (
+        sa.select(actors.c.actor, turn.label("turn"))
+        .select_from(actors.outerjoin(rate_buckets, own))
+        .where(actors.c.actor.is_not(None))
+        .order_by(turn, oldest.scalar_subquery())
+    )
 
 
-def _had_turn(connection: sa.Connection, actor: str) -> None:
-    counted = sa.select(sa.func.coalesce(sa.func.max(rate_buckets.c.filled_us), 0))
-    last = counted.where(rate_buckets.c.actor.startswith(TURN))
+def _first_of(actor: str, now: int) -> sa.Select[Any]:
+    """The free row of the lowest number of the actor's oldest open jobs."""
+    lowest = sa.select(job_rows.c.number).where(job_rows.c.job == jobs.c.id, _free(now))
+    number = lowest.order_by(job_rows.c.number).limit(1).scalar_subquery().label("number")
+    theirs = sa.select(jobs.c.id, number).where(_OPEN, jobs.c.actor == actor)
+    some = theirs.order_by(jobs.c.created_us).limit(MOST_JOBS).subquery()
+    return sa.select(some).where(some.c.number.is_not(None)).order_by(some.c.number).limit(1)
+
+
+def _had_turn(connection: sa.Connection, found: _Next) -> None:
     connection.execute(
         sa.text(
             "INSERT INTO rate_buckets (actor, tokens, filled_us) VALUES (:own, 0, :turn) "
             "ON CONFLICT (actor) DO UPDATE SET filled_us = excluded.filled_us"
         ),
-        {"own": TURN + actor, "turn": connection.execute(last).scalar_one() + 1},
+        {"own": TURN + found.actor, "turn": found.turn},
     )
 
 
@@ -322,19 +351,7 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
         found = _next(connection, now)
         if found is None:
             return None
-        is_again = job_rows.c.attempts > 0
-        rows = connection.execute(
-            sa.select(job_rows)
-            .where(
-                job_rows.c.job == found.job,
-                _UNANSWERED,
-                job_rows.c.leased_until_us <= now,
-                is_again if found.attempts else ~is_again,
-            )
-            .order_by(job_rows.c.number)
-            .limit(1 if found.attempts else most)
-            .with_for_update(skip_locked=True)  # SQLite has the whole file: BEGIN IMMEDIATE
-        ).all()
+        rows = _rows_from(connection, found, most, now)
         if not rows:
             return None
         connection.execute(
@@ -350,11 +367,26 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
         leased = tuple(
             Row(r.number, octets(r.request), r.attempts + 1, octets(r.salt)) for r in rows
         )
-        job = _find(connection, found.job)
-        _had_turn(connection, job.actor)
-        return Claim(job, leased)
+        _had_turn(connection, found)
+        return Claim(_find(connection, found.job), leased)
 
     return change
+
+
+def _rows_from(
+    connection: sa.Connection, found: _Next, most: int, now: int
+) -> Sequence[sa.Row[Any]]:
+    """Free rows of one job, of ``most`` numbers; locked. One that was begun before is alone."""
+    numbers = job_rows.c.number.between(found.number, found.number + most - 1)
+    rows = connection.execute(
+        sa.select(job_rows)
+        .where(job_rows.c.job == found.job, numbers, _free(now))
+        .order_by(job_rows.c.number)
+        .with_for_update(skip_locked=True)  # SQLite has the whole file: BEGIN IMMEDIATE
+    ).all()
+    if rows and rows[0].attempts:
+        return rows[:1]
+    return [row for row in rows if not row.attempts]
 
 
 def renew(worker: str, lease_us: int) -> Change[int]:
@@ -378,7 +410,7 @@ def hand_back(worker: str) -> Change[int]:
         freed = connection.execute(
             sa.update(job_rows)
             .where(job_rows.c.worker == worker, _UNANSWERED)
-            .values(worker=_FREE, leased_until_us=0, attempts=job_rows.c.attempts - 1)
+            .values(worker=_NOBODY, leased_until_us=0, attempts=job_rows.c.attempts - 1)
         )
         return freed.rowcount
 
