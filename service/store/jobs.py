@@ -266,7 +266,7 @@ def is_any_free(database: Database) -> bool:
     """
     with database.reading() as connection:
         some = sa.select(job_rows.c.job).where(_free(now_us()))
-        # In the order of the index: else the planner may begin with the table, and what is answered.
+        # In the order of the index: a planner may begin with the table, and what is answered.
         ordered = some.order_by(job_rows.c.job, job_rows.c.number).limit(1)
         return connection.execute(ordered).first() is not None
 
