@@ -23,7 +23,7 @@ class Deadline:
     clock: Callable[[], float] = time.monotonic
     give_way: Callable[[], None] = stay
     """Called at each look: may wait, where others share the processor; ``clock`` then stands still.
-    Not by :meth:`left`, for whoever holds what others need, or has another clock that runs on."""
+    Not by :meth:`left`, for whoever only wants to know."""
 
     @classmethod
     def never(cls) -> Deadline:
