@@ -31,6 +31,27 @@ REMEMBERED = 1_024
 """Folders that are known to be sound, by their content."""
 
 
+class _Sound:
+    """Contents of folders that kept to limits. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Limits, str], None] = {}
+        self._lock = threading.Lock()
+
+    def has(self, limits: Limits, content: str) -> bool:
+        return (limits, content) in self._known
+
+    def add(self, limits: Limits, content: str) -> None:
+        with self._lock:
+            self._known[limits, content] = None
+            while len(self._known) > REMEMBERED:
+                del self._known[next(iter(self._known))]
+
+
+_sound = _Sound()
+"""Whoever tries folders in this process: one is not tried twice within the same limits."""
+
+
 class Trials:
     """Thread-safe. ``close`` it to end its process; the next trial starts another."""
 
@@ -38,7 +59,6 @@ class Trials:
         self.limits = limits
         self._trusted = None if trusted is None else trusted.resolve()
         """Folders in here came with the program, and are no more to be tried than it is."""
-        self._passed: dict[str, None] = {}
         self._lock = threading.Lock()
         self._child: subprocess.Popen[str] | None = None
 
@@ -53,11 +73,9 @@ class Trials:
             return
         content = content_of(folder)
         with self._lock:
-            if content not in self._passed:
+            if not _sound.has(self.limits, content):
                 self._ask(folder, root)
-                self._passed[content] = None
-                while len(self._passed) > REMEMBERED:
-                    del self._passed[next(iter(self._passed))]
+                _sound.add(self.limits, content)
 
     def close(self) -> None:
         with self._lock:

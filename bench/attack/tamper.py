@@ -39,9 +39,10 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from bench.attack.filled import HOUR_US, SIGNER, YEAR_US, fill, kept_head, opened
+from bench.attack.filled import HOUR_US, SIGNER, WITNESS, YEAR_US, fill, kept_head, opened
 from service.errors import ServiceError
 from service.store.chain import Facts, Head, Kind, Record, now_us, seal
+from service.store.database import Database
 from service.store.logcheck import KeptHead
 from service.store.migrate import require_current
 from service.store.rows import record_of, row_of
@@ -79,7 +80,7 @@ WHY = {
     ("audit_log", "held_until_us"): "until when",
     ("audit_log_heads", "delete"): "a head between: proofs are by any later one; its vouchers go",
     ("audit_log_heads", "time_us"): "parts of a second: the note has the second",
-    ("audit_log_heads", "cosignatures"): "a witness's line: its key, which is not here, tells",
+    ("audit_log_heads", "cosignatures"): "left out or without a name: a voucher less",
     ("audit_log_heads", "unstamped"): "a voucher less: who asked for it misses it",
     ("witnessed_logs", "time_us"): "when the head of another log was cosigned: nobody is told",
     ("witnessed_logs", "delete"): "of another log; who keeps its heads finds two histories of it",
@@ -173,20 +174,25 @@ class Target:
     def look(self) -> tuple[str, str | None]:
         """The first thing that is said to be wrong: by the store alone, and with the kept head,
         which takes nothing back of what is found without."""
-        alone = self._said(())
+        with opened(self.url) as database:
+            return self.look_at(database)
+
+    def look_at(self, database: Database) -> tuple[str, str | None]:
+        """As :meth:`look`, by who has it open already."""
+        alone = self._said(database, ())
         if self.kept is None:
             return alone, None
-        return alone, alone or self._said([self.kept])
+        return alone, alone or self._said(database, [self.kept])
 
-    def _said(self, kept: Sequence[KeptHead]) -> str:
-        with opened(self.url) as database:
-            try:
-                require_current(database)
-                found = verify(database, self.anchor_file, kept=kept).findings
-            except ServiceError as error:
-                return f"refused: {error}"
-            except Exception as error:  # a crash is what this looks for
-                return f"CRASHED: {type(error).__name__}: {error}"
+    def _said(self, database: Database, kept: Sequence[KeptHead]) -> str:
+        try:
+            require_current(database)
+            known = [WITNESS.key.timed]
+            found = verify(database, self.anchor_file, kept=kept, witnesses=known).findings
+        except ServiceError as error:
+            return f"refused: {error}"
+        except Exception as error:  # a crash is what this looks for
+            return f"CRASHED: {type(error).__name__}: {error}"
         return f"{found[0].trouble}: {found[0].text} ({found[0].where})" if found else ""
 
 
@@ -570,19 +576,20 @@ def campaign(
     """Every attack that is wanted, one after the other."""
     before = target.read()
     came = []
-    for attack in attacks(before, most, target.is_sqlite):
-        if not wanted(attack):
-            continue
-        rows = {name: [dict(row) for row in found] for name, found in before.items()}
-        attack.change(rows)
-        if rows == before:
-            continue
-        try:
-            target.write(rows, before)
-        except sa.exc.DBAPIError:
-            continue  # the database itself does not take it
-        came.append(Outcome(attack, *target.look()))
-        target.write(before, rows)
+    with opened(target.url) as database:  # once: an engine compiles its statements anew
+        for attack in attacks(before, most, target.is_sqlite):
+            if not wanted(attack):
+                continue
+            rows = {name: [dict(row) for row in found] for name, found in before.items()}
+            attack.change(rows)
+            if rows == before:
+                continue
+            try:
+                target.write(rows, before)
+            except sa.exc.DBAPIError:
+                continue  # the database itself does not take it
+            came.append(Outcome(attack, *target.look_at(database)))
+            target.write(before, rows)
     return came
 
 

@@ -10,8 +10,10 @@ The links are a condition that the database evaluates in the query that reads th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from hashlib import blake2b
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,17 +60,19 @@ def _neighbour(step: int) -> sa.ScalarSelect[str]:
 class Sealed:
     """Which rows hold what was sealed: each is hashed once, as long as it stays as it is.
 
-    What is remembered of a row is Python's own hash of all its values, keyed anew in every
-    process: nobody can make another row that has the same.
+    What is remembered of a row is a digest of all its values under a key of this process: whoever
+    writes to the database does not know it, so cannot choose another row that has the same.
+    Python's own hash would not do: that of a whole number is the number modulo 2**61 - 1.
     """
 
     def __init__(self) -> None:
-        self._known: set[int] = set()
+        self._known: set[bytes] = set()
+        self._key = os.urandom(32)
 
     def holds(self, row: sa.Row[Any]) -> bool:
         """``row``: of records, each column among the selected ones."""
         said = row._mapping
-        known = hash(tuple(said[column] for column in records.c))
+        known = self._digest(tuple(said[column] for column in records.c))
         if known in self._known:
             return True
         if own_findings(record_of(row)):
@@ -77,6 +81,9 @@ class Sealed:
             self._known.clear()
         self._known.add(known)
         return True
+
+    def _digest(self, values: tuple[Any, ...]) -> bytes:
+        return blake2b(repr(values).encode(), key=self._key, digest_size=16).digest()
 
 
 _SEALED = Sealed()

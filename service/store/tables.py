@@ -21,7 +21,8 @@ writers = sa.Table(
     # what anchors are made of. Not evidence: whoever cuts a tail can change it too.
     sa.Column("head_sequence", sa.BigInteger, nullable=False),
     sa.Column("head_hash", sa.String(64), nullable=False),
-    # How far some anchor has it. A hint that keeps anchors short; never read when verifying.
+    # How far some anchor has it. A hint that keeps anchors short. Not evidence: verifying finds a
+    # hint that goes further than the anchors themselves do.
     sa.Column("anchored", sa.BigInteger, nullable=False),
 )
 

@@ -47,7 +47,7 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+def made(tmp_path_factory: pytest.TempPathFactory, press: Path) -> Iterator[Made]:
     folder = tmp_path_factory.mktemp("bundle")
     key_file = folder / "witness.key"
     key_file.write_text(WITNESS.text)
@@ -56,7 +56,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     own.write_text(KEY.text)
     own.chmod(0o600)
     witness = Settings(
-        data=folder / "witness", witness_logs=(str(KEY.key),), witness_key_file=key_file
+        data=folder / "witness",
+        models=press,
+        witness_logs=(str(KEY.key),),
+        witness_key_file=key_file,
     )
     try:
         with authority(folder / "tsa") as tsa, serving(witness) as second:

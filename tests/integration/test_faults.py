@@ -145,13 +145,15 @@ def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
     assert_all_are_there(url, load.acknowledged + again.acknowledged)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [6])
 def test_heads_that_were_handed_out_hold_whenever_the_service_is_killed(
-    press: Path, url: str
+    press: Path, url: str, times: int
 ) -> None:
     """Whoever appends to the log is stopped anywhere: between leaves, signature and commit."""
     kept: list[KeptHead] = []
     answered: list[dict[str, Any]] = []
-    for number in range(4):
+    for number in range(times):
         fast = {"IFONLY_AUDIT_LOG_SECONDS": "0.001", "IFONLY_PROCESSES": str(1 + number % 2)}
         with process(press, url, **fast) as (service, base), Load(base) as load:
             load.until(60)

@@ -77,7 +77,7 @@ def never_there(patch: pytest.MonkeyPatch) -> None:
     ids=["target already met", "contradictory constraints"],
 )  # fmt: skip
 def test_a_rejection_is_told_recorded_and_counted_where_the_question_is_refused_too(
-    repository: Path,
+    press: Path,
     monkeypatch: pytest.MonkeyPatch,
     plant: Callable[[pytest.MonkeyPatch], None],
     more: dict[str, Any],
@@ -85,7 +85,7 @@ def test_a_rejection_is_told_recorded_and_counted_where_the_question_is_refused_
     says: str,
 ) -> None:
     with (
-        serving(Settings(models=repository)) as base,
+        serving(Settings(models=press)) as base,
         httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
     ):
         right = client.post(PRESS, json=BODY | more)

@@ -168,13 +168,13 @@ REWRITTEN = LocalSigner.of("rewritten.example/log", b"\x09" * 32)
 
 @pytest.fixture(scope="module")
 def witness(
-    tmp_path_factory: pytest.TempPathFactory, key: VerifierKey
+    tmp_path_factory: pytest.TempPathFactory, key: VerifierKey, press: Path
 ) -> Iterator[tuple[httpx.Client, VerifierKey]]:
     """Another service, with accounts: a log needs none."""
     folder = tmp_path_factory.mktemp("witness")
     logs = (str(key), str(KNOWN.key), str(REWRITTEN.key))
     with (
-        serving(settings(folder, witness_logs=logs), no_auth=False) as url,
+        serving(settings(folder, models=press, witness_logs=logs), no_auth=False) as url,
         httpx.Client(base_url=url, timeout=300, trust_env=False) as client,
     ):
         yield client, read_key(folder / "ifonly.sqlite3.witness-key").key.timed

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 
 START_SECONDS = 600
+_ANY = "some_schema"
 
 
 class NoServer(Exception):
@@ -70,7 +71,7 @@ class Server:
         last = time.monotonic() + START_SECONDS
         while True:
             try:
-                self._admin().close()
+                self._admin = self._connected()
                 return
             except psycopg.OperationalError:
                 if time.monotonic() > last or self._process.poll() is not None:
@@ -80,6 +81,7 @@ class Server:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT: sessions are ended, what was committed is kept. SIGQUIT: at once."""
         if self._process is not None:
+            self._admin.close()
             self._process.send_signal(how)
             self._process.wait()
             self._process = None
@@ -88,18 +90,29 @@ class Server:
         """The URL of what behaves as an empty database: a schema of its own, made in no time."""
         self._databases += 1
         name = f"store_{self._databases}"
-        with contextlib.closing(self._admin()) as connection:
-            connection.execute(f'CREATE SCHEMA "{name}"')
+        self._admin.execute(f'CREATE SCHEMA "{name}"'.encode())
         options = f"?options=-csearch_path%3D{name}"
         return f"postgresql://ifonly@127.0.0.1:{self.port}/postgres{options}"
 
-    def _admin(self) -> psycopg.Connection[Any]:
+    def dump(self, url: str) -> str:
+        """SQL that makes what the database at ``url`` has, for :meth:`restore`."""
+        where = f"postgresql://ifonly@127.0.0.1:{self.port}/postgres"
+        asked = ["--inserts", "--no-owner", f"--schema={_schema(url)}", where]
+        lines = self.run_program("pg_dump", *asked).splitlines()
+        kept = [x for x in lines if not x.startswith(("\\", "--", "CREATE SCHEMA"))]
+        return "\n".join(kept).replace(f"{_schema(url)}.", f"{_ANY}.")
+
+    def restore(self, url: str, dump: str) -> None:
+        """Make what was dumped in the empty database at ``url``."""
+        self._admin.execute(dump.replace(f"{_ANY}.", f"{_schema(url)}.").encode())
+
+    def _connected(self) -> psycopg.Connection[Any]:
         return psycopg.connect(
             f"host=127.0.0.1 port={self.port} user=ifonly dbname=postgres", autocommit=True
         )
 
-    def run_program(self, program: str, *arguments: str) -> None:
-        """One of PostgreSQL's own, as the user that runs the server."""
+    def run_program(self, program: str, *arguments: str) -> str:
+        """What one of PostgreSQL's own prints, as the user that runs the server."""
         done = subprocess.run(
             [self._programs / program, *arguments],
             capture_output=True,
@@ -109,6 +122,7 @@ class Server:
         )
         if done.returncode:
             raise NoServer(f"{program} failed: {done.stderr[-1_000:]}")
+        return str(done.stdout)
 
     def _as_user(self) -> dict[str, Any]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
@@ -141,6 +155,10 @@ def server(*, durable: bool = False) -> Iterator[Server]:
             running.stop(signal.SIGQUIT)  # nobody will ask for what it has
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _schema(url: str) -> str:
+    return url.rpartition("%3D")[2]
 
 
 def _programs() -> Path:

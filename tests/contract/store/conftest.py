@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from service.store.chain import Facts, Kind
 from service.store.database import Database, connect
 from service.store.journal import Draft, Journal, JournalOptions
 from service.store.migrate import upgrade
+from tests.support.postgres import Server
 
 STORES = ["sqlite", "postgresql"]
 
@@ -36,10 +38,33 @@ def empty(url: str) -> Iterator[Database]:
         yield database
 
 
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("tables") / "store.sqlite3"
+    with closing(connect(f"sqlite:///{file}")) as database:
+        upgrade(database)
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: Server) -> str:
+    url = postgres_server.new_database()
+    with closing(connect(url)) as database:
+        upgrade(database)
+    return postgres_server.dump(url)
+
+
 @pytest.fixture
-def database(empty: Database) -> Database:
-    upgrade(empty)
-    return empty
+def database(request: pytest.FixtureRequest, url: str) -> Iterator[Database]:
+    """With the tables of this version, copied: migrations take ten times as long."""
+    if url.startswith("sqlite"):
+        copied: Path = request.getfixturevalue("sqlite_tables")
+        shutil.copy(copied, url.removeprefix("sqlite:///"))
+    else:
+        server: Server = request.getfixturevalue("postgres_server")
+        server.restore(url, request.getfixturevalue("postgres_tables"))
+    with closing(connect(url)) as database:
+        yield database
 
 
 OPTIONS: dict[str, Any] = {"engine_version": "test", "anchor_seconds": 3_600}

@@ -23,6 +23,7 @@ from service.store import (
     jobs,
     keys,
     sessions,
+    standing,
 )
 from service.store.archive import Filter
 from service.store.chain import Facts, Head, Kind, Payload, Record, Trouble, now_us, seal
@@ -127,6 +128,22 @@ def test_a_record_that_stands_in_no_chain_is_found_and_told_by_nobody(
     assert list(page.doubtful) == [record.facts.id]
     exported = {s.record.facts.id: s.findings for s in archive.everything(database, Filter({}))}
     assert [identity for identity, found in exported.items() if found] == [record.facts.id]
+
+
+@pytest.mark.parametrize("column", ["seed", "latency_us"])
+def test_a_number_with_the_same_hash_as_the_one_that_was_sealed_is_not_it(
+    database: Database, journal: Journal, column: str
+) -> None:
+    """Python's own hash of a whole number is the number modulo 2**61 - 1, in every process."""
+    asked = explained(journal)
+    assert waiting(database) == [asked]  # the sound row is remembered now
+    moved = records.c[column] + sa.literal(2**61 - 1, sa.BigInteger)
+    tamper(database, sa.update(records).where(records.c.id == asked).values({column: moved}))
+    page = explanations.unreviewed(database, Filter({}), None, 9)
+    assert list(page.doubtful) == [asked]
+    with database.reading() as connection:
+        chosen = sa.select(records, standing.standing()).where(records.c.id == asked)
+        assert list(standing.standing_only(connection.execute(chosen))) == []
 
 
 @PLACES
