@@ -4,7 +4,8 @@
 
 A service of its own on loopback, with the default model and two keys. One key asks for one
 prediction after the other; the median is measured alone and beside each attack: hard questions of
-one operator, what-ifs, planes of the pages, strangers at the door. Last, a job of one row of that
+one operator, about the default model and about a network, what-ifs, planes of the pages, strangers
+at the door. Last, a job of one row of that
 key beside a long one of the other. Times are wall-clock: compare them with the row ``alone`` of
 the same run, and two states of the program in turns.
 
@@ -19,6 +20,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -38,6 +40,7 @@ from rich.table import Table
 from bench.load import FOLDER, ROOT, Service, service
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
+from tests.support import hard_network
 
 MODEL = "/api/v1/models/milling-machine"
 ALARMS = 50
@@ -50,7 +53,7 @@ HARD: dict[str, Any] = {
 }
 """Makes of an alarm a question of half a CPU-second or more: with eight at once, and each asked
 again as it is answered, there is always one."""
-ROWS = ("alone", "hard", "what-if", "plane", "strangers")
+ROWS = ("alone", "hard", "network", "what-if", "plane", "strangers")
 WARM_SECONDS = 2.0
 MOST_TIMES = 3.0
 """The median beside an attack is to be no more than so many times the one alone."""
@@ -103,6 +106,11 @@ class Field:
             case "hard":
                 hard = tuple({"instance": row} | HARD for row in self.rows)
                 return Attack(HARD_AT_ONCE, "POST", f"{MODEL}/explanations", self.hog, hard)
+            case "network":
+                path = f"/api/v1/models/{hard_network.NAME}/explanations"
+                asked = {"instance": hard_network.ROW, "target": hard_network.TARGET}
+                hard = (asked | {"deadline_ms": HARD["deadline_ms"]},)
+                return Attack(HARD_AT_ONCE, "POST", path, self.hog, hard)
             case "what-if":
                 asked = tuple({"instance": row, "set": {"torque": 40.0}} for row in self.rows)
                 return Attack(CLIENTS, "POST", f"{MODEL}/what-if", self.hog, asked)
@@ -255,7 +263,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ifonly-starvation-") as folder:
         url = f"sqlite:///{Path(folder) / 'store.sqlite3'}"
-        with service(url, options.processes) as running:
+        models = Path(folder) / "models"
+        shutil.copytree(FOLDER.parent, models / FOLDER.parent.name)
+        hard_network.write(models)
+        with service(url, options.processes, {"IFONLY_MODELS": str(models)}) as running:
             Console(width=120).print(table_of(Field(running, url), options))
 
 
