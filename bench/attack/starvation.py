@@ -109,11 +109,11 @@ class Field:
             case "network":
                 path = f"/api/v1/models/{hard_network.NAME}/explanations"
                 asked = {"instance": hard_network.ROW, "target": hard_network.TARGET}
-                hard = (asked | {"deadline_ms": HARD["deadline_ms"]},)
-                return Attack(HARD_AT_ONCE, "POST", path, self.hog, hard)
+                body = asked | {"deadline_ms": HARD["deadline_ms"]}
+                return Attack(HARD_AT_ONCE, "POST", path, self.hog, (body,))
             case "what-if":
-                asked = tuple({"instance": row, "set": {"torque": 40.0}} for row in self.rows)
-                return Attack(CLIENTS, "POST", f"{MODEL}/what-if", self.hog, asked)
+                set_ = tuple({"instance": row, "set": {"torque": 40.0}} for row in self.rows)
+                return Attack(CLIENTS, "POST", f"{MODEL}/what-if", self.hog, set_)
             case "plane":
                 return Attack(CLIENTS, "GET", plane_of(self), signed_in(self))
             case "strangers":

@@ -35,6 +35,8 @@ POLL_SECONDS = 0.5
 """How soon a process sees what another was asked; what it was asked itself it sees at once."""
 WRITE_SECONDS = 0.5
 """Answers are written together, those of so much time; then others have their turn."""
+KEPT = 1
+"""Threads beside the others, for actors at whose rows nobody works: a row may take a minute."""
 BEAT_SECONDS = 1.0
 """How soon a cancelled job is seen."""
 AFTER_FAILURE_SECONDS = 1.0
@@ -52,8 +54,16 @@ class Runner:
         self._woken = threading.Event()
         self._cancelled: frozenset[str] = frozenset()
         self._workers = [
-            _Worker(f"{store.journal.writer}-{k}", self, store, registry, settings, turns)
-            for k in range(settings.job_threads)
+            _Worker(
+                f"{store.journal.writer}-{k}",
+                self,
+                store,
+                registry,
+                settings,
+                turns,
+                is_kept=k >= settings.job_threads,
+            )
+            for k in range(settings.job_threads + KEPT if settings.job_threads else 0)
         ]
         self._threads = [
             threading.Thread(target=w.run, name=f"job-{k}", daemon=True)
@@ -118,8 +128,12 @@ class _Worker:
         registry: Registry,
         settings: Settings,
         turns: Turns,
+        *,
+        is_kept: bool,
     ) -> None:
+        """``is_kept``: it is for actors who have no rows with another worker."""
         self.name = name
+        self._is_kept = is_kept
         self.job: str | None = None
         """Whose rows it has."""
         self._most = FIRST_ROWS
@@ -148,9 +162,9 @@ class _Worker:
 
     def _turn(self) -> bool:
         """Lease rows and answer them; whether there were any."""
-        if not jobs.is_any_free(self._store.database):
+        if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
             return False
-        change = jobs.claim(self.name, self._most, self._lease_us)
+        change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
         claim = self._store.journal.change(change).result()
         if claim is None:
             return False

@@ -256,7 +256,7 @@ def _waiting(connection: sa.Connection, *whose: sa.ColumnElement[bool]) -> int:
     return int(connection.execute(sa.select(count).where(_OPEN, *whose)).scalar_one())
 
 
-def is_any_free(database: Database) -> bool:
+def is_any_free(database: Database, *, newcomers: bool = False) -> bool:
     """Whether a claim would find something: asked of the readers, so that waiting writes nothing.
 
     Raises
@@ -265,10 +265,7 @@ def is_any_free(database: Database) -> bool:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        some = sa.select(job_rows.c.job).where(_free(now_us()))
-        # In the order of the index: a planner may begin with the table, and what is answered.
-        ordered = some.order_by(job_rows.c.job, job_rows.c.number).limit(1)
-        return connection.execute(ordered).first() is not None
+        return _next(connection, now_us(), newcomers=newcomers) is not None
 
 
 def _free(now: int) -> sa.ColumnElement[bool]:
@@ -287,15 +284,17 @@ class _Next:
     """The actor's, once this one is had."""
 
 
-def _next(connection: sa.Connection, now: int) -> _Next | None:
-    """The next row of the actor whose turn it is: who had theirs the longest ago, or never.
+def _next(connection: sa.Connection, now: int, *, newcomers: bool) -> _Next | None:
+    """The next row of the actor whose turn it is: who had theirs the longest ago, or never;
+    ``newcomers``: of those at whose rows nobody works.
 
     Of one actor, rows are taken in the order of their number, whatever their job: a short one
     does not wait for the end of a long one.
     """
     waiting = connection.execute(_in_turn()).all()
     turn = 1 + max((row.turn for row in waiting), default=0)  # after all who have jobs now
-    for actor in (row.actor for row in waiting):
+    served = set(connection.execute(_served(now)).scalars()) if newcomers and waiting else ()
+    for actor in (row.actor for row in waiting if row.actor not in served):
         found = connection.execute(_first_of(actor, now)).first()
         if found is not None:
             return _Next(found.id, found.number, actor, turn)
@@ -323,6 +322,13 @@ def _in_turn() -> sa.Select[Any]:
     )
 
 
+def _served(now: int) -> sa.Select[Any]:
+    """Actors at whose rows somebody works."""
+    leased = sa.and_(_UNANSWERED, job_rows.c.worker > _NOBODY, job_rows.c.leased_until_us > now)
+    joined = job_rows.join(jobs, jobs.c.id == job_rows.c.job)
+    return sa.select(jobs.c.actor).select_from(joined).where(leased).distinct()
+
+
 def _first_of(actor: str, now: int) -> sa.Select[Any]:
     """The free row of the lowest number of the actor's oldest open jobs."""
     lowest = sa.select(job_rows.c.number).where(job_rows.c.job == jobs.c.id, _free(now))
@@ -342,15 +348,18 @@ def _had_turn(connection: sa.Connection, found: _Next) -> None:
     )
 
 
-def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
-    """Lease up to ``most`` rows of one job; None if there are none.
+def claim(
+    worker: str, most: int, lease_us: int, *, newcomers: bool = False
+) -> Change[Claim | None]:
+    """Lease up to ``most`` rows of one job; None if there are none. ``newcomers``: only rows of
+    an actor who has none leased.
 
     A row that was begun before is leased alone: if it ends its worker, it ends nothing else.
     """
 
     def change(connection: sa.Connection) -> Claim | None:
         now = now_us()
-        found = _next(connection, now)
+        found = _next(connection, now, newcomers=newcomers)
         if found is None:
             return None
         rows = _rows_from(connection, found, most, now)

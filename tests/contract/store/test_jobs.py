@@ -216,6 +216,25 @@ def test_actors_take_turns_however_many_jobs_and_rows_one_has(journal: Journal) 
     assert {job.id for job in taken[2:] if job.actor == "key:many"} <= {job.id for job in many}
 
 
+def test_newcomers_are_those_at_whose_rows_nobody_works(
+    database: Database, journal: Journal
+) -> None:
+    def newcomer(worker: str) -> Claim | None:
+        return journal.change(jobs.claim(worker, 1, LONG, newcomers=True)).result(30)
+
+    submitted(journal, rows=9, actor="key:many")
+    assert jobs.is_any_free(database, newcomers=True)
+    begun = some(claimed(journal, "a", most=1))
+    assert not jobs.is_any_free(database, newcomers=True)
+    assert newcomer("kept") is None
+    submitted(journal, rows=2, actor="key:one")
+    assert jobs.is_any_free(database, newcomers=True)
+    assert some(newcomer("kept")).job.actor == "key:one"
+    assert newcomer("kept") is None  # both have a row under way
+    finish(journal, begun, "a")
+    assert some(newcomer("kept")).job.actor == "key:many"
+
+
 def test_one_actor_s_rows_leave_room_for_another_s(journal: Journal) -> None:
     submitted(journal, rows=10, most=10, actor="key:many")
     with pytest.raises(QueueFull, match="10 rows"):
