@@ -94,6 +94,38 @@ def until_refused(asking: httpx.Client) -> httpx.Response:
     pytest.fail("it was never refused")
 
 
+def test_a_job_of_one_row_is_done_while_another_key_s_row_takes_a_minute(
+    models: Path, tmp_path: Path
+) -> None:
+    store = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    settings = Settings.model_validate({"models": models, "database_url": store})
+    much, other = (new_key(store, Role.OPERATOR) for _ in range(2))
+    with (
+        serving(settings, no_auth=False) as url,
+        client(url, much) as hog,
+        client(url, other) as another,
+    ):
+        long = job(hog, NETWORK, [HARD | {"deadline_ms": ENDLESS_MS}] * 4)
+        until(lambda: state(hog, long)["state"] == "running")
+        short = job(another, f"{PRESS}/explanations", [EASY])
+        until(lambda: state(another, short)["state"] == "done")
+        assert state(hog, long)["answered"] == 0
+        assert hog.delete(f"/api/v1/jobs/{long}").is_success
+
+
+def job(asking: httpx.Client, path: str, bodies: list[dict[str, Any]]) -> str:
+    lines = "\n".join(json.dumps(body) for body in bodies)
+    headers = {"Content-Type": "application/jsonl"}
+    reply = asking.post(f"{path}/bulk", content=lines, headers=headers)
+    assert reply.status_code == 202, reply.text
+    return str(reply.json()["id"])
+
+
+def state(asking: httpx.Client, identity: str) -> dict[str, Any]:
+    found: dict[str, Any] = asking.get(f"/api/v1/jobs/{identity}").raise_for_status().json()
+    return found
+
+
 @contextmanager
 def served(
     models: Path, store: str, processes: int, lines: list[str]
@@ -171,12 +203,7 @@ def test_sigterm_ends_the_service_in_time_while_it_searches(
     with served(models, store, processes, lines) as (process, base):
         siege = Siege(base, token)
         with client(base, token) as api:
-            reply = api.post(
-                f"{NETWORK}/bulk",
-                content="\n".join([json.dumps(hard)] * 4),
-                headers={"Content-Type": "application/jsonl"},
-            )
-            assert reply.status_code == 202, reply.text
+            job(api, NETWORK, [hard] * 4)
         siege.begin("hard", NETWORK, hard, 6)
         siege.begin("what-if", f"{PRESS}/what-if", BODY | {"set": {"speed": 200}}, 6)
         until(lambda: siege.answers["what-if", 200] >= 60)  # the hard ones were sent before them
