@@ -5,6 +5,7 @@ ServiceError
 ├── InvalidRequest            parts of a request are wrong: path, value, unit, limit of each
 ├── TargetAlreadyMet          the factual already is as the request's target wants it
 ├── ContradictoryConstraints  the request's constraints leave nothing: which ones
+├── FailedInDoubt             it failed after the checker had rejected something: what, and why
 ├── ModelsNotFound            the folder of models is missing or has no model that loads
 ├── Overloaded                more questions are waiting than may wait
 ├── JournalFull               more records are waiting to be written than may wait
@@ -40,7 +41,8 @@ known only to ``service.api.errors``, exit codes only to ``service.cli``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -124,6 +126,33 @@ class ContradictoryConstraints(ServiceError):
         """As :attr:`explainers.answer.Work.rejected`."""
         keys = " and ".join(c.origin.key for c in self.constraints)
         super().__init__(f"nothing can keep {keys}{' together' if len(constraints) > 1 else ''}")
+
+
+class FailedInDoubt(ServiceError):
+    """A question failed, as :attr:`failure` says, after the checker had rejected something."""
+
+    def __init__(self, failure: Exception, rejected: Sequence[str]) -> None:
+        self.failure = failure
+        self.rejected = tuple(rejected)
+        """As :attr:`explainers.answer.Work.rejected`."""
+        super().__init__(str(failure))
+
+
+@contextmanager
+def in_doubt(rejected: Sequence[str]) -> Iterator[None]:
+    """What fails within it says also what was rejected before, if anything was.
+
+    Raises
+    ------
+    FailedInDoubt
+        Instead of what is raised, if ``rejected`` is not empty by then.
+    """
+    try:
+        yield
+    except Exception as failure:
+        if not rejected:
+            raise
+        raise FailedInDoubt(failure, rejected) from failure
 
 
 class ModelsNotFound(ServiceError):

@@ -392,8 +392,22 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, INVALID[Part.REQUEST], str(error), faults=[fault])
         case errors.FormatUnavailable():
             return problem_response(path, FORMAT_UNAVAILABLE, str(error))
+        case errors.FailedInDoubt():
+            return _failed_in_doubt(path, error)
         case _:
             raise error
+
+
+def _failed_in_doubt(path: str, error: errors.FailedInDoubt) -> Response:
+    """As the failure is answered, with what was rejected before."""
+    response = problem_of(path, error.failure)
+    if response is None:
+        logs.logger.error("failed: %s", logs.where(error.failure))
+        response = internal_error(path)
+    said = json.loads(bytes(response.body)) | rejections(error.rejected)
+    response.body = json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
+    response.headers["content-length"] = str(len(response.body))
+    return response
 
 
 def _unknown_model(path: str, error: Exception) -> Response:

@@ -22,6 +22,7 @@ from service.errors import (
     InvalidRequest,
     Part,
     TargetAlreadyMet,
+    in_doubt,
 )
 from service.registry import ServedModel
 
@@ -79,7 +80,7 @@ def _explained(
         ) from None
     except ContradictoryConstraints as error:
         raise _contradiction(error, request, speaker) from None
-    with watch("words"):
+    with watch("words"), in_doubt(explanation.answer.work.rejected):
         return speaker.explanation(explanation, budget.ms, spent.times())
 
 

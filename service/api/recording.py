@@ -215,13 +215,15 @@ async def record_failure(
     """What went wrong with a question about a model that is served, as a record; ``response``:
     how it is answered, None for a failure that nobody foresaw.
 
-    Not recorded: who was not admitted, and that nobody had time (503); neither is about a model.
+    Not recorded: who was not admitted, and that nobody had time (503); neither is about a model,
+    unless the checker had rejected something by then.
     """
     status = 500 if response is None else response.status_code
     if model is None or status in (401, 403, 404) or not hasattr(request.state, "principal"):
         return None
     slug = errors.INTERNAL_ERROR.slug if response is None else errors.slug_of(response)
-    if status == 503 and slug != errors.OUT_OF_SERVICE.slug:
+    in_doubt = response is not None and errors.rejected_in(response) > 0
+    if status == 503 and slug != errors.OUT_OF_SERVICE.slug and not in_doubt:
         return None
     kind = Kind.FAILURE if status >= 500 else Kind.REFUSAL
     request.state.named = None  # sent again, it is looked at again
