@@ -25,6 +25,7 @@ ServiceError
 ├── InvalidCursor             a cursor that no page gave
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── TooOften                  whoever asks has asked as often as they may
+├── ShareSpent                whoever asks has as much of the service as one may have
 ├── KeyReused                 an idempotency key was used for another request
 ├── AlreadyAnswered           an idempotency key was used for this request: by which record
 ├── QueueFull                 more rows of jobs are waiting than may wait
@@ -294,6 +295,17 @@ class TooOften(ServiceError):
     def __init__(self, wait_seconds: float) -> None:
         self.wait_seconds = wait_seconds
         super().__init__("more was asked with this key than its rate allows")
+
+
+class ShareSpent(ServiceError):
+    """Whoever asks has as much of the service as one may have: which share, and how much."""
+
+    def __init__(self, share: str, used: float, limit: float, wait_seconds: float) -> None:
+        self.share = share
+        self.used = used
+        self.limit = limit
+        self.wait_seconds = wait_seconds
+        super().__init__(f"this key has {used:g} {share}; one may have {limit:g}")
 
 
 class KeyReused(ServiceError):

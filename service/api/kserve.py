@@ -127,7 +127,8 @@ async def explain(
     ]
     found = []
     for native, given in zip(asked, request.instances, strict=True):
-        budget = Budget.of(request.deadline_ms, state.settings)
+        turn = state.turns.search(recording.principal.actor)
+        budget = Budget.of(request.deadline_ms, state.settings, turn)
         work = partial(_explained, served, native, given, budget, state)
         reply = await recording.answer(Kind.EXPLANATION, served, native, work, budget.patience)
         found.append(bytes(reply.body))

@@ -57,7 +57,14 @@ def explain(
     Refusal
         If the target is met already, or the constraints contradict each other.
     """
-    spent = Stopwatch(budget.asked, watch)
+    with budget.begun():
+        return _explained(model, request, budget, watch)
+
+
+def _explained(
+    model: ServedModel, request: requests.ExplanationRequest, budget: Budget, watch: Watch
+) -> replies.ExplanationReply:
+    spent = Stopwatch(budget.asked, watch, budget.waited)
     speaker = Speaker(model, request.languages)
     try:
         question = translate.question(request, model)
