@@ -1,9 +1,8 @@
 # syntax=docker/dockerfile:1
 # `make docker-steps` runs the lines below without Docker, each stage in a venv of its own.
-ARG PYTHON_VERSION=3.12
-# With its digest (docs/runbook.md says how to ask for it) the base is one image, and not a name:
-#   docker build --build-arg BASE=python:3.12-slim@sha256:… .
-ARG BASE=python:${PYTHON_VERSION}-slim
+# The index of CPython 3.12.14 on Debian trixie, amd64 and arm64 (September 2026). A digest is one
+# image and gets no fixes: docs/runbook.md says how to ask for a newer one.
+ARG BASE=python:3.12-slim@sha256:f77ac9e44ae96ef2c90b8053ea08c31f8be030f824196b0ae4db6d462c84e51f
 
 FROM ${BASE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore

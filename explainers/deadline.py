@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from explainers.errors import DeadlineReached
 
 
+def stay() -> None:
+    """For whoever has the processor for themselves."""
+
+
 @dataclass(frozen=True)
 class Deadline:
     """A moment after which a search answers with what it has."""
@@ -17,27 +21,36 @@ class Deadline:
     at: float = math.inf
     """On ``clock``'s scale, in seconds."""
     clock: Callable[[], float] = time.monotonic
+    give_way: Callable[[], None] = stay
+    """Called at each look: may wait, where others share the processor; ``clock`` then stands still.
+    Not by :meth:`left`, for whoever only wants to know."""
 
     @classmethod
     def never(cls) -> Deadline:
         return cls()
 
     @classmethod
-    def after(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Deadline:
-        return cls(clock() + seconds, clock)
+    def after(
+        cls,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        give_way: Callable[[], None] = stay,
+    ) -> Deadline:
+        return cls(clock() + seconds, clock, give_way)
 
     def sooner(self, share: float) -> Deadline:
         """The moment when ``share`` of the time that is left is over."""
         if self.at == math.inf:
             return self
         now = self.clock()
-        return Deadline(now + share * (self.at - now), self.clock)
+        return Deadline(now + share * (self.at - now), self.clock, self.give_way)
 
     def left(self) -> float:
         """Seconds; negative when the moment has passed."""
         return self.at - self.clock()
 
     def expired(self) -> bool:
+        self.give_way()
         return self.at != math.inf and self.clock() >= self.at
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -45,6 +45,10 @@ from models.schema import Decision, Kind
 NEVER = Deadline.never()
 
 
+def _unheard(reason: str, /) -> None:
+    """For whoever reads it in the answer."""
+
+
 def explain(
     problem: Problem,
     predictor: Predictor,
@@ -53,12 +57,15 @@ def explain(
     deadline: Deadline = NEVER,
     watch: Watch = unwatched,
     terms: Terms | None = None,
+    doubted: Callable[[str], object] = _unheard,
 ) -> Answer:
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
     The same problem and predictor give the same answer, unless the deadline cuts the search;
     then ``answer.work.deadline_hit`` says so. ``terms`` are what the documents say that an answer
     must keep, for the checker; where there are no documents, what ``problem`` itself declares.
+    ``doubted`` is told what the checker does not find true as it happens, so that it is known even
+    where the model fails later in the question; answers list it in ``answer.work.rejected``.
 
     Raises
     ------
@@ -84,7 +91,8 @@ def explain(
     """
     terms = terms_of(problem) if terms is None else _agreed(problem, terms)
     meter = Meter(predictor, deadline)
-    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding_of(predictor))
+    rounding = rounding_of(predictor)
+    asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
     ask = partial(_asked, predictor, meter)
     scores = ask(problem.factual[None, :])
     prediction = predicted(problem.target.decision, scores)
@@ -153,6 +161,7 @@ class _Asking:
     watch: Watch
     rounding: Rounding = UNKNOWN
     """Of the model's scores: answers that hold whatever it is are preferred."""
+    doubted: Callable[[str], object] = _unheard
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
 
@@ -265,6 +274,7 @@ class _Asking:
 
     def _reject(self, row: Iterable[float], reasons: Sequence[str], of: str = "") -> None:
         self.rejected.append(f"{[float(v) for v in row]}: {of}{'; '.join(reasons)}")
+        self.doubted(self.rejected[-1])
 
     def uncontradicted(
         self, first: Counterfactual, others: Sequence[Counterfactual]

@@ -28,22 +28,28 @@ from service.api import (
 )
 from service.api import metrics as scraped
 from service.api.context import RequestContext
+from service.api.floor import Floor
 from service.api.hosts import Hosts, KnownHosts
+from service.api.lanes import Workers
 from service.api.limits import BodyLimit
 from service.api.looks import Looks
 from service.api.oidc import Issuer
+from service.api.presence import Presence
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
-from service.api.state import State, Workers
+from service.api.shares import Shares
+from service.api.state import State
+from service.api.turns import Turns
 from service.api.warming import warm
+from service.errors import StoreUnavailable
 from service.metrics import Metrics
 from service.predictor_host import PredictorHost
 from service.registry import Registry
 from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
-from service.store.rates import Rate
+from service.store.rates import Rate, Share
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
 from service.trust_root import sequencing, witness_of
@@ -56,19 +62,37 @@ from service.web.cookies import Cookies
 from service.web.headers import SafeHeaders
 from service.web.routers import ROUTERS
 from service.web.sign_ins import Failures
+from service.web.strangers import Strangers
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
 """Between two pieces: answers are recorded meanwhile."""
+AGAIN_SECONDS = 1.0
+"""Between two tries to open a store that is away."""
+SEARCHING_SHARE = 0.7
+"""Of the time that requests under way have to finish once the process is told to stop."""
 READERS = 4
 """Threads that read the store; with the one that writes, well below its connections."""
+KEPT = 4
+"""Threads that explain for those who have none: so many keys may take all others."""
+DOORKEEPERS, MOST_AT_DOOR = 2, 256
+"""Threads that find out who somebody is, and who may wait for them."""
 
 
-def create_app(settings: Settings | None = None, registry: Registry | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    registry: Registry | None = None,
+    *,
+    waits_for_store: bool = False,
+    presence: Presence | None = None,
+) -> FastAPI:
     """The service as an ASGI application.
 
     ``registry`` is one that is loaded already; without it, the folder that the settings name is
     loaded when the application starts, and nothing to serve keeps it from starting.
+    ``waits_for_store``: nor does a store that is away; it is tried again until the process is told
+    to stop. For one that takes the place of another: that the store was there once is known.
+    ``presence``: who asks, if other processes answer beside this one.
     """
     settings = settings or Settings()
     metrics = Metrics()
@@ -85,23 +109,33 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             stack.callback(metrics.close)
             stack.callback(traces.close)
             app.state.closing = stack.enter_context(closing())
-            opening = opened_by(settings, observer=metrics.committed)
-            store = await anyio.to_thread.run_sync(stack.enter_context, opening)
+            over = app.state.closing if waits_for_store else None
+            store = await _opened(settings, metrics.committed, stack, over)
             signed = stack.enter_context(vouching(settings, store))
             signing = sequencing(settings, store, signed)
             sequencer = await anyio.to_thread.run_sync(stack.enter_context, signing)
-            runner = Runner(store, models, settings)
+            shares = Shares(store.database, store.journal, share_of(settings))
+            turns = Turns(settings.hard_searches, shares.charge)
+            stack.callback(turns.stop)
+            runner = Runner(store, models, settings, turns)
             app.state.ifonly = State(
                 settings,
                 models,
-                Workers(settings.workers, settings.max_waiting, settings.slow_workers),
-                store,
+                workers=explaining(settings),
+                quick=Workers(settings.workers, settings.max_waiting, settings.workers, kept=1),
+                previews=Workers(1, settings.max_waiting, 1, kept=1),
+                store=store,
                 readers=Workers(READERS, settings.max_waiting),
                 auditors=Workers(threads=1, max_waiting=0),
                 parsers=Workers(threads=1, max_waiting=settings.max_waiting),
+                door=Workers(DOORKEEPERS, MOST_AT_DOOR),
+                outside=Workers(DOORKEEPERS, settings.max_waiting),
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
+                floor=Floor(presence),
+                turns=turns,
+                shares=shares,
                 wake=runner.wake,
                 looks=Looks(),
                 issuer=Issuer.of(settings),
@@ -113,15 +147,18 @@ def create_app(settings: Settings | None = None, registry: Registry | None = Non
             app.state.cookies = Cookies(await anyio.to_thread.run_sync(secret))
             app.state.accounts = Accounts.of(settings)
             app.state.failures = Failures()
+            app.state.strangers = Strangers()
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
             clean = _forgetting(store, kept, models.root)
-            async with _refreshing(models, settings.refresh_seconds), clean:
+            ending = _ending(app.state.closing, turns, settings.shutdown_seconds)
+            async with _refreshing(models, settings.refresh_seconds), clean, ending:
                 runner.start()
                 try:
                     yield
                 finally:
+                    turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
                     await anyio.to_thread.run_sync(runner.stop)
 
@@ -184,6 +221,24 @@ def rate_of(settings: Settings) -> Rate | None:
     return Rate(settings.rate_per_second, settings.rate_burst)
 
 
+def share_of(settings: Settings) -> Share | None:
+    """How much may be searched for whom; None: any amount. Without accounts there is one actor."""
+    if settings.no_auth or not settings.share_search_per_second:
+        return None
+    return Share(settings.share_search_per_second, settings.share_search_burst)
+
+
+def explaining(settings: Settings) -> Workers:
+    """Threads that explain."""
+    return Workers(
+        settings.workers,
+        settings.max_waiting,
+        settings.slow_workers,
+        kept=KEPT,
+        most_each=0 if settings.no_auth else settings.share_questions,
+    )
+
+
 def opened_by(
     settings: Settings, *, migrate: bool = True, observer: Observer | None = None
 ) -> contextlib.AbstractContextManager[Store]:
@@ -196,6 +251,43 @@ def opened_by(
         observer=observer,
     )
     return opened(settings.store_url, options, migrate=migrate)
+
+
+async def _opened(
+    settings: Settings,
+    observer: Observer,
+    stack: contextlib.ExitStack,
+    over: asyncio.Event | None,
+) -> Store:
+    """The store, until ``stack`` ends; ``over``: until then it is tried again while it is away."""
+    while True:
+        try:
+            opening = opened_by(settings, observer=observer)
+            return await anyio.to_thread.run_sync(stack.enter_context, opening)
+        except StoreUnavailable as error:
+            if over is None or over.is_set():
+                raise
+            logs.logger.warning("the store is away, and is tried again: %s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), AGAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _ending(told: asyncio.Event, turns: Turns, seconds: float) -> AsyncIterator[None]:
+    """Once the process is told to stop, searches end in time for their answers to be sent."""
+
+    async def end() -> None:
+        await told.wait()
+        await asyncio.sleep(SEARCHING_SHARE * seconds)
+        turns.stop()
+
+    task = asyncio.create_task(end())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 @contextlib.asynccontextmanager

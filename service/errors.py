@@ -5,6 +5,7 @@ ServiceError
 ├── InvalidRequest            parts of a request are wrong: path, value, unit, limit of each
 ├── TargetAlreadyMet          the factual already is as the request's target wants it
 ├── ContradictoryConstraints  the request's constraints leave nothing: which ones
+├── FailedInDoubt             it failed after the checker had rejected something: what, and why
 ├── ModelsNotFound            the folder of models is missing or has no model that loads
 ├── Overloaded                more questions are waiting than may wait
 ├── JournalFull               more records are waiting to be written than may wait
@@ -24,6 +25,7 @@ ServiceError
 ├── InvalidCursor             a cursor that no page gave
 ├── CannotUpload              a model that is sound and cannot be put where models are: why
 ├── TooOften                  whoever asks has asked as often as they may
+├── ShareSpent                whoever asks has as much of the service as one may have
 ├── KeyReused                 an idempotency key was used for another request
 ├── AlreadyAnswered           an idempotency key was used for this request: by which record
 ├── QueueFull                 more rows of jobs are waiting than may wait
@@ -39,7 +41,8 @@ known only to ``service.api.errors``, exit codes only to ``service.cli``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -123,6 +126,33 @@ class ContradictoryConstraints(ServiceError):
         """As :attr:`explainers.answer.Work.rejected`."""
         keys = " and ".join(c.origin.key for c in self.constraints)
         super().__init__(f"nothing can keep {keys}{' together' if len(constraints) > 1 else ''}")
+
+
+class FailedInDoubt(ServiceError):
+    """A question failed, as :attr:`failure` says, after the checker had rejected something."""
+
+    def __init__(self, failure: Exception, rejected: Sequence[str]) -> None:
+        self.failure = failure
+        self.rejected = tuple(rejected)
+        """As :attr:`explainers.answer.Work.rejected`."""
+        super().__init__(str(failure))
+
+
+@contextmanager
+def in_doubt(rejected: Sequence[str]) -> Iterator[None]:
+    """What fails within it says also what was rejected before, if anything was.
+
+    Raises
+    ------
+    FailedInDoubt
+        Instead of what is raised, if ``rejected`` is not empty by then.
+    """
+    try:
+        yield
+    except Exception as failure:
+        if not rejected:
+            raise
+        raise FailedInDoubt(failure, rejected) from failure
 
 
 class ModelsNotFound(ServiceError):
@@ -265,6 +295,17 @@ class TooOften(ServiceError):
     def __init__(self, wait_seconds: float) -> None:
         self.wait_seconds = wait_seconds
         super().__init__("more was asked with this key than its rate allows")
+
+
+class ShareSpent(ServiceError):
+    """Whoever asks has as much of the service as one may have: which share, and how much."""
+
+    def __init__(self, share: str, used: float, limit: float, wait_seconds: float) -> None:
+        self.share = share
+        self.used = used
+        self.limit = limit
+        self.wait_seconds = wait_seconds
+        super().__init__(f"this key has {used:g} {share}; one may have {limit:g}")
 
 
 class KeyReused(ServiceError):

@@ -57,8 +57,22 @@ class Settings(BaseSettings):
     """Questions answered at once, each in a thread; model calls release the GIL."""
     max_waiting: int = Field(64, ge=0)
     """Questions that may wait for a thread; more are refused with 503."""
-    slow_workers: int = Field(default_factory=lambda: max(2, os.cpu_count() or 1), ge=0)
+    slow_workers: int = Field(default_factory=lambda: max(8, 2 * (os.cpu_count() or 1)), ge=0)
     """Threads beside ``workers`` for questions that turn out to be slow; see ``Workers``."""
+    hard_searches: int = Field(
+        default_factory=lambda read: max(1, (os.cpu_count() or 1) // read.get("processes", 1)), ge=1
+    )
+    """Hard searches that run at once, in slices; the others of them wait, see ``Turns``."""
+    share_questions: int = Field(32, ge=0)
+    """Explanations of one key or account at once, in each process; more are refused with 429. 0:
+    any."""
+    share_search_per_second: float = Field(
+        default_factory=lambda: 0.5 * (os.cpu_count() or 1), ge=0.0
+    )
+    """CPU-seconds a second that hard searches of one key or account may take, over all processes,
+    in the long run; who has spent more is refused with 429. 0: any. Not without accounts."""
+    share_search_burst: float = Field(120.0, gt=0.0)
+    """CPU-seconds of hard searches at once before that counts."""
     rate_per_second: float = Field(0.0, ge=0.0)
     """Requests of one key or account, over all processes; more are refused with 429. 0: any."""
     rate_burst: int = Field(100, ge=1)
@@ -76,7 +90,8 @@ class Settings(BaseSettings):
     keep_idempotency_days: float = Field(2.0, gt=0.0)
     """How long a request may be sent again by its idempotency key."""
     max_waiting_rows: int = Field(100_000, ge=1)
-    """Rows of all jobs that may wait; a job that would make it more is refused with 503."""
+    """Rows of one actor's jobs that may wait, and a quarter of those of all; a job that would make
+    it more is refused with 503."""
     max_upload_bytes: int = Field(67_108_864, ge=0)
     """A longer zip of a model is refused with 413; 0: none is taken."""
     model_run_seconds: float = Field(10.0, gt=0.0)

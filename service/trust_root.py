@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from service import logs
@@ -13,10 +13,11 @@ from service.settings import Settings
 from service.store import translog
 from service.store.database import Database
 from service.store.journal import Journal
-from service.store.logcheck import last_signed
+from service.store.logcheck import KeptHead, last_signed
 from service.store.opened import Store
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import StoredHead
+from service.store.verification import Report, verify
 from service.transparency.signing import (
     LocalSigner,
     NoKey,
@@ -91,6 +92,28 @@ def witness_keys(settings: Settings) -> dict[str, VerifierKey]:
         return {u: VerifierKey.parse(k).timed for u, k in settings.audit_witnesses.items()}
     except NotProven as error:
         raise NoLogKey(f"a witness cannot be known: {error}") from None
+
+
+def verified(
+    settings: Settings,
+    database: Database,
+    progress: Callable[[Report], None] = lambda _: None,
+    kept: Sequence[KeptHead] = (),
+) -> Report:
+    """All of the store checked, with the evidence from outside of it that the settings name: the
+    file of anchors, the keys of witnesses.
+
+    Raises
+    ------
+    NoLogKey
+        If a witness's key is none.
+    StoreUnavailable
+        If the store cannot be read now.
+    OSError
+        If the file of anchors cannot be read.
+    """
+    witnesses = tuple(witness_keys(settings).values())
+    return verify(database, settings.audit_anchor_file, progress, kept, witnesses)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from explainers.verify import Asked, Checker
 from explainers.watch import Watch, unwatched
 from models.predictor import Row, Rows, Scores
 from service.causal_models import Semantics, ServedCausal, of_history
-from service.errors import ContradictoryConstraints, TargetAlreadyMet
+from service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
 from service.logs import logger
 from service.registry import ServedModel
 
@@ -201,11 +201,19 @@ def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], run
 def _followed(
     causal: ServedCausal | None, factual: Row, action: Row, columns: tuple[int, ...]
 ) -> Row:
+    """Raises
+    ------
+    CausalError
+        If what follows cannot be told. What was not read, and follows, may stay unread.
+    """
     if causal is None or not columns:
         return action
+    image = causal.image
     # The model itself, not its image: it says why where it cannot tell what follows.
-    causal.image.model.counterfactual(factual, columns, action[np.newaxis, columns])
-    return np.asarray(causal.image.rows(factual, columns, action[np.newaxis, columns])[0])
+    rows = image.read(image.model.counterfactual(factual, columns, action[np.newaxis, columns]))
+    read = [j for j in image.effects(columns) if not np.isnan(factual[j])]
+    image.model.check_told(factual, read, rows)
+    return np.asarray(rows[0])
 
 
 def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ...]) -> Draws:
@@ -216,6 +224,7 @@ def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ..
     effects = image.effects(columns)
     stays = sorted({*range(len(action))} - {*effects})
     rows[:, stays] = action[stays]  # computed from its noise, a reading changes its last digit
+    image.model.check_told(factual, effects, rows)
     scores = model.deployed.predictor.score(rows)
     return Draws(rows, scores, model.decision.decide(scores), effects)
 
@@ -253,20 +262,27 @@ def explain(
         If the request's constraints leave nothing, whatever the model says.
     GraphError
         If the model cannot score rows.
+    FailedInDoubt
+        If it, or anything else, fails after the checker has rejected something.
     """
     problem = problem_of(model, question)
     identity = uuid.uuid4()
-    answer = search(
-        problem,
-        model.deployed.predictor,
-        engine=model.engine,
-        deadline=deadline,
-        watch=watch,
-        terms=model.rulebook.terms(question.asked),
-    )
-    if answer.work.rejected:  # what, and why, is in the reply and its record: values are not logged
-        told = "explanation %s: the checker does not find true %d proposals or claims of engine %s"
-        logger.error(told, identity, len(answer.work.rejected), answer.work.engine)
+    rejected: list[str] = []
+    try:
+        with in_doubt(rejected):
+            answer = search(
+                problem,
+                model.deployed.predictor,
+                engine=model.engine,
+                deadline=deadline,
+                watch=watch,
+                terms=model.rulebook.terms(question.asked),
+                doubted=rejected.append,
+            )
+    finally:
+        if rejected:  # what, and why, is in the reply and its record: values are not logged
+            told = "explanation %s: the checker does not find true %d proposals or claims about %s"
+            logger.error(told, identity, len(rejected), model.deployed.name)
     if isinstance(answer, AlreadyTarget) and question.target_is_named:
         raise TargetAlreadyMet(answer.prediction, answer.work.rejected)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:

@@ -39,7 +39,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
-from bench.attack.filled import HOUR_US, SIGNER, YEAR_US, fill, kept_head, opened
+from bench.attack.filled import HOUR_US, SIGNER, WITNESS, YEAR_US, fill, kept_head, opened
 from service.errors import ServiceError
 from service.store.chain import Facts, Head, Kind, Record, now_us, seal
 from service.store.database import Database
@@ -80,7 +80,7 @@ WHY = {
     ("audit_log", "held_until_us"): "until when",
     ("audit_log_heads", "delete"): "a head between: proofs are by any later one; its vouchers go",
     ("audit_log_heads", "time_us"): "parts of a second: the note has the second",
-    ("audit_log_heads", "cosignatures"): "a witness's line: its key, which is not here, tells",
+    ("audit_log_heads", "cosignatures"): "left out or without a name: a voucher less",
     ("audit_log_heads", "unstamped"): "a voucher less: who asked for it misses it",
     ("witnessed_logs", "time_us"): "when the head of another log was cosigned: nobody is told",
     ("witnessed_logs", "delete"): "of another log; who keeps its heads finds two histories of it",
@@ -187,7 +187,8 @@ class Target:
     def _said(self, database: Database, kept: Sequence[KeptHead]) -> str:
         try:
             require_current(database)
-            found = verify(database, self.anchor_file, kept=kept).findings
+            known = [WITNESS.key.timed]
+            found = verify(database, self.anchor_file, kept=kept, witnesses=known).findings
         except ServiceError as error:
             return f"refused: {error}"
         except Exception as error:  # a crash is what this looks for

@@ -11,7 +11,7 @@ SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "image", 
 CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",
           "backtracking")  # fmt: skip
-SEARCH = ("engine", "portfolio", "blackbox", "pool", "ladder", "ball", "goals")
+SEARCH = ("engine", "portfolio", "blackbox", "pool", "ladder", "ball", "goals", "stretch")
 MILP = ("choices", "doubts", "engine", "following", "hull", "incumbent", "levers", "model",
         "network", "plausible", "program", "question", "reading", "reals", "rules", "search",
         "sums", "ties")  # fmt: skip

@@ -5,6 +5,7 @@ ExplainError
     ├── InvalidExpression   a mechanism's formula holds something that is not allowed
     ├── NotInvertible       the noise that led to a row cannot be told: feature, value
     ├── NoMechanism         a node that would move has no mechanism, or no noise to draw from
+    ├── Untold              what a node would read is no number: feature, why
     └── NotIdentified       rows that were only seen do not tell the effect of setting a feature
 """
 
@@ -36,6 +37,14 @@ class NotInvertible(CausalError):
 
 class NoMechanism(CausalError):
     """A node that must be computed cannot be."""
+
+    def __init__(self, feature: str, problem: str) -> None:
+        self.feature = feature
+        super().__init__(f"{feature}: {problem}")
+
+
+class Untold(CausalError):
+    """What would follow is no number: a cause was not read, or a formula is outside its domain."""
 
     def __init__(self, feature: str, problem: str) -> None:
         self.feature = feature

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.errors import NoMechanism, NotInvertible
+from explainers.causal.errors import NoMechanism, NotInvertible, Untold
 from explainers.causal.function import Array
 from explainers.causal.graph import Graph
 from explainers.causal.mechanism import Mechanism, Noise
@@ -209,6 +209,25 @@ class CausalModel:
             causes = self.graph.parents[j]
             noise[j] = self._noise(j, factual[None, causes], factual[None, j])[0]
         return noise
+
+    # --- what cannot be told -----------------------------------------------------------------
+
+    def check_told(self, factual: Row, effects: Sequence[int], rows: Rows) -> None:
+        """That each of ``effects`` is a number in every one of ``rows``, ``(n, d)``, which follow
+        from an action on ``factual``.
+
+        Raises
+        ------
+        Untold
+            Naming the first that is not, causes first, and why.
+        """
+        for j in self.graph.order:
+            if j not in effects or np.isfinite(rows[:, j]).all():
+                continue
+            unread = [self.names[i] for i in self.graph.parents[j] if np.isnan(factual[i])]
+            if unread:
+                raise Untold(self.names[j], f"{unread[0]}, a cause of it, was not read")
+            raise Untold(self.names[j], "its mechanism has no number for that")
 
     # --- parts ------------------------------------------------------------------------------
 

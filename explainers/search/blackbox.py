@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -22,12 +22,16 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.ball import ball
 from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_tolerances
-from explainers.search.ladder import Ladder
+from explainers.search.ladder import LONGEST, Ladder
 from explainers.search.pool import BudgetSpent, Pool, Tried
+from explainers.search.stretch import Stretch, closed_in
 from explainers.space import changed
 from models.predictor import Row, Rows, Scores
 
 SINGLE_ROWS = 12_288
+FIRST_LOOK = 384
+"""Values all over an axis that is too long to be listed; where the score enters the target between
+two that are looked at, it is looked at closer."""
 PAIR_ROWS = 8_192
 BEAM_WIDTH = 24
 BEAM_RUNGS = 12
@@ -109,7 +113,7 @@ def _hunt(pool: Pool) -> None:
     """From the likeliest answers to the least likely, polishing whatever is found."""
     problem = pool.problem
     each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))
-    ladders = {int(j): pool.ladder(int(j)).thinned(each) for j in problem.movable}
+    ladders = {int(j): _first_look(pool, int(j), each) for j in problem.movable}
     rungs, tried = _single_moves(pool, ladders)
     if _most_changes(problem) >= 2:
         tried = Tried.joined([tried, _pairs(pool, rungs)])
@@ -129,14 +133,43 @@ def _single_moves(pool: Pool, ladders: Ladders) -> tuple[Ladders, Tried]:
     whole = _stacked(start_row, (_with_column(start_row, j, r.values) for j, r in ladders.items()))
     # All are scored, also those that a rule forbids alone: their curves guide the pairs.
     shortfalls = pool.probe(whole)
-    rungs, start = {}, 0
+    rungs, entries, start = {}, list[Stretch](), 0
     for j, ladder in ladders.items():
         curve = shortfalls[start : start + len(ladder)]
         start += len(ladder)
         rungs[j] = ladder.at(_telling(ladder.values, curve, float(factual[j])))
+        entries += _entries(pool.problem, ladder, curve)
+    closed_in(pool.problem, pool.probe, start_row, entries)
     allowed = pool.problem.allowed(whole)
     missed = allowed & (shortfalls > 0)
     return rungs, Tried(whole[missed], pool.problem.cost_of(whole[missed]), shortfalls[missed])
+
+
+def _first_look(pool: Pool, column: int, each: int) -> Ladder:
+    if _is_long(pool.problem, column):
+        return Ladder.outward(pool.problem, column, min(each, FIRST_LOOK))
+    return pool.ladder(column).thinned(each)
+
+
+def _is_long(problem: Problem, column: int) -> bool:
+    """Whether a ladder leaves out values."""
+    return len(problem.axes[column]) > LONGEST
+
+
+def _entries(problem: Problem, ladder: Ladder, curve: npt.NDArray[np.float64]) -> Iterator[Stretch]:
+    """On either side of the factual value, where the first rung is in the target and rungs leave
+    out values before it."""
+    axis, factual = problem.axes[ladder.column], float(problem.factual[ladder.column])
+    if not _is_long(problem, ladder.column) or math.isnan(factual):
+        return
+    up, numbers = ladder.values > factual, ~np.isnan(ladder.values)
+    for side in (np.flatnonzero(up), np.flatnonzero(~up & numbers)):
+        met = np.flatnonzero(curve[side] == 0.0)
+        if met.size:
+            far = axis.position(float(ladder.values[side[met[0]]]))
+            stretch = Stretch.out_to(axis, ladder.column, factual, far)
+            before = ladder.values[side[: met[0]]][-1:]
+            yield replace(stretch, near=axis.position(float(before[0]))) if len(before) else stretch
 
 
 def _telling(

@@ -43,6 +43,16 @@ class Ladder:
         return cls.around(problem, column, axis.values(np.union1d(positions, beside)))
 
     @classmethod
+    def outward(cls, problem: Problem, column: int, most: int) -> Ladder:
+        """At most ``most`` values all over a long axis, and ever wider steps from the factual."""
+        axis = problem.axes[column]
+        at, ends = axis.below(float(problem.factual[column])), len(axis) - 1
+        away = np.unique(np.rint(2.0 ** np.arange(0.0, np.log2(len(axis)), 0.25)).astype(np.int64))
+        near = np.concatenate([at - away, [at], at + away])
+        positions = np.union1d(near[(near >= 0) & (near <= ends)], spread(0, ends, most))
+        return cls.around(problem, column, axis.values(positions))
+
+    @classmethod
     def around(cls, problem: Problem, column: int, values: Floats) -> Ladder:
         """``values`` as a ladder; ties of cost: the smaller value first."""
         factual = float(problem.factual[column])

@@ -21,9 +21,8 @@ from service.api.state import Shared, State
 from service.errors import NoLogKey
 from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
-from service.store.verification import verify
 from service.transparency.signing import NoKey
-from service.trust_root import roots_of, witness_keys
+from service.trust_root import roots_of, verified, witness_keys
 
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 
@@ -209,7 +208,7 @@ async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared
 )
 async def verify_all(state: Shared) -> Response:
     """Read every chain and see whether it holds. Takes a second for some ten thousand records."""
-    check = partial(verify, state.store.database, state.settings.audit_anchor_file)
+    check = partial(verified, state.settings, state.store.database)
     report = await state.auditors.run(check)
     return Response(trail.verification(report).model_dump_json(), media_type=JSON)
 

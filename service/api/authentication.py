@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
-import anyio.to_thread
 from fastapi import Request
 
 from service.access import ANYONE, Principal, Role
+from service.api.oidc import FETCH_SECONDS, Issuer
 from service.api.state import State
 from service.errors import Forbidden, ServiceError, Unauthenticated
 from service.store.keys import PREFIX
@@ -103,10 +106,19 @@ async def find(token: str, state: State) -> Principal:
     if token.startswith(PREFIX):
         keyring = state.store.keyring
         if keyring.should_load(token):
-            await anyio.to_thread.run_sync(keyring.load)
+            await state.door.run(keyring.load)
         found = keyring.find(token)
     elif state.issuer is not None:
-        found = await anyio.to_thread.run_sync(state.issuer.find, token)
+        await _with_its_key(state.issuer, token)
+        found = await state.door.run(partial(state.issuer.find, token))
     if found is None:
         raise Unauthenticated("this key or token is not accepted", was_tried=True)
     return found
+
+
+async def _with_its_key(issuer: Issuer, token: str) -> None:
+    """Wait, in no thread, until the issuer was asked for the key of a token, if it has to be."""
+    asked = issuer.asked_for(token)
+    if asked is not None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(asked)), FETCH_SECONDS)

@@ -24,10 +24,10 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from service.api import authentication, permissions
+from service.api import authentication, lanes, permissions
 from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from service.api.lanes import Workers
 from service.api.looking import looked
-from service.api.state import Workers
 from service.api.validation import called
 from service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, Part, Path
 from service.settings import Settings
@@ -306,7 +306,12 @@ class JsonRoute(APIRoute):
         async def admit_first(request: Request) -> Response:
             principal = await authentication.admit(request, roles, tells_all=tells_all)
             await request.app.state.ifonly.rates.admit(principal.actor)
+            lanes.asking.set(principal.actor)
             request.state.principal = principal
+            async with request.app.state.ifonly.floor.entered(principal.actor):
+                return await read_then(request)
+
+        async def read_then(request: Request) -> Response:
             if self.body_field is None:
                 return await looked(request, self.path_format, await self.admitted(request, handle))
             check_media_type(request.headers)

@@ -84,6 +84,7 @@ CONTRADICTORY_CONSTRAINTS = ProblemType(
 NOT_CONSISTENT = ProblemType(422, "not-consistent", "The head does not begin with the last one")
 KEY_REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
 TOO_OFTEN = ProblemType(429, "too-often", "More was asked than may be")
+SHARE_SPENT = ProblemType(429, "share-spent", "The key's share of the service is spent")
 ROW_ABANDONED = ProblemType(500, "row-abandoned", "Workers ended while they answered it")
 SCORE_NOT_FINITE = ProblemType(500, "score-not-finite", "The model's score is not a number")
 MODEL_FAILED = ProblemType(500, "model-failed", "The model could not score the rows")
@@ -127,6 +128,7 @@ PROBLEM_TYPES = (
     NOT_CONSISTENT,
     KEY_REUSED,
     TOO_OFTEN,
+    SHARE_SPENT,
     ROW_ABANDONED,
     SCORE_NOT_FINITE,
     MODEL_FAILED,
@@ -344,6 +346,10 @@ def _service_error(path: str, error: Exception) -> Response:
         case errors.TooOften():
             soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
             return problem_response(path, TOO_OFTEN, str(error), headers=soon)
+        case errors.ShareSpent():
+            soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
+            told: dict[str, Any] = {"share": error.share, "used": error.used, "limit": error.limit}
+            return problem_response(path, SHARE_SPENT, str(error), headers=soon, **told)
         case errors.KeyReused():
             return problem_response(path, KEY_REUSED, str(error))
         case errors.NotInLog():
@@ -369,10 +375,10 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, FORBIDDEN, str(error))
         case errors.NotAsSealed():
             logs.logger.error("%s", error)
-            told = [
+            found = [
                 {"trouble": f.trouble, "text": f.text, "where": f.where} for f in error.findings
             ]
-            return problem_response(path, NOT_AS_SEALED, str(error), findings=told)
+            return problem_response(path, NOT_AS_SEALED, str(error), findings=found)
         case errors.UnknownRecord():
             return problem_response(path, UNKNOWN_RECORD, str(error))
         case errors.ErasedRecord():
@@ -386,8 +392,22 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, INVALID[Part.REQUEST], str(error), faults=[fault])
         case errors.FormatUnavailable():
             return problem_response(path, FORMAT_UNAVAILABLE, str(error))
+        case errors.FailedInDoubt():
+            return _failed_in_doubt(path, error)
         case _:
             raise error
+
+
+def _failed_in_doubt(path: str, error: errors.FailedInDoubt) -> Response:
+    """As the failure is answered, with what was rejected before."""
+    response = problem_of(path, error.failure)
+    if response is None:
+        logs.logger.error("failed: %s", logs.where(error.failure))
+        response = internal_error(path)
+    said = json.loads(bytes(response.body)) | rejections(error.rejected)
+    response.body = json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
+    response.headers["content-length"] = str(len(response.body))
+    return response
 
 
 def _unknown_model(path: str, error: Exception) -> Response:

@@ -17,14 +17,14 @@ from starlette.requests import ClientDisconnect
 
 from service.api import errors, questions, validation
 from service.api.body import JsonRoute
-from service.api.errors import PREDICTOR_DISAGREES, Refusal, rejections
+from service.api.errors import PREDICTOR_DISAGREES, Refusal
 from service.api.recording import QuestionRoute, Recording
 from service.api.routes import ModelName, Selected
 from service.api.schema import kserve as wire
 from service.api.schema import replies, requests
 from service.api.state import Shared, State
 from service.api.times import Budget
-from service.errors import Fault, InvalidRequest, Part
+from service.errors import Fault, InvalidRequest, Part, in_doubt
 from service.predictor_host import PredictorHost, agrees
 from service.registry import ServedModel
 from service.store.chain import Kind
@@ -127,7 +127,8 @@ async def explain(
     ]
     found = []
     for native, given in zip(asked, request.instances, strict=True):
-        budget = Budget.of(request.deadline_ms, state.settings)
+        turn = state.turns.search(recording.principal.actor)
+        budget = Budget.of(request.deadline_ms, state.settings, turn)
         work = partial(_explained, served, native, given, budget, state)
         reply = await recording.answer(Kind.EXPLANATION, served, native, work, budget.patience)
         found.append(bytes(reply.body))
@@ -143,7 +144,7 @@ def _explained(
 ) -> replies.ExplanationReply:
     reply = questions.explain(model, request, budget, state.watch)
     if state.predictor is not None:
-        with state.watch("predictor"):
+        with state.watch("predictor"), in_doubt(reply.work.rejected):
             _confirm(model, given, reply, state.predictor)
     return reply
 
@@ -169,7 +170,6 @@ def _confirm(
                 PREDICTOR_DISAGREES,
                 f"the predictor does not say of {what} what {model.name} "
                 f"{model.version} of this service says: they are not the same model",
-                **rejections(reply.work.rejected),
             )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import httpx
@@ -27,6 +30,9 @@ REFETCH_SECONDS = 10.0
 MAX_SUBJECT = 1_024
 """Characters of ``sub``, four times what OpenID Connect allows. Nothing is cut off: two accounts
 whose beginnings are alike are two."""
+FETCH_SECONDS = 5.0
+"""For so long somebody waits for the issuer's keys, and these may take."""
+MAX_KEYS_BYTES = 1_048_576
 
 
 class Issuer:
@@ -48,6 +54,7 @@ class Issuer:
         self._lock = threading.Lock()
         self._keys: Mapping[str, jwt.PyJWK] = {}
         self._fetched = float("-inf")
+        self._fetching: Future[None] | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Issuer | None:
@@ -76,7 +83,11 @@ class Issuer:
     def claims(self, token: str) -> Mapping[str, Any] | None:
         """What ``token`` says; None if it is not to be trusted."""
         try:
-            key = self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            asked = self.asked_for(token)
+            if asked is not None:
+                with contextlib.suppress(TimeoutError):
+                    asked.result(FETCH_SECONDS)
+            key = self._keys.get(_key_of(token))
             if key is None:
                 return None
             claims: Mapping[str, Any] = jwt.decode(
@@ -109,35 +120,60 @@ class Issuer:
             logs.logger.info("a token has no scope: %s", error)
             return NOTHING
 
-    def _key(self, identity: str) -> jwt.PyJWK | None:
+    def asked_for(self, token: str) -> Future[None] | None:
+        """Done once the issuer, who is asked by a thread of its own, has said whether it knows the
+        key of ``token``; None if there is nothing to wait for: a key that was known for long is
+        good meanwhile."""
+        try:
+            is_known = _key_of(token) in self._keys
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return None
         with self._lock:
             age = time.monotonic() - self._fetched
-            if age > (KEEP_SECONDS if identity in self._keys else REFETCH_SECONDS):
-                self._fetch()
-            return self._keys.get(identity)
+            if self._fetching is None and age > (KEEP_SECONDS if is_known else REFETCH_SECONDS):
+                self._fetching = Future()
+                threading.Thread(target=self._fetch, args=[self._fetching], daemon=True).start()
+            return None if is_known else self._fetching
 
-    def _fetch(self) -> None:
+    def _fetch(self, done: Future[None]) -> None:
         """Ask the issuer; what was known stays if it does not answer."""
-        self._fetched = time.monotonic()
         try:
-            reply = httpx.get(self._jwks_url, timeout=5.0).raise_for_status()
-            found = jwt.PyJWKSet.from_dict(reply.json()).keys
-        except _NOT_KEYS as error:
+            found = jwt.PyJWKSet.from_dict(json.loads(_read(self._jwks_url))).keys
+            self._keys = {key.key_id: key for key in found if key.key_id and _may_sign(key)}
+        except Exception as error:  # whatever it was, whoever waits is told
             logs.logger.warning("the issuer's keys cannot be read: %s", type(error).__name__)
-            return
-        self._keys = {key.key_id: key for key in found if key.key_id and _may_sign(key)}
-
-
-_NOT_KEYS = (
-    *(httpx.HTTPError, jwt.PyJWTError),
-    *(ValueError, TypeError, AttributeError, RecursionError),
-)
+        with self._lock:
+            self._fetched = time.monotonic()
+            self._fetching = None
+        done.set_result(None)
 
 
 def _may_sign(key: jwt.PyJWK) -> bool:
     """Whether the issuer has it for signatures (RFC 7517, 4.2), of a kind that is accepted. A key
     that is published for encryption may be in other hands."""
     return key.public_key_use in (None, "sig") and key.algorithm_name in ALGORITHMS
+
+
+def _key_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token).get("kid", ""))
+
+
+def _read(url: str) -> bytes:
+    """What is there, if it comes in time and is no longer than it may be.
+
+    Raises
+    ------
+    httpx.HTTPError
+        If it is not.
+    """
+    until = time.monotonic() + FETCH_SECONDS
+    found = bytearray()
+    with httpx.stream("GET", url, timeout=FETCH_SECONDS) as reply:
+        for part in reply.raise_for_status().iter_bytes():
+            found += part
+            if time.monotonic() > until or len(found) > MAX_KEYS_BYTES:
+                raise httpx.ReadError("the keys are too long, or take too long")
+    return bytes(found)
 
 
 def _within(claims: Mapping[str, Any], path: Sequence[str]) -> Any:

@@ -22,6 +22,7 @@ from service.errors import (
     InvalidRequest,
     Part,
     TargetAlreadyMet,
+    in_doubt,
 )
 from service.registry import ServedModel
 
@@ -56,7 +57,14 @@ def explain(
     Refusal
         If the target is met already, or the constraints contradict each other.
     """
-    spent = Stopwatch(budget.asked, watch)
+    with budget.begun():
+        return _explained(model, request, budget, watch)
+
+
+def _explained(
+    model: ServedModel, request: requests.ExplanationRequest, budget: Budget, watch: Watch
+) -> replies.ExplanationReply:
+    spent = Stopwatch(budget.asked, watch, budget.waited)
     speaker = Speaker(model, request.languages)
     try:
         question = translate.question(request, model)
@@ -72,7 +80,7 @@ def explain(
         ) from None
     except ContradictoryConstraints as error:
         raise _contradiction(error, request, speaker) from None
-    with watch("words"):
+    with watch("words"), in_doubt(explanation.answer.work.rejected):
         return speaker.explanation(explanation, budget.ms, spent.times())
 
 

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -22,6 +23,7 @@ from service.access import Principal, Scope
 from service.api import errors, proofs
 from service.api.body import JsonRoute, read_json
 from service.api.drafting import Drafting
+from service.api.lanes import Workers
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
 from service.api.state import State, state_of
@@ -68,6 +70,8 @@ class Recorder:
             If it cannot be recorded: then it is not answered either.
         Overloaded
             If no thread is free.
+        ShareSpent
+            If whoever asks has had their share of the searches.
         """
         if self.drafting.about is None:  # else it is about what they may see
             check_attributes(self.principal.scope, request)
@@ -79,13 +83,27 @@ class Recorder:
             metrics.stage("queue", time.perf_counter() - asked)
             return self._answered(kind, model, request, work())
 
-        body, draft, done = await self._state.workers.run(answered, patience)
+        is_brief = kind is not Kind.EXPLANATION  # those say so themselves, until they are hard
+        if not is_brief:
+            await self._state.shares.admit(self.principal.actor, self._state.readers.run)
+        with self._state.turns.brief() if is_brief else nullcontext():
+            body, draft, done = await self._lane(kind).run(answered, patience)
         audit = await self._stands(draft, done)
         body = with_member(body, "audit", audit)
         if proof and audit.sequence is not None:
             found = await proofs.wait(self._state, audit.writer, audit.sequence)
             body = body if found is None else with_member(body, "proof", found)
         return Response(body, media_type="application/json")
+
+    def _lane(self, kind: Kind) -> Workers:
+        """What takes seconds does not keep what takes milliseconds."""
+        match kind:
+            case Kind.PREDICTION:
+                return self._state.quick
+            case Kind.WHAT_IF:
+                return self._state.previews
+            case _:
+                return self._state.workers
 
     def _answered(
         self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
@@ -197,13 +215,15 @@ async def record_failure(
     """What went wrong with a question about a model that is served, as a record; ``response``:
     how it is answered, None for a failure that nobody foresaw.
 
-    Not recorded: who was not admitted, and that nobody had time (503); neither is about a model.
+    Not recorded: who was not admitted, and that nobody had time (503); neither is about a model,
+    unless the checker had rejected something by then.
     """
     status = 500 if response is None else response.status_code
     if model is None or status in (401, 403, 404) or not hasattr(request.state, "principal"):
         return None
     slug = errors.INTERNAL_ERROR.slug if response is None else errors.slug_of(response)
-    if status == 503 and slug != errors.OUT_OF_SERVICE.slug:
+    in_doubt = response is not None and errors.rejected_in(response) > 0
+    if status == 503 and slug != errors.OUT_OF_SERVICE.slug and not in_doubt:
         return None
     kind = Kind.FAILURE if status >= 500 else Kind.REFUSAL
     request.state.named = None  # sent again, it is looked at again

@@ -149,7 +149,8 @@ async def explain(
     served = state.registry.get(model, selected.version)
     if prefers_async(prefer):
         return await submitted([asked_by(request)], served, state, recording)
-    budget = Budget.of(request.deadline_ms, state.settings)
+    turn = state.turns.search(recording.principal.actor)
+    budget = Budget.of(request.deadline_ms, state.settings, turn)
     asked = partial(questions.explain, served, request, budget, state.watch)
     return await recording.answer(
         Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof

@@ -17,6 +17,7 @@ from service.api.drafting import Drafting
 from service.api.recording import asked_as_json, check_attributes
 from service.api.schema.requests import ExplanationRequest
 from service.api.times import Budget
+from service.api.turns import OVER, Turn, Turns
 from service.errors import LostLease, NotAsSealed, ServiceError
 from service.registry import Registry, ServedModel
 from service.settings import Settings
@@ -27,23 +28,24 @@ from service.store.journal import Draft
 from service.store.opened import Store
 
 ASKED = "explanations"
-MOST_ROWS = 64
-"""Of one lease."""
+FIRST_ROWS, MOST_ROWS = 4, 64
+"""Of one lease: so many at first, twice as many if they took less than ``WRITE_SECONDS``, up to
+so many; what is not answered by then is handed back, for it is another actor's turn."""
 POLL_SECONDS = 0.5
 """How soon a process sees what another was asked; what it was asked itself it sees at once."""
 WRITE_SECONDS = 0.5
-"""Answers are written together, those of so much time."""
+"""Answers are written together, those of so much time; then others have their turn."""
+KEPT = 1
+"""Threads beside the others, for actors at whose rows nobody works: a row may take a minute."""
 BEAT_SECONDS = 1.0
 """How soon a cancelled job is seen."""
 AFTER_FAILURE_SECONDS = 1.0
-OVER = 86_400.0
-"""Added to a clock, it passes every deadline."""
 
 
 class Runner:
     """``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
 
-    def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
+    def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
         self._store = store
         self._lease_us = round(settings.job_lease_seconds * 1e6)
         self._beat_seconds = min(BEAT_SECONDS, settings.job_lease_seconds / 3)
@@ -52,8 +54,16 @@ class Runner:
         self._woken = threading.Event()
         self._cancelled: frozenset[str] = frozenset()
         self._workers = [
-            _Worker(f"{store.journal.writer}-{k}", self, store, registry, settings)
-            for k in range(settings.job_threads)
+            _Worker(
+                f"{store.journal.writer}-{k}",
+                self,
+                store,
+                registry,
+                settings,
+                turns,
+                is_kept=k >= settings.job_threads,
+            )
+            for k in range(settings.job_threads + KEPT if settings.job_threads else 0)
         ]
         self._threads = [
             threading.Thread(target=w.run, name=f"job-{k}", daemon=True)
@@ -111,15 +121,27 @@ class _Worker:
     """One thread: leases rows, answers them, writes what it found."""
 
     def __init__(
-        self, name: str, runner: Runner, store: Store, registry: Registry, settings: Settings
+        self,
+        name: str,
+        runner: Runner,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        turns: Turns,
+        *,
+        is_kept: bool,
     ) -> None:
+        """``is_kept``: it is for actors who have no rows with another worker."""
         self.name = name
+        self._is_kept = is_kept
         self.job: str | None = None
         """Whose rows it has."""
+        self._most = FIRST_ROWS
         self._runner = runner
         self._store = store
         self._registry = registry
         self._settings = settings
+        self._turns = turns
         self._lease_us = round(settings.job_lease_seconds * 1e6)
         self._asked: tuple[str, Sequence[str | None]] = ("", ())
         """A job, and the digests of what it asks."""
@@ -140,9 +162,9 @@ class _Worker:
 
     def _turn(self) -> bool:
         """Lease rows and answer them; whether there were any."""
-        if not jobs.is_any_free(self._store.database):
+        if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
             return False
-        change = jobs.claim(self.name, MOST_ROWS, self._lease_us)
+        change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
         claim = self._store.journal.change(change).result()
         if claim is None:
             return False
@@ -160,14 +182,18 @@ class _Worker:
         due = time.monotonic() + WRITE_SECONDS
         checked = self._checked(claim.job)
         for row in claim.rows:
-            clock = self._clock_of(claim.job)
-            draft = answer(claim.job, row, self._registry, self._settings, clock, checked, scope)
+            turn = self._turns.search(claim.job.actor, background=True)
+            clock = self._clock_of(claim.job, turn)
+            draft = answer(
+                claim.job, row, self._registry, self._settings, clock, checked, scope, turn
+            )
             if self._runner.is_over(claim.job.id):
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
             if time.monotonic() >= due:
-                self._write(claim.job, found)
-                found, due = [], time.monotonic() + WRITE_SECONDS
+                break
+        is_quick = time.monotonic() < due
+        self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
         self._write(claim.job, found)
 
     def _checked(self, job: Job) -> Callable[[Row], None]:
@@ -180,9 +206,9 @@ class _Worker:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
 
-    def _clock_of(self, job: Job) -> Callable[[], float]:
+    def _clock_of(self, job: Job, turn: Turn) -> Callable[[], float]:
         """By which every deadline has passed once nobody wants to know any more."""
-        return lambda: time.monotonic() + (OVER if self._runner.is_over(job.id) else 0.0)
+        return lambda: turn.clock() + (OVER if self._runner.is_over(job.id) else 0.0)
 
     def _write(self, job: Job, found: list[Answered]) -> None:
         if found:
@@ -201,6 +227,7 @@ def answer(
     clock: Callable[[], float],
     check: Callable[[Row], None],
     scope: Scope = EVERYTHING,
+    turn: Turn | None = None,
 ) -> Draft:
     """What the row's record says: an explanation, or why there is none; ``check`` raises if the
     row is not what was asked."""
@@ -209,7 +236,8 @@ def answer(
     token = logs.request_id.set(job.request_id or "-")
     try:
         check(row)
-        return _explained(drafting, job, row, registry.within(scope), settings, clock, scope)
+        seen = registry.within(scope)
+        return _explained(drafting, job, row, seen, settings, clock, scope, turn)
     except Exception as error:
         return _failed(drafting, job, row, _served(job, registry), error)
     finally:
@@ -224,6 +252,7 @@ def _explained(
     settings: Settings,
     clock: Callable[[], float],
     scope: Scope,
+    turn: Turn | None,
 ) -> Draft:
     if row.attempts > MAX_ATTEMPTS:
         raise errors.Refusal(
@@ -233,7 +262,7 @@ def _explained(
     request = validation.read(ExplanationRequest, read_json(row.request))
     check_attributes(scope, request)
     # What a job's row waited, its job says.
-    budget = replace(Budget.of(request.deadline_ms, settings), asked=None, clock=clock)
+    budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
     reply = questions.explain(model, request, budget)
     return drafting.answered(Kind.EXPLANATION, model, request, reply)[1]
 

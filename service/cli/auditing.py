@@ -23,6 +23,7 @@ from service.app import opened_by
 from service.cli import bundles
 from service.cli.console import AsJson, Failure, Models, err, out, print_json, registry, settings
 from service.cli.keeping import DAY_US, by, look
+from service.errors import NoLogKey
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
 from service.store.chain import Finding, Trouble, microseconds, now_us, timestamp
@@ -34,7 +35,6 @@ from service.store.migrate import require_current
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import LogBroken
 from service.store.verification import Report
-from service.store.verification import verify as check
 from service.transparency.signing import LocalSigner, NoKey
 from service.transparency.verifier import NotProven, VerifierKey
 
@@ -85,9 +85,11 @@ def verify(
     chosen = settings(audit_anchor_file=anchors)
     with _reading(chosen) as database:
         try:
-            report = check(database, chosen.audit_anchor_file, _progress, kept)
+            report = trust_root.verified(chosen, database, _progress, kept)
         except OSError as error:
             raise Failure(f"the file of anchors cannot be read: {error}") from None
+        except NoLogKey as problem:
+            raise Failure(str(problem)) from None
     if as_json:
         print_json(trail.verification(report).model_dump(mode="json"))
     else:

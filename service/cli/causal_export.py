@@ -52,7 +52,9 @@ def command(
     told = (
         f"rows differ by {found.largest:.1e} at most; {same.sum()} of {len(same)} decisions agree"
     )
-    if not (found.largest <= LARGEST and same.all()):
+    if found.disputed:
+        told += f"; of {found.disputed} actions only one can tell what follows"
+    if found.disputed or not (found.largest <= LARGEST and same.all()):
         raise Failure(f"not written: {told}")
     to.write_bytes(graph.SerializeToString(deterministic=True))
     out.print(f"{to}: {len(graph.graph.node):,} nodes; {told}", markup=False)

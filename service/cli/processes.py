@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
+from service.api.presence import Presence, Stamps, shared
 from service.app import create_app
 from service.cli.interpreter import settled
 from service.metrics import FOLDER
@@ -35,13 +36,13 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
-    return partial(_configured, chosen)
+    return partial(_configured, chosen, shared())
 
 
-def _configured(chosen: Settings) -> FastAPI:
+def _configured(chosen: Settings, stamps: Stamps) -> FastAPI:
     logs.configure(chosen.log_format, chosen.log_level)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
-    return settled(create_app(chosen))
+    return settled(create_app(chosen, waits_for_store=True, presence=Presence(stamps)))
 
 
 def _stop_with_parent() -> None:

@@ -18,10 +18,12 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Parity:
-    """What both said; of actions of which it cannot be told what follows, neither says anything."""
+    """What both said of actions of which it can be told what follows."""
 
     largest: float
     """Difference of any value of a row, relative to its size above 1."""
+    disputed: int
+    """Actions of which only one of both can tell it."""
     scores: Scores
     expected: Scores
 
@@ -44,10 +46,23 @@ def compare(
     feeds = {ACTIONS: actions, SET: is_set, FACTUAL: factual[None]}
     rows, scores = run_graph(graph, (ROW, SCORES), feeds)
     expected = following(image, factual, actions, is_set)
-    told = ~(np.isnan(expected) & ~np.isnan(actions)).any(axis=1)
+    asked = np.where(is_set, actions, factual)
+    ours, theirs = _told(rows, asked), _told(expected, asked)
+    told = ours & theirs & np.isfinite(scores).all(axis=1)
     rows, expected = rows[told], expected[told]
     apart = np.abs(rows - expected) / np.maximum(1.0, np.abs(expected))
-    return Parity(float(np.nanmax(apart, initial=0.0)), scores[told], predictor.score(expected))
+    largest = float(np.nanmax(apart, initial=0.0))
+    return Parity(
+        largest,
+        int((told != theirs).sum() + (ours & ~theirs).sum()),
+        scores[told],
+        predictor.score(expected),
+    )
+
+
+def _told(rows: Rows, asked: Rows) -> Flags:
+    """Which of ``rows`` have a number wherever ``asked`` has one."""
+    return np.asarray((np.isfinite(rows) | ~np.isfinite(asked)).all(axis=1))
 
 
 def following(image: CausalImage, factual: Row, actions: Rows, is_set: Flags) -> Rows:

@@ -11,7 +11,7 @@ from typing import Any
 from service.errors import FormatUnavailable
 from service.store.archive import Seen
 from service.store.chain import FACTS, Record, canonical, document
-from service.store.translog import Prover
+from service.store.translog import LogBroken, Prover
 
 ROW_GROUP = 5_000
 """Records in one row group of a Parquet file."""
@@ -60,14 +60,20 @@ def line(seen: Seen, prover: Prover | None) -> dict[str, Any]:
             "salt": seen.payload.salt.hex(),
             "payload": seen.payload.content.decode(errors="replace"),
         }
-    if seen.findings:
-        told["findings"] = [finding.text for finding in seen.findings]
-    proof = _proof(seen.record, prover)
+    findings = [finding.text for finding in seen.findings]
+    proof = _proof(seen.record, prover, findings)
+    if findings:
+        told["findings"] = findings
     return told if proof is None else told | {"proof": proof}
 
 
-def _proof(record: Record, prover: Prover | None) -> dict[str, Any] | None:
-    found = None if prover is None else prover.of(record.writer, record.sequence)
+def _proof(record: Record, prover: Prover | None, findings: list[str]) -> dict[str, Any] | None:
+    """Where the log is damaged there is none, which is one more finding: the rest is told."""
+    try:
+        found = None if prover is None else prover.of(record.writer, record.sequence)
+    except LogBroken as broken:
+        findings.append(str(broken))
+        return None
     return None if found is None else found.as_json()
 
 
@@ -115,7 +121,8 @@ def parquet(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[b
 
 def _row(seen: Seen, prover: Prover | None) -> dict[str, Any]:
     record, payload = seen.record, seen.payload
-    proof = _proof(record, prover)
+    findings = [finding.text for finding in seen.findings]
+    proof = _proof(record, prover, findings)
     facts = {name: getattr(record.facts, name) for name in FACTS}
     if facts["detail"] is not None:
         facts["detail"] = _written(facts["detail"]).decode()
@@ -127,7 +134,7 @@ def _row(seen: Seen, prover: Prover | None) -> dict[str, Any]:
         "hash": record.hash,
         "salt": None if payload is None else payload.salt.hex(),
         "payload": None if payload is None else payload.content.decode(errors="replace"),
-        "findings": "; ".join(finding.text for finding in seen.findings) or None,
+        "findings": "; ".join(findings) or None,
         "proof": None if proof is None else canonical(proof).decode(),
     }
     return {name: _typed(name, value) for name, value in row.items()}

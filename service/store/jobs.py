@@ -1,4 +1,5 @@
 """Jobs: questions that are answered after the reply, row by row, by whichever process has time.
+Actors take turns, however many jobs and rows one of them has.
 
 A worker leases rows, answers them, and writes the answers' records and that the rows are
 answered in one transaction: a row has no record or one. A lease that ran out (its worker was
@@ -28,13 +29,21 @@ from service.store.database import Database
 from service.store.journal import Change, Draft, Work
 from service.store.rows import octets, payload_of, record_of
 from service.store.standing import contradicted, doubts, standing, standing_only, stands
-from service.store.tables import job_rows, jobs, records
+from service.store.tables import job_rows, jobs, rate_buckets, records
 
 PIECE = 500
 MAX_ATTEMPTS = 3
 """A row at which so many workers ended is not tried again: it may be what ended them."""
-_FREE = ""
+MOST_QUEUES = 4
+"""Together the rows of all actors may be so many times what one actor's may be."""
+TURN = "job "
+"""Before an actor's name: the bucket that says when they had their last turn, counted and not by
+the clock. No actor's name begins so."""
+MOST_JOBS = 100
+"""Of an actor's open jobs, the oldest so many are looked at for rows."""
+_NOBODY = ""
 _UNANSWERED = job_rows.c.record.is_(None)
+_OPEN = jobs.c.finished_us.is_(None)
 
 
 class State(StrEnum):
@@ -115,7 +124,8 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     Raises, when it is done:
 
     QueueFull
-        If that many rows wait already that with these there would be more than ``most_waiting``.
+        If that many rows of the actor wait already that with these there would be more than
+        ``most_waiting``; or of all actors ``MOST_QUEUES`` times as many.
     """
     salts = [secrets.token_bytes(SALT_BYTES) for _ in requests]
     digests = [Payload(*pair).digest for pair in zip(salts, requests, strict=True)]
@@ -135,9 +145,7 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     )
 
     def work(connection: sa.Connection) -> Draft:
-        waiting = _waiting(connection)
-        if waiting + len(requests) > most_waiting:
-            raise QueueFull(waiting, most_waiting)
+        _check_room(connection, facts.actor, len(requests), most_waiting)
         connection.execute(sa.insert(jobs).values(_row_of(job)))
         connection.execute(
             sa.insert(job_rows),
@@ -148,7 +156,7 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
                     "request": request,
                     "salt": salt,
                     "digest": digest,
-                    "worker": _FREE,
+                    "worker": _NOBODY,
                     "leased_until_us": 0,
                     "attempts": 0,
                 }
@@ -165,6 +173,15 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
 def _root(digests: Iterable[str | None]) -> str:
     """What the job's record says of all its questions."""
     return hashlib.sha256("".join(str(digest) for digest in digests).encode()).hexdigest()
+
+
+def _check_room(connection: sa.Connection, actor: str, rows: int, most: int) -> None:
+    waiting = _waiting(connection, jobs.c.actor == actor)
+    if waiting + rows > most:
+        raise QueueFull(waiting, most)
+    together = _waiting(connection)
+    if together + rows > MOST_QUEUES * most:
+        raise QueueFull(together, MOST_QUEUES * most)
 
 
 def _row_of(job: Job) -> dict[str, Any]:
@@ -234,12 +251,12 @@ def waiting(database: Database) -> int:
         return _waiting(connection)
 
 
-def _waiting(connection: sa.Connection) -> int:
-    count = sa.select(sa.func.count()).select_from(job_rows).where(_UNANSWERED)
-    return connection.execute(count).scalar_one()
+def _waiting(connection: sa.Connection, *whose: sa.ColumnElement[bool]) -> int:
+    count = sa.func.coalesce(sa.func.sum(jobs.c.rows - jobs.c.answered), 0)
+    return int(connection.execute(sa.select(count).where(_OPEN, *whose)).scalar_one())
 
 
-def is_any_free(database: Database) -> bool:
+def is_any_free(database: Database, *, newcomers: bool = False) -> bool:
     """Whether a claim would find something: asked of the readers, so that waiting writes nothing.
 
     Raises
@@ -248,47 +265,104 @@ def is_any_free(database: Database) -> bool:
         If the store cannot be read.
     """
     with database.reading() as connection:
-        return connection.execute(_next(now_us())).first() is not None
+        return _next(connection, now_us(), newcomers=newcomers) is not None
 
 
-def _next(now: int) -> sa.Select[Any]:
-    """The job whose next row is the earliest of its kind.
+def _free(now: int) -> sa.ColumnElement[bool]:
+    """Of a row that nobody has answered or works at."""
+    return sa.and_(_UNANSWERED, job_rows.c.leased_until_us <= now)
 
-    Rows are taken in the order of their number, whatever their job: jobs share the workers, and
-    a short one does not wait for the end of a long one.
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """Where a claim begins."""
+
+    job: str
+    number: int
+    actor: str
+    turn: int
+    """The actor's, once this one is had."""
+
+
+def _next(connection: sa.Connection, now: int, *, newcomers: bool) -> _Next | None:
+    """The next row of the actor whose turn it is: who had theirs the longest ago, or never;
+    ``newcomers``: of those at whose rows nobody works.
+
+    Of one actor, rows are taken in the order of their number, whatever their job: a short one
+    does not wait for the end of a long one.
     """
+    waiting = connection.execute(_in_turn()).all()
+    turn = 1 + max((row.turn for row in waiting), default=0)  # after all who have jobs now
+    served = set(connection.execute(_served(now)).scalars()) if newcomers and waiting else ()
+    for actor in (row.actor for row in waiting if row.actor not in served):
+        found = connection.execute(_first_of(actor, now)).first()
+        if found is not None:
+            return _Next(found.id, found.number, actor, turn)
+    return None
+
+
+def _in_turn() -> sa.Select[Any]:
+    """Actors who have open jobs, and their last turns; leased rows may be all that they have.
+
+    The index is asked for one actor after the other: however many jobs one has, they are one.
+    """
+    first = sa.select(sa.func.min(jobs.c.actor).label("actor")).where(_OPEN)
+    actors = first.cte("actors", recursive=True)
+    later = sa.select(sa.func.min(jobs.c.actor)).where(_OPEN, jobs.c.actor > actors.c.actor)
+    step = sa.select(later.scalar_subquery()).where(actors.c.actor.is_not(None))
+    actors = actors.union_all(step)
+    own = rate_buckets.c.actor == sa.literal(TURN) + actors.c.actor
+    turn = sa.func.coalesce(rate_buckets.c.filled_us, 0)
+    oldest = sa.select(sa.func.min(jobs.c.created_us)).where(_OPEN, jobs.c.actor == actors.c.actor)
     return (
-        sa.select(job_rows.c.job, job_rows.c.attempts)
-        .where(_UNANSWERED, job_rows.c.leased_until_us <= now)
-        .order_by(job_rows.c.number, job_rows.c.job)
-        .limit(1)
+        sa.select(actors.c.actor, turn.label("turn"))
+        .select_from(actors.outerjoin(rate_buckets, own))
+        .where(actors.c.actor.is_not(None))
+        .order_by(turn, oldest.scalar_subquery())
     )
 
 
-def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
-    """Lease up to ``most`` rows of one job; None if there are none.
+def _served(now: int) -> sa.Select[Any]:
+    """Actors at whose rows somebody works."""
+    leased = sa.and_(_UNANSWERED, job_rows.c.worker > _NOBODY, job_rows.c.leased_until_us > now)
+    joined = job_rows.join(jobs, jobs.c.id == job_rows.c.job)
+    return sa.select(jobs.c.actor).select_from(joined).where(leased).distinct()
+
+
+def _first_of(actor: str, now: int) -> sa.Select[Any]:
+    """The free row of the lowest number of the actor's oldest open jobs."""
+    lowest = sa.select(job_rows.c.number).where(job_rows.c.job == jobs.c.id, _free(now))
+    number = lowest.order_by(job_rows.c.number).limit(1).scalar_subquery().label("number")
+    theirs = sa.select(jobs.c.id, number).where(_OPEN, jobs.c.actor == actor)
+    some = theirs.order_by(jobs.c.created_us).limit(MOST_JOBS).subquery()
+    return sa.select(some).where(some.c.number.is_not(None)).order_by(some.c.number).limit(1)
+
+
+def _had_turn(connection: sa.Connection, found: _Next) -> None:
+    connection.execute(
+        sa.text(
+            "INSERT INTO rate_buckets (actor, tokens, filled_us) VALUES (:own, 0, :turn) "
+            "ON CONFLICT (actor) DO UPDATE SET filled_us = excluded.filled_us"
+        ),
+        {"own": TURN + found.actor, "turn": found.turn},
+    )
+
+
+def claim(
+    worker: str, most: int, lease_us: int, *, newcomers: bool = False
+) -> Change[Claim | None]:
+    """Lease up to ``most`` rows of one job; None if there are none. ``newcomers``: only rows of
+    an actor who has none leased.
 
     A row that was begun before is leased alone: if it ends its worker, it ends nothing else.
     """
 
     def change(connection: sa.Connection) -> Claim | None:
         now = now_us()
-        found = connection.execute(_next(now)).first()
+        found = _next(connection, now, newcomers=newcomers)
         if found is None:
             return None
-        is_again = job_rows.c.attempts > 0
-        rows = connection.execute(
-            sa.select(job_rows)
-            .where(
-                job_rows.c.job == found.job,
-                _UNANSWERED,
-                job_rows.c.leased_until_us <= now,
-                is_again if found.attempts else ~is_again,
-            )
-            .order_by(job_rows.c.number)
-            .limit(1 if found.attempts else most)
-            .with_for_update(skip_locked=True)  # SQLite has the whole file: BEGIN IMMEDIATE
-        ).all()
+        rows = _rows_from(connection, found, most, now)
         if not rows:
             return None
         connection.execute(
@@ -304,9 +378,26 @@ def claim(worker: str, most: int, lease_us: int) -> Change[Claim | None]:
         leased = tuple(
             Row(r.number, octets(r.request), r.attempts + 1, octets(r.salt)) for r in rows
         )
+        _had_turn(connection, found)
         return Claim(_find(connection, found.job), leased)
 
     return change
+
+
+def _rows_from(
+    connection: sa.Connection, found: _Next, most: int, now: int
+) -> Sequence[sa.Row[Any]]:
+    """Free rows of one job, of ``most`` numbers; locked. One that was begun before is alone."""
+    numbers = job_rows.c.number.between(found.number, found.number + most - 1)
+    rows = connection.execute(
+        sa.select(job_rows)
+        .where(job_rows.c.job == found.job, numbers, _free(now))
+        .order_by(job_rows.c.number)
+        .with_for_update(skip_locked=True)  # SQLite has the whole file: BEGIN IMMEDIATE
+    ).all()
+    if rows and rows[0].attempts:
+        return rows[:1]
+    return [row for row in rows if not row.attempts]
 
 
 def renew(worker: str, lease_us: int) -> Change[int]:
@@ -330,7 +421,7 @@ def hand_back(worker: str) -> Change[int]:
         freed = connection.execute(
             sa.update(job_rows)
             .where(job_rows.c.worker == worker, _UNANSWERED)
-            .values(worker=_FREE, leased_until_us=0, attempts=job_rows.c.attempts - 1)
+            .values(worker=_NOBODY, leased_until_us=0, attempts=job_rows.c.attempts - 1)
         )
         return freed.rowcount
 

@@ -113,8 +113,12 @@ class _Claim:
         return "" if self.is_kept else HEADS
 
 
-def check_log(database: Database, kept: Sequence[KeptHead], add: Add) -> int:
+def check_log(
+    database: Database, kept: Sequence[KeptHead], witnesses: Sequence[VerifierKey], add: Add
+) -> int:
     """Hold the log against the records, and every head against the log; how many leaves it has.
+
+    What ``witnesses`` are said to have cosigned is checked with their keys.
 
     Raises
     ------
@@ -123,7 +127,7 @@ def check_log(database: Database, kept: Sequence[KeptHead], add: Add) -> int:
     """
     keys = translog.keys_of(database)
     claims = list(_claims(database, kept, keys, add))
-    add(logtables.findings(database, keys))
+    add(logtables.findings(database, keys, witnesses))
     size = _follow(database, claims, add)
     for claim in claims:
         if claim.checkpoint.size > size:

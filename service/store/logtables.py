@@ -33,9 +33,11 @@ MOST = 2**62
 """No size, sequence or time is as large as this."""
 
 
-def findings(database: Database, keys: Sequence[VerifierKey]) -> Iterator[Finding]:
+def findings(
+    database: Database, keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]
+) -> Iterator[Finding]:
     """What the log's tables say that does not follow from its leaves; ``keys`` are those that the
-    chains name.
+    chains name, ``witnesses`` those of who cosigns: lines of others are read, and not checked.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def findings(database: Database, keys: Sequence[VerifierKey]) -> Iterator[Findin
         yield from _state(connection, keys, size)
         yield from _writers(connection, runs)
         yield from _tiles(connection, size)
-        yield from _heads(connection)
+        yield from _heads(connection, witnesses)
         yield from _witnessed(connection)
 
 
@@ -170,7 +172,7 @@ def _tiles_of(size: int) -> int:
     return count
 
 
-def _heads(connection: sa.Connection) -> Iterator[Finding]:
+def _heads(connection: sa.Connection, witnesses: Sequence[VerifierKey]) -> Iterator[Finding]:
     """What others say of heads: written as it must be, and of these heads."""
     for row in _raw(connection, log_heads):
         here = f"the head of {row.size!r}"
@@ -179,8 +181,8 @@ def _heads(connection: sa.Connection) -> Iterator[Finding]:
             yield _wrong(Trouble.UNREADABLE, text, "audit_log_heads")
             continue
         try:
-            for line in row.cosignatures.splitlines():
-                Signature.parse(line)
+            lines = tuple(map(Signature.parse, row.cosignatures.splitlines()))
+            _by_witnesses(row.note, lines, witnesses)
         except NotProven as problem:
             yield _wrong(Trouble.HEAD, f"{here}: {problem}", "audit_log_heads.cosignatures")
         try:
@@ -188,6 +190,19 @@ def _heads(connection: sa.Connection) -> Iterator[Finding]:
                 check_stamp(row.stamp, str(row.note).encode(), None)
         except (NotProven, TypeError) as problem:
             yield _wrong(Trouble.HEAD, f"{here}: {problem}", "audit_log_heads.stamp")
+
+
+def _by_witnesses(
+    written: Any, lines: tuple[Signature, ...], witnesses: Sequence[VerifierKey]
+) -> None:
+    """Raises NotProven if a witness has not signed what a line says that it has."""
+    try:
+        text = Note.parse(str(written)).text
+    except NotProven:
+        return  # it is told where heads are held against the leaves
+    note = Note(text, lines)
+    for key in filter(note.has, witnesses):
+        note.by(key)
 
 
 def _witnessed(connection: sa.Connection) -> Iterator[Finding]:

@@ -1,8 +1,13 @@
-"""How often who may ask: a bucket of tokens each, in the store, so that all processes share it.
+"""How often who may ask, and how long search for it: buckets in the store, for all processes.
 
 A process takes a handful of tokens at a time and gives them out itself: asking costs a commit
 once a handful, and no matter how many processes there are, no more is given out than was poured
 in. What a process has taken and does not use is lost, at most a handful.
+
+What a search will cost is known once it has cost it. Its bucket is paid from afterwards, and may
+owe something then: who owes waits until it is filled again.
+
+A bucket that was filled in the future (by a clock that ran ahead) is taken to be filled now.
 """
 
 from __future__ import annotations
@@ -10,16 +15,22 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
 from service.errors import TooOften
 from service.store.chain import now_us
+from service.store.database import Database
 from service.store.journal import Change
 from service.store.tables import rate_buckets
 
 HANDFUL_SECONDS = 0.1
 """A process takes what fills in so much time."""
+SKEW_US = 5_000_000
+"""By how much clocks of processes may differ: what one has poured another does not pour again."""
+SEARCH = "search "
+"""Before an actor's name: the bucket of their search-seconds. No actor's name begins so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +58,83 @@ def take(actor: str, rate: Rate) -> Change[Taken]:
 
     def change(connection: sa.Connection) -> Taken:
         now = now_us()
-        own = rate_buckets.c.actor == actor
-        connection.execute(
-            sa.text(
-                "INSERT INTO rate_buckets (actor, tokens, filled_us) "
-                "VALUES (:actor, :tokens, :now) ON CONFLICT DO NOTHING"
-            ),
-            {"actor": actor, "tokens": float(rate.burst), "now": now},
-        )
-        row = connection.execute(sa.select(rate_buckets).where(own).with_for_update()).one()
-        # A clock that was set back, or runs behind another's, pours nothing in.
-        poured = max(0, now - row.filled_us) / 1e6 * rate.per_second
-        level = min(float(rate.burst), row.tokens + poured)
+        level, stamp = _level(connection, actor, rate.per_second, rate.burst, now)
         tokens = min(rate.handful, math.floor(level))
-        connection.execute(
-            sa.update(rate_buckets)
-            .where(own)
-            .values(tokens=level - tokens, filled_us=max(now, row.filled_us))
-        )
+        _put(connection, actor, level - tokens, stamp)
         return Taken(tokens, 0.0 if tokens else (1.0 - level) / rate.per_second)
 
     return change
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Processor time that an actor's searches may take."""
+
+    per_second: float
+    """CPU-seconds of search a second, in the long run."""
+    burst: float
+    """CPU-seconds at once."""
+
+
+def spend(actor: str, seconds: float, share: Share) -> Change[float]:
+    """``seconds`` of processor time were searched for the actor; what is left of their share,
+    negative if they owe."""
+
+    def change(connection: sa.Connection) -> float:
+        own = SEARCH + actor
+        level, stamp = _level(connection, own, share.per_second, share.burst, now_us())
+        _put(connection, own, level - seconds, stamp)
+        return level - seconds
+
+    return change
+
+
+def left(database: Database, actor: str, share: Share) -> float:
+    """What is left of an actor's share now.
+
+    Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    with database.reading() as connection:
+        row = connection.execute(
+            sa.select(rate_buckets).where(rate_buckets.c.actor == SEARCH + actor)
+        ).one_or_none()
+    if row is None:
+        return share.burst
+    return _filled(row, share.per_second, share.burst, now_us())[0]
+
+
+def _level(
+    connection: sa.Connection, actor: str, per_second: float, burst: float, now: int
+) -> tuple[float, int]:
+    """What is in a bucket now, full if it is new, and until when it then is filled."""
+    connection.execute(
+        sa.text(
+            "INSERT INTO rate_buckets (actor, tokens, filled_us) "
+            "VALUES (:actor, :tokens, :now) ON CONFLICT DO NOTHING"
+        ),
+        {"actor": actor, "tokens": float(burst), "now": now},
+    )
+    own = sa.select(rate_buckets).where(rate_buckets.c.actor == actor)
+    return _filled(connection.execute(own.with_for_update()).one(), per_second, burst, now)
+
+
+def _filled(row: sa.Row[Any], per_second: float, burst: float, now: int) -> tuple[float, int]:
+    if row.filled_us > now + SKEW_US:  # its clock ran ahead: nothing is poured, and time goes on
+        return min(float(burst), row.tokens), now
+    # A clock that runs a little behind another's pours nothing in.
+    poured = max(0, now - row.filled_us) / 1e6 * per_second
+    return min(float(burst), row.tokens + poured), max(now, row.filled_us)
+
+
+def _put(connection: sa.Connection, actor: str, level: float, stamp: int) -> None:
+    connection.execute(
+        sa.update(rate_buckets)
+        .where(rate_buckets.c.actor == actor)
+        .values(tokens=level, filled_us=stamp)
+    )
 
 
 class Tokens:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from service.store.chain import now_us
+from service.store.jobs import TURN
 from service.store.journal import Change
 from service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
 
@@ -38,11 +39,22 @@ def forget(kept: Kept) -> Change[int]:
         return (
             _jobs(connection, of_jobs)
             + _some(connection, idempotency_keys, idempotency_keys.c.created_us < of_keys)
-            # A bucket that nobody dipped into for a day is full again, as one that is not there.
-            + _some(connection, rate_buckets, rate_buckets.c.filled_us < now - DAY_US)
+            + _some(connection, rate_buckets, _is_idle(now))
         )
 
     return change
+
+
+def _is_idle(now: int) -> sa.ColumnElement[bool]:
+    """Of a bucket that is as one that is not there.
+
+    One that nobody dipped into for a day is full again. Turns are counted, and so of no age: an
+    actor's is kept while any of their jobs is.
+    """
+    actor = rate_buckets.c.actor
+    is_turn = actor.startswith(TURN)
+    has_jobs = actor.in_(sa.select(sa.literal(TURN) + jobs.c.actor))
+    return sa.case((is_turn, ~has_jobs), else_=rate_buckets.c.filled_us < now - DAY_US)
 
 
 def _jobs(connection: sa.Connection, before_us: int) -> int:

@@ -147,12 +147,20 @@ job_rows = sa.Table(
     sa.Column("leased_until_us", sa.BigInteger, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
 )
+# Of whom a row is claimed, and which: see service.store.jobs.claim.
+_open = jobs.c.finished_us.is_(None)
+sa.Index(
+    "ix_jobs_open",
+    jobs.c.actor,
+    jobs.c.created_us,
+    sqlite_where=_open,
+    postgresql_where=_open,
+)
 _open = job_rows.c.record.is_(None)
-# By number first: see service.store.jobs.claim.
 sa.Index(
     "ix_job_rows_open",
-    job_rows.c.number,
     job_rows.c.job,
+    job_rows.c.number,
     sqlite_where=_open,
     postgresql_where=_open,
 )

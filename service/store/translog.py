@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from service.errors import StoreDamaged
 from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database
 from service.store.journal import Change, Draft, Work
@@ -49,8 +51,9 @@ LOG_KEY = "log_key"
 """Status of the records that say who signs heads from now on."""
 
 
-class LogBroken(Exception):
-    """What is stored of the log is not what was signed; nothing more is signed."""
+class LogBroken(StoreDamaged):
+    """What is stored of the log is not what was signed, or nothing that a log has; nothing more is
+    signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +119,28 @@ class Proof:
 
 
 def state(database: Database) -> State | None:
-    """None: nobody has ever begun the log."""
+    """None: nobody has ever begun the log.
+
+    Raises
+    ------
+    LogBroken
+        If it is no state, put there past the service.
+    """
     chosen = sa.select(
         log_state.c.size, log_state.c.key, log_state.c.holder, log_state.c.held_until_us
     )
     with database.reading() as connection:
         row = connection.execute(chosen).one_or_none()
-    return None if row is None else State(*row)
+    if row is None:
+        return None
+    if not _are(int, row.size, row.held_until_us) or not _are(str, row.key, row.holder):
+        raise LogBroken("what is stored of the log's size and key cannot be read")
+    return State(*row)
+
+
+def _are(kind: type, *values: Any) -> bool:
+    """SQLite keeps a value of any type in any column."""
+    return all(type(value) is kind for value in values)
 
 
 def tree_of(database: Database) -> Tree:
@@ -142,15 +160,28 @@ def tree_of(database: Database) -> Tree:
     return Tree(tile)
 
 
+_HEAD = (
+    *(log_heads.c.size, log_heads.c.time_us, log_heads.c.note, log_heads.c.cosignatures),
+    # As it is: SQLAlchemy would make bytes of it, whatever it is.
+    sa.type_coerce(log_heads.c.stamp, sa.types.NullType()).label("stamp"),
+)
+
+
 def latest(database: Database) -> StoredHead | None:
-    """The newest head; None before the first."""
+    """The newest head; None before the first.
+
+    Raises
+    ------
+    LogBroken
+        If it is no head.
+    """
     return _head(database, sa.true())
 
 
 def heads(database: Database) -> list[StoredHead]:
     """Those that are kept, oldest first."""
     with database.reading() as connection:
-        rows = connection.execute(sa.select(log_heads).order_by(log_heads.c.size)).all()
+        rows = connection.execute(sa.select(*_HEAD).order_by(log_heads.c.size)).all()
     return [_stored(row) for row in rows]
 
 
@@ -175,18 +206,33 @@ def _head(
     order = log_heads.c.size.asc() if oldest else log_heads.c.size.desc()
     with database.reading() as connection:
         row = connection.execute(
-            sa.select(log_heads).where(where).order_by(order).limit(1)
+            sa.select(*_HEAD).where(where).order_by(order).limit(1)
         ).one_or_none()
     return None if row is None else _stored(row)
 
 
 def _stored(row: sa.Row[Any]) -> StoredHead:
-    stamp = None if row.stamp is None else bytes(row.stamp)
-    return StoredHead(row.size, row.time_us, row.note, row.cosignatures, stamp)
+    numbers, texts = (row.size, row.time_us), (row.note, row.cosignatures)
+    stamped = row.stamp is None or _are(bytes, row.stamp)
+    if not (_are(int, *numbers) and _are(str, *texts) and stamped):
+        raise LogBroken(f"what is stored as the log's head of {row.size!r} is none")
+    head = StoredHead(*numbers, *texts, row.stamp)
+    try:
+        if head.checkpoint.size == head.size:
+            return head
+    except NotProven:
+        pass
+    raise LogBroken(f"the note that is stored as the log's head of {row.size} is none of it")
 
 
 def index_of(database: Database, writer: str, sequence: int) -> int | None:
-    """Which leaf a record is; None: none yet."""
+    """Which leaf a record is; None: none yet.
+
+    Raises
+    ------
+    LogBroken
+        If what is stored of its chain's leaves cannot be read.
+    """
     chosen = (
         sa.select(log_runs)
         .where(log_runs.c.writer == writer, log_runs.c.first <= sa.literal(sequence, sa.BigInteger))
@@ -195,9 +241,11 @@ def index_of(database: Database, writer: str, sequence: int) -> int | None:
     )
     with database.reading() as connection:
         row = connection.execute(chosen).one_or_none()
-    if row is None or sequence >= row.first + row.length:
+    if row is None:
         return None
-    return int(row.start) + sequence - int(row.first)
+    if not _are(int, row.start, row.first, row.length):
+        raise LogBroken(f"which leaves the records of {writer} are cannot be read")
+    return None if sequence >= row.first + row.length else row.start + sequence - row.first
 
 
 def runs(database: Database) -> list[Run]:
@@ -226,10 +274,8 @@ class Prover:
         index = index_of(self._database, writer, sequence)
         if index is None or index >= self.head.size:
             return None
-        try:
+        with _whole():
             path = self._tree.inclusion(index, self.head.size)
-        except KeyError as missing:
-            raise LogBroken(f"tile {missing} of the log is missing") from None
         return Proof(index, self.head.size, tuple(path), self.head)
 
 
@@ -246,9 +292,21 @@ def proof_of(database: Database, writer: str, sequence: int) -> Proof | None:
 
 
 def prover(database: Database) -> Prover | None:
-    """For many proofs by the newest head; None before the first."""
-    head = latest(database)
-    return None if head is None else Prover(database, head)
+    """For many proofs by the newest head; None before the first, and if that is none: what there
+    is of evidence is told without proofs."""
+    with suppress(LogBroken):
+        head = latest(database)
+        return None if head is None else Prover(database, head)
+    return None
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """A tile that is missing, or too short, is told as what it is."""
+    try:
+        yield
+    except KeyError as missing:
+        raise LogBroken(f"tile {missing} of the log is missing") from None
 
 
 def consistency(database: Database, old: int, new: int) -> list[bytes]:
@@ -258,11 +316,14 @@ def consistency(database: Database, old: int, new: int) -> list[bytes]:
     ------
     ValueError
         If it never was so large, or ``old`` is the larger.
+    LogBroken
+        If the tree is not whole.
     """
     size = 0 if (known := state(database)) is None else known.size
     if not 0 <= old <= new <= size:
         raise ValueError(f"the log has {size} leaves: 0 <= from <= to <= {size}")
-    return tree_of(database).consistency(old, new)
+    with _whole():
+        return tree_of(database).consistency(old, new)
 
 
 # --- appending --------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from service.store.order import Order
 from service.store.rows import record_of
 from service.store.standing import displaced
 from service.store.tables import payloads, records, writers
+from service.transparency.verifier import VerifierKey
 
 PROGRESS = 10_000
 """Records between two calls of ``progress``."""
@@ -84,12 +85,13 @@ def verify(
     anchor_file: Path | None = None,
     progress: Callable[[Report], None] = lambda _: None,
     kept: Sequence[KeptHead] = (),
+    witnesses: Sequence[VerifierKey] = (),
 ) -> Report:
     """Check every record up to the heads as they are now, that nothing stands beside them, and the
     log over all of them.
 
     ``anchor_file`` is one that the service wrote, ``kept`` are heads of the log that somebody has
-    kept: evidence from outside of the database.
+    kept: evidence from outside of the database. ``witnesses`` are the keys of who cosigns heads.
 
     Raises
     ------
@@ -103,7 +105,7 @@ def verify(
         kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
     report.add(_pages(database))
-    report.add(_whatever(_logged(database, kept, report)))
+    report.add(_whatever(_logged(database, kept, witnesses, report)))
     report.add(_whatever(_chains(reading)))
     for part in (_outside, _payloads, pointers.findings):
         report.add(_whatever(part(database)))
@@ -134,10 +136,15 @@ def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding
             yield from _against(there, writer, head, f"the file {file.name}")
 
 
-def _logged(database: Database, kept: Sequence[KeptHead], report: Report) -> Iterator[Finding]:
+def _logged(
+    database: Database,
+    kept: Sequence[KeptHead],
+    witnesses: Sequence[VerifierKey],
+    report: Report,
+) -> Iterator[Finding]:
     """What is wrong with the log over all records."""
     found: list[Finding] = []
-    report.logged = check_log(database, kept, found.extend)
+    report.logged = check_log(database, kept, witnesses, found.extend)
     yield from found
 
 

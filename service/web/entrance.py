@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -24,6 +24,8 @@ from service.web.rendering import page, places
 from service.web.route import PageRoute
 from service.web.texts import LANGUAGES
 from service.web.visit import LANGUAGE, THEME, THEMES, Visit, form_value, local
+
+T = TypeVar("T")
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -114,7 +116,7 @@ async def sign_out(request: Request, state: Shared) -> Response:
 async def to_issuer(request: Request, next: Next = "/") -> Response:
     """To the issuer, who knows the plant's accounts."""
     accounts = _accounts(request)
-    where, said = await anyio.to_thread.run_sync(accounts.begin, local(next))
+    where, said = await _outside(request, partial(accounts.begin, local(next)))
     response = RedirectResponse(where, 303)
     cookies: Cookies = request.app.state.cookies
     cookies.give_flow(response, said, request)
@@ -134,7 +136,7 @@ async def from_issuer(
         return await _failed(request, "/", sign_ins.ACCOUNT)
     finish = partial(_accounts(request).finish, code, said)
     try:
-        principal = await anyio.to_thread.run_sync(finish)
+        principal = await _outside(request, finish)
     except Unauthenticated:
         return await _failed(request, "/", sign_ins.ACCOUNT)
     # A page, not a redirect: the browser came from another site, and would not send a strict
@@ -150,6 +152,12 @@ async def from_issuer(
 
 def _is_same(ours: str, given: str) -> bool:
     return hmac.compare_digest(ours.encode(), given.encode())
+
+
+async def _outside(request: Request, ask: Callable[[], T]) -> T:
+    """Ask the issuer, who may take its time, in threads that are for that."""
+    state: State = request.app.state.ifonly
+    return await state.outside.run(ask)
 
 
 def _accounts(request: Request) -> Accounts:

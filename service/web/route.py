@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -14,12 +15,13 @@ from starlette.requests import ClientDisconnect
 
 from service import logs
 from service.access import Role
-from service.api import authentication, errors, permissions
+from service.api import authentication, errors, lanes, permissions
 from service.api.looking import looked
 from service.api.state import State
 from service.errors import Forbidden, Unauthenticated
 from service.web.cookies import Cookies
 from service.web.rendering import page, title_of
+from service.web.strangers import Strangers
 from service.web.visit import Visit, check_form, visit_of
 
 Handle = Callable[[Request], Awaitable[Response]]
@@ -39,18 +41,35 @@ class PageRoute(APIRoute):
         tells_all = permissions.tells_all({method}, self.path_format)
 
         async def served(request: Request) -> Response:
+            visit = await visit_of(request, request.app.state.cookies)
+            request.state.visit = visit
+            try:
+                async with await _admission(request, visit):
+                    return await shown(request)
+            finally:
+                await request.close()  # files that came with a form, also with a refused one
+
+        async def shown(request: Request) -> Response:
             try:
                 return await _served(request, roles, handle, self.path_format, tells_all=tells_all)
             except ClientDisconnect:
                 raise
             except Exception as error:
-                if not hasattr(request.state, "visit"):
-                    raise  # there is nobody to show it to
                 return refusal(request, error)
-            finally:
-                await request.close()  # files that came with a form, also with a refused one
 
         return served
+
+
+async def _admission(request: Request, visit: Visit) -> AbstractAsyncContextManager[None]:
+    """Whoever is signed in comes at once; the others in turn, each with their form read: nobody
+    waits for a client who is slow to send one."""
+    if visit.principal is not None:
+        return nullcontext()
+    if request.method not in READS:
+        with suppress(HTTPException):  # read again, it is refused
+            await request.form()
+    strangers: Strangers = request.app.state.strangers
+    return strangers.admitted()
 
 
 async def _served(
@@ -63,8 +82,7 @@ async def _served(
 ) -> Response:
     cookies: Cookies = request.app.state.cookies
     state: State = request.app.state.ifonly
-    visit = await visit_of(request, cookies)
-    request.state.visit = visit
+    visit: Visit = request.state.visit
     if roles is not None:
         if visit.principal is None:
             raise Unauthenticated("nobody is signed in", was_tried=False)
@@ -73,12 +91,19 @@ async def _served(
         if tells_all:
             authentication.check_whole(visit.principal)
         await state.rates.admit(visit.principal.actor)
+        lanes.asking.set(visit.principal.actor)
         request.state.principal = visit.principal
+        async with state.floor.entered(visit.principal.actor):
+            response = await _answered(request, visit, cookies, handle)
+            return await looked(request, template, response)
+    return await _answered(request, visit, cookies, handle)
+
+
+async def _answered(request: Request, visit: Visit, cookies: Cookies, handle: Handle) -> Response:
+    state: State = request.app.state.ifonly
     if request.method not in READS:
         await check_form(request, visit, cookies)
     response = await handle(request)
-    if roles is not None:
-        response = await looked(request, template, response)
     if visit.is_new and "set-cookie" not in response.headers:
         cookies.give(response, visit.token, request, state.settings.session_seconds)
     return response

@@ -74,8 +74,8 @@ async def _principal(state: State, token: str | None) -> Principal | None:
         return ANYONE
     if token is None:
         return None
-    find = partial(sessions.find, state.store.database, state.store.keyring, token)
-    return await state.readers.run(find)
+    look = partial(sessions.find, state.store.database, state.store.keyring, token)
+    return await state.door.run(look, actor=token)
 
 
 async def is_still(request: Request) -> bool:

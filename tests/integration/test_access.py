@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.routing import APIRoute
 
 from service.access import Role
+from service.api import oidc
+from service.api.oidc import Issuer
 from service.api.permissions import ALLOWED, PAGES, PUBLIC, PUBLIC_PAGES, allowed, may_see
 from service.app import create_app
 from service.settings import Settings
@@ -485,6 +487,36 @@ def test_a_service_without_accounts_says_so_in_its_log(
     ):
         assert httpx.get(f"{url}/api/v1/models", timeout=300, trust_env=False).status_code == 200
     assert "no accounts" in caplog.text
+
+
+def test_an_issuer_that_does_not_answer_holds_up_nobody_whose_key_is_known(
+    monkeypatch: pytest.MonkeyPatch, jwks_url: str
+) -> None:
+    """Its keys are asked for again, for a key that is not known; counted is who asks meanwhile."""
+    issuer = Issuer(ISSUER, AUDIENCE, jwks_url, "realm_access.roles")
+    assert issuer.find(signed()) is not None
+    answer, asked = Event(), list[str]()
+
+    def silent(url: str) -> bytes:
+        asked.append(url)
+        answer.wait(600)
+        raise httpx.ReadError("it never answered")
+
+    monkeypatch.setattr(oidc, "_read", silent)
+    monkeypatch.setattr(oidc, "REFETCH_SECONDS", 0.0)
+    unknown = jwt.encode({}, "x" * 32, "HS256", headers={"kid": "unknown"})
+    waiting = issuer.asked_for(unknown)
+    assert waiting is not None
+    assert issuer.asked_for(unknown) is waiting  # one asks for all
+    monkeypatch.setattr(oidc, "KEEP_SECONDS", 0.0)  # what is known is old, and good meanwhile
+    for _ in range(20):
+        assert issuer.asked_for(signed()) is None
+        assert issuer.find(signed()) is not None
+    assert not waiting.done()
+    assert len(asked) <= 1
+    answer.set()
+    waiting.result(600)
+    assert issuer.find(signed()) is not None
 
 
 def test_the_keys_of_an_issuer_come_by_https_or_loopback() -> None:

@@ -151,6 +151,7 @@ def sent(api: httpx.Client, model: ModelProto) -> httpx.Response:
     return api.post("/api/v1/models", content=zipped(spec, model), headers=ZIP)
 
 
+@pytest.mark.slow
 def test_an_upload_that_takes_too_much_is_refused_and_says_which_limit(
     api: httpx.Client, root: Path
 ) -> None:
@@ -193,6 +194,7 @@ def test_what_was_found_sound_is_not_tried_again_within_the_same_limits(
         Trials(limits).check(root / "spin" / "1", root)
 
 
+@pytest.mark.slow
 def test_a_trial_that_hears_nothing_is_ended(root: Path) -> None:
     """A loop without nodes cannot be told to stop: the process that tries it is killed."""
     put(root, "deaf", endless(0, BOUND))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -39,7 +40,10 @@ def explained(api: httpx.Client, alarm: dict[str, Any]) -> str:
         asked = {"instance": alarm, "seed": seed}
         reply = api.post("/models/milling-machine/explanations", json=asked)
         assert reply.status_code == 200, reply.text
-    return str(reply.json()["id"])
+    identity = str(reply.json()["id"])
+    while api.get(f"/explanations/{identity}").json()["proof"] is None:
+        time.sleep(0.05)  # for a head that has it
+    return identity
 
 
 def checked(file: Path) -> Report:
@@ -91,6 +95,44 @@ def test_a_value_that_no_record_has_is_a_finding_and_no_failure(
             assert api.get(f"/audit/events{path}").status_code in (200, cannot_be_read), path
         exported = api.get("/audit/export")
         assert '"findings":' in exported.text or lie in ("not UTF-8", "no head")
+    assert checked(folder / "ifonly.sqlite3").holds
+
+
+LIES_OF_THE_LOG = {
+    "a number for a note": ("audit_log_heads", "note", "?", 5),
+    "bytes for a note": ("audit_log_heads", "note", "?", b"\xff"),
+    "no note": ("audit_log_heads", "note", "?", "no head"),
+    "text for a size": ("audit_log_heads", "size", "?", "much"),
+    "a number for cosignatures": ("audit_log_heads", "cosignatures", "?", 7),
+    "text for a stamp": ("audit_log_heads", "stamp", "?", "no bytes"),
+    "text for the size of the log": ("audit_log", "size", "?", "much"),
+    "a number for the key": ("audit_log", "key", "?", 5),
+    "text for a length": ("audit_log_runs", "length", "?", "much"),
+    "text for a tile": ("audit_log_tiles", "hashes", "?", "no bytes"),
+    "a short tile": ("audit_log_tiles", "hashes", "?", b"short"),
+}
+
+
+LOG_PATHS = (
+    *("/audit/log/checkpoint", "/audit/log/consistency?from=1", "/audit/verify", "/audit/export"),
+    *("/explanations/{}", "/audit/events/{}", "/audit/events/{}/bundle"),
+)
+
+
+@pytest.mark.parametrize("lie", LIES_OF_THE_LOG)
+def test_a_value_that_no_log_has_ends_in_a_problem_and_no_failure(
+    api: httpx.Client, folder: Path, explained: str, lie: str
+) -> None:
+    with lying(folder, *LIES_OF_THE_LOG[lie]):
+        assert not checked(folder / "ifonly.sqlite3").holds
+        for path in LOG_PATHS:
+            reply = api.get(path.format(explained))
+            # What rests on the log is refused with a reason; the rest is told, without proofs.
+            rests_on_log = "/log/" in path or path.endswith("/bundle")
+            assert reply.status_code in ((200, 503) if rests_on_log else (200,)), path
+            if reply.status_code == 503:
+                assert reply.json()["type"].endswith(":store-unavailable")
+        assert len(api.get("/audit/export").text.splitlines()) >= 5
     assert checked(folder / "ifonly.sqlite3").holds
 
 

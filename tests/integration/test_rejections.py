@@ -14,10 +14,15 @@ import numpy as np
 import pytest
 
 from explainers.cost import Cost
+from explainers.search.engine import Outcome
+from explainers.search.portfolio import Portfolio
 from explainers.target import Target
+from models.onnx import OnnxPredictor
+from models.predictor import Rows, Scores
 from service.cli import main
 from service.settings import Settings
 from tests.integration.conftest import serving
+from tests.integration.test_jobs_api import ended, lines, result, submit
 from tests.integration.test_metrics import value
 
 PRESS = "/api/v1/models/press/explanations"
@@ -100,6 +105,90 @@ def test_a_rejection_is_told_recorded_and_counted_where_the_question_is_refused_
         event = client.get(f"/api/v1/audit/events/{problem['audit']['id']}").json()
     assert json.dumps(rejected[0]) in json.dumps(event)
     assert f'"rejected": {len(rejected)}' in json.dumps(event)
+
+
+def proposes(patch: pytest.MonkeyPatch, *rows: list[float]) -> None:
+    """Whatever is asked, an engine says that these rows are answers."""
+    patch.setattr(Portfolio, "search", lambda *_: Outcome(np.array(rows), None))
+
+
+def no_number(patch: pytest.MonkeyPatch) -> None:
+    """The model says nothing of a level of 50 mm."""
+
+
+def crashes(patch: pytest.MonkeyPatch) -> None:
+    true = OnnxPredictor.score
+
+    def score(self: OnnxPredictor, rows: Rows) -> Scores:
+        if (rows == 50.0).any():
+            raise ZeroDivisionError("nobody foresaw this")
+        return true(self, rows)
+
+    patch.setattr(OnnxPredictor, "score", score)
+
+
+@pytest.mark.parametrize(
+    ("fails", "slug"),
+    [(no_number, "score-not-finite"), (crashes, "internal-error")],
+    ids=["no number", "a failure that nobody foresaw"],
+)
+def test_a_rejection_is_told_recorded_counted_and_logged_where_the_model_fails_later(
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fails: Callable[[pytest.MonkeyPatch], None],
+    slug: str,
+) -> None:
+    target = {"target": {"score": {"min": 1e6}}}
+    body = {"instance": {"level": 10.0}} | target
+    theirs = {"instances": [{"level": 10.0}]} | target
+    with (
+        serving(Settings(models=repository)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+        caplog.at_level(logging.ERROR, logger="ifonly"),
+        monkeypatch.context() as patch,
+    ):
+        proposes(patch, [12.3456789], [50.0])
+        fails(patch)
+        problems = [
+            client.post("/api/v1/models/brittle/explanations", json=body),
+            client.post("/v1/models/brittle:explain", json=theirs),
+        ]
+        events = []
+        for reply in problems:
+            problem = reply.json()
+            assert (reply.status_code, problem["type"]) == (500, f"urn:ifonly:problem:{slug}")
+            (rejected,) = problem["work"]["rejected"]
+            assert "grid: level = 12.3456789" in rejected
+            events.append(client.get(f"/api/v1/audit/events/{problem['audit']['id']}").text)
+        assert value(base, "ifonly_rejections_total", model_name="brittle") == len(problems)
+        job = submit(client, "/api/v1/models/brittle/explanations", lines(body))
+        assert ended(client, job)["answered"] == 1
+        (line,) = result(client, job)
+        assert line["problem"]["work"]["rejected"] == [rejected]
+    assert all(json.dumps(rejected) in text and '"rejected":1' in text for text in events)
+    told = [r.getMessage() for r in caplog.records if "does not find true" in r.getMessage()]
+    assert len(told) == 3
+    assert not any("12.3456789" in r.getMessage() for r in caplog.records)
+
+
+def test_a_rejection_is_recorded_where_the_predictor_does_not_answer_then(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = {"instances": [{"level": 10.0}], "target": {"score": {"min": 1e6}}}
+    with (
+        serving(Settings(models=repository, predictor_host="127.0.0.1:9")) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+        monkeypatch.context() as patch,
+    ):
+        proposes(patch, [12.3456789])
+        reply = client.post("/v1/models/brittle:explain", json=theirs)
+        assert (reply.status_code, "retry-after" in reply.headers) == (503, True)
+        (rejected,) = reply.json()["work"]["rejected"]
+        assert "grid: level = 12.3456789" in rejected
+        assert value(base, "ifonly_rejections_total", model_name="brittle") == 1
+        events = client.get("/api/v1/audit/events", params={"kind": "failure"}).json()["events"]
+    assert [event["status"] for event in events] == ["predictor-unavailable"]
 
 
 def ifonly(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

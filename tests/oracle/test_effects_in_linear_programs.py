@@ -34,11 +34,12 @@ from tests.support.images import speaks_of_row
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import question
 
-AT_LEAST = {OPTIMAL: 80, INFEASIBLE: 55, ALREADY: 130}
+AT_LEAST = {OPTIMAL: 45, INFEASIBLE: 40, ALREADY: 80}
 TASKS = (Task.BINARY, Task.REGRESSION, Task.MULTICLASS)
-MOST = {"linear": 6, "relu": 2}
-NEAREST = {"linear": 8, "relu": 3}
+MOST = {"linear": 3, "relu": 1}
+NEAREST = {"linear": 4, "relu": 1}
 """Questions without an answer, of each engine."""
+TIMES = pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.slow)])
 STILL, FLOW = (1, 2, 3), 4
 
 
@@ -95,8 +96,9 @@ def check(tally: Tally, answer: Answer, best: Cheapest) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("name", MOST)
+@TIMES
 def test_the_claim_is_what_a_walk_over_all_actions_finds(
-    tally: Tally, name: str, kind: ConstraintKind
+    tally: Tally, name: str, kind: ConstraintKind, times: int
 ) -> None:
     base = zlib.crc32(kind.name.encode()) % 100_000
     found = 0
@@ -107,13 +109,14 @@ def test_the_claim_is_what_a_walk_over_all_actions_finds(
         if not tally.already(answer, asked.problem, asked.deployed.predictor, normal(task)):
             check(tally, answer, asked.cheapest())
             found += 1
-        if found == MOST[name]:
+        if found == times * MOST[name]:
             break
     assert found
 
 
 @pytest.mark.parametrize("name", MOST)
-def test_what_no_effect_can_reach_comes_with_the_nearest_prediction(name: str) -> None:
+@TIMES
+def test_what_no_effect_can_reach_comes_with_the_nearest_prediction(name: str, times: int) -> None:
     """Of one output, which should be small."""
     compared = 0
     for seed in range(200):
@@ -123,7 +126,7 @@ def test_what_no_effect_can_reach_comes_with_the_nearest_prediction(name: str) -
             least = asked.least_score()
             assert answer.best.scores[0] == pytest.approx(least, rel=1e-5, abs=1e-5)
             compared += 1
-            if compared == NEAREST[name]:
+            if compared == times * NEAREST[name]:
                 return
     pytest.fail(f"only {compared} questions had no answer")
 

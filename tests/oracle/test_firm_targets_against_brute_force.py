@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from tests.support.questions import policy, question
 
 SEEDS = range(12)
 ENGINES = ["trees", "linear", "relu"]
-HARD: set[tuple[object, ...]] = {
+HARD: set[tuple[Any, ...]] = {
     ("linear", Task.MULTICLASS, 10), ("relu", Task.MULTICLASS, 3),
     ("relu", Task.BINARY, 1e-5, 4), ("relu", Task.BINARY, 1e-5, 7),
     ("relu", Task.REGRESSION, 1e-5, 4), ("relu", Task.REGRESSION, 1e-5, 7),
@@ -35,12 +36,14 @@ HARD: set[tuple[object, ...]] = {
 }  # fmt: skip
 """Questions that take HiGHS one to four CPU seconds each: seven of these 300 took half of the time
 of all."""
+FAST = 5
+"""Of the seeds of each combination, so many are no ``slow`` test."""
 
 
-def among(*choices: Iterable[object]) -> list[pytest.ParameterSet]:
-    """Every combination, the hard ones marked ``slow``."""
+def among(*choices: Iterable[Any]) -> list[pytest.ParameterSet]:
+    """Every combination, a seed last; the hard ones and most seeds marked ``slow``."""
     return [
-        pytest.param(*asked, marks=pytest.mark.slow if asked in HARD else ())
+        pytest.param(*asked, marks=pytest.mark.slow if asked in HARD or asked[-1] >= FAST else ())
         for asked in itertools.product(*choices)
     ]
 

@@ -36,7 +36,7 @@ from tests.support.questions import policy, question
 CASES = [(kind,) for kind in KINDS]
 PAIRS = list(itertools.combinations(KINDS, 2))
 TASKS = tuple(Task)
-AT_LEAST = {OPTIMAL: 65, INFEASIBLE: 40, ALREADY: 85}
+AT_LEAST = {OPTIMAL: 60, INFEASIBLE: 40, ALREADY: 75}
 NAMES = ("linear", "relu")
 
 
@@ -70,10 +70,11 @@ def check_questions(tally: Tally, name: str, kinds: Sequence[ConstraintKind], mo
 
 @pytest.mark.parametrize("kinds", CASES, ids=lambda kinds: kinds[0].name)
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("most", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_claim_is_what_walking_every_row_finds(
-    tally: Tally, name: str, kinds: Sequence[ConstraintKind]
+    tally: Tally, name: str, kinds: Sequence[ConstraintKind], most: int
 ) -> None:
-    check_questions(tally, name, kinds, 2)
+    check_questions(tally, name, kinds, most)
 
 
 @pytest.mark.slow

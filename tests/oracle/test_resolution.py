@@ -110,7 +110,7 @@ def test_rows_calls_and_memory_are_those_of_a_coarse_grid(family: str) -> None:
         # answer, the model is asked about each: the finer the grid, the more there are.
         assert fine.rows - fine.in_doubt <= RATIO * coarse.rows
         assert fine.in_doubt <= 40 * fine.asked
-    elif family == "trees":
+    else:
         assert fine.rows <= RATIO * coarse.rows
 
 

@@ -22,6 +22,8 @@ Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
+TOGETHER = 128
+"""Rows that are worked out together."""
 UNSURE = 1e-2
 """A doubt about a raw output that is too large to keep away from a limit by it."""
 
@@ -33,6 +35,11 @@ class Told:
     sure: Mask
     likely: Mask
     possible: Mask
+
+    @classmethod
+    def joined(cls, parts: Sequence[Told]) -> Told:
+        masks = zip(*((part.sure, part.likely, part.possible) for part in parts), strict=True)
+        return cls(*map(np.concatenate, masks))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +56,12 @@ class Limits:
     """The same without the rounding between sessions; none where nothing is known of that."""
 
     def told(self, rows: Rows) -> Told:
-        """What is known of ``rows``."""
+        """What is known of ``rows``, of some after the other: of each the whole network is worked
+        out, so that a thousand at once would hold more than all else that a question holds."""
+        parts = [rows[k : k + TOGETHER] for k in range(0, max(1, len(rows)), TOGETHER)]
+        return Told.joined([self._told(part) for part in parts])
+
+    def _told(self, rows: Rows) -> Told:
         return _told(self.firm, *believed(self.layers, self.unit, self.columns.encode(rows)))
 
     def excess(self, rows: Rows) -> Floats:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.constraints import Mask
 from explainers.problem import Problem
-from explainers.search.ladder import Ladder, spread
-from explainers.space import Axis, Positions, changed
+from explainers.search.ladder import Ladder
+from explainers.search.stretch import RUNGS, Excess, Stretch, closed_in
+from explainers.space import changed
 from models.predictor import Row, Rows
 
 Floats = npt.NDArray[np.float64]
-Excess = Callable[[Rows], Floats]
-"""By how much what each action leads to misses the target, ``(n,)``; at most 0 inside."""
 Sure = Callable[[Rows], Mask]
 """Which of actions that lead into the target may be answered with."""
 
-RUNGS = 64
 NEARLY = 0.8
 """Of the best gain for its cost: what is nearly as good and goes farther is taken instead."""
 POLISHES = 12
@@ -111,9 +108,9 @@ def _drawn_back(problem: Problem, excess: Excess, row: Row) -> Rows:
     rows = rows[problem.cost_of(rows) < cost]
     if len(rows):
         rows = rows[excess(rows) <= 0.0]
-    stretches = (_Stretch.of(problem, row, int(j)) for j in used)
+    stretches = (_stretch(problem, row, int(j)) for j in used)
     long = [stretch for stretch in stretches if stretch is not None]
-    return np.concatenate([rows, _closed_in(problem, excess, row, long)])
+    return np.concatenate([rows, closed_in(problem, excess, row, long)])
 
 
 def _cheaper(problem: Problem, row: Row, column: int) -> Ladder:
@@ -122,64 +119,9 @@ def _cheaper(problem: Problem, row: Row, column: int) -> Ladder:
     return Ladder.spread(problem, column, 4 * RUNGS).below(float(held[0]))
 
 
-@dataclass(frozen=True)
-class _Stretch:
-    """Positions on the way from a number's factual value to what it is set to."""
-
-    column: int
-    axis: Axis
-    near: int
-    """Nearer to the factual, and not known to lead into the target."""
-    far: int
-    """Known to."""
-
-    @classmethod
-    def of(cls, problem: Problem, row: Row, column: int) -> _Stretch | None:
-        """None where all values between are few enough to be looked at anyway."""
-        axis, factual = problem.axes[column], float(problem.factual[column])
-        if len(axis) <= 4 * RUNGS or np.isnan(factual) or np.isnan(row[column]):
-            return None
-        far, home = axis.position(float(row[column])), axis.below(factual)
-        return cls(column, axis, home if far < home else home - 1, far)
-
-    def rungs(self) -> Positions:
-        """From near to far, without both."""
-        first, last = sorted((self.near, self.far))
-        between = spread(first + 1, last - 1, RUNGS)
-        return between if self.far > self.near else between[::-1]
-
-    def narrowed(self, rungs: Positions, good: Mask) -> _Stretch:
-        """To the last rung that does not lead into the target before the first that does."""
-        if not good.any():
-            return replace(self, near=int(rungs[-1]))
-        k = int(good.argmax())
-        return replace(self, near=int(rungs[k - 1]) if k else self.near, far=int(rungs[k]))
-
-
-def _closed_in(problem: Problem, excess: Excess, row: Row, stretches: Sequence[_Stretch]) -> Rows:
-    """``row`` with one number each drawn back as far as it leads into the target, where that is
-    from some value on."""
-    done: list[_Stretch] = []
-    while stretches:
-        rungs = [stretch.rungs() for stretch in stretches]
-        rows = _with_each(row, stretches, rungs)
-        good = (excess(rows) <= 0.0) & problem.allowed(rows) if len(rows) else np.zeros(0, bool)
-        ends = np.cumsum([len(own) for own in rungs])
-        parts = np.split(good, ends[:-1])
-        done += [s for s, own in zip(stretches, rungs, strict=True) if not len(own)]
-        stretches = [
-            stretch.narrowed(own, part)
-            for stretch, own, part in zip(stretches, rungs, parts, strict=True)
-            if len(own)
-        ]
-    return _with_each(row, done, [np.array([stretch.far]) for stretch in done])
-
-
-def _with_each(row: Row, stretches: Sequence[_Stretch], each: Sequence[Positions]) -> Rows:
-    """``row`` with one number each at some positions."""
-    rows = np.repeat(row[None, :], sum(map(len, each)), axis=0)
-    start = 0
-    for stretch, positions in zip(stretches, each, strict=True):
-        rows[start : start + len(positions), stretch.column] = stretch.axis.values(positions)
-        start += len(positions)
-    return rows
+def _stretch(problem: Problem, row: Row, column: int) -> Stretch | None:
+    """None where all values between are few enough to be looked at anyway."""
+    axis, factual = problem.axes[column], float(problem.factual[column])
+    if len(axis) <= 4 * RUNGS or np.isnan(factual) or np.isnan(row[column]):
+        return None
+    return Stretch.out_to(axis, column, factual, axis.position(float(row[column])))

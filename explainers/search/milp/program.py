@@ -21,6 +21,8 @@ small that this is 1e-10."""
 LOOSENED = 2e-6
 """How far beyond its rows a program is looked at for what its solver may propose: twice what the
 solver itself lets pass."""
+GIVEN_SECONDS = 0.001
+"""Less than this is not waiting, but the difference between two clocks."""
 _OPTIONS: dict[str, bool | int | float | str] = {
     "output_flag": False,
     "threads": 1,
@@ -192,13 +194,21 @@ class Program:
 
 
 def _stop_at(solver: highspy.Highs, deadline: Deadline) -> None:
-    """HiGHS looks at its own limit of time everywhere, and asks us now and then."""
+    """HiGHS looks at its own limit of time everywhere, and asks us now and then. Then it gives way
+    to others; its limit is put off by what it waited, for its clock does not stand still."""
+    limit = max(0.0, deadline.left())
+    solver.setOptionValue("time_limit", limit)
 
     def look(event: highspy.highs.HighsCallbackEvent) -> None:
+        nonlocal limit
         if deadline.expired():
             event.interrupt()
+            return
+        later = solver.getRunTime() + deadline.left()
+        if later > limit + GIVEN_SECONDS:
+            limit = later
+            solver.setOptionValue("time_limit", limit)
 
-    solver.setOptionValue("time_limit", max(0.0, deadline.left()))
     solver.cbMipInterrupt.subscribe(look)
     solver.cbSimplexInterrupt.subscribe(look)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +62,9 @@ class Question:
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
         question = cls(program, choices, lay(program, choices, layers, budget, unit))
-        if budget < math.inf and not (question.has_fine and question.is_plain):
-            limit = budget + THIN * max(1.0, abs(budget)) if question.has_fine else budget
+        has_fine = widened.has_fine
+        if budget < math.inf and not (has_fine and question.is_plain):
+            limit = budget + THIN * max(1.0, abs(budget)) if has_fine else budget
             program.dense_row(program.cost, upper=limit)
         return question
 
@@ -115,11 +115,6 @@ class Question:
 
     def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
         return self.program.solve(deadline, otherwise=otherwise)
-
-    @cached_property
-    def has_fine(self) -> bool:
-        """Whether a run is real numbers in the program."""
-        return any(choice.piece.is_fine for _, choice in self.choices.all())
 
     @property
     def is_plain(self) -> bool:

@@ -116,7 +116,8 @@ async def explain(id: Identity, request: Request, state: Shared, row: Row = None
     question = case.request.model_copy(
         update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
     )
-    budget = Budget.of(question.deadline_ms, state.settings)
+    turn = state.turns.search(request.state.principal.actor)
+    budget = Budget.of(question.deadline_ms, state.settings, turn)
     work = partial(questions.explain, model, question, budget, state.watch)
     reply = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
     return page(
@@ -179,7 +180,7 @@ async def what_if(id: Identity, request: Request, state: Shared, row: Row = None
     visit: Visit = request.state.visit
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
-    reply = await state.workers.run(partial(questions.what_if, on.model, question))
+    reply = await state.previewed(partial(questions.what_if, on.model, question))
     said = reply.model_dump(mode="json", by_alias=True)
     shown = outcome_of(said, on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=None)
@@ -224,18 +225,21 @@ async def plane(
     columns = levers[0].column, levers[1].column
     shown = points(case, levers)
     through = [(x, y) for x, y, _ in shown]
-    asked = partial(usecases.plane, model, question, columns, MOST_VALUES, through)
-    found = await state.workers.run(asked)
-    drawing = plane_drawing.drawn(found, model, visit.language, shown)
+
     demand = question.target.demand
-    return page(
-        request,
-        "operator/plane.html",
-        plane=drawing,
-        case=case,
-        levers=levers,
-        demand_percent="" if demand is None else said_demand(demand),
-    )
+
+    def drawn() -> Response:
+        found = usecases.plane(model, question, columns, MOST_VALUES, through)
+        return page(
+            request,
+            "operator/plane.html",
+            plane=plane_drawing.drawn(found, model, visit.language, shown),
+            case=case,
+            levers=levers,
+            demand_percent="" if demand is None else said_demand(demand),
+        )
+
+    return await state.previewed(drawn)
 
 
 def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:

@@ -144,13 +144,17 @@ class _Scale:
             )
         )
         self._start, self._length = start, length
+        self._places = self._at(self._edges).tolist()
+
+    def _at(self, values: Floats | float) -> Floats:
+        low, high = float(self._edges[0]), float(self._edges[-1])
+        return np.round(self._start + self._length * (values - low) / (high - low), 1)
 
     def at(self, value: float) -> float:
-        low, high = float(self._edges[0]), float(self._edges[-1])
-        return round(self._start + self._length * (value - low) / (high - low), 1)
+        return float(self._at(value))
 
     def edge(self, k: int) -> float:
-        return self.at(float(self._edges[k]))
+        return float(self._places[k])
 
     def holds(self, value: float) -> bool:
         return bool(self._edges[0] <= value <= self._edges[-1])

@@ -25,8 +25,8 @@ OVER = -1
 """A lease that has run out when it is given."""
 
 
-def submitted(journal: Journal, rows: int = 3, most: int = 1_000) -> Job:
-    facts = Facts(kind=Kind.JOB, actor="key:1", role="pipeline", model="press", version="1")
+def submitted(journal: Journal, rows: int = 3, most: int = 1_000, actor: str = "key:1") -> Job:
+    facts = Facts(kind=Kind.JOB, actor=actor, role="pipeline", model="press", version="1")
     requests = [b'{"instance":{"pressure":%d}}' % k for k in range(rows)]
     job, work = jobs.submit(facts, requests, most)
     journal.append(work).result(30)
@@ -203,6 +203,46 @@ def test_a_short_job_does_not_wait_for_the_end_of_a_long_one(journal: Journal) -
     assert begun.job.id == long.id
     assert some(claimed(journal, "b", most=10)).job.id == short.id
     assert some(claimed(journal, "b", most=10)).job.id == long.id
+
+
+def test_actors_take_turns_however_many_jobs_and_rows_one_has(journal: Journal) -> None:
+    many = [submitted(journal, rows=9, actor="key:many") for _ in range(3)]
+    assert some(claimed(journal, "a", most=1)).job.actor == "key:many"
+    one = submitted(journal, rows=2, actor="key:one")
+    other = submitted(journal, rows=1, actor="key:other")
+    taken = [some(claimed(journal, "a", most=1)).job for _ in range(6)]
+    assert {taken[0].id, taken[1].id} == {one.id, other.id}
+    assert [job.actor for job in taken[2:]] == ["key:many", "key:one", "key:many", "key:many"]
+    assert {job.id for job in taken[2:] if job.actor == "key:many"} <= {job.id for job in many}
+
+
+def test_newcomers_are_those_at_whose_rows_nobody_works(
+    database: Database, journal: Journal
+) -> None:
+    def newcomer(worker: str) -> Claim | None:
+        return journal.change(jobs.claim(worker, 1, LONG, newcomers=True)).result(30)
+
+    submitted(journal, rows=9, actor="key:many")
+    assert jobs.is_any_free(database, newcomers=True)
+    begun = some(claimed(journal, "a", most=1))
+    assert not jobs.is_any_free(database, newcomers=True)
+    assert newcomer("kept") is None
+    submitted(journal, rows=2, actor="key:one")
+    assert jobs.is_any_free(database, newcomers=True)
+    assert some(newcomer("kept")).job.actor == "key:one"
+    assert newcomer("kept") is None  # both have a row under way
+    finish(journal, begun, "a")
+    assert some(newcomer("kept")).job.actor == "key:many"
+
+
+def test_one_actor_s_rows_leave_room_for_another_s(journal: Journal) -> None:
+    submitted(journal, rows=10, most=10, actor="key:many")
+    with pytest.raises(QueueFull, match="10 rows"):
+        submitted(journal, rows=1, most=10, actor="key:many")
+    for k in range(3):
+        submitted(journal, rows=10, most=10, actor=f"key:{k}")
+    with pytest.raises(QueueFull, match="40 rows"):  # of all together
+        submitted(journal, rows=1, most=10, actor="key:last")
 
 
 def test_more_rows_than_may_wait_are_refused_and_leave_nothing(

@@ -22,12 +22,18 @@ from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.tables import log_heads, log_state, log_tiles, payloads, records, writers
 from service.store.verification import Report, verify
 from service.transparency.merkle import Roots, grown
-from service.transparency.signing import LocalSigner, sign_head
+from service.transparency.signing import LocalSigner, cosign, sign_head
 from service.transparency.verifier import Checkpoint, Note, leaf_hash
-from tests.contract.store.conftest import draft
+from tests.contract.store.conftest import draft, new_url
 
 SIGNER = LocalSigner.of("log.example", bytes(32))
 Fill = Callable[[int], list[str]]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """What is checked here is read from the store as other tests read it from both."""
+    return new_url(request, tmp_path)
 
 
 @pytest.fixture
@@ -206,6 +212,27 @@ def test_damage_to_the_log_is_found_without_a_kept_head(
 ) -> None:
     execute(database, damage)
     assert found in troubles(verify(database))
+
+
+def test_a_line_that_a_known_witness_did_not_sign_is_found(
+    database: Database, kept: KeptHead
+) -> None:
+    """Whoever does not know the witness's key reads the line, and cannot check it."""
+    head = translog.latest(database)
+    assert head is not None
+    witness = LocalSigner.of("witness.example", b"\x02" * 32)
+    for when, said, wrong in (
+        (head.time_us // 1_000_000, head.checkpoint.text, False),
+        (head.time_us // 1_000_000, head.checkpoint.text.replace("log.example", "other"), True),
+    ):
+        line = str(cosign(witness, said, when))
+        with database.writer.begin() as connection:
+            connection.execute(sa.update(log_heads).values(cosignatures=line))
+        found = verify(database, witnesses=[witness.key.timed]).findings
+        assert [(f.trouble, f.where) for f in found[:1]] == (
+            [(Trouble.HEAD, "audit_log_heads.cosignatures")] if wrong else []
+        )
+        assert verify(database).findings == []
 
 
 def test_two_leaves_that_changed_places_are_found(database: Database, kept: KeptHead) -> None:

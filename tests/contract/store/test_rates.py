@@ -6,11 +6,12 @@ import pytest
 
 from service.errors import TooOften
 from service.store import rates
-from service.store.database import connect
+from service.store.database import Database, connect
 from service.store.journal import Journal
-from service.store.rates import Rate, Taken, Tokens, take
+from service.store.rates import Rate, Share, Taken, Tokens, left, spend, take
 from tests.contract.store.conftest import journal_of
 
+SHARE = Share(per_second=2.0, burst=30.0)
 RATE = Rate(per_second=20.0, burst=10)
 
 
@@ -73,3 +74,46 @@ def test_a_process_gives_out_what_it_took_and_then_asks_again() -> None:
     tokens.put(Taken(0, 30.0))
     with pytest.raises(TooOften):
         tokens.spend()
+
+
+def test_a_bucket_that_was_filled_by_a_clock_that_ran_ahead_fills_from_now(
+    journal: Journal, clock: list[int]
+) -> None:
+    assert drained(journal) == 10
+    clock[0] += 86_400_000_000
+    assert drained(journal) == 10  # a day ahead
+    clock[0] -= 86_400_000_000
+    assert drained(journal) == 0
+    clock[0] += 250_000
+    assert drained(journal) == 5
+
+
+def test_clocks_that_differ_a_little_pour_nothing_in_twice(
+    journal: Journal, clock: list[int]
+) -> None:
+    assert drained(journal) == 10
+    clock[0] += 1_000_000
+    assert drained(journal) == 10
+    for _ in range(5):
+        clock[0] -= 1_000_000
+        assert drained(journal) == 0
+        clock[0] += 1_000_000
+        assert drained(journal) == 0
+
+
+def test_searches_are_paid_for_afterwards_by_all_processes_together(
+    database: Database, journal: Journal, url: str, clock: list[int]
+) -> None:
+    other_store = connect(url)
+    with journal_of(other_store) as other:
+        assert left(database, "key:1", SHARE) == 30.0
+        assert journal.change(spend("key:1", 20.0, SHARE)).result(30) == 10.0
+        assert other.change(spend("key:1", 25.0, SHARE)).result(30) == -15.0
+        assert left(database, "key:1", SHARE) == -15.0
+        clock[0] += 10_000_000
+        assert left(other_store, "key:1", SHARE) == 5.0
+        clock[0] += 3_600_000_000
+        assert left(database, "key:1", SHARE) == 30.0
+        assert left(database, "key:2", SHARE) == 30.0
+        assert taken(journal).tokens == 2  # how often they ask is another bucket
+    other_store.close()

@@ -59,6 +59,7 @@ def test_a_finished_job_is_forgotten_by_its_age_and_its_records_stay(
     age(database, jobs_table, "finished_us", 31)
     assert forget_all(journal) == 3
     assert (count(database, jobs_table), count(database, job_rows)) == (0, 0)
+    assert count(database, rate_buckets) == 0  # whose turn it was
     assert count(database, records) == before
 
 
@@ -70,6 +71,21 @@ def test_a_job_that_is_not_finished_is_kept_however_old(
     age(database, jobs_table, "created_us", 1_000)
     assert forget_all(journal) == 0
     assert count(database, job_rows) == 1
+
+
+def test_an_actor_keeps_their_turn_while_they_have_jobs(
+    database: Database, journal: Journal
+) -> None:
+    facts = Facts(kind=Kind.JOB, actor="t", model="press", version="1", detail={"rows": 2})
+    journal.append(jobs.submit(facts, [b"{}"] * 2, 10)[1]).result()
+    assert journal.change(jobs.claim("w", 1, 60_000_000)).result() is not None
+    with database.writer.begin() as connection:
+        gone = [{"actor": f"{jobs.TURN}gone", "tokens": 0.0, "filled_us": 7}]
+        connection.execute(sa.insert(rate_buckets), gone)
+    forget_all(journal)
+    with database.reading() as connection:
+        kept = connection.execute(sa.select(rate_buckets.c.actor)).scalars().all()
+    assert kept == [f"{jobs.TURN}t"]
 
 
 def test_idempotency_keys_and_buckets_are_forgotten_by_their_age(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from onnx import ModelProto
 from sklearn.ensemble import GradientBoostingRegressor
 
-from explainers.causal import CausalModel, Graph, draw_members
+from explainers.causal import CausalModel, Graph, draw_members, parse_causal
 from explainers.causal.basis import Basis, Coordinates, Expansion, linear
 from explainers.causal.expression import Expression
 from explainers.causal.image import CausalImage
@@ -18,14 +20,19 @@ from models.onnx import OnnxPredictor, load_regressor, run_graph
 from models.onnx.export import export_onnx, to_bytes
 from models.schema import Feature, Kind, Schema, Task
 from models.training.milling import simulate
-from service.fused import following, fuse
+from service.fused import compare, following, fuse
 from service.registry import Registry
 from service.settings import shipped_models
+from tests.oracle.verify.test_laws import action_on, both, factual_of
 from tests.support.causal import draw_model
+from tests.support.causal_files import KINDS, SCHEMA, Documents, draw_documents
+from tests.support.causal_files import D as D_
 from tests.support.deployed import deployed_trees
 from tests.support.generated import factual as drawn_factual
 
 D = 6
+WRITTEN = [kind for kind in KINDS if kind not in ("onnx", "none")]
+"""Kinds of mechanisms; lines are exported for other versions of the operators than trees."""
 
 
 def image_of(model: CausalModel, whole: tuple[int, ...] = ()) -> CausalImage:
@@ -73,6 +80,47 @@ def test_rows_and_scores_are_those_of_engine_and_model(seed):
     is_set = rng.random((60, D)) < 0.4
     actions = image.read(actions)
     check(image, predictor, fuse(image, predictor), factual, actions, is_set)
+
+
+def graphs_of(documents: Documents) -> dict[int, OnnxPredictor]:
+    spec, found = parse_causal(documents.text, "causal.toml", SCHEMA), {}
+    for name, given in spec.mechanisms.items():
+        if given.kind in ("trees", "onnx"):
+            causes = Schema(tuple(SCHEMA[parent] for parent in spec.parents(name)))
+            found[SCHEMA.index(name)] = load_regressor(documents.files[given.file], causes)
+    return found
+
+
+def test_what_cannot_be_told_is_not_a_number_whatever_the_mechanisms() -> None:
+    """A cause that was not read, filled or moved, also where trees have a number for it."""
+    predictor, seen = forest(len(SCHEMA)), Counter[str]()
+    for seed in range(40):
+        documents = draw_documents(seed, WRITTEN)
+        image, _ = both(documents)
+        graph = fuse(image, predictor, graphs_of(documents))
+        draw = np.random.default_rng(seed)
+        for _ in range(4):
+            factual = factual_of(draw)
+            factual[D_] = np.nan if draw.random() < 0.7 else factual[D_]
+            actions, is_set = np.repeat(factual[None], 24, axis=0), np.zeros((24, D), dtype=bool)
+            for action, flags in zip(actions, is_set, strict=True):
+                for j, value in action_on(draw, factual).items():
+                    flags[j], action[j] = True, value
+                held = draw.random(D) < 0.1  # set to what it reads
+                flags |= held
+            row, scores = asked(graph, factual, actions, is_set)
+            wanted = following(image, factual, actions, is_set)
+            np.testing.assert_array_equal(np.isnan(row), ~np.isfinite(wanted), str(seed))
+            told = np.isfinite(wanted)
+            np.testing.assert_allclose(row[told], wanted[told], rtol=1e-5, atol=1e-5)
+            lost = (np.isnan(row) & ~np.isnan(np.where(is_set, actions, factual))).any(axis=1)
+            assert (np.isnan(scores).all(axis=1) == lost).all()
+            for flags, one in zip(is_set[lost], row[lost], strict=True):
+                first = next(j for j in image.model.graph.order if np.isnan(one[j]) and j != D_)
+                seen[documents.kinds[SCHEMA.names[first]]] += 1
+                seen["filled"] += bool(flags[D_])
+            seen["told"] += int((~lost).sum())
+    assert min(seen[k] for k in (*WRITTEN, "told", "filled")) >= 10, seen
 
 
 def test_the_default_model_decides_the_same_when_fused():
@@ -158,3 +206,20 @@ def test_what_a_formula_cannot_tell_is_not_a_number():
     row, _ = asked(fuse(image, forest(2)), np.array([1.0, 1.0]), actions, is_set)
     assert row[0].tolist() == [4.0, 2.0]
     assert np.isnan(row[1, 1])
+
+
+def test_an_action_of_which_only_one_can_tell_what_follows_is_disputed():
+    names, graph = ("a", "b"), Graph(((), (0,)))
+    root, line = (
+        image_of(CausalModel(names, graph, (None, Mechanism(Expression(text, ("a",))))))
+        for text in ("sqrt(a)", "0.5 * a")
+    )
+    predictor, factual = forest(2), np.array([1.0, 1.0])
+    actions, is_set = np.array([[4.0, 0.0], [-1.0, 0.0]]), np.array([[True, False]] * 2)
+    for image in (root, line):
+        found = compare(fuse(image, predictor), image, predictor, factual, actions, is_set)
+        assert (found.largest, found.disputed) == (0.0, 0)
+        assert len(found.scores) == (1 if image is root else 2)
+    for one, other in ((root, line), (line, root)):
+        found = compare(fuse(one, predictor), other, predictor, factual, actions, is_set)
+        assert (found.disputed, len(found.scores)) == (1, 1)

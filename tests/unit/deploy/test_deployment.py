@@ -231,3 +231,11 @@ def test_the_tool_that_lists_the_parts_is_one_version() -> None:
 
 def test_the_base_image_can_be_named_by_its_digest() -> None:
     assert {*re.findall(r"^FROM (\S+)", DOCKERFILE, re.M)} == {"${BASE}"}
+
+
+def test_every_stage_is_built_on_one_image_and_not_on_a_name() -> None:
+    bases = dict(re.findall(r"^ARG (\w+)=(\S+)", DOCKERFILE, re.M))
+    stages = [x.split()[0].strip("${}") for x in re.findall(r"^FROM (.+)", DOCKERFILE, re.M)]
+    assert len(stages) == 2
+    for stage in stages:
+        assert re.fullmatch(r"python:3\.12-slim@sha256:[0-9a-f]{64}", bases[stage])

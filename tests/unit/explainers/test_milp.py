@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
@@ -33,6 +34,18 @@ def knapsack(n: int) -> Program:
     return program
 
 
+def split(n: int) -> Program:
+    """Weights of which half are to be taken, nearly: cheap to write down, and a long search."""
+    draw = np.random.default_rng(1)
+    program = Program()
+    variables = [program.variable(0.0, 1.0, cost=float(c)) for c in draw.integers(1, 50, n)]
+    for _ in range(2):
+        weights = draw.integers(1, 100, n).astype(np.float64)
+        half = float(weights.sum() // 2)
+        program.row(variables, weights, half, half + 2.0)
+    return program
+
+
 def test_a_program_without_solutions_says_so() -> None:
     program = Program()
     one = program.variable(0.0, 1.0)
@@ -50,6 +63,34 @@ def test_a_program_that_is_stopped_keeps_a_bound_below_the_best() -> None:
     stopped = knapsack(12).solve(Deadline(0.0, lambda: 0.0))
     assert not stopped.finished
     assert stopped.bound <= best.bound
+
+
+def test_a_program_gives_way_and_what_it_waits_costs_it_nothing() -> None:
+    """Its clock stands still; HiGHS's own runs on, and its limit with it."""
+    looks = 0
+
+    def give_way() -> None:
+        nonlocal looks
+        looks += 1
+        if looks <= 80:
+            time.sleep(0.05)
+
+    best = split(20).solve(NEVER)
+    solved = split(20).solve(Deadline(3.0, lambda: 0.0, give_way))
+    assert looks > 80, "it is asked too seldom for this test to say anything"
+    assert solved.finished
+    assert solved.bound == best.bound
+
+
+def test_a_program_that_is_told_to_stop_while_it_gives_way_stops() -> None:
+    now = 0.0
+
+    def give_way() -> None:
+        nonlocal now
+        now = 2.0
+
+    stopped = split(20).solve(Deadline(1.0, lambda: now, give_way))
+    assert not stopped.finished
 
 
 def test_a_program_says_the_same_every_time() -> None:

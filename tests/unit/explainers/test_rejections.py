@@ -19,7 +19,8 @@ from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
 from explainers.target import Target
 from explainers.transcript import terms_of
-from models.predictor import Row
+from models.errors import GraphError, NotFinite
+from models.predictor import Row, Rows, Scores
 from models.schema import Task
 from tests.support.claiming import Claiming
 from tests.support.generated import SCHEMA, decision
@@ -149,6 +150,42 @@ def test_an_answer_that_a_further_one_beats_is_not_proven_the_cheapest() -> None
     assert answer.status is Status.FEASIBLE
     assert answer.counterfactuals[0].lower_bound is None
     assert "bound: " in answer.work.rejected[0]
+
+
+# --- the model fails after a rejection ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """No number for a row with the pressure that :data:`RIGHT` has, or an error."""
+
+    error: Exception | None = None
+
+    def score(self, rows: Rows) -> Scores:
+        scores = Hot().score(rows)
+        if (rows[:, 0] == RIGHT[0]).any():
+            if self.error is not None:
+                raise self.error
+            scores[rows[:, 0] == RIGHT[0]] = math.nan
+        return scores
+
+
+@pytest.mark.parametrize("error", [None, GraphError("it broke"), RuntimeError("nobody foresaw")])
+def test_what_was_rejected_before_the_model_failed_was_told(error: Exception | None) -> None:
+    told: list[str] = []
+    engine = Claiming((moved(pressure=0.1), RIGHT), 0.1)
+    with pytest.raises(NotFinite if error is None else type(error)):
+        explain(ask(), Breaks(error), engine=engine, doubted=told.append)
+    (reason,) = told
+    assert "grid: pressure = 0.1" in reason
+
+
+def test_what_is_told_as_it_happens_is_what_the_answer_lists() -> None:
+    told: list[str] = []
+    engine = Claiming((moved(pressure=0.1), RIGHT), 0.1)
+    answer = explain(ask(), Hot(), engine=engine, doubted=told.append)
+    assert told
+    assert answer.work.rejected == tuple(told)
 
 
 # --- already in the target ----------------------------------------------------------------------

@@ -23,8 +23,8 @@ from service.api.body import (
     read_lines,
 )
 from service.api.errors import BodyTooLarge, TooManyRows
+from service.api.lanes import Workers
 from service.api.schema.requests import ExplanationRequest
-from service.api.state import Workers
 from service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
 from service.settings import Settings
 

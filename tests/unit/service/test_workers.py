@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from service.api.state import Workers
-from service.errors import Overloaded
+from service.api.lanes import Workers
+from service.errors import Overloaded, ShareSpent
 
 
 def test_the_event_loop_turns_while_questions_are_answered() -> None:
@@ -134,5 +134,85 @@ def test_a_question_whose_client_went_away_keeps_its_place_until_it_is_over() ->
                 return
             except Overloaded:
                 await asyncio.sleep(0.001)
+
+    asyncio.run(main())
+
+
+def test_one_actor_may_not_keep_another_from_a_thread() -> None:
+    """Hard questions of one hold every thread that they may; another's are answered meanwhile."""
+    release = threading.Event()
+
+    async def main() -> None:
+        workers = Workers(threads=1, max_waiting=8, slow=2, patience=0.001, kept=1)
+        hard = [
+            asyncio.create_task(workers.run(lambda: release.wait(600), actor="hog"))
+            for _ in range(7)
+        ]
+        while workers.waiting != 4:  # three have a thread
+            await asyncio.sleep(0.001)
+        for number in range(20):
+            assert await workers.run(partial(int, number), actor="other") == number
+        release.set()
+        assert await asyncio.gather(*hard) == [True] * 7
+
+    asyncio.run(main())
+
+
+def test_places_in_the_queue_are_shared_and_who_has_more_is_told_so() -> None:
+    release = threading.Event()
+
+    async def main() -> None:
+        workers = Workers(threads=1, max_waiting=4)
+        first = asyncio.create_task(workers.run(lambda: release.wait(600), actor="hog"))
+        await asyncio.sleep(0)
+        waits = [asyncio.create_task(workers.run(lambda: 1, actor="hog")) for _ in range(4)]
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(workers.run(lambda: 2, actor="other")) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(ShareSpent) as refused:
+            await workers.run(lambda: 3, actor="hog")
+        assert (refused.value.used, refused.value.limit) == (5, 2)
+        release.set()
+        assert await asyncio.gather(first, *waits, *others) == [True, 1, 1, 1, 1, 2, 2]
+
+    asyncio.run(main())
+
+
+def test_actors_are_taken_in_turn() -> None:
+    release = threading.Event()
+    answered: list[str] = []
+
+    async def main() -> None:
+        workers = Workers(threads=1, max_waiting=64)
+        first = asyncio.create_task(workers.run(lambda: release.wait(600)))
+        await asyncio.sleep(0)
+        tasks = [
+            asyncio.create_task(workers.run(partial(answered.append, actor), actor=actor))
+            for actor in ["many"] * 6 + ["few"] * 2
+        ]
+        while workers.waiting < 8:
+            await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(first, *tasks)
+
+    asyncio.run(main())
+    assert answered == ["many", "few", "many", "few", "many", "many", "many", "many"]
+
+
+def test_one_actor_has_so_many_questions_at_once_and_no_more() -> None:
+    release = threading.Event()
+
+    async def main() -> None:
+        workers = Workers(threads=4, max_waiting=64, most_each=2)
+        held = [
+            asyncio.create_task(workers.run(lambda: release.wait(600), actor="hog"))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        with pytest.raises(ShareSpent, match="2 questions at once; one may have 2"):
+            await workers.run(lambda: 1, actor="hog")
+        assert await workers.run(lambda: 1, actor="other") == 1
+        release.set()
+        assert await asyncio.gather(*held) == [True, True]
 
     asyncio.run(main())

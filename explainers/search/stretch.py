@@ -1,0 +1,81 @@
+"""How near to the factual one number may be drawn, found on ever closer rungs: some dozens of rows,
+however long its axis is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.constraints import Mask
+from explainers.problem import Problem
+from explainers.search.ladder import spread
+from explainers.space import Axis, Positions
+from models.predictor import Row, Rows
+
+Excess = Callable[[Rows], npt.NDArray[np.float64]]
+"""By how much what each action leads to misses the target, ``(n,)``; at most 0 inside."""
+
+RUNGS = 64
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Positions on the way from a number's factual value to what it is set to."""
+
+    column: int
+    axis: Axis
+    near: int
+    """Nearer to the factual, and not known to lead into the target."""
+    far: int
+    """Known to."""
+
+    @classmethod
+    def out_to(cls, axis: Axis, column: int, factual: float, far: int) -> Stretch:
+        """From beside ``factual``, a number, to the position ``far``."""
+        home = axis.below(factual)
+        return cls(column, axis, home if far < home else home - 1, far)
+
+    def rungs(self) -> Positions:
+        """From near to far, without both."""
+        first, last = sorted((self.near, self.far))
+        between = spread(first + 1, last - 1, RUNGS)
+        return between if self.far > self.near else between[::-1]
+
+    def narrowed(self, rungs: Positions, good: Mask) -> Stretch:
+        """To the last rung that does not lead into the target before the first that does."""
+        if not good.any():
+            return replace(self, near=int(rungs[-1]))
+        k = int(good.argmax())
+        return replace(self, near=int(rungs[k - 1]) if k else self.near, far=int(rungs[k]))
+
+
+def closed_in(problem: Problem, excess: Excess, row: Row, stretches: Sequence[Stretch]) -> Rows:
+    """``row`` with one number each drawn back as far as it leads into the target, where that is
+    from some value on."""
+    done: list[Stretch] = []
+    while stretches:
+        rungs = [stretch.rungs() for stretch in stretches]
+        rows = _with_each(row, stretches, rungs)
+        good = (excess(rows) <= 0.0) & problem.allowed(rows) if len(rows) else np.zeros(0, bool)
+        ends = np.cumsum([len(own) for own in rungs])
+        parts = np.split(good, ends[:-1])
+        done += [s for s, own in zip(stretches, rungs, strict=True) if not len(own)]
+        stretches = [
+            stretch.narrowed(own, part)
+            for stretch, own, part in zip(stretches, rungs, parts, strict=True)
+            if len(own)
+        ]
+    return _with_each(row, done, [np.array([stretch.far]) for stretch in done])
+
+
+def _with_each(row: Row, stretches: Sequence[Stretch], each: Sequence[Positions]) -> Rows:
+    """``row`` with one number each at some positions."""
+    rows = np.repeat(row[None, :], sum(map(len, each)), axis=0)
+    start = 0
+    for stretch, positions in zip(stretches, each, strict=True):
+        rows[start : start + len(positions), stretch.column] = stretch.axis.values(positions)
+        start += len(positions)
+    return rows
