@@ -32,11 +32,12 @@ from explainers.errors import DeadlineReached, DocumentsDiffer
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
-from explainers.space import differing, slack
+from explainers.space import slack
 from explainers.target import Demand
 from explainers.transcript import goal_of, terms_of
 from explainers.verify import Checker, Proposal, Report, Terms
 from explainers.verify.limits import leaves_one
+from explainers.verify.reading import differing
 from explainers.watch import Watch, unwatched
 from models.predictor import Predictor, Row, Rows, Scores, finite
 from models.rounding import UNKNOWN, Rounding, rounding_of
