@@ -1,0 +1,151 @@
+"""Through how many files does one explanation go, and how often does it change packages?
+
+    python -m bench.walk [--list]
+
+The service runs in this process, over HTTP, and has answered the same question before. Every call
+of a function of ours is noted by Python itself (`threading.setprofile`), in the thread of the event
+loop, in those of workers and in the journal's.
+
+* **files** that a call went into.
+* **crossings**: calls out of a function of one package into one of another (`service.api`,
+  `explainers.search` …), each pair of functions once, however often a loop calls it.
+* **entered again**: modules that were left for another and entered a second time before the
+  question was translated. A call back into the module that called is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import uvicorn
+
+from service.app import create_app
+from service.cli.serving import listen, url_of
+from service.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+OURS = {str(ROOT / name) + "/": name for name in ("service", "models", "explainers")}
+TRANSLATED = ("explainers.problem", "explainers.explain")
+"""Whichever of these is entered first: the question is translated."""
+Place = tuple[str, str]
+"""Module and function."""
+
+
+@dataclass
+class Walk:
+    """What was called, in order, by thread."""
+
+    calls: list[tuple[int, Place | None, Place]] = field(default_factory=list)
+    """Thread, the nearest caller of ours, and what it called."""
+
+    def note(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and (here := place(frame)) is not None:
+            self.calls.append((threading.get_ident(), caller(frame), here))
+
+    @property
+    def files(self) -> set[str]:
+        return {module for _, _, (module, _) in self.calls}
+
+    @property
+    def crossings(self) -> set[tuple[Place, Place]]:
+        pairs = {(by, here) for _, by, here in self.calls if by is not None}
+        return {(by, here) for by, here in pairs if package(by[0]) != package(here[0])}
+
+    @property
+    def again(self) -> list[str]:
+        """Modules that were entered from elsewhere more than once before the translation."""
+        seen: list[str] = []
+        for _, by, (module, _) in self.calls:
+            if module in TRANSLATED:
+                break
+            if by is None or by[0] != module:
+                seen.append(module)
+        return sorted({m for m in seen if seen.count(m) > 1})
+
+
+def place(frame: FrameType) -> Place | None:
+    file = frame.f_code.co_filename
+    for folder in OURS:
+        if file.startswith(folder):
+            name = str(Path(file).relative_to(ROOT).with_suffix("")).replace("/", ".")
+            return name, frame.f_code.co_qualname
+    return None
+
+
+def caller(frame: FrameType) -> Place | None:
+    above = frame.f_back
+    while above is not None:
+        if (found := place(above)) is not None:
+            return found
+        above = above.f_back
+    return None
+
+
+def package(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+@contextlib.contextmanager
+def served(settings: Settings) -> Iterator[str]:
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while thread.is_alive() and not server.started:
+            time.sleep(0.01)
+        try:
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+def walked() -> Walk:
+    """One request under way, after another like it."""
+    walk = Walk()
+    with tempfile.TemporaryDirectory() as folder:
+        # The log's own thread would be noted, too: it has an hour until it signs.
+        settings = Settings(data=Path(folder), no_auth=True, audit_log_seconds=3_600)
+        # Before the threads are there: each of them is to be noted, once it is wanted.
+        wanted = threading.Event()
+        threading.setprofile(lambda *event: walk.note(*event) if wanted.is_set() else None)
+        with served(settings) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=300) as api:
+            threading.setprofile(None)
+            model = api.get("/models/milling-machine").raise_for_status().json()
+            instance = model["examples"][0]["instance"]
+            for _ in range(2):
+                asked = {"instance": instance}
+                path = "/models/milling-machine/explanations"
+                sent = api.build_request("POST", path, json=asked)
+                wanted.set()
+                reply = api.send(sent)
+                wanted.clear()
+                reply.raise_for_status()
+                first, walk.calls = walk.calls, []
+            walk.calls = first
+    return walk
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--list", action="store_true", help="print each crossing")
+    options = parser.parse_args()
+    walk = walked()
+    print(f"{len(walk.files)} files, {len(walk.crossings)} crossings between packages")
+    print(f"entered again before the question is translated: {', '.join(walk.again) or 'none'}")
+    if options.list:
+        for (a, f), (b, g) in sorted(walk.crossings):
+            print(f"  {a} {f} -> {b} {g}")
+
+
+if __name__ == "__main__":
+    main()
