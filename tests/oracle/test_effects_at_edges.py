@@ -17,7 +17,7 @@ from explainers.explain import explain
 from explainers.problem import Problem
 from explainers.search.trees.engine import Trees
 from explainers.search.trees.following import asked_of
-from explainers.search.trees.layout import fine_axis
+from explainers.search.trees.layout import MOST_REMEMBERED, fine_axis, remembered
 from models.predictor import Row, Rows
 from models.schema import Schema, Task
 from tests.support.bruteforce import settable
@@ -185,3 +185,12 @@ def test_both_bounds_are_on_the_axis_and_its_values_ascend(lower: float, upper: 
     values = axis.values(some[some < len(axis)])
     assert (np.diff(values) > 0).all()
     assert upper - lower <= 1e-9 * max(abs(lower), abs(upper)) or len(axis) > 10**6
+
+
+def test_what_clients_think_of_is_remembered_up_to_a_number() -> None:
+    memory: dict[int, str] = {}
+    made = [remembered(memory, key, lambda: "new") for key in range(3 * MOST_REMEMBERED)]
+    assert set(made) == {"new"}
+    assert len(memory) <= MOST_REMEMBERED
+    last = 3 * MOST_REMEMBERED - 1
+    assert remembered(memory, last, lambda: "again") == "new"

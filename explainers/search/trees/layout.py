@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from models.schema import Schema
 Values = npt.NDArray[np.float64]
 Cells = npt.NDArray[np.int32]
 Whole = npt.NDArray[np.int64]
+Key = TypeVar("Key")
+Made = TypeVar("Made")
 
 _NOTHING = np.zeros(0)
 NO_CELLS = np.zeros(0, np.int32)
@@ -118,7 +120,8 @@ class Run(NamedTuple):
 
 
 MOST_REMEMBERED = 256
-"""Parts of grids whose lines are remembered."""
+"""Lines, and places where cells begin, that are remembered of a kind: clients ask for as many as
+they care to."""
 SPREAD = 2_049
 """Values of a longer grid that are looked at to begin with."""
 FINEST, MOST_DIGITS = 12, 15
@@ -200,12 +203,7 @@ class Layout:
         NotEligible
             If the graph does not read the feature in order, or it is categorical.
         """
-        key = column, value
-        if key not in self._followers:
-            if len(self._followers) >= MOST_REMEMBERED:
-                self._followers.clear()
-            self._followers[key] = self._spread(column, value)
-        return self._followers[key]
+        return remembered(self._followers, (column, value), lambda: self._spread(column, value))
 
     @cached_property
     def _followers(self) -> dict[tuple[int, float], Line]:
@@ -221,18 +219,19 @@ class Layout:
 
     def _readable(self, column: int) -> tuple[Axis, Edges]:
         """What a feature may read, finely, and where cells begin on it; found once for a model."""
-        if column not in self._read:
-            feature = self.schema.features[column]
-            if self.cells[column].cuts is None:
-                raise NotEligible("trees", f"{feature.name} is a category and follows from others")
-            axis = fine_axis(feature.lower, feature.upper)
+        return remembered(self._read, column, lambda: self._find_readable(column))
 
-            def cells_at(multiples: Whole) -> Cells:
-                assert axis.grid is not None
-                return self._cells_of_one(column, axis.grid.value(multiples))
+    def _find_readable(self, column: int) -> tuple[Axis, Edges]:
+        feature = self.schema.features[column]
+        if self.cells[column].cuts is None:
+            raise NotEligible("trees", f"{feature.name} is a category and follows from others")
+        axis = fine_axis(feature.lower, feature.upper)
 
-            self._read[column] = axis, self._find_edges(column, axis, cells_at)
-        return self._read[column]
+        def cells_at(multiples: Whole) -> Cells:
+            assert axis.grid is not None
+            return self._cells_of_one(column, axis.grid.value(multiples))
+
+        return axis, self._find_edges(column, axis, cells_at)
 
     @cached_property
     def _read(self) -> dict[int, tuple[Axis, Edges]]:
@@ -247,17 +246,15 @@ class Layout:
         NotEligible
             If the graph does not read the feature in order.
         """
+        axis = Axis.of(self.schema.features[column], math.nan)
+
+        def cells_at(multiples: Whole) -> Cells:
+            assert axis.grid is not None
+            values = axis.grid.value(multiples)
+            return self._cells_of_one(column, self.readings(column, values, off, toward))
+
         key = column, off, toward
-        if key not in self._edges:
-            axis = Axis.of(self.schema.features[column], math.nan)
-
-            def cells_at(multiples: Whole) -> Cells:
-                assert axis.grid is not None
-                values = axis.grid.value(multiples)
-                return self._cells_of_one(column, self.readings(column, values, off, toward))
-
-            self._edges[key] = self._find_edges(column, axis, cells_at)
-        return self._edges[key]
+        return remembered(self._edges, key, lambda: self._find_edges(column, axis, cells_at))
 
     @cached_property
     def _edges(self) -> dict[tuple[int, float, float], Edges]:
@@ -359,31 +356,31 @@ class Layout:
         """A long axis, less one value, whose stretches are in one cell each, and so are readings
         that are ``off`` from their values; remembered where it is no more than a run."""
         home = _home(axis, without)
-        if home or len(others):
+
+        def made() -> Line:
             runs = _runs(axis, self._all_edges(j, off), home)
             if home:
                 runs = _Runs(*(each[runs.multiples != home[0]] for each in runs))
             return self._stretched(j, axis, runs, others, own)
-        key = j, axis, off
-        known = self._parts.get(key)
-        if known is None:
-            runs = _runs(axis, self._all_edges(j, off), [])
-            known = self._remembered(key, self._stretched(j, axis, runs, others, own))
-        return known
+
+        if home or len(others):
+            return made()
+        return remembered(self._parts, (j, axis, off), made)
 
     def _all_edges(self, j: int, off: float) -> Edges:
         """Where cells begin, of values and of readings that are ``off`` from them."""
-        own = self.edges(j)
         if not off:
-            return own
-        if (j, off) not in self._read_edges:
-            ends = [self.edges(j, off, end).starts for end in (-math.inf, math.inf)]
-            starts = np.unique(np.concatenate([own.starts, *ends]))
-            cells = own.cells[own.starts.searchsorted(starts, side="right") - 1]
-            grid = Axis.of(self.schema.features[j], math.nan).grid
-            assert grid is not None
-            self._read_edges[j, off] = Edges(starts, cells, grid.value(starts))
-        return self._read_edges[j, off]
+            return self.edges(j)
+        return remembered(self._read_edges, (j, off), lambda: self._join_edges(j, off))
+
+    def _join_edges(self, j: int, off: float) -> Edges:
+        own = self.edges(j)
+        ends = [self.edges(j, off, end).starts for end in (-math.inf, math.inf)]
+        starts = np.unique(np.concatenate([own.starts, *ends]))
+        cells = own.cells[own.starts.searchsorted(starts, side="right") - 1]
+        grid = Axis.of(self.schema.features[j], math.nan).grid
+        assert grid is not None
+        return Edges(starts, cells, grid.value(starts))
 
     @cached_property
     def _read_edges(self) -> dict[tuple[int, float], Edges]:
@@ -420,15 +417,7 @@ class Layout:
 
     def _part(self, j: int, run: Run, axis: Axis) -> Line:
         """An axis that is a part of the grid: what a policy allows is so in all its questions."""
-        key = j, axis, 0.0
-        known = self._parts.get(key)
-        return self._remembered(key, run.line(axis)) if known is None else known
-
-    def _remembered(self, key: tuple[int, Axis, float], line: Line) -> Line:
-        if len(self._parts) >= MOST_REMEMBERED:
-            self._parts.clear()
-        self._parts[key] = line
-        return line
+        return remembered(self._parts, (j, axis, 0.0), lambda: run.line(axis))
 
     @cached_property
     def _parts(self) -> dict[tuple[int, Axis, float], Line]:
@@ -448,6 +437,17 @@ class Layout:
         if self.runs[j] is not None or axis.count > LONGEST_LISTED:
             return np.array(axis.others)
         return axis.values()
+
+
+def remembered(memory: dict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
+    """What was made under a key before, or is made now, whatever other threads make or forget."""
+    known = memory.get(key)
+    if known is None:
+        known = make()
+        if len(memory) >= MOST_REMEMBERED:
+            memory.clear()
+        memory[key] = known
+    return known
 
 
 class _Runs(NamedTuple):
