@@ -24,7 +24,7 @@ from service.web.operator import plane_drawing, subject
 from service.web.operator.asking import ask
 from service.web.operator.case import (
     ALTERNATIVES,
-    Case,
+    CasePage,
     Settable,
     case_of,
     points,
@@ -32,7 +32,7 @@ from service.web.operator.case import (
     served,
     settable,
 )
-from service.web.operator.levers import Lever
+from service.web.operator.levers import LeverControl
 from service.web.operator.listing import lines, title_of
 from service.web.operator.outcome import outcome_of, said_demand
 from service.web.operator.subject import Subject
@@ -50,7 +50,7 @@ Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
 Name = Annotated[str | None, Query(max_length=256)]
 
 
-async def _found(request: Request, state: State, identity: str, row: int | None) -> Case:
+async def _found(request: Request, state: State, identity: str, row: int | None) -> CasePage:
     visit: Visit = request.state.visit
     return await state.readers.run(partial(read_case, state, identity, row or 0, visit.language))
 
@@ -91,13 +91,15 @@ def _several(request: Request, rows: tuple[Subject, ...], state: State) -> Respo
     )
 
 
-def _shown(case: Case, answer: Mapping[str, Any] | None, tag: Language) -> answers.Shown | None:
+def _shown(
+    case: CasePage, answer: Mapping[str, Any] | None, tag: Language
+) -> answers.AnswerView | None:
     if answer is None:
         return None
     return answers.shown(answer, case.model, case.problem, tag)
 
 
-def _can_ask_more(case: Case, answer: Mapping[str, Any] | None) -> bool:
+def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
     """Whether it was asked for fewer ways out than a page asks for."""
     return (
         case.model is not None
@@ -242,7 +244,7 @@ async def plane(
     return await state.previewed(drawn)
 
 
-def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:
+def _two(case: CasePage, *names: str | None) -> tuple[LeverControl, LeverControl]:
     """The levers that are named; if none is, the two that matter most."""
     chosen = names if any(names) else [lever.name for lever in case.planar[:2]]
     found = [lever for name in chosen for lever in case.planar if lever.name == name]
