@@ -49,7 +49,7 @@ from service.registry import Registry
 from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
-from service.store.rates import Rate, Share
+from service.store.rates import Rate, SearchShare
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
 from service.trust_root import sequencing, witness_of
@@ -221,11 +221,11 @@ def rate_of(settings: Settings) -> Rate | None:
     return Rate(settings.rate_per_second, settings.rate_burst)
 
 
-def share_of(settings: Settings) -> Share | None:
+def share_of(settings: Settings) -> SearchShare | None:
     """How much may be searched for whom; None: any amount. Without accounts there is one actor."""
     if settings.no_auth or not settings.share_search_per_second:
         return None
-    return Share(settings.share_search_per_second, settings.share_search_burst)
+    return SearchShare(settings.share_search_per_second, settings.share_search_burst)
 
 
 def explaining(settings: Settings) -> Workers:

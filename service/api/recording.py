@@ -31,7 +31,7 @@ from service.errors import Forbidden, JournalFull, ServiceError
 from service.registry import ServedModel
 from service.store.chain import Kind
 from service.store.idempotency import Named, once
-from service.store.journal import Draft, Receipt, Work
+from service.store.journal import Draft, Receipt, RecordedWrite
 
 MAX_REFUSED = 65_536
 """Bytes of a refused request that are kept word for word."""
@@ -129,7 +129,7 @@ class Recorder:
         with self._state.watch("record"):
             return durable(await asyncio.wrap_future(done))
 
-    def append(self, work: Draft | Work) -> Future[Receipt]:
+    def append(self, work: Draft | RecordedWrite) -> Future[Receipt]:
         """Have it recorded: once, if the client has named its request.
 
         Raises

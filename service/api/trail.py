@@ -12,7 +12,7 @@ from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
 from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
 from service.store import archive, sight
-from service.store.archive import FILTERS, Filter, Seen
+from service.store.archive import FILTERS, CheckedRecord, Filter
 from service.store.chain import (
     Facts,
     Finding,
@@ -24,7 +24,7 @@ from service.store.chain import (
     timestamp,
 )
 from service.store.database import Database
-from service.store.verification import Report
+from service.store.verification import VerificationReport
 
 REVIEWERS = {
     "approve": {Role.AUDITOR, Role.ADMIN},
@@ -167,7 +167,7 @@ def wanted(query: wire.EventsQuery) -> Filter:
     )
 
 
-def entries(database: Database, query: wire.EventsQuery) -> Iterator[Seen]:
+def entries(database: Database, query: wire.EventsQuery) -> Iterator[CheckedRecord]:
     """Every record in question that is within the scope, chain by chain.
 
     Raises
@@ -229,7 +229,7 @@ def _printable(name: str, value: Any) -> Any:
     return value if isinstance(value, str) else repr(value)
 
 
-def verification(report: Report) -> wire.VerificationReply:
+def verification(report: VerificationReport) -> wire.VerificationReply:
     return wire.VerificationReply(
         holds=report.holds,
         writers=report.writers,

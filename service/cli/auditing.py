@@ -34,7 +34,7 @@ from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import require_current
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import LogBroken
-from service.store.verification import Report
+from service.store.verification import VerificationReport
 from service.transparency.signing import LocalSigner, NoKey
 from service.transparency.verifier import NotProven, VerifierKey
 
@@ -196,7 +196,7 @@ def _new_key(name: str) -> LocalSigner:
         raise Failure(str(problem)) from None
 
 
-def _progress(report: Report) -> None:
+def _progress(report: VerificationReport) -> None:
     err.print(f"{report.records:,} records…", markup=False)
 
 
@@ -209,7 +209,7 @@ def _place(finding: Finding) -> str:
     return f"{whose}, {finding.where}" if finding.where else whose
 
 
-def _show(report: Report) -> None:
+def _show(report: VerificationReport) -> None:
     out.print(
         f"{report.records:,} records in {report.writers:,} chains, {report.anchors:,} of them "
         f"anchors; {report.payloads:,} payloads, {report.erased:,} erased; "

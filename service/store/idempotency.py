@@ -20,7 +20,7 @@ from service.errors import AlreadyAnswered, ErasedRecord, KeyReused, NotAsSealed
 from service.store.archive import whole
 from service.store.chain import Finding, Payload, Record
 from service.store.database import Database
-from service.store.journal import Draft, Work
+from service.store.journal import Draft, RecordedWrite
 from service.store.rows import payload_of, record_of
 from service.store.standing import contradicted, holds
 from service.store.tables import idempotency_keys, records
@@ -70,7 +70,7 @@ def _check(connection: sa.Connection, named: Named) -> None:
     raise AlreadyAnswered(found.record)
 
 
-def once(named: Named, work: Draft | Work) -> Work:
+def once(named: Named, work: Draft | RecordedWrite) -> RecordedWrite:
     """``work``, unless the same was done before.
 
     Raises, when it is done:

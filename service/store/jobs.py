@@ -26,7 +26,7 @@ from service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
 from service.store.archive import whole
 from service.store.chain import SALT_BYTES, Facts, Finding, Kind, Payload, Record, now_us
 from service.store.database import Database
-from service.store.journal import Change, Draft, Work
+from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.rows import octets, payload_of, record_of
 from service.store.standing import contradicted, doubts, standing, standing_only, stands
 from service.store.tables import job_rows, jobs, rate_buckets, records
@@ -118,7 +118,7 @@ class Answered:
         return self.draft.facts.kind is not Kind.EXPLANATION
 
 
-def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[Job, Work]:
+def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[Job, RecordedWrite]:
     """A new job about the model that ``facts`` (of kind ``job``) name, and the work that keeps it.
 
     Raises, when it is done:
@@ -350,7 +350,7 @@ def _had_turn(connection: sa.Connection, found: _Next) -> None:
 
 def claim(
     worker: str, most: int, lease_us: int, *, newcomers: bool = False
-) -> Change[Claim | None]:
+) -> UnrecordedWrite[Claim | None]:
     """Lease up to ``most`` rows of one job; None if there are none. ``newcomers``: only rows of
     an actor who has none leased.
 
@@ -400,7 +400,7 @@ def _rows_from(
     return [row for row in rows if not row.attempts]
 
 
-def renew(worker: str, lease_us: int) -> Change[int]:
+def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
     """The worker is still there: its leases from now on. How many rows it has."""
 
     def change(connection: sa.Connection) -> int:
@@ -414,7 +414,7 @@ def renew(worker: str, lease_us: int) -> Change[int]:
     return change
 
 
-def hand_back(worker: str) -> Change[int]:
+def hand_back(worker: str) -> UnrecordedWrite[int]:
     """The worker stops in good order: what it has may be taken at once, as if never begun."""
 
     def change(connection: sa.Connection) -> int:
@@ -428,7 +428,7 @@ def hand_back(worker: str) -> Change[int]:
     return change
 
 
-def finish(job: Job, worker: str, answered: Sequence[Answered]) -> Work:
+def finish(job: Job, worker: str, answered: Sequence[Answered]) -> RecordedWrite:
     """Rows are answered: their records, and if they were the last, the record of the job's end.
 
     Raises, when it is done:
@@ -496,7 +496,7 @@ def _end(connection: sa.Connection, job: Job, state: State, actor: str) -> Draft
     return Draft(facts)
 
 
-def cancel(identity: str, actor: str) -> Work:
+def cancel(identity: str, actor: str) -> RecordedWrite:
     """No row of the job is begun any more, and what is under way is not written.
 
     What its open rows asked is deleted.

@@ -26,7 +26,7 @@ from service.errors import UnknownRecord
 from service.store.archive import whole
 from service.store.chain import Facts, Finding, Kind, Payload, Record, now_us
 from service.store.database import Database
-from service.store.journal import Draft, Work
+from service.store.journal import Draft, RecordedWrite
 from service.store.rows import payload_of, record_of
 from service.store.standing import contradicted, contradictions, stands
 from service.store.tables import keys, records
@@ -77,7 +77,7 @@ class Key:
 
 def create(
     role: Role, label: str, expires_us: int | None, actor: str, scope: Scope = EVERYTHING
-) -> tuple[str, Work]:
+) -> tuple[str, RecordedWrite]:
     """A new key, to be shown once, and the work that keeps it."""
     identity = secrets.token_hex(4)
     token = f"{PREFIX}{identity}_{secrets.token_urlsafe(32)}"
@@ -105,7 +105,7 @@ def create(
     return token, work
 
 
-def revoke(identity: str, actor: str) -> Work:
+def revoke(identity: str, actor: str) -> RecordedWrite:
     """The work that ends a key.
 
     Raises, when it is done:

@@ -23,7 +23,7 @@ from service.access import Principal
 from service.errors import ServiceError
 from service.store.chain import Facts, Finding, Kind, now_us
 from service.store.database import Database
-from service.store.journal import Draft, Journal, Work
+from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.keys import CREATED, Keyring
 from service.store.standing import contradicted, contradictions, standing, standing_only
 from service.store.tables import keys, page_secrets, records, sessions
@@ -100,7 +100,7 @@ def secret_findings(connection: sa.Connection) -> Iterator[Finding]:
         yield contradicted(None, "page_secrets", "value", text)
 
 
-def begin(session: NewSession, facts: Facts) -> Work:
+def begin(session: NewSession, facts: Facts) -> RecordedWrite:
     """Keep a session, drop those that have ended, and record ``facts`` and what makes the session
     what it is: all of it or nothing."""
     digest, roles = _digest(session.token), session.principal.in_words
@@ -127,7 +127,7 @@ def begin(session: NewSession, facts: Facts) -> Work:
     return work
 
 
-def end(token: str, facts: Facts) -> Work:
+def end(token: str, facts: Facts) -> RecordedWrite:
     """Forget a session, and record ``facts``, about the record of its beginning."""
 
     def work(connection: sa.Connection) -> Draft:

@@ -29,7 +29,7 @@ from service.store.database import Database
 from service.store.erasure import Erasures
 from service.store.standing import displaced, standing, standing_only
 from service.store.tables import PAGE_ORDER, records, writers
-from service.store.verification import Report, payload_findings
+from service.store.verification import VerificationReport, payload_findings
 
 MAX_READ = 20_000
 """Records that are read on each side."""
@@ -92,7 +92,7 @@ def around(database: Database, identity: str) -> Stretch:
     seen = archive.seen(database, identity)
     record, payload = seen.record, seen.payload
     since, until = _since(database, record), _until(database, record)
-    counted = Report()
+    counted = VerificationReport()
     counted.add(payload_findings(record, payload, Erasures(database), counted))
     at, read, is_among = since.head, 0, False
     for link in archive.links(database, record.writer, at.sequence, until.head.sequence):

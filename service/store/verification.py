@@ -33,7 +33,7 @@ MAX_FINDINGS = 100
 
 
 @dataclass
-class Report:
+class VerificationReport:
     """What was read, and what is wrong with it."""
 
     writers: int = 0
@@ -73,20 +73,20 @@ class _Reading:
 
     database: Database
     erasures: Erasures
-    report: Report
+    report: VerificationReport
     anchored: dict[str, int]
     """How far anchors have each chain."""
     order: Order
-    progress: Callable[[Report], None]
+    progress: Callable[[VerificationReport], None]
 
 
 def verify(
     database: Database,
     anchor_file: Path | None = None,
-    progress: Callable[[Report], None] = lambda _: None,
+    progress: Callable[[VerificationReport], None] = lambda _: None,
     kept: Sequence[KeptHead] = (),
     witnesses: Sequence[VerifierKey] = (),
-) -> Report:
+) -> VerificationReport:
     """Check every record up to the heads as they are now, that nothing stands beside them, and the
     log over all of them.
 
@@ -100,7 +100,7 @@ def verify(
     OSError
         If the file cannot be read.
     """
-    report = Report()
+    report = VerificationReport()
     if anchor_file is not None:
         kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
@@ -123,7 +123,7 @@ def _chains(reading: _Reading) -> Iterator[Finding]:
     yield from _unanchored(claimed, reading.anchored)
 
 
-def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding]:
+def _by_file(database: Database, file: Path, report: VerificationReport) -> Iterator[Finding]:
     """What the anchors of a file have, and the store has not."""
     for found in anchors.read_down(file):
         if isinstance(found, str):
@@ -140,7 +140,7 @@ def _logged(
     database: Database,
     kept: Sequence[KeptHead],
     witnesses: Sequence[VerifierKey],
-    report: Report,
+    report: VerificationReport,
 ) -> Iterator[Finding]:
     """What is wrong with the log over all records."""
     found: list[Finding] = []
@@ -215,7 +215,7 @@ def _seen_by(reading: _Reading, anchor: Record) -> Iterator[Finding]:
 
 
 def payload_findings(
-    record: Record, payload: Payload | None, erasures: Erasures, report: Report
+    record: Record, payload: Payload | None, erasures: Erasures, report: VerificationReport
 ) -> Iterator[Finding]:
     """The payload is the one that was sealed, or its erasure is recorded."""
     if payload is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from service.store.chain import now_us
-from service.store.journal import Change
+from service.store.journal import UnrecordedWrite
 from service.store.tables import witnessed_logs
 from service.transparency.verifier import Checkpoint
 from service.transparency.witnessing import (
@@ -18,7 +18,7 @@ from service.transparency.witnessing import (
 )
 
 
-def take(shown: Shown, checkpoint: Checkpoint) -> Change[NotWitnessed | OtherSize | None]:
+def take(shown: Shown, checkpoint: Checkpoint) -> UnrecordedWrite[NotWitnessed | OtherSize | None]:
     """The change that keeps a head, if it begins with the one that was kept; why not, else.
 
     Looked at and kept in one transaction, or two at once could set it back.
