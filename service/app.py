@@ -39,7 +39,7 @@ from service.api.rates import Rates
 from service.api.replies import ifonly_version
 from service.api.running import Runner
 from service.api.shares import Shares
-from service.api.state import State
+from service.api.state import AppState
 from service.api.turns import Turns
 from service.api.warming import warm
 from service.errors import StoreUnavailable
@@ -118,7 +118,7 @@ def create_app(
             turns = Turns(settings.hard_searches, shares.charge)
             stack.callback(turns.stop)
             runner = Runner(store, models, settings, turns)
-            app.state.ifonly = State(
+            app.state.ifonly = AppState(
                 settings,
                 models,
                 workers=explaining(settings),

@@ -17,7 +17,7 @@ from service.api.replay import replay
 from service.api.schema import inspection as wire_one
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import NoLogKey
 from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
@@ -49,7 +49,7 @@ async def read_explanation(
     return Response(body, media_type=JSON)
 
 
-async def _in_a_head(identity: str, wanted: bool, state: State) -> None:
+async def _in_a_head(identity: str, wanted: bool, state: AppState) -> None:
     """Wait until a signed head has the record, if that is wanted."""
     if wanted:
         find = partial(archive.get, state.store.database, identity)
@@ -145,7 +145,7 @@ async def bundle_one(id: Identity, state: Shared) -> Response:
     return Response(made, media_type=ZIP, headers={"Content-Disposition": name})
 
 
-def _bundled(state: State, identity: str) -> bytes:
+def _bundled(state: AppState, identity: str) -> bytes:
     """Raises
     ------
     NoLogKey

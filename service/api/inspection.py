@@ -8,7 +8,7 @@ from typing import Any
 
 from service.api import claims, proofs, trail
 from service.api.rechecking import Recheck, recheck
-from service.api.replay import Change, Replay
+from service.api.replay import AnswerDifference, Replay
 from service.api.schema import inspection as wire
 from service.registry import Registry
 from service.store import archive, surroundings
@@ -106,5 +106,5 @@ def replayed(came: Replay) -> wire.ReplayReply:
     )
 
 
-def _changes(found: Iterable[Change]) -> list[wire.ChangeReply]:
+def _changes(found: Iterable[AnswerDifference]) -> list[wire.ChangeReply]:
     return [wire.ChangeReply(pointer=c.pointer, was=c.was, now=c.now) for c in found]

@@ -26,7 +26,7 @@ from service.api.drafting import Drafting
 from service.api.lanes import Workers
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
-from service.api.state import State, state_of
+from service.api.state import AppState, state_of
 from service.errors import Forbidden, JournalFull, ServiceError
 from service.registry import ServedModel
 from service.store.chain import Kind
@@ -41,7 +41,7 @@ class Recorder:
     """Records for one request."""
 
     def __init__(self, request: Request, about: str | None = None) -> None:
-        self._state: State = request.app.state.ifonly
+        self._state: AppState = request.app.state.ifonly
         self._named: Named | None = getattr(request.state, "named", None)
         self.drafting = Drafting(request.state.principal, request.state.started, about)
 

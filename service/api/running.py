@@ -23,7 +23,7 @@ from service.registry import Registry, ServedModel
 from service.settings import Settings
 from service.store import jobs
 from service.store.chain import Kind
-from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Job, Row
+from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Row, StoredJob
 from service.store.journal import Draft
 from service.store.opened import Store
 
@@ -196,7 +196,7 @@ class _Worker:
         self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
         self._write(claim.job, found)
 
-    def _checked(self, job: Job) -> Callable[[Row], None]:
+    def _checked(self, job: StoredJob) -> Callable[[Row], None]:
         """What sees that a row asks what was asked. The digests of one job are kept: its record
         has one of all of them."""
         if self._asked[0] != job.id:
@@ -206,11 +206,11 @@ class _Worker:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
 
-    def _clock_of(self, job: Job, turn: Turn) -> Callable[[], float]:
+    def _clock_of(self, job: StoredJob, turn: Turn) -> Callable[[], float]:
         """By which every deadline has passed once nobody wants to know any more."""
         return lambda: turn.clock() + (OVER if self._runner.is_over(job.id) else 0.0)
 
-    def _write(self, job: Job, found: list[Answered]) -> None:
+    def _write(self, job: StoredJob, found: list[Answered]) -> None:
         if found:
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
 
@@ -220,7 +220,7 @@ def _refuse(error: Exception, _: Row) -> None:
 
 
 def answer(
-    job: Job,
+    job: StoredJob,
     row: Row,
     registry: Registry,
     settings: Settings,
@@ -246,7 +246,7 @@ def answer(
 
 def _explained(
     drafting: Drafting,
-    job: Job,
+    job: StoredJob,
     row: Row,
     registry: Registry,
     settings: Settings,
@@ -268,7 +268,7 @@ def _explained(
 
 
 def _failed(
-    drafting: Drafting, job: Job, row: Row, model: ServedModel | None, error: Exception
+    drafting: Drafting, job: StoredJob, row: Row, model: ServedModel | None, error: Exception
 ) -> Draft:
     path = f"/api/v1/jobs/{job.id}"
     problem = errors.problem_of(path, error)
@@ -279,7 +279,7 @@ def _failed(
     return drafting.refused(kind, model, problem, ASKED, asked_as_json(row.request))
 
 
-def _served(job: Job, registry: Registry) -> ServedModel | None:
+def _served(job: StoredJob, registry: Registry) -> ServedModel | None:
     try:
         return registry.find(job.model, job.version)
     except UnknownModel:

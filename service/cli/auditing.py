@@ -26,7 +26,7 @@ from service.cli.keeping import DAY_US, by, look
 from service.errors import NoLogKey
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
-from service.store.chain import Finding, Trouble, microseconds, now_us, timestamp
+from service.store.chain import IntegrityFinding, Trouble, microseconds, now_us, timestamp
 from service.store.database import Database, connect
 from service.store.export import Format
 from service.store.export import export as write_out
@@ -200,7 +200,7 @@ def _progress(report: VerificationReport) -> None:
     err.print(f"{report.records:,} records…", markup=False)
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: IntegrityFinding) -> str:
     """Of no record: the table; what is in no table is of the log, or of the store's file."""
     if not finding.writer:
         outside = "the store" if finding.trouble == Trouble.UNREADABLE else "the log"

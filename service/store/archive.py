@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import InvalidCursor, StoreDamaged, UnknownRecord
-from service.store.chain import Finding, Head, Kind, Payload, Record, check
+from service.store.chain import Head, IntegrityFinding, Kind, Payload, Record, check
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
 from service.store.sight import within
@@ -47,7 +47,7 @@ class Page:
     records: tuple[Record, ...]
     next: str | None
     """Cursor of the page after this one; None at the end."""
-    doubtful: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    doubtful: Mapping[str, tuple[IntegrityFinding, ...]] = field(default_factory=dict)
     """By id: what is wrong with those that do not stand in their chain."""
 
 
@@ -188,7 +188,7 @@ class CheckedRecord:
 
     record: Record
     payload: Payload | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[IntegrityFinding, ...] = ()
 
 
 def seen(database: Database, identity: str) -> CheckedRecord:

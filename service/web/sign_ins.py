@@ -10,7 +10,7 @@ from fastapi import Request
 
 from service.access import ANYONE, Principal
 from service.api.drafting import Drafting
-from service.api.state import State
+from service.api.state import AppState
 from service.store import idempotency, sessions
 from service.store.chain import Facts, Kind
 from service.store.idempotency import Named
@@ -85,5 +85,5 @@ def _facts(
 
 
 async def _done(request: Request, work: Draft | RecordedWrite) -> None:
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     await asyncio.wrap_future(state.store.journal.append(work))

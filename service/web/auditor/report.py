@@ -10,7 +10,7 @@ from models.errors import UnknownModel
 from service.api.oversight import proportion
 from service.api.schema import report as wire
 from service.registry import Registry
-from service.reports.recourse import Report
+from service.reports.recourse import RecourseReport
 from service.reports.statistics import share
 from service.web.auditor.naming import moment, named, rounded, said_in
 from service.web.auditor.search import given as filled
@@ -118,7 +118,7 @@ def address(filters: Mapping[str, str]) -> str:
     return f"/report/table?{urlencode(filters)}"
 
 
-def shown(made: Report, told: wire.ReportReply, tag: Language) -> ReportPage:
+def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> ReportPage:
     every = [told.total, *told.groups]
     highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
     axis = _round_up(highest)

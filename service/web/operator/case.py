@@ -11,7 +11,7 @@ from explainers.target import Demand
 from service import usecases
 from service.api import translate
 from service.api.schema import requests
-from service.api.state import State
+from service.api.state import AppState
 from service.causal_models import Semantics
 from service.errors import InvalidRequest, UnknownRecord
 from service.registry import ServedModel
@@ -55,7 +55,7 @@ class CasePage:
         return sorted(found, key=lambda lever: first.get(lever.name, 2))
 
 
-def read_case(state: State, identity: str, number: int, tag: Language) -> CasePage:
+def read_case(state: AppState, identity: str, number: int, tag: Language) -> CasePage:
     """Raises
     ------
     UnknownRecord, ErasedRecord
@@ -66,7 +66,7 @@ def read_case(state: State, identity: str, number: int, tag: Language) -> CasePa
     return case_of(state, subject.read_one(state.store.database, identity, number), tag)
 
 
-def case_of(state: State, about: Subject, tag: Language) -> CasePage:
+def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
@@ -114,7 +114,7 @@ class Settable:
     """What an answer has to meet besides the decision."""
 
 
-def settable(state: State, identity: str, number: int) -> Settable:
+def settable(state: AppState, identity: str, number: int) -> Settable:
     """One row of a model that is served.
 
     Raises
