@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from service.api import bundle as bundling
 from service.api import inspection, oversight, proofs, reviewing, trail
-from service.api.once import PARAMETER, OnceRoute
+from service.api.idempotency import PARAMETER, IdempotentRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.replay import replay
@@ -24,7 +24,7 @@ from service.store.export import MEDIA_TYPES, export
 from service.transparency.signing import NoKey
 from service.trust_root import roots_of, verified, witness_keys
 
-router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
+router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
 
 Identity = Annotated[
     str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")

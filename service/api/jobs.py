@@ -17,7 +17,7 @@ from service.access import Principal, Role
 from service.api import authentication, submission, trail
 from service.api.authentication import Admitted
 from service.api.body import LINES, JsonRoute, read_lines
-from service.api.once import PARAMETER, QuestionOnceRoute
+from service.api.idempotency import PARAMETER, IdempotentQuestionRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.routes import ModelName, Selected
@@ -29,7 +29,7 @@ from service.store.chain import Kind
 from service.store.jobs import Result, StoredJob
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=JsonRoute, tags=["jobs"])
-asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute, tags=["jobs"])
+asking = APIRouter(prefix="/api/v1", route_class=IdempotentQuestionRoute, tags=["jobs"])
 
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
 LOOK_SECONDS = 0.5

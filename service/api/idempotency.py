@@ -39,21 +39,21 @@ PARAMETER: dict[str, Any] = {
 """``openapi_extra`` of these routes."""
 
 
-class OnceRoute(JsonRoute):
+class IdempotentRoute(JsonRoute):
     """A route whose requests are answered once for each key of a client."""
 
     async def admitted(self, request: Request, handle: Handle) -> Response:
         key = request.headers.get(HEADER)
         if key is None or request.method != "POST":
             return await handle(request)
-        return await _once(request, key, handle)
+        return await _answered_once(request, key, handle)
 
 
-class QuestionOnceRoute(QuestionRoute, OnceRoute):
+class IdempotentQuestionRoute(QuestionRoute, IdempotentRoute):
     """The same of a route whose refusals are recorded."""
 
 
-async def _once(request: Request, key: str, handle: Handle) -> Response:
+async def _answered_once(request: Request, key: str, handle: Handle) -> Response:
     state = state_of(request)
     named = Named.of(request.state.principal.actor, _checked(key), await _parts(request))
     request.state.named = named
