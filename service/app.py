@@ -30,6 +30,7 @@ from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.floor import Floor
 from service.api.hosts import Hosts, KnownHosts
+from service.api.job_workers import JobWorkers
 from service.api.lanes import Workers
 from service.api.limits import BodyLimit
 from service.api.looks import Looks
@@ -37,7 +38,6 @@ from service.api.oidc import Issuer
 from service.api.presence import Presence
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
-from service.api.running import Runner
 from service.api.shares import Shares
 from service.api.state import AppState
 from service.api.turns import Turns
@@ -117,7 +117,7 @@ def create_app(
             shares = Shares(store.database, store.journal, share_of(settings))
             turns = Turns(settings.hard_searches, shares.charge)
             stack.callback(turns.stop)
-            runner = Runner(store, models, settings, turns)
+            job_workers = JobWorkers(store, models, settings, turns)
             app.state.ifonly = AppState(
                 settings,
                 models,
@@ -136,7 +136,7 @@ def create_app(
                 floor=Floor(presence),
                 turns=turns,
                 shares=shares,
-                wake=runner.wake,
+                wake=job_workers.wake,
                 looks=Looks(),
                 issuer=Issuer.of(settings),
                 sequencer=sequencer,
@@ -154,13 +154,13 @@ def create_app(
             clean = _forgetting(store, kept, models.root)
             ending = _ending(app.state.closing, turns, settings.shutdown_seconds)
             async with _refreshing(models, settings.refresh_seconds), clean, ending:
-                runner.start()
+                job_workers.start()
                 try:
                     yield
                 finally:
                     turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
-                    await anyio.to_thread.run_sync(runner.stop)
+                    await anyio.to_thread.run_sync(job_workers.stop)
 
     app = openapi.Service(
         with_accounts=not settings.no_auth,

@@ -42,8 +42,8 @@ BEAT_SECONDS = 1.0
 AFTER_FAILURE_SECONDS = 1.0
 
 
-class Runner:
-    """``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
+class JobWorkers:
+    """The pool of them: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
 
     def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
         self._store = store
@@ -123,7 +123,7 @@ class _Worker:
     def __init__(
         self,
         name: str,
-        runner: Runner,
+        pool: JobWorkers,
         store: Store,
         registry: Registry,
         settings: Settings,
@@ -137,7 +137,7 @@ class _Worker:
         self.job: str | None = None
         """Whose rows it has."""
         self._most = FIRST_ROWS
-        self._runner = runner
+        self._pool = pool
         self._store = store
         self._registry = registry
         self._settings = settings
@@ -147,18 +147,18 @@ class _Worker:
         """A job, and the digests of what it asks."""
 
     def run(self) -> None:
-        while not self._runner.is_stopping:
+        while not self._pool.is_stopping:
             try:
                 if not self._turn():
-                    self._runner.pause(POLL_SECONDS)
+                    self._pool.pause(POLL_SECONDS)
             except LostLease as error:
                 logs.logger.warning("%s", error)
             except ServiceError as error:
                 logs.logger.error("a job waits: %s", error)
-                self._runner.pause(AFTER_FAILURE_SECONDS)
+                self._pool.pause(AFTER_FAILURE_SECONDS)
             except Exception as error:  # whatever it was, the rows go to whoever comes next
                 logs.logger.error("a job waits: %s", logs.where(error))
-                self._runner.pause(AFTER_FAILURE_SECONDS)
+                self._pool.pause(AFTER_FAILURE_SECONDS)
 
     def _turn(self) -> bool:
         """Lease rows and answer them; whether there were any."""
@@ -187,7 +187,7 @@ class _Worker:
             draft = answer(
                 claim.job, row, self._registry, self._settings, clock, checked, scope, turn
             )
-            if self._runner.is_over(claim.job.id):
+            if self._pool.is_over(claim.job.id):
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
             if time.monotonic() >= due:
@@ -208,7 +208,7 @@ class _Worker:
 
     def _clock_of(self, job: StoredJob, turn: Turn) -> Callable[[], float]:
         """By which every deadline has passed once nobody wants to know any more."""
-        return lambda: turn.clock() + (OVER if self._runner.is_over(job.id) else 0.0)
+        return lambda: turn.clock() + (OVER if self._pool.is_over(job.id) else 0.0)
 
     def _write(self, job: StoredJob, found: list[Answered]) -> None:
         if found:
