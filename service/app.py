@@ -52,9 +52,9 @@ from service.store.opened import Store, opened
 from service.store.rates import Rate, SearchShare
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
+from service.tracing import Stages, tracing
 from service.trust_root import sequencing, witness_of
 from service.vouching import vouching
-from service.watching import Stages, tracing
 from service.web import route as pages
 from service.web.accounts import Accounts
 from service.web.closing import closing
