@@ -44,7 +44,9 @@ class ReplayedRow:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class PolicyReplay:
+    """What came out: each row under both folders."""
+
     cases: tuple[ReplayedRow, ...]
 
     @property
@@ -81,13 +83,13 @@ class Rehearsal:
         return found
 
 
-def rehearse(
+def replay_policy(
     before: ServedModel,
     after: ServedModel,
     rows: Rows,
     truth: Sequence[bool | None],
     seconds: float,
-) -> Rehearsal:
+) -> PolicyReplay:
     """``rows`` ``(n, d)`` under both; ``seconds`` for each search.
 
     Raises
@@ -103,7 +105,7 @@ def rehearse(
             f"{after.name} {after.version} reads {', '.join(after.schema.names)}"
         )
     alarms = [_alarms(model, rows) for model in (before, after)]
-    return Rehearsal(tuple(_cases(before, after, rows, truth, alarms, seconds)))
+    return PolicyReplay(tuple(_cases(before, after, rows, truth, alarms, seconds)))
 
 
 def _cases(
