@@ -705,9 +705,12 @@ def _rows_of(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFin
     chosen = sa.select(job_rows, records, standing()).select_from(joined)
     here = chosen.where(job_rows.c.job == job.id).order_by(job_rows.c.number)
     answered = refused = 0
-    for row in connection.execute(here).all():
+    for place, row in enumerate(connection.execute(here).all()):
         said = row._mapping
         number, answer = said[job_rows.c.number], said[job_rows.c.record]
+        if number != place and job.state is not State.CANCELLED:  # its open rows are gone
+            text = f"row {place} of job {job.id} is said to be row {number}"
+            yield contradicted(None, "job_rows", "number", text)
         if answer is None:
             question = Payload(octets(said[job_rows.c.salt]), octets(said[job_rows.c.request]))
             if question.digest != said[job_rows.c.digest] and said[job_rows.c.digest] is not None:

@@ -35,6 +35,8 @@ from tests.support.postgres import Server
 
 ASK = "/api/v1/models/press/predictions"
 BODY = {"instance": {"pressure": 10.0, "speed": 100}}
+PATIENCE = 2_400
+"""Looks, a twentieth of a second apart: processes start slowly beside other tests' searches."""
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -64,7 +66,7 @@ def process(models: Path, url: str, **settings: str) -> Iterator[tuple[subproces
 
 
 def until_ready(base: str) -> None:
-    for _ in range(600):
+    for _ in range(PATIENCE):
         with suppress(httpx.TransportError):
             if httpx.get(f"{base}/healthz/ready", timeout=300, trust_env=False).is_success:
                 return
@@ -73,7 +75,7 @@ def until_ready(base: str) -> None:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    for _ in range(600):
+    for _ in range(PATIENCE):
         if holds():
             return
         time.sleep(0.05)

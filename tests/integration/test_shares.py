@@ -130,10 +130,10 @@ def state(asking: httpx.Client, identity: str) -> dict[str, Any]:
 def served(
     models: Path, store: str, processes: int, lines: list[str]
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A service in processes of its own that has eight seconds to stop; ``lines``: its words."""
+    """A service in processes of its own that has six seconds to stop; ``lines``: its words."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("IFONLY_", "PROM"))}
     environment |= {"IFONLY_DATABASE_URL": store, "IFONLY_MODELS": str(models)}
-    environment |= {"IFONLY_SHUTDOWN_SECONDS": "8"}
+    environment |= {"IFONLY_SHUTDOWN_SECONDS": "6"}
     command = [sys.executable, "-m", "service", "serve", "--port", "0"]
     command += ["--processes", str(processes)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
@@ -205,7 +205,7 @@ def test_sigterm_ends_the_service_in_time_while_it_searches(
         with client(base, token) as api:
             job(api, NETWORK, [hard] * 4)
         siege.begin("hard", NETWORK, hard, 6)
-        siege.begin("what-if", f"{PRESS}/what-if", BODY | {"set": {"speed": 200}}, 6)
+        siege.begin("what-if", f"{PRESS}/what-if", BODY | {"set": {"speed": 200}}, 3)
         until(lambda: siege.answers["what-if", 200] >= 60)  # the hard ones were sent before them
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0

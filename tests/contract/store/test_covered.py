@@ -558,6 +558,14 @@ def test_a_question_that_nobody_asked_is_not_answered(
     assert wheres(database) == {"job_rows.digest" if covers_it_up else "job_rows.request"}
 
 
+def test_an_open_row_under_another_number_is_found(database: Database, journal: Journal) -> None:
+    """The last one, so that the rows are in the same order as before."""
+    job(journal, answered=1)
+    assert verify(database).holds
+    tamper(database, sa.update(job_rows).where(job_rows.c.number == 2).values(number=3))
+    assert wheres(database) == {"job_rows.number"}
+
+
 def test_a_job_that_is_gone_before_its_end_is_missed(database: Database, journal: Journal) -> None:
     job(journal, answered=1)
     tamper(database, sa.delete(job_rows), sa.delete(jobs_table))
