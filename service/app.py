@@ -30,6 +30,7 @@ from service.api import metrics as scraped
 from service.api.context import RequestContext
 from service.api.floor import Floor
 from service.api.hosts import Hosts, KnownHosts
+from service.api.job_workers import JobWorkers
 from service.api.lanes import Workers
 from service.api.limits import BodyLimit
 from service.api.looks import Looks
@@ -37,9 +38,8 @@ from service.api.oidc import Issuer
 from service.api.presence import Presence
 from service.api.rates import Rates
 from service.api.replies import ifonly_version
-from service.api.running import Runner
 from service.api.shares import Shares
-from service.api.state import State
+from service.api.state import AppState
 from service.api.turns import Turns
 from service.api.warming import warm
 from service.errors import StoreUnavailable
@@ -49,12 +49,12 @@ from service.registry import Registry
 from service.settings import Settings
 from service.store.journal import JournalOptions, Observer
 from service.store.opened import Store, opened
-from service.store.rates import Rate, Share
+from service.store.rates import Rate, SearchShare
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
+from service.tracing import Stages, tracing
 from service.trust_root import sequencing, witness_of
 from service.vouching import vouching
-from service.watching import Stages, tracing
 from service.web import route as pages
 from service.web.accounts import Accounts
 from service.web.closing import closing
@@ -117,8 +117,8 @@ def create_app(
             shares = Shares(store.database, store.journal, share_of(settings))
             turns = Turns(settings.hard_searches, shares.charge)
             stack.callback(turns.stop)
-            runner = Runner(store, models, settings, turns)
-            app.state.ifonly = State(
+            job_workers = JobWorkers(store, models, settings, turns)
+            app.state.ifonly = AppState(
                 settings,
                 models,
                 workers=explaining(settings),
@@ -136,7 +136,7 @@ def create_app(
                 floor=Floor(presence),
                 turns=turns,
                 shares=shares,
-                wake=runner.wake,
+                wake=job_workers.wake,
                 looks=Looks(),
                 issuer=Issuer.of(settings),
                 sequencer=sequencer,
@@ -154,13 +154,13 @@ def create_app(
             clean = _forgetting(store, kept, models.root)
             ending = _ending(app.state.closing, turns, settings.shutdown_seconds)
             async with _refreshing(models, settings.refresh_seconds), clean, ending:
-                runner.start()
+                job_workers.start()
                 try:
                     yield
                 finally:
                     turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
-                    await anyio.to_thread.run_sync(runner.stop)
+                    await anyio.to_thread.run_sync(job_workers.stop)
 
     app = openapi.Service(
         with_accounts=not settings.no_auth,
@@ -221,11 +221,11 @@ def rate_of(settings: Settings) -> Rate | None:
     return Rate(settings.rate_per_second, settings.rate_burst)
 
 
-def share_of(settings: Settings) -> Share | None:
+def share_of(settings: Settings) -> SearchShare | None:
     """How much may be searched for whom; None: any amount. Without accounts there is one actor."""
     if settings.no_auth or not settings.share_search_per_second:
         return None
-    return Share(settings.share_search_per_second, settings.share_search_burst)
+    return SearchShare(settings.share_search_per_second, settings.share_search_burst)
 
 
 def explaining(settings: Settings) -> Workers:

@@ -73,7 +73,7 @@ class MalformedBody(ServiceError):
         super().__init__(problem + where)
 
 
-class Part(StrEnum):
+class RequestPart(StrEnum):
     """The part of a request that is wrong."""
 
     REQUEST = "request"
@@ -101,7 +101,7 @@ class InvalidRequest(ServiceError):
     """Parts of a request are wrong; every fault that was found is listed, at least one. More than
     ``MAX_FAULTS``: there are others."""
 
-    def __init__(self, part: Part, faults: Sequence[Fault]) -> None:
+    def __init__(self, part: RequestPart, faults: Sequence[Fault]) -> None:
         self.part = part
         self.faults = tuple(faults)
         super().__init__("; ".join(f.problem for f in self.faults))
@@ -214,8 +214,8 @@ class ErasedRecord(ServiceError):
         super().__init__(f"the content of record {identity} was erased")
 
 
-class Found(Protocol):
-    """One thing wrong with what is stored, and where."""
+class FindingLike(Protocol):
+    """What is read here of :class:`service.store.chain.IntegrityFinding`, which lies above."""
 
     @property
     def writer(self) -> str: ...
@@ -232,7 +232,7 @@ class Found(Protocol):
 class NotAsSealed(ServiceError):
     """A record is not what was sealed, or a row that points at it is not what it says."""
 
-    def __init__(self, identity: str, findings: Sequence[Found]) -> None:
+    def __init__(self, identity: str, findings: Sequence[FindingLike]) -> None:
         self.identity = identity
         self.findings = tuple(findings)
         told = "; ".join(

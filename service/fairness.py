@@ -21,7 +21,7 @@ from models.predictor import Rows
 from models.schema import Schema, plain
 from service.errors import CannotReplay
 from service.registry import ServedModel
-from service.reports.statistics import Median, Share, median, share
+from service.reports.statistics import Median, ShareEstimate, median, share
 from service.usecases import Question, problem_of
 
 Values = npt.NDArray[np.float64]
@@ -54,11 +54,13 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupRecourse:
+    """What recourse the individuals of one group have."""
+
     name: str
     rows: int
     alarms: int
-    feasible: Share
+    feasible: ShareEstimate
     """Of the alarms: those with recourse."""
     cost: Median | None
     mean: float | None
@@ -71,9 +73,9 @@ class Twins:
     pairs: int
     untold: int
     """Pairs left out: by the causal model it cannot be told what the twin would read."""
-    other_decision: Share
+    other_decision: ShareEstimate
     """The twin has no alarm."""
-    other_feasibility: Share
+    other_feasibility: ShareEstimate
     """One of the two has recourse, the other has none."""
     mean: float
     """Of the difference in cost, the twin's less the own, where both have recourse."""
@@ -86,7 +88,7 @@ class Twins:
 @dataclass(frozen=True)
 class Fairness:
     attribute: str
-    groups: tuple[Group, ...]
+    groups: tuple[GroupRecourse, ...]
     twins: Twins | None
     """None: no causal model says what a twin would read."""
 
@@ -129,14 +131,16 @@ def _halves(values: Values) -> list[Level]:
     ]
 
 
-def by_group(asked: Sequence[Asked], values: Values, levels: Sequence[Level]) -> tuple[Group, ...]:
+def by_group(
+    asked: Sequence[Asked], values: Values, levels: Sequence[Level]
+) -> tuple[GroupRecourse, ...]:
     groups = []
     for level in levels:
         own = [a for a, inside in zip(asked, level.holds(values), strict=True) if inside]
         alarms = [a for a in own if a.alarm]
         costs = [a.cost for a in alarms if a.cost is not None]
         groups.append(
-            Group(
+            GroupRecourse(
                 level.name,
                 len(own),
                 len(alarms),

@@ -17,7 +17,7 @@ from service.store.logcheck import KeptHead, last_signed
 from service.store.opened import Store
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import StoredHead
-from service.store.verification import Report, verify
+from service.store.verification import VerificationReport, verify
 from service.transparency.signing import (
     LocalSigner,
     NoKey,
@@ -97,9 +97,9 @@ def witness_keys(settings: Settings) -> dict[str, VerifierKey]:
 def verified(
     settings: Settings,
     database: Database,
-    progress: Callable[[Report], None] = lambda _: None,
+    progress: Callable[[VerificationReport], None] = lambda _: None,
     kept: Sequence[KeptHead] = (),
-) -> Report:
+) -> VerificationReport:
     """All of the store checked, with the evidence from outside of it that the settings name: the
     file of anchors, the keys of witnesses.
 

@@ -20,7 +20,7 @@ from typing import IO
 
 from models.errors import GraphError, ModelError, SpecError
 from models.repository.parcel import NAME, Parcel, unpack
-from service.errors import CannotUpload, Fault, InvalidRequest, Part
+from service.errors import CannotUpload, Fault, InvalidRequest, RequestPart
 from service.logs import logger
 from service.registry import Registry, ServedModel
 
@@ -87,7 +87,7 @@ def _tried(registry: Registry, archive: IO[bytes], root: Path) -> Staged:
         _check_new(registry, parcel)
         model = registry.read(parcel.folder, root)
     except ModelError as error:
-        raise InvalidRequest(Part.MODEL, _faults(error)) from None
+        raise InvalidRequest(RequestPart.MODEL, _faults(error)) from None
     return Staged(root, model, parcel, _sha256(archive))
 
 

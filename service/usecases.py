@@ -69,7 +69,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class OffGrid:
+class OffGridValue:
     """A value that cannot be set as it stands, and the values beside it that can."""
 
     column: int
@@ -119,7 +119,7 @@ class WhatIf:
     before: Prediction
     after: Prediction
     broken: tuple[Constraint, ...]
-    off_grid: tuple[OffGrid, ...]
+    off_grid: tuple[OffGridValue, ...]
     cost: float
     unreadable: tuple[int, ...] = ()
     """What would follow is outside what the schema lets be read."""
@@ -235,7 +235,7 @@ def _unreadable(model: ServedModel, action: Row, row: Row) -> tuple[int, ...]:
     return tuple(int(j) for j in followed if not features[j].lower <= row[j] <= features[j].upper)
 
 
-def _off_grid(model: ServedModel, column: int, value: float) -> OffGrid | None:
+def _off_grid(model: ServedModel, column: int, value: float) -> OffGridValue | None:
     feature = model.schema.features[column]
     if feature.resolution is None or np.isnan(value):
         return None
@@ -246,7 +246,7 @@ def _off_grid(model: ServedModel, column: int, value: float) -> OffGrid | None:
     numbers = len(axis) - axis.has_missing
     beside = [i for i in (below - 1, below) if 0 <= i < numbers]
     nearest = axis.values(np.array(beside, dtype=np.int64))
-    return OffGrid(column, value, tuple(float(v) for v in nearest))
+    return OffGridValue(column, value, tuple(float(v) for v in nearest))
 
 
 def explain(

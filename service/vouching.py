@@ -22,7 +22,7 @@ from service.store.opened import Store
 from service.store.translog import LogBroken, StoredHead
 from service.transparency.stamping import stamp
 from service.transparency.verifier import Note, NotProven, VerifierKey
-from service.transparency.witnessing import Shown, cosignature_in
+from service.transparency.witnessing import AddCheckpointRequest, cosignature_in
 from service.trust_root import roots_of, witness_keys
 
 TIMEOUT_SECONDS = 10.0
@@ -127,7 +127,7 @@ class Vouching:
             if old > head.size:
                 raise NotProven(f"it has cosigned {old} leaves, and the log has {head.size}")
             hashes = translog.consistency(self._store.database, old, head.size)
-            body = Shown(old, tuple(hashes), note).body
+            body = AddCheckpointRequest(old, tuple(hashes), note).body
             reply = client.post(f"{url.rstrip('/')}/add-checkpoint", content=body.encode())
             if reply.status_code == httpx.codes.CONFLICT:
                 self._sizes[url] = _size(reply.text, old)

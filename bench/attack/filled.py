@@ -26,7 +26,7 @@ from service.store.sequencer import Sequencer, SequencerOptions
 from service.transparency.signing import LocalSigner, cosign, sign_head
 from service.transparency.stamping import stamp
 from service.transparency.verifier import Checkpoint, Note
-from service.transparency.witnessing import Shown
+from service.transparency.witnessing import AddCheckpointRequest
 from tests.support.authority import NoAuthority, authority
 
 HOUR_US = 3_600_000_000
@@ -104,7 +104,7 @@ def _vouched(database: Database) -> translog.StoredHead:
 def _witness(journal: Journal) -> None:
     """The first head of another log, which this service cosigns."""
     first = Checkpoint(OTHER_LOG.key.name, 7, bytes(range(32)))
-    shown = Shown(0, (), sign_head(OTHER_LOG, first, now_us() // 1_000_000))
+    shown = AddCheckpointRequest(0, (), sign_head(OTHER_LOG, first, now_us() // 1_000_000))
     assert journal.change(witness.take(shown, first)).result() is None
 
 

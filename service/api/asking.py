@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.once import Handle, QuestionOnceRoute
+from service.api.idempotency import Handle, IdempotentQuestionRoute
 from service.api.recording import Recorder
 from service.api.state import state_of
 
@@ -34,7 +34,7 @@ class QuestionSelection(Selection):
     )
 
 
-class AskingRoute(QuestionOnceRoute):
+class AskingRoute(IdempotentQuestionRoute):
     """A route whose endpoint takes ``model``, ``selected``, ``request`` (the body), ``state`` and
     ``recording``.
 

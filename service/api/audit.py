@@ -10,21 +10,21 @@ from fastapi.responses import StreamingResponse
 
 from service.api import bundle as bundling
 from service.api import inspection, oversight, proofs, reviewing, trail
-from service.api.once import PARAMETER, OnceRoute
+from service.api.idempotency import PARAMETER, IdempotentRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.replay import replay
 from service.api.schema import inspection as wire_one
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import NoLogKey
 from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
 from service.transparency.signing import NoKey
 from service.trust_root import roots_of, verified, witness_keys
 
-router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
+router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
 
 Identity = Annotated[
     str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")
@@ -49,7 +49,7 @@ async def read_explanation(
     return Response(body, media_type=JSON)
 
 
-async def _in_a_head(identity: str, wanted: bool, state: State) -> None:
+async def _in_a_head(identity: str, wanted: bool, state: AppState) -> None:
     """Wait until a signed head has the record, if that is wanted."""
     if wanted:
         find = partial(archive.get, state.store.database, identity)
@@ -145,7 +145,7 @@ async def bundle_one(id: Identity, state: Shared) -> Response:
     return Response(made, media_type=ZIP, headers={"Content-Disposition": name})
 
 
-def _bundled(state: State, identity: str) -> bytes:
+def _bundled(state: AppState, identity: str) -> bytes:
     """Raises
     ------
     NoLogKey

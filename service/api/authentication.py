@@ -12,7 +12,7 @@ from fastapi import Request
 
 from service.access import ANYONE, Principal, Role
 from service.api.oidc import FETCH_SECONDS, Issuer
-from service.api.state import State
+from service.api.state import AppState
 from service.errors import Forbidden, ServiceError, Unauthenticated
 from service.store.keys import PREFIX
 
@@ -34,7 +34,7 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
     StoreUnavailable, StoreDamaged
         If the keys cannot be read.
     """
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     principal = ANYONE if state.settings.no_auth else await find(_token(request), state)
     if not principal.roles & roles:
         need = ", ".join(sorted(roles))
@@ -48,7 +48,7 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
 async def is_still(request: Request) -> bool:
     """Whether whoever was admitted would be again, as the same: for what goes on after a reply
     has begun. Not if it cannot be known."""
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     if state.settings.no_auth:
         return True
     try:
@@ -92,7 +92,7 @@ def _token(request: Request) -> str:
     return token
 
 
-async def find(token: str, state: State) -> Principal:
+async def find(token: str, state: AppState) -> Principal:
     """Whoever holds a key or a token.
 
     Raises

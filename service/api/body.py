@@ -29,7 +29,7 @@ from service.api.errors import BodyTooLarge, TooManyRows, UnsupportedMediaType
 from service.api.lanes import Workers
 from service.api.looking import looked
 from service.api.validation import called
-from service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, Part, Path
+from service.errors import MAX_FAULTS, Fault, InvalidRequest, MalformedBody, Path, RequestPart
 from service.settings import Settings
 
 MAX_DEPTH = 32
@@ -113,7 +113,7 @@ def read_json(body: bytes) -> Any:
     except _Enough as found:
         faults = (found.fault,)
     if faults:
-        raise InvalidRequest(Part.REQUEST, faults)
+        raise InvalidRequest(RequestPart.REQUEST, faults)
     return value
 
 

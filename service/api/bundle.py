@@ -20,7 +20,7 @@ from service.api.rechecking import asked_model, recheck
 from service.errors import CannotReplay, NotInLog
 from service.registry import Registry, ServedModel
 from service.store import archive, translog
-from service.store.archive import Seen
+from service.store.archive import CheckedRecord
 from service.store.chain import Kind, Payload, Record, canonical
 from service.store.database import Database
 from service.store.export import line
@@ -99,7 +99,7 @@ def bundle(database: Database, registry: Registry, keepers: Keepers, identity: s
         "keys.json": _json(
             {"log": str(keepers.signer.key), "witnesses": [str(k) for k in keepers.witnesses]}
         ),
-        "record.json": canonical(line(Seen(record, payload), None)),
+        "record.json": canonical(line(CheckedRecord(record, payload), None)),
         "proof.json": canonical(_proof(prover, record)),
         "checkpoint.txt": head.whole.encode(),
         "reviews.jsonl": b"".join(canonical(_review(prover, *e)) + b"\n" for e in reviews),
@@ -136,7 +136,7 @@ def _proof(prover: Prover, record: Record) -> dict[str, Any]:
 
 
 def _review(prover: Prover, record: Record, payload: Payload | None) -> dict[str, Any]:
-    return line(Seen(record, payload), None) | {"proof": _proof(prover, record)}
+    return line(CheckedRecord(record, payload), None) | {"proof": _proof(prover, record)}
 
 
 def _stamp(head: StoredHead, keepers: Keepers) -> Iterator[tuple[str, bytes]]:

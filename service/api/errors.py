@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from models.errors import GraphError, NotFinite, OutOfService, UnknownModel
 from service import errors, logs
 from service.api import permissions, validation
-from service.errors import MAX_FAULTS, Fault, Part, Path
+from service.errors import MAX_FAULTS, Fault, Path, RequestPart
 
 MEDIA_TYPE = "application/problem+json"
 SOON = {"Retry-After": "1"}
@@ -69,11 +69,13 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType(
     415, "unsupported-media-type", "The body is not declared as JSON"
 )
 INVALID = {
-    Part.REQUEST: ProblemType(422, "invalid-request", "The request is not as documented"),
-    Part.INSTANCE: ProblemType(422, "invalid-instance", "Not an instance of this model"),
-    Part.TARGET: ProblemType(422, "invalid-target", "Not a target of this model"),
-    Part.MODEL: ProblemType(422, "invalid-model", "Not a model folder that can be served"),
-    Part.CONSTRAINTS: ProblemType(422, "invalid-constraints", "Not constraints of this model"),
+    RequestPart.REQUEST: ProblemType(422, "invalid-request", "The request is not as documented"),
+    RequestPart.INSTANCE: ProblemType(422, "invalid-instance", "Not an instance of this model"),
+    RequestPart.TARGET: ProblemType(422, "invalid-target", "Not a target of this model"),
+    RequestPart.MODEL: ProblemType(422, "invalid-model", "Not a model folder that can be served"),
+    RequestPart.CONSTRAINTS: ProblemType(
+        422, "invalid-constraints", "Not constraints of this model"
+    ),
 }
 TARGET_ALREADY_MET = ProblemType(422, "target-already-met", "The target is met already")
 CONTRADICTORY_CONSTRAINTS = ProblemType(
@@ -389,7 +391,7 @@ def _service_error(path: str, error: Exception) -> Response:
             return problem_response(path, CANNOT_UPLOAD, str(error))
         case errors.InvalidCursor():
             fault = Fault(("cursor",), str(error), error.cursor, parameter="cursor")
-            return problem_response(path, INVALID[Part.REQUEST], str(error), faults=[fault])
+            return problem_response(path, INVALID[RequestPart.REQUEST], str(error), faults=[fault])
         case errors.FormatUnavailable():
             return problem_response(path, FORMAT_UNAVAILABLE, str(error))
         case errors.FailedInDoubt():
@@ -445,7 +447,7 @@ def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = validation.faults(error.errors(), _body_type(request))
     detail = "; ".join(fault.problem for fault in faults)
-    return problem_response(request.url.path, INVALID[Part.REQUEST], detail, faults=faults)
+    return problem_response(request.url.path, INVALID[RequestPart.REQUEST], detail, faults=faults)
 
 
 def _body_type(request: Request) -> object:

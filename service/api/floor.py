@@ -55,7 +55,7 @@ class Floor:
             await self._turn(actor)
         else:
             self._under_way[actor] += 1
-        place = _Place(self, actor)
+        place = _AdmittedRequest(self, actor)
         timer = loop.call_later(PATIENCE_SECONDS, place.leave)
         try:
             yield
@@ -97,8 +97,8 @@ class Floor:
                 found[1].set_result(None)
 
 
-class _Place:
-    """Left once, however often that is said."""
+class _AdmittedRequest:
+    """A request that is under way: it leaves once, however often that is said."""
 
     def __init__(self, floor: Floor, actor: str) -> None:
         self._floor = floor

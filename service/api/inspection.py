@@ -8,13 +8,13 @@ from typing import Any
 
 from service.api import claims, proofs, trail
 from service.api.rechecking import Recheck, recheck
-from service.api.replay import Change, Replay
+from service.api.replay import AnswerDifference, Replay
 from service.api.schema import inspection as wire
 from service.registry import Registry
-from service.store import archive, surroundings
+from service.store import archive, verify_record
 from service.store.chain import Kind, Payload
 from service.store.database import Database
-from service.store.surroundings import Content, End
+from service.store.verify_record import Content, End
 
 
 def event(database: Database, identity: str) -> wire.EventReply:
@@ -63,7 +63,7 @@ def verified(database: Database, registry: Registry, identity: str) -> wire.Stre
     UnknownRecord
         If there is none of that id.
     """
-    found = surroundings.around(database, identity)
+    found = verify_record.around(database, identity)
     return wire.StretchReply(
         holds=found.holds,
         content=found.content,
@@ -106,5 +106,5 @@ def replayed(came: Replay) -> wire.ReplayReply:
     )
 
 
-def _changes(found: Iterable[Change]) -> list[wire.ChangeReply]:
+def _changes(found: Iterable[AnswerDifference]) -> list[wire.ChangeReply]:
     return [wire.ChangeReply(pointer=c.pointer, was=c.was, now=c.now) for c in found]

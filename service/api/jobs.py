@@ -17,19 +17,19 @@ from service.access import Principal, Role
 from service.api import authentication, submission, trail
 from service.api.authentication import Admitted
 from service.api.body import LINES, JsonRoute, read_lines
-from service.api.once import PARAMETER, QuestionOnceRoute
+from service.api.idempotency import PARAMETER, IdempotentQuestionRoute
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.routes import ModelName, Selected
 from service.api.schema import jobs as wire
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import Forbidden, JobNotFinished, Overloaded
 from service.store import jobs
 from service.store.chain import Kind
-from service.store.jobs import Job, Result
+from service.store.jobs import Result, StoredJob
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=JsonRoute, tags=["jobs"])
-asking = APIRouter(prefix="/api/v1", route_class=QuestionOnceRoute, tags=["jobs"])
+asking = APIRouter(prefix="/api/v1", route_class=IdempotentQuestionRoute, tags=["jobs"])
 
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
 LOOK_SECONDS = 0.5
@@ -64,7 +64,7 @@ async def explain_all(
     return await submission.submitted(lines, served, state, recording)
 
 
-async def _find(state: State, identity: str) -> Job:
+async def _find(state: AppState, identity: str) -> StoredJob:
     return await state.readers.run(partial(jobs.find, state.store.database, identity))
 
 
@@ -83,7 +83,7 @@ async def cancel_job(id: Identity, state: Shared, recording: Recording) -> Respo
     return submission.reply(submission.shown(await _find(state, id)), 200)
 
 
-def _check_owner(job: Job, principal: Principal) -> None:
+def _check_owner(job: StoredJob, principal: Principal) -> None:
     if principal.actor != job.actor and Role.ADMIN not in principal.roles:
         raise Forbidden(f"job {job.id} is for who asked for it, and for admins, to cancel")
 
@@ -107,8 +107,8 @@ async def follow_job(id: Identity, request: Request, state: Shared) -> Response:
     )
 
 
-async def _progress(job: Job, state: State, request: Request) -> AsyncIterator[str]:
-    told: Job | None = None
+async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncIterator[str]:
+    told: StoredJob | None = None
     silent = 0.0
     admitted = Admitted(partial(authentication.is_still, request))
     while await admitted.still() and not request.app.state.closing.is_set():

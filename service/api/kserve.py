@@ -22,9 +22,9 @@ from service.api.recording import QuestionRoute, Recording
 from service.api.routes import ModelName, Selected
 from service.api.schema import kserve as wire
 from service.api.schema import replies, requests
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.api.times import Budget
-from service.errors import Fault, InvalidRequest, Part, in_doubt
+from service.errors import Fault, InvalidRequest, RequestPart, in_doubt
 from service.predictor_host import PredictorHost, agrees
 from service.registry import ServedModel
 from service.store.chain import Kind
@@ -140,7 +140,7 @@ def _explained(
     request: requests.ExplanationRequest,
     given: Any,
     budget: Budget,
-    state: State,
+    state: AppState,
 ) -> replies.ExplanationReply:
     reply = questions.explain(model, request, budget, state.watch)
     if state.predictor is not None:
@@ -187,7 +187,7 @@ def _named(row: Any, place: int, model: ServedModel) -> Any:
     if len(row) != len(names):
         problem = f"instances[{place}] has {len(row)} values; {model.name} reads {len(names)}"
         fault = Fault(("instances", place), problem, len(row), limit=len(names))
-        raise InvalidRequest(Part.INSTANCE, [fault])
+        raise InvalidRequest(RequestPart.INSTANCE, [fault])
     return dict(zip(names, row, strict=True))
 
 

@@ -82,7 +82,7 @@ class Workers:
         """
         actor = asking.get() if actor is None else actor
         await self._admitted(actor, patience)
-        place = _Place(self, actor)
+        place = _WorkerPlace(self, actor)
         task = asyncio.ensure_future(anyio.to_thread.run_sync(answer, limiter=self._limiter))
         timer = asyncio.get_running_loop().call_later(self._patience, place.is_slow)
 
@@ -110,7 +110,7 @@ class Workers:
         except BaseException as error:
             self._queue.remove(actor, mine)
             if mine.done() and not mine.cancelled():  # it was given a place, and is not there
-                _Place(self, actor).leave()
+                _WorkerPlace(self, actor).leave()
             if isinstance(error, TimeoutError):
                 raise Overloaded(self.waiting) from None
             raise
@@ -168,8 +168,8 @@ class Workers:
         self._dispatch()
 
 
-class _Place:
-    """Where a question is: among the quick ones, or the slow ones."""
+class _WorkerPlace:
+    """The thread that a question has: among the quick ones, or the slow ones."""
 
     def __init__(self, workers: Workers, actor: str) -> None:
         self._workers = workers

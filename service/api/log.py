@@ -11,7 +11,7 @@ from service.api.body import JsonRoute
 from service.api.openapi import guarded
 from service.api.schema import log as wire
 from service.api.state import Shared
-from service.errors import Fault, InvalidRequest, Part, UnknownRecord
+from service.errors import Fault, InvalidRequest, RequestPart, UnknownRecord
 from service.store import translog
 from service.store.database import Database
 from service.transparency.verifier import b64
@@ -53,6 +53,6 @@ def _consistency(database: Database, query: wire.ConsistencyQuery) -> wire.Consi
     if not query.from_ <= to <= newest:
         problem = f"from is {query.from_} and to is {to}: 0 <= from <= to <= {newest}"
         fault = Fault(("to",), problem, to, limit=newest, parameter="to")
-        raise InvalidRequest(Part.REQUEST, [fault])
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
     hashes = translog.consistency(database, query.from_, to)
     return wire.ConsistencyReply(from_=query.from_, to=to, hashes=[b64(each) for each in hashes])

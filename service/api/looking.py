@@ -16,7 +16,7 @@ from fastapi import Request, Response
 
 from service.access import ANYONE, Principal
 from service.api.drafting import Drafting
-from service.api.state import State
+from service.api.state import AppState
 from service.store import archive
 from service.store.chain import Facts, Kind
 from service.store.journal import Draft
@@ -61,7 +61,7 @@ async def looked(request: Request, template: str, response: Response) -> Respons
     status = LOOKS.get((request.method, template))
     if status is None or principal == ANYONE or response.status_code >= 300:
         return response
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     what = f"{request.method} {request.url.path}?{request.url.query}"
     if state.looks.is_new(principal.actor, what, time.monotonic()):
         try:
@@ -72,7 +72,7 @@ async def looked(request: Request, template: str, response: Response) -> Respons
     return response
 
 
-async def _record(request: Request, state: State, template: str, status: str) -> None:
+async def _record(request: Request, state: AppState, template: str, status: str) -> None:
     principal: Principal = request.state.principal
     identity = request.path_params.get("id")
     if identity is not None:

@@ -10,12 +10,19 @@ from models.errors import UnknownModel
 from models.schema import Feature, Labels
 from service.api import trail
 from service.api.schema import report as wire
-from service.errors import Fault, InvalidRequest, Part
+from service.errors import Fault, InvalidRequest, RequestPart
 from service.registry import Registry
 from service.reports import groups, table
-from service.reports.cases import Case, case
-from service.reports.recourse import Blocker, LeverUse, Outcomes, Report, Verdict, report
-from service.reports.statistics import Median, Share
+from service.reports.cases import RecourseCase, case
+from service.reports.recourse import (
+    BlockerStatistics,
+    GroupOutcomes,
+    LeverStatistics,
+    RecourseReport,
+    ReviewVerdict,
+    report,
+)
+from service.reports.statistics import Median, ShareEstimate
 from service.store import explanations
 from service.store.archive import Filter
 from service.store.chain import Kind, microseconds, now_us, timestamp
@@ -52,7 +59,7 @@ SEVERAL_POLICIES: Labels = {
 
 def recourse(
     database: Database, registry: Registry, query: wire.ReportQuery
-) -> tuple[Report, wire.ReportReply]:
+) -> tuple[RecourseReport, wire.ReportReply]:
     """The report as counted, and as it is told.
 
     Raises
@@ -66,7 +73,8 @@ def recourse(
     if count > MAX_CASES:
         problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
         raise InvalidRequest(
-            Part.REQUEST, [Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")]
+            RequestPart.REQUEST,
+            [Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")],
         )
     cases = [case(*found) for found in explanations.about_model(*asked)]
     features = _features(registry, query.model)
@@ -97,8 +105,8 @@ def _features(registry: Registry, model: str) -> dict[str, Feature]:
 
 
 def _grouped(
-    cases: Sequence[Case], features: dict[str, Feature], by: str | None
-) -> tuple[groups.Group, ...]:
+    cases: Sequence[RecourseCase], features: dict[str, Feature], by: str | None
+) -> tuple[groups.CaseGroup, ...]:
     if by is None:
         return ()
     known = [case for case in cases if not case.erased]
@@ -108,23 +116,23 @@ def _grouped(
     if name not in features:
         problem = f"{name!r} is no feature of the model as it is served"
         fault = Fault(("by",), problem, by, limit=list(features), parameter="by")
-        raise InvalidRequest(Part.REQUEST, [fault])
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
     return groups.by_feature(known, features[name])
 
 
-def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[Verdict]:
+def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
     """Also what was said after the period, of what was explained within it."""
     for record, _ in explanations.about_model(
         database, Kind.REVIEW, query.model, since, now_us() + 1
     ):
         facts = record.facts
         outcome = (facts.detail or {}).get("outcome")
-        yield Verdict(facts.about or "", facts.status or "", outcome)
+        yield ReviewVerdict(facts.about or "", facts.status or "", outcome)
 
 
 def _told(
-    made: Report,
-    cases: Sequence[Case],
+    made: RecourseReport,
+    cases: Sequence[RecourseCase],
     features: dict[str, Feature],
     query: wire.ReportQuery,
     period: tuple[int, int],
@@ -150,7 +158,7 @@ def _told(
     )
 
 
-def _outcomes(found: Outcomes) -> wire.Outcomes:
+def _outcomes(found: GroupOutcomes) -> wire.Outcomes:
     return wire.Outcomes(
         key=found.key,
         label=dict(found.label),
@@ -164,7 +172,7 @@ def _outcomes(found: Outcomes) -> wire.Outcomes:
     )
 
 
-def proportion(found: Share) -> wire.Proportion:
+def proportion(found: ShareEstimate) -> wire.Proportion:
     low, high = (found.low, found.high) if found.of else (None, None)
     return wire.Proportion(count=found.count, of=found.of, share=found.value, low=low, high=high)
 
@@ -175,7 +183,7 @@ def _centre(found: Median | None) -> wire.Centre | None:
     return wire.Centre(of=found.of, median=found.value, low=found.low, high=found.high)
 
 
-def _lever(use: LeverUse, feature: Feature | None) -> wire.LeverUse:
+def _lever(use: LeverStatistics, feature: Feature | None) -> wire.LeverUse:
     label = {tag: feature.label(tag) if feature else use.feature for tag in ("ko", "en")}
     return wire.LeverUse(
         feature=use.feature,
@@ -188,7 +196,7 @@ def _lever(use: LeverUse, feature: Feature | None) -> wire.LeverUse:
     )
 
 
-def _blocker(found: Blocker) -> wire.Blocker:
+def _blocker(found: BlockerStatistics) -> wire.Blocker:
     return wire.Blocker(key=found.key, text=dict(found.text), blocks=proportion(found.blocks))
 
 

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 
 from service.api.schema.replies import Proof as Wire
-from service.api.state import State
+from service.api.state import AppState
 from service.errors import ServiceError
 from service.store import translog
 from service.store.database import Database
@@ -27,7 +27,7 @@ def find(database: Database, writer: str, sequence: int) -> Wire | None:
     return None if found is None else Wire(**found.as_json())
 
 
-async def wait(state: State, writer: str, sequence: int) -> Wire | None:
+async def wait(state: AppState, writer: str, sequence: int) -> Wire | None:
     """As :func:`find`, by the next head if no head has the record yet."""
     look = partial(find, state.store.database, writer, sequence)
     end = asyncio.get_running_loop().time() + PROOF_SECONDS
@@ -38,7 +38,7 @@ async def wait(state: State, writer: str, sequence: int) -> Wire | None:
     return found
 
 
-async def _next_head(state: State) -> None:
+async def _next_head(state: AppState) -> None:
     if state.sequencer is None:
         await asyncio.sleep(LOOK_SECONDS)
         return

@@ -20,7 +20,7 @@ from service.errors import (
     ContradictoryConstraints,
     Fault,
     InvalidRequest,
-    Part,
+    RequestPart,
     TargetAlreadyMet,
     in_doubt,
 )
@@ -40,7 +40,7 @@ def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.What
         asked = usecases.what_if(model, factual, settings, rung)
     except CausalError as error:
         fault = Fault(("set",), f"what follows cannot be told: {error}")
-        raise InvalidRequest(Part.REQUEST, [fault]) from None
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
     return Speaker(model, request.languages).what_if(asked)
 
 

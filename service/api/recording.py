@@ -26,12 +26,12 @@ from service.api.drafting import Drafting
 from service.api.lanes import Workers
 from service.api.schema.base import Wire
 from service.api.schema.replies import Audit
-from service.api.state import State, state_of
+from service.api.state import AppState, state_of
 from service.errors import Forbidden, JournalFull, ServiceError
 from service.registry import ServedModel
 from service.store.chain import Kind
 from service.store.idempotency import Named, once
-from service.store.journal import Draft, Receipt, Work
+from service.store.journal import Draft, Receipt, RecordedWrite
 
 MAX_REFUSED = 65_536
 """Bytes of a refused request that are kept word for word."""
@@ -41,7 +41,7 @@ class Recorder:
     """Records for one request."""
 
     def __init__(self, request: Request, about: str | None = None) -> None:
-        self._state: State = request.app.state.ifonly
+        self._state: AppState = request.app.state.ifonly
         self._named: Named | None = getattr(request.state, "named", None)
         self.drafting = Drafting(request.state.principal, request.state.started, about)
 
@@ -129,7 +129,7 @@ class Recorder:
         with self._state.watch("record"):
             return durable(await asyncio.wrap_future(done))
 
-    def append(self, work: Draft | Work) -> Future[Receipt]:
+    def append(self, work: Draft | RecordedWrite) -> Future[Receipt]:
         """Have it recorded: once, if the client has named its request.
 
         Raises

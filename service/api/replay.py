@@ -17,7 +17,7 @@ from service.errors import CannotReplay, ErasedRecord, Path
 from service.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS
 from service.store import archive
-from service.store.chain import Finding, Kind, Payload, Record
+from service.store.chain import IntegrityFinding, Kind, Payload, Record
 from service.store.database import Database
 
 OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
@@ -29,8 +29,8 @@ VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One place where the two answers differ."""
+class AnswerDifference:
+    """One place where the recorded answer and the new one differ."""
 
     pointer: str
     was: Any
@@ -42,14 +42,14 @@ class Replay:
     """What came out."""
 
     record: Record
-    changes: tuple[Change, ...]
-    versions: tuple[Change, ...]
+    changes: tuple[AnswerDifference, ...]
+    versions: tuple[AnswerDifference, ...]
     """Which software changed since; no change of the answer by itself."""
     was_cut: bool
     """Whether the first answer was cut by its deadline: more time may find more."""
     recheck: Recheck | None = None
     """Of an explanation: the recorded answer, checked again."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[IntegrityFinding, ...] = ()
     """Why the record is not the one that was written."""
 
     @property
@@ -79,15 +79,19 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
     found = list(_changes((), kept["answer"], now))
     return Replay(
         record,
-        tuple(Change(pointer(p), a, b) for p, a, b in found if not is_own(p) and p not in VERSIONS),
-        tuple(Change(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
+        tuple(
+            AnswerDifference(pointer(p), a, b)
+            for p, a, b in found
+            if not is_own(p) and p not in VERSIONS
+        ),
+        tuple(AnswerDifference(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
         bool(kept["answer"].get("deadline_hit", False)),
         recheck(record, payload, registry),
         seen.findings,
     )
 
 
-def _kept(payload: Payload, findings: Sequence[Finding]) -> dict[str, Any]:
+def _kept(payload: Payload, findings: Sequence[IntegrityFinding]) -> dict[str, Any]:
     """What was asked and answered; of a payload that is not the sealed one only if it says so."""
     try:
         kept = json.loads(payload.content)

@@ -40,7 +40,7 @@ from service.api.schema.causal import CausalGrounds
 from service.causal_models import Semantics, ServedCausal
 from service.errors import Path
 from service.registry import ServedModel
-from service.usecases import Explanation, OffGrid, Rung, WhatIf
+from service.usecases import Explanation, OffGridValue, Rung, WhatIf
 
 ALL = ("ko", "en")
 
@@ -329,7 +329,7 @@ class Speaker:
             via=[schema.names[j] for j in effect.via],
         )
 
-    def _off_grid(self, found: OffGrid) -> wire.OffGrid:
+    def _off_grid(self, found: OffGridValue) -> wire.OffGrid:
         feature = self._model.schema.features[found.column]
         assert feature.resolution is not None
         return wire.OffGrid(

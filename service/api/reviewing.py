@@ -7,12 +7,12 @@ from functools import partial
 from service.api import trail
 from service.api.recording import Recorder
 from service.api.schema import trail as wire
-from service.api.state import State
+from service.api.state import AppState
 from service.store.journal import Draft
 
 
 async def given(
-    identity: str, request: wire.ReviewRequest, state: State, recording: Recorder
+    identity: str, request: wire.ReviewRequest, state: AppState, recording: Recorder
 ) -> wire.Review:
     """Check that they may, and that there is such an explanation; then record it.
 

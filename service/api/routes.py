@@ -11,7 +11,7 @@ from service.api import catalogue, examples, questions
 from service.api.asking import LONGEST_NAME, AskingRoute, QuestionSelection, Selection
 from service.api.body import JsonRoute
 from service.api.drafting import asked_by
-from service.api.once import PARAMETER
+from service.api.idempotency import PARAMETER
 from service.api.openapi import guarded
 from service.api.recording import Recording
 from service.api.schema import jobs, models, replies, requests

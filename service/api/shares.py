@@ -14,7 +14,7 @@ from service.errors import JournalFull, ShareSpent
 from service.store import rates
 from service.store.database import Database
 from service.store.journal import Journal
-from service.store.rates import Share
+from service.store.rates import SearchShare
 
 LOOK_SECONDS = 1.0
 """For so long a process believes what it last saw of a bucket: another may have emptied it."""
@@ -40,7 +40,7 @@ class Shares:
     there are at once. Thread-safe.
     """
 
-    def __init__(self, database: Database, journal: Journal, share: Share | None) -> None:
+    def __init__(self, database: Database, journal: Journal, share: SearchShare | None) -> None:
         self._database = database
         self._journal = journal
         self._share = share
@@ -76,7 +76,7 @@ class Shares:
             return
         spent.add_done_callback(partial(self._paid, actor))
 
-    def _left(self, actor: str, share: Share) -> float:
+    def _left(self, actor: str, share: SearchShare) -> float:
         return rates.left(self._database, actor, share)
 
     def _paid(self, actor: str, done: Future[float]) -> None:

@@ -1,4 +1,4 @@
-"""What the routes of one application share, and how they reach it."""
+"""The state of one application, and how its routes reach it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class State:
-    """Made when the application starts."""
+class AppState:
+    """What the routes of one application share, made when it starts."""
 
     settings: Settings
     registry: Registry
@@ -87,7 +87,7 @@ class State:
         with self.turns.brief():
             return await self.previews.run(look)
 
-    def within(self, scope: Scope) -> State:
+    def within(self, scope: Scope) -> AppState:
         """The same with the models and the records that somebody of that scope may see, and no
         others: no route has to think of it."""
         if scope.is_everything:
@@ -97,16 +97,16 @@ class State:
         return replace(self, registry=self.registry.within(scope), store=store)
 
 
-def state_of(request: Request) -> State:
+def state_of(request: Request) -> AppState:
     """What a request is given: no more than whoever asks may see."""
     state = request.app.state.ifonly
-    assert isinstance(state, State)
+    assert isinstance(state, AppState)
     principal = getattr(request.state, "principal", None)  # of a public route none is known
     return state if principal is None else state.within(principal.scope)
 
 
-async def _state(request: Request) -> State:  # FastAPI would run a plain function in a thread
+async def _state(request: Request) -> AppState:  # FastAPI would run a plain function in a thread
     return state_of(request)
 
 
-Shared = Annotated[State, Depends(_state)]
+Shared = Annotated[AppState, Depends(_state)]

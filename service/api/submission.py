@@ -10,11 +10,11 @@ from fastapi import Response
 from service.api.recording import Recorder, durable
 from service.api.schema import jobs as wire
 from service.api.schema.replies import Audit
-from service.api.state import State
+from service.api.state import AppState
 from service.registry import ServedModel
 from service.store import jobs
 from service.store.chain import Kind, timestamp
-from service.store.jobs import Job
+from service.store.jobs import StoredJob
 
 RESPOND_ASYNC = "respond-async"
 
@@ -26,7 +26,7 @@ def prefers_async(prefer: str | None) -> bool:
 
 
 async def submitted(
-    lines: Sequence[bytes], model: ServedModel, state: State, recording: Recorder
+    lines: Sequence[bytes], model: ServedModel, state: AppState, recording: Recorder
 ) -> Response:
     """A job of these questions: 202 with where it is, once it is durable.
 
@@ -52,7 +52,7 @@ def reply(job: wire.Job, status: int, headers: dict[str, str] | None = None) -> 
     return Response(body, status, headers, media_type="application/json")
 
 
-def shown(job: Job, audit: Audit | None = None) -> wire.Job:
+def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:
     """How far a job is; ``audit``: of the request that was just made, if it was."""
     here = f"/api/v1/jobs/{job.id}"
     return wire.Job(

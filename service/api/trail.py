@@ -10,12 +10,19 @@ from service.access import Role
 from service.api import errors, proofs
 from service.api.schema import trail as wire
 from service.api.schema.replies import Audit
-from service.errors import ErasedRecord, Fault, Forbidden, InvalidRequest, Part, UnknownRecord
+from service.errors import (
+    ErasedRecord,
+    Fault,
+    Forbidden,
+    InvalidRequest,
+    RequestPart,
+    UnknownRecord,
+)
 from service.store import archive, sight
-from service.store.archive import FILTERS, Filter, Seen
+from service.store.archive import FILTERS, CheckedRecord, Filter
 from service.store.chain import (
     Facts,
-    Finding,
+    IntegrityFinding,
     Kind,
     Payload,
     Record,
@@ -24,7 +31,7 @@ from service.store.chain import (
     timestamp,
 )
 from service.store.database import Database
-from service.store.verification import Report
+from service.store.verification import VerificationReport
 
 REVIEWERS = {
     "approve": {Role.AUDITOR, Role.ADMIN},
@@ -86,7 +93,7 @@ def review(record: Record, payload: Payload | None) -> wire.Review:
     return said(record.facts, audit(record), kept.get("comment"))
 
 
-def doubted(found: Sequence[Finding]) -> dict[str, Any]:
+def doubted(found: Sequence[IntegrityFinding]) -> dict[str, Any]:
     """What is told instead of a record that does not hold, among others that do."""
     return {
         "type": errors.NOT_AS_SEALED.uri,
@@ -136,7 +143,9 @@ def reviewed(
         count = len(json.loads(payload.content)["answer"]["counterfactuals"])
         if request.rank > count:
             text = f"rank is {request.rank}, and the explanation has {count} counterfactuals"
-            raise InvalidRequest(Part.REQUEST, [Fault(("rank",), text, request.rank, limit=count)])
+            raise InvalidRequest(
+                RequestPart.REQUEST, [Fault(("rank",), text, request.rank, limit=count)]
+            )
     detail = request.model_dump(include={"rank", "outcome"}, exclude_none=True)
     return record, detail
 
@@ -167,7 +176,7 @@ def wanted(query: wire.EventsQuery) -> Filter:
     )
 
 
-def entries(database: Database, query: wire.EventsQuery) -> Iterator[Seen]:
+def entries(database: Database, query: wire.EventsQuery) -> Iterator[CheckedRecord]:
     """Every record in question that is within the scope, chain by chain.
 
     Raises
@@ -195,7 +204,7 @@ def time_of(name: str, text: str | None) -> int | None:
     except (ValueError, OverflowError):
         problem = f"{name} is {text!r}, not a time such as 2026-01-31T08:00:00Z"
         fault = Fault((name,), problem, text, parameter=name)
-        raise InvalidRequest(Part.REQUEST, [fault]) from None
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
 
 
 def events(database: Database, query: wire.PageQuery) -> wire.EventsReply:
@@ -211,7 +220,7 @@ def events(database: Database, query: wire.PageQuery) -> wire.EventsReply:
     return wire.EventsReply(events=told, next=page.next)
 
 
-def event(record: Record, doubts: Sequence[Finding] = ()) -> wire.Event:
+def event(record: Record, doubts: Sequence[IntegrityFinding] = ()) -> wire.Event:
     """A record as it was read, and what is wrong with it."""
     said: dict[str, Any] = {**document(record), "hash": record.hash}
     if doubts:
@@ -229,7 +238,7 @@ def _printable(name: str, value: Any) -> Any:
     return value if isinstance(value, str) else repr(value)
 
 
-def verification(report: Report) -> wire.VerificationReply:
+def verification(report: VerificationReport) -> wire.VerificationReply:
     return wire.VerificationReply(
         holds=report.holds,
         writers=report.writers,
@@ -244,7 +253,7 @@ def verification(report: Report) -> wire.VerificationReply:
     )
 
 
-def findings(found: Iterable[Finding]) -> list[wire.Finding]:
+def findings(found: Iterable[IntegrityFinding]) -> list[wire.Finding]:
     return [
         wire.Finding(
             writer=str(f.writer),

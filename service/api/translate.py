@@ -19,7 +19,7 @@ from service.api.schema import requests as wire
 from service.api.schema.base import Wire
 from service.api.validation import called
 from service.causal_models import Semantics
-from service.errors import Fault, InvalidRequest, Part, Path
+from service.errors import Fault, InvalidRequest, Path, RequestPart
 from service.registry import ServedModel
 from service.usecases import Question, Rung
 
@@ -42,7 +42,7 @@ def rows(request: wire.PredictionsRequest, model: ServedModel) -> Rows:
         except InvalidRequest as error:
             faults.extend(error.faults)
     if faults:
-        raise InvalidRequest(Part.INSTANCE, faults)
+        raise InvalidRequest(RequestPart.INSTANCE, faults)
     return np.array(read)
 
 
@@ -57,7 +57,7 @@ def instance(values: Mapping[str, Any], model: ServedModel, path: Path = ("insta
     try:
         return model.schema.read(values)
     except InvalidInstance as error:
-        raise InvalidRequest(Part.INSTANCE, _field_faults(error, path, values)) from None
+        raise InvalidRequest(RequestPart.INSTANCE, _field_faults(error, path, values)) from None
 
 
 def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
@@ -81,7 +81,7 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
         except InvalidInstance as error:
             faults += _field_faults(error, ("set",), values)
     if faults:
-        raise InvalidRequest(Part.INSTANCE, faults)
+        raise InvalidRequest(RequestPart.INSTANCE, faults)
     return read
 
 
@@ -138,7 +138,7 @@ def rung(asked: str | None, model: ServedModel) -> Rung:
 def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest:
     has = "has no causal model" if model.graph is None else f"has one that is {model.graph.status}"
     problem = f"{key} is {value}, which needs an accepted causal model; {model.name} {has}"
-    return InvalidRequest(Part.REQUEST, [Fault((key,), problem, value)])
+    return InvalidRequest(RequestPart.REQUEST, [Fault((key,), problem, value)])
 
 
 def target(asked: wire.Target | None, model: ServedModel) -> Target:
@@ -165,7 +165,7 @@ def target(asked: wire.Target | None, model: ServedModel) -> Target:
         path = place(error.key, {"target": _given(asked)})
         problem = f"{called(path)} {error.problem}"
         raise InvalidRequest(
-            Part.TARGET, [Fault(path, problem, error.value, decision.unit, error.limit)]
+            RequestPart.TARGET, [Fault(path, problem, error.value, decision.unit, error.limit)]
         ) from None
 
 
@@ -219,7 +219,7 @@ def constraints(asked: wire.Constraints, model: ServedModel) -> tuple[Constraint
             problem = f"{called(path)} {problem}"
         unit = _unit(path, model)
         raise InvalidRequest(
-            Part.CONSTRAINTS, [Fault(path, problem, error.value, unit, error.limit)]
+            RequestPart.CONSTRAINTS, [Fault(path, problem, error.value, unit, error.limit)]
         ) from None
 
 

@@ -17,7 +17,7 @@ from service.api.errors import UnsupportedMediaType
 from service.api.openapi import guarded
 from service.api.recording import Recorder, Recording
 from service.api.schema import models as wire
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import CannotUpload, Forbidden, ServiceError
 from service.store.chain import Facts, Kind
 from service.store.journal import Draft
@@ -56,7 +56,7 @@ async def upload(request: Request, state: Shared, recording: Recording) -> Respo
 
 
 async def taken_in(
-    archive: IO[bytes], state: State, recording: Recorder, path: str
+    archive: IO[bytes], state: AppState, recording: Recorder, path: str
 ) -> wire.UploadReply:
     """Try what was sent, record it, and have it served; in this order.
 

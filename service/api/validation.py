@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from service.errors import MAX_FAULTS, Fault, InvalidRequest, Part, Path
+from service.errors import MAX_FAULTS, Fault, InvalidRequest, Path, RequestPart
 
 W = TypeVar("W", bound=BaseModel)
 
@@ -56,7 +56,7 @@ def read(kind: type[W], body: object) -> W:
     except ValidationError as error:
         first = islice(error.errors(include_url=False), MAX_FAULTS + 1)
         details = [{**e, "loc": ("body", *e["loc"])} for e in first]
-        raise InvalidRequest(Part.REQUEST, faults(details, kind)) from None
+        raise InvalidRequest(RequestPart.REQUEST, faults(details, kind)) from None
 
 
 def called(path: Path) -> str:

@@ -25,16 +25,22 @@ from service.store.chain import now_us
 from service.store.witness import take
 from service.transparency.signing import cosign
 from service.transparency.verifier import MAX_NOTE
-from service.transparency.witnessing import Fault, NotWitnessed, OtherSize, Shown, trusted
+from service.transparency.witnessing import (
+    AddCheckpointRequest,
+    NotWitnessed,
+    OtherSize,
+    WitnessRefusal,
+    trusted,
+)
 
 router = APIRouter(prefix="/api/v1/witness", tags=["audit"])
 
 TEXT, SIZE = "text/plain", "text/x.tlog.size"
 KINDS = {
-    Fault.MALFORMED: NOT_A_CHECKPOINT,
-    Fault.UNKNOWN_LOG: UNKNOWN_LOG,
-    Fault.NOT_SIGNED: NOT_SIGNED,
-    Fault.NOT_CONSISTENT: NOT_CONSISTENT,
+    WitnessRefusal.MALFORMED: NOT_A_CHECKPOINT,
+    WitnessRefusal.UNKNOWN_LOG: UNKNOWN_LOG,
+    WitnessRefusal.NOT_SIGNED: NOT_SIGNED,
+    WitnessRefusal.NOT_CONSISTENT: NOT_CONSISTENT,
 }
 _PLAIN = {"schema": {"type": "string"}}
 
@@ -56,7 +62,7 @@ async def add_checkpoint(request: Request, state: Shared) -> Response:
         raise BodyTooLarge(len(body), MAX_NOTE)
     signer, logs = state.witness
     try:
-        shown = Shown.parse(body)
+        shown = AddCheckpointRequest.parse(body)
         checkpoint = trusted(shown, logs)
         why = await asyncio.wrap_future(state.store.journal.change(take(shown, checkpoint)))
         if why is not None:

@@ -26,7 +26,7 @@ from service.cli.keeping import DAY_US, by, look
 from service.errors import NoLogKey
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
-from service.store.chain import Finding, Trouble, microseconds, now_us, timestamp
+from service.store.chain import IntegrityFinding, Trouble, microseconds, now_us, timestamp
 from service.store.database import Database, connect
 from service.store.export import Format
 from service.store.export import export as write_out
@@ -34,7 +34,7 @@ from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import require_current
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import LogBroken
-from service.store.verification import Report
+from service.store.verification import VerificationReport
 from service.transparency.signing import LocalSigner, NoKey
 from service.transparency.verifier import NotProven, VerifierKey
 
@@ -196,11 +196,11 @@ def _new_key(name: str) -> LocalSigner:
         raise Failure(str(problem)) from None
 
 
-def _progress(report: Report) -> None:
+def _progress(report: VerificationReport) -> None:
     err.print(f"{report.records:,} records…", markup=False)
 
 
-def _place(finding: Finding) -> str:
+def _place(finding: IntegrityFinding) -> str:
     """Of no record: the table; what is in no table is of the log, or of the store's file."""
     if not finding.writer:
         outside = "the store" if finding.trouble == Trouble.UNREADABLE else "the log"
@@ -209,7 +209,7 @@ def _place(finding: Finding) -> str:
     return f"{whose}, {finding.where}" if finding.where else whose
 
 
-def _show(report: Report) -> None:
+def _show(report: VerificationReport) -> None:
     out.print(
         f"{report.records:,} records in {report.writers:,} chains, {report.anchors:,} of them "
         f"anchors; {report.payloads:,} payloads, {report.erased:,} erased; "

@@ -16,7 +16,7 @@ from service.cli.causal import Folder
 from service.cli.console import AsJson, Failure, out, print_json
 from service.fairness import Fairness, Twins, fairness
 from service.registry import prepare
-from service.reports.statistics import Median, Share
+from service.reports.statistics import Median, ShareEstimate
 
 
 def command(
@@ -87,7 +87,7 @@ def _median(median: Median | None) -> str:
     return f"{median.value:.3f} [{median.low:.3f}, {median.high:.3f}]"
 
 
-def _share(share: Share) -> str:
+def _share(share: ShareEstimate) -> str:
     if not share.of:
         return ""
     return f"{share.count / share.of:.1%} [{share.low:.1%}, {share.high:.1%}]"

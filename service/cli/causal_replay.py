@@ -23,8 +23,8 @@ from service.app import opened_by
 from service.cli.causal import Folder
 from service.cli.console import AsJson, Failure, out, print_json, settings
 from service.cli.keeping import look
+from service.policy_replay import PolicyReplay, replay_policy
 from service.registry import ServedModel, prepare
-from service.rehearsal import Rehearsal, rehearse
 from service.store import archive
 from service.store.chain import Kind
 
@@ -56,7 +56,7 @@ def replay(
     rows, truth = _past(before, data, outcome)
     if not len(rows):
         raise Failure("there is nothing to replay: no row, and no recorded explanation")
-    found = rehearse(before, after, rows[:limit], truth[:limit], seconds)
+    found = replay_policy(before, after, rows[:limit], truth[:limit], seconds)
     if as_json:
         cases = [asdict(case) for case in found.cases]
         print_json({"summary": found.summary, "cases": cases})
@@ -126,7 +126,7 @@ def _recorded(model: ServedModel, payloads: Iterable[bytes]) -> tuple[Rows, Trut
 # --- what came out --------------------------------------------------------------------------
 
 
-def _show(found: Rehearsal, after: ServedModel) -> None:
+def _show(found: PolicyReplay, after: ServedModel) -> None:
     table = Table("", f"under {after.name} {after.version}", title=f"{len(found.cases)} rows")
     for name, value in found.summary.items():
         shown = str(value)

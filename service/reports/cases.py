@@ -15,7 +15,7 @@ Said = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Lever:
+class LeverChange:
     """A feature that the first answer sets."""
 
     feature: str
@@ -25,7 +25,7 @@ class Lever:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class RecourseCase:
     """What one explanation came to. Of an erased one only the claim is known."""
 
     id: str
@@ -37,7 +37,7 @@ class Case:
     """Of the first answer."""
     proven: bool = False
     """Of a counterfactual: cheapest. Of none: that there is none."""
-    levers: tuple[Lever, ...] = ()
+    levers: tuple[LeverChange, ...] = ()
     blocked_by: tuple[tuple[str, Mapping[str, str]], ...] = ()
     """Key and words of each constraint that leaves nothing."""
     instance: Said = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Case:
         return self.status in (Status.OPTIMAL, Status.FEASIBLE)
 
 
-def case(record: Record, payload: Payload | None) -> Case:
+def case(record: Record, payload: Payload | None) -> RecourseCase:
     facts = record.facts
     known: dict[str, Any] = {
         "id": facts.id,
@@ -57,15 +57,17 @@ def case(record: Record, payload: Payload | None) -> Case:
         "proven": facts.status in (Status.OPTIMAL, Status.INFEASIBLE),
     }
     if payload is None:
-        return Case(**known, erased=True)
+        return RecourseCase(**known, erased=True)
     kept = from_json(payload.content)
     answer, request = kept["answer"], kept["request"]
     found = answer["counterfactuals"][:1]
-    return Case(
+    return RecourseCase(
         **known,
         cost=found[0]["cost"] if found else None,
         levers=tuple(
-            Lever(a["feature"], a["unit"], a.get("delta")) for f in found for a in f["actions"]
+            LeverChange(a["feature"], a["unit"], a.get("delta"))
+            for f in found
+            for a in f["actions"]
         ),
         blocked_by=tuple((c["key"], c["text"]) for c in answer["blocked_by"]),
         instance=request["instance"],

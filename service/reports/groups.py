@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.schema import Feature, Labels, plain
-from service.reports.cases import Case
+from service.reports.cases import RecourseCase
 
 MAX_GROUPS = 30
 """More are put together as the last: a table of a thousand names compares nothing."""
@@ -20,18 +20,18 @@ OTHERS: Labels = {"en": "all others", "ko": "그 외 모두"}
 
 
 @dataclass(frozen=True)
-class Group:
-    """Some of the cases."""
+class CaseGroup:
+    """Cases that have something in common."""
 
     key: str
     label: Labels
-    cases: tuple[Case, ...]
+    cases: tuple[RecourseCase, ...]
 
 
-def by_feature(cases: Sequence[Case], feature: Feature) -> tuple[Group, ...]:
+def by_feature(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGroup, ...]:
     """By category in the schema's order; numbers by the quarters of their readings."""
 
-    def value(case: Case) -> Any:
+    def value(case: RecourseCase) -> Any:
         return case.instance.get(feature.name)
 
     if feature.kind.is_categorical:
@@ -43,15 +43,17 @@ def by_feature(cases: Sequence[Case], feature: Feature) -> tuple[Group, ...]:
     return _quarters(cases, value, feature.unit)
 
 
-def by_attribute(cases: Sequence[Case], name: str) -> tuple[Group, ...]:
+def by_attribute(cases: Sequence[RecourseCase], name: str) -> tuple[CaseGroup, ...]:
     """By what the requests said of it, the largest group first."""
     return _gathered(cases, lambda case: case.attributes.get(name), {})
 
 
 def _gathered(
-    cases: Sequence[Case], value: Callable[[Case], Any], labels: Mapping[str, Labels]
-) -> tuple[Group, ...]:
-    found: dict[str, list[Case]] = {name: [] for name in labels}
+    cases: Sequence[RecourseCase],
+    value: Callable[[RecourseCase], Any],
+    labels: Mapping[str, Labels],
+) -> tuple[CaseGroup, ...]:
+    found: dict[str, list[RecourseCase]] = {name: [] for name in labels}
     absent = []
     for case in cases:
         own = value(case)
@@ -61,20 +63,22 @@ def _gathered(
             found.setdefault(str(own), []).append(case)
     others = sorted(found.keys() - set(labels), key=lambda name: (-len(found[name]), name))
     groups = [
-        Group(name, labels.get(name, {"en": name, "ko": name}), tuple(found[name]))
+        CaseGroup(name, labels.get(name, {"en": name, "ko": name}), tuple(found[name]))
         for name in (*labels, *others)
         if found[name]
     ]
     if len(groups) > MAX_GROUPS:
         rest = [case for group in groups[MAX_GROUPS - 1 :] for case in group.cases]
-        groups = [*groups[: MAX_GROUPS - 1], Group("…", OTHERS, tuple(rest))]
-    return (*groups, *([Group("", MISSING, tuple(absent))] if absent else ()))
+        groups = [*groups[: MAX_GROUPS - 1], CaseGroup("…", OTHERS, tuple(rest))]
+    return (*groups, *([CaseGroup("", MISSING, tuple(absent))] if absent else ()))
 
 
-def _quarters(cases: Sequence[Case], value: Callable[[Case], Any], unit: str) -> tuple[Group, ...]:
+def _quarters(
+    cases: Sequence[RecourseCase], value: Callable[[RecourseCase], Any], unit: str
+) -> tuple[CaseGroup, ...]:
     read = [(float(value(c)), c) for c in cases if value(c) is not None]
     absent = tuple(c for c in cases if value(c) is None)
-    groups: list[Group] = []
+    groups: list[CaseGroup] = []
     if read:
         values = np.array([v for v, _ in read])
         ends = np.unique(np.quantile(values, QUARTERS, method="inverted_cdf"))
@@ -83,8 +87,8 @@ def _quarters(cases: Sequence[Case], value: Callable[[Case], Any], unit: str) ->
         for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
             inside = tuple(c for (_, c), p in zip(read, place, strict=True) if p == k)
             spans = f"{plain(start)}..{plain(end)}"
-            groups.append(Group(spans, _span(float(start), float(end), unit, k), inside))
-    return (*groups, *([Group("", MISSING, absent)] if absent else ()))
+            groups.append(CaseGroup(spans, _span(float(start), float(end), unit, k), inside))
+    return (*groups, *([CaseGroup("", MISSING, absent)] if absent else ()))
 
 
 def _span(start: float, end: float, unit: str, k: int) -> Labels:

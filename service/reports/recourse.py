@@ -10,13 +10,13 @@ import numpy as np
 
 from explainers.answer import Status
 from models.schema import Labels
-from service.reports.cases import Case
-from service.reports.groups import Group
-from service.reports.statistics import Median, Share, median, share
+from service.reports.cases import RecourseCase
+from service.reports.groups import CaseGroup
+from service.reports.statistics import Median, ShareEstimate, median, share
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class GroupOutcomes:
     """What came of the explanations of one group."""
 
     key: str
@@ -26,19 +26,19 @@ class Outcomes:
     """Nothing was to be changed: not counted in the shares."""
     undecided: int
     """Neither found nor excluded, or not surely enough."""
-    success: Share
-    infeasible: Share
-    proven: Share
+    success: ShareEstimate
+    infeasible: ShareEstimate
+    proven: ShareEstimate
     cost: Median | None
 
 
 @dataclass(frozen=True, slots=True)
-class LeverUse:
+class LeverStatistics:
     """How often the first answer sets a feature."""
 
     feature: str
     unit: str
-    use: Share
+    use: ShareEstimate
     """Of the answers."""
     up: int
     down: int
@@ -46,17 +46,17 @@ class LeverUse:
 
 
 @dataclass(frozen=True)
-class Blocker:
+class BlockerStatistics:
     """How often a rule is among those that leave nothing."""
 
     key: str
     text: Mapping[str, str]
-    blocks: Share
+    blocks: ShareEstimate
     """Of the infeasible ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class VerdictCounts:
     """What people said, the last word of each kind on each explanation."""
 
     approved: int = 0
@@ -70,18 +70,20 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
-class Report:
-    total: Outcomes
-    groups: tuple[Outcomes, ...]
-    levers: tuple[LeverUse, ...]
-    blockers: tuple[Blocker, ...]
-    verdicts: Verdicts
+class RecourseReport:
+    """Of one model in one period."""
+
+    total: GroupOutcomes
+    groups: tuple[GroupOutcomes, ...]
+    levers: tuple[LeverStatistics, ...]
+    blockers: tuple[BlockerStatistics, ...]
+    verdicts: VerdictCounts
     policies: int
     """Versions of the spec in the period: costs are compared only within one."""
     erased: int
 
     @property
-    def gap(self) -> tuple[Outcomes, Outcomes] | None:
+    def gap(self) -> tuple[GroupOutcomes, GroupOutcomes] | None:
         """The groups with the least and the greatest success whose intervals do not meet."""
         counted = [g for g in self.groups if g.success.of]
         if len(counted) < 2:
@@ -92,7 +94,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReviewVerdict:
     """One review: which explanation, what was said, and what came of it."""
 
     about: str
@@ -103,10 +105,12 @@ class Verdict:
 TOTAL: Labels = {"en": "all", "ko": "전체"}
 
 
-def report(cases: Sequence[Case], groups: Iterable[Group], verdicts: Iterable[Verdict]) -> Report:
+def report(
+    cases: Sequence[RecourseCase], groups: Iterable[CaseGroup], verdicts: Iterable[ReviewVerdict]
+) -> RecourseReport:
     """``verdicts``: in the order in which they were given."""
-    return Report(
-        total=_outcomes(Group("", TOTAL, tuple(cases))),
+    return RecourseReport(
+        total=_outcomes(CaseGroup("", TOTAL, tuple(cases))),
         groups=tuple(_outcomes(group) for group in groups),
         levers=_levers(cases),
         blockers=_blockers(cases),
@@ -116,12 +120,12 @@ def report(cases: Sequence[Case], groups: Iterable[Group], verdicts: Iterable[Ve
     )
 
 
-def _outcomes(group: Group) -> Outcomes:
+def _outcomes(group: CaseGroup) -> GroupOutcomes:
     count = Counter(case.status for case in group.cases)
     asked, already = len(group.cases), count[Status.ALREADY_TARGET]
     need, infeasible = asked - already, count[Status.INFEASIBLE]
     found = sum(case.has_recourse for case in group.cases)
-    return Outcomes(
+    return GroupOutcomes(
         group.key,
         group.label,
         asked,
@@ -134,7 +138,7 @@ def _outcomes(group: Group) -> Outcomes:
     )
 
 
-def _levers(cases: Sequence[Case]) -> tuple[LeverUse, ...]:
+def _levers(cases: Sequence[RecourseCase]) -> tuple[LeverStatistics, ...]:
     answered = [case for case in cases if case.levers]
     moved: dict[tuple[str, str], list[float | None]] = {}
     for case in answered:
@@ -146,9 +150,9 @@ def _levers(cases: Sequence[Case]) -> tuple[LeverUse, ...]:
     )
 
 
-def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) -> LeverUse:
+def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) -> LeverStatistics:
     numbers = [d for d in deltas if d is not None]
-    return LeverUse(
+    return LeverStatistics(
         feature,
         unit,
         share(len(deltas), answers),
@@ -158,24 +162,24 @@ def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) 
     )
 
 
-def _blockers(cases: Sequence[Case]) -> tuple[Blocker, ...]:
+def _blockers(cases: Sequence[RecourseCase]) -> tuple[BlockerStatistics, ...]:
     blocked = [case for case in cases if case.status == Status.INFEASIBLE and not case.erased]
     count: Counter[str] = Counter(key for case in blocked for key, _ in case.blocked_by)
     words = {key: text for case in blocked for key, text in case.blocked_by}
     ordered = sorted(count.items(), key=lambda found: (-found[1], found[0]))
-    return tuple(Blocker(key, words[key], share(n, len(blocked))) for key, n in ordered)
+    return tuple(BlockerStatistics(key, words[key], share(n, len(blocked))) for key, n in ordered)
 
 
-def _judged(cases: Sequence[Case], verdicts: Iterable[Verdict]) -> Verdicts:
+def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) -> VerdictCounts:
     ours = {case.id for case in cases}
-    last: dict[tuple[str, str], Verdict] = {}
+    last: dict[tuple[str, str], ReviewVerdict] = {}
     for verdict in verdicts:
         kind = {"approve": "audit", "reject": "audit", "acted": "use", "not_acted": "use"}
         if verdict.about in ours and verdict.said in kind:
             last[verdict.about, kind[verdict.said]] = verdict
     said = Counter(verdict.said for verdict in last.values())
     came = Counter(v.outcome for v in last.values() if v.said == "acted")
-    return Verdicts(
+    return VerdictCounts(
         approved=said["approve"],
         rejected=said["reject"],
         open=len(ours) - said["approve"] - said["reject"],

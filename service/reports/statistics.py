@@ -14,7 +14,7 @@ _Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ShareEstimate:
     """``count`` of ``of``, with the interval in which the share may lie."""
 
     count: int
@@ -37,7 +37,7 @@ class Median:
     high: float | None
 
 
-def share(count: int, of: int) -> Share:
+def share(count: int, of: int) -> ShareEstimate:
     """With Wilson's score interval (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4).
 
     >>> nine = share(9, 10)
@@ -45,11 +45,11 @@ def share(count: int, of: int) -> Share:
     (0.59585, 0.982124)
     """
     if of == 0:
-        return Share(0, 0, 0.0, 1.0)
+        return ShareEstimate(0, 0, 0.0, 1.0)
     p, z2 = count / of, _Z * _Z
     centre = (p + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
-    return Share(count, of, max(0.0, centre - half), min(1.0, centre + half))
+    return ShareEstimate(count, of, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def median(values: Sequence[float]) -> Median | None:

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 
-from service.reports.recourse import Outcomes, Report
-from service.reports.statistics import Median, Share
+from service.reports.recourse import GroupOutcomes, RecourseReport
+from service.reports.statistics import Median, ShareEstimate
 
 Cell = str | int | float | None
 Row = Sequence[Cell]
@@ -19,7 +19,7 @@ BOM = "\ufeff"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def rows(report: Report, language: str) -> Iterator[Row]:
+def rows(report: RecourseReport, language: str) -> Iterator[Row]:
     """One measure of one group, lever or rule each."""
     yield from _outcomes("all", report.total, language)
     for group in report.groups:
@@ -40,7 +40,7 @@ def rows(report: Report, language: str) -> Iterator[Row]:
     yield "note", "erased explanations", "count", report.erased, *[None] * 4
 
 
-def _outcomes(section: str, of: Outcomes, language: str) -> Iterator[Row]:
+def _outcomes(section: str, of: GroupOutcomes, language: str) -> Iterator[Row]:
     name = of.label.get(language, of.key)
     for measure, count in (
         ("asked", of.asked),
@@ -59,7 +59,7 @@ def _outcomes(section: str, of: Outcomes, language: str) -> Iterator[Row]:
         yield section, name, "median cost", cost.value, cost.low, cost.high, cost.of, cost.of
 
 
-def _share(section: str, name: str, measure: str, found: Share) -> Iterator[Row]:
+def _share(section: str, name: str, measure: str, found: ShareEstimate) -> Iterator[Row]:
     low, high = (found.low, found.high) if found.of else (None, None)
     yield section, name, measure, found.value, low, high, found.count, found.of
 

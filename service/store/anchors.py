@@ -18,7 +18,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import Facts, Finding, Head, Kind, Record, Trouble, canonical, document
+from service.store.chain import (
+    Facts,
+    Head,
+    IntegrityFinding,
+    Kind,
+    Record,
+    Trouble,
+    canonical,
+    document,
+)
 from service.store.tables import log_heads, writers
 
 if sys.platform != "win32":
@@ -94,7 +103,7 @@ def write_down(file: Path, record: Record) -> None:
         os.close(handle)
 
 
-def read_down(file: Path) -> Iterator[tuple[str, Head] | Finding | str]:
+def read_down(file: Path) -> Iterator[tuple[str, Head] | IntegrityFinding | str]:
     """Every head in such a file, the anchors' own places among them; a finding for each line that
     is not what was written, a sentence for each that was cut off.
 
@@ -110,17 +119,21 @@ def read_down(file: Path) -> Iterator[tuple[str, Head] | Finding | str]:
                 yield from _heads_of(text, f"line {number} of {file.name}", file.name)
 
 
-def _heads_of(line: bytes, here: str, name: str) -> Iterator[tuple[str, Head] | Finding | str]:
+def _heads_of(
+    line: bytes, here: str, name: str
+) -> Iterator[tuple[str, Head] | IntegrityFinding | str]:
     try:
         anchor = json.loads(line)
     except (ValueError, RecursionError):
         if line.startswith(_BEGINS) or _BEGINS.startswith(line):
             yield f"{here} was cut off while it was written: what it anchored is not checked"
         else:
-            yield Finding("", 0, Trouble.ALTERED, f"{here} is no anchor", name)
+            yield IntegrityFinding("", 0, Trouble.ALTERED, f"{here} is no anchor", name)
         return
     if not _is_whole(anchor):
-        yield Finding("", 0, Trouble.ALTERED, f"{here} is not the anchor that was written", name)
+        yield IntegrityFinding(
+            "", 0, Trouble.ALTERED, f"{here} is not the anchor that was written", name
+        )
         return
     yield anchor["writer"], Head(anchor["sequence"], anchor["hash"])
     yield from heads_in(anchor["detail"]).items()

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import InvalidCursor, StoreDamaged, UnknownRecord
-from service.store.chain import Finding, Head, Kind, Payload, Record, check
+from service.store.chain import Head, IntegrityFinding, Kind, Payload, Record, check
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
 from service.store.sight import within
@@ -47,7 +47,7 @@ class Page:
     records: tuple[Record, ...]
     next: str | None
     """Cursor of the page after this one; None at the end."""
-    doubtful: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+    doubtful: Mapping[str, tuple[IntegrityFinding, ...]] = field(default_factory=dict)
     """By id: what is wrong with those that do not stand in their chain."""
 
 
@@ -183,21 +183,21 @@ def get(database: Database, identity: str) -> tuple[Record, Payload | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CheckedRecord:
     """A record as it was read, and what is wrong with it."""
 
     record: Record
     payload: Payload | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[IntegrityFinding, ...] = ()
 
 
-def seen(database: Database, identity: str) -> Seen:
+def seen(database: Database, identity: str) -> CheckedRecord:
     """The same for who looks into what is wrong; otherwise as :func:`get`."""
     return _seen(_row(database, identity))
 
 
-def _seen(row: sa.Row[Any]) -> Seen:
-    return Seen(record_of(row), payload_of(row), tuple(doubts(row)))
+def _seen(row: sa.Row[Any]) -> CheckedRecord:
+    return CheckedRecord(record_of(row), payload_of(row), tuple(doubts(row)))
 
 
 def _row(database: Database, identity: str) -> sa.Row[Any]:
@@ -230,7 +230,7 @@ def about(
     return tuple((each.record, each.payload) for each in found if not each.findings)
 
 
-def seen_about(database: Database, identity: str, kind: Kind) -> tuple[Seen, ...]:
+def seen_about(database: Database, identity: str, kind: Kind) -> tuple[CheckedRecord, ...]:
     """The same with those that do not."""
     # Joined to nothing: SQLite may use the kind's index instead, and read all of that kind.
     is_kind = records.c.kind + "" == kind.value
@@ -252,7 +252,7 @@ def beside(database: Database, record: Record) -> tuple[str | None, str | None]:
     return found.get(near[0]), found.get(near[1])
 
 
-def everything(database: Database, wanted: Filter) -> Iterator[Seen]:
+def everything(database: Database, wanted: Filter) -> Iterator[CheckedRecord]:
     """Every record in question, chain by chain, each in its order, with what is wrong with it;
     then what stands in no chain. Read in pieces.
 
@@ -268,7 +268,7 @@ def everything(database: Database, wanted: Filter) -> Iterator[Seen]:
     for row in outside(database):
         if _fits(row, wanted):
             record = record_of(row)
-            yield Seen(record, payload_of(row), (displaced(record),))
+            yield CheckedRecord(record, payload_of(row), (displaced(record),))
 
 
 def heads(database: Database) -> list[tuple[str, Head]]:
@@ -288,7 +288,9 @@ def head_of(sequence: Any, digest: Any) -> Head:
     return Head(0, f"no head: {sequence!r}, {digest!r}")
 
 
-def _followed(database: Database, writer: str, end: Head, wanted: Filter) -> Iterator[Seen]:
+def _followed(
+    database: Database, writer: str, end: Head, wanted: Filter
+) -> Iterator[CheckedRecord]:
     at = Head()
     for row in _pieces(database, _plain(), writer, 0, end.sequence):
         if isinstance(row, Unread):
@@ -296,7 +298,7 @@ def _followed(database: Database, writer: str, end: Head, wanted: Filter) -> Ite
         record, payload = record_of(row), payload_of(row)
         found = check(record, at) + (payload.findings(record) if payload is not None else [])
         if _fits(row, wanted):
-            yield Seen(record, payload, tuple(found))
+            yield CheckedRecord(record, payload, tuple(found))
         at = record.head
 
 

@@ -131,13 +131,15 @@ class Payload:
         """Salted: once both are gone, no guess at the content can be confirmed."""
         return hashlib.sha256(self.salt + self.content).hexdigest()
 
-    def findings(self, record: Record) -> list[Finding]:
+    def findings(self, record: Record) -> list[IntegrityFinding]:
         """Whether it is the one that was sealed with ``record``."""
         if len(self.salt) == SALT_BYTES and self.digest == record.payload_digest:
             return []
         text = f"the payload of record {record.sequence} is not the one that was sealed"
         where = "audit_payloads"
-        return [Finding(record.writer, record.sequence, Trouble.PAYLOAD_ALTERED, text, where)]
+        return [
+            IntegrityFinding(record.writer, record.sequence, Trouble.PAYLOAD_ALTERED, text, where)
+        ]
 
 
 def seal(facts: Facts, writer: str, after: Head, payload_digest: str | None) -> Record:
@@ -259,8 +261,8 @@ class Trouble(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing wrong, and where."""
+class IntegrityFinding:
+    """One thing wrong with what is stored, and where."""
 
     writer: str
     sequence: int
@@ -270,7 +272,7 @@ class Finding:
     """The table, or the table and its column (``audit_payloads.salt``) where that is known."""
 
 
-def check(record: Record, before: Head) -> list[Finding]:
+def check(record: Record, before: Head) -> list[IntegrityFinding]:
     """Whether ``record`` is what was sealed, and follows ``before``; one finding for each lie.
 
     What follows is judged from what this record claims, so that one lie is one finding.
@@ -278,7 +280,7 @@ def check(record: Record, before: Head) -> list[Finding]:
     found = []
 
     def report(sequence: int, trouble: Trouble, text: str) -> None:
-        found.append(Finding(record.writer, sequence, trouble, text))
+        found.append(IntegrityFinding(record.writer, sequence, trouble, text))
 
     expected = before.sequence + 1
     if record.sequence != expected:
@@ -291,7 +293,7 @@ def check(record: Record, before: Head) -> list[Finding]:
     return found + own_findings(record)
 
 
-def own_findings(record: Record) -> list[Finding]:
+def own_findings(record: Record) -> list[IntegrityFinding]:
     """Whether a record is what was sealed, by what it says itself."""
     return [] if _holds(record) else [_altered(record)]
 
@@ -303,7 +305,7 @@ def _holds(record: Record) -> bool:
         return False
 
 
-def _altered(record: Record) -> Finding:
+def _altered(record: Record) -> IntegrityFinding:
     at = record.sequence
     for place in (at - 1, at + 1):
         elsewhere = Record(
@@ -311,6 +313,6 @@ def _altered(record: Record) -> Finding:
         )
         if _holds(elsewhere):
             text = f"what stands as record {at} was sealed as record {place}"
-            return Finding(record.writer, at, Trouble.MOVED, text)
+            return IntegrityFinding(record.writer, at, Trouble.MOVED, text)
     text = f"record {at} is not what was sealed: a field or its hash was altered"
-    return Finding(record.writer, at, Trouble.ALTERED, text)
+    return IntegrityFinding(record.writer, at, Trouble.ALTERED, text)

@@ -21,7 +21,7 @@ from service.errors import KeptByLaw, UnknownRecord
 from service.store import holds
 from service.store.chain import Facts, Kind, Record, microseconds, now_us, timestamp
 from service.store.database import Database
-from service.store.journal import Draft, Journal, Work
+from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.rows import record_of
 from service.store.standing import standing, stands
 from service.store.tables import payloads, records
@@ -31,7 +31,7 @@ AT_ONCE = 5_000
 DAY_US = 86_400_000_000
 
 
-def erase(identity: str, actor: str, reason: str) -> Work:
+def erase(identity: str, actor: str, reason: str) -> RecordedWrite:
     """Erase the payload of one record.
 
     Raises, when it is done:
@@ -85,7 +85,7 @@ def prune(journal: Journal, older_than_us: int, actor: str, keep_days: float = 0
             return
 
 
-def _by_age(older_than_us: int, actor: str, erased: list[int]) -> Work:
+def _by_age(older_than_us: int, actor: str, erased: list[int]) -> RecordedWrite:
     def work(connection: sa.Connection) -> Draft:
         same = sa.and_(
             records.c.writer == payloads.c.writer, records.c.sequence == payloads.c.sequence

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from service.errors import FormatUnavailable
-from service.store.archive import Seen
+from service.store.archive import CheckedRecord
 from service.store.chain import FACTS, Record, canonical, document
 from service.store.translog import LogBroken, Prover
 
@@ -34,7 +34,9 @@ MEDIA_TYPES = {
 }
 
 
-def export(entries: Iterable[Seen], form: Format, prover: Prover | None = None) -> Iterator[bytes]:
+def export(
+    entries: Iterable[CheckedRecord], form: Format, prover: Prover | None = None
+) -> Iterator[bytes]:
     """The file in pieces; with a ``prover``, each record that is in its head has the proof.
 
     Raises
@@ -45,14 +47,14 @@ def export(entries: Iterable[Seen], form: Format, prover: Prover | None = None) 
     return jsonl(entries, prover) if form is Format.JSONL else parquet(entries, prover)
 
 
-def jsonl(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[bytes]:
+def jsonl(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> Iterator[bytes]:
     """One object a line: the record's document with ``hash``, and ``salt`` and ``payload`` (text)
     where it has one still; ``findings``, of what is not as it was sealed; ``proof`` where it is in
     the log. All of it canonical, so that equal trails are equal files."""
     return (_written(line(seen, prover)) + b"\n" for seen in entries)
 
 
-def line(seen: Seen, prover: Prover | None) -> dict[str, Any]:
+def line(seen: CheckedRecord, prover: Prover | None) -> dict[str, Any]:
     """What one line says."""
     told = {**document(seen.record), "hash": seen.record.hash}
     if seen.payload is not None:
@@ -85,7 +87,7 @@ def _written(line: dict[str, Any]) -> bytes:
         return json.dumps(line, sort_keys=True, default=str).encode()
 
 
-def parquet(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[bytes]:
+def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> Iterator[bytes]:
     """One row a record, the columns of the table; ``detail`` and ``proof`` as JSON text.
 
     Raises
@@ -119,7 +121,7 @@ def parquet(entries: Iterable[Seen], prover: Prover | None = None) -> Iterator[b
     return pieces()
 
 
-def _row(seen: Seen, prover: Prover | None) -> dict[str, Any]:
+def _row(seen: CheckedRecord, prover: Prover | None) -> dict[str, Any]:
     record, payload = seen.record, seen.payload
     findings = [finding.text for finding in seen.findings]
     proof = _proof(record, prover, findings)

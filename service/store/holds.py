@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from service.errors import OnHold, UnknownRecord
 from service.store.chain import Facts, Kind, Record, new_id
 from service.store.database import Database
-from service.store.journal import Draft, Work
+from service.store.journal import Draft, RecordedWrite
 from service.store.rows import record_of
 from service.store.standing import standing, stands
 from service.store.tables import PAGE_ORDER, records
@@ -43,7 +43,9 @@ class Hold:
         return self.model is None or self.model == model
 
 
-def put(actor: str, reason: str, *, record: str | None = None, model: str | None = None) -> Work:
+def put(
+    actor: str, reason: str, *, record: str | None = None, model: str | None = None
+) -> RecordedWrite:
     """Put a hold: on ``record``, on everything about ``model``, or on everything.
 
     Raises, when it is done:
@@ -71,7 +73,7 @@ def put(actor: str, reason: str, *, record: str | None = None, model: str | None
     return work
 
 
-def lift(identity: str, actor: str, reason: str) -> Work:
+def lift(identity: str, actor: str, reason: str) -> RecordedWrite:
     """End a hold.
 
     Raises, when it is done:

@@ -18,9 +18,9 @@ import sqlalchemy as sa
 
 from service.errors import AlreadyAnswered, ErasedRecord, KeyReused, NotAsSealed
 from service.store.archive import whole
-from service.store.chain import Finding, Payload, Record
+from service.store.chain import IntegrityFinding, Payload, Record
 from service.store.database import Database
-from service.store.journal import Draft, Work
+from service.store.journal import Draft, RecordedWrite
 from service.store.rows import payload_of, record_of
 from service.store.standing import contradicted, holds
 from service.store.tables import idempotency_keys, records
@@ -70,7 +70,7 @@ def _check(connection: sa.Connection, named: Named) -> None:
     raise AlreadyAnswered(found.record)
 
 
-def once(named: Named, work: Draft | Work) -> Work:
+def once(named: Named, work: Draft | RecordedWrite) -> RecordedWrite:
     """``work``, unless the same was done before.
 
     Raises, when it is done:
@@ -129,7 +129,9 @@ def require(named: Named, record: Record, payload: Payload | None) -> None:
         raise NotAsSealed(record.facts.id, found)
 
 
-def _contradictions(row: Mapping[str, Any], record: Record, payload: Payload) -> Iterator[Finding]:
+def _contradictions(
+    row: Mapping[str, Any], record: Record, payload: Payload
+) -> Iterator[IntegrityFinding]:
     kept = json.loads(payload.content)
     said = kept.get("once") if isinstance(kept, dict) else None
     said = {"actor": record.facts.actor, **(said if isinstance(said, dict) else {})}
@@ -139,7 +141,7 @@ def _contradictions(row: Mapping[str, Any], record: Record, payload: Payload) ->
             yield contradicted(record, "idempotency_keys", column, text)
 
 
-def findings(connection: sa.Connection) -> Iterator[Finding]:
+def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """What the table says of named requests, and no record."""
     joined = whole().join(idempotency_keys, idempotency_keys.c.record == records.c.id)
     found = connection.execute(joined.add_columns(*(c.label(f"of_{c.name}") for c in _COLUMNS)))

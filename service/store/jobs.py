@@ -24,9 +24,9 @@ import sqlalchemy as sa
 from service.access import EVERYTHING, Scope
 from service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
 from service.store.archive import whole
-from service.store.chain import SALT_BYTES, Facts, Finding, Kind, Payload, Record, now_us
+from service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Kind, Payload, Record, now_us
 from service.store.database import Database
-from service.store.journal import Change, Draft, Work
+from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.rows import octets, payload_of, record_of
 from service.store.standing import contradicted, doubts, standing, standing_only, stands
 from service.store.tables import job_rows, jobs, rate_buckets, records
@@ -60,8 +60,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Rows about one version of one model."""
+class StoredJob:
+    """A job as it is stored: rows about one version of one model."""
 
     model: str
     version: str
@@ -95,7 +95,7 @@ class Row:
 class Claim:
     """Rows of one job that a worker has until its lease ends."""
 
-    job: Job
+    job: StoredJob
     rows: tuple[Row, ...]
 
 
@@ -118,7 +118,9 @@ class Answered:
         return self.draft.facts.kind is not Kind.EXPLANATION
 
 
-def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[Job, Work]:
+def submit(
+    facts: Facts, requests: Sequence[bytes], most_waiting: int
+) -> tuple[StoredJob, RecordedWrite]:
     """A new job about the model that ``facts`` (of kind ``job``) name, and the work that keeps it.
 
     Raises, when it is done:
@@ -133,7 +135,7 @@ def submit(facts: Facts, requests: Sequence[bytes], most_waiting: int) -> tuple[
     facts = replace(facts, detail={**(facts.detail or {}), **said})
     assert facts.model is not None
     assert facts.version is not None
-    job = Job(
+    job = StoredJob(
         id=facts.id,
         model=facts.model,
         version=facts.version,
@@ -184,15 +186,15 @@ def _check_room(connection: sa.Connection, actor: str, rows: int, most: int) -> 
         raise QueueFull(together, MOST_QUEUES * most)
 
 
-def _row_of(job: Job) -> dict[str, Any]:
+def _row_of(job: StoredJob) -> dict[str, Any]:
     return {c.name: getattr(job, c.name) for c in jobs.c} | {"state": job.state.value}
 
 
-def _job_of(row: sa.Row[Any]) -> Job:
-    return Job(**{**row._mapping, "state": State(row.state)})
+def _job_of(row: sa.Row[Any]) -> StoredJob:
+    return StoredJob(**{**row._mapping, "state": State(row.state)})
 
 
-def find(database: Database, identity: str) -> Job:
+def find(database: Database, identity: str) -> StoredJob:
     """Raises
     ------
     UnknownRecord
@@ -232,7 +234,7 @@ def _scope(connection: sa.Connection, identity: str) -> Scope:
     return EVERYTHING if detail is None else Scope.of(detail.get("scope"))
 
 
-def _find(connection: sa.Connection, identity: str) -> Job:
+def _find(connection: sa.Connection, identity: str) -> StoredJob:
     row = connection.execute(sa.select(jobs).where(jobs.c.id == identity)).one_or_none()
     if row is None:
         raise UnknownRecord(identity, "job")
@@ -350,7 +352,7 @@ def _had_turn(connection: sa.Connection, found: _Next) -> None:
 
 def claim(
     worker: str, most: int, lease_us: int, *, newcomers: bool = False
-) -> Change[Claim | None]:
+) -> UnrecordedWrite[Claim | None]:
     """Lease up to ``most`` rows of one job; None if there are none. ``newcomers``: only rows of
     an actor who has none leased.
 
@@ -400,7 +402,7 @@ def _rows_from(
     return [row for row in rows if not row.attempts]
 
 
-def renew(worker: str, lease_us: int) -> Change[int]:
+def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
     """The worker is still there: its leases from now on. How many rows it has."""
 
     def change(connection: sa.Connection) -> int:
@@ -414,7 +416,7 @@ def renew(worker: str, lease_us: int) -> Change[int]:
     return change
 
 
-def hand_back(worker: str) -> Change[int]:
+def hand_back(worker: str) -> UnrecordedWrite[int]:
     """The worker stops in good order: what it has may be taken at once, as if never begun."""
 
     def change(connection: sa.Connection) -> int:
@@ -428,7 +430,7 @@ def hand_back(worker: str) -> Change[int]:
     return change
 
 
-def finish(job: Job, worker: str, answered: Sequence[Answered]) -> Work:
+def finish(job: StoredJob, worker: str, answered: Sequence[Answered]) -> RecordedWrite:
     """Rows are answered: their records, and if they were the last, the record of the job's end.
 
     Raises, when it is done:
@@ -473,7 +475,7 @@ def _keep(connection: sa.Connection, job: str, worker: str, row: Answered) -> bo
     return written.rowcount == 1
 
 
-def _end(connection: sa.Connection, job: Job, state: State, actor: str) -> Draft:
+def _end(connection: sa.Connection, job: StoredJob, state: State, actor: str) -> Draft:
     facts = Facts(
         kind=Kind.JOB,
         actor=actor,
@@ -496,7 +498,7 @@ def _end(connection: sa.Connection, job: Job, state: State, actor: str) -> Draft
     return Draft(facts)
 
 
-def cancel(identity: str, actor: str) -> Work:
+def cancel(identity: str, actor: str) -> RecordedWrite:
     """No row of the job is begun any more, and what is under way is not written.
 
     What its open rows asked is deleted.
@@ -544,7 +546,7 @@ class Result:
     """That answers it."""
     payload: Payload | None
     """None: it was erased."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[IntegrityFinding, ...] = ()
     """What is wrong with it: then nothing that it says is to be told."""
 
 
@@ -562,7 +564,7 @@ def results(database: Database, identity: str) -> Iterator[Result]:
     return _results(database, identity)
 
 
-def _check_complete(database: Database, job: Job) -> None:
+def _check_complete(database: Database, job: StoredJob) -> None:
     joined = job_rows.join(records, records.c.id == job_rows.c.record)
     count = sa.select(sa.func.count()).select_from(joined).where(job_rows.c.job == job.id)
     with database.reading() as connection:
@@ -589,7 +591,7 @@ def _results(database: Database, identity: str) -> Iterator[Result]:
         at = rows[-1].number
 
 
-def _mislaid(record: Record, job: str, number: int) -> Iterator[Finding]:
+def _mislaid(record: Record, job: str, number: int) -> Iterator[IntegrityFinding]:
     """A row must lead to the record that says that it answers it."""
     detail = record.facts.detail or {}
     if record.facts.about != job or detail.get("row") != number:
@@ -600,7 +602,7 @@ def _mislaid(record: Record, job: str, number: int) -> Iterator[Finding]:
 # --- held against the records -------------------------------------------------------------
 
 
-def questions(database: Database, job: Job) -> tuple[str | None, ...]:
+def questions(database: Database, job: StoredJob) -> tuple[str | None, ...]:
     """The digest of each row of a job that is under way, as its record has all of them; None
     where it has none.
 
@@ -623,7 +625,7 @@ def questions(database: Database, job: Job) -> tuple[str | None, ...]:
     return tuple(digests)
 
 
-def check(job: Job, row: Row, digests: Sequence[str | None]) -> None:
+def check(job: StoredJob, row: Row, digests: Sequence[str | None]) -> None:
     """Raises
     ------
     NotAsSealed
@@ -634,12 +636,12 @@ def check(job: Job, row: Row, digests: Sequence[str | None]) -> None:
         raise NotAsSealed(job.id, [_question(job.id, row.number)])
 
 
-def _question(job: str, number: int) -> Finding:
+def _question(job: str, number: int) -> IntegrityFinding:
     text = f"what row {number} of job {job} asks is not what was asked"
     return contradicted(None, "job_rows", "request", text)
 
 
-def findings(connection: sa.Connection) -> Iterator[Finding]:
+def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """What the tables say of jobs and their rows, and no record."""
     for row in connection.execute(sa.select(jobs)).all():
         try:
@@ -665,7 +667,7 @@ def _told(connection: sa.Connection, identity: str) -> tuple[Record | None, Reco
     return begun, next((r for r in told if r.facts.about == identity), None)
 
 
-def _findings(connection: sa.Connection, job: Job) -> Iterator[Finding]:
+def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:
     """What the row of a job says, and not its records."""
     name, row = f"job {job.id}", _row_of(job)
     begun, ended = _told(connection, job.id)
@@ -690,14 +692,14 @@ def _findings(connection: sa.Connection, job: Job) -> Iterator[Finding]:
 
 def _compared(
     name: str, row: Mapping[str, Any], said: Mapping[str, Any], record: Record
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     for column, value in said.items():
         if row[column] != value:
             text = f"{column} of {name} is not what record {record.sequence} says"
             yield contradicted(record, "jobs", column, text)
 
 
-def _rows_of(connection: sa.Connection, job: Job) -> Iterator[Finding]:
+def _rows_of(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:
     """What the rows of a job say, and not its records."""
     joined = job_rows.outerjoin(records, records.c.id == job_rows.c.record)
     chosen = sa.select(job_rows, records, standing()).select_from(joined)
@@ -726,14 +728,14 @@ def _rows_of(connection: sa.Connection, job: Job) -> Iterator[Finding]:
         yield from _questions(connection, job.id)
 
 
-def _counted(job: Job, answered: int, refused: int) -> Iterator[Finding]:
+def _counted(job: StoredJob, answered: int, refused: int) -> Iterator[IntegrityFinding]:
     for column, value in (("answered", answered), ("refused", refused)):
         if getattr(job, column) != value:
             text = f"{column} of job {job.id} is not how many rows are"
             yield contradicted(None, "jobs", column, text)
 
 
-def _questions(connection: sa.Connection, identity: str) -> Iterator[Finding]:
+def _questions(connection: sa.Connection, identity: str) -> Iterator[IntegrityFinding]:
     """Whether the digests of a job's questions are those that its record has all of."""
     begun, ended = _told(connection, identity)
     root = None if begun is None else (begun.facts.detail or {}).get("questions")
@@ -746,7 +748,7 @@ def _questions(connection: sa.Connection, identity: str) -> Iterator[Finding]:
         yield contradicted(begun, "job_rows", "digest", text)
 
 
-def _forgotten(connection: sa.Connection) -> Iterator[Finding]:
+def _forgotten(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """Jobs that were begun, have not ended, and are not there: only ended ones are forgotten."""
     end = records.alias()
     is_over = sa.exists().where(end.c.about == records.c.id, end.c.kind == Kind.JOB.value)

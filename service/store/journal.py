@@ -52,8 +52,8 @@ class Draft:
     payload: bytes | None = None
 
 
-class Work(Protocol):
-    """Something else to be done in the transaction of its records, and the records of it.
+class RecordedWrite(Protocol):
+    """Writes other rows, and says which records tell of that: all in one transaction.
 
     May be called again if the transaction was rolled back.
     """
@@ -61,8 +61,8 @@ class Work(Protocol):
     def __call__(self, connection: sa.Connection, /) -> Draft | Sequence[Draft]: ...
 
 
-class Change(Protocol[T_co]):
-    """Something to be written that no record tells of: who works at what, and until when.
+class UnrecordedWrite(Protocol[T_co]):
+    """Writes rows that no record tells of: who works at what, and until when.
 
     May be called again, also when it was committed before after all.
     """
@@ -103,14 +103,14 @@ class JournalOptions:
 
 
 @dataclass(slots=True)
-class _Waiting:
-    work: Draft | Work
+class _PendingAppend:
+    work: Draft | RecordedWrite
     done: Future[Receipt] = field(default_factory=Future)
 
 
 @dataclass(slots=True)
-class _Changing(Generic[T]):
-    change: Change[T]
+class _PendingWrite(Generic[T]):
+    change: UnrecordedWrite[T]
     done: Future[T] = field(default_factory=Future)
 
 
@@ -121,7 +121,9 @@ class Journal:
         self.writer = secrets.token_hex(8)
         self._database = database
         self._options = options
-        self._queue: queue.Queue[_Waiting | _Changing[Any] | None] = queue.Queue(options.capacity)
+        self._queue: queue.Queue[_PendingAppend | _PendingWrite[Any] | None] = queue.Queue(
+            options.capacity
+        )
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._closing = threading.Event()
         self._gate = threading.Lock()
@@ -170,7 +172,7 @@ class Journal:
         self._anchor()
         self._thread.start()
 
-    def append(self, work: Draft | Work) -> Future[Receipt]:
+    def append(self, work: Draft | RecordedWrite) -> Future[Receipt]:
         """Have ``work`` recorded; the future is done when that is durable (with the last of its
         records), or fails with ``StoreUnavailable`` or whatever the work itself raises.
 
@@ -179,11 +181,11 @@ class Journal:
         JournalFull
             If too many wait already, or the journal is closed.
         """
-        waiting = _Waiting(work)
+        waiting = _PendingAppend(work)
         self._put(waiting)
         return waiting.done
 
-    def change(self, change: Change[T]) -> Future[T]:
+    def change(self, change: UnrecordedWrite[T]) -> Future[T]:
         """Have ``change`` written in its turn, without a record; the future has what it returns.
 
         Raises
@@ -191,11 +193,11 @@ class Journal:
         JournalFull
             If too many wait already, or the journal is closed.
         """
-        changing = _Changing(change)
+        changing = _PendingWrite(change)
         self._put(changing)
         return changing.done
 
-    def _put(self, waiting: _Waiting | _Changing[Any]) -> None:
+    def _put(self, waiting: _PendingAppend | _PendingWrite[Any]) -> None:
         with self._gate:
             if self._closing.is_set():
                 raise JournalFull(self.waiting)
@@ -225,9 +227,9 @@ class Journal:
             if not is_open or time.monotonic() >= self._anchor_due:
                 self._anchor()
 
-    def _next_batch(self) -> list[_Waiting | _Changing[Any] | None]:
+    def _next_batch(self) -> list[_PendingAppend | _PendingWrite[Any] | None]:
         """What waits, in order; none if something else is due before any comes."""
-        batch: list[_Waiting | _Changing[Any] | None] = []
+        batch: list[_PendingAppend | _PendingWrite[Any] | None] = []
         seconds = max(0.0, self._anchor_due - time.monotonic())
         if not self._is_well:
             seconds = min(seconds, PROBE_SECONDS)
@@ -239,22 +241,22 @@ class Journal:
             pass
         return batch
 
-    def _write_all(self, batch: Sequence[_Waiting | _Changing[Any]]) -> None:
+    def _write_all(self, batch: Sequence[_PendingAppend | _PendingWrite[Any]]) -> None:
         """Plain records together; each piece of other work in a transaction of its own."""
-        together: list[_Waiting] = []
+        together: list[_PendingAppend] = []
         for waiting in batch:
-            if isinstance(waiting, _Waiting) and isinstance(waiting.work, Draft):
+            if isinstance(waiting, _PendingAppend) and isinstance(waiting.work, Draft):
                 together.append(waiting)
                 continue
             self._write(together)
             together = []
-            if isinstance(waiting, _Waiting):
+            if isinstance(waiting, _PendingAppend):
                 self._write([waiting])
             else:
                 self._make(waiting)
         self._write(together)
 
-    def _make(self, changing: _Changing[Any]) -> None:
+    def _make(self, changing: _PendingWrite[Any]) -> None:
         try:
             changing.done.set_result(self._transaction(changing.change))
         except Exception as error:
@@ -262,7 +264,7 @@ class Journal:
                 logger.error("a change could not be written: %s", type(error).__name__)
             changing.done.set_exception(error)
 
-    def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _write(self, batch: Sequence[_PendingAppend]) -> None:
         if not batch:
             return
         try:
@@ -281,7 +283,7 @@ class Journal:
             receipt = Receipt(record.facts.id, record.writer, record.sequence, record.hash)
             waiting.done.set_result(receipt)
 
-    def _commit(self, works: Sequence[Draft | Work]) -> list[Record]:
+    def _commit(self, works: Sequence[Draft | RecordedWrite]) -> list[Record]:
         """``works`` as one durable transaction."""
         attempt = _Attempt(self.writer, works)
         if self._head is not None:
@@ -299,7 +301,7 @@ class Journal:
         self._records += len(attempt.sealed)
         return attempt.sealed
 
-    def _transaction(self, write: Change[T]) -> T:
+    def _transaction(self, write: UnrecordedWrite[T]) -> T:
         """Done and durable; tried again while the obstacle is a passing one."""
         give_up = time.monotonic() + self._options.retry_seconds
         while True:
@@ -361,7 +363,7 @@ class Journal:
 class _Attempt:
     """One batch, sealed at the first try and written as it is at every later one."""
 
-    def __init__(self, writer: str, works: Sequence[Draft | Work]) -> None:
+    def __init__(self, writer: str, works: Sequence[Draft | RecordedWrite]) -> None:
         self._writer = writer
         self._works = works
         self._prepared: Head | None = None
@@ -406,7 +408,7 @@ _MOVED = (
 )
 
 
-def _drafts(work: Draft | Work, connection: sa.Connection) -> Sequence[Draft]:
+def _drafts(work: Draft | RecordedWrite, connection: sa.Connection) -> Sequence[Draft]:
     made = work if isinstance(work, Draft) else work(connection)
     return [made] if isinstance(made, Draft) else made
 

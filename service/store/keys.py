@@ -24,9 +24,9 @@ import sqlalchemy as sa
 from service.access import EVERYTHING, Principal, Role, Scope
 from service.errors import UnknownRecord
 from service.store.archive import whole
-from service.store.chain import Facts, Finding, Kind, Payload, Record, now_us
+from service.store.chain import Facts, IntegrityFinding, Kind, Payload, Record, now_us
 from service.store.database import Database
-from service.store.journal import Draft, Work
+from service.store.journal import Draft, RecordedWrite
 from service.store.rows import payload_of, record_of
 from service.store.standing import contradicted, contradictions, stands
 from service.store.tables import keys, records
@@ -59,7 +59,7 @@ class Key:
     revoked_us: int | None
     scope: str | None = None
     """As :attr:`Scope.in_words`."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[IntegrityFinding, ...] = ()
     """Where the table says what no record says. Such a key is nobody's."""
 
     @property
@@ -77,7 +77,7 @@ class Key:
 
 def create(
     role: Role, label: str, expires_us: int | None, actor: str, scope: Scope = EVERYTHING
-) -> tuple[str, Work]:
+) -> tuple[str, RecordedWrite]:
     """A new key, to be shown once, and the work that keeps it."""
     identity = secrets.token_hex(4)
     token = f"{PREFIX}{identity}_{secrets.token_urlsafe(32)}"
@@ -105,7 +105,7 @@ def create(
     return token, work
 
 
-def revoke(identity: str, actor: str) -> Work:
+def revoke(identity: str, actor: str) -> RecordedWrite:
     """The work that ends a key.
 
     Raises, when it is done:
@@ -143,7 +143,7 @@ def listing(database: Database) -> tuple[Key, ...]:
     return tuple(Key(**row._mapping, findings=tuple(grants.findings(row))) for row in rows)
 
 
-def lost(database: Database) -> Iterator[Finding]:
+def lost(database: Database) -> Iterator[IntegrityFinding]:
     """Keys that were made, and are not in the table any more: none is ever removed.
 
     Raises
@@ -182,7 +182,7 @@ class _Grants:
         """The record of each key's making."""
         return {key: record for key, (record, _) in self._created.items()}
 
-    def findings(self, row: sa.Row[Any]) -> Iterator[Finding]:
+    def findings(self, row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
         """What the table says of a key, and no record."""
         name = f"key {row.id}"
         beside = self._doubtful.get(row.id)

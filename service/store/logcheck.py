@@ -16,7 +16,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from service.store import logtables, translog
-from service.store.chain import Finding, Kind, Trouble, microseconds, stated_time
+from service.store.chain import IntegrityFinding, Kind, Trouble, microseconds, stated_time
 from service.store.database import Database
 from service.store.tables import log_heads, log_writers, records
 from service.store.translog import Run, as_bytes, trusted_head
@@ -42,7 +42,7 @@ TAIL_BYTES = 262_144
 HEADS = "audit_log_heads"
 RUNS = "audit_log_runs"
 
-Add = Callable[[Iterable[Finding]], None]
+Add = Callable[[Iterable[IntegrityFinding]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ def check_log(
     for claim in claims:
         if claim.checkpoint.size > size:
             text = f"{claim.source} has {claim.checkpoint.size} leaves, the log {size}"
-            add([Finding("", 0, Trouble.CUT, text, claim.where)])
+            add([IntegrityFinding("", 0, Trouble.CUT, text, claim.where)])
     add(_late(database, claims))
     return size
 
@@ -148,17 +148,17 @@ def _claims(
         try:
             note = Note.parse(written)
         except (NotProven, TypeError, AttributeError) as problem:
-            add([Finding("", 0, Trouble.HEAD, f"{source} is none: {problem}", HEADS)])
+            add([IntegrityFinding("", 0, Trouble.HEAD, f"{source} is none: {problem}", HEADS)])
             continue
         if type(time_us) is not int:
             continue  # told with the other tables
         found = _claim(KeptHead(note, source), keys, False, add)
         if found is not None and found.checkpoint.size != size:
             text = f"{source} is one of {found.checkpoint.size}"
-            add([Finding("", 0, Trouble.HEAD, text, HEADS)])
+            add([IntegrityFinding("", 0, Trouble.HEAD, text, HEADS)])
         elif found is not None and found.time not in (None, time_us // 1_000_000):
             text = f"{source} was signed at another time than it is stored with"
-            add([Finding("", 0, Trouble.CONTRADICTED, text, f"{HEADS}.time_us")])
+            add([IntegrityFinding("", 0, Trouble.CONTRADICTED, text, f"{HEADS}.time_us")])
         elif found is not None:
             yield found
     for each in kept:
@@ -173,7 +173,7 @@ def _claim(head: KeptHead, keys: Sequence[VerifierKey], is_kept: bool, add: Add)
         checkpoint, when = trusted_head(head.note, wanted)
     except NotProven as problem:
         where = "" if is_kept else HEADS
-        add([Finding("", 0, Trouble.HEAD, f"{head.source}: {problem}", where)])
+        add([IntegrityFinding("", 0, Trouble.HEAD, f"{head.source}: {problem}", where)])
         return None
     return _Claim(checkpoint, when, head.source, is_kept)
 
@@ -186,7 +186,7 @@ def _follow(database: Database, claims: Sequence[_Claim], add: Add) -> int:
     for run in translog.runs(database):
         if not logtables.is_run(run):
             text = f"there is no such run: {run}"
-            add([Finding(str(run.writer), 0, Trouble.NOT_IN_LOG, text, RUNS)])
+            add([IntegrityFinding(str(run.writer), 0, Trouble.NOT_IN_LOG, text, RUNS)])
             continue
         add(_in_order(run, roots.size, ends))
         for sequence, hashed, time_us in _records(database, run):
@@ -210,19 +210,19 @@ def _follow(database: Database, claims: Sequence[_Claim], add: Add) -> int:
 
 def _as_stored(
     writer: str, sequence: int, index: int, found: bytes | None, stored: bytes | None
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     if found is None and stored is not None:
         text = f"record {sequence}, leaf {index} of the log, is gone"
-        yield Finding(writer, sequence, Trouble.CUT, text)
+        yield IntegrityFinding(writer, sequence, Trouble.CUT, text)
     elif found is None or found != stored:
         text = f"record {sequence} is not leaf {index} of the log"
-        yield Finding(writer, sequence, Trouble.NOT_IN_LOG, text)
+        yield IntegrityFinding(writer, sequence, Trouble.NOT_IN_LOG, text)
 
 
-def _in_order(run: Run, size: int, ends: dict[str, int]) -> Iterator[Finding]:
+def _in_order(run: Run, size: int, ends: dict[str, int]) -> Iterator[IntegrityFinding]:
     if run.start != size or run.first != ends.get(run.writer, 0) + 1 or run.length < 1:
         text = f"leaves {run.start} to {run.start + run.length - 1} do not follow those before"
-        yield Finding(run.writer, run.first, Trouble.NOT_IN_LOG, text, RUNS)
+        yield IntegrityFinding(run.writer, run.first, Trouble.NOT_IN_LOG, text, RUNS)
     ends[run.writer] = run.first + run.length - 1
 
 
@@ -258,14 +258,14 @@ class _Heads:
             self._by_size.setdefault(claim.checkpoint.size, []).append(claim)
         self._is_told = False
 
-    def at(self, roots: Roots) -> Iterator[Finding]:
+    def at(self, roots: Roots) -> Iterator[IntegrityFinding]:
         """Of those that the store has the first that is wrong: all after it are, too."""
         for claim in self._by_size.get(roots.size, ()):
             if roots.root == claim.checkpoint.root or (self._is_told and not claim.is_kept):
                 continue
             self._is_told = self._is_told or not claim.is_kept
             text = f"the first {roots.size} records are not those that {claim.source} is of"
-            yield Finding("", 0, Trouble.HEAD, text, claim.where)
+            yield IntegrityFinding("", 0, Trouble.HEAD, text, claim.where)
 
 
 class _Limits:
@@ -285,16 +285,16 @@ class _Limits:
         return self._limit
 
 
-def _backdated(writer: str, sequence: int, time_us: int, limit: int) -> Iterator[Finding]:
+def _backdated(writer: str, sequence: int, time_us: int, limit: int) -> Iterator[IntegrityFinding]:
     if time_us < limit:
         text = (
             f"record {sequence} says it is of {stated_time(time_us)}, and is in no head that was "
             "kept after that"
         )
-        yield Finding(writer, sequence, Trouble.BACKDATED, text, "audit_records.time_us")
+        yield IntegrityFinding(writer, sequence, Trouble.BACKDATED, text, "audit_records.time_us")
 
 
-def _late(database: Database, claims: Sequence[_Claim]) -> Iterator[Finding]:
+def _late(database: Database, claims: Sequence[_Claim]) -> Iterator[IntegrityFinding]:
     """Records that are no leaves, and say that they are older than a kept head."""
     limit = _Limits(claims).at(2**62)
     done = sa.func.coalesce(log_writers.c.integrated, 0)
@@ -332,7 +332,7 @@ def check_export(lines: Iterable[bytes], heads: Sequence[KeptHead]) -> Iterator[
             yield f"line {number}: there are two records that are leaf {leaf.index}"
         else:
             leaves[leaf.index] = leaf
-    told: list[Finding] = []
+    told: list[IntegrityFinding] = []
     claims = [c for head in heads if (c := _claim(head, keys, True, told.extend)) is not None]
     told.extend(_exported_findings(leaves, others, claims))
     yield from (finding.text for finding in told)
@@ -371,7 +371,7 @@ def _exported(number: int, line: bytes, keys: list[VerifierKey]) -> _Leaf:
 
 def _exported_findings(
     leaves: dict[int, _Leaf], others: Sequence[_Leaf], claims: Sequence[_Claim]
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     roots, heads, limits = Roots(), _Heads(claims), _Limits(claims)
     while (leaf := leaves.get(roots.size)) is not None:
         yield from _backdated(leaf.writer, leaf.sequence, leaf.time_us, limits.at(roots.size))
@@ -383,6 +383,6 @@ def _exported_findings(
                 f"{claim.source} has {claim.checkpoint.size} leaves, and leaf {roots.size} is not "
                 "in the export"
             )
-            yield Finding("", 0, Trouble.CUT, text)
+            yield IntegrityFinding("", 0, Trouble.CUT, text)
     for leaf in others:
         yield from _backdated(leaf.writer, leaf.sequence, leaf.time_us, limits.at(2**62))

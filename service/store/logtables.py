@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import Finding, Trouble, now_us
+from service.store.chain import IntegrityFinding, Trouble, now_us
 from service.store.database import Database
 from service.store.tables import log_heads, log_runs, log_state, log_tiles, log_writers
 from service.store.tables import witnessed_logs as witnessed
@@ -35,7 +35,7 @@ MOST = 2**62
 
 def findings(
     database: Database, keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey]
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     """What the log's tables say that does not follow from its leaves; ``keys`` are those that the
     chains name, ``witnesses`` those of who cosigns: lines of others are read, and not checked.
 
@@ -73,11 +73,13 @@ def is_run(run: Any) -> bool:
     return is_whole(run.start) and is_whole(run.first, 1) and is_whole(run.length, 1)
 
 
-def _wrong(trouble: Trouble, text: str, where: str, writer: str = "") -> Finding:
-    return Finding(writer, 0, trouble, text, where)
+def _wrong(trouble: Trouble, text: str, where: str, writer: str = "") -> IntegrityFinding:
+    return IntegrityFinding(writer, 0, trouble, text, where)
 
 
-def _state(connection: sa.Connection, keys: Sequence[VerifierKey], size: int) -> Iterator[Finding]:
+def _state(
+    connection: sa.Connection, keys: Sequence[VerifierKey], size: int
+) -> Iterator[IntegrityFinding]:
     rows = list(_raw(connection, log_state))
     if not rows and keys:
         text = "the chains say that there is a log, and there is none"
@@ -99,7 +101,7 @@ def _state(connection: sa.Connection, keys: Sequence[VerifierKey], size: int) ->
         yield from _lease(row)
 
 
-def _lease(row: sa.Row[Any]) -> Iterator[Finding]:
+def _lease(row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
     where = "audit_log.held_until_us"
     if type(row.holder) is not str or type(row.held_until_us) is not int:
         text = "whose turn it is to append to the log cannot be read"
@@ -109,7 +111,7 @@ def _lease(row: sa.Row[Any]) -> Iterator[Finding]:
         yield _wrong(Trouble.CONTRADICTED, text, where)
 
 
-def _writers(connection: sa.Connection, runs: Sequence[sa.Row[Any]]) -> Iterator[Finding]:
+def _writers(connection: sa.Connection, runs: Sequence[sa.Row[Any]]) -> Iterator[IntegrityFinding]:
     """How far each chain is in the log: said too much, the rest would never be."""
     ends: dict[Any, int] = {}
     for run in runs:
@@ -122,7 +124,7 @@ def _writers(connection: sa.Connection, runs: Sequence[sa.Row[Any]]) -> Iterator
             yield _wrong(Trouble.CONTRADICTED, text, where, str(writer))
 
 
-def _tiles(connection: sa.Connection, size: int) -> Iterator[Finding]:
+def _tiles(connection: sa.Connection, size: int) -> Iterator[IntegrityFinding]:
     """Each tile has the hashes that it must have, and those above are made of those below."""
     below: dict[int, bytes] = {}
     above: dict[int, bytes] = {}
@@ -172,7 +174,9 @@ def _tiles_of(size: int) -> int:
     return count
 
 
-def _heads(connection: sa.Connection, witnesses: Sequence[VerifierKey]) -> Iterator[Finding]:
+def _heads(
+    connection: sa.Connection, witnesses: Sequence[VerifierKey]
+) -> Iterator[IntegrityFinding]:
     """What others say of heads: written as it must be, and of these heads."""
     for row in _raw(connection, log_heads):
         here = f"the head of {row.size!r}"
@@ -205,7 +209,7 @@ def _by_witnesses(
         note.by(key)
 
 
-def _witnessed(connection: sa.Connection) -> Iterator[Finding]:
+def _witnessed(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """The heads of other logs that were cosigned here are those of the notes beside them."""
     for row in _raw(connection, witnessed):
         try:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.store.chain import Finding, Trouble, timestamp
+from service.store.chain import IntegrityFinding, Trouble, timestamp
 
 APART_US = 86_400_000_000
 """By how much a record must be too early."""
@@ -78,7 +78,7 @@ class Order:
             self._of(writer).seen.append((time, sequence))
         self._ends.clear()
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[IntegrityFinding]:
         """Every stretch of a chain that was not there when it says."""
         for writer, chain in self._chains.items():
             others = sorted(
@@ -93,7 +93,7 @@ class Order:
 
 def _backdated(
     writer: str, chain: _Chain, after: int, seen_us: int, others: list[int]
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     """The records after ``after``: first seen by an anchor of the time ``seen_us``."""
     first = bisect_right(chain.sequences, after)  # they were read in order
     at = bisect_left(others, seen_us) - 1
@@ -104,4 +104,4 @@ def _backdated(
         f"record {sequence} says {said}, and an anchor of {timestamp(others[at])} has no such "
         "record: it was written later, or a clock was wrong by more than a day"
     )
-    yield Finding(writer, sequence, Trouble.BACKDATED, text, "audit_records.time_us")
+    yield IntegrityFinding(writer, sequence, Trouble.BACKDATED, text, "audit_records.time_us")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from service.store import idempotency, jobs, keys, sessions
-from service.store.chain import Finding
+from service.store.chain import IntegrityFinding
 from service.store.database import Database
 
 
-def findings(database: Database) -> Iterator[Finding]:
+def findings(database: Database) -> Iterator[IntegrityFinding]:
     """What keys, sessions, jobs and named requests say that no record says.
 
     Raises

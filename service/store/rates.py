@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from service.errors import TooOften
 from service.store.chain import now_us
 from service.store.database import Database
-from service.store.journal import Change
+from service.store.journal import UnrecordedWrite
 from service.store.tables import rate_buckets
 
 HANDFUL_SECONDS = 0.1
@@ -53,7 +53,7 @@ class Taken:
     wait_seconds: float = 0.0
 
 
-def take(actor: str, rate: Rate) -> Change[Taken]:
+def take(actor: str, rate: Rate) -> UnrecordedWrite[Taken]:
     """Up to a handful of tokens out of the actor's bucket."""
 
     def change(connection: sa.Connection) -> Taken:
@@ -67,8 +67,8 @@ def take(actor: str, rate: Rate) -> Change[Taken]:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Processor time that an actor's searches may take."""
+class SearchShare:
+    """The share of processor time that an actor's searches may take."""
 
     per_second: float
     """CPU-seconds of search a second, in the long run."""
@@ -76,7 +76,7 @@ class Share:
     """CPU-seconds at once."""
 
 
-def spend(actor: str, seconds: float, share: Share) -> Change[float]:
+def spend(actor: str, seconds: float, share: SearchShare) -> UnrecordedWrite[float]:
     """``seconds`` of processor time were searched for the actor; what is left of their share,
     negative if they owe."""
 
@@ -89,7 +89,7 @@ def spend(actor: str, seconds: float, share: Share) -> Change[float]:
     return change
 
 
-def left(database: Database, actor: str, share: Share) -> float:
+def left(database: Database, actor: str, share: SearchShare) -> float:
     """What is left of an actor's share now.
 
     Raises

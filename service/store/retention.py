@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from service.store.chain import now_us
 from service.store.jobs import TURN
-from service.store.journal import Change
+from service.store.journal import UnrecordedWrite
 from service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
 
 DAY_US = 86_400_000_000
@@ -29,7 +29,7 @@ class Kept:
     keys: float
 
 
-def forget(kept: Kept) -> Change[int]:
+def forget(kept: Kept) -> UnrecordedWrite[int]:
     """Remove some of what is too old; how many rows that were, 0: nothing is left to do."""
 
     def change(connection: sa.Connection) -> int:

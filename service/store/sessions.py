@@ -21,9 +21,9 @@ import sqlalchemy as sa
 
 from service.access import Principal
 from service.errors import ServiceError
-from service.store.chain import Facts, Finding, Kind, now_us
+from service.store.chain import Facts, IntegrityFinding, Kind, now_us
 from service.store.database import Database
-from service.store.journal import Draft, Journal, Work
+from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.keys import CREATED, Keyring
 from service.store.standing import contradicted, contradictions, standing, standing_only
 from service.store.tables import keys, page_secrets, records, sessions
@@ -92,7 +92,7 @@ def _vouched(connection: sa.Connection) -> bytes | None:
     return bytes(value) if _detail_of(bytes(value)) in said else None
 
 
-def secret_findings(connection: sa.Connection) -> Iterator[Finding]:
+def secret_findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """Whether the secret is one that a record vouches for."""
     names = set(connection.execute(sa.select(page_secrets.c.name)).scalars())
     if names - {SIGNING} or (names and _vouched(connection) is None):
@@ -100,7 +100,7 @@ def secret_findings(connection: sa.Connection) -> Iterator[Finding]:
         yield contradicted(None, "page_secrets", "value", text)
 
 
-def begin(session: NewSession, facts: Facts) -> Work:
+def begin(session: NewSession, facts: Facts) -> RecordedWrite:
     """Keep a session, drop those that have ended, and record ``facts`` and what makes the session
     what it is: all of it or nothing."""
     digest, roles = _digest(session.token), session.principal.in_words
@@ -127,7 +127,7 @@ def begin(session: NewSession, facts: Facts) -> Work:
     return work
 
 
-def end(token: str, facts: Facts) -> Work:
+def end(token: str, facts: Facts) -> RecordedWrite:
     """Forget a session, and record ``facts``, about the record of its beginning."""
 
     def work(connection: sa.Connection) -> Draft:
@@ -169,13 +169,13 @@ def _is_active(database: Database, keyring: Keyring, key: str) -> bool:
     return row is not None and row.revoked_us is None and keyring.is_active(key)
 
 
-def findings(connection: sa.Connection) -> Iterator[Finding]:
+def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """What the table says of sessions, and no record."""
     for row in connection.execute(sa.select(sessions)).all():
         yield from _findings(connection, row)
 
 
-def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Finding]:
+def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
     """What is said of a session by its row, and not by the record of its beginning."""
     near = sa.or_(records.c.id == row.record, records.c.about == row.record)
     told = list(standing_only(connection.execute(sa.select(records, standing()).where(near))))

@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import NotAsSealed
-from service.store.chain import GENESIS, Finding, Payload, Record, Trouble, own_findings
+from service.store.chain import GENESIS, IntegrityFinding, Payload, Record, Trouble, own_findings
 from service.store.rows import payload_of, record_of
 from service.store.tables import records, writers
 
@@ -105,7 +105,7 @@ def standing_only(rows: Iterable[sa.Row[Any]]) -> Iterator[Record]:
     return (record_of(row) for row in rows if stands(row))
 
 
-def doubts(row: sa.Row[Any]) -> list[Finding]:
+def doubts(row: sa.Row[Any]) -> list[IntegrityFinding]:
     """What is wrong with a record, and with its payload if that was selected too."""
     record = record_of(row)
     found = own_findings(record)
@@ -115,9 +115,9 @@ def doubts(row: sa.Row[Any]) -> list[Finding]:
     return found + (payload.findings(record) if payload is not None else [])
 
 
-def displaced(record: Record) -> Finding:
+def displaced(record: Record) -> IntegrityFinding:
     text = f"what stands as record {record.sequence} has no place in the chain of {record.writer}"
-    return Finding(record.writer, record.sequence, Trouble.FORGED, text)
+    return IntegrityFinding(record.writer, record.sequence, Trouble.FORGED, text)
 
 
 def require(row: sa.Row[Any]) -> tuple[Record, Payload | None]:
@@ -134,16 +134,16 @@ def require(row: sa.Row[Any]) -> tuple[Record, Payload | None]:
     return record_of(row), payload_of(row)
 
 
-def contradicted(record: Record | None, table: str, column: str, text: str) -> Finding:
+def contradicted(record: Record | None, table: str, column: str, text: str) -> IntegrityFinding:
     """A row that says something else than the record that it came with."""
     place = ("", 0) if record is None else (record.writer, record.sequence)
     where = f"{table}.{column}" if column else table
-    return Finding(*place, Trouble.CONTRADICTED, text, where)
+    return IntegrityFinding(*place, Trouble.CONTRADICTED, text, where)
 
 
 def contradictions(
     table: str, name: str, row: sa.Row[Any], said: Mapping[str, Any], record: Record
-) -> Iterator[Finding]:
+) -> Iterator[IntegrityFinding]:
     """Every column of ``row`` that is not what ``record`` says; ``name``: of the row."""
     for column, value in said.items():
         found = row._mapping[column]

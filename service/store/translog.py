@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from service.errors import StoreDamaged
 from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database
-from service.store.journal import Change, Draft, Work
+from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.tables import (
     log_heads,
     log_runs,
@@ -57,7 +57,7 @@ class LogBroken(StoreDamaged):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class LogState:
     """How far the log is, and whose turn it is."""
 
     size: int
@@ -97,8 +97,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """That a record is in the log."""
+class InclusionProof:
+    """That a record is in the log (RFC 9162, 2.1.3)."""
 
     index: int
     size: int
@@ -118,7 +118,7 @@ class Proof:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def state(database: Database) -> State | None:
+def state(database: Database) -> LogState | None:
     """None: nobody has ever begun the log.
 
     Raises
@@ -135,7 +135,7 @@ def state(database: Database) -> State | None:
         return None
     if not _are(int, row.size, row.held_until_us) or not _are(str, row.key, row.holder):
         raise LogBroken("what is stored of the log's size and key cannot be read")
-    return State(*row)
+    return LogState(*row)
 
 
 def _are(kind: type, *values: Any) -> bool:
@@ -263,7 +263,7 @@ class Prover:
         self._tree = tree_of(database)
         self.head = head
 
-    def of(self, writer: str, sequence: int) -> Proof | None:
+    def of(self, writer: str, sequence: int) -> InclusionProof | None:
         """None: the record is not in this head's tree.
 
         Raises
@@ -276,10 +276,10 @@ class Prover:
             return None
         with _whole():
             path = self._tree.inclusion(index, self.head.size)
-        return Proof(index, self.head.size, tuple(path), self.head)
+        return InclusionProof(index, self.head.size, tuple(path), self.head)
 
 
-def proof_of(database: Database, writer: str, sequence: int) -> Proof | None:
+def proof_of(database: Database, writer: str, sequence: int) -> InclusionProof | None:
     """By the newest head; None: none has the record yet.
 
     Raises
@@ -329,7 +329,7 @@ def consistency(database: Database, old: int, new: int) -> list[bytes]:
 # --- appending --------------------------------------------------------------------------------
 
 
-def begin(key: VerifierKey, actor: str) -> Work:
+def begin(key: VerifierKey, actor: str) -> RecordedWrite:
     """The work that begins the log, or has another key sign it from now on; of record."""
 
     def work(connection: sa.Connection) -> Draft:
@@ -363,7 +363,7 @@ def _keys_in(details: Sequence[str | None]) -> Iterator[VerifierKey]:
 class Batch:
     """Leaves to be appended, made whole before a transaction begins."""
 
-    before: State
+    before: LogState
     runs: tuple[Run, ...]
     tiles: Mapping[Place, bytes]
     checkpoint: Checkpoint
@@ -399,7 +399,7 @@ def gather(database: Database, origin: str, last: Checkpoint | None = None) -> B
 
 
 def _gather(
-    database: Database, before: State, origin: str, last: Checkpoint | None
+    database: Database, before: LogState, origin: str, last: Checkpoint | None
 ) -> Batch | None:
     known = latest(database)
     found = list(_waiting(database))
@@ -417,14 +417,16 @@ def _gather(
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _PendingLeaves:
+    """Records of one chain that are no leaves of the log yet."""
+
     writer: str
     first: int
     hashes: tuple[bytes, ...]
     """Of leaves."""
 
 
-def _waiting(database: Database) -> Iterator[_Waiting]:
+def _waiting(database: Database) -> Iterator[_PendingLeaves]:
     """Per chain, its records that are no leaves yet; up to the first that is missing."""
     done = sa.func.coalesce(log_writers.c.integrated, 0)
     first = sa.and_(records.c.writer == writers.c.id, records.c.sequence == 1)
@@ -444,7 +446,7 @@ def _waiting(database: Database) -> Iterator[_Waiting]:
             hashes = tuple(_hashes(connection, writer, integrated, min(end, integrated + left)))
             left -= len(hashes)
             if hashes:
-                yield _Waiting(writer, integrated + 1, hashes)
+                yield _PendingLeaves(writer, integrated + 1, hashes)
 
 
 def _hashes(connection: sa.Connection, writer: str, after: int, end: int) -> Iterator[bytes]:
@@ -500,7 +502,7 @@ def _begins_with(tree: Tree, head: Checkpoint | None, size: int) -> None:
         raise LogBroken(f"the log does not begin with the {head.size} leaves that were signed")
 
 
-def _runs(database: Database, size: int, found: Sequence[_Waiting]) -> tuple[Run, ...]:
+def _runs(database: Database, size: int, found: Sequence[_PendingLeaves]) -> tuple[Run, ...]:
     """Where they come to stand; what goes on where the last run ended makes that longer."""
     made, start = [], size
     for waiting in found:
@@ -530,7 +532,7 @@ def sign(batch: Batch, signer: Signer) -> StoredHead:
     return StoredHead(batch.checkpoint.size, now, str(note))
 
 
-def append(batch: Batch, head: StoredHead, holder: str, lease_us: int) -> Change[bool]:
+def append(batch: Batch, head: StoredHead, holder: str, lease_us: int) -> UnrecordedWrite[bool]:
     """The change that appends; whether it was done: not if others have appended meanwhile."""
 
     def change(connection: sa.Connection) -> bool:
@@ -572,7 +574,7 @@ def _write(connection: sa.Connection, batch: Batch, head: StoredHead) -> None:
     keep_head(head)(connection)
 
 
-def keep_head(head: StoredHead) -> Change[None]:
+def keep_head(head: StoredHead) -> UnrecordedWrite[None]:
     """The change that writes a head, or what others have come to say of it."""
 
     def change(connection: sa.Connection) -> None:

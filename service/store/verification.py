@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from service.errors import StoreDamaged
 from service.store import anchors, archive, pointers
 from service.store.archive import Unread
-from service.store.chain import Finding, Head, Kind, Payload, Record, Trouble, check
+from service.store.chain import Head, IntegrityFinding, Kind, Payload, Record, Trouble, check
 from service.store.database import Database
 from service.store.erasure import Erasures
 from service.store.logcheck import KeptHead, check_log, heads_in_file
@@ -33,7 +33,7 @@ MAX_FINDINGS = 100
 
 
 @dataclass
-class Report:
+class VerificationReport:
     """What was read, and what is wrong with it."""
 
     writers: int = 0
@@ -43,7 +43,7 @@ class Report:
     anchors: int = 0
     logged: int = 0
     """Leaves of the log."""
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[IntegrityFinding] = field(default_factory=list)
     """The first hundred."""
     troubles: int = 0
     """All of them, counted."""
@@ -54,14 +54,14 @@ class Report:
     def holds(self) -> bool:
         return self.troubles == 0
 
-    def add(self, findings: Iterable[Finding]) -> None:
+    def add(self, findings: Iterable[IntegrityFinding]) -> None:
         for finding in findings:
             self.troubles += 1
             if len(self.findings) < MAX_FINDINGS:
                 self.findings.append(_printable(finding))
 
 
-def _printable(finding: Finding) -> Finding:
+def _printable(finding: IntegrityFinding) -> IntegrityFinding:
     """A place that no record can have is told as 0: the text says more."""
     sequence = finding.sequence if type(finding.sequence) is int else 0
     return replace(finding, writer=str(finding.writer), sequence=sequence)
@@ -73,20 +73,20 @@ class _Reading:
 
     database: Database
     erasures: Erasures
-    report: Report
+    report: VerificationReport
     anchored: dict[str, int]
     """How far anchors have each chain."""
     order: Order
-    progress: Callable[[Report], None]
+    progress: Callable[[VerificationReport], None]
 
 
 def verify(
     database: Database,
     anchor_file: Path | None = None,
-    progress: Callable[[Report], None] = lambda _: None,
+    progress: Callable[[VerificationReport], None] = lambda _: None,
     kept: Sequence[KeptHead] = (),
     witnesses: Sequence[VerifierKey] = (),
-) -> Report:
+) -> VerificationReport:
     """Check every record up to the heads as they are now, that nothing stands beside them, and the
     log over all of them.
 
@@ -100,7 +100,7 @@ def verify(
     OSError
         If the file cannot be read.
     """
-    report = Report()
+    report = VerificationReport()
     if anchor_file is not None:
         kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
@@ -115,7 +115,7 @@ def verify(
     return report
 
 
-def _chains(reading: _Reading) -> Iterator[Finding]:
+def _chains(reading: _Reading) -> Iterator[IntegrityFinding]:
     claimed = _anchored(reading.database)
     for writer, head in archive.heads(reading.database):
         reading.report.writers += 1
@@ -123,12 +123,14 @@ def _chains(reading: _Reading) -> Iterator[Finding]:
     yield from _unanchored(claimed, reading.anchored)
 
 
-def _by_file(database: Database, file: Path, report: Report) -> Iterator[Finding]:
+def _by_file(
+    database: Database, file: Path, report: VerificationReport
+) -> Iterator[IntegrityFinding]:
     """What the anchors of a file have, and the store has not."""
     for found in anchors.read_down(file):
         if isinstance(found, str):
             report.notes.append(found)
-        elif isinstance(found, Finding):
+        elif isinstance(found, IntegrityFinding):
             yield found
         else:
             writer, head = found
@@ -140,23 +142,23 @@ def _logged(
     database: Database,
     kept: Sequence[KeptHead],
     witnesses: Sequence[VerifierKey],
-    report: Report,
-) -> Iterator[Finding]:
+    report: VerificationReport,
+) -> Iterator[IntegrityFinding]:
     """What is wrong with the log over all records."""
-    found: list[Finding] = []
+    found: list[IntegrityFinding] = []
     report.logged = check_log(database, kept, witnesses, found.extend)
     yield from found
 
 
-def _whatever(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _whatever(findings: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding]:
     """Those findings; that there are no more because something cannot be read is one, too."""
     try:
         yield from findings
     except StoreDamaged as error:
-        yield Finding("", 0, Trouble.UNREADABLE, str(error), "")
+        yield IntegrityFinding("", 0, Trouble.UNREADABLE, str(error), "")
 
 
-def _pages(database: Database) -> Iterator[Finding]:
+def _pages(database: Database) -> Iterator[IntegrityFinding]:
     """What SQLite says of its file: pages that are none, indexes that lack a row."""
     if not database.is_sqlite:
         return
@@ -167,10 +169,12 @@ def _pages(database: Database) -> Iterator[Finding]:
     except StoreDamaged as error:
         found = [str(error)]
     for line in found:
-        yield Finding("", 0, Trouble.UNREADABLE, f"the database file is damaged: {line}", "")
+        yield IntegrityFinding(
+            "", 0, Trouble.UNREADABLE, f"the database file is damaged: {line}", ""
+        )
 
 
-def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[Finding]:
+def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[IntegrityFinding]:
     """One chain from its first record to ``head``."""
     report, at, is_torn = reading.report, Head(), False
     for found in archive.chain(reading.database, writer, head.sequence):
@@ -178,7 +182,7 @@ def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[Finding]:
         if isinstance(found, Unread):
             at, is_torn = Head(found.sequence), True
             text = f"record {found.sequence} cannot be read: {found.reason}"
-            yield Finding(writer, found.sequence, Trouble.UNREADABLE, text)
+            yield IntegrityFinding(writer, found.sequence, Trouble.UNREADABLE, text)
             continue
         record, payload = found
         yield from check(record, Head(at.sequence, record.previous) if is_torn else at)
@@ -192,16 +196,16 @@ def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[Finding]:
     yield from _at_the_end(writer, at, head, is_torn)
 
 
-def _at_the_end(writer: str, at: Head, head: Head, is_torn: bool) -> Iterator[Finding]:
+def _at_the_end(writer: str, at: Head, head: Head, is_torn: bool) -> Iterator[IntegrityFinding]:
     if at.sequence < head.sequence:
         text = f"records {at.sequence + 1} to {head.sequence} are missing at the end"
-        yield Finding(writer, at.sequence + 1, Trouble.CUT, text)
+        yield IntegrityFinding(writer, at.sequence + 1, Trouble.CUT, text)
     elif at != head and not is_torn:
         text = f"record {at.sequence} is not what the chain's head says it was"
-        yield Finding(writer, at.sequence, Trouble.ALTERED, text)
+        yield IntegrityFinding(writer, at.sequence, Trouble.ALTERED, text)
 
 
-def _seen_by(reading: _Reading, anchor: Record) -> Iterator[Finding]:
+def _seen_by(reading: _Reading, anchor: Record) -> Iterator[IntegrityFinding]:
     """Every chain still has what an anchor saw at its end."""
     reading.report.anchors += 1
     by = f"record {anchor.sequence} of {anchor.writer}"
@@ -215,8 +219,8 @@ def _seen_by(reading: _Reading, anchor: Record) -> Iterator[Finding]:
 
 
 def payload_findings(
-    record: Record, payload: Payload | None, erasures: Erasures, report: Report
-) -> Iterator[Finding]:
+    record: Record, payload: Payload | None, erasures: Erasures, report: VerificationReport
+) -> Iterator[IntegrityFinding]:
     """The payload is the one that was sealed, or its erasure is recorded."""
     if payload is not None:
         report.payloads += 1
@@ -227,14 +231,14 @@ def payload_findings(
             text = f"the payload of record {record.sequence} is gone, and no erasure is recorded"
             where = "audit_payloads"
             here = (record.writer, record.sequence)
-            yield Finding(*here, Trouble.PAYLOAD_MISSING, text, where)
+            yield IntegrityFinding(*here, Trouble.PAYLOAD_MISSING, text, where)
 
 
-def _outside(database: Database) -> Iterator[Finding]:
+def _outside(database: Database) -> Iterator[IntegrityFinding]:
     return (displaced(record_of(row)) for row in archive.outside(database))
 
 
-def _payloads(database: Database) -> Iterator[Finding]:
+def _payloads(database: Database) -> Iterator[IntegrityFinding]:
     """Payloads that no record has, and those that give another time for it."""
     same = sa.and_(payloads.c.writer == records.c.writer, payloads.c.sequence == records.c.sequence)
     chosen = (
@@ -247,10 +251,12 @@ def _payloads(database: Database) -> Iterator[Finding]:
     for writer, sequence, time_us in rows:
         if time_us is None:
             text = f"there is a payload of record {sequence}, and no such record"
-            yield Finding(writer, sequence, Trouble.FORGED, text, "audit_payloads")
+            yield IntegrityFinding(writer, sequence, Trouble.FORGED, text, "audit_payloads")
         else:
             text = f"the payload of record {sequence} gives another time than the record"
-            yield Finding(writer, sequence, Trouble.CONTRADICTED, text, "audit_payloads.time_us")
+            yield IntegrityFinding(
+                writer, sequence, Trouble.CONTRADICTED, text, "audit_payloads.time_us"
+            )
 
 
 def _anchored(database: Database) -> dict[str, int]:
@@ -260,12 +266,12 @@ def _anchored(database: Database) -> dict[str, int]:
         return {row.id: row.anchored for row in found}
 
 
-def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[Finding]:
+def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[IntegrityFinding]:
     """The hint never goes further than anchors do: whoever raised it keeps a chain from them."""
     for writer, sequence in claimed.items():
         if type(sequence) is not int or not 0 <= sequence <= anchored.get(writer, 0):
             text = f"the chain is said to be anchored up to {sequence}, and no anchor has that"
-            yield Finding(writer, 0, Trouble.CONTRADICTED, text, "audit_writers.anchored")
+            yield IntegrityFinding(writer, 0, Trouble.CONTRADICTED, text, "audit_writers.anchored")
 
 
 def _place(database: Database, writer: str, sequence: int) -> sa.Row[Any] | None:
@@ -276,13 +282,15 @@ def _place(database: Database, writer: str, sequence: int) -> sa.Row[Any] | None
         return connection.execute(chosen).one_or_none()
 
 
-def _against(there: sa.Row[Any] | None, writer: str, anchored: Head, by: str) -> Iterator[Finding]:
+def _against(
+    there: sa.Row[Any] | None, writer: str, anchored: Head, by: str
+) -> Iterator[IntegrityFinding]:
     """The chain still has the record that an anchor saw at its end."""
     if anchored.sequence == 0:
         return
     if there is None:
         text = f"record {anchored.sequence} is gone; it was anchored by {by}"
-        yield Finding(writer, anchored.sequence, Trouble.CUT, text)
+        yield IntegrityFinding(writer, anchored.sequence, Trouble.CUT, text)
     elif there.hash != anchored.hash:
         text = f"record {anchored.sequence} is not the one that was anchored by {by}"
-        yield Finding(writer, anchored.sequence, Trouble.ALTERED, text)
+        yield IntegrityFinding(writer, anchored.sequence, Trouble.ALTERED, text)

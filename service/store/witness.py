@@ -5,20 +5,22 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from service.store.chain import now_us
-from service.store.journal import Change
+from service.store.journal import UnrecordedWrite
 from service.store.tables import witnessed_logs
 from service.transparency.verifier import Checkpoint
 from service.transparency.witnessing import (
     NOTHING,
+    AddCheckpointRequest,
+    CosignedHead,
     NotWitnessed,
     OtherSize,
-    Seen,
-    Shown,
     follows,
 )
 
 
-def take(shown: Shown, checkpoint: Checkpoint) -> Change[NotWitnessed | OtherSize | None]:
+def take(
+    shown: AddCheckpointRequest, checkpoint: Checkpoint
+) -> UnrecordedWrite[NotWitnessed | OtherSize | None]:
     """The change that keeps a head, if it begins with the one that was kept; why not, else.
 
     Looked at and kept in one transaction, or two at once could set it back.
@@ -49,9 +51,9 @@ def take(shown: Shown, checkpoint: Checkpoint) -> Change[NotWitnessed | OtherSiz
     return change
 
 
-def _seen(connection: sa.Connection, origin: str) -> Seen:
+def _seen(connection: sa.Connection, origin: str) -> CosignedHead:
     chosen = sa.select(witnessed_logs.c.size, witnessed_logs.c.root).where(
         witnessed_logs.c.origin == origin
     )
     row = connection.execute(chosen.with_for_update()).one_or_none()
-    return NOTHING if row is None else Seen(row.size, bytes(row.root))
+    return NOTHING if row is None else CosignedHead(row.size, bytes(row.root))

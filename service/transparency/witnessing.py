@@ -32,7 +32,7 @@ from service.transparency.verifier import (
 MOST_HASHES = 63
 
 
-class Fault(StrEnum):
+class WitnessRefusal(StrEnum):
     """Why a witness does not sign."""
 
     MALFORMED = "malformed"
@@ -44,7 +44,7 @@ class Fault(StrEnum):
 class NotWitnessed(ValueError):
     """A witness does not sign this head."""
 
-    def __init__(self, fault: Fault, text: str) -> None:
+    def __init__(self, fault: WitnessRefusal, text: str) -> None:
         super().__init__(text)
         self.fault = fault
 
@@ -58,8 +58,9 @@ class OtherSize(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A head, and the proof that it begins with the one of ``old`` leaves."""
+class AddCheckpointRequest:
+    """What a log sends to a witness: a head, and the proof that it begins with the one of ``old``
+    leaves."""
 
     old: int
     hashes: tuple[bytes, ...]
@@ -71,7 +72,7 @@ class Shown:
         return "".join(lines) + f"\n{self.note}"
 
     @classmethod
-    def parse(cls, body: bytes) -> Shown:
+    def parse(cls, body: bytes) -> AddCheckpointRequest:
         """Raises
         ------
         NotWitnessed
@@ -90,23 +91,23 @@ class Shown:
                 raise NotProven("a hash is not 32 bytes")
             return cls(int(size), hashes, Note.parse(note))
         except UnicodeDecodeError:
-            raise NotWitnessed(Fault.MALFORMED, "the body is not UTF-8") from None
+            raise NotWitnessed(WitnessRefusal.MALFORMED, "the body is not UTF-8") from None
         except NotProven as problem:
-            raise NotWitnessed(Fault.MALFORMED, str(problem)) from None
+            raise NotWitnessed(WitnessRefusal.MALFORMED, str(problem)) from None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CosignedHead:
     """The last head of a log that a witness has cosigned."""
 
     size: int
     root: bytes
 
 
-NOTHING = Seen(0, b"")
+NOTHING = CosignedHead(0, b"")
 
 
-def trusted(shown: Shown, logs: Sequence[VerifierKey]) -> Checkpoint:
+def trusted(shown: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> Checkpoint:
     """The head that is shown, signed by one of ``logs``.
 
     Raises
@@ -117,10 +118,10 @@ def trusted(shown: Shown, logs: Sequence[VerifierKey]) -> Checkpoint:
     try:
         checkpoint = Checkpoint.parse(shown.note.text)
     except NotProven as problem:
-        raise NotWitnessed(Fault.MALFORMED, str(problem)) from None
+        raise NotWitnessed(WitnessRefusal.MALFORMED, str(problem)) from None
     ours = [key for key in logs if key.name == checkpoint.origin]
     if not ours:
-        raise NotWitnessed(Fault.UNKNOWN_LOG, "a log of this origin is not known here")
+        raise NotWitnessed(WitnessRefusal.UNKNOWN_LOG, "a log of this origin is not known here")
     for key in ours:
         try:
             read_head(shown.note, key)
@@ -128,12 +129,14 @@ def trusted(shown: Shown, logs: Sequence[VerifierKey]) -> Checkpoint:
             continue
         if shown.old > checkpoint.size:
             text = f"old is {shown.old}, and the head has {checkpoint.size} leaves"
-            raise NotWitnessed(Fault.MALFORMED, text)
+            raise NotWitnessed(WitnessRefusal.MALFORMED, text)
         return checkpoint
-    raise NotWitnessed(Fault.NOT_SIGNED, "no key of this log that is known here has signed it")
+    raise NotWitnessed(
+        WitnessRefusal.NOT_SIGNED, "no key of this log that is known here has signed it"
+    )
 
 
-def follows(shown: Shown, checkpoint: Checkpoint, seen: Seen) -> None:
+def follows(shown: AddCheckpointRequest, checkpoint: Checkpoint, seen: CosignedHead) -> None:
     """The head begins with the one that was ``seen``.
 
     Raises
@@ -152,7 +155,7 @@ def follows(shown: Shown, checkpoint: Checkpoint, seen: Seen) -> None:
     except NotProven as problem:
         if seen.size == checkpoint.size == 0 and not shown.hashes:
             return
-        raise NotWitnessed(Fault.NOT_CONSISTENT, str(problem)) from None
+        raise NotWitnessed(WitnessRefusal.NOT_CONSISTENT, str(problem)) from None
 
 
 def cosignature_in(body: str, text: str, key: VerifierKey) -> Signature:

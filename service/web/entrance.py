@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from service.access import Principal
 from service.api import authentication
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us
@@ -92,7 +92,7 @@ async def _begin(
     key: str | None = None,
     once: str | None = None,
 ) -> None:
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     cookies: Cookies = request.app.state.cookies
     seconds = state.settings.session_seconds
     new = sessions.NewSession(new_token(), principal, now_us() + seconds * 1_000_000, key)
@@ -156,7 +156,7 @@ def _is_same(ours: str, given: str) -> bool:
 
 async def _outside(request: Request, ask: Callable[[], T]) -> T:
     """Ask the issuer, who may take its time, in threads that are for that."""
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     return await state.outside.run(ask)
 
 

@@ -17,7 +17,7 @@ from service import logs
 from service.access import Role
 from service.api import authentication, errors, lanes, permissions
 from service.api.looking import looked
-from service.api.state import State
+from service.api.state import AppState
 from service.errors import Forbidden, Unauthenticated
 from service.web.cookies import Cookies
 from service.web.rendering import page, title_of
@@ -81,7 +81,7 @@ async def _served(
     tells_all: bool,
 ) -> Response:
     cookies: Cookies = request.app.state.cookies
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     visit: Visit = request.state.visit
     if roles is not None:
         if visit.principal is None:
@@ -100,7 +100,7 @@ async def _served(
 
 
 async def _answered(request: Request, visit: Visit, cookies: Cookies, handle: Handle) -> Response:
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     if request.method not in READS:
         await check_form(request, visit, cookies)
     response = await handle(request)

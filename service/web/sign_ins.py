@@ -10,11 +10,11 @@ from fastapi import Request
 
 from service.access import ANYONE, Principal
 from service.api.drafting import Drafting
-from service.api.state import State
+from service.api.state import AppState
 from service.store import idempotency, sessions
 from service.store.chain import Facts, Kind
 from service.store.idempotency import Named
-from service.store.journal import Draft, Work
+from service.store.journal import Draft, RecordedWrite
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"
@@ -84,6 +84,6 @@ def _facts(
     return drafting.plain(kind=Kind.SIGN_IN, status=status, detail=detail)
 
 
-async def _done(request: Request, work: Draft | Work) -> None:
-    state: State = request.app.state.ifonly
+async def _done(request: Request, work: Draft | RecordedWrite) -> None:
+    state: AppState = request.app.state.ifonly
     await asyncio.wrap_future(state.store.journal.append(work))

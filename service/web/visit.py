@@ -10,7 +10,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 
 from service.access import ANYONE, Principal, Role
-from service.api.state import State
+from service.api.state import AppState
 from service.errors import Forbidden, Overloaded, ServiceError
 from service.store import sessions
 from service.web.cookies import Cookies, new_token
@@ -54,7 +54,7 @@ async def visit_of(request: Request, cookies: Cookies) -> Visit:
     StoreUnavailable, StoreDamaged
         If sessions cannot be read.
     """
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     given = cookies.token(request)
     token = given or new_token()
     return Visit(
@@ -69,7 +69,7 @@ async def visit_of(request: Request, cookies: Cookies) -> Visit:
     )
 
 
-async def _principal(state: State, token: str | None) -> Principal | None:
+async def _principal(state: AppState, token: str | None) -> Principal | None:
     if state.settings.no_auth:
         return ANYONE
     if token is None:

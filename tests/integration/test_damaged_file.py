@@ -15,7 +15,7 @@ import pytest
 from service.settings import Settings
 from service.store.chain import Trouble
 from service.store.database import connect
-from service.store.verification import Report, verify
+from service.store.verification import VerificationReport, verify
 from tests.integration.conftest import serving
 
 
@@ -46,7 +46,7 @@ def explained(api: httpx.Client, alarm: dict[str, Any]) -> str:
     return identity
 
 
-def checked(file: Path) -> Report:
+def checked(file: Path) -> VerificationReport:
     with closing(connect(f"sqlite:///{file}")) as database:
         return verify(database)
 

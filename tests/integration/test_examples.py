@@ -34,7 +34,7 @@ UPDATE = os.environ.get("UPDATE_EXAMPLES") == "1"
 HINT = "the examples are out of date: UPDATE_EXAMPLES=1 python -m pytest " + __file__
 
 
-def ask(client: httpx.Client, example: examples.Example) -> httpx.Response:
+def ask(client: httpx.Client, example: examples.ExampleExchange) -> httpx.Response:
     path = f"/api/v1/models/{examples.MODEL}/{example.path}"
     return client.post(path, json=example.request, headers={"X-Request-ID": "example"})
 
@@ -43,7 +43,7 @@ def ask(client: httpx.Client, example: examples.Example) -> httpx.Response:
 @pytest.mark.parametrize("name", NAMES)
 def test_rewrite(client: httpx.Client, name: str) -> None:
     file = FOLDER / f"{name}.json"
-    example = examples.Example(**json.loads(file.read_text(encoding="utf-8")))
+    example = examples.ExampleExchange(**json.loads(file.read_text(encoding="utf-8")))
     written = vars(example) | {"reply": ask(client, example).json()}
     file.write_text(json.dumps(written, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     text = API.read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ from service.transparency.verifier import (
     read_head,
     unb64,
 )
-from service.transparency.witnessing import Shown
+from service.transparency.witnessing import AddCheckpointRequest
 from tests.integration.conftest import serving
 from tests.support.authority import Authority, NoAuthority, authority
 
@@ -182,7 +182,7 @@ def witness(
 
 def shown(old: int, size: int, hashes: tuple[bytes, ...] = (), root: bytes = bytes(32)) -> str:
     head = Checkpoint(KNOWN.key.name, size, root)
-    return Shown(old, hashes, sign_head(KNOWN, head, 5)).body
+    return AddCheckpointRequest(old, hashes, sign_head(KNOWN, head, 5)).body
 
 
 def test_a_witness_refuses_as_the_protocol_says(witness: tuple[httpx.Client, VerifierKey]) -> None:
@@ -196,10 +196,10 @@ def test_a_witness_refuses_as_the_protocol_says(witness: tuple[httpx.Client, Ver
     assert post(shown(4, 3)).status_code == 400
     stranger = LocalSigner.new("stranger.example")
     other = sign_head(stranger, Checkpoint("stranger.example", 1, bytes(32)), 5)
-    assert post(Shown(0, (), other).body).status_code == 404
+    assert post(AddCheckpointRequest(0, (), other).body).status_code == 404
     thief = LocalSigner.new(KNOWN.key.name)
     forged = sign_head(thief, Checkpoint(KNOWN.key.name, 3, bytes(32)), 5)
-    assert post(Shown(0, (), forged).body).status_code == 403
+    assert post(AddCheckpointRequest(0, (), forged).body).status_code == 403
     assert post(shown(0, 3)).status_code == 200
     again = post(shown(0, 3))
     assert (again.status_code, again.text) == (409, "3\n")

@@ -15,8 +15,8 @@ MODEL = "milling-machine"
 
 
 @dataclass(frozen=True)
-class Example:
-    """One question that was asked."""
+class ExampleExchange:
+    """One question that was asked, and the reply."""
 
     path: str
     """Below ``/api/v1/models/{model}/``."""
@@ -25,9 +25,9 @@ class Example:
     reply: dict[str, Any]
 
 
-def read(name: str) -> Example:
+def read(name: str) -> ExampleExchange:
     text = (files(__package__) / f"{name}.json").read_text(encoding="utf-8")
-    return Example(**json.loads(text))
+    return ExampleExchange(**json.loads(text))
 
 
 PREDICTIONS = read("predictions")

@@ -9,7 +9,7 @@ from pydantic import Field
 from service.api.schema.base import Text, Wire
 from service.api.schema.replies import Proof
 from service.api.schema.trail import Event, Finding, Review
-from service.store.surroundings import Content
+from service.store.verify_record import Content
 
 
 class EventReply(Wire):

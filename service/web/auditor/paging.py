@@ -13,8 +13,8 @@ Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
-class Found(Generic[Entry]):
-    """One page of them, the newest first."""
+class ResultPage(Generic[Entry]):
+    """One page of what was looked for, the newest first."""
 
     entries: tuple[Entry, ...]
     older: str | None
@@ -29,7 +29,7 @@ def found(
     cursor: str | None,
     limit: int,
     read: Callable[[dict[str, object]], tuple[Iterable[Entry], str | None]],
-) -> Found[Entry]:
+) -> ResultPage[Entry]:
     """``read``: from what is asked to the entries, and the cursor after the last of them.
 
     Raises
@@ -43,6 +43,6 @@ def found(
     try:
         entries, after = read(asked)
     except (InvalidRequest, InvalidCursor) as error:
-        return Found((), None, str(error))
+        return ResultPage((), None, str(error))
     older = None if after is None else f"{path}?{urlencode({**filters, 'cursor': after})}"
-    return Found(tuple(entries), older, "")
+    return ResultPage(tuple(entries), older, "")

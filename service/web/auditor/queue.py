@@ -11,7 +11,7 @@ from service.api.schema import report as wire
 from service.store import archive
 from service.store.database import Database
 from service.web.auditor.naming import Badge, badge, moment, said_in
-from service.web.auditor.paging import Found, found
+from service.web.auditor.paging import ResultPage, found
 from service.web.texts import Language
 
 FIELDS = ("model", "status", "since", "until")
@@ -20,7 +20,9 @@ LIMIT = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueueEntry:
+    """An explanation that no auditor has judged, as the queue lists it."""
+
     id: str
     time: str
     stamp: str
@@ -36,27 +38,27 @@ class Entry:
 
 def waiting(
     database: Database, filters: Mapping[str, str], cursor: str | None, tag: Language
-) -> Found[Entry]:
+) -> ResultPage[QueueEntry]:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
 
-    def read(asked: dict[str, object]) -> tuple[list[Entry], str | None]:
+    def read(asked: dict[str, object]) -> tuple[list[QueueEntry], str | None]:
         reply = oversight.queue(database, validation.read(wire.QueueQuery, asked))
         return [_entry(database, each, tag) for each in reply.waiting], reply.next
 
     return found("/reviews", filters, cursor, LIMIT, read)
 
 
-def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> Entry:
+def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> QueueEntry:
     event = waiting.event
     seen = archive.seen(database, event.id)
     texts = {}
     if seen.payload is not None and not seen.findings:
         texts = json.loads(seen.payload.content)["answer"]["text"]
-    return Entry(
+    return QueueEntry(
         event.id,
         moment(event.time),
         event.time,

@@ -41,7 +41,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FeatureChange:
     """A feature that was set, or that follows."""
 
     label: str
@@ -52,14 +52,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One counterfactual."""
+class RecordedCounterfactual:
+    """One counterfactual, as the page of its record shows it."""
 
     rank: int
     cost: str
     proof: Badge
     text: Text
-    changes: tuple[Change, ...]
+    changes: tuple[FeatureChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Comment:
 
 
 @dataclass(frozen=True)
-class Shown:
+class RecordPage:
     """Everything on the page of one record."""
 
     id: str
@@ -88,7 +88,7 @@ class Shown:
     prediction: str
     readings: tuple[tuple[str, str], ...]
     attributes: tuple[tuple[str, str], ...]
-    ways: tuple[Way, ...]
+    ways: tuple[RecordedCounterfactual, ...]
     blocked_by: tuple[Text, ...]
     claim: tuple[str, ...]
     assumptions: tuple[Text, ...]
@@ -106,13 +106,13 @@ class Shown:
     """Why it is not what was written: then nothing that it says is shown as said."""
 
 
-def shown(found: EventReply, registry: Registry, tag: Language) -> Shown:
+def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
     event, doubts = found.event, found.event.findings or ()
     answer = {} if doubts else _table(found.answer)
     request = {} if doubts else _table(found.request)
     facts = Facts(kind=event.kind, actor=event.actor, model=event.model, version=event.version)
     names = Names.of(facts, registry, tag)
-    return Shown(
+    return RecordPage(
         id=event.id,
         kind=named("kind.", event.kind, tag),
         badge=None if event.status is None else badge(event.status, tag),
@@ -173,10 +173,10 @@ def _pairs(instance: Said, names: Names) -> tuple[tuple[str, str], ...]:
     return tuple((names.label(name), names.value(name, value)) for name, value in instance.items())
 
 
-def _way(way: Said, names: Names) -> Way:
+def _way(way: Said, names: Names) -> RecordedCounterfactual:
     gap, tag = way.get("gap"), names.tag
     proof = badge("optimal" if gap == 0 else "feasible", tag)
-    return Way(
+    return RecordedCounterfactual(
         way["rank"],
         rounded(way["cost"]),
         proof,
@@ -188,12 +188,12 @@ def _way(way: Said, names: Names) -> Way:
     )
 
 
-def _change(said: Said, names: Names, *, is_effect: bool) -> Change:
+def _change(said: Said, names: Names, *, is_effect: bool) -> FeatureChange:
     name, ends = said["feature"], said.get("sufficient_range")
     after = said["to"]
     if is_effect and isinstance(after, float):
         after = float(f"{after:.6g}")  # computed: no sensor reads more digits
-    return Change(
+    return FeatureChange(
         said_in(said.get("label") or {}, names.tag)[0] or names.label(name),
         names.value(name, said["from"]),
         names.value(name, after),

@@ -10,7 +10,7 @@ from models.errors import UnknownModel
 from service.api.oversight import proportion
 from service.api.schema import report as wire
 from service.registry import Registry
-from service.reports.recourse import Report
+from service.reports.recourse import RecourseReport
 from service.reports.statistics import share
 from service.web.auditor.naming import moment, named, rounded, said_in
 from service.web.auditor.search import given as filled
@@ -34,8 +34,8 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One group."""
+class GroupLine:
+    """A line of the report's table: one group."""
 
     label: str
     asked: str
@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OutcomeSegment:
     """A piece of the bar of outcomes."""
 
     name: str
@@ -71,15 +71,17 @@ class Ranked:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportPage:
+    """Everything on the page of the report."""
+
     model: str
     period: tuple[str, str]
-    total: Line
-    parts: tuple[Part, ...]
-    lines: tuple[Line, ...]
+    total: GroupLine
+    parts: tuple[OutcomeSegment, ...]
+    lines: tuple[GroupLine, ...]
     costliest: str
     """The right end of the axis of costs."""
-    gap: tuple[Line, Line] | None
+    gap: tuple[GroupLine, GroupLine] | None
     levers: tuple[Ranked, ...]
     blockers: tuple[Ranked, ...]
     verdicts: tuple[tuple[str, int], ...]
@@ -116,7 +118,7 @@ def address(filters: Mapping[str, str]) -> str:
     return f"/report/table?{urlencode(filters)}"
 
 
-def shown(made: Report, told: wire.ReportReply, tag: Language) -> Shown:
+def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> ReportPage:
     every = [told.total, *told.groups]
     highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
     axis = _round_up(highest)
@@ -124,7 +126,7 @@ def shown(made: Report, told: wire.ReportReply, tag: Language) -> Shown:
     gap = made.gap
     verdicts = told.verdicts
     judged = verdicts.approved + verdicts.rejected
-    return Shown(
+    return ReportPage(
         told.model,
         (moment(told.since)[:-3], moment(told.until)[:-3]),
         _line(told.total, axis, tag),
@@ -142,8 +144,8 @@ def shown(made: Report, told: wire.ReportReply, tag: Language) -> Shown:
     )
 
 
-def _line(group: wire.Outcomes, axis: float, tag: Language) -> Line:
-    return Line(
+def _line(group: wire.Outcomes, axis: float, tag: Language) -> GroupLine:
+    return GroupLine(
         said_in(group.label, tag)[0],
         f"{group.asked:,}",
         _share(group.success),
@@ -181,7 +183,7 @@ def _cost(found: wire.Centre | None, axis: float) -> Interval:
     )
 
 
-def _parts(total: wire.Outcomes, tag: Language) -> list[Part]:
+def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
     counts = {
         "success": total.success.count,
         "infeasible": total.infeasible.count,
@@ -193,7 +195,7 @@ def _parts(total: wire.Outcomes, tag: Language) -> list[Part]:
         width = SCALE * count / total.asked if total.asked else 0.0
         share = f"{count / total.asked:.1%}" if total.asked else "–"
         label = named("outcomes.", name, tag)
-        parts.append(Part(name, label, count, share, round(x, 2), round(width, 2)))
+        parts.append(OutcomeSegment(name, label, count, share, round(x, 2), round(width, 2)))
         x += width
     return parts
 

@@ -14,7 +14,7 @@ from service.api.recording import Recording
 from service.api.replay import replay
 from service.api.schema import report as wire_many
 from service.api.schema import trail as wire
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import InvalidRequest
 from service.store import translog
 from service.store.chain import Kind
@@ -93,7 +93,7 @@ async def read_record(id: Identity, request: Request, state: Shared) -> Response
     return await _record(id, request, state)
 
 
-async def _record(identity: str, request: Request, state: State, **more: Any) -> Response:
+async def _record(identity: str, request: Request, state: AppState, **more: Any) -> Response:
     read = partial(inspection.event, state.store.database, identity)
     found = await state.readers.run(read)
     visit = _visit(request)

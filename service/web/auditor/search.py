@@ -10,7 +10,7 @@ from service.api import trail, validation
 from service.api.schema import trail as wire
 from service.store.database import Database
 from service.web.auditor.naming import Badge, badge, moment, named
-from service.web.auditor.paging import Found, found
+from service.web.auditor.paging import ResultPage, found
 from service.web.texts import Language
 
 FIELDS = ("kind", "status", "model", "actor", "language", "begins", "request_id", "since", "until")
@@ -18,7 +18,9 @@ LIMIT = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RecordEntry:
+    """A record as the list of records shows it."""
+
     id: str
     time: str
     stamp: str
@@ -52,22 +54,22 @@ def form(said: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str,
 
 def records(
     database: Database, filters: Mapping[str, str], cursor: str | None, tag: Language
-) -> Found[Entry]:
+) -> ResultPage[RecordEntry]:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
 
-    def read(asked: dict[str, object]) -> tuple[list[Entry], str | None]:
+    def read(asked: dict[str, object]) -> tuple[list[RecordEntry], str | None]:
         reply = trail.events(database, validation.read(wire.PageQuery, asked))
         return [_entry(event, tag) for event in reply.events], reply.next
 
     return found("/records", filters, cursor, LIMIT, read)
 
 
-def _entry(event: wire.Event, tag: Language) -> Entry:
-    return Entry(
+def _entry(event: wire.Event, tag: Language) -> RecordEntry:
+    return RecordEntry(
         event.id,
         moment(event.time),
         event.time,

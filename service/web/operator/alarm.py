@@ -15,16 +15,16 @@ from service.api import trail as api_trail
 from service.api.body import read_aside
 from service.api.recording import Recording
 from service.api.schema import requests, trail
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.api.times import Budget
-from service.errors import Fault, InvalidRequest, Part
+from service.errors import Fault, InvalidRequest, RequestPart
 from service.store.chain import Kind
 from service.web.operator import answer as answers
 from service.web.operator import plane_drawing, subject
 from service.web.operator.asking import ask
 from service.web.operator.case import (
     ALTERNATIVES,
-    Case,
+    CasePage,
     Settable,
     case_of,
     points,
@@ -32,7 +32,7 @@ from service.web.operator.case import (
     served,
     settable,
 )
-from service.web.operator.levers import Lever
+from service.web.operator.levers import LeverControl
 from service.web.operator.listing import lines, title_of
 from service.web.operator.outcome import outcome_of, said_demand
 from service.web.operator.subject import Subject
@@ -50,7 +50,7 @@ Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
 Name = Annotated[str | None, Query(max_length=256)]
 
 
-async def _found(request: Request, state: State, identity: str, row: int | None) -> Case:
+async def _found(request: Request, state: AppState, identity: str, row: int | None) -> CasePage:
     visit: Visit = request.state.visit
     return await state.readers.run(partial(read_case, state, identity, row or 0, visit.language))
 
@@ -78,7 +78,7 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
     )
 
 
-def _several(request: Request, rows: tuple[Subject, ...], state: State) -> Response:
+def _several(request: Request, rows: tuple[Subject, ...], state: AppState) -> Response:
     visit: Visit = request.state.visit
     model = subject.model_of(rows[0].record, state.registry)
     return page(
@@ -91,13 +91,15 @@ def _several(request: Request, rows: tuple[Subject, ...], state: State) -> Respo
     )
 
 
-def _shown(case: Case, answer: Mapping[str, Any] | None, tag: Language) -> answers.Shown | None:
+def _shown(
+    case: CasePage, answer: Mapping[str, Any] | None, tag: Language
+) -> answers.AnswerView | None:
     if answer is None:
         return None
     return answers.shown(answer, case.model, case.problem, tag)
 
 
-def _can_ask_more(case: Case, answer: Mapping[str, Any] | None) -> bool:
+def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
     """Whether it was asked for fewer ways out than a page asks for."""
     return (
         case.model is not None
@@ -133,7 +135,7 @@ async def explain(id: Identity, request: Request, state: Shared, row: Row = None
     )
 
 
-async def _reviews(state: State, answer: Mapping[str, Any] | None) -> list[trail.Review]:
+async def _reviews(state: AppState, answer: Mapping[str, Any] | None) -> list[trail.Review]:
     """What people said of an explanation."""
     if answer is None:
         return []
@@ -200,10 +202,10 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
 
 async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
-    state: State = request.app.state.ifonly
+    state: AppState = request.app.state.ifonly
     body = await read_aside(await request.body(), state.parsers)
     if not isinstance(body, dict) or set(body) != {"set"}:
-        raise InvalidRequest(Part.REQUEST, [Fault((), "the body is not an object with set")])
+        raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {
         "instance": dict(on.subject.instance),
         **body,
@@ -242,11 +244,11 @@ async def plane(
     return await state.previewed(drawn)
 
 
-def _two(case: Case, *names: str | None) -> tuple[Lever, Lever]:
+def _two(case: CasePage, *names: str | None) -> tuple[LeverControl, LeverControl]:
     """The levers that are named; if none is, the two that matter most."""
     chosen = names if any(names) else [lever.name for lever in case.planar[:2]]
     found = [lever for name in chosen for lever in case.planar if lever.name == name]
     if len(found) != 2 or found[0] == found[1]:
         text = "x and y are not two levers that have a slider"
-        raise InvalidRequest(Part.REQUEST, [Fault(("x",), text, parameter="x")])
+        raise InvalidRequest(RequestPart.REQUEST, [Fault(("x",), text, parameter="x")])
     return found[0], found[1]

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.api.authentication import Admitted
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.errors import Overloaded
 from service.store import recent
 from service.web.operator.listing import listed
@@ -51,7 +51,7 @@ async def follow_alarms(request: Request, state: Shared) -> Response:
     )
 
 
-async def _signs(state: State, closing: asyncio.Event, admitted: Admitted) -> AsyncIterator[str]:
+async def _signs(state: AppState, closing: asyncio.Event, admitted: Admitted) -> AsyncIterator[str]:
     look = partial(recent.newest, state.store.database)
     told = await state.readers.run(look)
     silent = 0.0

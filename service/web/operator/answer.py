@@ -11,7 +11,7 @@ from explainers.wording.gauges import Gauge
 from service.registry import ServedModel
 from service.web.causal_graph import Drawing, Mark, drawn
 from service.web.operator.levers import levers_of
-from service.web.operator.verdict import Verdict, verdict_of
+from service.web.operator.verdict import PredictionVerdict, verdict_of
 from service.web.texts import Language
 
 TRACK = 300
@@ -46,14 +46,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One counterfactual."""
+class CounterfactualView:
+    """One counterfactual, as an operator sees it."""
 
     rank: int
     text: str
     actions: tuple[Step, ...]
     effects: tuple[Step, ...]
-    verdict: Verdict
+    verdict: PredictionVerdict
     cost: float
     proof: str
     """Which words say what is proven of it."""
@@ -64,16 +64,16 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class AnswerView:
     """A whole explanation."""
 
     id: str
     status: str
     sentence: str
-    ways: tuple[Way, ...]
+    ways: tuple[CounterfactualView, ...]
     blocked_by: tuple[tuple[str, str], ...]
     """In words, and why."""
-    relaxation: Way | None
+    relaxation: CounterfactualView | None
     lifted: str
     assumptions: tuple[tuple[str, str | None], ...]
     """In words, and whether it was tested."""
@@ -82,12 +82,12 @@ class Shown:
 
 def shown(
     answer: Mapping[str, Any], model: ServedModel | None, problem: Problem | None, tag: Language
-) -> Shown:
+) -> AnswerView:
     """``answer``: as the API replies it; ``problem``: the question, if its model is served."""
     view = _View(model, problem, tag)
     relaxation = answer.get("relaxation")
     causal = answer.get("causal") or {}
-    return Shown(
+    return AnswerView(
         answer["id"],
         answer["status"],
         view.said(answer["text"]),
@@ -128,10 +128,10 @@ class _View:
         """In this language; what was asked for in another only, in that."""
         return text.get(self._tag) or next(iter(text.values()), "")
 
-    def way(self, found: Mapping[str, Any]) -> Way:
+    def way(self, found: Mapping[str, Any]) -> CounterfactualView:
         actions = tuple(self._step(part, computed=False) for part in found["actions"])
         effects = tuple(self._step(part, computed=True) for part in found["effects"])
-        return Way(
+        return CounterfactualView(
             found["rank"],
             self.said(found["text"]),
             actions,

@@ -11,16 +11,16 @@ from explainers.target import Demand
 from service import usecases
 from service.api import translate
 from service.api.schema import requests
-from service.api.state import State
+from service.api.state import AppState
 from service.causal_models import Semantics
 from service.errors import InvalidRequest, UnknownRecord
 from service.registry import ServedModel
 from service.usecases import Question, Rung
 from service.web.operator import subject
-from service.web.operator.levers import Lever, levers_of
+from service.web.operator.levers import LeverControl, levers_of
 from service.web.operator.listing import title_of
 from service.web.operator.subject import Subject
-from service.web.operator.verdict import Verdict, verdict_of
+from service.web.operator.verdict import PredictionVerdict, verdict_of
 from service.web.texts import LANGUAGES, Language, say
 
 ALTERNATIVES = 4
@@ -28,26 +28,26 @@ ALTERNATIVES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """What a page begins with."""
+class CasePage:
+    """What the page of one row begins with."""
 
     subject: Subject
     title: str
-    verdict: Verdict
+    verdict: PredictionVerdict
     model: ServedModel | None
     """None: it is not served any more, and nothing further can be asked."""
     request: requests.ExplanationRequest
     """Word for word as it was asked; else as a page asks."""
     question: Question | None
     """None: the model is not served, or desires nothing."""
-    levers: tuple[Lever, ...]
+    levers: tuple[LeverControl, ...]
     problem: Problem | None
     answer: Mapping[str, Any] | None
     """The explanation, where there is one already."""
     tag: Language
 
     @property
-    def planar(self) -> list[Lever]:
+    def planar(self) -> list[LeverControl]:
         """Levers that a plane can be made of: first what the suggestion sets, then what follows
         from that."""
         found = [lever for lever in self.levers if lever.kind == "slider"]
@@ -55,7 +55,7 @@ class Case:
         return sorted(found, key=lambda lever: first.get(lever.name, 2))
 
 
-def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
+def read_case(state: AppState, identity: str, number: int, tag: Language) -> CasePage:
     """Raises
     ------
     UnknownRecord, ErasedRecord
@@ -66,7 +66,7 @@ def read_case(state: State, identity: str, number: int, tag: Language) -> Case:
     return case_of(state, subject.read_one(state.store.database, identity, number), tag)
 
 
-def case_of(state: State, about: Subject, tag: Language) -> Case:
+def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
     """Raises
     ------
     StoreUnavailable, StoreDamaged
@@ -78,7 +78,7 @@ def case_of(state: State, about: Subject, tag: Language) -> Case:
     if model is not None and (request.target or model.decision.desired is not None):
         question = translate.question(request, model)
         problem = usecases.problem_of(model, question)
-    return Case(
+    return CasePage(
         about,
         str(about.record.facts.model) if model is None else title_of(model, tag),
         verdict_of(about.prediction, subject.is_alarm(about, model), model, tag),
@@ -114,7 +114,7 @@ class Settable:
     """What an answer has to meet besides the decision."""
 
 
-def settable(state: State, identity: str, number: int) -> Settable:
+def settable(state: AppState, identity: str, number: int) -> Settable:
     """One row of a model that is served.
 
     Raises
@@ -137,7 +137,7 @@ def settable(state: State, identity: str, number: int) -> Settable:
     )
 
 
-def served(case: Case) -> tuple[ServedModel, Question]:
+def served(case: CasePage) -> tuple[ServedModel, Question]:
     """The model, and the question about it.
 
     Raises
@@ -154,7 +154,9 @@ def _gone(about: Subject) -> UnknownRecord:
     return UnknownRecord(about.record.facts.id, "model that can be asked about record")
 
 
-def points(case: Case, levers: tuple[Lever, Lever]) -> list[tuple[float, float, str]]:
+def points(
+    case: CasePage, levers: tuple[LeverControl, LeverControl]
+) -> list[tuple[float, float, str]]:
     """What lies in the plane of two levers: the present reading, and the suggestion if it sets
     nothing else."""
     model, question = served(case)
@@ -169,7 +171,7 @@ def points(case: Case, levers: tuple[Lever, Lever]) -> list[tuple[float, float, 
     return found
 
 
-def _place(row: Any, levers: tuple[Lever, Lever]) -> tuple[float, float]:
+def _place(row: Any, levers: tuple[LeverControl, LeverControl]) -> tuple[float, float]:
     return float(row[levers[0].column]), float(row[levers[1].column])
 
 

@@ -32,8 +32,8 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Lever:
-    """One feature."""
+class LeverControl:
+    """The control of one feature on a form: a slider, choices, or none."""
 
     column: int
     name: str
@@ -64,7 +64,7 @@ class Lever:
         return max(0, -int(Decimal(self.step).as_tuple().exponent)) if self.step else 0
 
 
-def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[Lever, ...]:
+def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[LeverControl, ...]:
     """Every feature, those that can be set first."""
     movable = [int(j) for j in problem.movable]
     image = problem.image
@@ -79,11 +79,11 @@ def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[Leve
     return tuple(sorted(every, key=lambda lever: lever.kind == "locked"))
 
 
-def _read(problem: Problem, column: int, tag: Language, *, may_follow: bool) -> Lever:
+def _read(problem: Problem, column: int, tag: Language, *, may_follow: bool) -> LeverControl:
     feature, value = problem.schema.features[column], float(problem.factual[column])
     gauge = Gauge.of(feature)
     before, after = _around(gauge.unit, tag)
-    return Lever(
+    return LeverControl(
         column,
         feature.name,
         feature.label(tag),
@@ -97,11 +97,13 @@ def _read(problem: Problem, column: int, tag: Language, *, may_follow: bool) -> 
     )
 
 
-def _locked(problem: Problem, lever: Lever, model: ServedModel, tag: Language) -> Lever:
+def _locked(
+    problem: Problem, lever: LeverControl, model: ServedModel, tag: Language
+) -> LeverControl:
     return replace(lever, why=" ".join(_why(problem, model, lever.column, tag)))
 
 
-def _settable(problem: Problem, lever: Lever, tag: Language) -> Lever:
+def _settable(problem: Problem, lever: LeverControl, tag: Language) -> LeverControl:
     feature, value = problem.schema.features[lever.column], float(problem.factual[lever.column])
     axis, gauge = problem.single_axes[lever.column], Gauge.of(feature)
     if len(axis) <= FEW or axis.grid is None or not axis.count:

@@ -12,7 +12,7 @@ from service.store import recent
 from service.store.chain import Payload, Record, timestamp
 from service.store.database import Database
 from service.web.operator.subject import Subject, is_alarm, model_of, path_of, subjects
-from service.web.operator.verdict import Verdict, verdict_of
+from service.web.operator.verdict import PredictionVerdict, verdict_of
 from service.web.texts import Language
 
 ALARMS, OTHERS = 12, 8
@@ -22,13 +22,13 @@ MOST_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PredictionEntry:
     """One record: one row, or several that were asked about together."""
 
     time: str
     path: str
     title: str
-    verdict: Verdict | None
+    verdict: PredictionVerdict | None
     """Of the row most likely to be an alarm; None: it was erased."""
     readings: str
     rows: int
@@ -38,10 +38,10 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class List:
-    """Some of them, and where the older ones are."""
+class PredictionList:
+    """Some entries, and where the older ones are."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PredictionEntry, ...]
     next: str | None
     is_first: bool
     doubtful: int
@@ -54,7 +54,7 @@ def listed(
     which: recent.Which,
     cursor: str | None,
     tag: Language,
-) -> List:
+) -> PredictionList:
     """Raises
     ------
     InvalidCursor
@@ -65,17 +65,19 @@ def listed(
     limit = ALARMS if which == "alarms" else OTHERS
     page = recent.recent(database, which, cursor, limit)
     entries = tuple(_entry(registry, record, payload, tag) for record, payload in page.entries)
-    return List(entries, page.next, cursor is None, page.doubtful)
+    return PredictionList(entries, page.next, cursor is None, page.doubtful)
 
 
-def _entry(registry: Registry, record: Record, payload: Payload | None, tag: Language) -> Entry:
+def _entry(
+    registry: Registry, record: Record, payload: Payload | None, tag: Language
+) -> PredictionEntry:
     rows = () if payload is None else subjects(record, payload)
     model = model_of(record, registry)
     shown = [(is_alarm(row, model), row) for row in rows]
     verdicts = [verdict_of(row.prediction, alarm, model, tag) for alarm, row in shown]
     worst = max(range(len(rows)), key=lambda k: rank(verdicts[k]), default=None)
     facts = record.facts
-    return Entry(
+    return PredictionEntry(
         timestamp(facts.time_us),
         path_of(facts.id, 0),
         str(facts.model) if model is None else title_of(model, tag),
@@ -87,7 +89,7 @@ def _entry(registry: Registry, record: Record, payload: Payload | None, tag: Lan
     )
 
 
-def rank(verdict: Verdict) -> tuple[bool, float]:
+def rank(verdict: PredictionVerdict) -> tuple[bool, float]:
     """Alarms first, the likeliest before all others."""
     return verdict.is_alarm, verdict.share or 0.0
 
@@ -111,19 +113,19 @@ def readings(instance: Mapping[str, Any], model: ServedModel | None, tag: Langua
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RowLine:
     """One row of a record of several."""
 
     number: int
     path: str
-    verdict: Verdict
+    verdict: PredictionVerdict
     readings: str
 
 
-def lines(rows: tuple[Subject, ...], model: ServedModel | None, tag: Language) -> list[Line]:
+def lines(rows: tuple[Subject, ...], model: ServedModel | None, tag: Language) -> list[RowLine]:
     """The rows of one record, alarms first; the first :data:`MOST_ROWS` of them."""
     made = [
-        Line(
+        RowLine(
             row.number,
             f"{path_of(row.record.facts.id, 0)}?row={row.number}",
             verdict_of(row.prediction, is_alarm(row, model), model, tag),

@@ -11,7 +11,7 @@ from explainers.target import Demand
 from explainers.wording.gauges import Gauge
 from service.registry import ServedModel
 from service.web.operator.levers import written
-from service.web.operator.verdict import Verdict, percent, verdict_of
+from service.web.operator.verdict import PredictionVerdict, percent, verdict_of
 from service.web.texts import Language
 
 
@@ -49,8 +49,8 @@ class Unsure:
 class Outcome:
     """A what-if reply, to be looked at."""
 
-    before: Verdict
-    after: Verdict
+    before: PredictionVerdict
+    after: PredictionVerdict
     changed: bool
     allowed: bool
     follows: tuple[Follows, ...]
@@ -68,7 +68,7 @@ def outcome_of(
     schema, decision = model.schema, model.decision
     wanted = None if decision.desired is None else decision.class_names[decision.desired]
 
-    def verdict(said: Mapping[str, Any]) -> Verdict:
+    def verdict(said: Mapping[str, Any]) -> PredictionVerdict:
         return verdict_of(said, wanted is not None and said.get("class") != wanted, model, tag)
 
     def label(name: str) -> str:

@@ -12,7 +12,7 @@ from service.web.texts import Language
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PredictionVerdict:
     """What is shown of a prediction."""
 
     is_alarm: bool
@@ -49,7 +49,7 @@ def percent(share: float, limit: float | None = None) -> str:
 
 def verdict_of(
     prediction: Mapping[str, Any], is_alarm: bool, model: ServedModel | None, tag: Language
-) -> Verdict:
+) -> PredictionVerdict:
     """``prediction``: as replies write it."""
     labels = prediction.get("label") or {}
     name = str(prediction.get("class", ""))
@@ -57,11 +57,11 @@ def verdict_of(
     probability, score = prediction.get("probability"), prediction.get("score")
     if score is not None:
         unit = prediction.get("unit") or ""
-        return Verdict(is_alarm, label, "", None, None, f"{score:g} {unit}".strip())
+        return PredictionVerdict(is_alarm, label, "", None, None, f"{score:g} {unit}".strip())
     if model is None or model.decision.task is not Task.BINARY:
-        return Verdict(is_alarm, label, label, probability, None, "")
+        return PredictionVerdict(is_alarm, label, label, probability, None, "")
     decision = model.decision
     positive = decision.classes[decision.positive]
     share = probability if name == positive.name else 1.0 - (probability or 0.0)
     of = positive.labels.get(tag, positive.name)
-    return Verdict(is_alarm, label, of, share, decision.threshold, "")
+    return PredictionVerdict(is_alarm, label, of, share, decision.threshold, "")

@@ -82,7 +82,9 @@ class Causes:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ModelPage:
+    """Everything on the page of one model."""
+
     name: str
     version: str
     versions: tuple[str, ...]
@@ -141,10 +143,10 @@ def _card(model: ServedModel, registry: Registry, tag: Language) -> Card:
     )
 
 
-def shown(model: ServedModel, registry: Registry, tag: Language) -> Shown:
+def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
     deployed, told = model.deployed, catalogue.description(model, registry)
     parity = deployed.parity or {}
-    return Shown(
+    return ModelPage(
         name=model.name,
         version=model.version,
         versions=registry.versions(model.name),

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from service.access import Role
 from service.api import catalogue
 from service.api.recording import Recording
-from service.api.state import Shared, State
+from service.api.state import AppState, Shared
 from service.api.uploading import taken_in
 from service.errors import CannotUpload, Fault, InvalidRequest
 from service.web.rendering import page
@@ -31,7 +31,7 @@ async def list_models(request: Request, state: Shared) -> Response:
     return _listed(request, state)
 
 
-def _listed(request: Request, state: State, status: int = 200, **outcome: Any) -> Response:
+def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
     visit: Visit = request.state.visit
     told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
     return page(
@@ -76,7 +76,7 @@ async def send_model(request: Request, state: Shared, recording: Recording) -> R
     return _answered(request, state, 200, taken=taken)
 
 
-def _answered(request: Request, state: State, status: int, **outcome: Any) -> Response:
+def _answered(request: Request, state: AppState, status: int, **outcome: Any) -> Response:
     """As a part for htmx, which swaps what is refused too; as the whole page without it."""
     if "hx-request" not in request.headers:
         return _listed(request, state, status, **outcome)

@@ -33,7 +33,6 @@ from service.store.jobs import Answered
 from service.store.journal import Draft, Journal
 from service.store.keys import Keyring
 from service.store.rows import record_of, row_of
-from service.store.surroundings import around
 from service.store.tables import (
     idempotency_keys,
     job_rows,
@@ -46,6 +45,7 @@ from service.store.tables import jobs as jobs_table
 from service.store.tables import keys as keys_table
 from service.store.tables import sessions as sessions_table
 from service.store.verification import verify
+from service.store.verify_record import around
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]

@@ -14,7 +14,7 @@ from service.errors import LostLease, QueueFull, UnknownRecord
 from service.store import archive, erasure, jobs
 from service.store.chain import Facts, Kind
 from service.store.database import Database, connect
-from service.store.jobs import Answered, Claim, Job, Row, State
+from service.store.jobs import Answered, Claim, Row, State, StoredJob
 from service.store.journal import Draft, Journal
 from service.store.tables import job_rows
 from service.store.verification import verify
@@ -25,7 +25,9 @@ OVER = -1
 """A lease that has run out when it is given."""
 
 
-def submitted(journal: Journal, rows: int = 3, most: int = 1_000, actor: str = "key:1") -> Job:
+def submitted(
+    journal: Journal, rows: int = 3, most: int = 1_000, actor: str = "key:1"
+) -> StoredJob:
     facts = Facts(kind=Kind.JOB, actor=actor, role="pipeline", model="press", version="1")
     requests = [b'{"instance":{"pressure":%d}}' % k for k in range(rows)]
     job, work = jobs.submit(facts, requests, most)
@@ -56,7 +58,7 @@ def numbers(claim: Claim | None) -> list[int]:
     return [row.number for row in some(claim).rows]
 
 
-def results(database: Database, job: Job) -> list[tuple[int, Any]]:
+def results(database: Database, job: StoredJob) -> list[tuple[int, Any]]:
     return [
         (each.number, each.payload and json.loads(each.payload.content)["answer"])
         for each in jobs.results(database, job.id)

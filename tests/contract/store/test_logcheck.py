@@ -20,7 +20,7 @@ from service.store.logcheck import KeptHead, check_export
 from service.store.rows import row_of
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.tables import log_heads, log_state, log_tiles, payloads, records, writers
-from service.store.verification import Report, verify
+from service.store.verification import VerificationReport, verify
 from service.transparency.merkle import Roots, grown
 from service.transparency.signing import LocalSigner, cosign, sign_head
 from service.transparency.verifier import Checkpoint, Note, leaf_hash
@@ -60,7 +60,7 @@ def execute(database: Database, *statements: str) -> None:
             connection.execute(sa.text(statement))
 
 
-def troubles(report: Report) -> set[Trouble]:
+def troubles(report: VerificationReport) -> set[Trouble]:
     return {finding.trouble for finding in report.findings}
 
 

@@ -8,10 +8,10 @@ from service.errors import TooOften
 from service.store import rates
 from service.store.database import Database, connect
 from service.store.journal import Journal
-from service.store.rates import Rate, Share, Taken, Tokens, left, spend, take
+from service.store.rates import Rate, SearchShare, Taken, Tokens, left, spend, take
 from tests.contract.store.conftest import journal_of
 
-SHARE = Share(per_second=2.0, burst=30.0)
+SHARE = SearchShare(per_second=2.0, burst=30.0)
 RATE = Rate(per_second=20.0, burst=10)
 
 

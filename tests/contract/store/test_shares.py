@@ -13,9 +13,9 @@ from service.api.shares import Shares
 from service.errors import ShareSpent
 from service.store.database import Database
 from service.store.journal import Journal
-from service.store.rates import Share
+from service.store.rates import SearchShare
 
-SHARE = Share(per_second=0.001, burst=10.0)
+SHARE = SearchShare(per_second=0.001, burst=10.0)
 
 
 async def read(look: Callable[[], float]) -> float:

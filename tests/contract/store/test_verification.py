@@ -18,7 +18,7 @@ from service.store.journal import Draft, Journal, JournalOptions
 from service.store.opened import opened
 from service.store.rows import record_of
 from service.store.tables import payloads, records, writers
-from service.store.verification import Report, verify
+from service.store.verification import VerificationReport, verify
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]
@@ -32,7 +32,7 @@ def tamper(database: Database, *statements: Any) -> None:
             connection.execute(statement)
 
 
-def troubles(report: Report) -> list[tuple[int, Trouble]]:
+def troubles(report: VerificationReport) -> list[tuple[int, Trouble]]:
     return [(f.sequence, f.trouble) for f in report.findings]
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from models.schema import Category, Feature, Kind
 from service.reports import table
-from service.reports.cases import Case, Lever
+from service.reports.cases import LeverChange, RecourseCase
 from service.reports.groups import MAX_GROUPS, by_attribute, by_feature
-from service.reports.recourse import Verdict, report
+from service.reports.recourse import ReviewVerdict, report
 
 QUALITY = Feature(
     "quality", Kind.ORDINAL, categories=(Category("L", {"ko": "하급"}), Category("H"))
@@ -21,15 +21,32 @@ TORQUE = Feature("torque", Kind.CONTINUOUS, unit="Nm")
 HEAT_RULE = ("policy.rules.0", {"en": "heat stays above 6 K", "ko": "6 K 이상"})
 
 
-def case(number: int, status: str, **said: Any) -> Case:
+def case(number: int, status: str, **said: Any) -> RecourseCase:
     proven = status in ("optimal", "infeasible")
-    return Case(f"id-{number}", status, said.pop("policy", "p"), proven=proven, **said)
+    return RecourseCase(f"id-{number}", status, said.pop("policy", "p"), proven=proven, **said)
 
 
 CASES = (
-    case(1, "optimal", cost=1.0, levers=(Lever("torque", "Nm", -5.0),), instance={"quality": "L"}),
-    case(2, "optimal", cost=3.0, levers=(Lever("torque", "Nm", -7.0), Lever("quality", "", None))),
-    case(3, "feasible", cost=2.0, levers=(Lever("torque", "Nm", 2.0),), instance={"quality": "H"}),
+    case(
+        1,
+        "optimal",
+        cost=1.0,
+        levers=(LeverChange("torque", "Nm", -5.0),),
+        instance={"quality": "L"},
+    ),
+    case(
+        2,
+        "optimal",
+        cost=3.0,
+        levers=(LeverChange("torque", "Nm", -7.0), LeverChange("quality", "", None)),
+    ),
+    case(
+        3,
+        "feasible",
+        cost=2.0,
+        levers=(LeverChange("torque", "Nm", 2.0),),
+        instance={"quality": "H"},
+    ),
     case(4, "infeasible", blocked_by=(HEAT_RULE,), instance={"quality": "L"}),
     case(5, "infeasible", blocked_by=(HEAT_RULE, ("policy.x", {})), instance={"quality": "L"}),
     case(6, "already_target", instance={"quality": "H"}),
@@ -61,14 +78,14 @@ def test_levers_and_rules_are_counted_by_answer() -> None:
 
 def test_the_last_word_of_each_kind_counts() -> None:
     said = [
-        Verdict("id-1", "approve"),
-        Verdict("id-1", "reject"),
-        Verdict("id-1", "acted", "as_predicted"),
-        Verdict("id-2", "approve"),
-        Verdict("id-2", "comment"),
-        Verdict("id-3", "acted", "as_predicted"),
-        Verdict("id-3", "acted", "not_as_predicted"),
-        Verdict("of another period", "reject"),
+        ReviewVerdict("id-1", "approve"),
+        ReviewVerdict("id-1", "reject"),
+        ReviewVerdict("id-1", "acted", "as_predicted"),
+        ReviewVerdict("id-2", "approve"),
+        ReviewVerdict("id-2", "comment"),
+        ReviewVerdict("id-3", "acted", "as_predicted"),
+        ReviewVerdict("id-3", "acted", "not_as_predicted"),
+        ReviewVerdict("of another period", "reject"),
     ]
     verdicts = report(CASES, (), said).verdicts
     assert (verdicts.approved, verdicts.rejected, verdicts.open) == (1, 1, 6)
@@ -106,7 +123,7 @@ def test_attributes_group_by_size_and_the_many_small_ones_go_together() -> None:
 
 
 def test_groups_differ_only_where_their_intervals_do_not_meet() -> None:
-    def cases(shift: str, success: int, of: int) -> list[Case]:
+    def cases(shift: str, success: int, of: int) -> list[RecourseCase]:
         return [
             case(k, "optimal" if k < success else "infeasible", attributes={"shift": shift})
             for k in range(of)
@@ -138,7 +155,7 @@ def test_numbers_and_plain_text_stay_as_they_are() -> None:
 
 
 def test_the_table_has_every_group_lever_rule_and_verdict() -> None:
-    made = report(CASES, by_feature(CASES, QUALITY), [Verdict("id-1", "approve")])
+    made = report(CASES, by_feature(CASES, QUALITY), [ReviewVerdict("id-1", "approve")])
     found = {(row[0], row[1], row[2]): row[3:] for row in table.rows(made, "ko")}
     assert found["all", "전체", "success"][0] == pytest.approx(3 / 7)
     assert found["group", "하급", "infeasible"][3:] == (2, 3)

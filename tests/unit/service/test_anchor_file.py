@@ -10,7 +10,7 @@ import pytest
 
 from service.store import anchors
 from service.store.anchors import read_down, write_down
-from service.store.chain import Finding, Head, Record, seal
+from service.store.chain import Head, IntegrityFinding, Record, seal
 
 
 def anchor(number: int) -> Record:
@@ -18,7 +18,7 @@ def anchor(number: int) -> Record:
     return seal(anchors.facts(heads, "test"), "writer", Head(number, "c" * 64), None)
 
 
-def heads(found: list[tuple[str, Head] | Finding | str]) -> list[tuple[str, int]]:
+def heads(found: list[tuple[str, Head] | IntegrityFinding | str]) -> list[tuple[str, int]]:
     return [(each[0], each[1].sequence) for each in found if isinstance(each, tuple)]
 
 
@@ -67,7 +67,7 @@ def test_a_line_that_was_altered_is_a_finding(file: Path, lie: str) -> None:
     file.write_bytes(first + other)
     *kept, finding = read_down(file)
     assert len(kept) == 3
-    assert isinstance(finding, Finding)
+    assert isinstance(finding, IntegrityFinding)
     assert "line 2 of anchors.jsonl" in finding.text
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from service.store.chain import (
     Facts,
-    Finding,
     Head,
+    IntegrityFinding,
     Kind,
     Payload,
     Record,
@@ -41,7 +41,7 @@ def chain(count: int) -> list[Record]:
 
 
 def findings(records: list[Record]) -> list[tuple[int, Trouble]]:
-    at, found = Head(), list[Finding]()
+    at, found = Head(), list[IntegrityFinding]()
     for record in records:
         found += check(record, at)
         at = record.head

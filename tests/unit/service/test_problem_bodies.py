@@ -15,11 +15,11 @@ from service.api.errors import (
 )
 from service.api.schema.problem import Problem
 from service.api.validation import called
-from service.errors import MAX_FAULTS, Fault, Part
+from service.errors import MAX_FAULTS, Fault, RequestPart
 
 
 def body(*faults: Fault, detail: str = "wrong") -> dict[str, Any]:
-    response = problem_response("/x", INVALID[Part.REQUEST], detail, faults=faults)
+    response = problem_response("/x", INVALID[RequestPart.REQUEST], detail, faults=faults)
     parsed: dict[str, Any] = json.loads(bytes(response.body))
     Problem.model_validate(parsed)  # as the OpenAPI document promises
     return parsed

@@ -18,8 +18,8 @@ from service.settings import Settings
 TRACES_PATH = "/v1/traces"
 
 
-class Said(Protocol):
-    """Takes what is known of a request only once it is answered."""
+class OutcomeCallback(Protocol):
+    """Takes what is known of a request only once it is answered: its route and its status."""
 
     def __call__(self, name: str, status: int, /) -> None: ...
 
@@ -40,7 +40,7 @@ class Tracing:
         )
 
     @contextmanager
-    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[Said]:
+    def request(self, method: str, headers: Mapping[str, str]) -> Iterator[OutcomeCallback]:
         """The span of a request, within the caller's if it sends one (W3C ``traceparent``)."""
         if self._tracer is None:
             yield _unsaid

@@ -18,7 +18,7 @@ from service.usecases import Question, checker_of, problem_of
 
 
 @dataclass(frozen=True)
-class Said:
+class RowAnswer:
     """What one folder says of one row."""
 
     alarm: bool
@@ -31,12 +31,12 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One row under both."""
+class ReplayedRow:
+    """One row under both folders."""
 
     number: int
-    was: Said
-    now: Said
+    was: RowAnswer
+    now: RowAnswer
     still: bool | None
     """Whether the old answer would be one now: allowed, sure enough and in the target."""
     truth: bool | None
@@ -44,8 +44,10 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Rehearsal:
-    cases: tuple[Case, ...]
+class PolicyReplay:
+    """What came out: each row under both folders."""
+
+    cases: tuple[ReplayedRow, ...]
 
     @property
     def summary(self) -> dict[str, int | float | dict[str, int]]:
@@ -81,13 +83,13 @@ class Rehearsal:
         return found
 
 
-def rehearse(
+def replay_policy(
     before: ServedModel,
     after: ServedModel,
     rows: Rows,
     truth: Sequence[bool | None],
     seconds: float,
-) -> Rehearsal:
+) -> PolicyReplay:
     """``rows`` ``(n, d)`` under both; ``seconds`` for each search.
 
     Raises
@@ -103,7 +105,7 @@ def rehearse(
             f"{after.name} {after.version} reads {', '.join(after.schema.names)}"
         )
     alarms = [_alarms(model, rows) for model in (before, after)]
-    return Rehearsal(tuple(_cases(before, after, rows, truth, alarms, seconds)))
+    return PolicyReplay(tuple(_cases(before, after, rows, truth, alarms, seconds)))
 
 
 def _cases(
@@ -113,12 +115,12 @@ def _cases(
     truth: Sequence[bool | None],
     alarms: Sequence[Sequence[bool]],
     seconds: float,
-) -> Iterator[Case]:
+) -> Iterator[ReplayedRow]:
     for k, row in enumerate(rows):
         was, answer = _said(before, row, alarms[0][k], seconds)
         now, _ = _said(after, row, alarms[1][k], seconds)
         still = _holds(after, row, answer) if now.alarm else None
-        yield Case(k, was, now, still, truth[k])
+        yield ReplayedRow(k, was, now, still, truth[k])
 
 
 def _alarms(model: ServedModel, rows: Rows) -> Sequence[bool]:
@@ -129,9 +131,11 @@ def _alarms(model: ServedModel, rows: Rows) -> Sequence[bool]:
     return [bool(k != desired) for k in decided]
 
 
-def _said(model: ServedModel, row: Row, alarm: bool, seconds: float) -> tuple[Said, Answer | None]:
+def _said(
+    model: ServedModel, row: Row, alarm: bool, seconds: float
+) -> tuple[RowAnswer, Answer | None]:
     if not alarm:
-        return Said(False), None
+        return RowAnswer(False), None
     question = _question(model, row)
     answer = search(
         problem_of(model, question),
@@ -141,12 +145,12 @@ def _said(model: ServedModel, row: Row, alarm: bool, seconds: float) -> tuple[Sa
         terms=model.rulebook.terms(question.asked),
     )
     if not isinstance(answer, Recourse):
-        return Said(True, answer.status.value), answer
+        return RowAnswer(True, answer.status.value), answer
     first, features = answer.counterfactuals[0], model.schema.features
     done = tuple(
         (features[a.column].name, features[a.column].write(a.counterfactual)) for a in first.actions
     )
-    return Said(True, answer.status.value, done, first.cost), answer
+    return RowAnswer(True, answer.status.value, done, first.cost), answer
 
 
 def _holds(model: ServedModel, row: Row, answer: Answer | None) -> bool | None:

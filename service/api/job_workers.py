@@ -23,7 +23,7 @@ from service.registry import Registry, ServedModel
 from service.settings import Settings
 from service.store import jobs
 from service.store.chain import Kind
-from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Job, Row
+from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Row, StoredJob
 from service.store.journal import Draft
 from service.store.opened import Store
 
@@ -42,8 +42,8 @@ BEAT_SECONDS = 1.0
 AFTER_FAILURE_SECONDS = 1.0
 
 
-class Runner:
-    """``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
+class JobWorkers:
+    """The pool of them: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
 
     def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
         self._store = store
@@ -123,7 +123,7 @@ class _Worker:
     def __init__(
         self,
         name: str,
-        runner: Runner,
+        pool: JobWorkers,
         store: Store,
         registry: Registry,
         settings: Settings,
@@ -137,7 +137,7 @@ class _Worker:
         self.job: str | None = None
         """Whose rows it has."""
         self._most = FIRST_ROWS
-        self._runner = runner
+        self._pool = pool
         self._store = store
         self._registry = registry
         self._settings = settings
@@ -147,18 +147,18 @@ class _Worker:
         """A job, and the digests of what it asks."""
 
     def run(self) -> None:
-        while not self._runner.is_stopping:
+        while not self._pool.is_stopping:
             try:
                 if not self._turn():
-                    self._runner.pause(POLL_SECONDS)
+                    self._pool.pause(POLL_SECONDS)
             except LostLease as error:
                 logs.logger.warning("%s", error)
             except ServiceError as error:
                 logs.logger.error("a job waits: %s", error)
-                self._runner.pause(AFTER_FAILURE_SECONDS)
+                self._pool.pause(AFTER_FAILURE_SECONDS)
             except Exception as error:  # whatever it was, the rows go to whoever comes next
                 logs.logger.error("a job waits: %s", logs.where(error))
-                self._runner.pause(AFTER_FAILURE_SECONDS)
+                self._pool.pause(AFTER_FAILURE_SECONDS)
 
     def _turn(self) -> bool:
         """Lease rows and answer them; whether there were any."""
@@ -187,7 +187,7 @@ class _Worker:
             draft = answer(
                 claim.job, row, self._registry, self._settings, clock, checked, scope, turn
             )
-            if self._runner.is_over(claim.job.id):
+            if self._pool.is_over(claim.job.id):
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
             if time.monotonic() >= due:
@@ -196,7 +196,7 @@ class _Worker:
         self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
         self._write(claim.job, found)
 
-    def _checked(self, job: Job) -> Callable[[Row], None]:
+    def _checked(self, job: StoredJob) -> Callable[[Row], None]:
         """What sees that a row asks what was asked. The digests of one job are kept: its record
         has one of all of them."""
         if self._asked[0] != job.id:
@@ -206,11 +206,11 @@ class _Worker:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
 
-    def _clock_of(self, job: Job, turn: Turn) -> Callable[[], float]:
+    def _clock_of(self, job: StoredJob, turn: Turn) -> Callable[[], float]:
         """By which every deadline has passed once nobody wants to know any more."""
-        return lambda: turn.clock() + (OVER if self._runner.is_over(job.id) else 0.0)
+        return lambda: turn.clock() + (OVER if self._pool.is_over(job.id) else 0.0)
 
-    def _write(self, job: Job, found: list[Answered]) -> None:
+    def _write(self, job: StoredJob, found: list[Answered]) -> None:
         if found:
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
 
@@ -220,7 +220,7 @@ def _refuse(error: Exception, _: Row) -> None:
 
 
 def answer(
-    job: Job,
+    job: StoredJob,
     row: Row,
     registry: Registry,
     settings: Settings,
@@ -246,7 +246,7 @@ def answer(
 
 def _explained(
     drafting: Drafting,
-    job: Job,
+    job: StoredJob,
     row: Row,
     registry: Registry,
     settings: Settings,
@@ -268,7 +268,7 @@ def _explained(
 
 
 def _failed(
-    drafting: Drafting, job: Job, row: Row, model: ServedModel | None, error: Exception
+    drafting: Drafting, job: StoredJob, row: Row, model: ServedModel | None, error: Exception
 ) -> Draft:
     path = f"/api/v1/jobs/{job.id}"
     problem = errors.problem_of(path, error)
@@ -279,7 +279,7 @@ def _failed(
     return drafting.refused(kind, model, problem, ASKED, asked_as_json(row.request))
 
 
-def _served(job: Job, registry: Registry) -> ServedModel | None:
+def _served(job: StoredJob, registry: Registry) -> ServedModel | None:
     try:
         return registry.find(job.model, job.version)
     except UnknownModel:

@@ -13,8 +13,8 @@ from fastapi import Request, Response
 from service.api import submission, trail
 from service.api.body import JsonRoute
 from service.api.recording import QuestionRoute
-from service.api.state import State, state_of
-from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, Part
+from service.api.state import AppState, state_of
+from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
 from service.store import archive, idempotency, jobs
 from service.store.chain import Kind, Payload, Record
 from service.store.idempotency import Named
@@ -39,21 +39,21 @@ PARAMETER: dict[str, Any] = {
 """``openapi_extra`` of these routes."""
 
 
-class OnceRoute(JsonRoute):
+class IdempotentRoute(JsonRoute):
     """A route whose requests are answered once for each key of a client."""
 
     async def admitted(self, request: Request, handle: Handle) -> Response:
         key = request.headers.get(HEADER)
         if key is None or request.method != "POST":
             return await handle(request)
-        return await _once(request, key, handle)
+        return await _answered_once(request, key, handle)
 
 
-class QuestionOnceRoute(QuestionRoute, OnceRoute):
+class IdempotentQuestionRoute(QuestionRoute, IdempotentRoute):
     """The same of a route whose refusals are recorded."""
 
 
-async def _once(request: Request, key: str, handle: Handle) -> Response:
+async def _answered_once(request: Request, key: str, handle: Handle) -> Response:
     state = state_of(request)
     named = Named.of(request.state.principal.actor, _checked(key), await _parts(request))
     request.state.named = named
@@ -68,7 +68,7 @@ def _checked(key: str) -> str:
     if _ACCEPTABLE.fullmatch(key):
         return key
     problem = f"{HEADER} is not 1 to 128 visible ASCII characters"
-    raise InvalidRequest(Part.REQUEST, [Fault((HEADER,), problem, parameter=HEADER)])
+    raise InvalidRequest(RequestPart.REQUEST, [Fault((HEADER,), problem, parameter=HEADER)])
 
 
 async def _parts(request: Request) -> tuple[bytes, ...]:
@@ -78,7 +78,7 @@ async def _parts(request: Request) -> tuple[bytes, ...]:
     return request.method.encode(), path, query, prefers, await request.body()
 
 
-def _replay(state: State, named: Named, identity: str) -> Response:
+def _replay(state: AppState, named: Named, identity: str) -> Response:
     """The reply that the record tells of.
 
     Raises

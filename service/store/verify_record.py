@@ -16,8 +16,8 @@ from service.store import anchors, archive
 from service.store.archive import Unread
 from service.store.chain import (
     GENESIS,
-    Finding,
     Head,
+    IntegrityFinding,
     Kind,
     Payload,
     Record,
@@ -29,7 +29,7 @@ from service.store.database import Database
 from service.store.erasure import Erasures
 from service.store.standing import displaced, standing, standing_only
 from service.store.tables import PAGE_ORDER, records, writers
-from service.store.verification import Report, payload_findings
+from service.store.verification import VerificationReport, payload_findings
 
 MAX_READ = 20_000
 """Records that are read on each side."""
@@ -69,7 +69,7 @@ class Stretch:
     since: End
     until: End
     read: int
-    findings: tuple[Finding, ...]
+    findings: tuple[IntegrityFinding, ...]
 
     @property
     def holds(self) -> bool:
@@ -92,14 +92,14 @@ def around(database: Database, identity: str) -> Stretch:
     seen = archive.seen(database, identity)
     record, payload = seen.record, seen.payload
     since, until = _since(database, record), _until(database, record)
-    counted = Report()
+    counted = VerificationReport()
     counted.add(payload_findings(record, payload, Erasures(database), counted))
     at, read, is_among = since.head, 0, False
     for link in archive.links(database, record.writer, at.sequence, until.head.sequence):
         read += 1
         if isinstance(link, Unread):
             text = f"record {link.sequence} cannot be read: {link.reason}"
-            counted.add([Finding(record.writer, link.sequence, Trouble.UNREADABLE, text)])
+            counted.add([IntegrityFinding(record.writer, link.sequence, Trouble.UNREADABLE, text)])
             break
         counted.add(check(link, at))
         is_among = is_among or link == record
@@ -112,15 +112,15 @@ def around(database: Database, identity: str) -> Stretch:
     return Stretch(record, content, since, until, read, tuple(counted.findings))
 
 
-def _at_the_end(writer: str, at: Head, until: End) -> Iterator[Finding]:
+def _at_the_end(writer: str, at: Head, until: End) -> Iterator[IntegrityFinding]:
     wanted = until.head
     if at.sequence < wanted.sequence:
         text = f"records {at.sequence + 1} to {wanted.sequence} are missing"
-        yield Finding(writer, at.sequence + 1, Trouble.CUT, text)
+        yield IntegrityFinding(writer, at.sequence + 1, Trouble.CUT, text)
     elif at != wanted:
         by = f"anchor {until.anchor}" if until.anchor else "the chain's head"
         text = f"record {at.sequence} is not the one that {by} saw"
-        yield Finding(writer, at.sequence, Trouble.ALTERED, text)
+        yield IntegrityFinding(writer, at.sequence, Trouble.ALTERED, text)
 
 
 def _since(database: Database, record: Record) -> End:

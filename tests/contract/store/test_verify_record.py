@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy as sa
 
 from service.errors import UnknownRecord
-from service.store import surroundings
+from service.store import verify_record
 from service.store.chain import Trouble, seal
 from service.store.database import Database
 from service.store.erasure import erase
 from service.store.journal import Journal
 from service.store.rows import record_of
-from service.store.surroundings import Content, Stretch, around
 from service.store.tables import payloads, records, writers
+from service.store.verify_record import Content, Stretch, around
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]
@@ -128,7 +128,7 @@ def test_what_was_erased_is_said_to_be(database: Database, journal: Journal, fil
 def test_no_more_than_its_share_is_read(
     database: Database, filled: Fill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(surroundings, "MAX_READ", 3)
+    monkeypatch.setattr(verify_record, "MAX_READ", 3)
     ids = filled(12)
     found = around(database, ids[5])
     assert found.holds
