@@ -11,10 +11,10 @@ SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "image", 
 CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",
           "backtracking")  # fmt: skip
-SEARCH = ("engine", "portfolio", "blackbox", "pool", "ladder", "ball", "goals", "stretch")
-MILP = ("choices", "doubts", "engine", "following", "hull", "incumbent", "levers", "model",
-        "network", "plausible", "program", "question", "reading", "reals", "rules", "search",
-        "sums", "ties")  # fmt: skip
+SEARCH = ("engine", "portfolio", "blackbox", "breaks", "pool", "ladder", "ball", "goals", "stretch")
+MILP = ("arithmetic", "choices", "closing", "course", "doubts", "engine", "following", "hull",
+        "incumbent", "kinks", "levers", "model", "network", "plausible", "program", "question",
+        "reading", "reals", "rules", "search", "sums", "ties")  # fmt: skip
 TREES = ("aims", "arena", "engine", "flat_rules", "following", "layout", "leaves", "modes",
          "proof", "question", "survival", "tables")  # fmt: skip
 

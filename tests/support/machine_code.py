@@ -32,13 +32,34 @@ def fill() -> None:
     folder = KEPT / _digest(*_files("explainers/search/trees"))
     if not folder.exists():
         print("the search is compiled for the tests, once: about a minute", file=sys.stderr)
-        shutil.rmtree(KEPT, ignore_errors=True)
         part = KEPT / f"part-{os.getpid()}"
+        _clear()
         if first_answers(part, part / ANSWERS).returncode:
             return
         (part / "sources").write_text(sources())
-        part.rename(folder)
+        try:
+            part.rename(folder)
+        except OSError:  # other tests that run here were quicker
+            shutil.rmtree(part)
     os.environ[VARIABLE] = str(folder)
+
+
+def _clear() -> None:
+    """Remove what was made of other sources, or left by who was killed."""
+    for old in KEPT.glob("*"):
+        _, is_part, process = old.name.partition("part-")
+        if not (is_part and _runs(int(process))):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def cold(folder: Path) -> Any:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from bench.mutants import forks, oracle
+from bench.mutants.modules import FAST, KERNEL
 from bench.mutants.planting import Mutant, live, mutants_of, plant
 from bench.mutants.questions import Questions, all_cases
 from bench.mutants.truth import Faults, faults
+from explainers import search
 from explainers.space import Axis
 from models.schema import Feature, Kind
 
@@ -21,6 +23,18 @@ STEPS = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 1.0, Decimal("0.25"))
 
 def _fault(module: str, function: str, says: str) -> Mutant:
     return next(m for m in mutants_of(module) if m.function == function and m.says == says)
+
+
+SPARED = {"dice", "linear", "relu", "trees.entries", "trees.reference", "trees.structs"}
+"""Another library's, names of the two engines of `milp`, and what compiles the kernel."""
+
+
+def test_faults_are_planted_in_every_module_of_the_search() -> None:
+    root = Path(search.__path__[0])
+    files = [f.relative_to(root) for f in root.rglob("*.py") if f.stem != "__init__"]
+    found = {".".join(file.with_suffix("").parts) for file in files}
+    planted = {m.removeprefix("explainers.search.") for m in (*FAST, *KERNEL)}
+    assert found - planted == SPARED
 
 
 def test_a_fault_is_run_by_everybody_and_forgotten_with_its_process() -> None:
