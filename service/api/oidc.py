@@ -15,6 +15,7 @@ import jwt
 
 from service import logs
 from service.access import EVERYTHING, NOTHING, Principal, Role, Scope
+from service.promises import promised
 from service.settings import Settings
 
 ALGORITHMS = (
@@ -131,7 +132,7 @@ class Issuer:
         with self._lock:
             age = time.monotonic() - self._fetched
             if self._fetching is None and age > (KEEP_SECONDS if is_known else REFETCH_SECONDS):
-                self._fetching = Future()
+                self._fetching = promised()
                 threading.Thread(target=self._fetch, args=[self._fetching], daemon=True).start()
             return None if is_known else self._fetching
 

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import JournalFull, ServiceError, StoreUnavailable
+from service.promises import promised
 from service.store import anchors
 from service.store.chain import Facts, Head, Payload, Record, seal
 from service.store.database import Database, failure, is_passing
@@ -105,13 +106,13 @@ class JournalOptions:
 @dataclass(slots=True)
 class _PendingAppend:
     work: Draft | RecordedWrite
-    done: Future[Receipt] = field(default_factory=Future)
+    done: Future[Receipt] = field(default_factory=promised)
 
 
 @dataclass(slots=True)
 class _PendingWrite(Generic[T]):
     change: UnrecordedWrite[T]
-    done: Future[T] = field(default_factory=Future)
+    done: Future[T] = field(default_factory=promised)
 
 
 class Journal:
@@ -174,7 +175,8 @@ class Journal:
 
     def append(self, work: Draft | RecordedWrite) -> Future[Receipt]:
         """Have ``work`` recorded; the future is done when that is durable (with the last of its
-        records), or fails with ``StoreUnavailable`` or whatever the work itself raises.
+        records), or fails with ``StoreUnavailable`` or whatever the work itself raises. Whoever
+        waits no more takes nothing back: it is recorded.
 
         Raises
         ------

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError
 
 from service.errors import JournalFull, ServiceError
+from service.promises import promised
 from service.store import translog
 from service.store.chain import now_us
 from service.store.database import Database
@@ -83,7 +84,7 @@ class Sequencer:
     def demand(self) -> Future[None]:
         """Done once every record that is durable now is in a signed head; fails with whatever
         keeps it from that."""
-        done: Future[None] = Future()
+        done: Future[None] = promised()
         with self._lock:
             self._wanted.append(done)
         self._wake.set()

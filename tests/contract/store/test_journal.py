@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,42 @@ def test_records_of_many_threads_are_one_chain_in_few_transactions(
     receipts = [first.result(30), *(f.result(30) for f in futures)]
     assert sorted(r.sequence for r in receipts) == list(range(1, 202))
     assert journal.commits == (2, 201)
+    assert verify(database).holds
+
+
+@pytest.mark.parametrize("kind", ["record", "work", "change"])
+def test_whoever_waits_no_more_stops_neither_the_record_nor_the_journal(
+    database: Database, journal: Journal, kind: str
+) -> None:
+    """As a task of asyncio does that is cancelled while it awaits: its client has gone away."""
+    hold, taken = threading.Event(), threading.Event()
+
+    def slow(_: sa.Connection) -> Draft:
+        taken.set()
+        hold.wait(600)
+        return draft(0)
+
+    journal.append(slow)
+    assert taken.wait(600)
+    ask: dict[str, Callable[[], Future[Any]]] = {
+        "record": lambda: journal.append(draft(1)),
+        "work": lambda: journal.append(lambda _: draft(1)),
+        "change": lambda: journal.change(lambda c: c.execute(sa.select(1)).scalar()),
+    }
+    left = ask[kind]()
+
+    async def await_in_vain() -> None:
+        task = asyncio.ensure_future(asyncio.wait_for(asyncio.wrap_future(left), 60))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(await_in_vain())
+    hold.set()
+    last = journal.append(draft(2)).result(30)
+    assert last.sequence == (2 if kind == "change" else 3)
+    assert left.result(30)
     assert verify(database).holds
 
 
