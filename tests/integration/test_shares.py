@@ -190,7 +190,8 @@ class Siege:
             thread.join()
 
 
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
 def test_sigterm_ends_the_service_in_time_while_it_searches(
     models: Path, tmp_path: Path, processes: int
 ) -> None:

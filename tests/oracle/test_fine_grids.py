@@ -46,6 +46,9 @@ def row_of(answer: Answer, factual: Row) -> Row | None:
     return answer.counterfactuals[0].action_on(factual) if isinstance(answer, Recourse) else None
 
 
+SLOW_RELU = pytest.param("relu", marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_no_cheaper_row_is_found_on_grids_of_any_length(family: str) -> None:
     draw, found = np.random.default_rng(FAMILIES.index(family)), Counter[str]()
@@ -72,7 +75,11 @@ def test_no_cheaper_row_is_found_on_grids_of_any_length(family: str) -> None:
     assert found["Recourse"] >= 4, found
 
 
-@pytest.mark.parametrize("kind", RELATED, ids=lambda kind: kind.name)
+@pytest.mark.parametrize(
+    "kind",
+    [RELATED[0], *(pytest.param(kind, marks=pytest.mark.slow) for kind in RELATED[1:])],
+    ids=lambda kind: kind.name,
+)
 def test_trees_prove_where_a_rule_relates_two_fine_numbers(kind: ConstraintKind) -> None:
     schema, proven, boxes = with_counts((1_000_000, 5_000_000, 10_000_000)), 0, 0
     for seed in range(20):
@@ -93,7 +100,7 @@ def test_trees_prove_where_a_rule_relates_two_fine_numbers(kind: ConstraintKind)
     assert boxes < 20_000  # and not as many as an axis has values
 
 
-@pytest.mark.parametrize("family", ["linear", "relu"])
+@pytest.mark.parametrize("family", ["linear", SLOW_RELU])
 def test_what_suffices_is_told_as_far_as_it_goes(family: str) -> None:
     """By the mathematics, and not for some dozens of values: as asking about each finds it."""
     schema, far, compared = with_counts((300, 300, 300)), 0, 0
@@ -117,7 +124,7 @@ def test_what_suffices_is_told_as_far_as_it_goes(family: str) -> None:
     assert compared >= 10
 
 
-@pytest.mark.parametrize("family", ["linear", "relu"])
+@pytest.mark.parametrize("family", ["linear", SLOW_RELU])
 def test_every_value_of_what_suffices_holds_in_every_session(family: str) -> None:
     """Those beside the answer, within rounding of the edge of what holds in every session, are
     not asked about one by one: that they are in the target is proven."""
