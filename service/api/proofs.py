@@ -28,14 +28,18 @@ def find(database: Database, writer: str, sequence: int) -> Wire | None:
 
 
 async def wait(state: AppState, writer: str, sequence: int) -> Wire | None:
-    """As :func:`find`, by the next head if no head has the record yet."""
-    look = partial(find, state.store.database, writer, sequence)
+    """As :func:`find`, by the next head if no head has the record yet: of a damaged log none will
+    have it."""
+    look = partial(translog.proof_of, state.store.database, writer, sequence)
     end = asyncio.get_running_loop().time() + PROOF_SECONDS
-    while (found := await state.readers.run(look)) is None:
-        if asyncio.get_running_loop().time() > end:
-            return None
-        await _next_head(state)
-    return found
+    try:
+        while (found := await state.readers.run(look)) is None:
+            if asyncio.get_running_loop().time() > end:
+                return None
+            await _next_head(state)
+    except LogBroken:
+        return None
+    return Wire(**found.as_json())
 
 
 async def _next_head(state: AppState) -> None:

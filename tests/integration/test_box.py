@@ -209,6 +209,7 @@ def test_a_trial_that_hears_nothing_is_ended(root: Path) -> None:
     assert "which is the limit" in told["reason"]
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_service_while_a_graph_spins(root: Path, tmp_path: Path) -> None:
     environment = os.environ | {
         "IFONLY_DATA": str(tmp_path / "data"),

@@ -230,6 +230,7 @@ def test_run_serves_on_until_it_is_stopped_and_ends_well() -> None:
         assert process.wait() == 0
 
 
+@pytest.mark.slow
 def test_serve_logs_json_lines_if_asked_to_and_ends_well_at_sigterm() -> None:
     environment = {"IFONLY_LOG_FORMAT": "json"}
     with _started("serve", "--no-auth", "--port", "0", stream="stderr", **environment) as (

@@ -119,7 +119,13 @@ LOG_PATHS = (
 )
 
 
-@pytest.mark.parametrize("lie", LIES_OF_THE_LOG)
+FEW = ("bytes for a note", "text for a size", "a short tile")
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [lie if lie in FEW else pytest.param(lie, marks=pytest.mark.slow) for lie in LIES_OF_THE_LOG],
+)
 def test_a_value_that_no_log_has_ends_in_a_problem_and_no_failure(
     api: httpx.Client, folder: Path, explained: str, lie: str
 ) -> None:

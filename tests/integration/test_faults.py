@@ -132,6 +132,7 @@ def assert_all_are_there(url: str, acknowledged: list[dict[str, Any]]) -> None:
             assert json.loads(payload.content)["request"] == BODY
 
 
+@pytest.mark.slow
 def test_a_service_that_is_killed_under_load_has_lost_nothing_that_it_answered(
     press: Path, url: str
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_policy_that_cannot_be_kept_refuses_the_folder(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal here")
+@pytest.mark.slow
 def test_a_hangup_signal_refreshes_at_once(folder: Path) -> None:
     environment = os.environ | {
         "IFONLY_REFRESH_SECONDS": "0",

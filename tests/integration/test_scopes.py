@@ -442,6 +442,7 @@ def sent(name: str, version: str = "2") -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_model_is_sent_only_by_who_is_there_for_it(
     store_url: str, api: httpx.Client, tokens: dict[Role, str], root: Path
 ) -> None:

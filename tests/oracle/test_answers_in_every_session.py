@@ -68,7 +68,7 @@ def test_answers_of_a_forest_do_not_rest_on_the_order_of_its_sum(trained: Train)
 
 
 @pytest.mark.parametrize("kind", sorted(MAKERS))
-@pytest.mark.parametrize("name", ["iris", "noisy"])
+@pytest.mark.parametrize("name", ["iris", pytest.param("noisy", marks=pytest.mark.slow)])
 def test_every_session_confirms_every_answer(kind: str, name: str, trained: Train) -> None:
     count = asked(trained(kind, name), name, ENOUGH)
     assert count.answers > 0
@@ -77,7 +77,7 @@ def test_every_session_confirms_every_answer(kind: str, name: str, trained: Trai
     assert count.denied == 0
 
 
-@pytest.mark.parametrize("kind", ["linear", "relu"])
+@pytest.mark.parametrize("kind", ["linear", pytest.param("relu", marks=pytest.mark.slow)])
 def test_every_session_confirms_answers_of_graphs_in_float32(kind: str, trained: Train) -> None:
     count = asked(trained(kind, "noisy", single=True), "noisy", ENOUGH)
     assert count.answers > 0

@@ -36,7 +36,7 @@ HARD: set[tuple[Any, ...]] = {
 }  # fmt: skip
 """Questions that take HiGHS one to four CPU seconds each: seven of these 300 took half of the time
 of all."""
-FAST = 5
+FAST = 3
 """Of the seeds of each combination, so many are no ``slow`` test."""
 
 

@@ -1,4 +1,4 @@
-"""Every test of this folder runs twice: against SQLite and against PostgreSQL."""
+"""Every test of this folder runs twice: against SQLite and, in `make test-all`, PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from service.store.journal import Draft, Journal, JournalOptions
 from service.store.migrate import upgrade
 from tests.support.postgres import Server
 
-STORES = ["sqlite", "postgresql"]
+STORES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
 
 
 def new_url(request: pytest.FixtureRequest, folder: Path) -> str:

@@ -24,16 +24,10 @@ from service.store.verification import VerificationReport, verify
 from service.transparency.merkle import Roots, grown
 from service.transparency.signing import LocalSigner, cosign, sign_head
 from service.transparency.verifier import Checkpoint, Note, leaf_hash
-from tests.contract.store.conftest import draft, new_url
+from tests.contract.store.conftest import draft
 
 SIGNER = LocalSigner.of("log.example", bytes(32))
 Fill = Callable[[int], list[str]]
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """What is checked here is read from the store as other tests read it from both."""
-    return new_url(request, tmp_path)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ def test_every_table_is_attacked(target: Target) -> None:
         assert {(table, "flip"), (table, "delete"), (table, "insert")} <= tried
 
 
+@pytest.mark.slow
 def test_nothing_is_missed_that_nobody_has_a_reason_for(target: Target) -> None:
     came = campaign(target, 1, is_cheap)
     assert len(came) > 100
@@ -56,6 +57,7 @@ def is_odd_type_in_log(attack: Attack) -> bool:
     return is_log and attack.kind in ("retype", "blank", "swap")
 
 
+@pytest.mark.slow
 def test_values_of_a_wrong_type_in_the_log_are_findings_and_no_crash(target: Target) -> None:
     came = campaign(target, 9, is_odd_type_in_log)
     assert len(came) > 40

@@ -60,6 +60,7 @@ def test_work_that_does_not_end_is_ended_and_what_it_said_is_kept() -> None:
     assert forks.run(work, patience=0) == ([1], "SIGXCPU")
 
 
+@pytest.mark.slow
 def test_tests_that_fail_or_do_not_end_by_a_fault_have_seen_it_and_those_that_pass_have_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

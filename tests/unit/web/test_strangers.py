@@ -35,7 +35,7 @@ def test_strangers_are_served_one_at_a_time_and_the_loop_turns_between_them(
             await visit(strangers)
         while not all(v.done() for v in visits):
             turns += 1
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         await asyncio.gather(*visits)
         assert turns > 10  # a rest of hundredths of a second is many turns of the loop
 
