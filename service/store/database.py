@@ -142,9 +142,24 @@ def _configure(
     def on_connect(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}")
+            _set(connection, pragma)
 
     sa.event.listen(engine, "begin", begin)
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """SQLite waits for no lock on the way to WAL: of those who open a new file at once, it tells
+    all but one that it is busy."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+            if not is_busy or time.monotonic() > give_up:
+                raise
+        time.sleep(LOOK_SECONDS)
 
 
 def _postgresql(url: sa.URL) -> Database:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -34,6 +35,22 @@ def test_processes_that_upgrade_at_once_wait_for_each_other(url: str) -> None:
     for database in databases:
         require_current(database)
         database.close()
+
+
+def test_whoever_opens_a_new_file_at_once_with_others_waits_for_them(tmp_path: Path) -> None:
+    """SQLite does not wait on the way to WAL: of many, it told one in some thirty rounds that the
+    file is locked."""
+
+    def write(database: Database) -> None:
+        with database.writer.begin():
+            return
+
+    for number in range(60):
+        databases = [connect(f"sqlite:///{tmp_path / f'{number}.sqlite3'}") for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, databases))
+        for database in databases:
+            database.close()
 
 
 def test_tables_that_are_not_there_are_named_with_the_command_that_makes_them(
