@@ -16,21 +16,15 @@ loop, in those of workers and in the journal's.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import tempfile
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import httpx
-import uvicorn
 
-from service.app import create_app
-from service.cli.serving import listen, url_of
 from service.settings import Settings
+from tests.integration.conftest import serving
 
 ROOT = Path(__file__).parent.parent
 OURS = {str(ROOT / name) + "/": name for name in ("service", "models", "explainers")}
@@ -41,7 +35,7 @@ Place = tuple[str, str]
 
 
 @dataclass
-class Walk:
+class Trace:
     """What was called, in order, by thread."""
 
     calls: list[tuple[int, Place | None, Place]] = field(default_factory=list)
@@ -94,56 +88,40 @@ def package(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
 
-@contextlib.contextmanager
-def served(settings: Settings) -> Iterator[str]:
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
-    with listen("127.0.0.1", 0) as listener:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while thread.is_alive() and not server.started:
-            time.sleep(0.01)
-        try:
-            yield url_of(listener)
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-def walked() -> Walk:
+def walked() -> Trace:
     """One request under way, after another like it."""
-    walk = Walk()
-    with tempfile.TemporaryDirectory() as folder:
-        # The log's own thread would be noted, too: it has an hour until it signs.
-        settings = Settings(data=Path(folder), no_auth=True, audit_log_seconds=3_600)
-        # Before the threads are there: each of them is to be noted, once it is wanted.
-        wanted = threading.Event()
-        threading.setprofile(lambda *event: walk.note(*event) if wanted.is_set() else None)
-        with served(settings) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=300) as api:
-            threading.setprofile(None)
-            model = api.get("/models/milling-machine").raise_for_status().json()
-            instance = model["examples"][0]["instance"]
-            for _ in range(2):
-                asked = {"instance": instance}
-                path = "/models/milling-machine/explanations"
-                sent = api.build_request("POST", path, json=asked)
-                wanted.set()
-                reply = api.send(sent)
-                wanted.clear()
-                reply.raise_for_status()
-                first, walk.calls = walk.calls, []
-            walk.calls = first
-    return walk
+    trace = Trace()
+    # The log's own thread would be noted, too: it has an hour until it signs.
+    settings = Settings(audit_log_seconds=3_600)
+    # Before the threads are there: each of them is to be noted, once it is wanted.
+    wanted = threading.Event()
+    threading.setprofile(lambda *event: trace.note(*event) if wanted.is_set() else None)
+    with serving(settings) as url, httpx.Client(base_url=f"{url}/api/v1", timeout=300) as api:
+        threading.setprofile(None)
+        model = api.get("/models/milling-machine").raise_for_status().json()
+        instance = model["examples"][0]["instance"]
+        for _ in range(2):
+            asked = {"instance": instance}
+            path = "/models/milling-machine/explanations"
+            sent = api.build_request("POST", path, json=asked)
+            wanted.set()
+            reply = api.send(sent)
+            wanted.clear()
+            reply.raise_for_status()
+            first, trace.calls = trace.calls, []
+        trace.calls = first
+    return trace
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--list", action="store_true", help="print each crossing")
     options = parser.parse_args()
-    walk = walked()
-    print(f"{len(walk.files)} files, {len(walk.crossings)} crossings between packages")
-    print(f"entered again before the question is translated: {', '.join(walk.again) or 'none'}")
+    trace = walked()
+    print(f"{len(trace.files)} files, {len(trace.crossings)} crossings between packages")
+    print(f"entered again before the question is translated: {', '.join(trace.again) or 'none'}")
     if options.list:
-        for (a, f), (b, g) in sorted(walk.crossings):
+        for (a, f), (b, g) in sorted(trace.crossings):
             print(f"  {a} {f} -> {b} {g}")
 
 

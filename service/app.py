@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -273,6 +274,18 @@ async def _opened(
 
 
 @contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """``work`` is done meanwhile, as far as it gets."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
 async def _ending(told: asyncio.Event, turns: Turns, seconds: float) -> AsyncIterator[None]:
     """Once the process is told to stop, searches end in time for their answers to be sent."""
 
@@ -281,13 +294,8 @@ async def _ending(told: asyncio.Event, turns: Turns, seconds: float) -> AsyncIte
         await asyncio.sleep(SEARCHING_SHARE * seconds)
         turns.stop()
 
-    task = asyncio.create_task(end())
-    try:
+    async with _beside(end()):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 @contextlib.asynccontextmanager
@@ -302,13 +310,10 @@ async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(hangup, wake.set)
             listening = True
-    task = asyncio.create_task(_refresh(registry, seconds or None, wake))
     try:
-        yield
+        async with _beside(_refresh(registry, seconds or None, wake)):
+            yield
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
         if listening and hangup is not None:
             loop.remove_signal_handler(hangup)
 
@@ -316,13 +321,8 @@ async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]
 @contextlib.asynccontextmanager
 async def _forgetting(store: Store, kept: Kept, root: Path) -> AsyncIterator[None]:
     """Remove what is too old, at the start and then every hour."""
-    task = asyncio.create_task(_forget(store, kept, root))
-    try:
+    async with _beside(_forget(store, kept, root)):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _forget(store: Store, kept: Kept, root: Path) -> None:

@@ -11,7 +11,7 @@ SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "image", 
 CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",
           "backtracking")  # fmt: skip
-SEARCH = ("engine", "portfolio", "blackbox", "breaks", "pool", "ladder", "ball", "goals", "stretch")
+SEARCH = ("engine", "portfolio", "blackbox", "bracket", "breaks", "pool", "ladder", "ball", "goals")
 MILP = ("arithmetic", "choices", "closing", "course", "doubts", "engine", "following", "hull",
         "incumbent", "kinks", "levers", "model", "network", "plausible", "program", "question",
         "reading", "reals", "rules", "search", "sums", "ties")  # fmt: skip

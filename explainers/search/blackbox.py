@@ -21,10 +21,10 @@ from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.ball import ball
+from explainers.search.bracket import Bracket, closed_in
 from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_tolerances
 from explainers.search.ladder import LONGEST, Ladder
 from explainers.search.pool import BudgetSpent, Pool, Tried
-from explainers.search.stretch import Stretch, closed_in
 from explainers.space import changed
 from models.predictor import Row, Rows, Scores
 
@@ -133,7 +133,7 @@ def _single_moves(pool: Pool, ladders: Ladders) -> tuple[Ladders, Tried]:
     whole = _stacked(start_row, (_with_column(start_row, j, r.values) for j, r in ladders.items()))
     # All are scored, also those that a rule forbids alone: their curves guide the pairs.
     shortfalls = pool.probe(whole)
-    rungs, entries, start = {}, list[Stretch](), 0
+    rungs, entries, start = {}, list[Bracket](), 0
     for j, ladder in ladders.items():
         curve = shortfalls[start : start + len(ladder)]
         start += len(ladder)
@@ -156,7 +156,7 @@ def _is_long(problem: Problem, column: int) -> bool:
     return len(problem.axes[column]) > LONGEST
 
 
-def _entries(problem: Problem, ladder: Ladder, curve: npt.NDArray[np.float64]) -> Iterator[Stretch]:
+def _entries(problem: Problem, ladder: Ladder, curve: npt.NDArray[np.float64]) -> Iterator[Bracket]:
     """On either side of the factual value, where the first rung is in the target and rungs leave
     out values before it."""
     axis, factual = problem.axes[ladder.column], float(problem.factual[ladder.column])
@@ -167,9 +167,9 @@ def _entries(problem: Problem, ladder: Ladder, curve: npt.NDArray[np.float64]) -
         met = np.flatnonzero(curve[side] == 0.0)
         if met.size:
             far = axis.position(float(ladder.values[side[met[0]]]))
-            stretch = Stretch.out_to(axis, ladder.column, factual, far)
+            bracket = Bracket.out_to(axis, ladder.column, factual, far)
             before = ladder.values[side[: met[0]]][-1:]
-            yield replace(stretch, near=axis.position(float(before[0]))) if len(before) else stretch
+            yield replace(bracket, near=axis.position(float(before[0]))) if len(before) else bracket
 
 
 def _telling(

@@ -110,7 +110,7 @@ async def find(token: str, state: AppState) -> Principal:
         found = keyring.find(token)
     elif state.issuer is not None:
         await _with_its_key(state.issuer, token)
-        found = await state.door.run(partial(state.issuer.find, token))
+        found = await state.door.run(partial(state.issuer.find, token, waits=False))
     if found is None:
         raise Unauthenticated("this key or token is not accepted", was_tried=True)
     return found
@@ -121,4 +121,4 @@ async def _with_its_key(issuer: Issuer, token: str) -> None:
     asked = issuer.asked_for(token)
     if asked is not None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(asked)), FETCH_SECONDS)
+            await asyncio.wait_for(asyncio.wrap_future(asked), FETCH_SECONDS)

@@ -332,6 +332,11 @@ def _refusal(path: str, error: Exception) -> Response:
     )
 
 
+def _again(seconds: float) -> dict[str, str]:
+    """When it is worth asking again: in whole seconds, as HTTP counts them."""
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
+
+
 def _service_error(path: str, error: Exception) -> Response:
     match error:
         case errors.MalformedBody():
@@ -346,12 +351,12 @@ def _service_error(path: str, error: Exception) -> Response:
         case errors.JournalFull():
             return problem_response(path, JOURNAL_FULL, str(error), headers=SOON)
         case errors.TooOften():
-            soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
-            return problem_response(path, TOO_OFTEN, str(error), headers=soon)
+            again = _again(error.wait_seconds)
+            return problem_response(path, TOO_OFTEN, str(error), headers=again)
         case errors.ShareSpent():
-            soon = {"Retry-After": str(max(1, math.ceil(error.wait_seconds)))}
+            again = _again(error.wait_seconds)
             told: dict[str, Any] = {"share": error.share, "used": error.used, "limit": error.limit}
-            return problem_response(path, SHARE_SPENT, str(error), headers=soon, **told)
+            return problem_response(path, SHARE_SPENT, str(error), headers=again, **told)
         case errors.KeyReused():
             return problem_response(path, KEY_REUSED, str(error))
         case errors.NotInLog():

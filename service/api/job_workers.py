@@ -43,7 +43,7 @@ AFTER_FAILURE_SECONDS = 1.0
 
 
 class JobWorkers:
-    """The pool of them: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
+    """A pool of threads: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
 
     def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
         self._store = store

@@ -70,9 +70,10 @@ class Issuer:
             settings.oidc_scope_claim,
         )
 
-    def find(self, token: str) -> Principal | None:
-        """Whom ``token`` speaks for, with the roles it has; None if it is not to be trusted."""
-        claims = self.claims(token)
+    def find(self, token: str, *, waits: bool = True) -> Principal | None:
+        """Whom ``token`` speaks for, with the roles it has; None if it is not to be trusted.
+        ``waits``: for the issuer, if its key has to be asked for."""
+        claims = self.claims(token, waits=waits)
         if claims is None:
             return None
         subject = str(claims["sub"])
@@ -81,10 +82,10 @@ class Issuer:
             return None
         return Principal(f"oidc:{subject}", self._roles(claims), self._scope(claims))
 
-    def claims(self, token: str) -> Mapping[str, Any] | None:
-        """What ``token`` says; None if it is not to be trusted."""
+    def claims(self, token: str, *, waits: bool = True) -> Mapping[str, Any] | None:
+        """What ``token`` says; None if it is not to be trusted. ``waits``: as for :meth:`find`."""
         try:
-            asked = self.asked_for(token)
+            asked = self.asked_for(token) if waits else None
             if asked is not None:
                 with contextlib.suppress(TimeoutError):
                     asked.result(FETCH_SECONDS)

@@ -48,6 +48,6 @@ async def _next_head(state: AppState) -> None:
         return
     signed = asyncio.wrap_future(state.sequencer.demand())
     try:
-        await asyncio.wait_for(asyncio.shield(signed), PROOF_SECONDS)
+        await asyncio.wait_for(signed, PROOF_SECONDS)
     except (TimeoutError, ServiceError, LogBroken, ValueError):
         await asyncio.sleep(LOOK_SECONDS)  # it is logged where it was signed

@@ -24,7 +24,7 @@ SLICE_SECONDS = 0.05
 """So long it runs before another one may."""
 QUIET_SECONDS = 0.005
 """Short questions come one after the other: so long after one, hard searches wait for the next."""
-PATIENCE_SECONDS = 0.1
+LONGEST_QUIET_SECONDS = 0.1
 """Once no hard search has run for so long, one does, whatever else is being answered."""
 FIRM_SECONDS = 0.025
 """And runs for so long at least."""
@@ -106,7 +106,7 @@ class Turns:
         with self._lock:
             watches = not self._has_watch
             self._has_watch = True
-        mine.wait(QUIET_SECONDS if watches else PATIENCE_SECONDS)
+        mine.wait(QUIET_SECONDS if watches else LONGEST_QUIET_SECONDS)
         with self._lock:
             if watches:
                 self._has_watch = False
@@ -143,7 +143,7 @@ class Turns:
         if self._running >= self._at_once:
             return False
         now = time.monotonic()
-        return not self.is_busy(now) or now - self._ran >= PATIENCE_SECONDS
+        return not self.is_busy(now) or now - self._ran >= LONGEST_QUIET_SECONDS
 
 
 class Turn:

@@ -27,9 +27,16 @@ from service.store.archive import whole
 from service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Kind, Payload, Record, now_us
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
-from service.store.rows import octets, payload_of, record_of
+from service.store.rows import octets, payload_of, record_of, upsert
 from service.store.standing import contradicted, doubts, standing, standing_only, stands
-from service.store.tables import job_rows, jobs, rate_buckets, records
+from service.store.tables import (
+    IS_OPEN,
+    IS_UNANSWERED,
+    job_rows,
+    jobs,
+    rate_buckets,
+    records,
+)
 
 PIECE = 500
 MAX_ATTEMPTS = 3
@@ -42,8 +49,6 @@ the clock. No actor's name begins so."""
 MOST_JOBS = 100
 """Of an actor's open jobs, the oldest so many are looked at for rows."""
 _NOBODY = ""
-_UNANSWERED = job_rows.c.record.is_(None)
-_OPEN = jobs.c.finished_us.is_(None)
 
 
 class State(StrEnum):
@@ -255,7 +260,7 @@ def waiting(database: Database) -> int:
 
 def _waiting(connection: sa.Connection, *whose: sa.ColumnElement[bool]) -> int:
     count = sa.func.coalesce(sa.func.sum(jobs.c.rows - jobs.c.answered), 0)
-    return int(connection.execute(sa.select(count).where(_OPEN, *whose)).scalar_one())
+    return int(connection.execute(sa.select(count).where(IS_OPEN, *whose)).scalar_one())
 
 
 def is_any_free(database: Database, *, newcomers: bool = False) -> bool:
@@ -272,7 +277,7 @@ def is_any_free(database: Database, *, newcomers: bool = False) -> bool:
 
 def _free(now: int) -> sa.ColumnElement[bool]:
     """Of a row that nobody has answered or works at."""
-    return sa.and_(_UNANSWERED, job_rows.c.leased_until_us <= now)
+    return sa.and_(IS_UNANSWERED, job_rows.c.leased_until_us <= now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,14 +313,16 @@ def _in_turn() -> sa.Select[Any]:
 
     The index is asked for one actor after the other: however many jobs one has, they are one.
     """
-    first = sa.select(sa.func.min(jobs.c.actor).label("actor")).where(_OPEN)
+    first = sa.select(sa.func.min(jobs.c.actor).label("actor")).where(IS_OPEN)
     actors = first.cte("actors", recursive=True)
-    later = sa.select(sa.func.min(jobs.c.actor)).where(_OPEN, jobs.c.actor > actors.c.actor)
+    later = sa.select(sa.func.min(jobs.c.actor)).where(IS_OPEN, jobs.c.actor > actors.c.actor)
     step = sa.select(later.scalar_subquery()).where(actors.c.actor.is_not(None))
     actors = actors.union_all(step)
     own = rate_buckets.c.actor == sa.literal(TURN) + actors.c.actor
     turn = sa.func.coalesce(rate_buckets.c.filled_us, 0)
-    oldest = sa.select(sa.func.min(jobs.c.created_us)).where(_OPEN, jobs.c.actor == actors.c.actor)
+    oldest = sa.select(sa.func.min(jobs.c.created_us)).where(
+        IS_OPEN, jobs.c.actor == actors.c.actor
+    )
     return (
         sa.select(actors.c.actor, turn.label("turn"))
         .select_from(actors.outerjoin(rate_buckets, own))
@@ -326,7 +333,7 @@ def _in_turn() -> sa.Select[Any]:
 
 def _served(now: int) -> sa.Select[Any]:
     """Actors at whose rows somebody works."""
-    leased = sa.and_(_UNANSWERED, job_rows.c.worker > _NOBODY, job_rows.c.leased_until_us > now)
+    leased = sa.and_(IS_UNANSWERED, job_rows.c.worker > _NOBODY, job_rows.c.leased_until_us > now)
     joined = job_rows.join(jobs, jobs.c.id == job_rows.c.job)
     return sa.select(jobs.c.actor).select_from(joined).where(leased).distinct()
 
@@ -335,19 +342,14 @@ def _first_of(actor: str, now: int) -> sa.Select[Any]:
     """The free row of the lowest number of the actor's oldest open jobs."""
     lowest = sa.select(job_rows.c.number).where(job_rows.c.job == jobs.c.id, _free(now))
     number = lowest.order_by(job_rows.c.number).limit(1).scalar_subquery().label("number")
-    theirs = sa.select(jobs.c.id, number).where(_OPEN, jobs.c.actor == actor)
+    theirs = sa.select(jobs.c.id, number).where(IS_OPEN, jobs.c.actor == actor)
     some = theirs.order_by(jobs.c.created_us).limit(MOST_JOBS).subquery()
     return sa.select(some).where(some.c.number.is_not(None)).order_by(some.c.number).limit(1)
 
 
 def _had_turn(connection: sa.Connection, found: _Next) -> None:
-    connection.execute(
-        sa.text(
-            "INSERT INTO rate_buckets (actor, tokens, filled_us) VALUES (:own, 0, :turn) "
-            "ON CONFLICT (actor) DO UPDATE SET filled_us = excluded.filled_us"
-        ),
-        {"own": TURN + found.actor, "turn": found.turn},
-    )
+    turn = {"actor": TURN + found.actor, "tokens": 0.0, "filled_us": found.turn}
+    upsert(connection, rate_buckets, [turn], ("actor",), ("filled_us",))
 
 
 def claim(
@@ -408,7 +410,7 @@ def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
     def change(connection: sa.Connection) -> int:
         kept = connection.execute(
             sa.update(job_rows)
-            .where(job_rows.c.worker == worker, _UNANSWERED)
+            .where(job_rows.c.worker == worker, IS_UNANSWERED)
             .values(leased_until_us=now_us() + lease_us)
         )
         return kept.rowcount
@@ -422,7 +424,7 @@ def hand_back(worker: str) -> UnrecordedWrite[int]:
     def change(connection: sa.Connection) -> int:
         freed = connection.execute(
             sa.update(job_rows)
-            .where(job_rows.c.worker == worker, _UNANSWERED)
+            .where(job_rows.c.worker == worker, IS_UNANSWERED)
             .values(worker=_NOBODY, leased_until_us=0, attempts=job_rows.c.attempts - 1)
         )
         return freed.rowcount
@@ -468,7 +470,7 @@ def _keep(connection: sa.Connection, job: str, worker: str, row: Answered) -> bo
             job_rows.c.job == job,
             job_rows.c.number == row.number,
             job_rows.c.worker == worker,
-            _UNANSWERED,
+            IS_UNANSWERED,
         )
         .values(record=row.draft.facts.id, request=None, salt=None)
     )
@@ -511,7 +513,7 @@ def cancel(identity: str, actor: str) -> RecordedWrite:
 
     def work(connection: sa.Connection) -> Draft:
         # Rows before the job, as everywhere here: nobody waits in a circle.
-        connection.execute(sa.delete(job_rows).where(job_rows.c.job == identity, _UNANSWERED))
+        connection.execute(sa.delete(job_rows).where(job_rows.c.job == identity, IS_UNANSWERED))
         found = connection.execute(
             sa.select(jobs).where(jobs.c.id == identity).with_for_update()
         ).one_or_none()

@@ -35,6 +35,28 @@ def _insertion(table: sa.Table, rows: int, mark: str) -> str:
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([row] * rows)}"
 
 
+def upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    key: tuple[str, ...],
+    changed: tuple[str, ...],
+) -> None:
+    """``rows``, in the place of those with the same key; both databases write it so."""
+    names = [column.name for column in table.c]
+    sets = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
+    quoted = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f":{name}" for name in names)
+    keys = ", ".join(f'"{name}"' for name in key)
+    connection.execute(
+        sa.text(
+            f"INSERT INTO {table.name} ({quoted}) VALUES ({values}) "
+            f"ON CONFLICT ({keys}) DO UPDATE SET {sets}"
+        ).bindparams(*(sa.bindparam(name, type_=table.c[name].type) for name in names)),
+        list(rows),
+    )
+
+
 def row_of(record: Record) -> dict[str, Any]:
     facts = {name: getattr(record.facts, name) for name in FACTS}
     facts["kind"] = record.facts.kind.value

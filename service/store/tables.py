@@ -148,23 +148,28 @@ job_rows = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
 )
 # Of whom a row is claimed, and which: see service.store.jobs.claim.
-_open = jobs.c.finished_us.is_(None)
+IS_OPEN = jobs.c.finished_us.is_(None)
 sa.Index(
     "ix_jobs_open",
     jobs.c.actor,
     jobs.c.created_us,
-    sqlite_where=_open,
-    postgresql_where=_open,
+    sqlite_where=IS_OPEN,
+    postgresql_where=IS_OPEN,
 )
-_open = job_rows.c.record.is_(None)
+IS_UNANSWERED = job_rows.c.record.is_(None)
 sa.Index(
     "ix_job_rows_open",
     job_rows.c.job,
     job_rows.c.number,
-    sqlite_where=_open,
-    postgresql_where=_open,
+    sqlite_where=IS_UNANSWERED,
+    postgresql_where=IS_UNANSWERED,
 )
-sa.Index("ix_job_rows_worker", job_rows.c.worker, sqlite_where=_open, postgresql_where=_open)
+sa.Index(
+    "ix_job_rows_worker",
+    job_rows.c.worker,
+    sqlite_where=IS_UNANSWERED,
+    postgresql_where=IS_UNANSWERED,
+)
 
 rate_buckets = sa.Table(
     "rate_buckets",

@@ -20,6 +20,7 @@ from service.errors import StoreDamaged
 from service.store.chain import Facts, Kind, now_us
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
+from service.store.rows import upsert
 from service.store.tables import (
     log_heads,
     log_runs,
@@ -334,7 +335,7 @@ def begin(key: VerifierKey, actor: str) -> RecordedWrite:
 
     def work(connection: sa.Connection) -> Draft:
         values = {"id": 1, "size": 0, "key": str(key), "holder": "", "held_until_us": 0}
-        _upsert(connection, log_state, [values], ("id",), ("key",))
+        upsert(connection, log_state, [values], ("id",), ("key",))
         facts = Facts(kind=Kind.KEY, actor=actor, status=LOG_KEY, detail={"key": str(key)})
         return Draft(facts)
 
@@ -554,14 +555,14 @@ def _write(connection: sa.Connection, batch: Batch, head: StoredHead) -> None:
         {"level": level, "number": number, "hashes": hashes}
         for (level, number), hashes in batch.tiles.items()
     ]
-    _upsert(connection, log_tiles, tiles, ("level", "number"), ("hashes",))
+    upsert(connection, log_tiles, tiles, ("level", "number"), ("hashes",))
     made = [
         {"start": r.start, "writer": r.writer, "first": r.first, "length": r.length}
         for r in batch.runs
     ]
-    _upsert(connection, log_runs, made, ("start",), ("length",))
+    upsert(connection, log_runs, made, ("start",), ("length",))
     ends = [{"writer": r.writer, "integrated": r.first + r.length - 1} for r in batch.runs]
-    _upsert(connection, log_writers, ends, ("writer",), ("integrated",))
+    upsert(connection, log_writers, ends, ("writer",), ("integrated",))
     # One head a minute is kept, and all that others vouched for: proofs are made for any size.
     connection.execute(
         sa.delete(log_heads).where(
@@ -585,7 +586,7 @@ def keep_head(head: StoredHead) -> UnrecordedWrite[None]:
             "cosignatures": head.cosignatures,
             "stamp": head.stamp,
         }
-        _upsert(connection, log_heads, [values], ("size",), ("cosignatures", "stamp"))
+        upsert(connection, log_heads, [values], ("size",), ("cosignatures", "stamp"))
 
     return change
 
@@ -594,28 +595,6 @@ def _is_there(connection: sa.Connection, head: StoredHead) -> bool:
     """Whether the try before was committed after all."""
     chosen = sa.select(log_heads.c.note).where(log_heads.c.size == head.size)
     return connection.execute(chosen).scalar_one_or_none() == head.note
-
-
-def _upsert(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: Sequence[Mapping[str, Any]],
-    key: tuple[str, ...],
-    changed: tuple[str, ...],
-) -> None:
-    """``rows``, in the place of those with the same key; both databases write it so."""
-    names = [column.name for column in table.c]
-    sets = ", ".join(f'"{name}" = excluded."{name}"' for name in changed)
-    quoted = ", ".join(f'"{name}"' for name in names)
-    values = ", ".join(f":{name}" for name in names)
-    keys = ", ".join(f'"{name}"' for name in key)
-    connection.execute(
-        sa.text(
-            f"INSERT INTO {table.name} ({quoted}) VALUES ({values}) "
-            f"ON CONFLICT ({keys}) DO UPDATE SET {sets}"
-        ).bindparams(*(sa.bindparam(name, type_=table.c[name].type) for name in names)),
-        list(rows),
-    )
 
 
 def trusted_head(note: Note, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, int | None]:

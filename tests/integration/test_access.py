@@ -508,6 +508,7 @@ def test_an_issuer_that_does_not_answer_holds_up_nobody_whose_key_is_known(
     waiting = issuer.asked_for(unknown)
     assert waiting is not None
     assert issuer.asked_for(unknown) is waiting  # one asks for all
+    assert issuer.find(unknown, waits=False) is None  # in the threads at the door nobody waits
     monkeypatch.setattr(oidc, "KEEP_SECONDS", 0.0)  # what is known is old, and good meanwhile
     for _ in range(20):
         assert issuer.asked_for(signed()) is None

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from explainers.constraints import Mask
 from explainers.problem import Problem
+from explainers.search.bracket import RUNGS, Bracket, Excess, closed_in
 from explainers.search.ladder import Ladder
-from explainers.search.stretch import RUNGS, Excess, Stretch, closed_in
 from explainers.space import changed
 from models.predictor import Row, Rows
 
@@ -108,7 +108,7 @@ def _drawn_back(problem: Problem, excess: Excess, row: Row) -> Rows:
     rows = rows[problem.cost_of(rows) < cost]
     if len(rows):
         rows = rows[excess(rows) <= 0.0]
-    stretches = (_stretch(problem, row, int(j)) for j in used)
+    stretches = (_bracket(problem, row, int(j)) for j in used)
     long = [stretch for stretch in stretches if stretch is not None]
     return np.concatenate([rows, closed_in(problem, excess, row, long)])
 
@@ -119,9 +119,9 @@ def _cheaper(problem: Problem, row: Row, column: int) -> Ladder:
     return Ladder.spread(problem, column, 4 * RUNGS).below(float(held[0]))
 
 
-def _stretch(problem: Problem, row: Row, column: int) -> Stretch | None:
+def _bracket(problem: Problem, row: Row, column: int) -> Bracket | None:
     """None where all values between are few enough to be looked at anyway."""
     axis, factual = problem.axes[column], float(problem.factual[column])
     if len(axis) <= 4 * RUNGS or np.isnan(factual) or np.isnan(row[column]):
         return None
-    return Stretch.out_to(axis, column, factual, axis.position(float(row[column])))
+    return Bracket.out_to(axis, column, factual, axis.position(float(row[column])))

@@ -31,7 +31,7 @@ def slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(module, "FIRM_SECONDS", 0.0)
     monkeypatch.setattr(module, "QUIET_SECONDS", 0.0)
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", LONG)
+    monkeypatch.setattr(module, "LONGEST_QUIET_SECONDS", LONG)
 
 
 class Search:
@@ -132,7 +132,7 @@ def test_while_a_short_question_is_answered_hard_searches_wait_and_it_costs_them
 def test_a_hard_search_that_has_waited_long_enough_runs_whatever_else_is_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.001)
+    monkeypatch.setattr(module, "LONGEST_QUIET_SECONDS", 0.001)
     turns = Turns()
     with turns.brief():
         hard = Search(turns.search("a", background=True), [], "hard")

@@ -22,8 +22,9 @@ RUNGS = 64
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Positions on the way from a number's factual value to what it is set to."""
+class Bracket:
+    """Positions of a number between one that leads into the target and one nearer to the factual
+    that is not known to: as bisection keeps them, with more than one point looked at at once."""
 
     column: int
     axis: Axis
@@ -33,7 +34,7 @@ class Stretch:
     """Known to."""
 
     @classmethod
-    def out_to(cls, axis: Axis, column: int, factual: float, far: int) -> Stretch:
+    def out_to(cls, axis: Axis, column: int, factual: float, far: int) -> Bracket:
         """From beside ``factual``, a number, to the position ``far``."""
         home = axis.below(factual)
         return cls(column, axis, home if far < home else home - 1, far)
@@ -44,7 +45,7 @@ class Stretch:
         between = spread(first + 1, last - 1, RUNGS)
         return between if self.far > self.near else between[::-1]
 
-    def narrowed(self, rungs: Positions, good: Mask) -> Stretch:
+    def narrowed(self, rungs: Positions, good: Mask) -> Bracket:
         """To the last rung that does not lead into the target before the first that does."""
         if not good.any():
             return replace(self, near=int(rungs[-1]))
@@ -52,30 +53,30 @@ class Stretch:
         return replace(self, near=int(rungs[k - 1]) if k else self.near, far=int(rungs[k]))
 
 
-def closed_in(problem: Problem, excess: Excess, row: Row, stretches: Sequence[Stretch]) -> Rows:
+def closed_in(problem: Problem, excess: Excess, row: Row, brackets: Sequence[Bracket]) -> Rows:
     """``row`` with one number each drawn back as far as it leads into the target, where that is
     from some value on."""
-    done: list[Stretch] = []
-    while stretches:
-        rungs = [stretch.rungs() for stretch in stretches]
-        rows = _with_each(row, stretches, rungs)
+    done: list[Bracket] = []
+    while brackets:
+        rungs = [bracket.rungs() for bracket in brackets]
+        rows = _with_each(row, brackets, rungs)
         good = (excess(rows) <= 0.0) & problem.allowed(rows) if len(rows) else np.zeros(0, bool)
         ends = np.cumsum([len(own) for own in rungs])
         parts = np.split(good, ends[:-1])
-        done += [s for s, own in zip(stretches, rungs, strict=True) if not len(own)]
-        stretches = [
-            stretch.narrowed(own, part)
-            for stretch, own, part in zip(stretches, rungs, parts, strict=True)
+        done += [s for s, own in zip(brackets, rungs, strict=True) if not len(own)]
+        brackets = [
+            bracket.narrowed(own, part)
+            for bracket, own, part in zip(brackets, rungs, parts, strict=True)
             if len(own)
         ]
-    return _with_each(row, done, [np.array([stretch.far]) for stretch in done])
+    return _with_each(row, done, [np.array([bracket.far]) for bracket in done])
 
 
-def _with_each(row: Row, stretches: Sequence[Stretch], each: Sequence[Positions]) -> Rows:
+def _with_each(row: Row, brackets: Sequence[Bracket], each: Sequence[Positions]) -> Rows:
     """``row`` with one number each at some positions."""
     rows = np.repeat(row[None, :], sum(map(len, each)), axis=0)
     start = 0
-    for stretch, positions in zip(stretches, each, strict=True):
-        rows[start : start + len(positions), stretch.column] = stretch.axis.values(positions)
+    for bracket, positions in zip(brackets, each, strict=True):
+        rows[start : start + len(positions), bracket.column] = bracket.axis.values(positions)
         start += len(positions)
     return rows
