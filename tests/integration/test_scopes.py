@@ -519,7 +519,8 @@ def test_a_scope_is_part_of_the_record_of_its_key(
 
 def issuer(claim: str | None, monkeypatch: pytest.MonkeyPatch, claims: dict[str, Any]) -> Issuer:
     found = Issuer("https://issuer", "ifonly", "http://127.0.0.1/keys", "roles", claim)
-    monkeypatch.setattr(found, "claims", lambda _: {"sub": "kim", "roles": ["operator"], **claims})
+    said = {"sub": "kim", "roles": ["operator"], **claims}
+    monkeypatch.setattr(found, "claims", lambda token, *, waits=True: said)
     return found
 
 
