@@ -84,7 +84,7 @@ def main() -> None:
 def _problem(policy: Policy, served: ServedCausal, row: Row) -> Problem:
     problem = policy.problem(row)
     constraints = (*problem.constraints, *served.constraints)
-    return replace(problem, image=served.image, constraints=constraints)
+    return replace(problem, consequences=served.consequences, constraints=constraints)
 
 
 def _agrees(problem: Problem, predictor: Predictor, engine: Portfolio) -> bool:

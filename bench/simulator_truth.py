@@ -56,8 +56,8 @@ class Method:
 
 def methods(served: ServedModel) -> tuple[Method, ...]:
     assert served.causal is not None
-    image = replace(served.causal.image, gamma=0.0, floor=0.0)
-    point = replace(served, causal=replace(served.causal, image=image))
+    consequences = replace(served.causal.consequences, gamma=0.0, floor=0.0)
+    point = replace(served, causal=replace(served.causal, consequences=consequences))
     dice = replace(served, engine=Portfolio((Dice(DiceProcess("genetic")),)))
     follow, alone = Semantics.INTERVENTIONAL, Semantics.INDEPENDENT
     return (

@@ -208,23 +208,25 @@ def _followed(
     """
     if causal is None or not columns:
         return action
-    image = causal.image
-    # The model itself, not its image: it says why where it cannot tell what follows.
-    rows = image.read(image.model.counterfactual(factual, columns, action[np.newaxis, columns]))
-    read = [j for j in image.effects(columns) if not np.isnan(factual[j])]
-    image.model.check_told(factual, read, rows)
+    consequences = causal.consequences
+    # The model itself, not its consequences: it says why where it cannot tell what follows.
+    rows = consequences.read(
+        consequences.model.counterfactual(factual, columns, action[np.newaxis, columns])
+    )
+    read = [j for j in consequences.effects(columns) if not np.isnan(factual[j])]
+    consequences.model.check_told(factual, read, rows)
     return np.asarray(rows[0])
 
 
 def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ...]) -> Draws:
     assert model.causal is not None
-    image = model.causal.image
+    consequences = model.causal.consequences
     rng = np.random.default_rng(0)  # the same question, the same answer
-    rows = image.model.interventional(rng, DRAWS, columns, action[list(columns)], factual)
-    effects = image.effects(columns)
+    rows = consequences.model.interventional(rng, DRAWS, columns, action[list(columns)], factual)
+    effects = consequences.effects(columns)
     stays = sorted({*range(len(action))} - {*effects})
     rows[:, stays] = action[stays]  # computed from its noise, a reading changes its last digit
-    image.model.check_told(factual, effects, rows)
+    consequences.model.check_told(factual, effects, rows)
     scores = model.deployed.predictor.score(rows)
     return Draws(rows, scores, model.decision.decide(scores), effects)
 
@@ -287,7 +289,7 @@ def explain(
         raise TargetAlreadyMet(answer.prediction, answer.work.rejected)
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
         raise ContradictoryConstraints(problem.conflict or (), answer.work.rejected)
-    causal = model.causal if problem.image is not None else None
+    causal = model.causal if problem.consequences is not None else None
     return Explanation(identity, model, problem, answer, causal, question.semantics)
 
 
@@ -310,9 +312,11 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
     if causal is None:
         return problem
     if question.semantics is Semantics.BACKTRACKING:
-        return replace(problem, image=causal.history, constraints=of_history(problem.constraints))
+        return replace(
+            problem, consequences=causal.history, constraints=of_history(problem.constraints)
+        )
     limits = (*problem.constraints, *causal.constraints)
-    return replace(problem, image=causal.image, constraints=limits)
+    return replace(problem, consequences=causal.consequences, constraints=limits)
 
 
 def plane(
@@ -339,8 +343,8 @@ def plane(
     values = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     actions = np.repeat(problem.factual[np.newaxis], len(values), axis=0)
     actions[:, list(levers)] = values
-    image = problem.image
-    rows = actions if image is None else image.rows(problem.factual, levers, values)
+    consequences = problem.consequences
+    rows = actions if consequences is None else consequences.rows(problem.factual, levers, values)
     told = ~np.any(np.isinf(rows) | np.isnan(rows) & ~np.isnan(actions), axis=1)
     scores = model.deployed.predictor.score(np.where(told[:, np.newaxis], rows, actions))
     shape = (len(ys), len(xs))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from explainers.causal import CausalSpec
 from explainers.causal.evidence import Evidence
 from explainers.causal.spec import Check
-from explainers.image import Assurance
+from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
 from service.ask.usecases import Draws
 from service.served.causal_model import ServedCausal
@@ -58,8 +58,8 @@ def grounds(
     moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
     return wire.CausalGrounds(
         **reference(spec).model_dump(),
-        gamma=causal.image.gamma,
-        floor=causal.image.floor,
+        gamma=causal.consequences.gamma,
+        floor=causal.consequences.floor,
         assumptions=list(_assumed(spec, moved, languages)),
         evidence=list(evidence.written(known, spec.schema, languages)) or None,
     )

@@ -78,12 +78,12 @@ class Speaker:
         def held(column: int) -> bool:
             """Whether what else is set would have moved it."""
             others = [j for j in asked.columns if j != column]
-            return causal is not None and column in causal.image.effects(others)
+            return causal is not None and column in causal.consequences.effects(others)
 
         set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
         actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
         effects = [
-            Effect(j, float(before[j]), float(after[j]), causal.image.via(asked.columns, j))
+            Effect(j, float(before[j]), float(after[j]), causal.consequences.via(asked.columns, j))
             for j in moved
             if causal is not None and j not in set_
         ]

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.answer import Recourse
+from explainers.consequences import Consequences
 from explainers.deadline import Deadline
 from explainers.explain import explain as search
-from explainers.image import Image
 from models.predictor import Rows
 from models.schema import Schema, plain
 from service.ask.usecases import Question, problem_of
@@ -153,7 +153,7 @@ def by_group(
 
 
 def twins(
-    image: Image,
+    consequences: Consequences,
     rows: Rows,
     column: int,
     levels: Sequence[Level],
@@ -167,7 +167,7 @@ def twins(
     for k in [k for k, a in enumerate(asked) if a.alarm]:
         for level in levels:
             if not level.holds(rows[k : k + 1, column])[0]:
-                found.append(image.rows(rows[k], [column], np.array([[level.value]]))[0])
+                found.append(consequences.rows(rows[k], [column], np.array([[level.value]]))[0])
                 own.append(asked[k])
                 who.append(k)
     table = np.array(found).reshape(len(found), rows.shape[1])
@@ -259,5 +259,5 @@ def fairness(model: ServedModel, attribute: str, rows: Rows, seconds: float) -> 
         return Fairness(attribute, groups, None)
     features = model.schema.features
     bounds = np.array([f.lower for f in features]), np.array([f.upper for f in features])
-    found = twins(model.causal.image, rows, column, levels, asked, ask, bounds)
+    found = twins(model.causal.consequences, rows, column, levels, asked, ask, bounds)
     return Fairness(attribute, groups, found)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from explainers.causal import CausalSpec, build_model, parse_causal
-from explainers.causal.backtracking import BacktrackingImage
-from explainers.causal.demands import image_of
+from explainers.causal.backtracking import BacktrackingConsequences
+from explainers.causal.consequences import CausalConsequences
+from explainers.causal.demands import consequences_of
 from explainers.causal.evidence import Evidence, read_evidence
-from explainers.causal.image import CausalImage
 from explainers.causal.spec import Role, Status
 from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
 from explainers.policy import Policy
@@ -37,12 +37,12 @@ class ServedCausal:
     """An accepted causal model, ready to be asked."""
 
     spec: CausalSpec
-    image: CausalImage
+    consequences: CausalConsequences
     wording: Wording
     """Speaks of the equipment."""
     constraints: tuple[Constraint, ...]
     """Features that the graph says are never set."""
-    history: BacktrackingImage
+    history: BacktrackingConsequences
     history_wording: Wording
     """Tells of another past."""
     evidence: tuple[Evidence, ...] = ()
@@ -78,13 +78,13 @@ def prepare_causal(
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
     load = graph_loader(spec.schema, deployed.guard)
     model = build_model(spec, deployed.causal_files, file, load)
-    image = image_of(spec, model, deployed.spec.policy)
+    consequences = consequences_of(spec, model, deployed.spec.policy)
     return ServedCausal(
         spec,
-        image,
+        consequences,
         Wording(spec.schema, policy.decision, policy.phrases or {}, grounds=Grounds.CAUSAL),
         tuple(_never_set(spec, policy)),
-        BacktrackingImage(image),
+        BacktrackingConsequences(consequences),
         Wording(spec.schema, policy.decision, grounds=Grounds.HISTORY),
         tuple(_evidence(spec, deployed, file)),
     )

@@ -42,9 +42,9 @@ def command(
     if not isinstance(predictor, OnnxPredictor):
         raise Failure(f"{served.name} {served.version} is no graph that is read here")
     try:
-        graph = fuse(served.causal.image, predictor, _graphs(served, served.causal))
+        graph = fuse(served.causal.consequences, predictor, _graphs(served, served.causal))
         rows, flags = _questions(served)
-        found = compare(graph, served.causal.image, predictor, rows[0], rows, flags)
+        found = compare(graph, served.causal.consequences, predictor, rows[0], rows, flags)
     except GraphError as error:
         raise Failure(f"cannot be written as one graph: {error}") from error
     decision = served.decision

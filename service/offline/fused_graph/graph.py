@@ -19,7 +19,7 @@ from collections.abc import Mapping
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper
 
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from models.errors import GraphError
 from models.onnx import OnnxPredictor
 from service.offline.fused_graph.functions import score_of, yield_of
@@ -30,10 +30,12 @@ _OLDEST, _NEWEST_IR = 13, 10
 
 
 def fuse(
-    image: CausalImage, predictor: OnnxPredictor, graphs: Mapping[int, OnnxPredictor] | None = None
+    consequences: CausalConsequences,
+    predictor: OnnxPredictor,
+    graphs: Mapping[int, OnnxPredictor] | None = None,
 ) -> ModelProto:
-    """One graph of what follows by ``image`` and of what ``predictor`` says of it; ``graphs``:
-    by column, the mechanisms that are graphs themselves.
+    """One graph of the consequences of an action and of what ``predictor`` says of them;
+    ``graphs``: by column, the mechanisms that are graphs themselves.
 
     Raises
     ------
@@ -45,13 +47,13 @@ def fuse(
     if nodes.opsets.get("", nodes.opsets.get("ai.onnx", _OLDEST)) < _OLDEST:
         raise GraphError(f"the model's operators are older than version {_OLDEST}")
     nodes.opsets.setdefault("", _OLDEST)
-    row = _Following(nodes, image, graphs or {}).row()
+    row = _Following(nodes, consequences, graphs or {}).row()
     nodes.nodes.append(helper.make_node("Identity", [row], [ROW]))
     raw = score_of(nodes, predictor, ROW, "model")
     found = nodes.columns(raw, predictor.columns.tolist())
     scores = nodes.add("Where", _lost(nodes), nodes.constant(math.nan), found)
     nodes.nodes.append(helper.make_node("Identity", [scores], [SCORES]))
-    return _whole(nodes, len(image.model.names), len(predictor.columns))
+    return _whole(nodes, len(consequences.model.names), len(predictor.columns))
 
 
 def _lost(nodes: Nodes) -> str:
@@ -90,14 +92,14 @@ class _Following:
     """What follows, node by node, causes first."""
 
     def __init__(
-        self, nodes: Nodes, image: CausalImage, graphs: Mapping[int, OnnxPredictor]
+        self, nodes: Nodes, consequences: CausalConsequences, graphs: Mapping[int, OnnxPredictor]
     ) -> None:
         self._nodes = nodes
-        self._image = image
+        self._consequences = consequences
         self._graphs = graphs
 
     def row(self) -> str:
-        graph = self._image.model.graph
+        graph = self._consequences.model.graph
         now: dict[int, str] = {}
         moves: dict[int, str] = {}
         for j in graph.order:
@@ -110,7 +112,7 @@ class _Following:
 
     def _follows(self, j: int, now: Mapping[int, str], moves: Mapping[int, str]) -> str:
         """What column ``j`` would read, were it not set."""
-        nodes, causes = self._nodes, self._image.model.graph.parents[j]
+        nodes, causes = self._nodes, self._consequences.model.graph.parents[j]
         before = nodes.columns(FACTUAL, [j])
         if not causes:
             return before
@@ -123,7 +125,7 @@ class _Following:
 
     def _moves(self, j: int, is_set: str, given: str, moves: Mapping[int, str]) -> str:
         """As :func:`explainers.causal.model.untold` says which columns move."""
-        nodes, causes = self._nodes, self._image.model.graph.parents[j]
+        nodes, causes = self._nodes, self._consequences.model.graph.parents[j]
         own = nodes.add("And", is_set, nodes.add("Not", self._same(j, given)))
         if not causes:
             return own
@@ -140,11 +142,11 @@ class _Following:
         return self._nodes.add("IsNaN", self._nodes.columns(FACTUAL, [j]))
 
     def _read(self, j: int, value: str) -> str:
-        return self._nodes.add("Round", value) if j in self._image.whole else value
+        return self._nodes.add("Round", value) if j in self._consequences.whole else value
 
     def _moved(self, j: int, value: str, causes: list[str]) -> str:
         """:meth:`explainers.causal.mechanism.Mechanism.moved`, with the noise that it abducts."""
-        nodes, model = self._nodes, self._image.model
+        nodes, model = self._nodes, self._consequences.model
         mechanism = model.mechanisms[j]
         if mechanism is None:
             raise GraphError(f"{model.names[j]} has causes but no mechanism, so it cannot move")

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import ModelProto
 
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from models.onnx import run_graph
 from models.predictor import Predictor, Row, Rows, Scores
 from service.offline.fused_graph.graph import ACTIONS, FACTUAL, ROW, SCORES, SET
@@ -30,7 +30,7 @@ class Parity:
 
 def compare(
     graph: ModelProto,
-    image: CausalImage,
+    consequences: CausalConsequences,
     predictor: Predictor,
     factual: Row,
     actions: Rows,
@@ -45,7 +45,7 @@ def compare(
     """
     feeds = {ACTIONS: actions, SET: is_set, FACTUAL: factual[None]}
     rows, scores = run_graph(graph, (ROW, SCORES), feeds)
-    expected = following(image, factual, actions, is_set)
+    expected = following(consequences, factual, actions, is_set)
     asked = np.where(is_set, actions, factual)
     ours, theirs = _told(rows, asked), _told(expected, asked)
     told = ours & theirs & np.isfinite(scores).all(axis=1)
@@ -65,10 +65,10 @@ def _told(rows: Rows, asked: Rows) -> Flags:
     return np.asarray((np.isfinite(rows) | ~np.isfinite(asked)).all(axis=1))
 
 
-def following(image: CausalImage, factual: Row, actions: Rows, is_set: Flags) -> Rows:
+def following(consequences: CausalConsequences, factual: Row, actions: Rows, is_set: Flags) -> Rows:
     """The row that each action leads to by the compiled engine, ``(n, d)``."""
     rows = [
-        image.rows(factual, np.flatnonzero(flags).tolist(), action[None, flags])[0]
+        consequences.rows(factual, np.flatnonzero(flags).tolist(), action[None, flags])[0]
         for action, flags in zip(actions, is_set, strict=True)
     ]
     return np.array(rows)

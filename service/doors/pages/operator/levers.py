@@ -67,8 +67,12 @@ class LeverControl:
 def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[LeverControl, ...]:
     """Every feature, those that can be set first."""
     movable = [int(j) for j in problem.movable]
-    image = problem.image
-    follows = {k for j in movable for k in image.effects([j])} if image is not None else set()
+    consequences = problem.consequences
+    follows = (
+        {k for j in movable for k in consequences.effects([j])}
+        if consequences is not None
+        else set()
+    )
     every = []
     for j in range(len(problem.schema)):
         lever = _read(problem, j, tag, may_follow=j in follows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from explainers.image import Flow
+from explainers.consequences import Flow
 from explainers.search.milp.choices import Choices
 from explainers.search.milp.following import HALF, Following, Room
 from explainers.search.milp.program import Program
@@ -34,11 +34,11 @@ def tie(program: Program, choices: Choices, following: Following) -> None:
 
 def _hold(program: Program, choices: Choices, effect: int) -> None:
     """What no one can tell the moves of is set, or none of its causes is."""
-    image, is_lever = choices.problem.image, effect in choices.places
-    assert image is not None
+    consequences, is_lever = choices.problem.consequences, effect in choices.places
+    assert consequences is not None
     held = dict.fromkeys(choices.alone(effect), 1.0) if is_lever else {}
     for j in choices.places:
-        if effect in image.effects([j]):
+        if effect in consequences.effects([j]):
             alone = dict.fromkeys(choices.alone(j), 1.0)
             add(program, total((1.0, alone), (-1.0, held)), lower=0.0 if is_lever else 1.0)
 

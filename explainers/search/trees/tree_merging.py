@@ -346,10 +346,10 @@ def _write(f: Any, t: Any) -> None:
     spread_marks(t, np.int64(0), word - 1)
 
 
-def _doors(sources: str) -> Any:
-    """As those of :mod:`explainers.search.trees.entries`."""
+def _entry_points(sources: str) -> Any:
+    """As those of :mod:`explainers.search.trees.entry_points`."""
 
-    class Doors:
+    class EntryPoints:
         @staticmethod
         @entry(STRUCT, STRUCT, SMALL_WHOLES, WHOLES, WHOLES)
         def tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
@@ -374,10 +374,10 @@ def _doors(sources: str) -> Any:
             sources  # noqa: B018
             _write(_forest_at(f), tables_at(t))
 
-    return Doors
+    return EntryPoints
 
 
-doors = _doors(SOURCES)
+entry_points = _entry_points(SOURCES)
 
 
 def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline) -> Tables | None:
@@ -391,9 +391,9 @@ def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline
         Between two joins.
     """
     forest = _forest(t, arena)
-    if not doors.load(t, arena, forest):
+    if not entry_points.load(t, arena, forest):
         return None
-    while not doors.merge_some(q, arena, forest, best):
+    while not entry_points.merge_some(q, arena, forest, best):
         deadline.check()
     kept = np.flatnonzero(forest.count[: forest.at[N]])
     if not len(kept) and forest.at[N] == 0 and _has_trees(t, arena):
@@ -411,7 +411,7 @@ def _forest(t: Tables, arena: Arena) -> Forest:
     n, n_goals = arena.lo.shape[1], len(t.groups) - 1
     coarse, cells = np.empty_like(t.coarse), np.empty(n + 1, np.int64)
     begin = np.empty(int(t.fine[-1]) + n, np.int64)
-    slots = max(1, int(doors.tell_apart(t, arena, coarse, begin, cells)))
+    slots = max(1, int(entry_points.tell_apart(t, arena, coarse, begin, cells)))
     n_cells = int(cells[-1])
     return Forest(
         cells=cells,
@@ -458,5 +458,5 @@ def _tables(t: Tables, f: Forest, kept: npt.NDArray[np.int64]) -> Tables:
         coarse=f.coarse,
         begin=f.begin,
     )
-    doors.write(f, near)
+    entry_points.write(f, near)
     return near

@@ -31,7 +31,7 @@ MOST_ASKED = 64
 """Values on a side that the model is asked about, within rounding of the edge of its target."""
 
 
-def breaks_of_rules(problem: Problem, row: Row, column: int) -> list[float]:
+def breakpoints_of_rules(problem: Problem, row: Row, column: int) -> list[float]:
     """Values of ``column`` around which a constraint may hold on one side only, all else as in
     ``row``."""
     found = [float(problem.factual[column])]

@@ -1,4 +1,4 @@
-"""The doors from Python into the compiled search."""
+"""The entry_points from Python into the compiled search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.search.trees import batches, incumbent, kernel, readings
+from explainers.search.trees import batches, kernel, primal_heuristic, survival_kernel
 from explainers.search.trees.arena import BEST, GUESS, HAS_BEST, arena_at
 from explainers.search.trees.batches import bounded_at, cuts_at
 from explainers.search.trees.compiled import (
@@ -24,10 +24,10 @@ from explainers.search.trees.question import question_at
 from explainers.search.trees.tables import tables_at
 
 
-def _doors(sources: str) -> Any:
+def _entry_points(sources: str) -> Any:
     """``sources`` is read by each of them, so that it is a part of the key of its machine code."""
 
-    class Doors:
+    class EntryPoints:
         """Functions of the tables, the question and the arena."""
 
         @staticmethod
@@ -37,7 +37,7 @@ def _doors(sources: str) -> Any:
             answer must survive the sensors, the first is only a guess at what one costs."""
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
-            cost = incumbent.find_incumbent(tables, asked, arena)
+            cost = primal_heuristic.find_incumbent(tables, asked, arena)
             is_answer = len(asked.near) == 0
             best = cost if is_answer else np.inf
             kernel.start(tables, asked, arena, best, asked.least, asked.most)
@@ -78,7 +78,9 @@ def _doors(sources: str) -> Any:
             sources  # noqa: B018
             arena = arena_at(a)
             best = arena.floats[BEST]
-            arena.floats[BEST] = incumbent.reach_from(tables_at(t), question_at(q), arena, at, best)
+            arena.floats[BEST] = primal_heuristic.reach_from(
+                tables_at(t), question_at(q), arena, at, best
+            )
 
         @staticmethod
         @entry(STRUCT, STRUCT)
@@ -90,7 +92,9 @@ def _doors(sources: str) -> Any:
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE)
         def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
             sources  # noqa: B018
-            return readings.survives(tables_at(t), question_at(q), arena_at(a), at, max_parts)
+            return survival_kernel.survives(
+                tables_at(t), question_at(q), arena_at(a), at, max_parts
+            )
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE, WHOLE, BYTES)
@@ -100,9 +104,9 @@ def _doors(sources: str) -> Any:
             """Which values of a feature would do in the place of that at ``at[column]``."""
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
-            incumbent.hold_around(tables, asked, arena, at, column, out)
+            primal_heuristic.hold_around(tables, asked, arena, at, column, out)
             if len(asked.near) > 0:
-                readings.keep_surviving(tables, asked, arena, at, column, max_parts, out)
+                survival_kernel.keep_surviving(tables, asked, arena, at, column, max_parts, out)
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE, WHOLE, WHOLES, BYTES)
@@ -112,9 +116,9 @@ def _doors(sources: str) -> Any:
             """Which of some values of a feature would do in the place of that at ``at[column]``."""
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
-            incumbent.hold_at(tables, asked, arena, at, column, positions, out)
+            primal_heuristic.hold_at(tables, asked, arena, at, column, positions, out)
             if len(asked.near) > 0:
-                readings.keep_those_surviving(
+                survival_kernel.keep_those_surviving(
                     tables, asked, arena, at, column, max_parts, positions, out
                 )
 
@@ -122,9 +126,9 @@ def _doors(sources: str) -> Any:
         @entry(STRUCT, STRUCT, STRUCT, WHOLES)
         def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
             sources  # noqa: B018
-            return incumbent.over_limit(tables_at(t), question_at(q), arena_at(a), at)
+            return primal_heuristic.over_limit(tables_at(t), question_at(q), arena_at(a), at)
 
-    return Doors
+    return EntryPoints
 
 
-doors = _doors(SOURCES)
+entry_points = _entry_points(SOURCES)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.breaks import ASK, NO, SAFE, SURE, Verdicts
+from explainers.search.breakpoints import ASK, NO, SAFE, SURE, Verdicts
 from explainers.search.goals import Goal
 from explainers.search.milp.arithmetic import Box, believed
 from explainers.search.milp.kinks import crossings
@@ -84,7 +84,7 @@ class Limits:
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Sweep:
     """The rows with every value of one feature, all else the same."""
 
     limits: Limits
@@ -98,7 +98,7 @@ class Course:
     @classmethod
     def of(
         cls, limits: Limits, row: Row, own: Indices, spans: Sequence[Span], off: Floats
-    ) -> Course:
+    ) -> Sweep:
         """``own`` are the feature's columns, which are not farther than ``off``, ``(n_columns,)``,
         from straight."""
         here = limits.columns.encode(row[None, :])[0].astype(np.float64)

@@ -25,7 +25,7 @@ MOST_REMEMBERED = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Aim:
+class EnsembleTarget:
     """What one target asks of the trees."""
 
     goals: tuple[Goal, ...]
@@ -34,14 +34,14 @@ class Aim:
     limits: Limits
 
 
-class Aims:
+class EnsembleTargets:
     """What each target asks of the trees of one model; the tables are shared by all targets that
     read the same sums."""
 
     def __init__(self, form: GraphForm, leaves: Leaves) -> None:
         self._form = form
         self._leaves = leaves
-        self._aims: dict[tuple[float | Rounding | None, ...], Aim] = {}
+        self._known: dict[tuple[float | Rounding | None, ...], EnsembleTarget] = {}
         self._tables: dict[tuple[bytes, ...], tuple[Tables, Arenas]] = {}
         self._lock = Lock()
 
@@ -50,7 +50,7 @@ class Aims:
         """Bytes of the bit tables that are held at present."""
         return sum(tables.size for tables, _ in self._tables.values())
 
-    def of(self, target: Target) -> Aim:
+    def of(self, target: Target) -> EnsembleTarget:
         """Raises
         ------
         NotEligible
@@ -64,14 +64,14 @@ class Aims:
             target.rounding,
         )
         with self._lock:
-            known = self._aims.get(key)
+            known = self._known.get(key)
         if known is None:
             goals = goals_of(target, self._form, self._leaves.values.shape[1])
-            known = Aim(goals, *self._tables_for(goals), self._limits_of(goals))
+            known = EnsembleTarget(goals, *self._tables_for(goals), self._limits_of(goals))
             with self._lock:
-                if len(self._aims) >= MOST_REMEMBERED:
-                    self._aims.clear()  # as many targets as a client cares to invent
-                self._aims[key] = known
+                if len(self._known) >= MOST_REMEMBERED:
+                    self._known.clear()  # as many targets as a client cares to invent
+                self._known[key] = known
         return known
 
     def _limits_of(self, goals: Sequence[Goal]) -> Limits:

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from explainers.image import Flows
+from explainers.consequences import Flows
 from explainers.search.milp.hull import Cap
 from explainers.search.milp.plausible import Plausible, Sums
 from explainers.search.milp.program import Program
-from explainers.search.milp.ties import Line, add, total
+from explainers.search.milp.structural_equations import Line, add, total
 
 Floats = npt.NDArray[np.float64]
 Curve = Callable[[Floats], Floats]
@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
-class Doubts:
+class ConfidenceCuts:
     """Cuts within one program."""
 
     plausible: Plausible

@@ -1,4 +1,4 @@
-"""What blocks recourse: a smallest set of constraints, and the least that would have to give."""
+"""What leaves no recourse: an irreducible infeasible subsystem (IIS) of the constraints."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ Reaches = Callable[[Problem], bool | None]
 """Whether a question has an answer: yes, no (proven), or None where that was not settled."""
 
 
-def blocking_set(problem: Problem, reaches: Reaches) -> tuple[Blocker, ...]:
-    """What alone leaves nothing in the target; without any one of it something is.
+def infeasible_subsystem(problem: Problem, reaches: Reaches) -> tuple[Blocker, ...]:
+    """An irreducible one: alone it leaves nothing in the target, and any one less leaves something.
 
     Deletion filtering (Chinneck and Dravnieks 1991): each in turn is left out, for good if nothing
     is in the target even so. What could not be settled is kept, so that a search that ran out of
     time gives a set that blocks and may be larger than it need be. The demand of the target is
     left out first: it is named only where the decision alone could be reached.
     """
-    kept = list(blockers(problem))
-    for candidate in blockers(problem):
+    kept = list(liftable(problem))
+    for candidate in liftable(problem):
         rest = [b for b in kept if b is not candidate]
         if reaches(with_only(problem, rest)) is False:
             kept = rest
     return tuple(kept)
 
 
-def blockers(problem: Problem) -> tuple[Blocker, ...]:
+def liftable(problem: Problem) -> tuple[Blocker, ...]:
     """Everything that can be lifted of a question."""
     demand = problem.target.demand
     return (*(() if demand is None else (demand,)), *problem.constraints)
@@ -45,4 +45,4 @@ def with_only(problem: Problem, kept: Sequence[Blocker]) -> Problem:
 
 def without(problem: Problem, lifted: Blocker) -> Problem:
     """The same question without one of what can be lifted."""
-    return with_only(problem, [b for b in blockers(problem) if b is not lifted])
+    return with_only(problem, [b for b in liftable(problem) if b is not lifted])

@@ -55,7 +55,7 @@ class Tried:
         return self.rows[cheap[order[:most]]]
 
 
-class Pool:
+class Incumbents:
     """Scores what could improve on the best so far, and remembers what it learned.
 
     Takes and keeps *actions*; the model is asked about the rows that they lead to.
@@ -183,7 +183,7 @@ class Pool:
         """Which actions, cheapest first and in the target by what is believed, are sure enough.
         Blocks that double are asked about until one has some: what is dearer is not needed."""
         sure = np.zeros(len(actions), dtype=np.bool_)
-        if self.problem.image is None:
+        if self.problem.consequences is None:
             return ~sure
         start, block = 0, FIRST_CHECKED
         while start < len(actions) and not sure.any():

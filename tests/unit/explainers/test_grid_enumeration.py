@@ -11,7 +11,7 @@ import pytest
 
 from explainers.problem import Problem
 from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.closing import Cell, TooMany, listed
+from explainers.search.milp.grid_enumeration import Cell, TooMany, listed
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.network import Reach
 from explainers.search.milp.program import Program

@@ -525,10 +525,10 @@ def _ascend(
     return bound, column, edge
 
 
-def _doors(sources: str) -> Any:
-    """As those of :mod:`explainers.search.trees.entries`."""
+def _entry_points(sources: str) -> Any:
+    """As those of :mod:`explainers.search.trees.entry_points`."""
 
-    class Doors:
+    class EntryPoints:
         @staticmethod
         @allocating_entry(STRUCT, STRUCT, WHOLES, WHOLES)
         def least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
@@ -569,10 +569,10 @@ def _doors(sources: str) -> Any:
             sources  # noqa: B018
             return _wish(tables_at(t), question_at(q), low, high, lo, hi, above, below)
 
-    return Doors
+    return EntryPoints
 
 
-doors = _doors(SOURCES)
+entry_points = _entry_points(SOURCES)
 
 
 def priced(
@@ -585,20 +585,22 @@ def priced(
     milliseconds and may raise.
     """
     lo, hi = a.lo[0].copy(), a.hi[0].copy()
-    cost, low, high = doors.least_costs(t, q, lo, hi)
-    x = Parts(*doors.lay_out(t, a.reach, low, high))
+    cost, low, high = entry_points.least_costs(t, q, lo, hi)
+    x = Parts(*entry_points.lay_out(t, a.reach, low, high))
     if (x.first[1:] == x.first[:-1]).any():
         return None  # a tree without a leaf in the box
     goal = np.repeat(np.arange(len(t.groups) - 1), np.diff(t.groups))
     limit = q.limit + q.band - t.constant
-    charge = np.zeros(len(x.cell)) if around is None else doors.inherit(x, high, *around[3:5])
+    charge = (
+        np.zeros(len(x.cell)) if around is None else entry_points.inherit(x, high, *around[3:5])
+    )
     price = np.zeros(len(limit)) if around is None else around.price.copy()
     above, below = np.zeros(len(cost)), np.zeros(len(cost))
     _first_prices(t, q, x, goal, limit, best, a.corner, price)
     bound = -np.inf
     while True:
         look()
-        now, column, edge = doors.ascend(
+        now, column, edge = entry_points.ascend(
             t, x, goal, limit, cost, low, high, charge, price, above, below, best
         )
         if now >= best:
@@ -607,7 +609,7 @@ def priced(
             break
         bound = now
     bound = max(bound, now, 0.0 if around is None else around.bound)
-    wish = doors.wish(t, q, low, high, lo, hi, above, below)
+    wish = entry_points.wish(t, q, low, high, lo, hi, above, below)
     return Priced(lo, hi, bound, x, charge, price, column, edge, wish)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from explainers.answer import Infeasible, Recourse
-from explainers.blocking import with_only, without
 from explainers.explain import explain
+from explainers.infeasible_subsystem import with_only, without
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine

@@ -1,4 +1,4 @@
-"""What an action leads to: the row in which everything that follows from it has moved."""
+"""The consequences of an action: the row in which everything that follows from it has moved."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class NotAffine(Exception):
     """Something does not follow from what is set by slopes alone; the message says what."""
 
 
-class Image(Protocol):
+class Consequences(Protocol):
     """What follows from what is set. ``columns`` are set, ``values`` is ``(n, len(columns))``."""
 
     def __hash__(self) -> int: ...
@@ -135,22 +135,22 @@ class Image(Protocol):
         ...
 
 
-def follow(image: Image, factual: Row, actions: Rows) -> Rows:
+def follow(consequences: Consequences, factual: Row, actions: Rows) -> Rows:
     """The row that each of ``actions``, ``(n, d)``, leads to."""
     rows = actions.copy()
     for columns, some in _by_columns(actions, factual):
-        if image.effects(columns):
-            rows[some] = image.rows(factual, columns, actions[some[:, None], columns])
+        if consequences.effects(columns):
+            rows[some] = consequences.rows(factual, columns, actions[some[:, None], columns])
     return rows
 
 
-def trust(image: Image, factual: Row, actions: Rows, margin: Margin) -> Trust:
+def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margin) -> Trust:
     """Of ``actions``, ``(n, d)``, that are known to meet the target by what is believed."""
     n = len(actions)
     found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
     for columns, some in _by_columns(actions, factual):
-        if image.effects(columns):
-            own = image.trust(factual, columns, actions[some[:, None], columns], margin)
+        if consequences.effects(columns):
+            own = consequences.trust(factual, columns, actions[some[:, None], columns], margin)
             found.lower[some], found.chance[some] = own.lower, own.chance
             found.holds[some] = own.holds
     return found

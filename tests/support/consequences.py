@@ -11,7 +11,7 @@ import numpy as np
 
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import linear
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.mechanism import Mechanism
 from models.predictor import Predictor, Row
 from tests.support.bruteforce import Predicate, Values, moved, settable
@@ -34,7 +34,9 @@ class Slopes:
         a, b, c, d = draw.normal(size=4)
         return cls((20.0 * a, 10.0 * b), (0.1 * c, 0.004 * d))
 
-    def image(self, gamma: float = 0.0, *, whole: tuple[int, ...] = (SPEED,)) -> CausalImage:
+    def consequences(
+        self, gamma: float = 0.0, *, whole: tuple[int, ...] = (SPEED,)
+    ) -> CausalConsequences:
         """``whole``: what is rounded where it follows; on a grid of fractions, nothing."""
         graph = Graph.of(5, [(PRESSURE, SPEED), (GRADE, SPEED), (PRESSURE, FLOW), (SPEED, FLOW)])
         mechanisms = {
@@ -43,7 +45,7 @@ class Slopes:
         }
         model = CausalModel(SCHEMA.names, graph, tuple(mechanisms.get(j) for j in range(5)))
         members = draw_members(model, np.random.default_rng(0), 3)
-        return CausalImage(model, members, gamma, 0.5, np.zeros(5), whole=whole)
+        return CausalConsequences(model, members, gamma, 0.5, np.zeros(5), whole=whole)
 
     def follow(self, action: Sequence[float], before: Sequence[float]) -> list[float]:
         """What the action leads to, by hand."""

@@ -12,7 +12,7 @@ from explainers.space import LONGEST_LISTED
 from models.predictor import Rows
 
 
-def ball(problem: Problem, cost: float, most: int, changes: int | None = None) -> Rows | None:
+def cost_ball(problem: Problem, cost: float, most: int, changes: int | None = None) -> Rows | None:
     """All rows on the problem's axes that cost less than ``cost``, of those that change at most
     ``changes`` features if that is given; None if there are more than ``most``.
 

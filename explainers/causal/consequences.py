@@ -1,4 +1,4 @@
-"""The causal model as the image of actions: what problems, searches and ``verify`` ask."""
+"""The causal model as the consequences of actions: what problems, searches and ``verify`` ask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.function import Array
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
-from explainers.image import Assurance, Flow, Flows, Margin, NotAffine, Tie, Trust
+from explainers.consequences import Assurance, Flow, Flows, Margin, NotAffine, Tie, Trust
 from models.predictor import Row, Rows
 
 ROUNDING = 1e-9
@@ -21,7 +21,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class CausalImage:
+class CausalConsequences:
     """One machine, with its own noise: abduction, action, prediction."""
 
     model: CausalModel
