@@ -6,7 +6,10 @@ not one that they could catch.
 
 from __future__ import annotations
 
-SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "image", "problem",
+CONSTRAINTS = ("base", "conditions", "direction", "immutable", "leaves_one", "max_change",
+               "max_changes", "not_missing", "only_to", "plausible", "propagation", "ranges",
+               "rule", "survives")  # fmt: skip
+SHARED = ("rules", "policy", "space", "cost", "target", "image", "problem",
           "plausibility", "blocking")  # fmt: skip
 CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",
@@ -19,6 +22,7 @@ TREES = ("aims", "arena", "engine", "flat_rules", "following", "layout", "leaves
          "proof", "question", "survival", "tables")  # fmt: skip
 
 FAST = (
+    *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
     *(f"explainers.{name}" for name in SHARED),
     *(f"explainers.causal.{name}" for name in CAUSAL),
     *(f"explainers.search.{name}" for name in SEARCH),
