@@ -11,7 +11,19 @@ from dataclasses import dataclass
 
 from explainers.wording.gauges import Change, Gauge, quantity
 from explainers.wording.grounds import Grounds
-from explainers.wording.korean_clauses import adjective, if_been, if_read, if_was, then
+from explainers.wording.ko.clauses import adjective, if_been, if_read, if_was, then
+from explainers.wording.ko.own_words import KoreanClause, own_clause
+from explainers.wording.ko.particles import (
+    MUST_BE,
+    OBJECT,
+    SUBJECT,
+    TO,
+    TOPIC,
+    WAS,
+    Particle,
+    attach,
+)
+from explainers.wording.languages import Language
 from explainers.wording.numerals import count
 from explainers.wording.outcomes import (
     Alarm,
@@ -23,11 +35,9 @@ from explainers.wording.outcomes import (
     Score,
     Verdict,
 )
-from explainers.wording.particles import MUST_BE, OBJECT, SUBJECT, TO, TOPIC, WAS, Particle, attach
-from explainers.wording.phrases import EnglishClause, KoreanClause
 from explainers.wording.text import bracketed
 
-LANGUAGE = "ko"
+LANGUAGE: Language = "ko"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class Korean:
 
     def change(self, change: Change) -> str:
         """``7.5 Nm 더 낮음``, ``L 대신 H``, ``공구를 교체``: for a table."""
-        own = change.own.korean
+        own = own_clause(change)
         if own:
             return own.noun
         if change.is_numeric:
@@ -189,8 +199,8 @@ class Korean:
             case Goal():
                 past = "도달했" if holds else "도달하지 못했"
                 return Said("모델의 예측" if of_model else "예측", f"목표에 {past}")
-            case EnglishClause():
-                raise AssertionError("an English clause in a Korean sentence")
+            case _:
+                raise AssertionError(f"{outcome.matter} in a Korean sentence")
 
     def _scored(self, score: Score) -> str:
         noun = f"'{score.class_label}' 확률" if score.class_label else score.noun

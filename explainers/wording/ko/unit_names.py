@@ -1,66 +1,6 @@
-"""Korean names of units: data for :mod:`explainers.wording.units`."""
+"""How units are said in Korean: data for :mod:`explainers.wording.ko.spoken_units`."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
-
-
-class Written(NamedTuple):
-    """A unit that is a word in one language or the other."""
-
-    symbols: tuple[str, ...]
-    """As a schema may declare it."""
-    one: str
-    """English, for 1."""
-    many: str
-    """English, for anything else."""
-    korean: str
-    """Written without a space behind the number: 216분."""
-
-
-WRITTEN = (
-    Written(("s", "sec", "second", "seconds", "초"), "s", "s", "초"),
-    Written(("min", "mins", "minute", "minutes", "분"), "min", "min", "분"),
-    Written(("h", "hr", "hrs", "hour", "hours", "시간"), "h", "h", "시간"),
-    Written(("d", "day", "days", "일"), "day", "days", "일"),
-    Written(("wk", "week", "weeks", "주"), "week", "weeks", "주"),
-    Written(("month", "months", "개월"), "month", "months", "개월"),
-    Written(("yr", "year", "years", "년"), "year", "years", "년"),
-    Written(("세",), "year", "years", "세"),
-    Written(("time", "times", "회"), "time", "times", "회"),
-    Written(("번",), "time", "times", "번"),
-    Written(("pc", "pcs", "piece", "pieces", "개"), "piece", "pieces", "개"),
-    Written(("person", "people", "persons", "명"), "person", "people", "명"),
-    Written(("case", "cases", "건"), "case", "cases", "건"),
-    Written(("cycle", "cycles", "사이클"), "cycle", "cycles", "사이클"),
-    Written(("rev", "revs", "revolutions", "회전"), "rev", "rev", "회전"),
-    Written(("USD", "$", "달러"), "USD", "USD", "달러"),
-    Written(("EUR", "€", "유로"), "EUR", "EUR", "유로"),
-    Written(("KRW", "₩", "원"), "KRW", "KRW", "원"),
-    Written(("JPY", "¥", "엔"), "JPY", "JPY", "엔"),
-    Written(("GBP", "£"), "GBP", "GBP", "파운드"),
-    Written(("DM", "DEM"), "DM", "DM", "마르크"),
-)
-
-AMOUNTS = frozenset(
-    {
-        "회",
-        "번",
-        "개",
-        "명",
-        "건",
-        "세",
-        "사이클",
-        "회전",
-        "달러",
-        "유로",
-        "원",
-        "엔",
-        "파운드",
-        "마르크",
-    }
-)
-"""Korean words for what there is more or less of (많다, 적다), not higher or lower."""
 
 PLANT = {
     # Read otherwise by Pint (pH: picohenry), unknown to it, or written as one word.
@@ -128,9 +68,3 @@ PER = {"second": "세컨드", "minute": "미닛", "hour": "아워", "day": "데�
 
 LENGTHS = frozenset({"meter", "inch", "foot", "yard", "mile"})
 """Their powers are said in front: 제곱미터, 세제곱미터."""
-
-GAUGE = {
-    "barg": "bar", "bara": "bar", "bar(g)": "bar", "bar(a)": "bar", "psig": "psi", "psia": "psi",
-    "kPag": "kPa", "MPag": "MPa", "dBm": "dB", "pH": "",
-}  # fmt: skip
-"""Scales with a zero of their own: a difference on them has another unit."""

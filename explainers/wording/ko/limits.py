@@ -17,6 +17,7 @@ from explainers.constraints import (
     Direction,
     Immutable,
     IsIn,
+    LeavesOne,
     MaxChange,
     MaxChanges,
     NotMissing,
@@ -29,17 +30,19 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
-from explainers.wording.gauges import Gauge, quantity
-from explainers.wording.numerals import Number, count, decimal, write
-from explainers.wording.particles import (
+from explainers.wording.ko.particles import (
     MUST_BE,
     OBJECT,
+    PARTICLES,
     SUBJECT,
     TO,
     TOPIC,
     Particle,
     attach,
 )
+from explainers.wording.languages import Language
+from explainers.wording.limits import Limits
+from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (
     Inequality,
     Term,
@@ -48,9 +51,9 @@ from explainers.wording.sums import (
     inequality,
     positive_first,
 )
-from explainers.wording.text import bracketed, clean, reason
+from explainers.wording.text import clean
 
-LANGUAGE = "ko"
+LANGUAGE: Language = "ko"
 
 _RELATIONS = {
     Relation.LE: " 이하",
@@ -88,77 +91,39 @@ _THAN = {
 """Compared with another reading: 대기 온도보다 커야 함."""
 
 
-@dataclass(frozen=True, slots=True)
-class KoreanLimits:
+@dataclass(frozen=True)
+class KoreanLimits(Limits):
     """What is allowed, in words."""
 
-    gauges: Sequence[Gauge]
+    language = LANGUAGE
+    before_reason = ""
 
-    def say(self, constraint: Constraint) -> str:
-        """One clause, without a period; the reason, if one was given, in brackets."""
-        return self._say(constraint) + bracketed(reason(constraint.origin.why, LANGUAGE), "")
+    def ended(self, text: str, particle: str) -> str:
+        return attach(text, PARTICLES[particle]) if particle else text
 
-    def _say(self, constraint: Constraint) -> str:
-        match constraint:
-            case Immutable(column=j):
-                return f"{self._of(j, TOPIC)} 변경할 수 없음"
-            case NotMissing(column=j):
-                return f"{self._of(j)}의 누락된 값은 채울 수 없음"
-            case Direction(column=j, sense=sense):
-                is_category = self.gauges[j].feature.kind.is_categorical
-                ways = ("올리는 쪽", "내리는 쪽") if is_category else ("증가 방향", "감소 방향")
-                way = ways[sense is Sense.DOWN]
-                return f"{self._of(j, TOPIC)} {way}으로만 변경할 수 있음"
-            case Settable(column=j, lower=low, upper=high):
-                where = attach(self._between(j, low, high), TO)
-                return f"{self._of(j, TOPIC)} {where}만 설정할 수 있음"
-            case Range(column=j, lower=low, upper=high):
-                where = attach(self._between(j, low, high), MUST_BE)
-                return f"{self._of(j, TOPIC)} {where} 함"
-            case MaxChange(column=j, amount=amount):
-                return f"{self._of(j, TOPIC)} 최대 {self._steps(j, amount)}까지만 변경할 수 있음"
-            case OnlyTo(column=j, values=values):
-                return self._only_to(j, values)
-            case MaxChanges(count=n):
-                return _at_most_changes(n)
-            case Plausible():
-                return "전체 값의 조합이 이전에 관측된 것과 비슷해야 함"
-            case Survives():
-                return "센서 허용 오차 범위 안의 모든 측정값에서 결과가 유지되어야 함"
-            case Rule():
-                return self._rule(constraint)
-            case _:
-                return f"제약 {attach(clean(constraint.origin.key), OBJECT)} 지켜야 함"
-
-    # --- single features ------------------------------------------------------------------------
-
-    def _of(self, column: int, particle: Particle | None = None, of_factual: bool = False) -> str:
-        name = f"{'현재 ' if of_factual else ''}{self.gauges[column].label(LANGUAGE)}"
+    def of(self, column: int, particle: Particle | None = None, *, of_factual: bool = False) -> str:
+        """``현재 토크는``."""
+        name = f"{'현재 ' if of_factual else ''}{self.name(column)}"
         return name if particle is None else attach(name, particle)
 
-    def _between(self, column: int, low: float, high: float) -> str:
-        gauge = self.gauges[column]
+    def steps(self, number: Number) -> str:
+        return f"{write(number.value)}단계"
+
+    @staticmethod
+    def by_key(constraint: Constraint, by: Limits) -> str:
+        return f"제약 {attach(clean(constraint.origin.key), OBJECT)} 지켜야 함"
+
+    def between(self, column: int, low: float, high: float) -> str:
+        """``38 Nm 이상 53.2 Nm 이하``."""
         if low == high:
-            return gauge.value(low, LANGUAGE)
-        low_text = "" if math.isinf(low) else f"{gauge.value(low, LANGUAGE)} 이상"
-        high_text = "" if math.isinf(high) else f"{gauge.value(high, LANGUAGE)} 이하"
+            return self.value(column, low)
+        low_text = "" if math.isinf(low) else f"{self.value(column, low)} 이상"
+        high_text = "" if math.isinf(high) else f"{self.value(column, high)} 이하"
         return " ".join(t for t in (low_text, high_text) if t) or "임의의 값"
-
-    def _steps(self, column: int, amount: float) -> str:
-        gauge = self.gauges[column]
-        if gauge.feature.kind.is_categorical:
-            return f"{write(decimal(amount))}단계"
-        return quantity(Number(decimal(amount)), gauge.unit.difference, LANGUAGE)
-
-    def _only_to(self, column: int, values: Sequence[float]) -> str:
-        if not values:
-            return f"{self._of(column, TOPIC)} 변경할 수 없음"
-        listed = _either([self.gauges[column].value(v, LANGUAGE) for v in values])
-        return f"{self._of(column, TOPIC)} {attach(listed, TO)}만 변경할 수 있음"
 
     # --- rules ----------------------------------------------------------------------------------
 
-    def _rule(self, rule: Rule) -> str:
+    def rule(self, rule: Rule) -> str:
         if not can_be_said(rule):
             quoted = f'"{clean(rule.text)}"'
             return f"규칙 {attach(quoted, OBJECT)} 지켜야 함"
@@ -174,10 +139,10 @@ class KoreanLimits:
     def _condition(self, condition: Condition, mood: Mood) -> str:
         match condition:
             case Changes(column=j, does=does):
-                return f"{self._of(j, SUBJECT)} {_changed(does, mood)}"
+                return f"{self.of(j, SUBJECT)} {_changed(does, mood)}"
             case IsIn(column=j, codes=codes, inside=inside, of_factual=of_factual):
                 names = _either([self.gauges[j].value(k, LANGUAGE) for k in sorted(codes)])
-                return f"{self._of(j, SUBJECT, of_factual)} {_is(names, inside, mood)}"
+                return f"{self.of(j, SUBJECT, of_factual=of_factual)} {_is(names, inside, mood)}"
             case Comparison():
                 return self._comparison(condition, mood)
             case _:
@@ -213,7 +178,7 @@ class KoreanLimits:
 
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
-        name = self._of(term.column, of_factual=term.of_factual)
+        name = self.of(term.column, of_factual=term.of_factual)
         return name if times == 1 else f"{name}의 {write(times)}배"
 
 
@@ -252,11 +217,79 @@ def _is(noun: str, holds: bool, mood: Mood) -> str:
             return f"{noun}이고"
 
 
-def _at_most_changes(n: int) -> str:
-    if n < 1:
-        return "어떤 항목도 변경할 수 없음"
-    return f"변경할 수 있는 항목은 최대 {count(n)}개임"
-
-
 def _either(items: list[str]) -> str:
     return format_list(items, style="or", locale="ko_KR")
+
+
+# --- kinds --------------------------------------------------------------------------------------
+
+
+def _immutable(kept: Immutable | OnlyTo, by: KoreanLimits) -> str:
+    return f"{by.of(kept.column, TOPIC)} 변경할 수 없음"
+
+
+def _not_missing(kept: NotMissing, by: KoreanLimits) -> str:
+    return f"{by.name(kept.column)}의 누락된 값은 채울 수 없음"
+
+
+def _direction(kept: Direction, by: KoreanLimits) -> str:
+    is_category = by.gauges[kept.column].feature.kind.is_categorical
+    ways = ("올리는 쪽", "내리는 쪽") if is_category else ("증가 방향", "감소 방향")
+    way = ways[kept.sense is Sense.DOWN]
+    return f"{by.of(kept.column, TOPIC)} {way}으로만 변경할 수 있음"
+
+
+def _settable(kept: Settable, by: KoreanLimits) -> str:
+    where = attach(by.between(kept.column, kept.lower, kept.upper), TO)
+    return f"{by.of(kept.column, TOPIC)} {where}만 설정할 수 있음"
+
+
+def _range(kept: Range, by: KoreanLimits) -> str:
+    where = attach(by.between(kept.column, kept.lower, kept.upper), MUST_BE)
+    return f"{by.of(kept.column, TOPIC)} {where} 함"
+
+
+def _max_change(kept: MaxChange, by: KoreanLimits) -> str:
+    most = by.amount(kept.column, kept.amount)
+    return f"{by.of(kept.column, TOPIC)} 최대 {most}까지만 변경할 수 있음"
+
+
+def _only_to(kept: OnlyTo, by: KoreanLimits) -> str:
+    if not kept.values:
+        return _immutable(kept, by)
+    listed = _either([by.value(kept.column, v) for v in kept.values])
+    return f"{by.of(kept.column, TOPIC)} {attach(listed, TO)}만 변경할 수 있음"
+
+
+def _max_changes(kept: MaxChanges, by: KoreanLimits) -> str:
+    if kept.count < 1:
+        return "어떤 항목도 변경할 수 없음"
+    return f"변경할 수 있는 항목은 최대 {count(kept.count)}개임"
+
+
+def _plausible(kept: Plausible, by: KoreanLimits) -> str:
+    return "전체 값의 조합이 이전에 관측된 것과 비슷해야 함"
+
+
+def _survives(kept: Survives, by: KoreanLimits) -> str:
+    return "센서 허용 오차 범위 안의 모든 측정값에서 결과가 유지되어야 함"
+
+
+def _rule(kept: Rule, by: KoreanLimits) -> str:
+    return by.rule(kept)
+
+
+KoreanLimits.words = {
+    Immutable: _immutable,
+    NotMissing: _not_missing,
+    Direction: _direction,
+    Settable: _settable,
+    Range: _range,
+    MaxChange: _max_change,
+    OnlyTo: _only_to,
+    MaxChanges: _max_changes,
+    LeavesOne: KoreanLimits.by_key,
+    Plausible: _plausible,
+    Survives: _survives,
+    Rule: _rule,
+}

@@ -15,6 +15,7 @@ from explainers.constraints import (
     Direction,
     Immutable,
     IsIn,
+    LeavesOne,
     MaxChange,
     MaxChanges,
     NotMissing,
@@ -27,8 +28,10 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
-from explainers.wording.gauges import Gauge, quantity
-from explainers.wording.numerals import Number, count, decimal, write
+from explainers.wording.gauges import Gauge
+from explainers.wording.languages import Language
+from explainers.wording.limits import Limits
+from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (
     Inequality,
     Term,
@@ -37,9 +40,9 @@ from explainers.wording.sums import (
     inequality,
     positive_first,
 )
-from explainers.wording.text import bracketed, clean, reason
+from explainers.wording.text import clean
 
-LANGUAGE = "en"
+LANGUAGE: Language = "en"
 
 _RELATIONS = {
     Relation.LE: "at most ",
@@ -51,50 +54,24 @@ _RELATIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class EnglishLimits:
+@dataclass(frozen=True)
+class EnglishLimits(Limits):
     """What is allowed, in words."""
 
-    gauges: Sequence[Gauge]
+    language = LANGUAGE
 
-    def say(self, constraint: Constraint) -> str:
-        """One clause, without a period; the reason, if one was given, in brackets."""
-        return self._say(constraint) + bracketed(reason(constraint.origin.why, LANGUAGE))
+    def name(self, column: int, particle: str = "", *, of_factual: bool = False) -> str:
+        return f"the {'present ' if of_factual else ''}{super().name(column)}"
 
-    def _say(self, constraint: Constraint) -> str:
-        match constraint:
-            case Immutable(column=j):
-                return f"{self._the(j)} cannot be changed"
-            case NotMissing(column=j):
-                return f"a missing reading of {self._the(j)} cannot be filled in"
-            case Direction(column=j, sense=sense):
-                way = "up" if sense is Sense.UP else "down"
-                return f"{self._the(j)} may only go {way}"
-            case Settable(column=j, lower=low, upper=high):
-                return f"{self._the(j)} can only be set {self._placed(j, low, high)}"
-            case Range(column=j, lower=low, upper=high):
-                return f"{self._the(j)} must be {self._between(j, low, high)}"
-            case MaxChange(column=j, amount=amount):
-                return f"{self._the(j)} may change by at most {self._steps(j, amount)}"
-            case OnlyTo(column=j, values=values):
-                return self._only_to(j, values)
-            case MaxChanges(count=n):
-                return _at_most_changes(n)
-            case Plausible():
-                return "the readings together must be like those seen before"
-            case Survives():
-                return "the answer must hold whatever the sensors' tolerances make of the readings"
-            case Rule():
-                return self._rule(constraint)
-            case _:
-                return f"the constraint {clean(constraint.origin.key)} must hold"
+    def steps(self, number: Number) -> str:
+        return f"{write(number.value)} {'step' if number.value == 1 else 'steps'}"
 
-    # --- single features ------------------------------------------------------------------------
+    @staticmethod
+    def by_key(constraint: Constraint, by: Limits) -> str:
+        return f"the constraint {clean(constraint.origin.key)} must hold"
 
-    def _the(self, column: int, of_factual: bool = False) -> str:
-        return f"the {'present ' if of_factual else ''}{self.gauges[column].label(LANGUAGE)}"
-
-    def _between(self, column: int, low: float, high: float) -> str:
+    def between(self, column: int, low: float, high: float) -> str:
+        """``between 38 and 53.2 Nm``, ``at least 38 Nm``."""
         gauge = self.gauges[column]
         if low == high:
             return gauge.value(low, LANGUAGE)
@@ -105,25 +82,9 @@ class EnglishLimits:
             return f"at least {gauge.value(low, LANGUAGE)}"
         return f"at most {gauge.value(high, LANGUAGE)}" if has_high else "any value"
 
-    def _placed(self, column: int, low: float, high: float) -> str:
-        where = self._between(column, low, high)
-        return where if where.startswith("between") else f"to {where}"
-
-    def _steps(self, column: int, amount: float) -> str:
-        gauge = self.gauges[column]
-        if gauge.feature.kind.is_categorical:
-            return f"{write(decimal(amount))} {'step' if amount == 1 else 'steps'}"
-        return quantity(Number(decimal(amount)), gauge.unit.difference, LANGUAGE)
-
-    def _only_to(self, column: int, values: Sequence[float]) -> str:
-        if not values:
-            return f"{self._the(column)} cannot be changed"
-        listed = _either([self.gauges[column].value(v, LANGUAGE) for v in values])
-        return f"{self._the(column)} can only be changed to {listed}"
-
     # --- rules ----------------------------------------------------------------------------------
 
-    def _rule(self, rule: Rule) -> str:
+    def rule(self, rule: Rule) -> str:
         if not can_be_said(rule):
             return f'the rule "{clean(rule.text)}" must hold'
         then = _all([self._condition(c, must=True) for c in rule.then])
@@ -137,10 +98,10 @@ class EnglishLimits:
                 verb = (
                     ("must change", "must not change") if must else ("changes", "does not change")
                 )
-                return f"{self._the(j)} {verb[not does]}"
+                return f"{self.name(j)} {verb[not does]}"
             case IsIn(column=j, codes=codes, inside=inside, of_factual=of_factual):
                 names = [self.gauges[j].value(k, LANGUAGE) for k in sorted(codes)]
-                return f"{self._the(j, of_factual)} {_one_of(names, must, inside)}"
+                return f"{self.name(j, of_factual=of_factual)} {_one_of(names, must, inside)}"
             case Comparison():
                 return self._comparison(condition, must=must)
             case _:
@@ -164,7 +125,7 @@ class EnglishLimits:
 
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
-        name = self._the(term.column, term.of_factual)
+        name = self.name(term.column, of_factual=term.of_factual)
         return name if times == 1 else f"{write(times)} times {name}"
 
 
@@ -196,15 +157,80 @@ def _first(gauge: Gauge, value: float) -> str:
     return gauge.value(value, LANGUAGE) if is_category else gauge.bare(value, LANGUAGE)
 
 
-def _at_most_changes(n: int) -> str:
-    if n < 1:
-        return "nothing may be changed"
-    return f"at most {count(n)} {'feature' if n == 1 else 'features'} may be changed"
-
-
 def _either(items: list[str]) -> str:
     return format_list(items, style="or", locale="en_US")
 
 
 def _all(items: list[str]) -> str:
     return format_list(items, locale="en_US")
+
+
+# --- kinds --------------------------------------------------------------------------------------
+
+
+def _immutable(kept: Immutable | OnlyTo, by: EnglishLimits) -> str:
+    return f"{by.name(kept.column)} cannot be changed"
+
+
+def _not_missing(kept: NotMissing, by: EnglishLimits) -> str:
+    return f"a missing reading of {by.name(kept.column)} cannot be filled in"
+
+
+def _direction(kept: Direction, by: EnglishLimits) -> str:
+    return f"{by.name(kept.column)} may only go {'up' if kept.sense is Sense.UP else 'down'}"
+
+
+def _settable(kept: Settable, by: EnglishLimits) -> str:
+    where = by.between(kept.column, kept.lower, kept.upper)
+    placed = where if where.startswith("between") else f"to {where}"
+    return f"{by.name(kept.column)} can only be set {placed}"
+
+
+def _range(kept: Range, by: EnglishLimits) -> str:
+    return f"{by.name(kept.column)} must be {by.between(kept.column, kept.lower, kept.upper)}"
+
+
+def _max_change(kept: MaxChange, by: EnglishLimits) -> str:
+    return f"{by.name(kept.column)} may change by at most {by.amount(kept.column, kept.amount)}"
+
+
+def _only_to(kept: OnlyTo, by: EnglishLimits) -> str:
+    if not kept.values:
+        return _immutable(kept, by)
+    listed = _either([by.value(kept.column, v) for v in kept.values])
+    return f"{by.name(kept.column)} can only be changed to {listed}"
+
+
+def _max_changes(kept: MaxChanges, by: EnglishLimits) -> str:
+    if kept.count < 1:
+        return "nothing may be changed"
+    features = "feature" if kept.count == 1 else "features"
+    return f"at most {count(kept.count)} {features} may be changed"
+
+
+def _plausible(kept: Plausible, by: EnglishLimits) -> str:
+    return "the readings together must be like those seen before"
+
+
+def _survives(kept: Survives, by: EnglishLimits) -> str:
+    return "the answer must hold whatever the sensors' tolerances make of the readings"
+
+
+def _rule(kept: Rule, by: EnglishLimits) -> str:
+    return by.rule(kept)
+
+
+EnglishLimits.words = {
+    Immutable: _immutable,
+    NotMissing: _not_missing,
+    Direction: _direction,
+    Settable: _settable,
+    Range: _range,
+    MaxChange: _max_change,
+    OnlyTo: _only_to,
+    MaxChanges: _max_changes,
+    LeavesOne: EnglishLimits.by_key,
+    Plausible: _plausible,
+    Survives: _survives,
+    Rule: _rule,
+}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from explainers.wording.english_clauses import as_been, as_read, as_was, compared, listed, then
+from explainers.wording.en.clauses import as_been, as_read, as_was, compared, listed, then
+from explainers.wording.en.own_words import EnglishClause, own_clause
 from explainers.wording.gauges import Change, Gauge, quantity
 from explainers.wording.grounds import Grounds
+from explainers.wording.languages import Language
 from explainers.wording.numerals import count
 from explainers.wording.outcomes import (
     Alarm,
@@ -19,10 +21,9 @@ from explainers.wording.outcomes import (
     Score,
     Verdict,
 )
-from explainers.wording.phrases import EnglishClause, KoreanClause
 from explainers.wording.units import Unit
 
-LANGUAGE = "en"
+LANGUAGE: Language = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class English:
 
     def change(self, change: Change) -> str:
         """``7.5 Nm lower``, ``H instead of L``, ``the tool replaced``: for a table."""
-        own = change.own.english
+        own = own_clause(change)
         return f"{own.subject} {own.predicate}" if own else compared(change)
 
     def span(self, gauge: Gauge, low: float, high: float) -> str:
@@ -198,8 +199,8 @@ class English:
             case Goal():
                 fact = "was reached" if holds else "was not reached"
                 return Said("the target", "the target", "have been reached", fact, holds)
-            case KoreanClause():
-                raise AssertionError("a Korean clause in an English sentence")
+            case _:
+                raise AssertionError(f"{outcome.matter} in an English sentence")
 
     def _said_score(self, score: Score, holds: bool) -> Said:
         noun = f"the probability of '{score.class_label}'" if score.class_label else score.noun

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from babel.lists import format_list
 
+from explainers.wording.en.own_words import own_clause
 from explainers.wording.gauges import Change, Move
+from explainers.wording.languages import Language
 from explainers.wording.text import bracketed
 from explainers.wording.units import Dimension
 
-LANGUAGE = "en"
+LANGUAGE: Language = "en"
 
 _LOWER_HIGHER = ("lower", "higher")
 _SHORTER_LONGER = ("shorter", "longer")
@@ -35,7 +37,7 @@ _COMPARATIVES = {
 
 def as_read(change: Change) -> str:
     """``the torque as 7.5 Nm lower (53.2 instead of 60.7 Nm)``."""
-    own = change.own.english
+    own = own_clause(change)
     if own:
         return f"{own.subject} as {own.predicate}{bracketed(_named_pair(change))}"
     if change.move is Move.FILLED:
@@ -45,7 +47,7 @@ def as_read(change: Change) -> str:
 
 def as_been(change: Change, been: str) -> str:
     """``the torque been 7.5 Nm lower (53.2 instead of 60.7 Nm)``; one "been" carries a list."""
-    own = change.own.english
+    own = own_clause(change)
     if own:
         return _spaced(own.subject, been, own.predicate + bracketed(_named_pair(change)))
     if change.move is Move.FILLED:

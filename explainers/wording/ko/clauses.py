@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from explainers.wording.gauges import Change, Gauge, Move
-from explainers.wording.korean_adjectives import Adjective, adjective_for
-from explainers.wording.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
+from explainers.wording.ko.adjectives import Adjective, adjective_for
+from explainers.wording.ko.own_words import own_clause
+from explainers.wording.ko.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
+from explainers.wording.languages import Language
 from explainers.wording.text import bracketed
 
-LANGUAGE = "ko"
+LANGUAGE: Language = "ko"
 
 
 def adjective(change: Change) -> Adjective:
@@ -35,13 +37,13 @@ def if_read(changes: Sequence[Change]) -> str:
 
 
 def _is_entered(change: Change) -> bool:
-    return change.own.korean is not None or change.move in (Move.FILLED, Move.EMPTIED)
+    return own_clause(change) is not None or change.move in (Move.FILLED, Move.EMPTIED)
 
 
 def _entered(change: Change, first: bool, last: bool) -> str:
     """``공구를 교체한 것으로 모델에 입력되었다면(공구 마모 216 → 0분)``."""
     to_model = "모델에 " if first else ""
-    own = change.own.korean
+    own = own_clause(change)
     if own:
         verb = "입력되었다면" if last else "입력되고"
         return f"{own.adnominal} 것으로 {to_model}{verb}{bracketed(_named_pair(change), '')}"
@@ -74,7 +76,7 @@ def if_was(changes: Sequence[Change], moved_too: Sequence[Gauge]) -> str:
 
 
 def _been(change: Change, particle: Particle, ending: str | None) -> str:
-    own = change.own.korean
+    own = own_clause(change)
     if own:
         verb = own.joined if ending is None else own.past + ending
         return f"{verb}{bracketed(_named_pair(change), '')}"
