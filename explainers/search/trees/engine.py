@@ -40,7 +40,7 @@ from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.primal_heuristic import HOLDS, IN_DOUBT
 from explainers.search.trees.proof import MOST_PARTS, Asked, Proof
-from explainers.search.trees.question import build_question
+from explainers.search.trees.question_building import build_question
 from explainers.search.trees.survival import Survival
 from explainers.space import Positions, changed
 from models.graph.forms import GraphForm

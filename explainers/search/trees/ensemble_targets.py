@@ -13,7 +13,8 @@ from explainers.search.goals import Goal, goals_of
 from explainers.search.trees.arena import Arenas
 from explainers.search.trees.leaves import Leaves
 from explainers.search.trees.question import Limits
-from explainers.search.trees.tables import Tables, build_tables, table_bytes
+from explainers.search.trees.table_building import build_tables, table_bytes
+from explainers.search.trees.tables import Tables
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.rounding import Rounding

@@ -14,7 +14,7 @@ from explainers.constraints import Changes, Comparison, Condition, IsIn, Relatio
 from explainers.errors import NotEligible
 from explainers.search.trees import rule_cuts
 from explainers.search.trees.boxes import FEATURE_BITS
-from explainers.search.trees.structs import Bytes, Floats, Ints, Struct
+from explainers.search.trees.question import FlatRules
 from models.predictor import Row
 from models.schema import Schema
 
@@ -26,32 +26,6 @@ _RELATIONS = {
     Relation.EQ: rule_cuts.EQ,
     Relation.NE: rule_cuts.NE,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class FlatRules(Struct):
-    """The rules of a policy for one factual."""
-
-    rule: Ints
-    """``(n_rules + 1,)`` first condition of each rule."""
-    split: Ints
-    """First condition after ``then``."""
-    kind: Ints
-    flag: Ints
-    """Relation of a comparison, sense of a change, start of a membership, truth of a constant."""
-    column: Ints
-    fixed: Floats
-    fixed_size: Floats
-    terms: Ints
-    term_column: Ints
-    term_weight: Floats
-    member: Bytes
-    """Whether each category is a member, by its code."""
-    reads: Ints
-    read: Ints
-    """Features of each rule."""
-    touched: Ints
-    """The same as a set of bits."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,7 +32,8 @@ from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of
-from explainers.search.trees.question import Limits, Question, question_of
+from explainers.search.trees.question import Limits, Question
+from explainers.search.trees.question_building import question_of
 from explainers.search.trees.tables import Tables
 from models.predictor import Row, Rows
 

@@ -11,7 +11,7 @@ from explainers.problem import Problem
 from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.proof import MOST_PARTS, Asked
-from explainers.search.trees.question import readings_of
+from explainers.search.trees.question_building import readings_of
 from explainers.search.trees.survival_kernel import SURVIVES, UNDECIDED
 from models.predictor import Rows
 
