@@ -19,8 +19,8 @@ from explainers.problem import Problem
 from explainers.space import changed
 from models.onnx import OnnxPredictor
 from models.predictor import Rows
-from service.fused import fuse
-from service.registry import Registry
+from service.offline.fused_graph import fuse
+from service.served.registry import Registry
 from service.settings import shipped_models
 
 SIZES = (256, 1024, 4096)

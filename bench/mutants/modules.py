@@ -6,7 +6,10 @@ not one that they could catch.
 
 from __future__ import annotations
 
-SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "consequences", "problem",
+CONSTRAINTS = ("base", "conditions", "direction", "immutable", "leaves_one", "max_change",
+               "max_changes", "not_missing", "only_to", "plausible", "propagation", "ranges",
+               "rule", "survives")  # fmt: skip
+SHARED = ("rules", "policy", "space", "cost", "target", "consequences", "problem",
           "plausibility", "infeasible_subsystem")  # fmt: skip
 CAUSAL = ("consequences", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",
@@ -30,6 +33,7 @@ TREES = ("arena", "engine", "ensemble_targets", "flat_rules", "following", "layo
          "modes", "proof", "question", "question_building", "survival")  # fmt: skip
 
 FAST = (
+    *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
     *(f"explainers.{name}" for name in SHARED),
     *(f"explainers.causal.{name}" for name in CAUSAL),
     *(f"explainers.search.{name}" for name in SEARCH),

@@ -20,8 +20,8 @@ from models.onnx import OnnxPredictor, load_regressor, run_graph
 from models.onnx.export import export_onnx, to_bytes
 from models.schema import Feature, Kind, Schema, Task
 from models.training.milling import simulate
-from service.fused import compare, following, fuse
-from service.registry import Registry
+from service.offline.fused_graph import compare, following, fuse
+from service.served.registry import Registry
 from service.settings import shipped_models
 from tests.oracle.verify.test_laws import action_on, both, factual_of
 from tests.support.causal import draw_model

@@ -20,8 +20,8 @@ from explainers.verify import Asked, Checker, Proposal, Rulebook
 from explainers.verify.laws import N_VERSIONS, Laws, read_laws
 from models.predictor import Row, Rows, Scores
 from models.schema import Task
-from service.causal_graphs import graph_loader
-from service.checking import graph_opener
+from service.served.causal_graphs import graph_loader
+from service.served.checking import graph_opener
 from tests.support.causal_files import GRADE, KINDS, SCHEMA, B, D, Documents, draw_documents
 from tests.support.generated import decision
 

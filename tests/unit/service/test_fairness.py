@@ -20,7 +20,7 @@ from explainers.problem import Problem
 from explainers.target import Target
 from models.schema import Category, Decision, Feature, Kind, Schema, Task
 from service.errors import CannotReplay
-from service.fairness import Asked, by_group, levels_of, twins
+from service.offline.fairness import Asked, by_group, levels_of, twins
 
 # a is -1 or 1; x1 = a / 2 + u1; x2 = u2; x3 = (a + x1 - x2) / 2 + u3
 SCHEMA = Schema(

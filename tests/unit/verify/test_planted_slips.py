@@ -22,9 +22,9 @@ from explainers.constraints import Comparison
 from explainers.cost import Cost
 from explainers.search.blackbox import Blackbox
 from explainers.target import Target
-from service.api.replies import Speaker
-from service.api.times import Stopwatch
-from service.registry import prepare
+from service.ask.budget import Stopwatch
+from service.ask.write_reply import Speaker
+from service.served.registry import prepare
 from tests.support.answered import MILLING, Answered, answered, asked, example, served, with_engine
 from tests.unit.verify.test_exported import broken, checked
 
