@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -136,6 +135,6 @@ class _Flattening:
         )
 
 
-def offsets(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
+def offsets(groups: Sequence[Sized]) -> npt.NDArray[np.int64]:
     """Where each group begins when they are laid end to end, and the end of the last."""
     return np.array([0, *accumulate(map(len, groups))], dtype=np.int64)
