@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from explainers.wording import LANGUAGES
 from service.access import Principal
 from service.doors.http import authentication
 from service.doors.http.state import AppState, Shared
@@ -18,7 +19,6 @@ from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import FLOW, Cookies, new_token
 from service.doors.pages.rendering import page, places
 from service.doors.pages.route import PageRoute
-from service.doors.pages.texts import LANGUAGES
 from service.doors.pages.visit import LANGUAGE, THEME, THEMES, Visit, form_value, local
 from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions

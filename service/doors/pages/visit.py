@@ -9,12 +9,13 @@ from typing import Literal
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from explainers.wording import LANGUAGES, Language
 from service.access import ANYONE, Principal, Role
 from service.doors.http.state import AppState
 from service.doors.pages.cookies import Cookies, new_token
-from service.doors.pages.texts import LANGUAGES, Language, preferred
 from service.errors import Forbidden, Overloaded, ServiceError
 from service.store import sessions
+from service.words.catalogue import preferred
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
