@@ -92,13 +92,16 @@ def exact_percentage(share: float) -> str:
 def figure(value: float, digits: int = 4, *, signed: bool = False) -> str:
     """A computed number in as many significant digits as say enough: ``0.4239``, ``12,350``;
     ``signed`` with its sign: ``+0.5``."""
-    rounded = _significant(decimal(value), digits)
-    return f"{'+' if signed and rounded >= 0 else ''}{write(rounded)}"
+    return _signed(_significant(decimal(value), digits), signed)
 
 
-def exactly(value: float) -> str:
+def exactly(value: float, *, signed: bool = False) -> str:
     """All digits of a number, thousands grouped: ``1,282``, ``0.1``."""
-    return write(decimal(value))
+    return _signed(decimal(value), signed)
+
+
+def _signed(value: Decimal, signed: bool) -> str:
+    return f"{'+' if signed and value >= 0 else ''}{write(value)}"
 
 
 def write(value: Decimal) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
+from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, is_language
 from service.doors.cli import direct, show
 from service.doors.cli.console import (
     AsJson,
@@ -24,10 +24,19 @@ from service.doors.cli.console import (
 )
 from service.served.causal_model import Semantics
 
+
+def _language(tag: str) -> str:
+    if not is_language(tag):
+        raise typer.BadParameter(f"{tag!r} is not one of {', '.join(map(repr, LANGUAGES))}.")
+    return tag
+
+
 Languages = Annotated[
-    list[Language] | None,
+    list[str] | None,
     typer.Option(
         "--lang",
+        parser=_language,
+        metavar=f"[{'|'.join(LANGUAGES)}]",
         help=f"{' or '.join(LANGUAGES)}; repeatable. Default: {' and '.join(DEFAULT_LANGUAGES)}.",
     ),
 ]

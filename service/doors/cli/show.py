@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from explainers.wording import is_language
-from explainers.wording.numerals import count, figure, percentage
+from explainers.wording.numerals import count, exactly, figure, percentage
 from service.words.catalogue import say
 
 Reply = Mapping[str, Any]
@@ -42,11 +42,11 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
                 action["label"].get(tag, action["feature"]),
                 f"{_value(action['from'])}{unit}",
                 f"{_value(action['to'])}{unit}",
-                f"{action['delta']:+}{unit}" if "delta" in action else "",
+                f"{exactly(action['delta'], signed=True)}{unit}" if "delta" in action else "",
             ]
             if with_range:
                 low, high = action.get("sufficient_range", ("", ""))
-                cells.append(f"{low} – {high}{unit}" if low != "" else "")
+                cells.append(f"{_value(low)} – {_value(high)}{unit}" if low != "" else "")
             cells.append(prediction(found["prediction"], tag) if i == 0 else "")
             table.add_row(*(Text(cell) for cell in cells))
         for effect in found["effects"]:
@@ -108,4 +108,7 @@ def _head(name: str, tag: str) -> str:
 
 
 def _value(value: object) -> str:
+    """As it was given: text as it is, a number with all its digits."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return exactly(value)
     return "–" if value is None else str(value)
