@@ -1,5 +1,4 @@
-"""Each class of ``service``, and of ``explainers`` and ``models`` together, has a name of its own: one
-name, one idea, wherever it is read."""
+"""Each class has a name of its own, in ``service``, and in ``explainers`` and ``models``."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainers.target import Target
+from explainers.wording.numerals import percentage
 from service.ask import usecases
 from service.ask.usecases import Question, Rung
 from service.ask.write_reply import Speaker
@@ -17,7 +18,6 @@ from service.doors.pages.causal_graph import drawn as graph_of
 from service.doors.pages.operator.levers import levers_of
 from service.doors.pages.operator.outcome import outcome_of
 from service.doors.pages.operator.plane_drawing import drawn
-from service.doors.pages.operator.verdict import percent
 from service.served.causal_model import Semantics
 from service.served.registry import Registry, ServedModel
 from service.settings import shipped_models
@@ -41,7 +41,8 @@ def question(model: ServedModel) -> Question:
 
 @given(st.floats(0, 1), st.floats(0.01, 0.99))
 def test_a_percentage_is_never_rounded_over_its_threshold(share: float, limit: float) -> None:
-    shown = float(percent(share, limit).removesuffix(" %")) / 100
+    text = percentage(share, limit).removesuffix(" %").replace("×10", "e")
+    shown = float(text.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) / 100
     assert (shown < limit) == (share < limit) or abs(share - limit) < 1e-9
     assert (shown > 0) == (share > 0) or share < 1e-9
     assert (shown < 1) == (share < 1) or share > 1 - 1e-9

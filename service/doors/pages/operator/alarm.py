@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from explainers.wording import LANGUAGES, Language
 from service.ask import questions, usecases
 from service.ask.budget import Budget
 from service.audit import records as api_trail
@@ -34,7 +35,6 @@ from service.doors.pages.operator.outcome import outcome_of, said_demand
 from service.doors.pages.operator.subject import Subject
 from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute
-from service.doors.pages.texts import LANGUAGES, Language
 from service.doors.pages.visit import Visit, form_value, visit_of, whole
 from service.errors import Fault, InvalidRequest, RequestPart
 from service.store.chain import Kind

@@ -8,6 +8,7 @@ from typing import Any
 
 from explainers.problem import Problem
 from explainers.target import Demand
+from explainers.wording import LANGUAGES, Language
 from service.ask import read_request, usecases
 from service.ask.usecases import Question, Rung
 from service.doors.http.context import AppState
@@ -16,11 +17,11 @@ from service.doors.pages.operator.levers import LeverControl, levers_of
 from service.doors.pages.operator.listing import title_of
 from service.doors.pages.operator.subject import Subject
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.doors.pages.texts import LANGUAGES, Language, say
 from service.errors import InvalidRequest, UnknownRecord
 from service.served.causal_model import Semantics
 from service.served.registry import ServedModel
 from service.wire import requests
+from service.words.catalogue import say
 
 ALTERNATIVES = 4
 """The suggestion, and other ways out beside it."""
