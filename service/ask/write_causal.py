@@ -12,7 +12,7 @@ from explainers.causal.evidence import Evidence
 from explainers.causal.spec import ProvenanceCheck
 from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
-from service.ask.usecases import Draws
+from service.ask.what_if import Draws
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
 from service.words import assumptions, evidence
