@@ -8,12 +8,12 @@ from dataclasses import fields
 from explainers.causal.mechanism import NoiseForm
 from explainers.causal.spec import (
     CausalSpec,
-    Check,
     Edge,
     MechanismSpec,
     Node,
     NodeKind,
     Provenance,
+    ProvenanceCheck,
 )
 
 
@@ -92,8 +92,8 @@ def _provenance(provenance: Provenance) -> Iterator[list[str]]:
         yield _table("provenance.checks", _check(check), repeated=True)
 
 
-def _check(check: Check) -> dict[str, object]:
-    return {f.name: getattr(check, f.name) for f in fields(Check)}
+def _check(check: ProvenanceCheck) -> dict[str, object]:
+    return {f.name: getattr(check, f.name) for f in fields(ProvenanceCheck)}
 
 
 # --- TOML ---------------------------------------------------------------------------------

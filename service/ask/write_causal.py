@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from explainers.causal import CausalSpec
 from explainers.causal.evidence import Evidence
-from explainers.causal.spec import Check
+from explainers.causal.spec import ProvenanceCheck
 from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
 from service.ask.usecases import Draws
@@ -79,7 +79,9 @@ def _assumed(
     yield _assumption(SAME_WHEN_SET, [], languages)
 
 
-def _assumption(text: Labels, checks: Sequence[Check], languages: Sequence[str]) -> wire.Assumption:
+def _assumption(
+    text: Labels, checks: Sequence[ProvenanceCheck], languages: Sequence[str]
+) -> wire.Assumption:
     """With the first check that failed, or else the first."""
     said = {tag: text[tag] for tag in languages}
     failed = [c for c in checks if not c.passed]

@@ -537,7 +537,7 @@ def _ascend(
 def _entry_points(sources: str) -> Any:
     """As those of :mod:`explainers.search.trees.entry_points`."""
 
-    class EntryPoints:
+    class LagrangianEntryPoints:
         @staticmethod
         @allocating_entry(STRUCT, STRUCT, WHOLES, WHOLES)
         def least_costs(t: Tables, q: Question, lo: Ints, hi: Ints) -> tuple[Floats, Ints, Ints]:
@@ -585,7 +585,7 @@ def _entry_points(sources: str) -> Any:
             sources  # noqa: B018
             return _wish(tables_at(t), question_at(q), low, high, lo, hi, above, below)
 
-    return EntryPoints
+    return LagrangianEntryPoints
 
 
 entry_points = _entry_points(SOURCES)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from explainers.errors import NotEligible
 from explainers.search.trees.compiled import FLAGS, SMALL_WHOLES, WHOLE, WHOLES, entry
-from models.graph.forms import Columns, GraphForm, Mode, TreeEnsemble
+from models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
 from models.schema import Feature, Schema
 
 Ints = npt.NDArray[np.int32]
@@ -117,8 +117,8 @@ def _cuts(core: TreeEnsemble, column: int) -> Thresholds:
     tests = core.column == column
     thresholds, modes = core.threshold[tests], core.mode[tests]
     following = np.nextafter(thresholds, np.array(np.inf, dtype=thresholds.dtype))
-    at = np.isin(modes, (Mode.LT, Mode.GE, Mode.EQ, Mode.NE))
-    after = np.isin(modes, (Mode.LE, Mode.GT, Mode.EQ, Mode.NE))
+    at = np.isin(modes, (BranchMode.LT, BranchMode.GE, BranchMode.EQ, BranchMode.NE))
+    after = np.isin(modes, (BranchMode.LE, BranchMode.GT, BranchMode.EQ, BranchMode.NE))
     return np.unique(np.concatenate([thresholds[at], following[after]]))
 
 

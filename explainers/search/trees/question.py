@@ -14,7 +14,7 @@ from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
 
 
-class Limits(NamedTuple):
+class SumLimits(NamedTuple):
     """What the sum over each goal's trees must not exceed, and how far that is in doubt."""
 
     limit: Floats

@@ -12,8 +12,8 @@ from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import refuse_consequences
 from explainers.search.trees.flat_rules import Flattened, offsets
-from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
-from explainers.search.trees.question import Limits, Long, Question, none_long
+from explainers.search.trees.layout import NO_CELLS, AxisLine, Layout, Values
+from explainers.search.trees.question import Long, Question, SumLimits, none_long
 from explainers.search.trees.structs import Cells
 
 MOST_CATEGORIES = 64
@@ -22,7 +22,7 @@ MOST_CATEGORIES = 64
 def build_question(
     problem: Problem,
     layout: Layout,
-    limits: Limits,
+    limits: SumLimits,
     rules_of: Callable[[tuple[Rule, ...]], Flattened],
 ) -> Question:
     """A problem in which nothing follows from what is set, in arrays. ``rules_of`` flattens
@@ -43,9 +43,9 @@ def build_question(
 def question_of(
     problem: Problem,
     layout: Layout,
-    lines: Sequence[Line],
+    lines: Sequence[AxisLine],
     constraints: Sequence[Constraint],
-    limits: Limits,
+    limits: SumLimits,
     rules_of: Callable[[tuple[Rule, ...]], Flattened],
 ) -> Question:
     """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays.
@@ -70,7 +70,7 @@ def question_of(
     near, far = readings_of(problem, layout, [line.values for line in lines])
     if len(near):
         # To survive is to stay in the target whatever float32 sums round to: no verdicts.
-        limits = Limits(limits.limit - limits.band, np.zeros_like(limits.band))
+        limits = SumLimits(limits.limit - limits.band, np.zeros_like(limits.band))
     size = np.array([line.size for line in lines], dtype=np.int64)
     values = [line.values for line in lines]
     off, long = offsets(values), [line.stretches is not None for line in lines]
@@ -101,7 +101,7 @@ def question_of(
     )
 
 
-def _long(problem: Problem, lines: Sequence[Line]) -> Long:
+def _long(problem: Problem, lines: Sequence[AxisLine]) -> Long:
     first, begin, nothing = [], 0, np.zeros(0, dtype=np.int64)
     starts, multiples = [nothing], [nothing]
     numerator, scale = np.zeros(len(lines), dtype=np.int64), np.ones(len(lines))
@@ -140,7 +140,7 @@ def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> t
     return ends[0], ends[1]
 
 
-def _costs(problem: Problem, column: int, line: Line, before: float) -> Values:
+def _costs(problem: Problem, column: int, line: AxisLine, before: float) -> Values:
     values = line.values
     if not line.is_set or (line.size == 1 and values[0] == before):
         return np.zeros(len(values))

@@ -353,7 +353,7 @@ def _write(f: Forest, t: Tables) -> None:
 def _entry_points(sources: str) -> Any:
     """As those of :mod:`explainers.search.trees.entry_points`."""
 
-    class EntryPoints:
+    class MergingEntryPoints:
         @staticmethod
         @entry(STRUCT, STRUCT, SMALL_WHOLES, WHOLES, WHOLES)
         def tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> int:
@@ -378,7 +378,7 @@ def _entry_points(sources: str) -> Any:
             sources  # noqa: B018
             _write(_forest_at(f), tables_at(t))
 
-    return EntryPoints
+    return MergingEntryPoints
 
 
 entry_points = _entry_points(SOURCES)
