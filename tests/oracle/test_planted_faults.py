@@ -22,7 +22,7 @@ from bench.mutants.planting import Mutant, mutants_of
 from bench.mutants.questions import Questions, all_cases
 
 SLIPS = {
-    "a comparison of rules": ("explainers.constraints", "Comparison._compare"),
+    "a comparison of rules": ("explainers.constraints.conditions", "Comparison._compare"),
     "the cost": ("explainers.cost", "Cost._of_one"),
     "the cost of many rows": ("explainers.cost", "Cost.of"),
     "the target": ("explainers.target", "Target._met"),
