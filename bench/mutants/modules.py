@@ -6,10 +6,10 @@ not one that they could catch.
 
 from __future__ import annotations
 
-CONSTRAINTS = ("base", "conditions", "direction", "immutable", "leaves_one", "max_change",
+CONSTRAINTS = ("base", "conditions", "direction", "given", "immutable", "leaves_one", "max_change",
                "max_changes", "not_missing", "only_to", "plausible", "propagation", "ranges",
-               "rule", "survives")  # fmt: skip
-SHARED = ("rules", "policy", "space", "cost", "target", "image", "problem",
+               "rule", "rule_language", "settable", "survives")  # fmt: skip
+SHARED = ("policy", "space", "cost", "target", "image", "problem",
           "plausibility", "blocking")  # fmt: skip
 CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",

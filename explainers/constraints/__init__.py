@@ -26,6 +26,7 @@ from explainers.constraints.base import (
     Factual,
     Mask,
     Origin,
+    Scorer,
     Single,
     Source,
     replaced,
@@ -46,10 +47,11 @@ from explainers.constraints.max_change import MaxChange
 from explainers.constraints.max_changes import MaxChanges
 from explainers.constraints.not_missing import NotMissing
 from explainers.constraints.only_to import OnlyTo
-from explainers.constraints.plausible import Plausible, Scorer
+from explainers.constraints.plausible import Plausible
 from explainers.constraints.propagation import conflict, cut_singly, propagate
-from explainers.constraints.ranges import Range, Settable
+from explainers.constraints.ranges import Range
 from explainers.constraints.rule import Rule
+from explainers.constraints.settable import Settable
 from explainers.constraints.survives import Survives
 
 __all__ = [

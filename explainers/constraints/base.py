@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import reduce
 from operator import or_
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.space import Axis
-from models.predictor import Row, Rows
+from models.predictor import Row, Rows, Scores
 from models.schema import Labels
 
 Mask = npt.NDArray[np.bool_]
@@ -100,3 +100,9 @@ def emptied(axes: Axes, columns: Sequence[int]) -> Axes:
 def among(values: Any, some: Iterable[float]) -> Any:
     """Where a number, or each of a column, is one of ``some``."""
     return reduce(or_, (values == value for value in some), False)
+
+
+class Scorer(Protocol):
+    """Anything that gives each row one number: a :class:`models.predictor.Predictor` will do."""
+
+    def score(self, rows: Rows) -> Scores: ...

@@ -8,6 +8,7 @@ from operator import or_
 from typing import Any
 
 from explainers.constraints.base import Axes, Cells, Constraint, Factual, emptied, replaced
+from explainers.constraints.kind import Kind
 from explainers.space import moved, negation
 from models.predictor import Row
 
@@ -35,3 +36,7 @@ class LeavesOne(Constraint):
             return axes
         column = may_stay[0]
         return replaced(axes, column, axes[column].only([float(factual[column])]))
+
+
+KIND = Kind(LeavesOne)
+"""Declared by no document: a further answer is asked for by their number."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from explainers.constraints.base import Axes, Cells, Constraint, Factual
+from explainers.constraints.given import Given
+from explainers.constraints.kind import Key, Kind
 from explainers.space import Axis, moved
 from models.predictor import Row
 
@@ -35,3 +38,28 @@ class MaxChanges(Constraint):
             axis if moves else axis.only([float(x)])
             for axis, x, moves in zip(axes, factual, must, strict=True)
         )
+
+
+def _read(given: Given) -> Iterator[MaxChanges]:
+    yield MaxChanges(given.count(), origin=given.origin)
+
+
+KIND = Kind(
+    MaxChanges,
+    place=90,
+    of_policy=Key(
+        "max_changes",
+        {
+            "title": "Most features changed",
+            "description": "How many features may be set at once. Default: no limit.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        _read,
+    ),
+    of_request=Key(
+        "max_changes",
+        {"$ref": "featureCount", "description": "How many features may be set at once."},
+        _read,
+    ),
+)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.given import Given
+from explainers.constraints.kind import Key, Kind
 from explainers.space import Axis, is_missing
 
 
@@ -19,3 +22,25 @@ class NotMissing(Single):
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([factual]) if math.isnan(factual) else axis
+
+
+def _read(given: Given) -> Iterator[NotMissing]:
+    if given.context.schema.features[given.column].may_be_missing and not given.flag():
+        yield NotMissing(given.column, origin=given.origin)
+
+
+KIND = Kind(
+    NotMissing,
+    place=20,
+    of_feature=Key(
+        "fillable",
+        {
+            "title": "Fillable",
+            "description": "Whether a missing value may be set. Only where `missing = true`.",
+            "type": "boolean",
+            "default": False,
+        },
+        _read,
+        if_absent=True,
+    ),
+)
