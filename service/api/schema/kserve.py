@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from service.api.schema.base import Wire
+from service.api.schema.constraints import Constraints
 from service.api.schema.problem import Problem
 from service.api.schema.replies import ExplanationReply
 from service.api.schema.requests import (
@@ -14,7 +15,6 @@ from service.api.schema.requests import (
     MAX_INSTANCES,
     MAX_SEED,
     Attributes,
-    Constraints,
     Languages,
     Semantics,
     Target,
