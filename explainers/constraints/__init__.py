@@ -19,18 +19,8 @@ the row: what would be read, effects included          Range, NotMissing, Rule (
 Where nothing follows, action and row are the same.
 """
 
-from explainers.constraints.base import (
-    Axes,
-    Cells,
-    Constraint,
-    Factual,
-    Mask,
-    Origin,
-    Scorer,
-    Single,
-    Source,
-    replaced,
-)
+from explainers.constraints.base import Constraint, Origin, Scorer, Single, Source
+from explainers.constraints.cells import Axes, Cells, Factual, Mask, replaced
 from explainers.constraints.conditions import (
     NEGATED,
     Changes,

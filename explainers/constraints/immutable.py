@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.given import Given
 from explainers.constraints.kind import Key, Kind
 from explainers.space import Axis, moved, negation

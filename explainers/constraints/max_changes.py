@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual
+from explainers.constraints.base import Constraint
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.forms import MostSet
 from explainers.constraints.given import Given
 from explainers.constraints.kind import Key, Kind
 from explainers.space import Axis, moved
@@ -24,6 +27,10 @@ class MaxChanges(Constraint):
     @property
     def columns(self) -> frozenset[int]:
         return frozenset()
+
+    @cached_property
+    def form(self) -> MostSet:
+        return MostSet(self.count)
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return sum(map(moved, cells, factual)) <= self.count

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.forms import StaysRead
 from explainers.constraints.given import Given
 from explainers.constraints.kind import Key, Kind
 from explainers.space import Axis, is_missing
@@ -16,6 +19,10 @@ from explainers.space import Axis, is_missing
 @dataclass(frozen=True)
 class NotMissing(Single):
     """The feature's reading is, and stays, present or absent as it was."""
+
+    @cached_property
+    def form(self) -> StaysRead:
+        return StaysRead(self.column)
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return is_missing(cells[self.column]) == is_missing(factual[self.column])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual, Scorer
+from explainers.constraints.base import Constraint, Scorer
+from explainers.constraints.cells import Axes, Cells, Factual
 from explainers.constraints.given import Given, as_float
 from explainers.constraints.kind import Key, Kind
 from explainers.plausibility import NeighbourDistance
@@ -23,6 +24,8 @@ class Plausible(Constraint):
     A factual that is itself implausible does not make its counterfactuals so: the level is
     what the policy declares, for the row as it would be.
     """
+
+    asks_a_model = True
 
     scorer: Scorer
     lower: float = -math.inf

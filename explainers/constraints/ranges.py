@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.forms import OwnValues, Within
 from explainers.constraints.given import Given
 from explainers.constraints.kind import Key, Kind
 from explainers.space import Axis, is_missing
@@ -18,6 +21,10 @@ class Range(Single):
 
     lower: float
     upper: float
+
+    @cached_property
+    def form(self) -> Within | OwnValues:
+        return Within(self.column, self.lower, self.upper)
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
         after = cells[self.column]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual, Origin
-from explainers.constraints.conditions import Condition, Truth, all_true
+from explainers.constraints.base import Constraint, Origin
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.conditions import Condition
+from explainers.constraints.forms import Implication
 from explainers.constraints.given import Given
 from explainers.constraints.kind import Key, Kind
 from explainers.constraints.rule_language import read_conditions
 from explainers.errors import InvalidRule
-from explainers.space import negation
 from models.predictor import Row
 from models.schema import Schema
 
@@ -32,37 +34,19 @@ class Rule(Constraint):
     then: tuple[Condition, ...]
     when: tuple[Condition, ...] = ()
 
+    @cached_property
+    def form(self) -> Implication:
+        return Implication(self.then, self.when)
+
     @property
     def columns(self) -> frozenset[int]:
-        return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
+        return self.form.columns
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
-        kept = all_true(self.then, cells, factual)
-        return kept | negation(all_true(self.when, cells, factual)) if self.when else kept
+        return self.form.kept(cells, factual)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
-        open_ones = []
-        for condition in self.when:
-            truth = condition.truth(axes, factual)
-            if truth is Truth.NEVER:
-                return axes
-            if truth is Truth.SOMETIMES:
-                open_ones.append(condition)
-        if not open_ones:
-            for condition in self.then:
-                axes = condition.require(axes, factual)
-            return axes
-        refuted = any(c.truth(axes, factual) is Truth.NEVER for c in self.then)
-        if refuted and len(open_ones) == 1:
-            return self._forbid(open_ones[0], axes, factual)
-        return axes
-
-    @staticmethod
-    def _forbid(condition: Condition, axes: Axes, factual: Row) -> Axes:
-        # "not true" is weaker than "the opposite is true" where a value may be missing.
-        if any(axes[j].has_missing for j in condition.columns):
-            return axes
-        return condition.negated().require(axes, factual)
+        return self.form.narrow(axes, factual)
 
 
 def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.forms import OwnValues
 from explainers.constraints.given import Given
 from explainers.constraints.kind import Key, Kind
 from explainers.constraints.ranges import Range
@@ -18,6 +20,10 @@ class Settable(Range):
     """If the feature is set, it is set within ``[lower, upper]``; left alone, it may be outside."""
 
     of_action = True
+
+    @cached_property
+    def form(self) -> OwnValues:
+        return OwnValues(self.column)
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
         stays = negation(moved(cells[self.column], factual[self.column]))

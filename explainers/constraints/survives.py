@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual, Source
+from explainers.constraints.base import Constraint, Source
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.forms import Readings
 from explainers.constraints.given import Context, Given, Table
 from explainers.constraints.kind import Key, Kind
 from models.predictor import Row, Rows
@@ -32,6 +35,10 @@ class Survives(Constraint):
     @property
     def columns(self) -> frozenset[int]:
         return frozenset()
+
+    @cached_property
+    def form(self) -> Readings:
+        return Readings(self.tolerances)
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return True

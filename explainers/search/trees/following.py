@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Rule
+from explainers.constraints.forms import Implication
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.image import Image
@@ -224,7 +224,7 @@ def asked_of(
     image: Image,
     layout: Layout,
     limits: Limits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
+    rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> list[Asked]:
     """The modes of a problem in which something may follow.
 

@@ -10,10 +10,19 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single, Survives
+from explainers.constraints import Constraint
+from explainers.constraints.forms import (
+    Implication,
+    MostSet,
+    OneStays,
+    OwnValues,
+    Readings,
+    StaysRead,
+    Within,
+)
 from explainers.errors import NotEligible
 from explainers.problem import Problem
-from explainers.search.engine import refuse_image
+from explainers.search.engine import refusal, refuse_image
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
@@ -222,7 +231,7 @@ def build_question(
     problem: Problem,
     layout: Layout,
     limits: Limits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
+    rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> Question:
     """A problem in which nothing follows from what is set, in arrays. ``rules_of`` flattens
     rules, or remembers having done so.
@@ -230,7 +239,7 @@ def build_question(
     Raises
     ------
     NotEligible
-        If the graph does not read a feature in order, or a constraint is of a kind that the kernel
+        If the graph does not read a feature in order, or a constraint has a form that the kernel
         does not know.
     """
     refuse_image(problem, "trees")
@@ -245,7 +254,7 @@ def question_of(
     lines: Sequence[Line],
     constraints: Sequence[Constraint],
     limits: Limits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
+    rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> Question:
     """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays.
     Raises as :func:`build_question`."""
@@ -364,22 +373,21 @@ def _cheapest_positions(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]
 
 def _sorted_constraints(
     constraints: Sequence[Constraint],
-) -> tuple[tuple[Rule, ...], int, list[list[int]]]:
+) -> tuple[tuple[Implication, ...], int, list[list[int]]]:
     """Rules, the most changes, and groups of levers of which one stays; axes hold the rest."""
-    rules: list[Rule] = []
+    rules: list[Implication] = []
     most = 1 << 30
     levers: list[list[int]] = []
     for constraint in constraints:
-        match constraint:
-            case Single() | Survives():  # in the axes; in `near` and `far`
+        match constraint.form:
+            case OwnValues() | Within() | StaysRead() | Readings():  # in axes; in `near` and `far`
                 pass
-            case Rule():
-                rules.append(constraint)
-            case MaxChanges():
-                most = min(most, constraint.count)
-            case LeavesOne():
-                levers.append(sorted(constraint.levers))
+            case Implication() as rule:
+                rules.append(rule)
+            case MostSet(count=count):
+                most = min(most, count)
+            case OneStays(columns=columns):
+                levers.append(sorted(columns))
             case _:
-                name = type(constraint).__name__
-                raise NotEligible("trees", f"{name} ({constraint.origin.key}) is not in the proof")
+                raise refusal("trees", constraint)
     return tuple(rules), most, levers

@@ -52,7 +52,7 @@ def test_a_word_that_is_not_known_is_an_error_and_not_dropped(schema: dict[str, 
         (
             "width",
             Kind.INTEGER,
-            "constraints.ranges.width is [3, 1], the lower end above the upper",
+            "width is [3, 1], the lower end above the upper",
         ),
     ],
 )
