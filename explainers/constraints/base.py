@@ -12,6 +12,7 @@ import numpy as np
 from explainers.constraints.cells import Axes, Cells, Factual, Mask, replaced
 from explainers.constraints.forms import Form, Opaque, OwnValues
 from explainers.space import Axis
+from explainers.speaker import Words
 from models.predictor import Row, Rows, Scores
 from models.schema import Labels
 
@@ -39,6 +40,9 @@ class Constraint:
     of_action: ClassVar[bool] = False
     """Whether it speaks of what is set, and not of the row that this leads to."""
 
+    words: ClassVar[Words] = {}
+    """Its own words, by language; of a language that is not in it, the language's folder has
+    them."""
     asks_a_model: ClassVar[bool] = False
     """Whether telling if rows keep it costs as much as a model call."""
 

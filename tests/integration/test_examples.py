@@ -17,8 +17,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from service.api import examples
-from service.api.schema import problem, replies
+from service.wire import examples, problem, replies
 
 NAMES = ("predictions", "what_if", "explanation", "problem")
 WIRE: dict[str, type[BaseModel]] = {

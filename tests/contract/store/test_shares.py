@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from service.api import shares as module
-from service.api.errors import problem_of
-from service.api.shares import Shares
+from service.doors.http.errors import problem_of
 from service.errors import ShareSpent
+from service.scheduling import search_quota as module
+from service.scheduling.search_quota import Shares
 from service.store.database import Database
 from service.store.journal import Journal
 from service.store.rates import SearchShare

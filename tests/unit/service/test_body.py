@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api import body as reading
-from service.api import validation
-from service.api.body import (
+from service.doors.http import body as reading
+from service.doors.http.body import (
     MAX_DEPTH,
     MAX_KEYS,
     MAX_MEMBERS,
@@ -22,11 +21,12 @@ from service.api.body import (
     read_json,
     read_lines,
 )
-from service.api.errors import BodyTooLarge, TooManyRows
-from service.api.lanes import Workers
-from service.api.schema.requests import ExplanationRequest
+from service.doors.http.errors import BodyTooLarge, TooManyRows
 from service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
+from service.scheduling.worker_pools import Workers
 from service.settings import Settings
+from service.wire import validation
+from service.wire.requests import ExplanationRequest
 
 GZIP = {"content-encoding": "gzip"}
 

@@ -10,9 +10,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from explainers.constraints.registry import request_keys
 from models.schema import Feature, Kind, Schema
-from service.api import translate
-from service.api.schema.constraints import Constraints, type_of
+from service.ask import read_request
 from service.errors import InvalidRequest
+from service.wire.constraints import Constraints, type_of
 
 
 def test_the_request_has_the_keys_of_the_kinds() -> None:
@@ -64,7 +64,7 @@ def test_a_fault_is_said_of_its_key_where_its_words_have_no_subject(
     )
     asked = Constraints.model_validate({"ranges": {name: [3.0, 1.0 if name == "width" else 4.0]}})
     with pytest.raises(InvalidRequest) as caught:
-        translate.constraints(asked, model)
+        read_request.constraints(asked, model)
     (fault,) = caught.value.faults
     assert fault.problem == problem
     assert fault.path == ("constraints", "ranges", name)

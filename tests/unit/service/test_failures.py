@@ -13,9 +13,9 @@ from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 
 from service import logs
-from service.api import errors
-from service.api.context import RequestContext
-from service.api.limits import BodyLimit
+from service.doors.http import errors
+from service.doors.http.context import RequestContext
+from service.doors.http.limits import BodyLimit
 
 SECRET = 48.15162342
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from service.api.errors import (
+from service.doors.http.errors import (
     INTERNAL_ERROR,
     INVALID,
     PROBLEM_TYPES,
     pointer,
     problem_response,
 )
-from service.api.schema.problem import Problem
-from service.api.validation import called
 from service.errors import MAX_FAULTS, Fault, RequestPart
+from service.wire.problem import Problem
+from service.wire.validation import called
 
 
 def body(*faults: Fault, detail: str = "wrong") -> dict[str, Any]:
