@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from explainers.constraints import Constraint, Origin, Scorer, Source
-from explainers.constraints.given import Context
+from explainers.constraints.given import Context, Given
 from explainers.constraints.registry import read_policy, read_request
 from explainers.constraints.survives import read_tolerances
 from explainers.cost import Cost, FeatureCost
@@ -152,11 +152,8 @@ def read_constraints(
 def _check_names(features: Table, schema: Schema) -> None:
     for name in features:
         if name not in schema:
-            known = ", ".join(schema.names)
-            problem = f"{name} is not a feature of this model ({known})"
-            raise InvalidPolicy(
-                f"policy.features.{name}", problem, name, schema.names, is_sentence=True
-            )
+            path = ("policy", "features", name)
+            raise Given(None, path, Source.POLICY, Context(schema)).unknown(name)
 
 
 def _probability(table: Table, decision: Decision) -> float | None:

@@ -70,11 +70,18 @@ class Given:
             self.key, problem, value, limit, path=self.path, unit=unit, is_sentence=True
         )
 
+    def unknown(self, name: object) -> InvalidPolicy:
+        """Of what is no name of a feature."""
+        names = self.context.schema.names
+        problem = f"{name} is not a feature of this model ({', '.join(names)})"
+        return self.sentence(problem, name, names)
+
     # --- parts ------------------------------------------------------------------------------
 
-    def at(self, part: str | int, value: object) -> Given:
-        """What stands one key further in."""
-        return replace(self, value=value, path=(*self.path, part))
+    def at(self, part: str | int, value: object, feature: Feature | None = None) -> Given:
+        """What stands one key further in, of ``feature`` if that is the key's name."""
+        path, feature = (*self.path, part), feature or self.feature
+        return Given(value, path, self.source, self.context, feature, self.why)
 
     def items(self) -> Iterator[Given]:
         """Each of a list."""
@@ -99,9 +106,11 @@ class Given:
         InvalidPolicy
             If one is not.
         """
+        schema = self.context.schema
         for name, value in self.table().items():
-            given = self.at(name, value)
-            yield replace(given, feature=given._named(name))
+            if name not in schema:
+                raise self.at(name, value).unknown(name)
+            yield self.at(name, value, schema[name])
 
     def with_why(self) -> Given:
         """A value that may be a table, beside its reason: ``{rule = "…", why = {…}}``."""
@@ -115,17 +124,11 @@ class Given:
 
     # --- values -----------------------------------------------------------------------------
 
-    def _named(self, name: object) -> Feature:
-        schema = self.context.schema
-        if name not in schema:
-            known = ", ".join(schema.names)
-            problem = f"{name} is not a feature of this model ({known})"
-            raise self.sentence(problem, name, schema.names)
-        return schema[str(name)]
-
     def named_column(self) -> int:
         """The column of the feature whose name the value is."""
-        return self.context.schema.index(self._named(self.value).name)
+        if self.value not in self.context.schema:
+            raise self.unknown(self.value)
+        return self.context.schema.index(str(self.value))
 
     @property
     def column(self) -> int:

@@ -27,6 +27,13 @@ def _found() -> Iterator[Kind]:
 KINDS: tuple[Kind, ...] = tuple(sorted(_found(), key=lambda kind: (kind.place, kind.name)))
 
 
+_KEYS = {
+    Source.POLICY: tuple(kind.of_policy for kind in KINDS if kind.of_policy),
+    Source.REQUEST: tuple(kind.of_request for kind in KINDS if kind.of_request),
+}
+"""Of the whole row, in the order in which their constraints stand."""
+
+
 def read_policy(policy: Table, context: Context) -> Iterator[Constraint]:
     """What a spec's ``[policy]`` declares: feature by feature, then of the whole row.
 
@@ -60,9 +67,8 @@ def _of_features(features: Table, context: Context) -> Iterator[Constraint]:
 
 
 def _of_table(table: Table, parent: str, source: Source, context: Context) -> Iterator[Constraint]:
-    for kind in KINDS:
-        key = kind.of_policy if source is Source.POLICY else kind.of_request
-        if key is not None and table.get(key.name) is not None:
+    for key in _KEYS[source]:
+        if table.get(key.name) is not None:
             given = Given(table[key.name], (parent, key.name), source, context)
             for part in given.by_feature() if key.by_feature else (given,):
                 yield from key.read(part)
