@@ -16,7 +16,7 @@ from service.ask.write_reply import ifonly_version
 from service.doors.http import permissions
 from service.doors.pages.static_files import address
 from service.doors.pages.texts import LANGUAGES, say, texts
-from service.doors.pages.visit import THEMES, Visit
+from service.doors.pages.visit import THEMES, Visit, visit_of
 from service.store.chain import timestamp
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -77,7 +77,7 @@ def page(
     """``template`` as this visit sees it. It has ``t`` (texts by key), ``tag`` (the language),
     ``visit``, ``places`` and ``values``."""
     return Response(
-        rendered(request.state.visit, template, **values),
+        rendered(visit_of(request), template, **values),
         status,
         {**NO_STORE, **(headers or {})},
         "text/html; charset=utf-8",

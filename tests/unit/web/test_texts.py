@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.doors.http.errors import PROBLEM_TYPES
+from service.ask.problem_types import PROBLEM_TYPES
 from service.doors.pages.rendering import PLACES
 from service.doors.pages.texts import LANGUAGES, preferred, texts
 
