@@ -112,7 +112,7 @@ def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
 
 
 LOOSE = (
-    ("constraints", "MaxChange.kept", "→ `abs(cells[self.column] - before) > self"),
+    ("constraints.max_change", "MaxChange.kept", "→ `abs(cells[self.column] - before) > self"),
     ("causal.members", "CausalMembers.counterfactual", "`now[j] = now[j] + acted[j]` dropped"),
     ("causal.basis", "Expansion._slopes", "`self.precisions * self.centres` → "),
     ("causal.certainty", "certainty", "`if shift` → `if not shift`"),
