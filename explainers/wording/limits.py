@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from explainers.constraints import Constraint, Single
+from explainers.languages import Language
 from explainers.speaker import Words
 from explainers.wording.gauges import Gauge, quantity
-from explainers.wording.languages import Language
 from explainers.wording.numerals import Number, decimal
 from explainers.wording.text import reason
 

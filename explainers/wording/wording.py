@@ -23,11 +23,11 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
+from explainers.languages import LANGUAGES
 from explainers.target import Demand, Target
 from explainers.wording.catalogue import Grammar, catalogue
 from explainers.wording.gauges import Change, Gauge
 from explainers.wording.grounds import Grounds
-from explainers.wording.languages import LANGUAGES
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import ceiling_percent
 from explainers.wording.outcomes import Outcome, Speech
@@ -41,7 +41,7 @@ NO_PHRASES: Phrases = MappingProxyType({})
 
 
 class Wording:
-    """One model's answers, said in every language (:mod:`explainers.wording.languages`).
+    """One model's answers, said in every language (:mod:`explainers.languages`).
 
     Raises
     ------
