@@ -44,6 +44,7 @@ class Conventions:
 
     locale: str
     """CLDR's, for lists."""
+    between_sentences: str = field(default=" ", kw_only=True)
     missing: str
     """A reading that is not there."""
     about: str

@@ -1,0 +1,25 @@
+"""What tests look for in each language: one module a language, with the names of :class:`Spoken`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Protocol, cast
+
+
+class Spoken(Protocol):
+    """Words of one language, and how its sentences end."""
+
+    END: str
+    HIGHER: tuple[str, ...]
+    """How a change upwards can end."""
+    LOWER: tuple[str, ...]
+    ADVICE: tuple[str, ...]
+    """What no sentence may say."""
+    CLAIM: str
+    """The heading of claims, on a page."""
+    WARMTH: str
+    """How the default model's rule about warmth is said."""
+
+
+def spoken(language: str) -> Spoken:
+    return cast(Spoken, import_module(f"tests.support.spoken.{language}"))
