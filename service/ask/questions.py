@@ -7,13 +7,9 @@ from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
 from service.ask import read_request, usecases
 from service.ask.budget import Budget, Stopwatch
+from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
+from service.ask.problems import Refusal, rejections
 from service.ask.write_reply import Speaker
-from service.doors.http.errors import (
-    CONTRADICTORY_CONSTRAINTS,
-    TARGET_ALREADY_MET,
-    Refusal,
-    rejections,
-)
 from service.errors import (
     ContradictoryConstraints,
     Fault,

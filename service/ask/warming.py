@@ -21,8 +21,8 @@ from models.predictor import Row
 from models.schema import Feature
 from service.ask import questions, read_request, usecases
 from service.ask.budget import Budget
+from service.ask.problems import Refusal
 from service.ask.usecases import Rung
-from service.doors.http.errors import Refusal
 from service.errors import ServiceError
 from service.served.causal_model import Semantics
 from service.served.registry import ServedModel

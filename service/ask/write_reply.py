@@ -32,8 +32,8 @@ from explainers.target import Target
 from explainers.wording import DEFAULT_LANGUAGES, Wording
 from models.schema import Feature, Kind, Labels, Task
 from service.ask import write_causal as causal_parts
+from service.ask.problems import pointer
 from service.ask.usecases import Explanation, OffGridValue, Rung, WhatIf
-from service.doors.http.errors import pointer
 from service.errors import Path
 from service.served.causal_model import Semantics, ServedCausal
 from service.served.registry import ServedModel

@@ -7,18 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Response
-
 from service import logs
 from service.access import Principal
+from service.ask.problems import RequestProblem, failed
 from service.ask.write_reply import ifonly_version
-from service.doors.http import errors
+from service.errors import ServiceError
 from service.served.registry import ServedModel
 from service.store.chain import Facts, Kind, Record
 from service.store.journal import Draft
 from service.wire.base import Wire
 from service.wire.replies import PredictionsReply
+from service.wire.strict_json import read_json
 
+MAX_REFUSED = 65_536
+"""Bytes of a refused request that are kept word for word."""
 ALARM, NO_ALARM = "alarm", "no_alarm"
 """Status of a record of predictions."""
 
@@ -52,17 +54,22 @@ class Drafting:
         return body, Draft(facts, content(body, asked_by(request)))
 
     def refused(
-        self, kind: Kind, model: ServedModel | None, problem: Response | None, asked: str,
-        request: bytes,
-    ) -> Draft:  # fmt: skip
-        """``model``: None if it is not served any more; ``problem``: the body that says why, None
-        for a failure that nobody foresaw; ``request``: what was sent, as JSON."""
-        slug = errors.INTERNAL_ERROR.slug if problem is None else errors.slug_of(problem)
-        rejected = 0 if problem is None else errors.rejected_in(problem)
-        payload = content(b"null" if problem is None else bytes(problem.body), request)
+        self,
+        model: ServedModel | None,
+        problem: RequestProblem | None,
+        path: str,
+        asked: str,
+        body: bytes,
+    ) -> Draft:
+        """``model``: None if it is not served any more; ``problem``: of ``path``, None for a
+        failure that nobody foresaw; ``asked``: which question; ``body``: as it was sent."""
+        slug = (problem or failed()).kind.slug
+        answer = b"null" if problem is None else problem.written(path)
+        rejected = 0 if problem is None else problem.rejected
+        kind = Kind.FAILURE if problem is None or problem.is_ours else Kind.REFUSAL
         told = {"status": slug, "detail": {"asked": asked} | _rejected(rejected)}
         facts = self.plain(kind=kind, **told) if model is None else self.facts(kind, model, **told)
-        return Draft(facts, payload)
+        return Draft(facts, content(answer, asked_as_json(body)))
 
     def facts(self, kind: Kind, model: ServedModel, **said: Any) -> Facts:
         deployed = model.deployed
@@ -133,3 +140,14 @@ def asked_by(request: Wire) -> bytes:
 def content(answer: bytes, request: bytes) -> bytes:
     """The payload of a record; both are JSON."""
     return b'{"answer":%b,"request":%b}' % (answer, request)
+
+
+def asked_as_json(body: bytes) -> bytes:
+    """The body as JSON; of what is none, or too long, only how long it was."""
+    if len(body) <= MAX_REFUSED:
+        try:
+            read_json(body)
+            return body.removeprefix(b"\xef\xbb\xbf")
+        except ServiceError:
+            pass
+    return b'{"unreadable_bytes":%d}' % len(body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from service.doors.http.state import AppState
+from service.audit.runtime import Runtime
 from service.errors import ServiceError
 from service.store import translog
 from service.store.database import Database
@@ -27,26 +27,26 @@ def find(database: Database, writer: str, sequence: int) -> Wire | None:
     return None if found is None else Wire(**found.as_json())
 
 
-async def wait(state: AppState, writer: str, sequence: int) -> Wire | None:
+async def wait(runtime: Runtime, writer: str, sequence: int) -> Wire | None:
     """As :func:`find`, by the next head if no head has the record yet: of a damaged log none will
     have it."""
-    look = partial(translog.proof_of, state.store.database, writer, sequence)
+    look = partial(translog.proof_of, runtime.store.database, writer, sequence)
     end = asyncio.get_running_loop().time() + PROOF_SECONDS
     try:
-        while (found := await state.readers.run(look)) is None:
+        while (found := await runtime.readers.run(look)) is None:
             if asyncio.get_running_loop().time() > end:
                 return None
-            await _next_head(state)
+            await _next_head(runtime)
     except LogBroken:
         return None
     return Wire(**found.as_json())
 
 
-async def _next_head(state: AppState) -> None:
-    if state.sequencer is None:
+async def _next_head(runtime: Runtime) -> None:
+    if runtime.sequencer is None:
         await asyncio.sleep(LOOK_SECONDS)
         return
-    signed = asyncio.wrap_future(state.sequencer.demand())
+    signed = asyncio.wrap_future(runtime.sequencer.demand())
     try:
         await asyncio.wait_for(signed, PROOF_SECONDS)
     except (TimeoutError, ServiceError, LogBroken, ValueError):

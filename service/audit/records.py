@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from service.access import Role
+from service.ask.problem_types import NOT_AS_SEALED
 from service.audit import proofs
-from service.doors.http import errors
 from service.errors import (
     ErasedRecord,
     Fault,
@@ -97,8 +97,8 @@ def review(record: Record, payload: Payload | None) -> wire.Review:
 def doubted(found: Sequence[IntegrityFinding]) -> dict[str, Any]:
     """What is told instead of a record that does not hold, among others that do."""
     return {
-        "type": errors.NOT_AS_SEALED.uri,
-        "title": errors.NOT_AS_SEALED.title,
+        "type": NOT_AS_SEALED.uri,
+        "title": NOT_AS_SEALED.title,
         "detail": "; ".join(finding.text for finding in found),
         "findings": [each.model_dump(mode="json") for each in findings(found)],
     }

@@ -9,8 +9,8 @@ from typing import Any
 
 from service.ask import questions
 from service.ask.budget import Budget
+from service.ask.problems import pointer
 from service.audit.recheck import Recheck, asked_model, recheck
-from service.doors.http.errors import pointer
 from service.errors import CannotReplay, ErasedRecord, Path
 from service.served.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS

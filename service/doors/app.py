@@ -21,21 +21,32 @@ from service.audit.looks import Looks
 from service.audit.trust_root import sequencing, witness_of
 from service.audit.vouching import vouching
 from service.doors import kserve
-from service.doors.http import audit, errors, health, jobs, log, openapi, routes, uploading, witness
+from service.doors.http import (
+    audit,
+    health,
+    jobs,
+    log,
+    openapi,
+    problems,
+    routes,
+    uploading,
+    witness,
+)
 from service.doors.http import metrics as scraped
-from service.doors.http.context import RequestContext
+from service.doors.http.context import AppState
 from service.doors.http.hosts import Hosts, KnownHosts
 from service.doors.http.limits import BodyLimit
 from service.doors.http.oidc import Issuer
-from service.doors.http.state import AppState
-from service.doors.pages import route as pages
+from service.doors.http.request_log import RequestLog
+from service.doors.pages import request_path as pages
 from service.doors.pages.accounts import Accounts
 from service.doors.pages.closing import closing
 from service.doors.pages.cookies import Cookies
+from service.doors.pages.failures import Failures
 from service.doors.pages.headers import SafeHeaders
 from service.doors.pages.routers import ROUTERS
-from service.doors.pages.sign_ins import Failures
 from service.doors.pages.strangers import Strangers
+from service.doors.pages.visit import Pages
 from service.errors import StoreUnavailable
 from service.jobs.workers import JobWorkers
 from service.metrics import Metrics
@@ -100,8 +111,8 @@ def create_app(
         with contextlib.ExitStack() as stack:
             stack.callback(metrics.close)
             stack.callback(traces.close)
-            app.state.closing = stack.enter_context(closing())
-            over = app.state.closing if waits_for_store else None
+            told = stack.enter_context(closing())
+            over = told if waits_for_store else None
             store = await _opened(settings, metrics.committed, stack, over)
             signed = stack.enter_context(vouching(settings, store))
             signing = sequencing(settings, store, signed)
@@ -111,8 +122,9 @@ def create_app(
             stack.callback(turns.stop)
             job_workers = JobWorkers(store, models, settings, turns)
             app.state.ifonly = AppState(
-                settings,
-                models,
+                settings=settings,
+                registry=models,
+                closing=told,
                 workers=explaining(settings),
                 quick=Workers(settings.workers, settings.max_waiting, settings.workers, kept=1),
                 previews=Workers(1, settings.max_waiting, 1, kept=1),
@@ -136,15 +148,14 @@ def create_app(
                 predictor=stack.enter_context(predictor_of(settings)),
             )
             secret = partial(signing_secret, store.database, store.journal)
-            app.state.cookies = Cookies(await anyio.to_thread.run_sync(secret))
-            app.state.accounts = Accounts.of(settings)
-            app.state.failures = Failures()
-            app.state.strangers = Strangers()
+            cookies = Cookies(await anyio.to_thread.run_sync(secret))
+            accounts = Accounts.of(settings)
+            app.state.pages = Pages(settings, cookies, accounts, Failures(), Strangers())
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
             clean = _forgetting(store, kept, models.root)
-            ending = _ending(app.state.closing, turns, settings.shutdown_seconds)
+            ending = _ending(told, turns, settings.shutdown_seconds)
             async with _refreshing(models, settings.refresh_seconds), clean, ending:
                 job_workers.start()
                 try:
@@ -182,7 +193,7 @@ def create_app(
     app.include_router(scraped.router)
     for router in ROUTERS:
         app.include_router(router)
-    errors.install(app)
+    problems.install(app)
     pages.install(app)
     app.add_middleware(
         BodyLimit,
@@ -191,7 +202,7 @@ def create_app(
         seconds=settings.body_seconds,
     )
     app.add_middleware(KnownHosts, hosts=Hosts.of(settings))
-    app.add_middleware(RequestContext, replied=metrics.replied, tracing=traces)
+    app.add_middleware(RequestLog, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
     return app
 

@@ -7,66 +7,60 @@ with the key that those clients read, ``error``, beside those of the native API.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Request, Response
-from starlette.requests import ClientDisconnect
+from fastapi import APIRouter, Response
 
 from service.ask import questions
 from service.ask.budget import Budget
-from service.doors.http import errors
-from service.doors.http.body import JsonRoute
-from service.doors.http.errors import PREDICTOR_DISAGREES, Refusal
-from service.doors.http.recording import QuestionRoute, Recording
+from service.ask.problem_types import PREDICTOR_DISAGREES
+from service.ask.problems import Refusal, RequestProblem, as_json
+from service.doors.http.context import AppState, Recording, Shared
+from service.doors.http.problems import headers_of
+from service.doors.http.request_path import ApiRoute, Manner
 from service.doors.http.routes import ModelName, Selected
-from service.doors.http.state import AppState, Shared
+from service.doors.http.written import JSON
 from service.errors import Fault, InvalidRequest, RequestPart, in_doubt
 from service.served.predictor_host import PredictorHost, agrees
 from service.served.registry import ServedModel
 from service.store.chain import Kind
 from service.wire import kserve as wire
 from service.wire import replies, requests, validation
+from service.wire.replies import Audit
 
+KEPT = ("Retry-After", "WWW-Authenticate", "Connection")
+"""Headers of a refusal that their clients are given too."""
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.KServeError}
     for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503)
 }
 
 
-class KServeRoute(JsonRoute):
+def in_their_words(
+    problem: RequestProblem, path: str, error: Exception, audit: Audit | None
+) -> Response:
+    """As problem details, with the key that their clients read."""
+    said = problem.said(path)
+    if audit is not None:
+        said["audit"] = audit.model_dump(mode="json")
+    headers = {k: v for k, v in headers_of(problem, path, error).items() if k in KEPT}
+    status = problem.kind.status
+    return Response(as_json(said | {"error": said["detail"]}), status, headers, JSON)
+
+
+class KServeRoute(ApiRoute):
     """A route that refuses in KServe's words."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def in_their_words(request: Request) -> Response:
-            try:
-                response = await handle(request)
-            except ClientDisconnect:
-                raise
-            except Exception as error:
-                refused = errors.answer_to(request, error)
-                if refused is None:
-                    raise
-                response = refused
-            return response if response.status_code < 400 else _reworded(response)
-
-        return in_their_words
+    manner = Manner(refuse=in_their_words)
 
 
-class KServeQuestionRoute(KServeRoute, QuestionRoute):
+class KServeQuestionRoute(ApiRoute):
     """The same of a route whose refusals are recorded."""
 
-
-def _reworded(problem: Response) -> Response:
-    said = json.loads(bytes(problem.body))
-    body = json.dumps(said | {"error": said["detail"]}, ensure_ascii=False)
-    kept = ("retry-after", "www-authenticate", "connection")
-    headers = {k: v for k, v in problem.headers.items() if k in kept}
-    return Response(body, problem.status_code, headers, "application/json")
+    manner = Manner(records_failures=True, refuse=in_their_words)
 
 
 OF_EACH: dict[str, Any] = {"prefix": "/v1/models", "tags": ["kserve"], "responses": REFUSED}
@@ -101,8 +95,8 @@ async def predict(
     native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
     asked = partial(questions.predict, served, native)
     reply = await recording.answer(Kind.PREDICTION, served, native, asked)
-    found = json.loads(bytes(reply.body))["predictions"]
-    return _json({"predictions": [p.get("class", p.get("score")) for p in found]})
+    found = reply.reply.predictions
+    return _json({"predictions": [p.score if p.class_ is None else p.class_ for p in found]})
 
 
 @asking.post("/{model}:explain", response_model=wire.KServeExplained)
@@ -132,8 +126,8 @@ async def explain(
         budget = Budget.of(request.deadline_ms, state.settings, turn)
         work = partial(_explained, served, native, given, budget, state)
         reply = await recording.answer(Kind.EXPLANATION, served, native, work, budget.patience)
-        found.append(bytes(reply.body))
-    return Response(b'{"explanations":[%b]}' % b",".join(found), media_type="application/json")
+        found.append(reply.written())
+    return Response(b'{"explanations":[%b]}' % b",".join(found), media_type=JSON)
 
 
 def _explained(
@@ -193,4 +187,4 @@ def _named(row: Any, place: int, model: ServedModel) -> Any:
 
 
 def _json(value: object) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False), media_type="application/json")
+    return Response(json.dumps(value, ensure_ascii=False), media_type=JSON)

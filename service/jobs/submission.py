@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from fastapi import Response
-
-from service.doors.http.recording import Recorder, durable
-from service.doors.http.state import AppState
+from service.audit.recorder import Recorder, durable
 from service.served.registry import ServedModel
 from service.store import jobs
 from service.store.chain import Kind, timestamp
@@ -16,40 +13,22 @@ from service.store.jobs import StoredJob
 from service.wire import jobs as wire
 from service.wire.replies import Audit
 
-RESPOND_ASYNC = "respond-async"
 
-
-def prefers_async(prefer: str | None) -> bool:
-    """Whether the header ``Prefer`` (RFC 7240) asks for a job instead of an answer."""
-    wishes = (prefer or "").split(",")
-    return any(wish.partition(";")[0].strip().lower() == RESPOND_ASYNC for wish in wishes)
-
-
-async def submitted(
-    lines: Sequence[bytes], model: ServedModel, state: AppState, recording: Recorder
-) -> Response:
-    """A job of these questions: 202 with where it is, once it is durable.
+async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder) -> wire.Job:
+    """A job of these questions, once it is durable.
 
     Raises
     ------
     QueueFull
         If too many rows wait already.
     """
-    scope = recording.principal.scope.in_words
+    runtime, scope = recorder.runtime, recorder.principal.scope.in_words
     detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
-    facts = recording.drafting.facts(Kind.JOB, model, status=jobs.State.QUEUED.value, detail=detail)
-    job, work = jobs.submit(facts, lines, state.settings.max_waiting_rows)
-    receipt = await asyncio.wrap_future(recording.append(work))
-    state.wake()
-    audit = durable(receipt)
-    told = shown(job, audit)
-    headers = {"Location": told.links.self_, "Preference-Applied": "respond-async"}
-    return reply(told, 202, headers)
-
-
-def reply(job: wire.Job, status: int, headers: dict[str, str] | None = None) -> Response:
-    body = job.model_dump_json(by_alias=True)
-    return Response(body, status, headers, media_type="application/json")
+    facts = recorder.drafting.facts(Kind.JOB, model, status=jobs.State.QUEUED.value, detail=detail)
+    job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
+    receipt = await asyncio.wrap_future(recorder.append(work))
+    runtime.wake()
+    return shown(job, durable(receipt))
 
 
 def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:

@@ -13,10 +13,9 @@ from service import logs
 from service.access import EVERYTHING, Principal, Scope
 from service.ask import questions
 from service.ask.budget import Budget
+from service.ask.problem_types import ROW_ABANDONED
+from service.ask.problems import Refusal, failed, problem_of
 from service.audit.drafts import Drafting
-from service.doors.http import errors
-from service.doors.http.body import read_json
-from service.doors.http.recording import asked_as_json, check_attributes
 from service.errors import LostLease, NotAsSealed, ServiceError
 from service.scheduling.time_slices import OVER, Turn, Turns
 from service.served.registry import Registry, ServedModel
@@ -28,6 +27,7 @@ from service.store.journal import Draft
 from service.store.opened import Store
 from service.wire import validation
 from service.wire.requests import ExplanationRequest
+from service.wire.strict_json import read_json
 
 ASKED = "explanations"
 FIRST_ROWS, MOST_ROWS = 4, 64
@@ -257,12 +257,11 @@ def _explained(
     turn: Turn | None,
 ) -> Draft:
     if row.attempts > MAX_ATTEMPTS:
-        raise errors.Refusal(
-            errors.ROW_ABANDONED, f"{MAX_ATTEMPTS} workers have ended while they answered this row"
-        )
+        ended = f"{MAX_ATTEMPTS} workers have ended while they answered this row"
+        raise Refusal(ROW_ABANDONED, ended)
     model = registry.get(job.model, job.version)
     request = validation.read(ExplanationRequest, read_json(row.request))
-    check_attributes(scope, request)
+    scope.check(request.attributes)
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
     reply = questions.explain(model, request, budget)
@@ -272,13 +271,11 @@ def _explained(
 def _failed(
     drafting: Drafting, job: StoredJob, row: Row, model: ServedModel | None, error: Exception
 ) -> Draft:
-    path = f"/api/v1/jobs/{job.id}"
-    problem = errors.problem_of(path, error)
+    problem = problem_of(error)
     if problem is None:
         logs.logger.error("failed: %s", logs.where(error))
-        problem = errors.internal_error(path)
-    kind = Kind.FAILURE if problem.status_code >= 500 else Kind.REFUSAL
-    return drafting.refused(kind, model, problem, ASKED, asked_as_json(row.request))
+        problem = failed()
+    return drafting.refused(model, problem, f"/api/v1/jobs/{job.id}", ASKED, row.request)
 
 
 def _served(job: StoredJob, registry: Registry) -> ServedModel | None:

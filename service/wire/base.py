@@ -62,3 +62,7 @@ class Wire(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Nothing here is ever altered, so a default needs no copy of its own."""
         return self
+
+    def as_mapping(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return self.model_dump(mode="json", by_alias=True)

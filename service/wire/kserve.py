@@ -8,7 +8,7 @@ from pydantic import Field, WithJsonSchema
 
 from service.settings import MAX_DEADLINE_MS
 from service.wire.base import Wire
-from service.wire.problem import Problem
+from service.wire.problem import ProblemDetails
 from service.wire.replies import ExplanationReply
 from service.wire.requests import (
     MAX_ALTERNATIVES,
@@ -76,5 +76,5 @@ class KServeModel(Wire):
     ready: bool
 
 
-class KServeError(Problem):
+class KServeError(ProblemDetails):
     error: str

@@ -31,10 +31,12 @@ class Doubted(Wire):
     )
 
 
-class Problem(Wire):
+class ProblemDetails(Wire):
     """Problem details (RFC 9457)."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [examples.PROBLEM.reply]})
+    model_config = ConfigDict(
+        title="Problem", json_schema_extra={"examples": [examples.PROBLEM.reply]}
+    )
 
     type: str = Field(description="URN of the kind of problem: urn:ifonly:problem:…")
     title: str

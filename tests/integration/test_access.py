@@ -26,7 +26,7 @@ from service.doors.app import create_app
 from service.doors.http import oidc
 from service.doors.http.oidc import Issuer
 from service.doors.http.permissions import ALLOWED, PAGES, PUBLIC, PUBLIC_PAGES, allowed, may_see
-from service.doors.pages.route import PageRoute
+from service.doors.pages.request_path import PageRoute
 from service.doors.pages.routers import ROUTERS
 from service.settings import Settings
 from service.store import archive, keys

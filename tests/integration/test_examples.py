@@ -24,7 +24,7 @@ WIRE: dict[str, type[BaseModel]] = {
     "predictions": replies.PredictionsReply,
     "what_if": replies.WhatIfReply,
     "explanation": replies.ExplanationReply,
-    "problem": problem.Problem,
+    "problem": problem.ProblemDetails,
 }
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "service" / "api" / "examples"

@@ -12,7 +12,7 @@ import pytest
 from service.access import Role
 from service.doors.http.permissions import PAGES
 from service.doors.pages.cookies import SESSION
-from service.doors.pages.sign_ins import PAUSE_SECONDS, Failures
+from service.doors.pages.failures import PAUSE_SECONDS, Failures
 from service.settings import Settings
 from service.store import archive, keys
 from service.store.chain import Kind

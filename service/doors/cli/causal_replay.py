@@ -21,12 +21,12 @@ from service.doors.app import opened_by
 from service.doors.cli.causal import Folder
 from service.doors.cli.console import AsJson, Failure, out, print_json, settings
 from service.doors.cli.keeping import look
-from service.doors.http.body import read_json
 from service.doors.http.looking import EXPORTED
 from service.offline.policy_replay import PolicyReplay, replay_policy
 from service.served.registry import ServedModel, prepare
 from service.store import archive
 from service.store.chain import Kind
+from service.wire.strict_json import read_json
 
 Truth = list[bool | None]
 

@@ -15,6 +15,7 @@ import typer
 
 from models.errors import ModelError, UnknownModel
 from service import logs
+from service.ask.problems import Refusal
 from service.doors.cli import (
     asking,
     auditing,
@@ -33,7 +34,6 @@ from service.doors.cli import (
     verifying,
 )
 from service.doors.cli.console import Failure, complain
-from service.doors.http.errors import Refusal
 from service.errors import InvalidRequest, MalformedBody, ServiceError
 
 app = typer.Typer(

@@ -14,10 +14,10 @@ from rich.console import Console
 from service import logs
 from service.ask import warming
 from service.doors.cli import compiling
-from service.doors.http.body import read_json
 from service.errors import MalformedBody
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
+from service.wire.strict_json import read_json
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)

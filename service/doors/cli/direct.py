@@ -10,7 +10,6 @@ from service.ask.budget import Budget
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
 from service.wire import requests, validation
-from service.wire.base import Wire
 
 Body = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -24,7 +23,7 @@ def predict(model: ServedModel, body: Body) -> Reply:
     InvalidRequest, Refusal
         As there.
     """
-    return _plain(questions.predict(model, validation.read(requests.PredictionsRequest, body)))
+    return questions.predict(model, validation.read(requests.PredictionsRequest, body)).as_mapping()
 
 
 def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
@@ -36,13 +35,9 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
         As there.
     """
     request = validation.read(requests.ExplanationRequest, body)
-    return _plain(questions.explain(model, request, Budget.of(request.deadline_ms, settings)))
+    return questions.explain(model, request, Budget.of(request.deadline_ms, settings)).as_mapping()
 
 
 def models(registry: Registry) -> Reply:
     """As ``GET models``."""
-    return _plain(catalogue.listing(registry))
-
-
-def _plain(reply: Wire) -> Reply:
-    return reply.model_dump(mode="json", by_alias=True)
+    return catalogue.listing(registry).as_mapping()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from service.doors.http.idempotency import Handle, IdempotentQuestionRoute
-from service.doors.http.recording import Recorder
-from service.doors.http.state import state_of
+from service.doors.http.context import context_of
+from service.doors.http.request_path import Endpoint, QuestionRoute
+from service.wire.base import Wire
 
 LONGEST_NAME = 128
 
@@ -34,7 +34,7 @@ class QuestionSelection(Selection):
     )
 
 
-class AskingRoute(IdempotentQuestionRoute):
+class AskingRoute(QuestionRoute):
     """A route whose endpoint takes ``model``, ``selected``, ``request`` (the body), ``state`` and
     ``recording``.
 
@@ -43,30 +43,37 @@ class AskingRoute(IdempotentQuestionRoute):
     out; everything else, and what is wrong with it, is left to FastAPI.
     """
 
-    async def admitted(self, request: Request, handle: Handle) -> Response:
+    def endpoint_of(self, framework: Endpoint) -> Endpoint:
+        asked = self.body_field and self.body_field.field_info.annotation
+        assert isinstance(asked, type)
+        assert issubclass(asked, Wire)  # every question has a body
+
         async def ask(request: Request) -> Response:
-            asked = await self._plainly(request)
-            if asked is None:
-                return await handle(request)
-            response: Response = await self.endpoint(**asked)
+            arguments = await _plain(request, asked)
+            if arguments is None:
+                return await framework(request)
+            response: Response = await self.endpoint(**arguments)
             return response
 
-        return await super().admitted(request, ask)
+        return ask
 
-    async def _plainly(self, request: Request) -> dict[str, Any] | None:
-        """The endpoint's arguments, where they are plain to see."""
-        model = request.path_params["model"]
-        if request.scope["query_string"] or "prefer" in request.headers:
-            return None
-        if len(model) > LONGEST_NAME or self.body_field is None:
-            return None
-        wanted, faults = self.body_field.validate(await request.json(), loc=("body",))
-        if faults:
-            return None
-        return {
-            "model": model,
-            "selected": QuestionSelection(),
-            "request": wanted,
-            "state": state_of(request),
-            "recording": Recorder(request),
-        }
+
+async def _plain(request: Request, asked: type[Wire]) -> dict[str, Any] | None:
+    """The endpoint's arguments, where they are plain to see."""
+    model = request.path_params["model"]
+    if request.scope["query_string"] or "prefer" in request.headers:
+        return None
+    if len(model) > LONGEST_NAME:
+        return None
+    try:
+        wanted = asked.model_validate(await request.json())
+    except ValidationError:
+        return None
+    context = context_of(request)
+    return {
+        "model": model,
+        "selected": QuestionSelection(),
+        "request": wanted,
+        "state": context.state,
+        "recording": context.recorder(),
+    }

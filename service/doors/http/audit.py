@@ -12,10 +12,11 @@ from service.audit import bundle as bundling
 from service.audit import inspection, oversight, proofs, records, reviews
 from service.audit.replay import replay
 from service.audit.trust_root import roots_of, verified, witness_keys
-from service.doors.http.idempotency import PARAMETER, IdempotentRoute
+from service.doors.http.context import AppState, Recording, Shared
+from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import guarded
-from service.doors.http.recording import Recording
-from service.doors.http.state import AppState, Shared
+from service.doors.http.request_path import OnceRoute
+from service.doors.http.written import JSON, written
 from service.errors import NoLogKey
 from service.store import archive, translog
 from service.store.export import MEDIA_TYPES, export
@@ -24,12 +25,11 @@ from service.wire import inspection as wire_one
 from service.wire import report as wire_many
 from service.wire import trail as wire
 
-router = APIRouter(prefix="/api/v1", route_class=IdempotentRoute)
+router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 
 Identity = Annotated[
     str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")
 ]
-JSON = "application/json"
 CSV = "text/csv"
 ZIP = "application/zip"
 
@@ -66,7 +66,7 @@ async def _in_a_head(identity: str, wanted: bool, state: AppState) -> None:
 async def list_reviews(id: Identity, state: Shared) -> Response:
     """What people said of it, oldest first."""
     reply = await state.readers.run(partial(records.reviews, state.store.database, id))
-    return Response(reply.model_dump_json(), media_type=JSON)
+    return written(reply)
 
 
 @router.post(
@@ -77,12 +77,10 @@ async def list_reviews(id: Identity, state: Shared) -> Response:
     responses=guarded(400, 404, 413, 415, 422),
     openapi_extra=PARAMETER,
 )
-async def review(
-    id: Identity, request: wire.ReviewRequest, state: Shared, recording: Recording
-) -> Response:
+async def review(id: Identity, request: wire.ReviewRequest, recording: Recording) -> Response:
     """Approve, reject or comment on it; or say whether it was acted on, and what happened."""
-    reply = await reviews.given(id, request, state, recording)
-    return Response(reply.model_dump_json(), 201, media_type=JSON)
+    reply = await reviews.given(id, request, recording)
+    return written(reply, 201)
 
 
 @router.get(
@@ -92,7 +90,7 @@ async def list_events(query: Annotated[wire.PageQuery, Query()], state: Shared) 
     """Records of all chains, the newest first."""
     reply = await state.readers.run(partial(records.events, state.store.database, query))
     # A record that was tampered with is shown as it was found: no warnings of that.
-    return Response(reply.model_dump_json(warnings=False), media_type=JSON)
+    return written(reply, warns=False)
 
 
 @router.get(
@@ -107,7 +105,7 @@ async def read_event(
     """One record whole: what it tells of, what it claims in words, what was said about it."""
     await _in_a_head(id, query.proof, state)
     reply = await state.readers.run(partial(inspection.event, state.store.database, id))
-    return Response(reply.model_dump_json(warnings=False), media_type=JSON)
+    return written(reply, warns=False)
 
 
 @router.get(
@@ -122,7 +120,7 @@ async def verify_one(id: Identity, state: Shared) -> Response:
     reply = await state.readers.run(
         partial(inspection.verified, state.store.database, state.registry, id)
     )
-    return Response(reply.model_dump_json(), media_type=JSON)
+    return written(reply)
 
 
 @router.get(
@@ -172,7 +170,7 @@ async def replay_one(id: Identity, state: Shared) -> Response:
     """Ask a recorded question again of the model with the same digests. Records nothing."""
     again = partial(replay, state.store.database, state.registry, id)
     came = await state.workers.run(again)
-    return Response(inspection.replayed(came).model_dump_json(), media_type=JSON)
+    return written(inspection.replayed(came))
 
 
 @router.get(
@@ -181,7 +179,7 @@ async def replay_one(id: Identity, state: Shared) -> Response:
 async def list_queue(query: Annotated[wire_many.QueueQuery, Query()], state: Shared) -> Response:
     """Explanations that no auditor has approved or rejected, the newest first."""
     reply = await state.readers.run(partial(oversight.queue, state.store.database, query))
-    return Response(reply.model_dump_json(warnings=False), media_type=JSON)
+    return written(reply, warns=False)
 
 
 @router.get(
@@ -200,7 +198,7 @@ async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared
         name = 'attachment; filename="recourse.csv"'
         return Response(body, media_type=CSV, headers={"Content-Disposition": name})
     _, reply = await state.auditors.run(partial(oversight.recourse, database, registry, query))
-    return Response(reply.model_dump_json(), media_type=JSON)
+    return written(reply)
 
 
 @router.get(
@@ -210,7 +208,7 @@ async def verify_all(state: Shared) -> Response:
     """Read every chain and see whether it holds. Takes a second for some ten thousand records."""
     check = partial(verified, state.settings, state.store.database)
     report = await state.auditors.run(check)
-    return Response(records.verification(report).model_dump_json(), media_type=JSON)
+    return written(records.verification(report))
 
 
 @router.get(

@@ -11,8 +11,8 @@ from functools import partial
 from fastapi import Request
 
 from service.access import ANYONE, Principal, Role
+from service.doors.http.context import AppState, application, context_of
 from service.doors.http.oidc import FETCH_SECONDS, Issuer
-from service.doors.http.state import AppState
 from service.errors import Forbidden, ServiceError, Unauthenticated
 from service.store.keys import PREFIX
 
@@ -34,7 +34,7 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
     StoreUnavailable, StoreDamaged
         If the keys cannot be read.
     """
-    state: AppState = request.app.state.ifonly
+    state = application(request)
     principal = ANYONE if state.settings.no_auth else await find(_token(request), state)
     if not principal.roles & roles:
         need = ", ".join(sorted(roles))
@@ -48,11 +48,11 @@ async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = F
 async def is_still(request: Request) -> bool:
     """Whether whoever was admitted would be again, as the same: for what goes on after a reply
     has begun. Not if it cannot be known."""
-    state: AppState = request.app.state.ifonly
+    state = application(request)
     if state.settings.no_auth:
         return True
     try:
-        return bool(await find(_token(request), state) == request.state.principal)
+        return bool(await find(_token(request), state) == context_of(request).principal)
     except ServiceError:
         return False
 

@@ -1,94 +1,109 @@
-"""What surrounds every request: its id, its log line, and an answer when we fail."""
+"""What is known of a request: filled on its way (:mod:`.request_path`), read by its route."""
 
 from __future__ import annotations
 
-import re
-import time
-import uuid
-from typing import Protocol
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from fastapi import Depends, Request
 
-from service import logs
-from service.doors.http.errors import internal_error
-from service.tracing import Tracing
-
-HEADER = "X-Request-ID"
-_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-class Replied(Protocol):
-    """Is told of every reply: method, the route's template, status, seconds."""
-
-    def __call__(self, method: str, route: str, status: int, seconds: float, /) -> None: ...
-
-
-class RequestContext:
-    """Outermost ASGI middleware. An id that the client sends is kept, if it is harmless."""
-
-    def __init__(
-        self, app: ASGIApp, replied: Replied | None = None, tracing: Tracing | None = None
-    ) -> None:
-        self._app = app
-        self._replied = replied
-        self._tracing = tracing or Tracing()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        sent = headers.get(HEADER, "")
-        identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
-        token = logs.request_id.set(identity)
-        started, status = time.perf_counter(), 0
-        scope.setdefault("state", {})["started"] = started
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = identity
-            await send(message)
-
-        try:
-            with self._tracing.request(scope["method"], headers) as said:
-                try:
-                    await self._app(scope, receive, send_with_id)
-                finally:
-                    said(_route(scope), status or 500)
-        except ClientDisconnect:
-            logs.logger.info("the client went away")
-        except Exception as error:
-            kind = type(error).__name__
-            logs.logger.error("failed: %s", logs.where(error), extra={"error": kind})
-            logs.logger.debug("the failure's message", exc_info=error)
-            if status:  # half of an answer is sent already: break it off, visibly
-                raise
-            await internal_error(scope["path"])(scope, receive, send_with_id)
-        finally:
-            seconds = time.perf_counter() - started
-            _log(scope, status, seconds)
-            if self._replied is not None:
-                self._replied(scope["method"], _route(scope), status, seconds)
-            logs.request_id.reset(token)
+from service.access import Principal
+from service.audit.drafts import Drafting
+from service.audit.looks import Looks
+from service.audit.recorder import Recorder
+from service.audit.runtime import Runtime
+from service.doors.http.oidc import Issuer
+from service.scheduling.admission import Floor
+from service.scheduling.rate_limit import Rates
+from service.scheduling.worker_pools import Workers
+from service.served.predictor_host import PredictorHost
+from service.store.idempotency import Named
+from service.transparency.signing import Signer
+from service.transparency.verifier import VerifierKey
 
 
-def _route(scope: Scope) -> str:
-    """Its template, never its path."""
-    return getattr(scope.get("route"), "path_format", "none")
+@dataclass(frozen=True, kw_only=True)
+class AppState(Runtime):
+    """What the routes of one application share, made when it starts."""
+
+    parsers: Workers
+    """A thread that reads bodies which would hold up the event loop."""
+    door: Workers
+    """Threads that ask who somebody is, of the store or of an issuer, before they are known."""
+    outside: Workers
+    """Threads that ask the issuer to let somebody in."""
+    rates: Rates
+    """How often who may ask."""
+    floor: Floor
+    """Whose requests are under way."""
+    looks: Looks
+    """Who looked at what within the last minute."""
+    closing: asyncio.Event
+    """Set once the process is told to stop."""
+    issuer: Issuer | None
+    """Of tokens that are accepted beside API keys."""
+    witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
+    """Who cosigns heads of which other logs."""
+    predictor: PredictorHost | None = None
+    """Confirms what KServe's clients are answered."""
 
 
-def _log(scope: Scope, status: int, seconds: float) -> None:
-    """One line a request: never its query, its body or its reply."""
-    fields = {
-        "method": scope["method"],
-        "path": scope["path"],
-        "status": status,
-        "milliseconds": round(seconds * 1000, 1),
-    }
-    level = logs.logger.debug if scope["path"].startswith("/healthz/") else logs.logger.info
-    shown = fields | {name: logs.escaped(scope[name]) for name in ("method", "path")}
-    level("%(method)s %(path)s %(status)s in %(milliseconds)s ms", shown, extra=fields)
+@dataclass(slots=True)
+class Context:
+    """One request, as far as it was understood."""
+
+    state: AppState
+    """What whoever asks may see, once it is known who does."""
+    started: float
+    """By ``time.perf_counter``."""
+    principal: Principal | None = None
+    """Who asks; None: of a public route, or before it is known."""
+    body: bytes = b""
+    """As it was sent, unpacked."""
+    named: Named | None = None
+    """What its client calls it."""
+
+    @classmethod
+    def begun(cls, request: Request) -> Context:
+        """That of a request of which nothing was read."""
+        context = cls(application(request), request.state.started)
+        request.state.context = context
+        return context
+
+    def admit(self, principal: Principal) -> None:
+        """It is ``principal`` who asks: from now on they see what is within their scope."""
+        self.principal = principal
+        self.state = self.state.within(principal.scope)
+
+    def recorder(self, about: str | None = None) -> Recorder:
+        """Records for it; ``about``: the record that they are about."""
+        assert self.principal is not None  # what is public is not recorded here
+        drafting = Drafting(self.principal, self.started, about)
+        return Recorder(self.state, drafting, self.named)
+
+
+def application(request: Request) -> AppState:
+    """All of it, whoever asks."""
+    state = request.app.state.ifonly
+    assert isinstance(state, AppState)
+    return state
+
+
+def context_of(request: Request) -> Context:
+    """What is known of ``request``; of a route for everybody, nothing."""
+    context = getattr(request.state, "context", None)
+    return context if isinstance(context, Context) else Context.begun(request)
+
+
+async def _state(request: Request) -> AppState:  # FastAPI would run a plain function in a thread
+    return context_of(request).state
+
+
+async def _recorder(request: Request) -> Recorder:
+    return context_of(request).recorder()
+
+
+Shared = Annotated[AppState, Depends(_state)]
+Recording = Annotated[Recorder, Depends(_recorder)]

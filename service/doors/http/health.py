@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from models.onnx.watchdog import watchdog
-from service.doors.http.errors import NOT_READY, Refusal
+from service.ask.problem_types import NOT_READY
+from service.ask.problems import Refusal
+from service.doors.http.context import Shared
 from service.doors.http.openapi import refusals
-from service.doors.http.state import Shared
 from service.wire.models import Live, Ready
 
 router = APIRouter(prefix="/healthz", tags=["health"])

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.doors.http.errors import FORBIDDEN, MISDIRECTED, problem_response
+from service.ask.problem_types import FORBIDDEN, MISDIRECTED
+from service.ask.problems import RequestProblem
+from service.doors.http.problems import answered
 from service.settings import Settings, is_loopback
 
 HEALTH = "/healthz/"
@@ -86,7 +88,8 @@ class KnownHosts:
         if problem is None:
             await self._app(scope, receive, send)
             return
-        response = problem_response(scope["path"], kind, problem, headers={"Connection": "close"})
+        response = answered(RequestProblem(kind, problem), scope["path"])
+        response.headers["Connection"] = "close"
         await response(scope, receive, send)
 
     def _misdirected(self, given: list[str], version: str) -> str | None:

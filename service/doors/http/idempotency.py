@@ -1,4 +1,4 @@
-"""Routes whose requests may be named by their client (``Idempotency-Key``) and sent again."""
+"""Requests that their client may name (``Idempotency-Key``) and send again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 from fastapi import Request, Response
 
 from service.audit import records
-from service.doors.http.body import JsonRoute
-from service.doors.http.recording import QuestionRoute
-from service.doors.http.state import AppState, state_of
+from service.doors.http.context import AppState, Context
+from service.doors.http.written import JSON, prefers_async, written
 from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
 from service.jobs import submission
 from service.store import archive, idempotency, jobs
@@ -24,7 +23,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
-Handle = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[], Awaitable[Response]]
 PARAMETER: dict[str, Any] = {
     "parameters": [
         {
@@ -40,27 +39,19 @@ PARAMETER: dict[str, Any] = {
 """``openapi_extra`` of these routes."""
 
 
-class IdempotentRoute(JsonRoute):
-    """A route whose requests are answered once for each key of a client."""
-
-    async def admitted(self, request: Request, handle: Handle) -> Response:
-        key = request.headers.get(HEADER)
-        if key is None or request.method != "POST":
-            return await handle(request)
-        return await _answered_once(request, key, handle)
-
-
-class IdempotentQuestionRoute(QuestionRoute, IdempotentRoute):
-    """The same of a route whose refusals are recorded."""
-
-
-async def _answered_once(request: Request, key: str, handle: Handle) -> Response:
-    state = state_of(request)
-    named = Named.of(request.state.principal.actor, _checked(key), await _parts(request))
-    request.state.named = named
+async def answered_once(request: Request, context: Context, answer: Answer) -> Response:
+    """The reply to a request that its client has named, if it was answered before; else, and if
+    it has no name, its ``answer``."""
+    key = request.headers.get(HEADER)
+    if key is None or request.method != "POST":
+        return await answer()
+    state, principal = context.state, context.principal
+    assert principal is not None  # routes whose requests have names are not for everybody
+    named = Named.of(principal.actor, _checked(key), await _parts(request))
+    context.named = named
     try:
         await state.readers.run(partial(idempotency.check, state.store.database, named))
-        return await handle(request)
+        return await answer()
     except AlreadyAnswered as found:
         return await state.readers.run(partial(_replay, state, named, found.record))
 
@@ -74,7 +65,7 @@ def _checked(key: str) -> str:
 
 async def _parts(request: Request) -> tuple[bytes, ...]:
     """What makes it the same request; ``Prefer`` decides whether it becomes a job."""
-    prefers = b"async" if submission.prefers_async(request.headers.get("prefer")) else b""
+    prefers = b"async" if prefers_async(request.headers.get("prefer")) else b""
     path, query = request.url.path.encode(), request.url.query.encode()
     return request.method.encode(), path, query, prefers, await request.body()
 
@@ -93,11 +84,10 @@ def _replay(state: AppState, named: Named, identity: str) -> Response:
     idempotency.require(named, record, payload)
     if record.facts.kind is Kind.JOB:
         told = submission.shown(jobs.find(state.store.database, identity), records.audit(record))
-        return submission.reply(told, 202, {"Location": told.links.self_, **REPLAYED})
+        return written(told, 202, {"Location": told.links.self_, **REPLAYED})
     if record.facts.kind is Kind.REVIEW:
-        body = records.review(record, payload).model_dump_json().encode()
-        return Response(body, 201, REPLAYED, "application/json")
-    return Response(_answer(record, payload), 200, REPLAYED, "application/json")
+        return written(records.review(record, payload), 201, REPLAYED)
+    return Response(_answer(record, payload), 200, REPLAYED, JSON)
 
 
 def _answer(record: Record, payload: Payload | None) -> bytes:

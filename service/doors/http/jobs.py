@@ -17,12 +17,13 @@ from service.access import Principal, Role
 from service.audit import records
 from service.doors.http import authentication
 from service.doors.http.authentication import Admitted
-from service.doors.http.body import LINES, JsonRoute, read_lines
-from service.doors.http.idempotency import PARAMETER, IdempotentQuestionRoute
+from service.doors.http.body import LINES, read_lines
+from service.doors.http.context import AppState, Recording, Shared
+from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import guarded
-from service.doors.http.recording import Recording
+from service.doors.http.request_path import ApiRoute, QuestionRoute
 from service.doors.http.routes import ModelName, Selected
-from service.doors.http.state import AppState, Shared
+from service.doors.http.written import accepted, written
 from service.errors import Forbidden, JobNotFinished, Overloaded
 from service.jobs import submission
 from service.store import jobs
@@ -30,8 +31,8 @@ from service.store.chain import Kind
 from service.store.jobs import Result, StoredJob
 from service.wire import jobs as wire
 
-router = APIRouter(prefix="/api/v1/jobs", route_class=JsonRoute, tags=["jobs"])
-asking = APIRouter(prefix="/api/v1", route_class=IdempotentQuestionRoute, tags=["jobs"])
+router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])
+asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute, tags=["jobs"])
 
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
 LOOK_SECONDS = 0.5
@@ -63,7 +64,7 @@ async def explain_all(
     served = state.registry.get(model, selected.version)
     body = await request.body()
     lines = await anyio.to_thread.run_sync(read_lines, body, request.headers, state.settings)
-    return await submission.submitted(lines, served, state, recording)
+    return accepted(await submission.submit(lines, served, recording))
 
 
 async def _find(state: AppState, identity: str) -> StoredJob:
@@ -73,7 +74,7 @@ async def _find(state: AppState, identity: str) -> StoredJob:
 @router.get("/{id}", response_model=wire.Job, responses=guarded(404, 422))
 async def read_job(id: Identity, state: Shared) -> Response:
     """How far it is."""
-    return submission.reply(submission.shown(await _find(state, id)), 200)
+    return written(submission.shown(await _find(state, id)))
 
 
 @router.delete("/{id}", response_model=wire.Job, responses=guarded(404, 422))
@@ -82,7 +83,7 @@ async def cancel_job(id: Identity, state: Shared, recording: Recording) -> Respo
     _check_owner(await _find(state, id), recording.principal)
     work = jobs.cancel(id, recording.principal.actor)
     await asyncio.wrap_future(state.store.journal.append(work))
-    return submission.reply(submission.shown(await _find(state, id)), 200)
+    return written(submission.shown(await _find(state, id)))
 
 
 def _check_owner(job: StoredJob, principal: Principal) -> None:
@@ -113,7 +114,7 @@ async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncI
     told: StoredJob | None = None
     silent = 0.0
     admitted = Admitted(partial(authentication.is_still, request))
-    while await admitted.still() and not request.app.state.closing.is_set():
+    while await admitted.still() and not state.closing.is_set():
         if job != told:
             told, silent = job, 0.0
             data = submission.shown(job).model_dump_json(by_alias=True)

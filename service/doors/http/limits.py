@@ -9,7 +9,8 @@ from types import MappingProxyType
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.doors.http.errors import BodyTooLarge, BodyTooSlow, Refusal, problem_response
+from service.ask.problems import Refusal
+from service.doors.http.problems import BodyTooLarge, BodyTooSlow, answered
 
 MAX_DIGITS = 20
 """Of a length that is read: no body has that many bytes."""
@@ -44,13 +45,7 @@ class BodyLimit:
                 await _drain(in_time, limit)
             except BodyTooSlow as slow:
                 refusal = slow
-            response = problem_response(
-                scope["path"],
-                refusal.kind,
-                refusal.detail,
-                faults=refusal.faults,
-                headers=refusal.headers,
-            )
+            response = answered(refusal.problem, scope["path"])
             await response(scope, receive, send)
             return
         await self._app(scope, _counted(in_time, limit), send)

@@ -7,16 +7,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from service.doors.http.body import JsonRoute
+from service.doors.http.context import Shared
 from service.doors.http.openapi import guarded
-from service.doors.http.state import Shared
+from service.doors.http.request_path import ApiRoute
 from service.errors import Fault, InvalidRequest, RequestPart, UnknownRecord
 from service.store import translog
 from service.store.database import Database
 from service.transparency.verifier import b64
 from service.wire import log as wire
 
-router = APIRouter(prefix="/api/v1/audit/log", route_class=JsonRoute, tags=["audit"])
+router = APIRouter(prefix="/api/v1/audit/log", route_class=ApiRoute, tags=["audit"])
 TEXT = "text/plain"
 
 

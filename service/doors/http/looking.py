@@ -14,9 +14,8 @@ from functools import partial
 
 from fastapi import Request, Response
 
-from service.access import ANYONE, Principal
-from service.audit.drafts import Drafting
-from service.doors.http.state import AppState
+from service.access import ANYONE
+from service.doors.http.context import Context
 from service.store import archive
 from service.store.chain import Facts, Kind
 from service.store.journal import Draft
@@ -49,39 +48,38 @@ LOOKS = {
 """What is recorded. A route that shows what was recorded and is not in it is found by a test."""
 
 
-async def looked(request: Request, template: str, response: Response) -> Response:
-    """``response``, once it is recorded who looked at what it shows.
+async def record_look(
+    request: Request, context: Context, template: str, response: Response
+) -> None:
+    """Record who looked at what ``response`` shows, before it leaves.
 
     Raises
     ------
     JournalFull, StoreUnavailable, StoreDamaged
         If that cannot be recorded: then nothing is shown.
     """
-    principal: Principal = request.state.principal
     status = LOOKS.get((request.method, template))
-    if status is None or principal == ANYONE or response.status_code >= 300:
-        return response
-    state: AppState = request.app.state.ifonly
+    if status is None or context.principal in (None, ANYONE) or response.status_code >= 300:
+        return
+    looks, actor = context.state.looks, context.recorder().principal.actor
     what = f"{request.method} {request.url.path}?{request.url.query}"
-    if state.looks.is_new(principal.actor, what, time.monotonic()):
+    if looks.is_new(actor, what, time.monotonic()):
         try:
-            await _record(request, state, template, status)
+            await _record(request, context, template, status)
         except BaseException:
-            state.looks.forget(principal.actor, what)
+            looks.forget(actor, what)
             raise
-    return response
 
 
-async def _record(request: Request, state: AppState, template: str, status: str) -> None:
-    principal: Principal = request.state.principal
-    identity = request.path_params.get("id")
+async def _record(request: Request, context: Context, template: str, status: str) -> None:
+    state, identity = context.state, request.path_params.get("id")
+    recorder = context.recorder(identity)
     if identity is not None:
         find = partial(archive.actor_of, state.store.database, identity)
-        if await state.readers.run(find) == principal.actor:
+        if await state.readers.run(find) == recorder.principal.actor:
             return
-    drafting = Drafting(principal, request.state.started, identity)
     by = {"by": f"{request.method} {template}"}
-    facts = drafting.plain(kind=Kind.ACCESS, status=status, detail=by)
+    facts = recorder.drafting.plain(kind=Kind.ACCESS, status=status, detail=by)
     done = state.store.journal.append(with_query(facts, request.url.query))
     await asyncio.wrap_future(done)
 

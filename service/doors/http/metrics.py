@@ -6,13 +6,13 @@ from functools import partial
 
 from fastapi import APIRouter, Response
 
-from service.doors.http.body import JsonRoute
+from service.doors.http.context import Shared
 from service.doors.http.openapi import guarded
-from service.doors.http.state import Shared
+from service.doors.http.request_path import ApiRoute
 from service.metrics import MEDIA_TYPE
 from service.store import jobs
 
-router = APIRouter(route_class=JsonRoute, tags=["health"])
+router = APIRouter(route_class=ApiRoute, tags=["health"])
 
 
 @router.get(

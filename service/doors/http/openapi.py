@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from service.ask.problem_types import PROBLEM_TYPES
 from service.doors.http import permissions
-from service.doors.http.errors import MEDIA_TYPE, PROBLEM_TYPES
-from service.wire.problem import Problem
+from service.doors.http.problems import MEDIA_TYPE
+from service.wire.problem import ProblemDetails
 
 REFERENCE = "#/components/schemas/"
 
@@ -71,7 +72,7 @@ class Service(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            problem = Problem.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+            problem = ProblemDetails.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
             for name, schema in problem.pop("$defs", {}).items():
                 schemas.setdefault(name, schema)
             schemas["Problem"] = problem

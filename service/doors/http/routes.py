@@ -11,17 +11,16 @@ from service.ask import catalogue, questions
 from service.ask.budget import Budget
 from service.audit.drafts import asked_by
 from service.doors.http.asking import LONGEST_NAME, AskingRoute, QuestionSelection, Selection
-from service.doors.http.body import JsonRoute
+from service.doors.http.context import Recording, Shared
 from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import guarded
-from service.doors.http.recording import Recording
-from service.doors.http.state import Shared
-from service.jobs.submission import prefers_async, submitted
+from service.doors.http.request_path import ApiRoute
+from service.doors.http.written import accepted, prefers_async, recorded, written
+from service.jobs.submission import submit
 from service.store.chain import Kind
 from service.wire import examples, jobs, models, replies, requests
-from service.wire.base import Wire
 
-router = APIRouter(prefix="/api/v1", route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
 asking = APIRouter(prefix="/api/v1", route_class=AskingRoute)
 
 ModelName = Annotated[
@@ -45,15 +44,10 @@ Preferences = Annotated[
 QUESTION = guarded(400, 404, 410, 413, 415, 422, 503)
 
 
-def _answer(reply: Wire) -> Response:
-    """``reply`` as the body."""
-    return Response(reply.model_dump_json(by_alias=True), media_type="application/json")
-
-
 @router.get("/models", tags=["models"], response_model=models.ModelsReply, responses=guarded(422))
 async def list_models(state: Shared) -> Response:
     """Every model that is served, and every folder that is not, with the reason."""
-    return _answer(catalogue.listing(state.registry))
+    return written(catalogue.listing(state.registry))
 
 
 @router.get(
@@ -65,7 +59,7 @@ async def list_models(state: Shared) -> Response:
 async def describe_model(model: ModelName, selected: Selected, state: Shared) -> Response:
     """What a client needs to ask about a model: features, classes, policy, examples."""
     served = state.registry.get(model, selected.version)
-    return _answer(catalogue.description(served, state.registry))
+    return written(catalogue.description(served, state.registry))
 
 
 @router.get(
@@ -104,7 +98,9 @@ async def predict(
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
     asked = partial(questions.predict, served, request)
-    return await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
+    return recorded(
+        await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
+    )
 
 
 @asking.post(
@@ -124,7 +120,9 @@ async def what_if(
     """Set these on this instance: what would the model say, and which rules would break?"""
     served = state.registry.get(model, selected.version)
     asked = partial(questions.what_if, served, request)
-    return await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
+    return recorded(
+        await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
+    )
 
 
 @asking.post(
@@ -148,10 +146,11 @@ async def explain(
     """Which smallest allowed change would have put the prediction in the target?"""
     served = state.registry.get(model, selected.version)
     if prefers_async(prefer):
-        return await submitted([asked_by(request)], served, state, recording)
+        return accepted(await submit([asked_by(request)], served, recording))
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(request.deadline_ms, state.settings, turn)
     asked = partial(questions.explain, served, request, budget, state.watch)
-    return await recording.answer(
+    answer = await recording.answer(
         Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
     )
+    return recorded(answer)

@@ -11,16 +11,11 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
 
-from service.doors.http.errors import (
-    NOT_A_CHECKPOINT,
-    NOT_CONSISTENT,
-    NOT_SIGNED,
-    UNKNOWN_LOG,
-    BodyTooLarge,
-    Refusal,
-)
+from service.ask.problem_types import NOT_A_CHECKPOINT, NOT_CONSISTENT, NOT_SIGNED, UNKNOWN_LOG
+from service.ask.problems import Refusal
+from service.doors.http.context import Shared
 from service.doors.http.openapi import refusals
-from service.doors.http.state import Shared
+from service.doors.http.problems import BodyTooLarge
 from service.store.chain import now_us
 from service.store.witness import take
 from service.transparency.signing import cosign

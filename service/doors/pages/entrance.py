@@ -13,13 +13,13 @@ from fastapi.responses import RedirectResponse
 from explainers.wording import LANGUAGES
 from service.access import Principal
 from service.doors.http import authentication
-from service.doors.http.state import AppState, Shared
+from service.doors.http.context import Shared, application
 from service.doors.pages import sign_ins
 from service.doors.pages.accounts import Accounts
-from service.doors.pages.cookies import FLOW, Cookies, new_token
+from service.doors.pages.cookies import FLOW, new_token
 from service.doors.pages.rendering import page, places
-from service.doors.pages.route import PageRoute
-from service.doors.pages.visit import LANGUAGE, THEME, THEMES, Visit, form_value, local
+from service.doors.pages.request_path import PageRoute
+from service.doors.pages.visit import LANGUAGE, THEME, THEMES, form_value, local, pages_of, visit_of
 from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us
@@ -37,7 +37,7 @@ Next = Annotated[str, Query(max_length=2_048)]
 @router.get("/")
 async def first_page(request: Request) -> Response:
     """Wherever whoever asks begins."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     found = places(visit.principal)
     return RedirectResponse(found[0].path, 303) if found else page(request, "nowhere.html")
 
@@ -45,14 +45,14 @@ async def first_page(request: Request) -> Response:
 @router.get("/sign-in")
 async def sign_in_page(request: Request, next: Next = "/") -> Response:
     """Who are you?"""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     if visit.principal is not None:
         return RedirectResponse(local(next), 303)
     return _asked(request, next)
 
 
 def _asked(request: Request, back: str, *, failed: bool = False) -> Response:
-    accounts: Accounts | None = request.app.state.accounts
+    accounts = pages_of(request).accounts
     status = 401 if failed else 200
     return page(
         request,
@@ -92,23 +92,21 @@ async def _begin(
     key: str | None = None,
     once: str | None = None,
 ) -> None:
-    state: AppState = request.app.state.ifonly
-    cookies: Cookies = request.app.state.cookies
-    seconds = state.settings.session_seconds
+    pages = pages_of(request)
+    seconds = pages.settings.session_seconds
     new = sessions.NewSession(new_token(), principal, now_us() + seconds * 1_000_000, key)
     await sign_ins.begin(request, new, sign_ins.ACCOUNT if key is None else sign_ins.KEY, once)
-    cookies.give(response, new.token, request, seconds)
+    pages.give(response, new.token, request)
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, state: Shared) -> Response:
+async def sign_out(request: Request) -> Response:
     """The session is over, wherever its cookie may be."""
-    visit: Visit = request.state.visit
-    cookies: Cookies = request.app.state.cookies
+    visit = visit_of(request)
     if visit.principal is not None:
         await sign_ins.end(request, visit.principal, visit.token)
     response = RedirectResponse("/sign-in", 303)
-    cookies.give(response, new_token(), request, state.settings.session_seconds)
+    pages_of(request).give(response, new_token(), request)
     return response
 
 
@@ -118,8 +116,7 @@ async def to_issuer(request: Request, next: Next = "/") -> Response:
     accounts = _accounts(request)
     where, said = await _outside(request, partial(accounts.begin, local(next)))
     response = RedirectResponse(where, 303)
-    cookies: Cookies = request.app.state.cookies
-    cookies.give_flow(response, said, request)
+    pages_of(request).cookies.give_flow(response, said, request)
     return response
 
 
@@ -130,8 +127,7 @@ async def from_issuer(
     state: Annotated[str, Query(max_length=256)] = "",
 ) -> Response:
     """Back from there, with a code."""
-    cookies: Cookies = request.app.state.cookies
-    said = cookies.flow(request)
+    said = pages_of(request).cookies.flow(request)
     if not code or said is None or not _is_same(said["state"], state):
         return await _failed(request, "/", sign_ins.ACCOUNT)
     finish = partial(_accounts(request).finish, code, said)
@@ -156,12 +152,11 @@ def _is_same(ours: str, given: str) -> bool:
 
 async def _outside(request: Request, ask: Callable[[], T]) -> T:
     """Ask the issuer, who may take its time, in threads that are for that."""
-    state: AppState = request.app.state.ifonly
-    return await state.outside.run(ask)
+    return await application(request).outside.run(ask)
 
 
 def _accounts(request: Request) -> Accounts:
-    accounts: Accounts | None = request.app.state.accounts
+    accounts = pages_of(request).accounts
     if accounts is None:
         raise Unauthenticated("nobody can sign in with an account here", was_tried=False)
     return accounts

@@ -17,7 +17,7 @@ from service.access import Principal
 from service.ask.write_reply import ifonly_version
 from service.doors.http import permissions
 from service.doors.pages.static_files import address
-from service.doors.pages.visit import THEMES, Visit
+from service.doors.pages.visit import THEMES, Visit, visit_of
 from service.store.chain import timestamp
 from service.words.catalogue import is_said, say
 
@@ -84,7 +84,7 @@ def page(
     """``template`` as this visit sees it. It has ``t`` (texts by key), ``tag`` (the language),
     ``visit``, ``places`` and ``values``."""
     return Response(
-        rendered(request.state.visit, template, **values),
+        rendered(visit_of(request), template, **values),
         status,
         {**NO_STORE, **(headers or {})},
         "text/html; charset=utf-8",

@@ -10,7 +10,8 @@ from fastapi import Request
 
 from service.access import ANYONE, Principal
 from service.audit.drafts import Drafting
-from service.doors.http.state import AppState
+from service.doors.http.context import application, context_of
+from service.doors.pages.visit import pages_of
 from service.store import idempotency, sessions
 from service.store.chain import Facts, Kind
 from service.store.idempotency import Named
@@ -19,25 +20,6 @@ from service.store.journal import Draft, RecordedWrite
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"
 """What somebody signed in by."""
-PAUSE_SECONDS = 1.0
-
-
-class Failures:
-    """Which failures are recorded: one a second, with how many there were since the one before.
-    Whoever tries keys is not known, and must not fill the disk."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-        self._others = 0
-
-    def told(self, now: float) -> int | None:
-        """How many others this one stands for; None: it is only counted. ``now``: a clock that
-        never goes back."""
-        if now < self._next:
-            self._others += 1
-            return None
-        others, self._others, self._next = self._others, 0, now + PAUSE_SECONDS
-        return others
 
 
 async def begin(
@@ -70,8 +52,7 @@ async def end(request: Request, principal: Principal, token: str) -> None:
 
 async def failed(request: Request, by: str) -> None:
     """Record that somebody did not get in."""
-    failures: Failures = request.app.state.failures
-    others = failures.told(time.monotonic())
+    others = pages_of(request).failures.told(time.monotonic())
     if others is not None:
         detail = {"by": by, "others": others}
         await _done(request, Draft(_facts(request, ANYONE, FAILED, detail)))
@@ -80,10 +61,9 @@ async def failed(request: Request, by: str) -> None:
 def _facts(
     request: Request, principal: Principal, status: str, detail: dict[str, Any] | None = None
 ) -> Facts:
-    drafting = Drafting(principal, request.state.started)
+    drafting = Drafting(principal, context_of(request).started)
     return drafting.plain(kind=Kind.SIGN_IN, status=status, detail=detail)
 
 
 async def _done(request: Request, work: Draft | RecordedWrite) -> None:
-    state: AppState = request.app.state.ifonly
-    await asyncio.wrap_future(state.store.journal.append(work))
+    await asyncio.wrap_future(application(request).store.journal.append(work))

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from fastapi import Request
+from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 from explainers.wording import LANGUAGES, Language
 from service.access import ANYONE, Principal, Role
-from service.doors.http.state import AppState
+from service.doors.http.context import AppState, application
+from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import Cookies, new_token
+from service.doors.pages.failures import Failures
+from service.doors.pages.strangers import Strangers
 from service.errors import Forbidden, Overloaded, ServiceError
+from service.settings import Settings
 from service.store import sessions
 from service.words.catalogue import preferred
 
@@ -49,16 +53,47 @@ class Visit:
         return frozenset() if self.principal is None else self.principal.roles
 
 
-async def visit_of(request: Request, cookies: Cookies) -> Visit:
-    """Raises
+@dataclass(frozen=True)
+class Pages:
+    """What the pages of one application share, made when it starts."""
+
+    settings: Settings
+    cookies: Cookies
+    accounts: Accounts | None
+    """With which one may sign in, beside keys."""
+    failures: Failures
+    strangers: Strangers
+
+    def give(self, response: Response, token: str, request: Request) -> None:
+        """Have the browser keep ``token``."""
+        self.cookies.give(response, token, request, self.settings.session_seconds)
+
+
+def pages_of(request: Request) -> Pages:
+    pages = request.app.state.pages
+    assert isinstance(pages, Pages)
+    return pages
+
+
+def visit_of(request: Request) -> Visit:
+    """Of a request that :func:`read_visit` has read."""
+    visit = request.state.visit
+    assert isinstance(visit, Visit)
+    return visit
+
+
+async def read_visit(request: Request) -> Visit:
+    """Who it is, in which language and in which light; :func:`visit_of` has it from now on.
+
+    Raises
     ------
     StoreUnavailable, StoreDamaged
         If sessions cannot be read.
     """
-    state: AppState = request.app.state.ifonly
+    cookies, state = pages_of(request).cookies, application(request)
     given = cookies.token(request)
     token = given or new_token()
-    return Visit(
+    request.state.visit = visit = Visit(
         await _principal(state, given),
         token,
         given is None,
@@ -68,6 +103,7 @@ async def visit_of(request: Request, cookies: Cookies) -> Visit:
         _path(request),
         not state.settings.no_auth,
     )
+    return visit
 
 
 async def _principal(state: AppState, token: str | None) -> Principal | None:
@@ -82,9 +118,9 @@ async def _principal(state: AppState, token: str | None) -> Principal | None:
 async def is_still(request: Request) -> bool:
     """Whether the session of this request's visit still is whose it was. Not if it cannot be
     known; but that nobody has time to look is no answer."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     try:
-        return await _principal(request.app.state.ifonly, visit.token) == visit.principal
+        return await _principal(application(request), visit.token) == visit.principal
     except Overloaded:
         return True
     except ServiceError:
@@ -104,7 +140,7 @@ def _path(request: Request) -> str:
     return request.url.path + (f"?{query}" if query else "")
 
 
-async def check_form(request: Request, visit: Visit, cookies: Cookies) -> None:
+async def check_form(request: Request, visit: Visit) -> None:
     """A request that changes something must come from a page that this browser was given.
 
     Raises
@@ -117,7 +153,7 @@ async def check_form(request: Request, visit: Visit, cookies: Cookies) -> None:
     given = request.headers.get(HEADER_TOKEN)
     if given is None:
         given = await form_value(request, FORM_TOKEN)
-    if visit.is_new or not cookies.is_form_token(given, visit.token):
+    if visit.is_new or not pages_of(request).cookies.is_form_token(given, visit.token):
         raise Forbidden("the page is too old, or cookies are off: load it again")
 
 

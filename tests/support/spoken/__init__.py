@@ -1,4 +1,4 @@
-"""What tests look for in each language: one module a language, with the names of :class:`Spoken`."""
+"""What tests look for in each language: a module each, with the names of :class:`Spoken`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ class Spoken(Protocol):
     """Words of one language, and how its sentences end."""
 
     END: str
+    LOCALE: str
+    """Of a browser."""
     HIGHER: tuple[str, ...]
     """How a change upwards can end."""
     LOWER: tuple[str, ...]
@@ -17,8 +19,8 @@ class Spoken(Protocol):
     """What no sentence may say."""
     CLAIM: str
     """The heading of claims, on a page."""
-    WARMTH: str
-    """How the default model's rule about warmth is said."""
+    BROKEN: str
+    """How the default model's rule about torque and speed is said on a page."""
 
 
 def spoken(language: str) -> Spoken:

@@ -44,5 +44,5 @@ def test_both_places_of_a_name_are_told(tmp_path: Path, second: str) -> None:
     (package.parent / "report.py").write_text("\n\nclass Report:\n    pass\n\n\nclass Other: ...\n")
     line = 1 + second.split("class Report")[0].count("\n")
     assert told(defined_twice(tmp_path, "service")) == (
-        f"Report is defined at service/wire/schema.py:{line} and service/report.py:3"
+        f"Report is defined at service/report.py:3 and service/wire/schema.py:{line}"
     )

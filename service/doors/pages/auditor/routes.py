@@ -12,13 +12,12 @@ from service.access import Role
 from service.audit import inspection, oversight, records, reviews
 from service.audit.replay import replay
 from service.audit.trust_root import verified
-from service.doors.http.recording import Recording
-from service.doors.http.state import AppState, Shared
+from service.doors.http.context import AppState, Recording, Shared
 from service.doors.pages.auditor import queue, record, report, search
 from service.doors.pages.auditor.naming import STATUSES, badge
 from service.doors.pages.rendering import page
-from service.doors.pages.route import PageRoute, refusal
-from service.doors.pages.visit import Visit, form_value, whole
+from service.doors.pages.request_path import PageRoute, refusal
+from service.doors.pages.visit import Visit, form_value, visit_of, whole
 from service.errors import InvalidRequest
 from service.store import translog
 from service.store.chain import Kind
@@ -34,8 +33,7 @@ Cursor = Annotated[str | None, Query(max_length=512)]
 
 
 def _visit(request: Request) -> Visit:
-    visit: Visit = request.state.visit
-    return visit
+    return visit_of(request)
 
 
 def _is_part(request: Request) -> bool:
@@ -145,7 +143,7 @@ async def review_record(
         body["rank"] = whole(body["rank"])
     try:
         asked = validation.read(wire.ReviewRequest, body)
-        review = await reviews.given(id, asked, state, recording)
+        review = await reviews.given(id, asked, recording)
     except InvalidRequest as error:
         if _is_part(request):
             return refusal(request, error)

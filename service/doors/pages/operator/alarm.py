@@ -15,8 +15,7 @@ from service.ask.budget import Budget
 from service.audit import records as api_trail
 from service.audit import reviews
 from service.doors.http.body import read_aside
-from service.doors.http.recording import Recording
-from service.doors.http.state import AppState, Shared
+from service.doors.http.context import AppState, Recording, Shared, application
 from service.doors.pages.operator import answer as answers
 from service.doors.pages.operator import plane_drawing, subject
 from service.doors.pages.operator.asking import ask
@@ -35,8 +34,8 @@ from service.doors.pages.operator.listing import lines, title_of
 from service.doors.pages.operator.outcome import outcome_of, said_demand
 from service.doors.pages.operator.subject import Subject
 from service.doors.pages.rendering import page
-from service.doors.pages.route import PageRoute
-from service.doors.pages.visit import Visit, form_value, whole
+from service.doors.pages.request_path import PageRoute
+from service.doors.pages.visit import Visit, form_value, visit_of, whole
 from service.errors import Fault, InvalidRequest, RequestPart
 from service.store.chain import Kind
 from service.wire import requests, trail, validation
@@ -51,14 +50,14 @@ Name = Annotated[str | None, Query(max_length=256)]
 
 
 async def _found(request: Request, state: AppState, identity: str, row: int | None) -> CasePage:
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     return await state.readers.run(partial(read_case, state, identity, row or 0, visit.language))
 
 
 @router.get("/{id}")
 async def show(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """The verdict at once; what takes a search comes after it."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     rows = await state.readers.run(partial(subject.read, state.store.database, id))
     if row is None and len(rows) > 1:
         return _several(request, rows, state)
@@ -79,7 +78,7 @@ async def show(id: Identity, request: Request, state: Shared, row: Row = None) -
 
 
 def _several(request: Request, rows: tuple[Subject, ...], state: AppState) -> Response:
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     model = subject.model_of(rows[0].record, state.registry)
     return page(
         request,
@@ -110,24 +109,26 @@ def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
 
 
 @router.post("/{id}/explanation")
-async def explain(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+async def explain(
+    id: Identity, request: Request, state: Shared, recording: Recording, row: Row = None
+) -> Response:
     """The smallest changes that would have cleared it: asked as the API asks, and recorded."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     case = await _found(request, state, id, row)
     model, _ = served(case)
     question = case.request.model_copy(
         update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
     )
-    turn = state.turns.search(request.state.principal.actor)
+    turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
     work = partial(questions.explain, model, question, budget, state.watch)
-    reply = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
+    answer = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
     return page(
         request,
         "operator/answer.html",
         headers={"HX-Trigger": "explained"},
         case=case,
-        shown=_shown(case, reply, visit.language),
+        shown=_shown(case, answer.reply.as_mapping(), visit.language),
         reviews=[],
         may_act=_may_act(visit),
         can_ask_more=False,
@@ -162,7 +163,7 @@ async def review(
         body.pop("outcome", None)
     if "rank" in body:
         body["rank"] = whole(body["rank"])
-    await reviews.given(of, validation.read(trail.ReviewRequest, body), state, recording)
+    await reviews.given(of, validation.read(trail.ReviewRequest, body), recording)
     found = await state.readers.run(partial(api_trail.explanation, state.store.database, of))
     explanation = json.loads(found)["explanation"]
     return page(
@@ -179,31 +180,29 @@ async def review(
 @router.post("/{id}/what-if")
 async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """What would be, were these set. A preview while a slider moves: it leaves no record."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
     reply = await state.previewed(partial(questions.what_if, on.model, question))
-    said = reply.model_dump(mode="json", by_alias=True)
-    shown = outcome_of(said, on.model, visit.language, on.demand)
+    shown = outcome_of(reply.as_mapping(), on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=None)
 
 
 @router.post("/{id}/what-if/record")
 async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """The same, asked as the API asks, and recorded."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
     work = partial(questions.what_if, on.model, question)
-    reply = await ask(request, Kind.WHAT_IF, on.model, question, work, id)
-    shown = outcome_of(reply, on.model, visit.language, on.demand)
-    return page(request, "operator/outcome.html", outcome=shown, kept=reply["audit"]["id"])
+    answer = await ask(request, Kind.WHAT_IF, on.model, question, work, id)
+    shown = outcome_of(answer.reply.as_mapping(), on.model, visit.language, on.demand)
+    return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
 
 
 async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
-    state: AppState = request.app.state.ifonly
-    body = await read_aside(await request.body(), state.parsers)
+    body = await read_aside(await request.body(), application(request).parsers)
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {
@@ -220,7 +219,7 @@ async def plane(
     id: Identity, request: Request, state: Shared, row: Row = None, x: Name = None, y: Name = None
 ) -> Response:
     """The model's word over all settings of two levers; of which, its form says."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     case = await _found(request, state, id, row)
     model, question = served(case)
     levers = _two(case, x, y)

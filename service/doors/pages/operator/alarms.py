@@ -12,11 +12,11 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from service.doors.http.authentication import Admitted
-from service.doors.http.state import AppState, Shared
+from service.doors.http.context import AppState, Shared
 from service.doors.pages.operator.listing import listed
 from service.doors.pages.rendering import page
-from service.doors.pages.route import PageRoute
-from service.doors.pages.visit import Visit, is_still
+from service.doors.pages.request_path import PageRoute
+from service.doors.pages.visit import is_still, visit_of
 from service.errors import Overloaded
 from service.store import recent
 
@@ -34,7 +34,7 @@ async def list_alarms(
     request: Request, state: Shared, alarms: Cursor = None, others: Cursor = None
 ) -> Response:
     """Alarms first, then whatever else was predicted; the newest of each."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     read = partial(listed, state.store.database, state.registry, tag=visit.language)
     found = await state.readers.run(lambda: (read("alarms", alarms), read("others", others)))
     return page(request, "operator/alarms.html", alarms=found[0], others=found[1])
@@ -45,7 +45,7 @@ async def follow_alarms(request: Request, state: Shared) -> Response:
     """Server-sent events: ``changed`` each time that a list has a new entry; until the session
     ends."""
     return StreamingResponse(
-        _signs(state, request.app.state.closing, Admitted(partial(is_still, request))),
+        _signs(state, state.closing, Admitted(partial(is_still, request))),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

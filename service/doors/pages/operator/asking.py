@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
 
 from fastapi import Request
 
 from service.audit.drafts import asked_by
-from service.doors.http import errors
-from service.doors.http.recording import Recorder, record_failure
+from service.audit.recorder import Recorded
+from service.doors.http.context import context_of
+from service.doors.http.problems import problem_in
 from service.served.registry import ServedModel
 from service.store.chain import Kind
 from service.wire.base import Wire
 
-Reply = dict[str, Any]
+R = TypeVar("R", bound=Wire)
 
 
 async def ask(
@@ -24,10 +24,10 @@ async def ask(
     kind: Kind,
     model: ServedModel,
     question: Wire,
-    work: Callable[[], Wire],
+    work: Callable[[], R],
     about: str,
     patience: float = math.inf,
-) -> Reply:
+) -> Recorded[R]:
     """The reply, and a record of it about the record ``about``; of what failed there is one too.
 
     Raises
@@ -35,11 +35,11 @@ async def ask(
     ServiceError, Refusal, GraphError
         As the API's route of this question.
     """
+    recorder = context_of(request).recorder(about)
     try:
-        response = await Recorder(request, about).answer(kind, model, question, work, patience)
+        return await recorder.answer(kind, model, question, work, patience)
     except Exception as error:
-        answered = errors.answer_to(request, error)
-        await record_failure(request, model, kind.value, asked_by(question), answered)
+        problem, path = problem_in(request, error), request.url.path
+        own = context_of(request).recorder()
+        await own.failure(model, kind.value, asked_by(question), problem, path)
         raise
-    reply: Reply = json.loads(bytes(response.body))
-    return reply

@@ -11,7 +11,7 @@ from explainers.target import Demand
 from explainers.wording import LANGUAGES, Language
 from service.ask import read_request, usecases
 from service.ask.usecases import Question, Rung
-from service.doors.http.state import AppState
+from service.doors.http.context import AppState
 from service.doors.pages.operator import subject
 from service.doors.pages.operator.levers import LeverControl, levers_of
 from service.doors.pages.operator.listing import title_of

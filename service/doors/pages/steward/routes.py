@@ -9,14 +9,13 @@ from starlette.datastructures import UploadFile
 
 from service.access import Role
 from service.ask import catalogue
-from service.doors.http.recording import Recording
-from service.doors.http.state import AppState, Shared
-from service.doors.http.uploading import taken_in
+from service.audit.uploads import take_in
+from service.doors.http.context import AppState, Recording, Shared
 from service.doors.pages.rendering import page
-from service.doors.pages.route import PageRoute
+from service.doors.pages.request_path import PageRoute
 from service.doors.pages.steward.description import cards, shown
 from service.doors.pages.steward.reasons import reason
-from service.doors.pages.visit import Visit
+from service.doors.pages.visit import visit_of
 from service.errors import CannotUpload, Fault, InvalidRequest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -32,7 +31,7 @@ async def list_models(request: Request, state: Shared) -> Response:
 
 
 def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
     return page(
         request,
@@ -51,7 +50,7 @@ async def read_model(
     model: Name, request: Request, state: Shared, version: Version = None
 ) -> Response:
     """One version of a model."""
-    visit: Visit = request.state.visit
+    visit = visit_of(request)
     served = state.registry.get(model, version or None)
     return page(
         request,
@@ -68,7 +67,7 @@ async def send_model(request: Request, state: Shared, recording: Recording) -> R
         fault = Fault(("zip",), "no file was chosen")
         return _answered(request, state, 422, faults=(fault,))
     try:
-        taken = await taken_in(file.file, state, recording, request.url.path)
+        taken = await take_in(file.file, recording, request.url.path)
     except InvalidRequest as error:
         return _answered(request, state, 422, faults=error.faults)
     except CannotUpload as error:
