@@ -23,7 +23,7 @@ from explainers.causal.falsify import falsify
 from explainers.causal.learning import learn
 from explainers.causal.mechanism import Mechanism, NoiseForm
 from explainers.causal.validate import validate
-from service.discovery import ALGORITHMS, DiscoveryFailed, discover
+from service.offline.discovery import ALGORITHMS, DiscoveryFailed, discover
 from tests.support.equipment import EDGES, GRAPH, NAMES, equipment_rows
 
 Array = npt.NDArray[np.float64]

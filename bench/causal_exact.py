@@ -30,8 +30,8 @@ from explainers.verify import Asked
 from models.predictor import Predictor, Row
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
-from service.causal_models import ServedCausal, prepare_causal, read_graph_of
-from service.checking import rulebook_of
+from service.served.causal_model import ServedCausal, prepare_causal, read_graph_of
+from service.served.checking import rulebook_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "models/artifacts/milling-machine/1"
 COARSE = {"process_temperature": 0.5, "rotational_speed": 20.0, "torque": 1.0}
@@ -84,7 +84,7 @@ def main() -> None:
 def _problem(policy: Policy, served: ServedCausal, row: Row) -> Problem:
     problem = policy.problem(row)
     constraints = (*problem.constraints, *served.constraints)
-    return replace(problem, image=served.image, constraints=constraints)
+    return replace(problem, consequences=served.consequences, constraints=constraints)
 
 
 def _agrees(problem: Problem, predictor: Predictor, engine: Portfolio) -> bool:

@@ -19,8 +19,8 @@ from explainers.problem import Problem
 from explainers.space import changed
 from models.onnx import OnnxPredictor
 from models.predictor import Rows
-from service.fused import fuse
-from service.registry import Registry
+from service.offline.fused_graph import fuse
+from service.served.registry import Registry
 from service.settings import shipped_models
 
 SIZES = (256, 1024, 4096)
@@ -50,10 +50,10 @@ def main() -> None:
     assert isinstance(predictor, OnnxPredictor)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    fused = fuse(causal.image, predictor).SerializeToString()
+    fused = fuse(causal.consequences, predictor).SerializeToString()
     session = onnxruntime.InferenceSession(fused, options, providers=["CPUExecutionProvider"])
     factual = served.deployed.examples[0].row
-    problem = replace(served.policy.problem(factual), image=causal.image)
+    problem = replace(served.policy.problem(factual), consequences=causal.consequences)
     rng = np.random.default_rng(0)
     print("| actions | engine, ms | + model, ms | fused, ms | of it the model alone, ms |")
     print("|---|---|---|---|---|")

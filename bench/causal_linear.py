@@ -22,7 +22,7 @@ from bench.datasets import datasets
 from bench.models import RECIPES, deploy
 from explainers.answer import AlreadyTarget
 from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.learning import learn
 from explainers.causal.mechanism import NoiseForm
 from explainers.deadline import Deadline
@@ -56,7 +56,7 @@ class Seen:
     statuses: Counter[str] = field(default_factory=Counter)
 
 
-def image_of(schema: Schema, rows: Rows, gamma: float) -> CausalImage:
+def consequences_of(schema: Schema, rows: Rows, gamma: float) -> CausalConsequences:
     rng = np.random.default_rng(0)
     graph = Graph.of(len(schema), [(schema.index(a), schema.index(b)) for a, b in EDGES])
     mechanisms = tuple(
@@ -75,7 +75,7 @@ def image_of(schema: Schema, rows: Rows, gamma: float) -> CausalImage:
     model = CausalModel(schema.names, graph, mechanisms)
     whole = tuple(j for j, f in enumerate(schema.features) if f.kind is Kind.INTEGER)
     members = draw_members(model, rng, 64)
-    return CausalImage(model, members, gamma, 0.9, np.zeros(len(schema)), whole=whole)
+    return CausalConsequences(model, members, gamma, 0.9, np.zeros(len(schema)), whole=whole)
 
 
 def ask(problem: Problem, predictor: Predictor, engine: Engine, seconds: float, seen: Seen) -> None:
@@ -108,11 +108,11 @@ def main() -> None:
     for column in ("engine", "gamma", "people", "answers", "median ms", "95 % ms", "most ms"):
         table.add_column(column)
     for gamma in (0.0, 2.5):
-        image = image_of(spec.schema, data.train[: options.rows], gamma)
+        consequences = consequences_of(spec.schema, data.train[: options.rows], gamma)
         for engine, seconds in ((linear, options.seconds), (Blackbox(), 0.5)):
             seen = Seen()
             for row in people[: options.people]:
-                problem = replace(policy.problem(row), image=image)
+                problem = replace(policy.problem(row), consequences=consequences)
                 ask(problem, model.predictor, engine, seconds, seen)
             said = ", ".join(f"{n} {name}" for name, n in seen.statuses.most_common())
             spent = [f"{np.percentile(seen.spent, q):.1f}" for q in (50, 95, 100)]

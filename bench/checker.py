@@ -14,10 +14,10 @@ from explainers.deadline import Deadline
 from explainers.verify import Checker, Proposal
 from models.predictor import Rows, Scores
 from models.repository import load_folder
-from service.causal_models import Semantics
-from service.registry import ServedModel, prepare
+from service.ask.usecases import Question, checker_of, explain
+from service.served.causal_model import Semantics
+from service.served.registry import ServedModel, prepare
 from service.settings import shipped_models
-from service.usecases import Question, checker_of, explain
 
 REPEATS = 300
 LIMITS = {Semantics.INDEPENDENT: 0.3, Semantics.INTERVENTIONAL: 2.0}

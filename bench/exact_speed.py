@@ -39,7 +39,7 @@ from explainers.verify import Asked
 from models.predictor import Row
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
-from service.checking import rulebook_of
+from service.served.checking import rulebook_of
 
 HARD = 100
 """Questions whose search alone is shared by threads."""

@@ -39,9 +39,9 @@ from explainers.search.portfolio import engines_for
 from explainers.search.trees.engine import Trees
 from models.predictor import Predictor
 from models.schema import Schema, Task
+from tests.support.consequences import Slopes
 from tests.support.deployed import Deployed, as_served, deployed_layers, deployed_trees
 from tests.support.fine import with_counts
-from tests.support.images import Slopes
 from tests.support.kinds import KINDS, ConstraintKind
 from tests.support.questions import question
 
@@ -62,7 +62,7 @@ def _robust(problem: Problem, seed: int) -> Problem:
 
 
 def _with_effects(problem: Problem, seed: int) -> Problem:
-    return replace(problem, image=Slopes.random(seed).image(whole=()))
+    return replace(problem, consequences=Slopes.random(seed).consequences(whole=()))
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,11 @@ from explainers.search.portfolio import Portfolio
 from explainers.target import Target
 from models.training.alarms import held_out_alarms
 from models.training.milling import FEATURES, MODES, Simulation, carry_out
-from service.causal_models import Semantics
+from service.ask.usecases import Question, explain
 from service.engines.dice_process import DiceProcess
-from service.registry import Registry, ServedModel
+from service.served.causal_model import Semantics
+from service.served.registry import Registry, ServedModel
 from service.settings import shipped_models
-from service.usecases import Question, explain
 
 SEED = 20_26
 """Of the alarms: those of ``bench.held_out_alarms``."""
@@ -56,8 +56,8 @@ class Method:
 
 def methods(served: ServedModel) -> tuple[Method, ...]:
     assert served.causal is not None
-    image = replace(served.causal.image, gamma=0.0, floor=0.0)
-    point = replace(served, causal=replace(served.causal, image=image))
+    consequences = replace(served.causal.consequences, gamma=0.0, floor=0.0)
+    point = replace(served, causal=replace(served.causal, consequences=consequences))
     dice = replace(served, engine=Portfolio((Dice(DiceProcess("genetic")),)))
     follow, alone = Semantics.INTERVENTIONAL, Semantics.INDEPENDENT
     return (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from explainers.consequences import Assurance
 from explainers.constraints import Constraint
-from explainers.image import Assurance
 from explainers.target import Demand, Target
 from models.predictor import Row
 

@@ -25,10 +25,10 @@ from explainers.answer import (
     Unknown,
     Work,
 )
-from explainers.blocking import blocking_set, without
 from explainers.constraints import Source
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, DocumentsDiffer
+from explainers.infeasible_subsystem import infeasible_subsystem, without
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, Outcome
@@ -291,12 +291,12 @@ class _Asking:
         """With how sure it is, where something follows from what is set."""
         if not counterfactual.rests_on_rounding:
             problem = problem.firm(self.rounding)
-        if problem.image is None:
+        if problem.consequences is None:
             return counterfactual
         row = counterfactual.action_on(problem.factual)
         columns = [action.column for action in counterfactual.actions]
         margin = problem.margin(self.deployed.score)
-        assurance = problem.image.assurance(problem.factual, columns, row[columns], margin)
+        assurance = problem.consequences.assurance(problem.factual, columns, row[columns], margin)
         return replace(counterfactual, assurance=assurance)
 
     def nothing(
@@ -353,7 +353,7 @@ class _Asking:
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
             return Infeasible(prediction, problem.conflict, work, relaxation=relaxation)
         with self.watch("search"):
-            blocked_by = blocking_set(problem, self._reaches)
+            blocked_by = infeasible_subsystem(problem, self._reaches)
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
         if demand is not None and demand in blocked_by:

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from explainers.consequences import Consequences, Margin, Trust, follow, trust
 from explainers.constraints import (
     Axes,
     Changes,
@@ -26,7 +27,6 @@ from explainers.constraints import (
 )
 from explainers.cost import Cost, Costs
 from explainers.errors import InvalidPolicy
-from explainers.image import Image, Margin, Trust, follow, trust
 from explainers.space import LONGEST_LISTED, Axis, changed
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
@@ -62,7 +62,7 @@ class Problem:
     seed: int = 0
     max_rows: int = 50_000
     """Model rows that a search without a proof may score before it gives up."""
-    image: Image | None = None
+    consequences: Consequences | None = None
     """What follows from what is set; None: nothing does, features move alone."""
 
     def __post_init__(self) -> None:
@@ -107,26 +107,26 @@ class Problem:
     @property
     def inert(self) -> Problem:
         """The same question for actions from which nothing follows: whoever sets a cause sets
-        all that would follow from it too. Of an image that severs."""
+        all that would follow from it too. Of consequences that sever."""
         # Not remembered where it is this one: what refers to itself is not freed at once.
-        return self if self.image is None else self._inert
+        return self if self.consequences is None else self._inert
 
     @cached_property
     def _inert(self) -> Problem:
-        assert self.image is not None
-        closing = closing_rules(self.image, len(self.schema))
-        return replace(self, image=None, constraints=(*self.constraints, *closing))
+        assert self.consequences is not None
+        closing = closing_rules(self.consequences, len(self.schema))
+        return replace(self, consequences=None, constraints=(*self.constraints, *closing))
 
     @cached_property
     def _narrowing(self) -> tuple[Constraint, ...]:
         """Constraints that say what may be set: of those on the row, the ones that read nothing
         that may move without being set."""
-        if self.image is None:
+        if self.consequences is None:
             return self.constraints
         actions = tuple(c for c in self.constraints if c.of_action)
         axes = cut_singly(actions, self._whole, self.factual)
         levers = [j for j, x in enumerate(self.factual) if len(axes[j]) > (float(x) in axes[j])]
-        moving = frozenset(k for j in levers for k in self.image.effects([j]))
+        moving = frozenset(k for j in levers for k in self.consequences.effects([j]))
         return tuple(c for c in self.constraints if c.of_action or not c.columns & moving)
 
     @cached_property
@@ -179,7 +179,11 @@ class Problem:
     def rows_of(self, actions: Rows) -> Rows:
         """The row that each action leads to, both ``(n, n_features)``. An action is the factual
         with the features that are set; one that has its factual value is not set, it follows."""
-        return actions if self.image is None else follow(self.image, self.factual, actions)
+        return (
+            actions
+            if self.consequences is None
+            else follow(self.consequences, self.factual, actions)
+        )
 
     def allowed(self, actions: Rows, rows: Rows | None = None) -> Mask:
         """Which actions keep every constraint, ``(n,)``; ``rows`` if it is known what they lead
@@ -197,10 +201,10 @@ class Problem:
     def trust(self, actions: Rows, score: Callable[[Rows], Scores]) -> Trust:
         """How far each action, which leads into the target by what is believed, can be trusted;
         ``score`` is the model's. What nothing follows from is certain, and not asked about."""
-        if self.image is None:
+        if self.consequences is None:
             n = len(actions)
             return Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
-        return trust(self.image, self.factual, actions, self.margin(score))
+        return trust(self.consequences, self.factual, actions, self.margin(score))
 
     def margin(self, score: Callable[[Rows], Scores]) -> Margin:
         """How far rows are inside the target, by what ``score`` says of them."""
@@ -208,7 +212,7 @@ class Problem:
 
     def readable(self, actions: Rows, rows: Rows) -> Mask:
         """Where everything that follows is a number within the schema's bounds, ``(n,)``."""
-        if self.image is None:
+        if self.consequences is None:
             return np.ones(len(actions), dtype=np.bool_)
         lower, upper = self._bounds
         inside = (rows >= lower) & (rows <= upper)
@@ -266,17 +270,17 @@ class Problem:
 
 
 @lru_cache(maxsize=64)
-def closing_rules(image: Image, n: int) -> tuple[Rule, ...]:
+def closing_rules(consequences: Consequences, n: int) -> tuple[Rule, ...]:
     """Rules that an action keeps from which nothing follows, over ``n`` features; the same
     objects each time."""
     origin = Origin(Source.SCHEMA, "causal")
     return tuple(
         Rule(
             "what follows is set",
-            then=tuple(Changes(k) for k in image.effects([j])),
+            then=tuple(Changes(k) for k in consequences.effects([j])),
             when=(Changes(j),),
             origin=origin,
         )
         for j in range(n)
-        if image.effects([j])
+        if consequences.effects([j])
     )

@@ -3,7 +3,7 @@
 The service hands the checker the documents themselves. Where there are none (a notebook, a test),
 this says of each constraint what it declares, by its fields alone; the checker evaluates it by
 its own code. Two things are taken as they are given: constraints of a kind of the caller's own,
-and an image, of which a caller's Python is the only document.
+and consequences of which a caller's Python is the only document.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explainers.consequences import Consequences
 from explainers.constraints import (
     Changes,
     Comparison,
@@ -34,7 +35,6 @@ from explainers.constraints import (
     Survives,
 )
 from explainers.cost import Cost, FeatureCost
-from explainers.image import Image
 from explainers.problem import Problem
 from explainers.target import Target
 from explainers.verify import limits, rules
@@ -49,14 +49,14 @@ from models.predictor import Rows
 def terms_of(problem: Problem) -> Terms:
     """What an answer to ``problem`` must keep, as its parts declare it."""
     survives = problem.survives
-    image = problem.image
+    consequences = problem.consequences
     return Terms(
         problem.schema,
         goal_of(problem.target),
         tuple(limit_of(c, problem) for c in problem.constraints if not isinstance(c, Survives)),
         price_of(problem.cost),
-        None if image is None else GivenImage.of(image),
-        image is not None and not image.severs,
+        None if consequences is None else GivenConsequences.of(consequences),
+        consequences is not None and not consequences.severs,
         () if survives is None else survives.tolerances,
         frozenset(c.origin.key for c in problem.constraints if isinstance(c, Survives)),
         problem.seed,
@@ -156,35 +156,35 @@ def _given(constraint: Constraint) -> Limit:
 
 
 @dataclass(frozen=True, eq=False)
-class GivenImage:
+class GivenConsequences:
     """What follows by a caller's own model, taken as it is given."""
 
-    image: Image
+    consequences: Consequences
     gamma: float
     floor: float
 
     @classmethod
-    def of(cls, image: Image) -> GivenImage:
-        demands = image.flows(())
-        return cls(image, demands.gamma, demands.floor)
+    def of(cls, consequences: Consequences) -> GivenConsequences:
+        demands = consequences.flows(())
+        return cls(consequences, demands.gamma, demands.floor)
 
     def effects(self, columns: Sequence[int], is_history: bool) -> frozenset[int]:
-        return frozenset(self.image.effects(columns))
+        return frozenset(self.consequences.effects(columns))
 
     def via(self, columns: Sequence[int]) -> dict[int, tuple[int, ...]]:
-        return {j: self.image.via(columns, j) for j in self.image.effects(columns)}
+        return {j: self.consequences.via(columns, j) for j in self.consequences.effects(columns)}
 
     def row(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[float]:
         columns, values = _arrays(settings)
-        found: list[float] = self.image.rows(np.array(factual), columns, values)[0].tolist()
+        found: list[float] = self.consequences.rows(np.array(factual), columns, values)[0].tolist()
         return found
 
     def plausible_rows(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[list[float]]:
-        """The rows whose margin the image asks for, and as many lost ones as it finds lost."""
+        """The rows whose margin is asked for, and as many lost ones as are found lost."""
         asked: list[Rows] = []
 
         def margin(rows: Rows) -> Rows:
@@ -193,7 +193,7 @@ class GivenImage:
 
         columns, values = _arrays(settings)
         # By a margin that is met everywhere the chance is the share that is not lost.
-        told = float(self.image.trust(np.array(factual), columns, values, margin).chance[0])
+        told = float(self.consequences.trust(np.array(factual), columns, values, margin).chance[0])
         rows = [row for some in asked for row in some.tolist()]
         lost = round(len(rows) / told) - len(rows) if told else 1
         return [*rows, *[[np.inf] * len(factual)] * lost]

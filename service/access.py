@@ -10,6 +10,8 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any, Self
 
+from service.errors import Forbidden
+
 
 class Role(StrEnum):
     """What somebody is here for."""
@@ -73,6 +75,16 @@ class Scope:
     def of(cls, text: str | None) -> Self:
         """That of a record or a row of a table; None: everything."""
         return cls() if text is None else cls.read(json.loads(text))
+
+    def check(self, attributes: Mapping[str, str]) -> None:
+        """Raises
+        ------
+        Forbidden
+            If what a request says in ``attributes`` is not within, or it does not say enough.
+        """
+        if not self.has(attributes):
+            wanted = ", ".join(f"{name} = {' or '.join(v)}" for name, v in self.attributes)
+            raise Forbidden(f"this key or account is for requests whose attributes say {wanted}")
 
     @property
     def in_words(self) -> str | None:

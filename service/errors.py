@@ -36,7 +36,7 @@ ServiceError
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
-known only to ``service.api.errors``, exit codes only to ``service.cli``.
+known only to ``service.ask.problem_types``, exit codes only to ``service.doors.cli``.
 """
 
 from __future__ import annotations

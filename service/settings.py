@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     """0 lets the system choose."""
     allowed_hosts: str = ""
     """Names by which this service may be asked, beside those that follow from ``host`` and
-    ``public_url`` (:class:`service.api.hosts.Hosts`): ``ifonly.plant.example, *.plant.example``;
-    ``*``: any."""
+    ``public_url`` (:class:`service.doors.http.hosts.Hosts`), as in
+    ``ifonly.plant.example, *.plant.example``; ``*``: any."""
     max_connections: int = Field(800, ge=1)
     """Connections that one process holds; whoever opens another is told to come back (503)."""
     max_body_bytes: int = Field(1_048_576, ge=1)

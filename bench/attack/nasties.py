@@ -32,7 +32,7 @@ from urllib.parse import quote, quote_plus, urlsplit
 import httpx
 
 from service.access import Role
-from service.api import permissions
+from service.doors.http import permissions
 
 ROUTES = tuple(
     sorted(

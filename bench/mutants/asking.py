@@ -22,11 +22,11 @@ from explainers.search.blackbox import Blackbox
 from explainers.search.portfolio import Portfolio
 from explainers.search.trees.engine import Trees
 from models.repository import DeployedModel
-from service.api import translate
-from service.api.schema.requests import ExplanationRequest
+from service.ask import read_request
+from service.ask.usecases import explain
 from service.errors import ContradictoryConstraints, TargetAlreadyMet
-from service.registry import ServedModel, prepare
-from service.usecases import explain
+from service.served.registry import ServedModel, prepare
+from service.wire.requests import ExplanationRequest
 
 Reply = dict[str, Any]
 _served: dict[tuple[int, str], ServedModel] = {}
@@ -36,7 +36,8 @@ def ask(case: Case, deployed: DeployedModel) -> Reply:
     """The reply; where one is refused because the two readings of the documents differ, that."""
     try:
         model = _prepared(case, deployed)
-        question = translate.question(ExplanationRequest.model_validate(dict(case.request)), model)
+        request = ExplanationRequest.model_validate(dict(case.request))
+        question = read_request.question(request, model)
         answer = explain(model, question, Deadline.never()).answer
     except DocumentsDiffer as refusal:
         return {**_nothing("unknown"), "rejected": [f"the documents differ: {refusal}"]}

@@ -6,19 +6,34 @@ not one that they could catch.
 
 from __future__ import annotations
 
-SHARED = ("constraints", "rules", "policy", "space", "cost", "target", "image", "problem",
-          "plausibility", "blocking")  # fmt: skip
-CAUSAL = ("image", "model", "members", "mechanism", "basis", "certainty", "expression",
+CONSTRAINTS = ("base", "conditions", "direction", "immutable", "leaves_one", "max_change",
+               "max_changes", "not_missing", "only_to", "plausible", "propagation", "ranges",
+               "rule", "survives")  # fmt: skip
+SHARED = ("rules", "policy", "space", "cost", "target", "consequences", "problem",
+          "plausibility", "infeasible_subsystem")  # fmt: skip
+CAUSAL = ("consequences", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",
           "backtracking")  # fmt: skip
-SEARCH = ("engine", "portfolio", "blackbox", "bracket", "breaks", "pool", "ladder", "ball", "goals")
-MILP = ("arithmetic", "choices", "closing", "course", "doubts", "engine", "following", "hull",
-        "incumbent", "kinks", "levers", "model", "network", "plausible", "program", "question",
-        "reading", "reals", "rules", "search", "sums", "ties")  # fmt: skip
-TREES = ("aims", "arena", "engine", "flat_rules", "following", "layout", "leaves", "modes",
-         "proof", "question", "survival", "tables")  # fmt: skip
+SEARCH = (
+    "engine",
+    "portfolio",
+    "blackbox",
+    "bracket",
+    "breakpoints",
+    "incumbents",
+    "ladder",
+    "cost_ball",
+    "goals",
+)
+MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
+        "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
+        "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
+        "structural_equations", "sums", "sweep")  # fmt: skip
+TREES = ("arena", "engine", "ensemble_targets", "flat_rules", "following", "layout", "leaves",
+         "modes", "proof", "question", "survival", "tables")  # fmt: skip
 
 FAST = (
+    *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
     *(f"explainers.{name}" for name in SHARED),
     *(f"explainers.causal.{name}" for name in CAUSAL),
     *(f"explainers.search.{name}" for name in SEARCH),
@@ -28,8 +43,8 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"explainers.search.trees.{name}"
-    for name in ("batches", "boxes", "compiled", "incumbent", "kernel", "merge", "prices",
-                 "readings", "rule_cuts")
+    for name in ("batches", "boxes", "compiled", "kernel", "lagrangian",
+                 "primal_heuristic", "rule_cuts", "survival_kernel", "tree_merging")
 )  # fmt: skip
 """Compiled; faults are planted where it runs as the plain Python that it is written in."""
 

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.errors import CausalError
 from explainers.causal.function import Array
-from explainers.causal.image import CausalImage
-from explainers.image import Assurance, Flows, Margin, NotAffine, Trust
+from explainers.consequences import Assurance, Flows, Margin, NotAffine, Trust
 from models.predictor import Row, Rows
 
 
 @dataclass(frozen=True, eq=False)
-class BacktrackingImage:
-    """An :class:`~explainers.image.Image` whose actions move backgrounds."""
+class BacktrackingConsequences:
+    """An :class:`~explainers.consequences.Consequences` whose actions move backgrounds."""
 
-    causal: CausalImage
+    causal: CausalConsequences
 
     @property
     def severs(self) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.members import draw_members
 from explainers.causal.model import CausalModel
 from explainers.causal.spec import CausalSpec
@@ -35,11 +35,13 @@ class Demands:
         return cls(*(float(table.get(key, getattr(cls, key))) for key in ("gamma", "floor")))
 
 
-def image_of(spec: CausalSpec, model: CausalModel, policy: Mapping[str, Any]) -> CausalImage:
-    """The image of actions by ``model``, as ``spec`` and the ``[policy]`` table want it."""
+def consequences_of(
+    spec: CausalSpec, model: CausalModel, policy: Mapping[str, Any]
+) -> CausalConsequences:
+    """The consequences of actions by ``model``, as ``spec`` and the ``[policy]`` table want it."""
     demands, features = Demands.read(policy), spec.schema.features
     own = policy.get("features", {})
-    return CausalImage(
+    return CausalConsequences(
         model,
         draw_members(model, np.random.default_rng(0), MEMBERS),
         demands.gamma,

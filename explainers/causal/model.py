@@ -3,7 +3,7 @@
 Everything is done on whole arrays, node by node: no loop over rows. What follows from an action
 is a real number, not a value of the feature's grid: the grid says what can be *set*, and an
 effect is not set. The bounds of the schema still say what can be read; whoever asks whether an
-image is possible checks it against them as a constraint of the whole row.
+consequences is possible checks it against them as a constraint of the whole row.
 """
 
 from __future__ import annotations

@@ -20,11 +20,11 @@ from explainers.constraints import MaxChanges
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
-from explainers.search.ball import ball
 from explainers.search.bracket import Bracket, closed_in
+from explainers.search.cost_ball import cost_ball
 from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_tolerances
+from explainers.search.incumbents import BudgetSpent, Incumbents, Tried
 from explainers.search.ladder import LONGEST, Ladder
-from explainers.search.pool import BudgetSpent, Pool, Tried
 from explainers.space import changed
 from models.predictor import Row, Rows, Scores
 
@@ -64,24 +64,31 @@ class Blackbox:
         refuse_tolerances(problem, self.name)
         if problem.conflict is not None:
             return Outcome.none(problem)
-        pool = Pool(problem, meter)
+        incumbents = Incumbents(problem, meter)
         bound: float | None = None
         enumerated = 0
         deadline_hit = False
         try:
-            bound = _prove(pool, self.enumerable)
+            bound = _prove(incumbents, self.enumerable)
             if bound is None:
-                _hunt(pool)
-                bound = _prove(pool, self.enumerable)
+                _hunt(incumbents)
+                bound = _prove(incumbents, self.enumerable)
             while bound is None and enumerated < MOST_ENUMERATED:
-                if not _enumerate(pool, self.enumerable, enumerated + 1):
+                if not _enumerate(incumbents, self.enumerable, enumerated + 1):
                     break
                 enumerated += 1
         except BudgetSpent:
             pass
         except DeadlineReached:
             deadline_hit = True
-        return Outcome(pool.rows, bound, pool.nearest, deadline_hit, enumerated, unsure=pool.unsure)
+        return Outcome(
+            incumbents.rows,
+            bound,
+            incumbents.nearest,
+            deadline_hit,
+            enumerated,
+            unsure=incumbents.unsure,
+        )
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         return None  # noted while searching
@@ -92,63 +99,65 @@ class Blackbox:
         return range_by_asking(problem, meter, row, column)
 
 
-def _prove(pool: Pool, most: int) -> float | None:
+def _prove(incumbents: Incumbents, most: int) -> float | None:
     """Score everything cheaper than the best, if that is little; the cost then proven least."""
-    return pool.cost if _enumerate(pool, most) else None
+    return incumbents.cost if _enumerate(incumbents, most) else None
 
 
-def _enumerate(pool: Pool, most: int, changes: int | None = None) -> bool:
+def _enumerate(incumbents: Incumbents, most: int, changes: int | None = None) -> bool:
     """Score everything cheaper than the best, of what changes at most so many features, if that
     is little; whether it was."""
-    rows = ball(pool.problem, pool.cost, most, changes)
+    rows = cost_ball(incumbents.problem, incumbents.cost, most, changes)
     if rows is None:
         return False
-    rows = rows[np.argsort(pool.problem.cost_of(rows), kind="stable")]
+    rows = rows[np.argsort(incumbents.problem.cost_of(rows), kind="stable")]
     for start in range(0, len(rows), PAIR_ROWS):
-        pool.consider(rows[start : start + PAIR_ROWS])
+        incumbents.consider(rows[start : start + PAIR_ROWS])
     return True
 
 
-def _hunt(pool: Pool) -> None:
+def _hunt(incumbents: Incumbents) -> None:
     """From the likeliest answers to the least likely, polishing whatever is found."""
-    problem = pool.problem
+    problem = incumbents.problem
     each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))
-    ladders = {int(j): _first_look(pool, int(j), each) for j in problem.movable}
-    rungs, tried = _single_moves(pool, ladders)
+    ladders = {int(j): _first_look(incumbents, int(j), each) for j in problem.movable}
+    rungs, tried = _single_moves(incumbents, ladders)
     if _most_changes(problem) >= 2:
-        tried = Tried.joined([tried, _pairs(pool, rungs)])
-    _neighbours(pool)
-    _polish(pool, rungs)
-    _beam(pool, rungs, tried)
-    _polish(pool, rungs)
+        tried = Tried.joined([tried, _pairs(incumbents, rungs)])
+    _neighbours(incumbents)
+    _polish(incumbents, rungs)
+    _beam(incumbents, rungs, tried)
+    _polish(incumbents, rungs)
     generator = np.random.default_rng(problem.seed)
     for _ in range(RANDOM_ROUNDS):
-        pool.consider(_random_rows(problem, ladders, pool.cost, generator))
-        _polish(pool, rungs)
+        incumbents.consider(_random_rows(problem, ladders, incumbents.cost, generator))
+        _polish(incumbents, rungs)
 
 
-def _single_moves(pool: Pool, ladders: Ladders) -> tuple[Ladders, Tried]:
+def _single_moves(incumbents: Incumbents, ladders: Ladders) -> tuple[Ladders, Tried]:
     """Score every lever alone; return the rungs at which the score changes, and what missed."""
-    start_row, factual = pool.problem.start, pool.problem.factual
+    start_row, factual = incumbents.problem.start, incumbents.problem.factual
     whole = _stacked(start_row, (_with_column(start_row, j, r.values) for j, r in ladders.items()))
     # All are scored, also those that a rule forbids alone: their curves guide the pairs.
-    shortfalls = pool.probe(whole)
+    shortfalls = incumbents.probe(whole)
     rungs, entries, start = {}, list[Bracket](), 0
     for j, ladder in ladders.items():
         curve = shortfalls[start : start + len(ladder)]
         start += len(ladder)
         rungs[j] = ladder.at(_telling(ladder.values, curve, float(factual[j])))
-        entries += _entries(pool.problem, ladder, curve)
-    closed_in(pool.problem, pool.probe, start_row, entries)
-    allowed = pool.problem.allowed(whole)
+        entries += _entries(incumbents.problem, ladder, curve)
+    closed_in(incumbents.problem, incumbents.probe, start_row, entries)
+    allowed = incumbents.problem.allowed(whole)
     missed = allowed & (shortfalls > 0)
-    return rungs, Tried(whole[missed], pool.problem.cost_of(whole[missed]), shortfalls[missed])
+    return rungs, Tried(
+        whole[missed], incumbents.problem.cost_of(whole[missed]), shortfalls[missed]
+    )
 
 
-def _first_look(pool: Pool, column: int, each: int) -> Ladder:
-    if _is_long(pool.problem, column):
-        return Ladder.outward(pool.problem, column, min(each, FIRST_LOOK))
-    return pool.ladder(column).thinned(each)
+def _first_look(incumbents: Incumbents, column: int, each: int) -> Ladder:
+    if _is_long(incumbents.problem, column):
+        return Ladder.outward(incumbents.problem, column, min(each, FIRST_LOOK))
+    return incumbents.ladder(column).thinned(each)
 
 
 def _is_long(problem: Problem, column: int) -> bool:
@@ -186,24 +195,26 @@ def _telling(
     return np.flatnonzero(keep)
 
 
-def _pairs(pool: Pool, rungs: Ladders) -> Tried:
+def _pairs(incumbents: Incumbents, rungs: Ladders) -> Tried:
     """A coarse grid over every pair of levers, within the best cost so far."""
     pairs = list(combinations(rungs, 2))
     if not pairs:
-        return _nothing_tried(pool)
+        return _nothing_tried(incumbents)
     each = int(np.clip(math.sqrt(PAIR_ROWS / len(pairs)), 4, 40))
-    affordable = {j: ladder.below(pool.cost).thinned(each) for j, ladder in rungs.items()}
-    start = pool.problem.start
-    crossed = (_crossed(start[None, :], affordable[i], affordable[j], pool.cost) for i, j in pairs)
-    return pool.consider(_stacked(start, crossed))
+    affordable = {j: ladder.below(incumbents.cost).thinned(each) for j, ladder in rungs.items()}
+    start = incumbents.problem.start
+    crossed = (
+        _crossed(start[None, :], affordable[i], affordable[j], incumbents.cost) for i, j in pairs
+    )
+    return incumbents.consider(_stacked(start, crossed))
 
 
-def _neighbours(pool: Pool) -> None:
+def _neighbours(incumbents: Incumbents) -> None:
     """Rows seen in service that are in the target, moved onto what may be set here.
 
     As NICE does (Brughmans et al. 2023); the polishing then gives back what is not needed.
     """
-    problem = pool.problem
+    problem = incumbents.problem
     if problem.references is None or not len(problem.references):
         return
     rows = np.repeat(problem.factual[None, :], len(problem.references), axis=0)
@@ -212,81 +223,83 @@ def _neighbours(pool: Pool) -> None:
         rows[seen, j] = problem.axes[j].nearest(problem.references[seen, j])
     order = np.argsort(problem.cost_of(rows), kind="stable")
     for start in range(0, len(rows), STARTS):
-        pool.consider(rows[order[start : start + STARTS]])
-        if pool.cost < math.inf:
+        incumbents.consider(rows[order[start : start + STARTS]])
+        if incumbents.cost < math.inf:
             return
 
 
-def _beam(pool: Pool, rungs: Ladders, tried: Tried) -> None:
+def _beam(incumbents: Incumbents, rungs: Ladders, tried: Tried) -> None:
     """Grow the sets of levers that came nearest to the target, one lever at a time."""
-    for _ in range(min(BEAM_DEPTH, _most_changes(pool.problem)) - 1):
-        beam = tried.best(BEAM_WIDTH, pool.cost)
+    for _ in range(min(BEAM_DEPTH, _most_changes(incumbents.problem)) - 1):
+        beam = tried.best(BEAM_WIDTH, incumbents.cost)
         if not len(beam):
             return
-        steps = {j: ladder.below(pool.cost).thinned(BEAM_RUNGS) for j, ladder in rungs.items()}
-        factual = pool.problem.factual
+        steps = {
+            j: ladder.below(incumbents.cost).thinned(BEAM_RUNGS) for j, ladder in rungs.items()
+        }
+        factual = incumbents.problem.factual
         grown = (
             _set_columns(beam[~changed(beam, factual)[:, j]], ladder) for j, ladder in steps.items()
         )
-        tried = pool.consider(_stacked(factual, grown))
+        tried = incumbents.consider(_stacked(factual, grown))
 
 
-def _polish(pool: Pool, rungs: Ladders) -> None:
+def _polish(incumbents: Incumbents, rungs: Ladders) -> None:
     """Draw the best row back towards the factual until no step back stays in the target."""
     for _ in range(POLISH_ROUNDS):
-        before = pool.cost
+        before = incumbents.cost
         if before == math.inf:
             return
-        row = pool.row
-        moved = np.flatnonzero(changed(row[None, :], pool.problem.factual)[0])
-        partners = [*moved.tolist(), *_partners(pool, rungs, set(moved.tolist()))]
-        pool.consider(
+        row = incumbents.row
+        moved = np.flatnonzero(changed(row[None, :], incumbents.problem.factual)[0])
+        partners = [*moved.tolist(), *_partners(incumbents, rungs, set(moved.tolist()))]
+        incumbents.consider(
             _stacked(
                 row,
                 [
-                    *(_retreats(pool, row, int(j)) for j in moved),
-                    *_all_trades(pool, row, moved.tolist(), partners),
+                    *(_retreats(incumbents, row, int(j)) for j in moved),
+                    *_all_trades(incumbents, row, moved.tolist(), partners),
                 ],
             )
         )
-        if pool.cost >= before:
+        if incumbents.cost >= before:
             return
 
 
-def _partners(pool: Pool, rungs: Ladders, moved: set[int]) -> list[int]:
+def _partners(incumbents: Incumbents, rungs: Ladders, moved: set[int]) -> list[int]:
     """Other levers, those with the cheapest first step first."""
     others = [(float(r.costs[0]), j) for j, r in rungs.items() if j not in moved and len(r)]
     return [j for _, j in sorted(others)[:PARTNERS]]
 
 
-def _retreats(pool: Pool, row: Row, column: int) -> Rows:
+def _retreats(incumbents: Incumbents, row: Row, column: int) -> Rows:
     """``row`` with one of its changes made smaller, or taken back."""
-    problem = pool.problem
+    problem = incumbents.problem
     spent = _cost_of_column(problem, row, column)
-    values = _cheaper(pool, column, spent, RETREAT_RUNGS).values
+    values = _cheaper(incumbents, column, spent, RETREAT_RUNGS).values
     if float(problem.factual[column]) in problem.axes[column]:
         values = np.append(values, problem.factual[column])
     return _with_column(row, column, values)
 
 
 def _all_trades(
-    pool: Pool, row: Row, moved: Sequence[int], partners: Sequence[int]
+    incumbents: Incumbents, row: Row, moved: Sequence[int], partners: Sequence[int]
 ) -> Iterator[Rows]:
     """Making them takes longer than a search may be late."""
     for giving in moved:
         for taking in partners:
             if giving != taking:
-                pool.check()
-                yield _trades(pool, row, giving, taking)
+                incumbents.check()
+                yield _trades(incumbents, row, giving, taking)
 
 
-def _trades(pool: Pool, row: Row, giving: int, taking: int) -> Rows:
+def _trades(incumbents: Incumbents, row: Row, giving: int, taking: int) -> Rows:
     """``row`` with one change made smaller and another made larger, for less in all."""
-    problem = pool.problem
+    problem = incumbents.problem
     spent = _cost_of_column(problem, row, giving)
     held = _cost_of_column(problem, row, taking)
-    given = _cheaper(pool, giving, spent, TRADE_RUNGS)
-    taken = _cheaper(pool, taking, held + spent, TRADE_RUNGS)
+    given = _cheaper(incumbents, giving, spent, TRADE_RUNGS)
+    taken = _cheaper(incumbents, taking, held + spent, TRADE_RUNGS)
     if float(problem.factual[giving]) in problem.axes[giving]:
         given = Ladder(
             giving,
@@ -296,10 +309,10 @@ def _trades(pool: Pool, row: Row, giving: int, taking: int) -> Rows:
     return _crossed(row[None, :], given, taken, spent + held)
 
 
-def _cheaper(pool: Pool, column: int, cost: float, most: int) -> Ladder:
+def _cheaper(incumbents: Incumbents, column: int, cost: float, most: int) -> Ladder:
     """Values of a lever that cost less than ``cost``: the dearest ones, one grid step apart,
     and a spread of the others."""
-    ladder = pool.ladder(column).below(cost)
+    ladder = incumbents.ladder(column).below(cost)
     if len(ladder) <= most:
         return ladder
     near = np.arange(len(ladder) - most // 3, len(ladder))
@@ -368,5 +381,5 @@ def _stacked(row: Row, parts: Iterable[Rows]) -> Rows:
     return np.concatenate([np.empty((0, len(row))), *parts])
 
 
-def _nothing_tried(pool: Pool) -> Tried:
-    return Tried(np.empty((0, len(pool.problem.schema))), np.empty(0), np.empty(0))
+def _nothing_tried(incumbents: Incumbents) -> Tried:
+    return Tried(np.empty((0, len(incumbents.problem.schema))), np.empty(0), np.empty(0))

@@ -21,7 +21,7 @@ from explainers.search.engine import (
     Meter,
     Outcome,
     range_by_asking,
-    refuse_image,
+    refuse_consequences,
     refuse_tolerances,
 )
 from explainers.space import Axis
@@ -88,7 +88,7 @@ class Dice:
         refuse_tolerances(problem, self.name)
         if problem.conflict is not None:
             return Outcome.none(problem)
-        refuse_image(problem, self.name)
+        refuse_consequences(problem, self.name)
         wish = _wish(problem)
         rows = np.empty((0, len(problem.schema)))
         deadline_hit = False

@@ -182,7 +182,7 @@ def _met(problem: Problem, meter: Meter, rows: Rows) -> Mask:
     return problem.target.met(meter.score(rows)) if len(rows) else np.ones(0, dtype=np.bool_)
 
 
-def refuse_image(problem: Problem, engine: str) -> None:
+def refuse_consequences(problem: Problem, engine: str) -> None:
     """For engines that move features alone.
 
     Raises
@@ -190,7 +190,7 @@ def refuse_image(problem: Problem, engine: str) -> None:
     NotEligible
         If other features follow from what is set.
     """
-    if problem.image is not None:
+    if problem.consequences is not None:
         raise NotEligible(engine, "it does not know what follows from what is set")
 
 

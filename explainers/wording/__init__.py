@@ -1,4 +1,4 @@
-"""Answers in Korean and English: "Had the model read the torque as 7.5 Nm lower, …".
+"""Answers in words: "Had the model read the torque as 7.5 Nm lower, …".
 
 Without a causal model a sentence speaks of what the *model* reads and decides, never of the
 equipment; :class:`Grounds` is the switch. It says what would have been, and gives no advice.
@@ -18,13 +18,20 @@ What a spec may supply (all optional)
 
 A clause takes every mood, so it is given in a form that does: English
 ``<subject> been <participle …>``; Korean a verb's stem without 하, or one that ends in 되. See
-:mod:`explainers.wording.phrases`.
+``own_words`` in the folder of each language.
+
+A constraint kind without words in some language fails here, at import.
 """
 
 from __future__ import annotations
 
+from explainers.wording.catalogue import catalogue
 from explainers.wording.grounds import Grounds
-from explainers.wording.numerals import LANGUAGES
+from explainers.wording.languages import LANGUAGES, Language, is_language
+from explainers.wording.limits import require_words
 from explainers.wording.wording import Wording
 
-__all__ = ["LANGUAGES", "Grounds", "Wording"]
+for _language in LANGUAGES:
+    require_words(catalogue(_language).limits)
+
+__all__ = ["LANGUAGES", "Grounds", "Language", "Wording", "is_language"]

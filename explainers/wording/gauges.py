@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 
+from explainers.wording.conventions import conventions_of
 from explainers.wording.numerals import (
     ROUNDED_DIGITS,
     Number,
@@ -21,8 +22,6 @@ from explainers.wording.text import label_of
 from explainers.wording.units import Unit
 from models.schema import Feature, Kind
 
-MISSING = {"ko": "누락", "en": "missing"}
-ABOUT = {"ko": "약", "en": "about"}
 NO_UNIT = Unit("")
 
 
@@ -43,7 +42,7 @@ class Gauge:
     def value(self, value: float, language: str, *, computed: bool = False) -> str:
         """``53.2 Nm``, ``216분``, ``H``; digits as they are, "about" where they had to be cut."""
         if math.isnan(value):
-            return MISSING[language]
+            return conventions_of(language).missing
         category = self._category(value, language)
         if category is not None:
             return category
@@ -88,7 +87,7 @@ class Change:
     gauge: Gauge
     before: float
     after: float
-    own: Clauses = NOTHING
+    own: Clauses = field(default_factory=lambda: NOTHING)
     computed: bool = False
     """Whether ``after`` was computed rather than set: its digits beyond the resolution are no
     more than the arithmetic's."""
@@ -148,4 +147,4 @@ class Change:
 
 def quantity(number: Number, unit: Unit, language: str) -> str:
     text = unit.behind(write(number.value), language)
-    return text if number.exact else f"{ABOUT[language]} {text}"
+    return text if number.exact else conventions_of(language).about + text

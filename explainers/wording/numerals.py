@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import cache
 
-LANGUAGES = ("ko", "en")
-
 EXACT_DIGITS = 9
 """Decimals of up to so many significant digits were meant; longer ones are a float's noise
 (a float32 read as float64 has 16 or 17)."""

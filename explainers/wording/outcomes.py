@@ -9,7 +9,7 @@ from decimal import Decimal
 from explainers.answer import Prediction
 from explainers.target import Demand, Target
 from explainers.wording.numerals import Number, apart, decimal, difference, percent, shown
-from explainers.wording.phrases import DecisionWords, EnglishClause, KoreanClause
+from explainers.wording.phrases import NOTHING, Clause, DecisionWords
 from explainers.wording.text import clean, label_of
 from explainers.wording.units import Unit
 from models.schema import Decision, Task
@@ -62,7 +62,7 @@ class Goal:
     """The target, where nothing more is known of it."""
 
 
-Matter = Alarm | EnglishClause | KoreanClause | Verdict | Score | Goal
+Matter = Alarm | Clause | Verdict | Score | Goal
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +219,8 @@ class Speech:
     def _score_noun(self) -> str:
         return clean(self.words.score.get(self.language, ""))
 
-    def _clause(self, position: int) -> EnglishClause | KoreanClause | None:
-        clauses = self.words.clauses.get(position)
-        if clauses is None:
-            return None
-        return clauses.english if self.language == "en" else clauses.korean
+    def _clause(self, position: int) -> Clause | None:
+        return self.words.clauses.get(position, NOTHING).get(self.language)
 
 
 def _bounds(target: Target, unit: Unit) -> Bounds | None:

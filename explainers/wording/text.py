@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
+from explainers.wording.conventions import conventions_of
 from models.schema import Category, Feature, Labels
 
 
@@ -17,11 +18,19 @@ def clean(text: str) -> str:
 
 def label_of(thing: Feature | Category, language: str) -> str:
     """What people call a feature or a category; never empty."""
-    own = clean(thing.labels.get(language, ""))
+    own = clean(given(thing.labels, language) or "")
     if own:
         return own
     name = clean(thing.name)
     return clean(name.replace("_", " ")) if isinstance(thing, Feature) else name or "?"
+
+
+def given(labels: Labels, language: str) -> str | None:
+    """The text in ``language``, or in a language that stands in for it; None where it has none."""
+    for tag in (language, *conventions_of(language).labels_from):
+        if tag in labels:
+            return labels[tag]
+    return None
 
 
 def bracketed(text: str, glue: str = " ") -> str:
@@ -31,4 +40,4 @@ def bracketed(text: str, glue: str = " ") -> str:
 
 def reason(why: Labels, language: str) -> str:
     """A reason without the period that would end the sentence around it."""
-    return clean(why.get(language, "")).rstrip(".。 ")
+    return clean(given(why, language) or "").rstrip(".。 ")

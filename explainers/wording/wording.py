@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
 
 import numpy as np
@@ -23,13 +24,12 @@ from explainers.answer import (
     Unknown,
 )
 from explainers.target import Demand, Target
-from explainers.wording.english import English
-from explainers.wording.english_limits import EnglishLimits
+from explainers.wording.catalogue import Catalogue, Grammar, catalogue
 from explainers.wording.gauges import Change, Gauge
 from explainers.wording.grounds import Grounds
-from explainers.wording.korean import Korean
-from explainers.wording.korean_limits import KoreanLimits
-from explainers.wording.numerals import LANGUAGES, ceiling_percent
+from explainers.wording.languages import LANGUAGES
+from explainers.wording.limits import Limits
+from explainers.wording.numerals import ceiling_percent
 from explainers.wording.outcomes import Outcome, Speech
 from explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases
 from models.schema import Decision, Schema
@@ -41,7 +41,7 @@ NO_PHRASES: Phrases = MappingProxyType({})
 
 
 class Wording:
-    """One model's answers, said in Korean and in English.
+    """One model's answers, said in every language (:mod:`explainers.wording.languages`).
 
     Raises
     ------
@@ -62,15 +62,17 @@ class Wording:
         self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
         for gauge in self._gauges:
             gauge.unit.learn()
-        self._own = OwnWords.read(phrases, schema)
-        words = DecisionWords.read(decision)
+        spoken: Mapping[str, Catalogue] = {tag: catalogue(tag) for tag in LANGUAGES}
+        readers = {tag: each.clause for tag, each in spoken.items()}
+        for gauge, each in product(self._gauges, spoken.values()):
+            each.learn(gauge.unit)
+        self._own = OwnWords.read(phrases, schema, readers)
+        words = DecisionWords.read(decision, readers)
         self._voices: Mapping[str, _Voice] = {
-            "ko": _Voice(
-                Korean(grounds), KoreanLimits(self._gauges), Speech(decision, words, "ko")
-            ),
-            "en": _Voice(
-                English(grounds), EnglishLimits(self._gauges), Speech(decision, words, "en")
-            ),
+            tag: _Voice(
+                each.grammar(grounds), each.limits(self._gauges), Speech(decision, words, tag)
+            )
+            for tag, each in spoken.items()
         }
 
     def sentence(
@@ -175,8 +177,8 @@ class Wording:
 class _Voice:
     """One language."""
 
-    grammar: English | Korean
-    limits: EnglishLimits | KoreanLimits
+    grammar: Grammar
+    limits: Limits
     speech: Speech
 
     def aim(self, target: Target | None, prediction: Prediction) -> Outcome:
@@ -212,7 +214,7 @@ class _Voice:
         return [] if found is None else [self.grammar.closest(found)]
 
 
-def _claim(grammar: English | Korean, best: Counterfactual, out_of_time: bool) -> str:
+def _claim(grammar: Grammar, best: Counterfactual, out_of_time: bool) -> str:
     """How sure it is that nothing smaller would have done."""
     if best.gap == 0.0:
         return grammar.proven_smallest()

@@ -15,9 +15,9 @@ import httpx
 import pytest
 import uvicorn
 
-from service.app import create_app
-from service.cli.connections import PatientOnlySoLong
-from service.cli.serving import listen, url_of
+from service.doors.app import create_app
+from service.doors.cli.connections import PatientOnlySoLong
+from service.doors.cli.serving import listen, url_of
 from service.settings import MAX_DEADLINE_MS, Settings, shipped_models
 from tests.integration.small_models import write_all
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api import translate
+from service.ask import read_request
 from service.errors import InvalidRequest
-from service.registry import Registry
+from service.served.registry import Registry
 from service.settings import shipped_models
 from tests.integration.test_causal_answers import MODEL, explained
 
@@ -89,4 +89,4 @@ def test_without_an_accepted_graph_it_is_refused() -> None:
     registry.load()
     bare = replace(registry.get("milling-machine"), causal=None)
     with pytest.raises(InvalidRequest, match="needs an accepted causal model"):
-        translate.semantics("backtracking", bare)
+        read_request.semantics("backtracking", bare)

@@ -20,8 +20,8 @@ from onnx import ModelProto
 
 from models.onnx import Guard, Limits
 from models.onnx.watchdog import Watched, watchdog
+from service.served.trials import Trials
 from service.settings import Settings
-from service.trials import Trials
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_hot_reload import until

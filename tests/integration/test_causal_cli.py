@@ -16,7 +16,7 @@ from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.spec import Status
 from models.onnx import run_graph
 from models.repository import load_folder
-from service.cli.commands import app
+from service.doors.cli.commands import app
 from service.settings import shipped_models
 
 SHIPPED = shipped_models() / "milling-machine" / "1"

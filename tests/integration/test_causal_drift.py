@@ -8,7 +8,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from service.cli.commands import app
+from service.doors.cli.commands import app
 from service.settings import shipped_models
 
 FOLDER = shipped_models() / "milling-machine" / "1"

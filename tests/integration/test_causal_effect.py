@@ -14,12 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
-from service.api import questions
-from service.api.schema import requests
-from service.api.times import Budget
-from service.cli.commands import app
-from service.registry import Registry, ServedModel
+from service.ask import questions
+from service.ask.budget import Budget
+from service.doors.cli.commands import app
+from service.served.registry import Registry, ServedModel
 from service.settings import shipped_models
+from service.wire import requests
 
 FROM, TO = (55.0, 80.0), (30.0, 50.0)
 BANDS = ("--feature", "torque", "--from", "55..80", "--to", "30..50")

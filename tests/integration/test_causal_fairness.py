@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.repository import load_folder
-from service.cli.commands import app
+from service.doors.cli.commands import app
 from service.settings import shipped_models
 
 SHIPPED = shipped_models() / "milling-machine" / "1"

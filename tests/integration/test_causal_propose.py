@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from explainers.causal import parse_causal
 from explainers.causal.spec import Status
 from models.repository import load_folder
-from service.cli.commands import app
+from service.doors.cli.commands import app
 from service.settings import shipped_models
 
 

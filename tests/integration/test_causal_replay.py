@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.repository import load_folder
-from service.cli.commands import app
+from service.doors.cli.commands import app
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all

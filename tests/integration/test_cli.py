@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.cli import main
+from service.doors.cli import main
 from service.settings import shipped_models
 from tests.support.replies import same_for_all
 

@@ -17,15 +17,14 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from service.api import examples
-from service.api.schema import problem, replies
+from service.wire import examples, problem, replies
 
 NAMES = ("predictions", "what_if", "explanation", "problem")
 WIRE: dict[str, type[BaseModel]] = {
     "predictions": replies.PredictionsReply,
     "what_if": replies.WhatIfReply,
     "explanation": replies.ExplanationReply,
-    "problem": problem.Problem,
+    "problem": problem.ProblemDetails,
 }
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "service" / "api" / "examples"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from service.cli import serving, show
+from service.doors.cli import serving, show
 from tests.support import machine_code
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.api.hosts import Hosts
+from service.doors.http.hosts import Hosts
 from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_rejections import BODY, PRESS

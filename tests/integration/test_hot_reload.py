@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from service.errors import ModelsNotFound
-from service.registry import Registry
+from service.served.registry import Registry
 from service.settings import Settings
 from tests.integration.conftest import serving
 

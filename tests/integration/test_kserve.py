@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from models.schema import Category, Decision, Task
-from service.predictor_host import agrees
+from service.served.predictor_host import agrees
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.support.predictor import predicting

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from service.access import Role
-from service.api.looking import LISTED, LOOKS, READ
-from service.api.looks import MOST_REMEMBERED, SAME_SECONDS, Looks
-from service.api.permissions import ALLOWED, PAGES
+from service.audit.looks import MOST_REMEMBERED, SAME_SECONDS, Looks
+from service.doors.http.looking import LISTED, LOOKS, READ
+from service.doors.http.permissions import ALLOWED, PAGES
 from service.settings import Settings
 from service.store import keys
 from service.store.journal import JournalOptions

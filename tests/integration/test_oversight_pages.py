@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from service.api.schema.inspection import ChangeReply, ReplayReply
+from service.doors.pages.auditor.record import is_other_way
 from service.settings import Settings
-from service.web.auditor.record import is_other_way
+from service.wire.inspection import ChangeReply, ReplayReply
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_upload import zipped

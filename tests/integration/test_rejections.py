@@ -19,7 +19,7 @@ from explainers.search.portfolio import Portfolio
 from explainers.target import Target
 from models.onnx import OnnxPredictor
 from models.predictor import Rows, Scores
-from service.cli import main
+from service.doors.cli import main
 from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.test_jobs_api import ended, lines, result, submit

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from service.access import Role
-from service.app import opened_by
+from service.doors.app import opened_by
 from service.settings import Settings
 from service.store import keys
 from tests.integration.conftest import serving

@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from service.access import EVERYTHING, NOTHING, Role, Scope
-from service.api.oidc import Issuer
-from service.api.permissions import ALLOWED, PAGES, WHOLE
+from service.doors.http.oidc import Issuer
+from service.doors.http.permissions import ALLOWED, PAGES, WHOLE
 from service.settings import Settings
 from service.store import keys
 from service.store.chain import Kind

@@ -10,14 +10,14 @@ import httpx
 import pytest
 
 from service.access import Role
-from service.api.permissions import PAGES
+from service.doors.http.permissions import PAGES
+from service.doors.pages.cookies import SESSION
+from service.doors.pages.failures import PAUSE_SECONDS, Failures
 from service.settings import Settings
 from service.store import archive, keys
 from service.store.chain import Kind
 from service.store.journal import JournalOptions
 from service.store.opened import opened
-from service.web.cookies import SESSION
-from service.web.sign_ins import PAUSE_SECONDS, Failures
 from tests.integration.conftest import serving
 
 

@@ -92,6 +92,8 @@ def test_a_question_is_a_trace_of_its_stages_within_its_callers(
 
 
 def test_what_makes_spans_is_not_loaded_by_a_service_that_makes_none() -> None:
-    code = "import sys, service.app; print([m for m in sys.modules if 'opentelemetry.sdk' in m])"
+    code = (
+        "import sys, service.doors.app; print([m for m in sys.modules if 'opentelemetry.sdk' in m])"
+    )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"

@@ -17,9 +17,9 @@ import pytest
 from explainers.causal.errors import CausalError
 from models.predictor import Rows, Scores
 from models.repository import load_folder
-from service.registry import ServedModel, prepare
+from service.ask.usecases import Rung, what_if
+from service.served.registry import ServedModel, prepare
 from service.settings import Settings
-from service.usecases import Rung, what_if
 from tests.integration.conftest import serving
 from tests.integration.small_models import linear
 from tests.oracle.verify.test_laws import action_on, factual_of

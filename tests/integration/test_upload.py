@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service import uploads
+from service.served import uploads
 from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import PRESS, linear, write_all

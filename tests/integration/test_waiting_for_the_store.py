@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.app import create_app
+from service.doors.app import create_app
 from service.errors import StoreUnavailable
 from service.settings import Settings
 

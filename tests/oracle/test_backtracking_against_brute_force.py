@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from explainers.answer import Abstained, Recourse
-from explainers.causal.backtracking import BacktrackingImage
+from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.members import CausalMembers, MemberMechanism
 from explainers.constraints import Immutable, Origin, Source
 from explainers.explain import explain
@@ -22,8 +22,7 @@ from models.schema import Task
 from tests.support.affine import lines
 from tests.support.bruteforce import moved, settable
 from tests.support.checks import ALREADY, OPTIMAL, Tally, normal
-from tests.support.generated import SCHEMA
-from tests.support.images import (
+from tests.support.consequences import (
     FLOW,
     GRADE,
     MODE,
@@ -33,6 +32,7 @@ from tests.support.images import (
     readable,
     speaks_of_row,
 )
+from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import price, question
 
@@ -86,8 +86,8 @@ def test_the_answer_is_the_smallest_other_past(tally: Tally, kind: ConstraintKin
     for seed in range(base, base + 9):
         problem, model, _ = question((kind,), seed, TASKS[seed % 3])
         slopes = Slopes.random(seed)
-        image = BacktrackingImage(slopes.image())
-        answer = explain(replace(problem, image=image), model)
+        consequences = BacktrackingConsequences(slopes.consequences())
+        answer = explain(replace(problem, consequences=consequences), model)
         task = TASKS[seed % 3]
         if tally.already(answer, problem, model, normal(task)):
             continue
@@ -121,14 +121,14 @@ def plausible(seed: int, believed: Slopes) -> list[Slopes]:
     ]
 
 
-def image_of(believed: Slopes, versions: Sequence[Slopes]) -> BacktrackingImage:
-    own = believed.image(GAMMA)
+def consequences_of(believed: Slopes, versions: Sequence[Slopes]) -> BacktrackingConsequences:
+    own = believed.consequences(GAMMA)
     speed, flow = (
         lines(np.array([getattr(v, name) for v in versions])) for name in ("speed", "flow")
     )
     mechanisms = (None, MemberMechanism(speed, None, 2), None, None, MemberMechanism(flow, None, 2))
     members = CausalMembers(own.model, VERSIONS, mechanisms)
-    return BacktrackingImage(replace(own, members=members, floor=FLOOR))
+    return BacktrackingConsequences(replace(own, members=members, floor=FLOOR))
 
 
 def margin(task: Task, scores: Scores) -> np.ndarray:
@@ -163,8 +163,10 @@ def test_the_answer_is_the_smallest_past_that_plausible_laws_agree_on(tally: Tal
         versions = plausible(seed, believed)
         frozen = (Immutable(j, origin=Origin(Source.REQUEST, f"freeze.{j}")) for j in still)
         constraints = (*problem.constraints, *frozen)
-        image = image_of(believed, versions)
-        answer = explain(replace(problem, image=image, constraints=constraints), model)
+        consequences = consequences_of(believed, versions)
+        answer = explain(
+            replace(problem, consequences=consequences, constraints=constraints), model
+        )
         if tally.already(answer, problem, model, normal(task)):
             continue
         assert not answer.work.rejected

@@ -14,7 +14,7 @@ from explainers.explain import explain
 from explainers.search.blackbox import Blackbox
 from models.schema import Task
 from tests.support.checks import ALREADY, OPTIMAL, Tally, normal
-from tests.support.images import Slopes, cheapest_action, speaks_of_row
+from tests.support.consequences import Slopes, cheapest_action, speaks_of_row
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import price, question
 
@@ -31,7 +31,7 @@ def asked(kind: ConstraintKind, seed: int, task: Task):
     if kind.name != "may be filled":
         of_action.append(missing_stays)
     best = cheapest_action(slopes, problem.factual, model, normal(task), of_action, of_row, price)
-    return replace(problem, image=slopes.image()), model, best
+    return replace(problem, consequences=slopes.consequences()), model, best
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

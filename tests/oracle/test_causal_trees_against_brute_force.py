@@ -15,7 +15,7 @@ import pytest
 from explainers.answer import Abstained, Answer, Infeasible
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion, linear
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.mechanism import Mechanism
 from explainers.errors import NotEligible
 from explainers.explain import explain
@@ -26,9 +26,7 @@ from models.predictor import Predictor
 from models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
-from tests.support.deployed import Deployed, deployed_trees
-from tests.support.generated import SCHEMA, decision
-from tests.support.images import (
+from tests.support.consequences import (
     FLOW,
     GRADE,
     PRESSURE,
@@ -37,6 +35,8 @@ from tests.support.images import (
     cheapest_action,
     speaks_of_row,
 )
+from tests.support.deployed import Deployed, deployed_trees
+from tests.support.generated import SCHEMA, decision
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import price, question
 
@@ -74,7 +74,9 @@ def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(
         problem, _, _ = question(kinds, seed, task)
         slopes = Slopes.random(seed)
         predictor = model(which, task).predictor
-        answer = told(replace(problem, image=slopes.image()), predictor, engine(which, task))
+        answer = told(
+            replace(problem, consequences=slopes.consequences()), predictor, engine(which, task)
+        )
         if answer is None or tally.already(answer, problem, predictor, normal(task)):
             continue
         of_row = [k.keeps for k in kinds if speaks_of_row(k)]
@@ -91,7 +93,7 @@ def test_the_answer_is_the_cheapest_action_of_all_sets_of_levers(
     assert asked
 
 
-def unsure_image(seed: int, gamma: float) -> CausalImage:
+def unsure_consequences(seed: int, gamma: float) -> CausalConsequences:
     """Bent mechanisms of which the posterior says how sure they are."""
     draw = np.random.default_rng(seed)
     coordinates = Coordinates(
@@ -115,7 +117,7 @@ def unsure_image(seed: int, gamma: float) -> CausalImage:
     }
     causal = CausalModel(SCHEMA.names, graph, tuple(mechanisms.get(j) for j in range(5)))
     members = draw_members(causal, np.random.default_rng(seed), 16)
-    return CausalImage(causal, members, gamma, 0.8, np.zeros(5), whole=(SPEED,))
+    return CausalConsequences(causal, members, gamma, 0.8, np.zeros(5), whole=(SPEED,))
 
 
 def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | None, bool, float]:
@@ -143,7 +145,7 @@ def test_bent_and_uncertain_mechanisms_are_inside_the_proof(
     for seed in range(base, base + 40):
         task, which = TASKS[seed % 3], seed % 20
         problem, _, _ = question((kind,), seed, task)
-        problem = replace(problem, image=unsure_image(seed, gamma))
+        problem = replace(problem, consequences=unsure_consequences(seed, gamma))
         predictor = model(which, task).predictor
         answer = told(problem, predictor, engine(which, task))
         if answer is None or tally.already(answer, problem, predictor, normal(task)):
@@ -168,7 +170,7 @@ def test_where_nothing_reaches_the_target_the_nearest_that_anything_comes_is_sai
 ) -> None:
     problem, _, _ = question((), 3 * seed + 1)
     wanted = Target(decision(Task.BINARY), 0, lower=1.0)
-    problem = replace(problem, image=unsure_image(seed, 0.0), target=wanted)
+    problem = replace(problem, consequences=unsure_consequences(seed, 0.0), target=wanted)
     predictor = model(seed, Task.BINARY).predictor
     answer = told(problem, predictor, engine(seed, Task.BINARY))
     best, _, shortfall = cheapest_trusted(problem, predictor)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from explainers.answer import AlreadyTarget, Infeasible, Recourse
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
@@ -22,10 +22,10 @@ from models.predictor import Row, Rows
 from models.schema import Schema, Task
 from tests.support.bruteforce import settable
 from tests.support.checks import check_exact, normal
+from tests.support.consequences import FLOW, PRESSURE, Slopes, cheapest_action
 from tests.support.deployed import Deployed, deployed_trees
 from tests.support.fine import thresholds_of, with_counts
 from tests.support.generated import SCHEMA
-from tests.support.images import FLOW, PRESSURE, Slopes, cheapest_action
 from tests.support.kinds import ConstraintKind, missing_stays
 from tests.support.questions import price, question
 
@@ -72,7 +72,7 @@ def test_a_row_between_an_edge_and_the_end_of_a_rule_is_found() -> None:
             continue
         slopes, kind = towards(problem.factual, edge + BEYOND / 2, draw), below(edge + BEYOND)
         problem, _, _ = question((kind,), seed, Task.BINARY)
-        problem = replace(problem, image=slopes.image())
+        problem = replace(problem, consequences=slopes.consequences())
         try:
             answer = explain(problem, deployed.predictor, engine=Trees(deployed.form, SCHEMA))
         except NotEligible:
@@ -95,7 +95,7 @@ def test_a_row_between_an_edge_and_the_end_of_a_rule_is_found() -> None:
 def asked_with_effects(deployed: Deployed, seed: int, schema: Schema) -> Problem | None:
     """A question that trees take; None if they do not."""
     problem, _, _ = question((), seed, Task.BINARY, schema)
-    problem = replace(problem, image=Slopes.random(seed).image(whole=()))
+    problem = replace(problem, consequences=Slopes.random(seed).consequences(whole=()))
     try:
         answer = explain(problem, deployed.predictor, engine=Trees(deployed.form, schema))
     except NotEligible:
@@ -106,13 +106,13 @@ def asked_with_effects(deployed: Deployed, seed: int, schema: Schema) -> Problem
 def test_no_edge_is_walked_along_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many boxes on a million values as on a hundred, for the cheapest action and, where there
     is none, for the nearest row."""
-    calls, bounds = [0], CausalImage.bounds
+    calls, bounds = [0], CausalConsequences.bounds
 
-    def counted(self: CausalImage, *given: Any) -> tuple[Rows, Rows]:
+    def counted(self: CausalConsequences, *given: Any) -> tuple[Rows, Rows]:
         calls[0] += 1
         return bounds(self, *given)
 
-    monkeypatch.setattr(CausalImage, "bounds", counted)
+    monkeypatch.setattr(CausalConsequences, "bounds", counted)
     nodes, found = Counter[str](), Counter[str]()
     for seed in (*range(40), *HARD):
         deployed = deployed_trees(seed, Task.BINARY)
@@ -142,11 +142,13 @@ def test_an_axis_of_what_follows_is_so_fine_that_every_number_has_close_neighbou
     for seed in range(20):
         deployed, problem = deployed_trees(seed, Task.BINARY), None
         problem = asked_with_effects(deployed, seed, FINE)
-        if problem is None or problem.image is None:
+        if problem is None or problem.consequences is None:
             continue
         trees = Trees(deployed.form, FINE)
-        limits = trees._aims.of(problem.target).limits
-        for asked in asked_of(problem, problem.image, trees._layout, limits, trees._flattened):
+        limits = trees._targets.of(problem.target).limits
+        for asked in asked_of(
+            problem, problem.consequences, trees._layout, limits, trees._flattened
+        ):
             q = asked.question
             for j in asked.mode.followers:
                 feature = FINE.features[j]

@@ -28,9 +28,9 @@ from tests.support.affine import (
 )
 from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
+from tests.support.consequences import speaks_of_row
 from tests.support.deployed import Deployed, deployed_layers
 from tests.support.generated import SCHEMA
-from tests.support.images import speaks_of_row
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import question
 
@@ -55,7 +55,7 @@ class Asked:
     def of(cls, name: str, kind: ConstraintKind, seed: int, task: Task) -> Asked:
         problem, _, _ = question((kind,), seed, task)
         drawn = DrawnAffine.random(seed, problem.factual)
-        problem = replace(problem, image=drawn.image())
+        problem = replace(problem, consequences=drawn.consequences())
         return cls(problem, drawn, kind, *model(name, seed % 20, task))
 
     def answer(self) -> Answer:
@@ -145,7 +145,7 @@ def fine(seed: int) -> tuple[Schema, DrawnAffine, Problem]:
         problem,
         schema=schema,
         constraints=(*problem.constraints, *still),
-        image=drawn.image(),
+        consequences=drawn.consequences(),
     )
     return schema, drawn, problem
 

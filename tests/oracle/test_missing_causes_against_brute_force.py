@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.backtracking import BacktrackingImage
+from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.basis import linear
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.expression import Expression
-from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism
 from explainers.explain import explain
 from explainers.problem import Problem
@@ -23,9 +23,9 @@ from models.predictor import Predictor
 from models.schema import Task
 from tests.support.bruteforce import Values, moved, settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
+from tests.support.consequences import FLOW, GRADE, PRESSURE, SPEED, readable
 from tests.support.deployed import deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA, Stumps, factual
-from tests.support.images import FLOW, GRADE, PRESSURE, SPEED, readable
 from tests.support.kinds import KINDS
 from tests.support.questions import policy, price
 
@@ -49,12 +49,12 @@ LAWS = {
 """Of the flow, which follows from the pressure, and of the speed, from the grade and the flow."""
 
 
-def image_of(laws: str) -> CausalImage:
+def consequences_of(laws: str) -> CausalConsequences:
     graph = Graph.of(5, [(PRESSURE, FLOW), (GRADE, SPEED), (FLOW, SPEED)])
     flow, speed = LAWS[laws]
     model = CausalModel(SCHEMA.names, graph, (None, speed, None, None, flow))
     members = draw_members(model, np.random.default_rng(0), 3)
-    return CausalImage(model, members, 0.0, 0.5, np.zeros(5), whole=(SPEED,))
+    return CausalConsequences(model, members, 0.0, 0.5, np.zeros(5), whole=(SPEED,))
 
 
 def leads_to(laws: str, action: Values, before: Values, *, is_history: bool) -> list[float] | None:
@@ -105,12 +105,15 @@ def deployed(name: str, seed: int, task: Task) -> tuple[Predictor, GraphForm | N
 def test_nothing_that_follows_from_an_unread_cause_is_answered_with(
     tally: Tally, name: str, laws: str, is_history: bool
 ) -> None:
-    image = image_of(laws)
+    consequences = consequences_of(laws)
     for seed in range(12):
         task = TASKS[seed % 3]
         model, form = deployed(name, seed, task)
         problem = policy(FILL, task).problem(factual(seed, missing=True))
-        problem = replace(problem, image=BacktrackingImage(image) if is_history else image)
+        problem = replace(
+            problem,
+            consequences=BacktrackingConsequences(consequences) if is_history else consequences,
+        )
         answer = explain(problem, model, engine=engines_for(form, SCHEMA))
         if tally.already(answer, problem, model, normal(task)):
             continue

@@ -27,7 +27,7 @@ SLIPS = {
     "the cost of many rows": ("explainers.cost", "Cost.of"),
     "the target": ("explainers.target", "Target._met"),
     "what follows": ("explainers.causal.model", "CausalModel.counterfactual"),
-    "what is read of it": ("explainers.causal.image", "CausalImage.read"),
+    "what is read of it": ("explainers.causal.consequences", "CausalConsequences.read"),
 }
 TELLING = ("blackbox", "in the README", "fitted interventional")
 """Parts of the names of questions that meet them."""
@@ -119,8 +119,12 @@ LOOSE = (
     ("causal.graph", "Graph.sources", "`if j in acted` → `if True`"),
     ("causal.build", "_Builder.mechanism", "given.kind == 'root'` → `if True`"),
     ("causal.build", "_terms", "`0` → `-1`"),
-    ("causal.backtracking", "BacktrackingImage.rows", "`j not in moved` → `j in moved`"),
-    ("causal.backtracking", "BacktrackingImage._shifts", "`values - factual[list(columns)]` → "),
+    ("causal.backtracking", "BacktrackingConsequences.rows", "`j not in moved` → `j in moved`"),
+    (
+        "causal.backtracking",
+        "BacktrackingConsequences._shifts",
+        "`values - factual[list(columns)]` → ",
+    ),
     ("causal.intervals", "weigh", "`np.minimum(weights, 0.0)` → `np.maximum(weights, 0.0)`"),
     ("search.milp.choices", "Choices.action", "skips the first"),
     ("search.milp.choices", "Choices.chosen", "→ `min(own"),
@@ -131,16 +135,16 @@ LOOSE = (
 )
 """Faults that no oracle test was seen to tell, when tests were tried in any order."""
 LOOSE_IN_KERNEL = (
-    ("search.trees.incumbent", "_line_of", "range(len(mask))` skips the first"),
-    ("search.trees.merge", "_join", "`0` → `1`"),
-    ("search.trees.readings", "_widen", "`a.cell_lo[sp, j] = here - step` dropped"),
-    ("search.trees.readings", "survives", "`sp -= 1` → `sp += 1`"),
-    ("search.trees.readings", "_least", "lowest_bit(mask[w]))` → `w * 64 - "),
-    ("search.trees.readings", "_note_fragile", "a.cell_lo[sp, j]` → `if False`"),
-    ("search.trees.readings", "_note_fragile", "a.cell_hi[sp, j]` → `if False`"),
-    ("search.trees.readings", "_narrow", "→ `t.cells[j] - a.cell_hi[sp, j]`"),
-    ("search.trees.readings", "_narrow", "→ `t.cells[j] - a.cell_lo[sp, j]`"),
-    ("search.trees.readings", "_most", "`w * 64` → `w / 64`"),
+    ("search.trees.primal_heuristic", "_line_of", "range(len(mask))` skips the first"),
+    ("search.trees.tree_merging", "_join", "`0` → `1`"),
+    ("search.trees.survival_kernel", "_widen", "`a.cell_lo[sp, j] = here - step` dropped"),
+    ("search.trees.survival_kernel", "survives", "`sp -= 1` → `sp += 1`"),
+    ("search.trees.survival_kernel", "_least", "lowest_bit(mask[w]))` → `w * 64 - "),
+    ("search.trees.survival_kernel", "_note_fragile", "a.cell_lo[sp, j]` → `if False`"),
+    ("search.trees.survival_kernel", "_note_fragile", "a.cell_hi[sp, j]` → `if False`"),
+    ("search.trees.survival_kernel", "_narrow", "→ `t.cells[j] - a.cell_hi[sp, j]`"),
+    ("search.trees.survival_kernel", "_narrow", "→ `t.cells[j] - a.cell_lo[sp, j]`"),
+    ("search.trees.survival_kernel", "_most", "`w * 64` → `w / 64`"),
 )
 IN_PLAIN_PYTHON = """
 import json, sys

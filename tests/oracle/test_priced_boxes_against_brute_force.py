@@ -14,8 +14,8 @@ from explainers.explain import explain
 from explainers.search.trees import proof
 from explainers.search.trees.arena import SP, Arena
 from explainers.search.trees.engine import Trees
-from explainers.search.trees.entries import doors
-from explainers.search.trees.prices import priced
+from explainers.search.trees.entry_points import entry_points
+from explainers.search.trees.lagrangian import priced
 from models.schema import Task
 from tests.support.bruteforce import Predicate
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
@@ -67,7 +67,7 @@ def test_no_bound_is_above_the_least_cost_in_its_box(seed: int) -> None:
             values = q.values_at(column, np.arange(q.size[column]))
             within = _within(column, float(values[lo[column]]), float(values[hi[column]]))
             best = optimum(problem, deployed.predictor, [*kept, within], normal(task))
-            doors.start(t, q, arena, 1e3, lo, hi)
+            entry_points.start(t, q, arena, 1e3, lo, hi)
             if arena.ints[SP] == 0:
                 assert best is None
                 continue

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from explainers.answer import Infeasible, Recourse
-from explainers.blocking import with_only, without
 from explainers.constraints import Origin, Source, Survives
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
+from explainers.infeasible_subsystem import with_only, without
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Meter
@@ -24,9 +24,9 @@ from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Task
 from tests.support.bruteforce import Predicate, settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
+from tests.support.consequences import Slopes, cheapest_action, speaks_of_row
 from tests.support.deployed import Deployed, deployed_trees
 from tests.support.generated import SCHEMA
-from tests.support.images import Slopes, cheapest_action, speaks_of_row
 from tests.support.kinds import KINDS, missing_stays
 from tests.support.questions import price, question
 
@@ -171,7 +171,7 @@ def survives_with_effects(tally: Tally, seed: int) -> bool:
     factual is in the target."""
     problem, deployed = asked(seed)
     kind, slopes = KINDS[seed % len(KINDS)], Slopes.random(seed)
-    problem = replace(problem, image=slopes.image())
+    problem = replace(problem, consequences=slopes.consequences())
     try:
         answer = explain(problem, deployed.predictor, engine=engine(seed % 20))
     except NotEligible:

@@ -15,14 +15,14 @@ from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.search.trees import layout
 from explainers.search.trees.engine import Trees
-from explainers.search.trees.entries import doors
+from explainers.search.trees.entry_points import entry_points
 from models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum
+from tests.support.consequences import Slopes, cheapest_action, speaks_of_row
 from tests.support.deployed import deployed_trees
 from tests.support.fine import with_counts
 from tests.support.generated import SCHEMA
-from tests.support.images import Slopes, cheapest_action, speaks_of_row
 from tests.support.kinds import KINDS, missing_stays
 from tests.support.questions import price, question
 
@@ -97,7 +97,7 @@ def test_the_cheapest_action_is_found_where_features_follow(tally: Tally, seed: 
     task, kinds = TASKS[seed % 3], (KINDS[seed % len(KINDS)],)
     problem, _, _ = question(kinds, seed, task)
     deployed, slopes = deployed_trees(seed % 20, task), Slopes.random(seed)
-    problem = replace(problem, image=slopes.image())
+    problem = replace(problem, consequences=slopes.consequences())
     try:
         answer = explain(problem, deployed.predictor, engine=Trees(deployed.form, SCHEMA))
     except NotEligible:
@@ -130,7 +130,7 @@ def test_stretches_have_the_values_and_costs_of_their_axis(seed: int) -> None:
         assert np.array_equal(q.costs_at(j, at), costs)
     some = np.random.default_rng(seed).integers(0, q.size, size=(200, len(q.size)))
     compiled = np.empty(len(some))
-    doors.least_costs(q, some, some, compiled)
+    entry_points.least_costs(q, some, some, compiled)
     assert np.array_equal(compiled, problem.cost_of(q.rows(some)))
     for row, at in zip(q.rows(some), some, strict=True):
         found = q.positions(row, problem.factual, problem.single_axes)

@@ -12,16 +12,16 @@ import numpy as np
 
 from explainers.causal import CausalMembers, CausalModel, Graph
 from explainers.causal.basis import linear
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.function import Members
-from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism
 from explainers.causal.members import MemberMechanism
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
 from models.schema import Schema
 from tests.support.bruteforce import Predicate, settable
+from tests.support.consequences import readable
 from tests.support.generated import SCHEMA
-from tests.support.images import readable
 from tests.support.questions import MODE_COSTS, PENALTY, RANGES
 
 PRESSURE, SPEED, MODE, GRADE, FLOW = range(5)
@@ -63,7 +63,7 @@ class DrawnAffine:
         gamma, floor = draw.choice([0.0, 1.0, 2.5]), draw.choice([0.0, 0.5, 0.9])
         return cls(order, causes, slopes, float(gamma), float(floor))
 
-    def image(self) -> CausalImage:
+    def consequences(self) -> CausalConsequences:
         graph = Graph(tuple(self.causes.get(j, ()) for j in range(5)))
         mechanisms = tuple(
             Mechanism(linear(0.5, self.slopes[j][0])) if j in self.slopes else None
@@ -77,7 +77,9 @@ class DrawnAffine:
             for j in range(5)
         )
         plausible = CausalMembers(model, MEMBERS, members)
-        return CausalImage(model, plausible, self.gamma, self.floor, np.zeros(5), whole=(SPEED,))
+        return CausalConsequences(
+            model, plausible, self.gamma, self.floor, np.zeros(5), whole=(SPEED,)
+        )
 
     def follow(self, actions: Rows, before: Row, member: int) -> Rows:
         """What actions lead to, ``(n, 5)``, before rounding; NaN where nobody knows."""

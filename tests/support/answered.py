@@ -11,13 +11,13 @@ from typing import Any
 from explainers.deadline import Deadline
 from explainers.search.engine import Engine
 from models.repository import load_folder
-from service.api import translate
-from service.api.replies import Speaker
-from service.api.schema import requests as wire
-from service.api.times import Stopwatch
-from service.registry import ServedModel, prepare
+from service.ask import read_request
+from service.ask.budget import Stopwatch
+from service.ask.usecases import Explanation, explain
+from service.ask.write_reply import Speaker
+from service.served.registry import ServedModel, prepare
 from service.settings import shipped_models
-from service.usecases import Explanation, explain
+from service.wire import requests as wire
 
 MILLING = shipped_models() / "milling-machine" / "1"
 Json = dict[str, Any]
@@ -43,7 +43,7 @@ def example(name: str, folder: Path = MILLING) -> Json:
 
 def asked(model: ServedModel, body: Mapping[str, Any]) -> Explanation:
     """One question through the same functions as the service."""
-    question = translate.question(wire.ExplanationRequest.model_validate(body), model)
+    question = read_request.question(wire.ExplanationRequest.model_validate(body), model)
     return explain(model, question, Deadline.never())
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 from numba.core import event
 
-from explainers.search.trees import aims, compiled
+from explainers.search.trees import compiled, ensemble_targets
 from models.schema import Task
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
@@ -29,7 +29,7 @@ from tests.support.onnx_trees import spec_text, tree_model
 from tests.support.replies import same_for_all
 
 Body = dict[str, Any]
-_aims: Any = aims
+_targets: Any = ensemble_targets
 MILLING = "milling-machine"
 SEMANTICS = ["interventional", "independent", "backtracking"]
 AMPLE_MS = 60_000
@@ -96,13 +96,13 @@ class Guard(event.Listener):
         self._modules = set(sys.modules)
         self._code = _signatures()
         event.register("numba:compile", self)
-        build = _aims.build_tables
+        build = _targets.build_tables
 
         def counted(*given: Any) -> Any:
             self.tables += 1
             return build(*given)
 
-        _aims.build_tables = counted
+        _targets.build_tables = counted
 
     def on_start(self, event: Any) -> None:
         self.compiled.append(event.data["dispatcher"].py_func.__qualname__)

@@ -10,7 +10,14 @@ import numpy as np
 from explainers.constraints import Mask
 from explainers.deadline import Deadline
 from explainers.problem import Problem
-from explainers.search.breaks import NO, Verdicts, Walk, breaks_of_rules, positions_of, rows_at
+from explainers.search.breakpoints import (
+    NO,
+    Verdicts,
+    Walk,
+    breakpoints_of_rules,
+    positions_of,
+    rows_at,
+)
 from explainers.search.engine import Meter, Outcome, range_by_asking
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.search import Ladder, Search
@@ -82,19 +89,19 @@ class Milp:
         """From the mathematics: where the score bends or passes its limit, and where a rule
         turns. The model is asked only where nothing is known of other sessions, within rounding of
         the target's edge; and where features follow, about what they lead to."""
-        if problem.image is not None:
+        if problem.consequences is not None:
             return range_by_asking(problem, meter, row, column)
-        axis, course = problem.axes[column], self._model.course(problem, row, column)
-        places = [] if axis.grid is None else axis.grid.value(course.places()).tolist()
+        axis, sweep = problem.axes[column], self._model.sweep(problem, row, column)
+        places = [] if axis.grid is None else axis.grid.value(sweep.places()).tolist()
 
         def judge(positions: Positions) -> Verdicts:
             rows = rows_at(axis, row, column, positions)
-            return np.where(problem.allowed(rows), course.verdicts(rows), NO)
+            return np.where(problem.allowed(rows), sweep.verdicts(rows), NO)
 
         def asked(positions: Positions) -> Mask:
             rows = rows_at(axis, row, column, positions)
             return problem.target.met(meter.score(rows)) & problem.allowed(rows)
 
         at = axis.position(float(row[column]))
-        values = [*places, *breaks_of_rules(problem, row, column)]
+        values = [*places, *breakpoints_of_rules(problem, row, column)]
         return Walk(axis, at, positions_of(axis, values), judge, asked).ends()

@@ -14,9 +14,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from explainers.consequences import Flow, Flows, NotAffine
 from explainers.constraints import Axes, NotMissing, Range, replaced
 from explainers.errors import NotEligible
-from explainers.image import Flow, Flows, NotAffine
 from explainers.problem import Problem
 from explainers.search.milp.levers import Lever, Levers, Piece
 from explainers.search.milp.reals import RealReading, Stretch
@@ -167,10 +167,10 @@ class Following:
 
 
 def flows_of(problem: Problem) -> Flows:
-    if problem.image is None:
+    if problem.consequences is None:
         return Flows((), 0.0, 0.0)
     try:
-        return problem.image.flows([int(j) for j in problem.movable])
+        return problem.consequences.flows([int(j) for j in problem.movable])
     except NotAffine as error:
         raise NotEligible("milp", str(error)) from None
 

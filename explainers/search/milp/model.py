@@ -13,15 +13,15 @@ from explainers.problem import Problem
 from explainers.search.goals import Goal, goals_of
 from explainers.search.milp.arithmetic import Box
 from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.closing import Below
-from explainers.search.milp.course import Course, Limits
-from explainers.search.milp.doubts import Doubts
+from explainers.search.milp.confidence_cuts import ConfidenceCuts
 from explainers.search.milp.following import Following
+from explainers.search.milp.grid_enumeration import Below
 from explainers.search.milp.levers import Levers, read_levers
 from explainers.search.milp.plausible import Plausible
 from explainers.search.milp.question import Question
 from explainers.search.milp.reading import read_features
 from explainers.search.milp.reals import RealReading, read_reals
+from explainers.search.milp.sweep import Limits, Sweep
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
@@ -61,9 +61,9 @@ class LayeredModel:
     def question(self, following: Following, levers: Levers, budget: float) -> Question | None:
         return Question.of(following, levers, self._layers, self._unit, budget)
 
-    def doubts(
+    def confidence_cuts(
         self, question: Question, following: Following, goals: Sequence[Goal], budget: float
-    ) -> Doubts | None:
+    ) -> ConfidenceCuts | None:
         """What tells apart actions that are sure enough, where one can be made."""
         target = following.problem.target
 
@@ -71,7 +71,7 @@ class LayeredModel:
             return target.margin(self.form.scores_of(signed[:, None] * goals[0].weights))
 
         plausible = Plausible.of(question, following, goals, self._layers, budget)
-        return None if plausible is None else Doubts(plausible, margin)
+        return None if plausible is None else ConfidenceCuts(plausible, margin)
 
     def _real(self, column: int) -> RealReading:
         """Made when something first follows there: it takes some milliseconds."""
@@ -123,7 +123,7 @@ class LayeredModel:
 
     def below(self, problem: Problem, choices: Choices, block: Block) -> tuple[Below, ...]:
         """What rows of a block are not in the target by, where nothing follows."""
-        if problem.image is not None:
+        if problem.consequences is not None:
             return ()
         ends = np.repeat(choices.levers.constant[None, :], 2, axis=0)
         steps = zip(choices.levers.each, block.choices, block.first, block.last, strict=True)
@@ -140,11 +140,11 @@ class LayeredModel:
             found.append(Below(weights, constant - goal.limit - doubt))
         return tuple(found)
 
-    def course(self, problem: Problem, row: Row, column: int) -> Course:
+    def sweep(self, problem: Problem, row: Row, column: int) -> Sweep:
         """What is known of ``row`` as ``column`` alone moves along its run."""
         reading, axis = self._readings[column], problem.axes[column]
         spans = tuple(reading.within(axis.first, axis.count - 1)) if axis.count else ()
         off = np.zeros(len(self.form.columns.feature))
         if reading.deviation is not None:
             off[reading.own] = reading.deviation
-        return Course.of(self.limits(problem), row, reading.own, spans, off)
+        return Sweep.of(self.limits(problem), row, reading.own, spans, off)

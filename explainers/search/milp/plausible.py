@@ -16,7 +16,7 @@ from explainers.search.milp.levers import Lever
 from explainers.search.milp.network import Layers
 from explainers.search.milp.question import Question, doubt_of
 from explainers.search.milp.reals import Line as RealLine
-from explainers.search.milp.ties import Line, read_part, set_part, total
+from explainers.search.milp.structural_equations import Line, read_part, set_part, total
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from explainers.search.milp.levers import Levers
 from explainers.search.milp.network import Laid, Layers, Lines, lay
 from explainers.search.milp.program import Program, Solved
 from explainers.search.milp.rules import add_constraints
-from explainers.search.milp.ties import tie
+from explainers.search.milp.structural_equations import tie
 from models.predictor import Row
 
 Floats = npt.NDArray[np.float64]

@@ -27,8 +27,8 @@ from explainers.constraints import (
 from explainers.errors import NotEligible
 from explainers.search.milp.choices import Choices, Literal
 from explainers.search.milp.program import Program
+from explainers.search.milp.structural_equations import add, read_part, total
 from explainers.search.milp.sums import Sum
-from explainers.search.milp.ties import add, read_part, total
 
 HAIR = 1e-7
 """Of what a reading may move: a move by less may be none."""
@@ -105,11 +105,11 @@ def _changes(program: Program, choices: Choices, column: int, *, does: bool) -> 
     """Of a reading that follows, "changes" is let in wherever something is set that it could
     follow from, and "stays" wherever it moves by no more than a hair."""
     reading = read_part(choices, column)
-    is_set, image = choices.is_set(column), choices.problem.image
-    if not reading or image is None:
+    is_set, consequences = choices.is_set(column), choices.problem.consequences
+    if not reading or consequences is None:
         return is_set if does else is_set.negated()
     if does:
-        causes = [j for j in choices.places if column in image.effects([j])]
+        causes = [j for j in choices.places if column in consequences.effects([j])]
         sets = [choices.is_set(j) for j in (column, *causes)]
         weights = total(*((1.0, literal.weights) for literal in sets))
         return Literal(weights, sum(literal.constant for literal in sets))

@@ -17,7 +17,9 @@ from explainers.problem import Problem
 from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
 from explainers.search.goals import Goal
 from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.closing import (
+from explainers.search.milp.confidence_cuts import ConfidenceCuts
+from explainers.search.milp.following import Following
+from explainers.search.milp.grid_enumeration import (
     MOST_ROWS,
     Cell,
     TooMany,
@@ -26,11 +28,9 @@ from explainers.search.milp.closing import (
     limit_of,
     listed,
 )
-from explainers.search.milp.doubts import Doubts
-from explainers.search.milp.following import Following
-from explainers.search.milp.incumbent import cheapest, find_incumbent, polished
 from explainers.search.milp.levers import Levers
 from explainers.search.milp.model import LayeredModel
+from explainers.search.milp.primal_heuristic import cheapest, find_incumbent, polished
 from explainers.search.milp.program import Solved
 from explainers.search.milp.question import Question
 from explainers.search.milp.rules import check_kinds
@@ -174,7 +174,7 @@ class Search:
         if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
             return self._improved_within(budget)
         question.require(goals)
-        doubts = self._model.doubts(question, following, goals, budget)
+        cuts = self._model.confidence_cuts(question, following, goals, budget)
         otherwise = False
         while True:
             solved = question.solve(self._deadline, otherwise=otherwise)
@@ -191,9 +191,9 @@ class Search:
                 otherwise = True
                 continue
             if question.is_fine(solved.values):
-                if verdict is not Verdict.UNSURE or not self._cut(question, doubts, solved.values):
+                if verdict is not Verdict.UNSURE or not self._cut(question, cuts, solved.values):
                     self._settle(question, solved.values)
-            elif verdict is Verdict.WRONG or not self._cut(question, doubts, solved.values):
+            elif verdict is Verdict.WRONG or not self._cut(question, cuts, solved.values):
                 question.forbid(question.choices.at(solved.values))
 
     def _closes(
@@ -216,12 +216,16 @@ class Search:
 
     def _is_between(self, question: Question, solution: Floats) -> bool:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
-        return self._problem.image is None and question.is_fine(solution)
+        return self._problem.consequences is None and question.is_fine(solution)
 
     def _settle_first(self, question: Question, budget: float) -> Block | None:
         """Decide every row with the pieces of the best, if that is within reach of ``budget`` and
         they are few, before any program is solved; which pieces, if so."""
-        if self._problem.image is not None or self._action is None or self._best > NEAR * budget:
+        if (
+            self._problem.consequences is not None
+            or self._action is None
+            or self._best > NEAR * budget
+        ):
             return None
         block = question.choices.block_of(self._action)
         if block is None or not any(choice.piece.is_fine for choice in block.choices):
@@ -238,7 +242,7 @@ class Search:
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
         choices = question.choices
-        if self._problem.image is None:
+        if self._problem.consequences is None:
             self._draw_near(choices, choices.at(solution))
             whole = choices.whole(choices.at(solution))
             if self._decided(question, Cell(choices, whole), MOST_ROWS):
@@ -277,7 +281,7 @@ class Search:
     def _hope(self, action: Row) -> bool:
         """Whether the mathematics is sure of ``action``; it is then the best until the model is
         asked about the rows around it, and it is asked about with them."""
-        if self._problem.image is not None or not self._limits.told(action[None, :]).sure[0]:
+        if self._problem.consequences is not None or not self._limits.told(action[None, :]).sure[0]:
             return False
         cost = float(self._problem.cost_of(action[None, :])[0])
         if cost < self._best:
@@ -319,7 +323,7 @@ class Search:
             raise _Undecided
 
     def _is_sure(self, action: Row) -> bool:
-        if self._problem.image is None:
+        if self._problem.consequences is None:
             return True
         trust = self._problem.trust(action[None, :], self._meter.score)
         if not trust.holds[0]:
@@ -329,12 +333,12 @@ class Search:
                 raise _Undecided
         return bool(trust.holds[0])
 
-    def _cut(self, question: Question, doubts: Doubts | None, solution: Floats) -> bool:
+    def _cut(self, question: Question, cuts: ConfidenceCuts | None, solution: Floats) -> bool:
         """Whether a proposal that is not sure enough is gone, and others like it with it. What
         comes again after that is within rounding of what is sure enough, and goes alone."""
         action = question.action(solution)
         comes_again = self._cut_off is not None and np.array_equal(action, self._cut_off, True)
-        if doubts is not None and not comes_again and doubts.cut(solution):
+        if cuts is not None and not comes_again and cuts.cut(solution):
             self._cut_off = action
             return True
         self._alone += 1

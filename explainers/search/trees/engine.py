@@ -9,18 +9,18 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from explainers.consequences import Consequences
 from explainers.constraints import Mask, Rule, Survives
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
-from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.breaks import (
+from explainers.search.breakpoints import (
     ASK,
     NO,
     SURE,
     Verdicts,
     Walk,
-    breaks_of_rules,
+    breakpoints_of_rules,
     positions_of,
     rows_at,
 )
@@ -30,15 +30,15 @@ from explainers.search.engine import (
     range_by_asking,
     run_around,
 )
-from explainers.search.pool import Pool
-from explainers.search.trees.aims import Aims
+from explainers.search.incumbents import Incumbents
 from explainers.search.trees.compiled import compile_all
-from explainers.search.trees.entries import doors
+from explainers.search.trees.ensemble_targets import EnsembleTargets
+from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, flatten
 from explainers.search.trees.following import Following, asked_of
-from explainers.search.trees.incumbent import HOLDS, IN_DOUBT
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
+from explainers.search.trees.primal_heuristic import HOLDS, IN_DOUBT
 from explainers.search.trees.proof import MOST_PARTS, Asked, Proof
 from explainers.search.trees.question import build_question
 from explainers.search.trees.survival import Survival
@@ -70,7 +70,7 @@ class Trees:
         self._form = form
         leaves = read_leaves(form, schema)
         self._layout = Layout.of(schema, form.columns, leaves.cells)
-        self._aims = Aims(form, leaves)
+        self._targets = EnsembleTargets(form, leaves)
         self._rules: dict[tuple[int, ...], tuple[tuple[Rule, ...], Flattened]] = {}
         self._asked: WeakKeyDictionary[Problem, Asked] = WeakKeyDictionary()
         self._lock = Lock()
@@ -78,8 +78,8 @@ class Trees:
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         row = self._proof(problem.inert, meter, deadline).nearest()
         try:
-            if problem.image is not None:
-                row = self._nearest_with_effects(problem, problem.image, deadline, row)
+            if problem.consequences is not None:
+                row = self._nearest_with_effects(problem, problem.consequences, deadline, row)
         except DeadlineReached:
             return None
         return None if row is None else meter.score(problem.rows_of(row[None, :]))
@@ -89,7 +89,7 @@ class Trees:
     ) -> tuple[float, float]:
         """From the tables: the model is asked only within rounding of the target's edge, and
         where something follows."""
-        if problem.image is not None and not self._stays_inert(problem, row, column):
+        if problem.consequences is not None and not self._stays_inert(problem, row, column):
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
         inert = problem.inert
@@ -102,7 +102,9 @@ class Trees:
             return self._long_range(inert, asked, meter, row, column, at)
         found = np.empty(len(values), np.uint8)
         with asked.arenas.lent() as arena:
-            doors.hold_around(asked.tables, asked.question, arena, at, column, MOST_PARTS, found)
+            entry_points.hold_around(
+                asked.tables, asked.question, arena, at, column, MOST_PARTS, found
+            )
         if IN_DOUBT in found.tobytes():
             unsure = np.flatnonzero(found == IN_DOUBT)
             rows = np.repeat(row[None, :], len(unsure), axis=0)
@@ -120,7 +122,9 @@ class Trees:
         def judge(positions: Positions) -> Verdicts:
             found = np.empty(len(positions), np.uint8)
             with asked.arenas.lent() as arena:
-                doors.hold_at(asked.tables, q, arena, at, column, MOST_PARTS, positions, found)
+                entry_points.hold_at(
+                    asked.tables, q, arena, at, column, MOST_PARTS, positions, found
+                )
             return np.where(found == IN_DOUBT, ASK, np.where(found == HOLDS, SURE, NO))
 
         def met(positions: Positions) -> Mask:
@@ -128,7 +132,7 @@ class Trees:
 
         first, count = q.long.first[column], q.off[column + 1] - q.off[column]
         starts = q.long.start[first : first + count]
-        turns = positions_of(axis, breaks_of_rules(problem, row, column))
+        turns = positions_of(axis, breakpoints_of_rules(problem, row, column))
         return Walk(axis, int(at[column]), turns, judge, met, starts).ends()
 
     def _met(self, problem: Problem, meter: Meter, rows: Rows) -> Mask:
@@ -138,7 +142,7 @@ class Trees:
     @property
     def table_bytes(self) -> int:
         """Bytes of the bit tables that are held at present."""
-        return self._aims.table_bytes
+        return self._targets.table_bytes
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
         """The optimum with its proof, or the best row and bound at the deadline.
@@ -148,50 +152,50 @@ class Trees:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
-        if problem.image is not None:
-            return self._search_with_effects(problem, problem.image, meter, deadline)
+        if problem.consequences is not None:
+            return self._search_with_effects(problem, problem.consequences, meter, deadline)
         return self._proof(problem, meter, deadline).run()
 
     def _search_with_effects(
-        self, problem: Problem, image: Image, meter: Meter, deadline: Deadline
+        self, problem: Problem, consequences: Consequences, meter: Meter, deadline: Deadline
     ) -> Outcome:
         """First what nothing follows from, then what is cheaper and has effects."""
-        if not image.severs:
+        if not consequences.severs:
             raise NotEligible(self.name, "what is set may follow as well")
-        aim = self._aims.of(problem.target)
-        modes = asked_of(problem, image, self._layout, aim.limits, self._flattened)
+        own = self._targets.of(problem.target)
+        modes = asked_of(problem, consequences, self._layout, own.limits, self._flattened)
         inert = self._proof(problem.inert, meter, deadline).run()
         meter = meter.knowing(self._layout.alike)
         survival = self._survival(problem)
-        pool, bound = Pool(problem, meter, survival), inert.lower_bound or 0.0
+        incumbents, bound = Incumbents(problem, meter, survival), inert.lower_bound or 0.0
         try:
-            pool.keep(inert.candidates)
-            with aim.arenas.lent() as arena:
-                following = Following(problem, image, aim.tables, arena, deadline)
+            incumbents.keep(inert.candidates)
+            with own.arenas.lent() as arena:
+                following = Following(problem, consequences, own.tables, arena, deadline)
                 for mode in modes:
-                    bound = min(bound, following.settle(mode, pool))
+                    bound = min(bound, following.settle(mode, incumbents))
         except DeadlineReached:
             bound = 0.0
         if survival is not None and survival.undecided:
             bound = 0.0
-        bound = min(bound, pool.cost)
-        return Outcome(pool.rows, bound, None, deadline.expired(), unsure=pool.unsure)
+        bound = min(bound, incumbents.cost)
+        return Outcome(incumbents.rows, bound, None, deadline.expired(), unsure=incumbents.unsure)
 
     def _nearest_with_effects(
-        self, problem: Problem, image: Image, deadline: Deadline, row: Row | None
+        self, problem: Problem, consequences: Consequences, deadline: Deadline, row: Row | None
     ) -> Row | None:
         """The action that comes nearest to the target, if ``row`` does of all that move nothing."""
-        aim = self._aims.of(problem.target)
+        own = self._targets.of(problem.target)
         kept = tuple(c for c in problem.constraints if not isinstance(c, Survives))
         problem = replace(problem, constraints=kept)
 
         def over(rows: Rows) -> Row:
             raw = self._form.raw(rows)
-            return np.asarray(np.max([raw @ g.weights - g.limit for g in aim.goals], axis=0))
+            return np.asarray(np.max([raw @ g.weights - g.limit for g in own.goals], axis=0))
 
-        with aim.arenas.lent() as arena:
-            following = Following(problem, image, aim.tables, arena, deadline)
-            for asked in asked_of(problem, image, self._layout, aim.limits, self._flattened):
+        with own.arenas.lent() as arena:
+            following = Following(problem, consequences, own.tables, arena, deadline)
+            for asked in asked_of(problem, consequences, self._layout, own.limits, self._flattened):
                 best = math.inf
                 if row is not None:
                     best = float(over(problem.rows_of(row[None, :]))[0])
@@ -208,13 +212,13 @@ class Trees:
     def _stays_inert(self, problem: Problem, row: Row, column: int) -> bool:
         """Whether nothing follows from an action, and nothing would if the value of one feature
         were any other than that it has."""
-        assert problem.image is not None
-        if not problem.image.severs:
+        assert problem.consequences is not None
+        if not problem.consequences.severs:
             return False
         others = np.flatnonzero(changed(row[None, :], problem.factual)[0])
-        return not problem.image.effects(others.tolist()) and not problem.image.effects(
-            [j for j in others.tolist() if j != column]
-        )
+        return not problem.consequences.effects(
+            others.tolist()
+        ) and not problem.consequences.effects([j for j in others.tolist() if j != column])
 
     def _proof(self, problem: Problem, meter: Meter, deadline: Deadline) -> Proof:
         return Proof(problem, meter, deadline, self._in_arrays(problem), self._patience)
@@ -224,9 +228,9 @@ class Trees:
         with self._lock:
             known = self._asked.get(problem)
         if known is None:
-            aim = self._aims.of(problem.target)
-            question = build_question(problem, self._layout, aim.limits, self._flattened)
-            known = Asked(aim.tables, aim.arenas, question)
+            own = self._targets.of(problem.target)
+            question = build_question(problem, self._layout, own.limits, self._flattened)
+            known = Asked(own.tables, own.arenas, question)
             with self._lock:
                 self._asked[problem] = known
         return known

@@ -20,15 +20,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from explainers.consequences import Consequences
 from explainers.constraints import Rule
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
-from explainers.image import Image
 from explainers.problem import Problem
-from explainers.search.pool import BudgetSpent, Pool
+from explainers.search.incumbents import BudgetSpent, Incumbents
 from explainers.search.trees.arena import SP, Arena
 from explainers.search.trees.batches import Bounded, Cuts
-from explainers.search.trees.entries import doors
+from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of
@@ -94,14 +94,14 @@ class Following:
     """The search of all modes of one problem."""
 
     problem: Problem
-    image: Image
+    consequences: Consequences
     tables: Tables
     arena: Arena
     deadline: Deadline
 
-    def settle(self, asked: Asked, pool: Pool) -> float:
-        """Try everything in a mode that is cheaper than the best of ``pool``; the least cost that
-        an untried action could have, infinity if all is tried.
+    def settle(self, asked: Asked, incumbents: Incumbents) -> float:
+        """Try everything in a mode that is cheaper than the best so far; the least cost that an
+        untried action could have, infinity if all is tried.
 
         Raises
         ------
@@ -109,18 +109,18 @@ class Following:
             If nothing bounds what follows.
         """
         t, q = self.tables, asked.question
-        doors.start(t, q, self.arena, pool.cost, q.least, q.most)
+        entry_points.start(t, q, self.arena, incumbents.cost, q.least, q.most)
         if not self.arena.ints[SP]:
             return math.inf
         boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
         size = 8
-        while len(boxes.cost) and boxes.cost[0] < pool.cost:
+        while len(boxes.cost) and boxes.cost[0] < incumbents.cost:
             if self.deadline.expired():
                 return float(boxes.cost[0])
-            size = min(size, int(np.searchsorted(boxes.cost, pool.cost)))
+            size = min(size, int(np.searchsorted(boxes.cost, incumbents.cost)))
             some, boxes = boxes.at(slice(size)), boxes.at(slice(size, None))
             try:
-                halves = self._halves(asked, some, pool)
+                halves = self._halves(asked, some, incumbents)
             except (DeadlineReached, BudgetSpent):
                 return float(some.cost[0])
             boxes = boxes.joined(halves)
@@ -140,7 +140,7 @@ class Following:
         near = NEAR + float(q.band.max())
         q = replace(q, band=np.full_like(q.band, np.inf))  # so that no limit closes a box
         asked = replace(asked, question=q)
-        doors.start(self.tables, q, self.arena, math.inf, q.least, q.most)
+        entry_points.start(self.tables, q, self.arena, math.inf, q.least, q.most)
         if not self.arena.ints[SP]:
             return None
         nearest: Row | None = None
@@ -163,21 +163,21 @@ class Following:
             boxes = boxes.joined(_cut(found, found.over < best - near, found.over, q))
         return nearest
 
-    def _halves(self, asked: Asked, boxes: Boxes, pool: Pool) -> Boxes:
+    def _halves(self, asked: Asked, boxes: Boxes, incumbents: Incumbents) -> Boxes:
         """The open boxes that are left of some, their corners tried."""
-        found, tried = self._bounded(asked, boxes, pool.cost)
-        pool.opened(len(tried))
+        found, tried = self._bounded(asked, boxes, incumbents.cost)
+        incumbents.opened(len(tried))
         is_open = (found.cost < math.inf) & self._may_open(asked, found)
         new = is_open & (found.corner != tried).any(axis=1)
-        pool.consider(self._actions(asked, found.corner[new]))
-        return _cut(found, is_open & (found.cost < pool.cost), None, asked.question)
+        incumbents.consider(self._actions(asked, found.corner[new]))
+        return _cut(found, is_open & (found.cost < incumbents.cost), None, asked.question)
 
     def _bounded(self, asked: Asked, boxes: Boxes, best: float) -> tuple[Bounded, Ints]:
         """What the tables say of those boxes from which something possible follows, and what was
         tried in each."""
         boxes = self._with_effects(asked, boxes)
         found = Bounded.of(boxes.lo, boxes.hi)
-        doors.bound_boxes(self.tables, asked.question, self.arena, best, asked.cuts, found)
+        entry_points.bound_boxes(self.tables, asked.question, self.arena, best, asked.cuts, found)
         found.corner[:, asked.mode.followers] = 0
         return found, boxes.tried
 
@@ -186,7 +186,7 @@ class Following:
         q, mode = asked.question, asked.mode
         columns, followers = list(mode.set), list(mode.followers)
         ends = [q.columns(np.array(columns), side) for side in (boxes.lo, boxes.hi)]
-        low, high = self.image.bounds(self.problem.factual, columns, *ends)
+        low, high = self.consequences.bounds(self.problem.factual, columns, *ends)
         low, high = low[:, followers], high[:, followers]
         if not (np.isfinite(low) & np.isfinite(high)).any(axis=0).all():
             raise NotEligible("trees", "nothing bounds what follows")
@@ -201,7 +201,7 @@ class Following:
         """Actions of which it can be read what they lead to, and that."""
         columns = list(asked.mode.set)
         actions = self._actions(asked, corners)
-        rows = self.image.rows(self.problem.factual, columns, actions[:, columns])
+        rows = self.consequences.rows(self.problem.factual, columns, actions[:, columns])
         known = self.problem.readable(actions, rows)
         return actions[known], rows[known]
 
@@ -221,7 +221,7 @@ class Following:
 
 def asked_of(
     problem: Problem,
-    image: Image,
+    consequences: Consequences,
     layout: Layout,
     limits: Limits,
     rules_of: Callable[[tuple[Rule, ...]], Flattened],
@@ -234,14 +234,16 @@ def asked_of(
         If there are too many, or what follows is beyond the tables.
     """
     found = []
-    for mode in modes_of(problem, image):
+    for mode in modes_of(problem, consequences):
         lines = lines_of(problem, layout, mode)
         if lines is None:
             continue
         related = [c for c in problem.constraints if not is_kept(c, mode)]
         question = question_of(problem, layout, lines, related, limits, rules_of)
         n = len(problem.schema)
-        instead = [list(image.via(mode.set, j)) if j in mode.followers else [] for j in range(n)]
+        instead = [
+            list(consequences.via(mode.set, j)) if j in mode.followers else [] for j in range(n)
+        ]
         first = offsets([mode.set, *instead])[1:]
         columns = [*mode.set, *(j for group in instead for j in group)]
         cuts = Cuts(np.array(columns, dtype=np.int64), first)
@@ -297,5 +299,5 @@ def _ends(found: Bounded, cut: Ints, parts: int) -> Ints:
 def _least(q: Question, lo: Ints, hi: Ints) -> npt.NDArray[np.float64]:
     """Least cost of an action in each box."""
     cost = np.empty(len(lo))
-    doors.least_costs(q, lo, hi, cost)
+    entry_points.least_costs(q, lo, hi, cost)
     return cost

@@ -14,9 +14,9 @@ from itertools import combinations
 
 import numpy as np
 
+from explainers.consequences import Consequences
 from explainers.constraints import LeavesOne, Range, Settable
 from explainers.errors import NotEligible
-from explainers.image import Image
 from explainers.problem import Problem
 from explainers.search.trees.layout import Layout, Line
 from explainers.space import Axis
@@ -39,7 +39,7 @@ class Mode:
     """What may be set and is followed by something that is not."""
 
 
-def modes_of(problem: Problem, image: Image) -> Iterator[Mode]:
+def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
     """All modes in which something may follow, those first in which most is left alone.
 
     Raises
@@ -49,7 +49,7 @@ def modes_of(problem: Problem, image: Image) -> Iterator[Mode]:
     """
     axes, factual = problem.axes_if_set, problem.factual
     levers = [j for j, axis in enumerate(axes) if len(axis) > (float(factual[j]) in axis)]
-    behind = {j: frozenset(image.effects([j])) for j in levers}
+    behind = {j: frozenset(consequences.effects([j])) for j in levers}
     moving = frozenset[int]().union(*behind.values())
     movers = [j for j in levers if j in moving]
     if len(movers) > MOST_MOVERS:

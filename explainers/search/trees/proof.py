@@ -35,12 +35,12 @@ from explainers.search.trees.arena import (
     Arena,
     Arenas,
 )
-from explainers.search.trees.entries import doors
-from explainers.search.trees.merge import merged
-from explainers.search.trees.prices import Priced, priced
+from explainers.search.trees.entry_points import entry_points
+from explainers.search.trees.lagrangian import Priced, priced
 from explainers.search.trees.question import Question
-from explainers.search.trees.readings import FAILS, SURVIVES, UNDECIDED
+from explainers.search.trees.survival_kernel import FAILS, SURVIVES, UNDECIDED
 from explainers.search.trees.tables import Tables
+from explainers.search.trees.tree_merging import merged
 from models.predictor import Row
 
 NEAREST_STEPS = 16
@@ -148,15 +148,15 @@ class Proof:
         with self._asked.arenas.lent() as arena:
             for _ in range(NEAREST_STEPS):
                 loosened = replace(q, limit=q.limit + 0.5 * (short + min(missing, 1e300)))
-                doors.start(t, loosened, arena, math.inf, q.least, q.most)
-                while doors.search(t, loosened, arena, 256) == kernel.MORE:
+                entry_points.start(t, loosened, arena, math.inf, q.least, q.most)
+                while entry_points.search(t, loosened, arena, 256) == kernel.MORE:
                     if arena.ints[HAS_BEST] or arena.ints[NODES] >= NEAREST_BOXES:
                         break
                 if self._deadline.expired():
                     return None
                 if arena.ints[HAS_BEST]:
                     nearest = q.row(arena.best)
-                    missing = float(doors.over_limit(t, q, arena, arena.best.copy()))
+                    missing = float(entry_points.over_limit(t, q, arena, arena.best.copy()))
                 elif nearest is None:
                     return None
                 else:
@@ -167,7 +167,7 @@ class Proof:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:
             arena = self._with_fragile(lent)
-            status = doors.begin(t, q, arena, min(_chunk(t), self._patience))
+            status = entry_points.begin(t, q, arena, min(_chunk(t), self._patience))
             self._guess = float(arena.floats[GUESS])
             if self._drive(t, q, arena, status, self._patience):
                 self._bound = min(self._best, self._open)
@@ -217,7 +217,7 @@ class Proof:
         settled = False
         while not settled:
             cap = self._cap_for(cap)
-            doors.start(t, q, arena, cap, *whole)
+            entry_points.start(t, q, arena, cap, *whole)
             if not arena.ints[SP]:
                 return cap
             try:
@@ -228,8 +228,8 @@ class Proof:
             if near is None:
                 return cap
             own = self._with_fragile(Arena.of(near))
-            doors.start(near, q, own, cap, *whole)
-            status = doors.search(near, q, own, 1)
+            entry_points.start(near, q, own, cap, *whole)
+            status = entry_points.search(near, q, own, 1)
             settled = self._drive(near, q, own, status, PATIENCE_IN_BOX) or self._split(
                 near, q, own, cap
             )
@@ -259,8 +259,8 @@ class Proof:
                 if not WORTH_MERGING_AGAIN * cap <= self._cap_for(cap) <= cap:
                     return False
                 _, _, around = heappop(queue)
-                doors.start(t, q, arena, min(cap, self._best), around.lo, around.hi)
-                status = doors.search(t, q, arena, 1)
+                entry_points.start(t, q, arena, min(cap, self._best), around.lo, around.hi)
+                status = entry_points.search(t, q, arena, 1)
                 settled = self._drive(t, q, arena, status, PATIENCE_IN_BOX, least)
                 boxes = [] if settled else _halves(t, q, around)
         except DeadlineReached:
@@ -273,9 +273,9 @@ class Proof:
             return
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as arena:
-            doors.start(t, q, arena, self._best, q.least, q.most)
+            entry_points.start(t, q, arena, self._best, q.least, q.most)
             if arena.ints[SP]:
-                doors.reach_from(t, q, arena, box.wish)
+                entry_points.reach_from(t, q, arena, box.wish)
                 self._take(arena)
 
     def _priced(
@@ -283,7 +283,7 @@ class Proof:
     ) -> Priced | None:
         """A box with a bound; None if nothing in it costs less than ``cap``."""
         best = min(cap, self._best, self._dearest)
-        doors.start(t, q, arena, best, *box)
+        entry_points.start(t, q, arena, best, *box)
         if not arena.ints[SP]:
             return None
         return priced(t, q, arena, best, around, self._deadline.check)
@@ -303,9 +303,9 @@ class Proof:
                 elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
                     return False
                 if self._deadline.expired():
-                    self._open = min(self._open, max(least, float(doors.open_bound(q, a))))
+                    self._open = min(self._open, max(least, float(entry_points.open_bound(q, a))))
                     raise DeadlineReached("the deadline has passed")
-                status = doors.search(t, q, a, min(_chunk(t), most_nodes))
+                status = entry_points.search(t, q, a, min(_chunk(t), most_nodes))
         finally:
             self._meter.opened(int(a.ints[NODES]))
 
@@ -333,7 +333,7 @@ class Proof:
     def _survives(self, q: Question, a: Arena) -> bool:
         """Whether the candidate survives the sensors; if not, fragile rows like it are noted."""
         with self._asked.arenas.lent() as own:
-            found = doors.survives(self._asked.tables, q, own, a.at.copy(), MOST_PARTS)
+            found = entry_points.survives(self._asked.tables, q, own, a.at.copy(), MOST_PARTS)
             if found == UNDECIDED:
                 self._open = min(self._open, float(a.floats[WAITING]))
             if found != FAILS:

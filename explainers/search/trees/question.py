@@ -13,7 +13,7 @@ import numpy.typing as npt
 from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single, Survives
 from explainers.errors import NotEligible
 from explainers.problem import Problem
-from explainers.search.engine import refuse_image
+from explainers.search.engine import refuse_consequences
 from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
@@ -233,7 +233,7 @@ def build_question(
         If the graph does not read a feature in order, or a constraint is of a kind that the kernel
         does not know.
     """
-    refuse_image(problem, "trees")
+    refuse_consequences(problem, "trees")
     tolerances = None if problem.survives is None else problem.survives.tolerances
     lines = layout.of_axes(problem.single_axes, problem.factual, tolerances=tolerances)
     return question_of(problem, layout, lines, problem.constraints, limits, rules_of)

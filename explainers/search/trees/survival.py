@@ -8,11 +8,11 @@ import numpy as np
 
 from explainers.constraints import Mask
 from explainers.problem import Problem
-from explainers.search.trees.entries import doors
+from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.proof import MOST_PARTS, Asked
 from explainers.search.trees.question import readings_of
-from explainers.search.trees.readings import SURVIVES, UNDECIDED
+from explainers.search.trees.survival_kernel import SURVIVES, UNDECIDED
 from models.predictor import Rows
 
 
@@ -46,6 +46,6 @@ class Survival:
             for i in range(len(rows)):
                 q = replace(one, near=near[i], far=far[i])
                 at = np.zeros(n, dtype=np.int64)
-                found[i] = doors.survives(self.asked.tables, q, arena, at, MOST_PARTS)
+                found[i] = entry_points.survives(self.asked.tables, q, arena, at, MOST_PARTS)
         self.undecided |= bool((found == UNDECIDED).any())
         return np.asarray(found == SURVIVES)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from service.api import shares as module
-from service.api.errors import problem_of
-from service.api.shares import Shares
+from service.ask.problems import problem_of
 from service.errors import ShareSpent
+from service.scheduling import search_quota as module
+from service.scheduling.search_quota import Shares
 from service.store.database import Database
 from service.store.journal import Journal
 from service.store.rates import SearchShare
@@ -41,11 +41,12 @@ def test_who_has_spent_their_share_is_refused_in_every_process_and_others_are_no
         error = refused(one, "key:1")
         assert (error.share, error.used, error.limit) == ("CPU-seconds of search", 12, 10.0)
         asyncio.run(one.admit("key:2", read))
-    problem = problem_of("/here", error)
+    problem = problem_of(error)
     assert problem is not None
-    assert problem.status_code == 429
-    assert 1_900 <= int(problem.headers["retry-after"]) <= 2_000
-    assert b'"share":"CPU-seconds of search"' in bytes(problem.body).replace(b'": ', b'":')
+    assert problem.kind.status == 429
+    assert problem.retry_seconds is not None
+    assert 1_900 <= problem.retry_seconds <= 2_000
+    assert problem.said("/here")["share"] == "CPU-seconds of search"
 
 
 def test_without_a_share_nothing_is_looked_up_or_written(

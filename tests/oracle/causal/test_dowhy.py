@@ -21,7 +21,7 @@ from explainers.causal.basis import polynomial
 from explainers.causal.mechanism import Mechanism, Noise
 from models.onnx.export import export_onnx, to_bytes
 from models.schema import Feature, Kind, Schema
-from service.causal_graphs import graph_loader
+from service.served.causal_graphs import graph_loader
 
 PYTHON = os.environ.get("IFONLY_DOWHY_PYTHON", "")
 SCRIPT = Path(explainers.__file__).parents[1] / "bench" / "peers" / "dowhy_counterfactuals.py"

@@ -11,8 +11,8 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from explainers.causal import CausalModel, Graph, draw_members, parse_causal
 from explainers.causal.basis import Basis, Coordinates, Expansion, linear
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.expression import Expression
-from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism
 from explainers.causal.regressor import Regressor
 from models.errors import GraphError
@@ -20,8 +20,8 @@ from models.onnx import OnnxPredictor, load_regressor, run_graph
 from models.onnx.export import export_onnx, to_bytes
 from models.schema import Feature, Kind, Schema, Task
 from models.training.milling import simulate
-from service.fused import compare, following, fuse
-from service.registry import Registry
+from service.offline.fused_graph import compare, following, fuse
+from service.served.registry import Registry
 from service.settings import shipped_models
 from tests.oracle.verify.test_laws import action_on, both, factual_of
 from tests.support.causal import draw_model
@@ -35,10 +35,10 @@ WRITTEN = [kind for kind in KINDS if kind not in ("onnx", "none")]
 """Kinds of mechanisms; lines are exported for other versions of the operators than trees."""
 
 
-def image_of(model: CausalModel, whole: tuple[int, ...] = ()) -> CausalImage:
+def consequences_of(model: CausalModel, whole: tuple[int, ...] = ()) -> CausalConsequences:
     n = len(model.names)
     members = draw_members(model, np.random.default_rng(0), 2)
-    return CausalImage(model, members, 0.0, 0.0, np.zeros(n), whole=whole)
+    return CausalConsequences(model, members, 0.0, 0.0, np.zeros(n), whole=whole)
 
 
 def forest(d: int, seed: int = 0) -> OnnxPredictor:
@@ -55,13 +55,18 @@ def asked(graph: ModelProto, factual: np.ndarray, actions: np.ndarray, is_set: n
 
 
 def check(
-    image: CausalImage, predictor: OnnxPredictor, graph: ModelProto, factual, actions, is_set
+    consequences: CausalConsequences,
+    predictor: OnnxPredictor,
+    graph: ModelProto,
+    factual,
+    actions,
+    is_set,
 ) -> None:
     row, scores = asked(graph, factual, actions, is_set)
-    wanted = following(image, factual, actions, is_set)
+    wanted = following(consequences, factual, actions, is_set)
     np.testing.assert_allclose(row, wanted, rtol=1e-9, atol=1e-9)
     for one, flags in zip(row, is_set, strict=True):
-        moved = {*np.flatnonzero(flags), *image.effects(np.flatnonzero(flags).tolist())}
+        moved = {*np.flatnonzero(flags), *consequences.effects(np.flatnonzero(flags).tolist())}
         stays = sorted({*range(len(factual))} - moved)  # to the last bit
         np.testing.assert_array_equal(one[stays], factual[stays])
     # Where the last digit of an effect falls on another float32, another leaf may be reached.
@@ -74,12 +79,12 @@ def check(
 @pytest.mark.parametrize("seed", range(25))
 def test_rows_and_scores_are_those_of_engine_and_model(seed):
     rng = np.random.default_rng(seed)
-    image = image_of(draw_model(seed, D).model, whole=(seed % D,))
+    consequences = consequences_of(draw_model(seed, D).model, whole=(seed % D,))
     predictor = forest(D)
-    factual, actions = image.read(rng.normal(size=(1, D)))[0], rng.normal(size=(60, D))
+    factual, actions = consequences.read(rng.normal(size=(1, D)))[0], rng.normal(size=(60, D))
     is_set = rng.random((60, D)) < 0.4
-    actions = image.read(actions)
-    check(image, predictor, fuse(image, predictor), factual, actions, is_set)
+    actions = consequences.read(actions)
+    check(consequences, predictor, fuse(consequences, predictor), factual, actions, is_set)
 
 
 def graphs_of(documents: Documents) -> dict[int, OnnxPredictor]:
@@ -96,8 +101,8 @@ def test_what_cannot_be_told_is_not_a_number_whatever_the_mechanisms() -> None:
     predictor, seen = forest(len(SCHEMA)), Counter[str]()
     for seed in range(40):
         documents = draw_documents(seed, WRITTEN)
-        image, _ = both(documents)
-        graph = fuse(image, predictor, graphs_of(documents))
+        consequences, _ = both(documents)
+        graph = fuse(consequences, predictor, graphs_of(documents))
         draw = np.random.default_rng(seed)
         for _ in range(4):
             factual = factual_of(draw)
@@ -109,14 +114,16 @@ def test_what_cannot_be_told_is_not_a_number_whatever_the_mechanisms() -> None:
                 held = draw.random(D) < 0.1  # set to what it reads
                 flags |= held
             row, scores = asked(graph, factual, actions, is_set)
-            wanted = following(image, factual, actions, is_set)
+            wanted = following(consequences, factual, actions, is_set)
             np.testing.assert_array_equal(np.isnan(row), ~np.isfinite(wanted), str(seed))
             told = np.isfinite(wanted)
             np.testing.assert_allclose(row[told], wanted[told], rtol=1e-5, atol=1e-5)
             lost = (np.isnan(row) & ~np.isnan(np.where(is_set, actions, factual))).any(axis=1)
             assert (np.isnan(scores).all(axis=1) == lost).all()
             for flags, one in zip(is_set[lost], row[lost], strict=True):
-                first = next(j for j in image.model.graph.order if np.isnan(one[j]) and j != D_)
+                first = next(
+                    j for j in consequences.model.graph.order if np.isnan(one[j]) and j != D_
+                )
                 seen[documents.kinds[SCHEMA.names[first]]] += 1
                 seen["filled"] += bool(flags[D_])
             seen["told"] += int((~lost).sum())
@@ -128,16 +135,16 @@ def test_the_default_model_decides_the_same_when_fused():
     registry.load()
     served = registry.get("milling-machine")
     assert served.causal is not None
-    predictor, image = served.deployed.predictor, served.causal.image
+    predictor, consequences = served.deployed.predictor, served.causal.consequences
     assert isinstance(predictor, OnnxPredictor)
-    graph = fuse(image, predictor)
+    graph = fuse(consequences, predictor)
     rng = np.random.default_rng(0)
     rows = simulate(200, seed=5).rows
     for factual in rows[:3]:
         actions, is_set = rows[3:], rng.random((197, 6)) < 0.3
         is_set[:, [0, 5]] = False
         row, scores = asked(graph, factual, actions, is_set)
-        wanted = following(image, factual, actions, is_set)
+        wanted = following(consequences, factual, actions, is_set)
         np.testing.assert_allclose(row, wanted, rtol=1e-9)
         said, known = served.decision.decide(scores), predictor.score(wanted)
         assert (said == served.decision.decide(known)).all()
@@ -150,14 +157,14 @@ def test_categories_and_missing_readings_reach_the_model_as_it_takes_them(seed):
     graph = Graph((none, none, none, none, (0,)))
     moves = Mechanism(linear(0.1, np.array([0.05])))
     names = ("pressure", "speed", "mode", "grade", "flow")
-    image = image_of(CausalModel(names, graph, (None, None, None, None, moves)))
+    consequences = consequences_of(CausalModel(names, graph, (None, None, None, None, moves)))
     predictor = deployed_trees(seed, Task.MULTICLASS).predictor
     assert isinstance(predictor, OnnxPredictor)
     for missing in (False, True):
         factual = drawn_factual(seed, missing=missing)
         actions = np.array([drawn_factual(100 * seed + k) for k in range(40)])
         is_set = np.random.default_rng(seed).random((40, 5)) < 0.4
-        check(image, predictor, fuse(image, predictor), factual, actions, is_set)
+        check(consequences, predictor, fuse(consequences, predictor), factual, actions, is_set)
 
 
 def test_a_mechanism_may_be_a_graph_and_a_category_a_cause():
@@ -179,31 +186,31 @@ def test_a_mechanism_may_be_a_graph_and_a_category_a_cause():
         Graph(((), (0,), (), (1, 2))),
         (None, Mechanism(Regressor(mechanism, 1)), None, Mechanism(curved)),
     )
-    image, predictor, rng = image_of(model), forest(4), np.random.default_rng(0)
+    consequences, predictor, rng = consequences_of(model), forest(4), np.random.default_rng(0)
     actions = np.column_stack([rng.normal(size=(50, 2)), rng.integers(0, 3, 50), np.zeros(50)])
     is_set = rng.random((50, 4)) < 0.5
     factual = np.array([0.4, 1.0, 2.0, -1.0])
-    fused = fuse(image, predictor, {1: mechanism})
+    fused = fuse(consequences, predictor, {1: mechanism})
     row, _ = asked(fused, factual, actions, is_set)
-    wanted = following(image, factual, actions, is_set)
+    wanted = following(consequences, factual, actions, is_set)
     np.testing.assert_allclose(row, wanted, rtol=1e-6)
     with pytest.raises(GraphError, match="Regressor is no function that can be written"):
-        fuse(image, predictor)
+        fuse(consequences, predictor)
 
 
 def test_a_node_that_cannot_move_is_refused_by_name():
-    image = image_of(CausalModel(("a", "b"), Graph(((), (0,))), (None, None)))
+    consequences = consequences_of(CausalModel(("a", "b"), Graph(((), (0,))), (None, None)))
     with pytest.raises(GraphError, match="b has causes but no mechanism"):
-        fuse(image, forest(2))
+        fuse(consequences, forest(2))
 
 
 def test_what_a_formula_cannot_tell_is_not_a_number():
     model = CausalModel(
         ("a", "b"), Graph(((), (0,))), (None, Mechanism(Expression("sqrt(a)", ("a",))))
     )
-    image = image_of(model)
+    consequences = consequences_of(model)
     actions, is_set = np.array([[4.0, 0.0], [-1.0, 0.0]]), np.array([[True, False]] * 2)
-    row, _ = asked(fuse(image, forest(2)), np.array([1.0, 1.0]), actions, is_set)
+    row, _ = asked(fuse(consequences, forest(2)), np.array([1.0, 1.0]), actions, is_set)
     assert row[0].tolist() == [4.0, 2.0]
     assert np.isnan(row[1, 1])
 
@@ -211,15 +218,17 @@ def test_what_a_formula_cannot_tell_is_not_a_number():
 def test_an_action_of_which_only_one_can_tell_what_follows_is_disputed():
     names, graph = ("a", "b"), Graph(((), (0,)))
     root, line = (
-        image_of(CausalModel(names, graph, (None, Mechanism(Expression(text, ("a",))))))
+        consequences_of(CausalModel(names, graph, (None, Mechanism(Expression(text, ("a",))))))
         for text in ("sqrt(a)", "0.5 * a")
     )
     predictor, factual = forest(2), np.array([1.0, 1.0])
     actions, is_set = np.array([[4.0, 0.0], [-1.0, 0.0]]), np.array([[True, False]] * 2)
-    for image in (root, line):
-        found = compare(fuse(image, predictor), image, predictor, factual, actions, is_set)
+    for consequences in (root, line):
+        found = compare(
+            fuse(consequences, predictor), consequences, predictor, factual, actions, is_set
+        )
         assert (found.largest, found.disputed) == (0.0, 0)
-        assert len(found.scores) == (1 if image is root else 2)
+        assert len(found.scores) == (1 if consequences is root else 2)
     for one, other in ((root, line), (line, root)):
         found = compare(fuse(one, predictor), other, predictor, factual, actions, is_set)
         assert (found.disputed, len(found.scores)) == (1, 1)

@@ -19,7 +19,7 @@ from models.errors import GraphError, SpecError
 from models.onnx.export import export_onnx, to_bytes
 from models.schema import Feature, Kind, Schema
 from models.training.mechanism import grow_mechanism
-from service.causal_graphs import graph_loader
+from service.served.causal_graphs import graph_loader
 from tests.unit.causal.test_fit import rows_of
 
 SCHEMA = Schema(tuple(Feature(n, Kind.CONTINUOUS) for n in ("load", "air", "heat")))

@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from explainers.causal import build_model, parse_causal
-from explainers.causal.backtracking import BacktrackingImage
-from explainers.causal.demands import image_of
-from explainers.causal.image import CausalImage
+from explainers.causal.backtracking import BacktrackingConsequences
+from explainers.causal.consequences import CausalConsequences
+from explainers.causal.demands import consequences_of
 from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.verify import Asked, Checker, Proposal, Rulebook
 from explainers.verify.laws import N_VERSIONS, Laws, read_laws
 from models.predictor import Row, Rows, Scores
 from models.schema import Task
-from service.causal_graphs import graph_loader
-from service.checking import graph_opener
+from service.served.causal_graphs import graph_loader
+from service.served.checking import graph_opener
 from tests.support.causal_files import GRADE, KINDS, SCHEMA, B, D, Documents, draw_documents
 from tests.support.generated import decision
 
@@ -31,12 +31,12 @@ SUMS = 1e-9
 """Of sums of float64 in another order."""
 
 
-def both(documents: Documents, policy: dict | None = None) -> tuple[CausalImage, Laws]:
+def both(documents: Documents, policy: dict | None = None) -> tuple[CausalConsequences, Laws]:
     spec = parse_causal(documents.text, "causal.toml", SCHEMA)
     model = build_model(spec, documents.files, load_graph=graph_loader(SCHEMA))
     laws = read_laws(documents.text, documents.files, SCHEMA, policy or {}, graph_opener(SCHEMA))
     assert laws is not None
-    return image_of(spec, model, policy or {}), laws
+    return consequences_of(spec, model, policy or {}), laws
 
 
 def factual_of(draw: np.random.Generator) -> Row:
@@ -74,7 +74,7 @@ def test_what_follows_is_what_the_causal_layer_says_follows_by_every_kind_of_mec
     for seed in range(N_MODELS):
         documents = draw_documents(seed)
         causal, laws = both(documents)
-        image = BacktrackingImage(causal) if is_history else causal
+        consequences = BacktrackingConsequences(causal) if is_history else causal
         draw = np.random.default_rng(seed)
         for _ in range(N_ACTIONS):
             factual = factual_of(draw)
@@ -82,11 +82,11 @@ def test_what_follows_is_what_the_causal_layer_says_follows_by_every_kind_of_mec
             columns = sorted(settings)
             values = np.array([[settings[j] for j in columns]])
             ours = laws.row(factual.tolist(), settings, is_history)
-            (theirs,) = image.rows(factual, columns, values)
-            assert set(laws.effects(columns, is_history)) == set(image.effects(columns))
+            (theirs,) = consequences.rows(factual, columns, values)
+            assert set(laws.effects(columns, is_history)) == set(consequences.effects(columns))
             via = laws.via(columns)
-            for j in image.effects(columns):
-                assert via.get(j, ()) == image.via(columns, j)
+            for j in consequences.effects(columns):
+                assert via.get(j, ()) == consequences.via(columns, j)
             action = factual.copy()
             action[columns] = values
             is_lost = lost(theirs.tolist(), action)
@@ -119,8 +119,8 @@ def test_plausible_versions_are_the_very_ones_that_the_engines_draw(is_history: 
                 asked.append(rows.copy())
                 return np.zeros(len(rows))
 
-            image = BacktrackingImage(causal) if is_history else causal
-            trust = image.trust(factual, columns, values, note)
+            consequences = BacktrackingConsequences(causal) if is_history else causal
+            trust = consequences.trust(factual, columns, values, note)
             (theirs,) = asked or [np.empty((0, len(SCHEMA)))]
             if not laws.effects(columns, is_history):  # one row, asked about once
                 assert alike(laws.row(factual.tolist(), settings, is_history), theirs[0])
@@ -163,7 +163,8 @@ def questions(seed: int, is_history: bool) -> tuple[Problem, Checker, Sum]:
     chosen, factual, model = decision(Task.BINARY), factual_of(draw), Sum(draw)
     policy = Policy.read(table, SCHEMA, chosen)
     problem = replace(
-        policy.problem(factual), image=BacktrackingImage(causal) if is_history else causal
+        policy.problem(factual),
+        consequences=BacktrackingConsequences(causal) if is_history else causal,
     )
     book = Rulebook.read(table, SCHEMA, chosen, laws=laws)
     semantics = "backtracking" if is_history else "interventional"

@@ -6,27 +6,33 @@ import numpy as np
 import pytest
 
 from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.backtracking import BacktrackingImage
+from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.basis import linear
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.mechanism import Mechanism
 from tests.support.causal import draw_model
 
 N = 6
 
 
-def image(seed: int, *, scaled: bool) -> tuple[BacktrackingImage, np.ndarray, list[int]]:
+def consequences(
+    seed: int, *, scaled: bool
+) -> tuple[BacktrackingConsequences, np.ndarray, list[int]]:
     model = draw_model(seed, N, scaled=scaled).model
     rng = np.random.default_rng(seed)
     factual = rng.normal(size=N)
     columns = sorted(rng.choice(N, size=rng.integers(1, 4), replace=False).tolist())
     members = draw_members(model, rng, 3)
-    return BacktrackingImage(CausalImage(model, members, 0.0, 0.0, np.zeros(N))), factual, columns
+    return (
+        BacktrackingConsequences(CausalConsequences(model, members, 0.0, 0.0, np.zeros(N))),
+        factual,
+        columns,
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_all_laws_hold_and_no_other_background_moves(seed):
-    asked, factual, columns = image(seed, scaled=False)
+    asked, factual, columns = consequences(seed, scaled=False)
     shifts = np.random.default_rng(seed).normal(size=(5, len(columns)))
     rows = asked.rows(factual, columns, factual[columns] + shifts)
     model = asked.causal.model
@@ -38,7 +44,7 @@ def test_all_laws_hold_and_no_other_background_moves(seed):
 
 @pytest.mark.parametrize("seed", range(40))
 def test_what_reads_otherwise_is_said_and_of_what(seed):
-    asked, factual, columns = image(seed, scaled=True)
+    asked, factual, columns = consequences(seed, scaled=True)
     values = factual[columns][None] + 0.5
     (row,) = asked.rows(factual, columns, values)
     effects = asked.effects(columns)
@@ -52,7 +58,7 @@ def test_what_reads_otherwise_is_said_and_of_what(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_members_of_what_is_known_all_agree_with_the_model(seed):
-    _, factual, columns = image(seed, scaled=True)
+    _, factual, columns = consequences(seed, scaled=True)
     known = draw_model(seed, N, kinds=("linear", "polynomial")).model
     members = draw_members(known, np.random.default_rng(0), 3)
     shifts = np.random.default_rng(seed).normal(size=(4, len(columns)))
@@ -64,7 +70,7 @@ def test_the_members_of_what_is_known_all_agree_with_the_model(seed):
 
 def test_one_background_alone_leads_where_setting_the_value_does():
     for seed in range(20):
-        asked, factual, columns = image(seed, scaled=True)
+        asked, factual, columns = consequences(seed, scaled=True)
         values = factual[columns[:1]][None] + 0.7
         past = asked.rows(factual, columns[:1], values)
         done = asked.causal.rows(factual, columns[:1], values)
@@ -77,13 +83,13 @@ def test_whole_numbers_are_read_before_anything_is_held_against_the_target():
         ("a", "b"), Graph(((), (0,))), (None, Mechanism(linear(0.0, np.array([2.0]))))
     )
     members = draw_members(model, np.random.default_rng(0), 3)
-    done = CausalImage(model, members, 0.0, 0.9, np.zeros(2), whole=(1,))
+    done = CausalConsequences(model, members, 0.0, 0.9, np.zeros(2), whole=(1,))
     factual, values = np.zeros(2), np.array([[1.3], [1.2]])
 
     def enough(rows):
         return rows[:, 1] - 3.0
 
-    for asked in (done, BacktrackingImage(done)):
+    for asked in (done, BacktrackingConsequences(done)):
         assert asked.rows(factual, [0], values)[:, 1].tolist() == [3.0, 2.0]
         trust = asked.trust(factual, [0], values, enough)
         assert trust.lower.tolist() == [0.0, -1.0]

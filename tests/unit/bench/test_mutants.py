@@ -25,7 +25,7 @@ def _fault(module: str, function: str, says: str) -> Mutant:
     return next(m for m in mutants_of(module) if m.function == function and m.says == says)
 
 
-SPARED = {"dice", "linear", "relu", "trees.entries", "trees.reference", "trees.structs"}
+SPARED = {"dice", "linear", "relu", "trees.entry_points", "trees.reference", "trees.structs"}
 """Another library's, names of the two engines of `milp`, and what compiles the kernel."""
 
 
@@ -95,7 +95,12 @@ def test_tests_that_fail_or_do_not_end_by_a_fault_have_seen_it_and_those_that_pa
 def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:
     modules = oracle.calls(0)
     first = {}
-    for name in ("causal.backtracking", "search.milp.network", "search.trees.readings", "cost"):
+    for name in (
+        "causal.backtracking",
+        "search.milp.network",
+        "search.trees.survival_kernel",
+        "cost",
+    ):
         fault = Mutant(f"explainers.{name}", "f", 0, 0, 0, "")
         near = [own[0][0].partition("::")[0] for own in modules if oracle._is_near(fault, own)]
         first[name] = near
@@ -106,7 +111,7 @@ def test_the_tests_nearest_to_a_fault_are_tried_first() -> None:
             "oracle.test_effects_in_linear_programs",
             "unit.explainers.test_milp",
         ],
-        "search.trees.readings": ["oracle.test_survival_against_brute_force"],
+        "search.trees.survival_kernel": ["oracle.test_survival_against_brute_force"],
         "cost": [],
     }
 

@@ -11,9 +11,9 @@ from explainers.causal import Graph
 from explainers.causal.discovery import Forbidden, forbidden_by_tiers, propose, varsortability
 from explainers.causal.spec import Role
 from models.schema import Category, Feature, Kind, Schema
-from service.discovery import Discovered, DiscoveryFailed, discover
-from service.discovery.knowledge import BadKnowledge, Knowledge
-from service.discovery.study import Study, UnfitRows
+from service.offline.discovery import Discovered, DiscoveryFailed, discover
+from service.offline.discovery.knowledge import BadKnowledge, Knowledge
+from service.offline.discovery.study import Study, UnfitRows
 
 NAMES = ("air", "load", "heat")
 SCHEMA = Schema(tuple(Feature(name, Kind.CONTINUOUS) for name in NAMES))

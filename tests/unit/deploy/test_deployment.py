@@ -13,9 +13,9 @@ import pytest
 import typer
 import yaml
 
-from service.api import permissions
-from service.api.hosts import Hosts
-from service.cli.commands import app as command_line
+from service.doors.cli.commands import app as command_line
+from service.doors.http import permissions
+from service.doors.http.hosts import Hosts
 from service.metrics import Metrics
 from service.settings import Settings
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explainers.search.trees.compiled import ENTRIES, compile_all
-from explainers.search.trees.entries import doors
+from explainers.search.trees.entry_points import entry_points
 
 
 def test_each_entry_has_machine_code_for_what_it_declares_and_for_nothing_else() -> None:
@@ -27,4 +27,4 @@ def test_a_call_with_other_types_is_an_error_and_compiles_nothing() -> None:
     compile_all()
     empty = np.zeros((0, 2), np.int32)
     with pytest.raises(TypeError):
-        doors.least_costs(np.zeros(0, np.int64), empty, empty, np.zeros(0))
+        entry_points.least_costs(np.zeros(0, np.int64), empty, empty, np.zeros(0))

@@ -9,15 +9,15 @@ import pytest
 
 from explainers.answer import Recourse
 from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.backtracking import BacktrackingImage
+from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.basis import linear, polynomial
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.function import Function
-from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism
+from explainers.consequences import Consequences
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
-from explainers.image import Image
 from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
 from explainers.search.linear import Linear
@@ -34,16 +34,18 @@ DEPLOYED = deployed_layers(4, Task.BINARY, linear=True)
 ENGINE = Linear(DEPLOYED.form, SCHEMA)
 
 
-def image(function: Function, edge: tuple[int, int] = (PRESSURE, SPEED)) -> CausalImage:
+def consequences(
+    function: Function, edge: tuple[int, int] = (PRESSURE, SPEED)
+) -> CausalConsequences:
     mechanisms = tuple(Mechanism(function) if j == edge[1] else None for j in range(5))
     model = CausalModel(SCHEMA.names, Graph.of(5, [edge]), mechanisms)
     members = draw_members(model, np.random.default_rng(0), 3)
-    return CausalImage(model, members, 0.0, 0.0, np.zeros(5), whole=(SPEED,))
+    return CausalConsequences(model, members, 0.0, 0.0, np.zeros(5), whole=(SPEED,))
 
 
-def asked(seed: int, image: Image, *, missing: bool = False) -> Problem:
+def asked(seed: int, consequences: Consequences, *, missing: bool = False) -> Problem:
     problem = policy((), Task.BINARY).problem(factual(seed, missing=missing))
-    return replace(problem, image=image)
+    return replace(problem, consequences=consequences)
 
 
 def search(problem: Problem) -> Outcome:
@@ -54,7 +56,7 @@ def search(problem: Problem) -> Outcome:
 def test_what_does_not_follow_by_slopes_is_left_to_others_by_name() -> None:
     bent = polynomial(np.array([[2]]), np.array([3.0]))
     with pytest.raises(NotEligible, match="speed is no affine function"):
-        search(asked(1, image(bent)))
+        search(asked(1, consequences(bent)))
 
 
 def test_the_portfolio_goes_on_to_an_engine_that_asks() -> None:
@@ -63,7 +65,7 @@ def test_the_portfolio_goes_on_to_an_engine_that_asks() -> None:
     by = {}
     for name, function in {"bent": bent, "straight": linear(0.0, np.array([-5.0]))}.items():
         for seed in range(40):
-            problem = asked(seed, image(function))
+            problem = asked(seed, consequences(function))
             answer = explain(problem, DEPLOYED.predictor, engine=engines)
             if isinstance(answer, Recourse):
                 by[name] = answer.work.engine
@@ -72,7 +74,7 @@ def test_the_portfolio_goes_on_to_an_engine_that_asks() -> None:
 
 
 def test_what_follows_from_a_missing_reading_is_left_to_others() -> None:
-    from_flow = image(linear(0.0, np.ones(1)), (FLOW, PRESSURE))
+    from_flow = consequences(linear(0.0, np.ones(1)), (FLOW, PRESSURE))
     search(asked(1, from_flow))
     problem = asked(1, from_flow, missing=True)
     constraints = tuple(c for c in problem.constraints if FLOW not in c.columns)
@@ -81,7 +83,7 @@ def test_what_follows_from_a_missing_reading_is_left_to_others() -> None:
 
 
 def test_levers_that_go_on_following_are_left_to_others() -> None:
-    history = BacktrackingImage(image(linear(0.0, np.ones(1))))
+    history = BacktrackingConsequences(consequences(linear(0.0, np.ones(1))))
     with pytest.raises(NotEligible, match="goes on following"):
         search(asked(1, history))
 

@@ -11,13 +11,13 @@ import pytest
 from explainers.answer import Abstained, Infeasible, Recourse, Status, Unknown
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.function import Array, Members
-from explainers.causal.image import CausalImage
 from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.members import MemberMechanism
+from explainers.consequences import Trust
 from explainers.deadline import Deadline
 from explainers.explain import explain
-from explainers.image import Trust
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.engine import Meter, Outcome
@@ -40,7 +40,7 @@ class Fast:
         return 1 / (1 + np.exp(-(rows[:, [SPEED]] - 60.0) / 10.0))
 
 
-def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> CausalImage:
+def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> CausalConsequences:
     """The speed falls by 20 rpm a bar, give or take ``sd``."""
     expansion = Expansion(
         Coordinates.raw(1), np.array([[0], [1]]), np.empty((0, 1)), np.empty((0, 1))
@@ -51,13 +51,15 @@ def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> Caus
     model = CausalModel(SCHEMA.names, Graph.of(5, [(PRESSURE, SPEED)]), mechanisms, roots)
     members = draw_members(model, np.random.default_rng(0), 64)
     error = np.array([0.05, 2.0, 0.0, 0.0, 0.0])
-    return CausalImage(model, members, gamma, floor, error, ((PRESSURE, SPEED),), whole=(SPEED,))
+    return CausalConsequences(
+        model, members, gamma, floor, error, ((PRESSURE, SPEED),), whole=(SPEED,)
+    )
 
 
-def asked(image: CausalImage) -> Problem:
+def asked(consequences: CausalConsequences) -> Problem:
     freeze = read_constraints({"freeze": ["speed", "mode", "grade", "flow"]}, SCHEMA)
     policy = Policy.read({}, SCHEMA, decision(Task.BINARY))
-    return replace(policy.problem(ALARM, constraints=freeze), image=image)
+    return replace(policy.problem(ALARM, constraints=freeze), consequences=consequences)
 
 
 def checked(problem: Problem, action: np.ndarray) -> Report:
@@ -138,17 +140,17 @@ def share_that_flips(sd: float, pressure: float) -> float:
 def test_how_sure_the_surest_action_is_is_the_checkers_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    image, action = speed_by_pressure(30.0), at_pressure(0.5)
-    true = CausalImage.trust
+    consequences, action = speed_by_pressure(30.0), at_pressure(0.5)
+    true = CausalConsequences.trust
 
-    def surer(self: CausalImage, *given: Any) -> Trust:
+    def surer(self: CausalConsequences, *given: Any) -> Trust:
         """The rows are right and what is made of them is not."""
         found = true(self, *given)
         return replace(found, chance=np.minimum(1.0, found.chance + 0.2))
 
-    terms = terms_of(asked(image))
-    slip = replace(image)  # the checker's laws are not those that err
-    monkeypatch.setattr(CausalImage, "trust", lambda self, *given: (
+    terms = terms_of(asked(consequences))
+    slip = replace(consequences)  # the checker's laws are not those that err
+    monkeypatch.setattr(CausalConsequences, "trust", lambda self, *given: (
         surer(self, *given) if self is slip else true(self, *given)
     ))  # fmt: skip
     answer = explain(asked(slip), Fast(), engine=Abstaining(action), terms=terms)
@@ -181,8 +183,8 @@ def test_abstained_is_not_said_of_an_action_that_is_no_way_into_the_target(
 
 
 def test_a_plausible_mechanism_without_a_value_counts_as_one_that_does_not_flip() -> None:
-    image = speed_by_pressure(30.0)
-    wild = replace(image, members=replace(image.members, mechanisms=(
+    consequences = speed_by_pressure(30.0)
+    wild = replace(consequences, members=replace(consequences.members, mechanisms=(
         None, _LostOften(), None, None, None,
     )))  # fmt: skip
     report = checked(asked(wild), at_pressure(0.5))
@@ -228,7 +230,7 @@ def test_an_action_whose_effects_nobody_can_tell_is_never_an_answer() -> None:
     graph = Graph.of(5, [(PRESSURE, SPEED)])
     unknown = CausalModel(SCHEMA.names, graph, (None,) * 5)
     members = draw_members(unknown, np.random.default_rng(0), 4)
-    problem = asked(CausalImage(unknown, members, 2.5, 0.9, np.zeros(5)))
+    problem = asked(CausalConsequences(unknown, members, 2.5, 0.9, np.zeros(5)))
     action = ALARM.copy()
     action[PRESSURE] = 0.0
     assert not problem.allowed(action[None, :])[0]
@@ -242,7 +244,7 @@ def test_a_range_is_kept_by_what_follows_and_a_freeze_only_by_what_is_set() -> N
     def ask(low: float) -> object:
         keep = {"freeze": ["speed", "mode", "grade", "flow"], "ranges": {"speed": [low, 100]}}
         problem = policy.problem(ALARM, constraints=read_constraints(keep, SCHEMA))
-        return explain(replace(problem, image=speed_by_pressure(0.1, 0.0)), Fast())
+        return explain(replace(problem, consequences=speed_by_pressure(0.1, 0.0)), Fast())
 
     found = ask(55.0)
     assert isinstance(found, Recourse)

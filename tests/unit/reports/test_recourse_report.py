@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from models.schema import Category, Feature, Kind
-from service.reports import table
-from service.reports.cases import LeverChange, RecourseCase
-from service.reports.groups import MAX_GROUPS, by_attribute, by_feature
-from service.reports.recourse import ReviewVerdict, report
+from service.audit.reports import table
+from service.audit.reports.cases import LeverChange, RecourseCase
+from service.audit.reports.groups import MAX_GROUPS, by_attribute, by_feature
+from service.audit.reports.recourse import ReviewVerdict, report
 
 QUALITY = Feature(
     "quality", Kind.ORDINAL, categories=(Category("L", {"ko": "하급"}), Category("H"))

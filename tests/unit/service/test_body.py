@@ -10,23 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.api import body as reading
-from service.api import validation
-from service.api.body import (
-    MAX_DEPTH,
-    MAX_KEYS,
-    MAX_MEMBERS,
-    QUICK_BYTES,
-    plain,
-    read_aside,
-    read_json,
-    read_lines,
-)
-from service.api.errors import BodyTooLarge, TooManyRows
-from service.api.lanes import Workers
-from service.api.schema.requests import ExplanationRequest
+from service.doors.http import body as reading
+from service.doors.http.body import MAX_MEMBERS, QUICK_BYTES, plain, read_aside, read_lines
+from service.doors.http.problems import BodyTooLarge, TooManyRows
 from service.errors import MAX_FAULTS, InvalidRequest, MalformedBody
+from service.scheduling.worker_pools import Workers
 from service.settings import Settings
+from service.wire import strict_json, validation
+from service.wire.requests import ExplanationRequest
+from service.wire.strict_json import MAX_DEPTH, MAX_KEYS, read_json
 
 GZIP = {"content-encoding": "gzip"}
 
@@ -132,10 +124,10 @@ def test_an_object_has_so_many_keys_and_no_more() -> None:
 
 @pytest.mark.parametrize("text", ["[" + "1," * 9_000 + "1]", "[" + '"\\ud800",' * 9_000 + "1]"])
 def test_a_body_that_takes_too_long_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_FAULTS", 10_000)
+    monkeypatch.setattr(strict_json, "MAX_FAULTS", 10_000)
     with contextlib.suppress(InvalidRequest):  # there is time
         read_json(text.encode())
-    monkeypatch.setattr(reading, "MAX_SECONDS", -1.0)
+    monkeypatch.setattr(strict_json, "MAX_SECONDS", -1.0)
     with pytest.raises(InvalidRequest, match="s of a processor"):
         read_json(text.encode())
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.api.claims import in_words
+from service.words.claims import in_words
 
 
 def answer(status: str, *found: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 
 from service import logs
-from service.api import errors
-from service.api.context import RequestContext
-from service.api.limits import BodyLimit
+from service.doors.http import problems
+from service.doors.http.limits import BodyLimit
+from service.doors.http.request_log import RequestLog
 
 SECRET = 48.15162342
 
@@ -38,9 +38,9 @@ def application() -> FastAPI:
 
         return StreamingResponse(half())
 
-    errors.install(app)
+    problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=10)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestLog)
     return app
 
 

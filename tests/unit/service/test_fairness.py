@@ -11,7 +11,7 @@ import pytest
 from explainers.answer import Recourse
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import linear
-from explainers.causal.image import CausalImage
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.mechanism import Mechanism
 from explainers.constraints import Immutable, Origin, Source
 from explainers.cost import Cost, FeatureCost
@@ -20,7 +20,7 @@ from explainers.problem import Problem
 from explainers.target import Target
 from models.schema import Category, Decision, Feature, Kind, Schema, Task
 from service.errors import CannotReplay
-from service.fairness import Asked, by_group, levels_of, twins
+from service.offline.fairness import Asked, by_group, levels_of, twins
 
 # a is -1 or 1; x1 = a / 2 + u1; x2 = u2; x3 = (a + x1 - x2) / 2 + u3
 SCHEMA = Schema(
@@ -40,7 +40,9 @@ MODEL = CausalModel(
         Mechanism(linear(-0.5, np.array([1.0, 0.5, -0.5]))),
     ),
 )
-IMAGE = CausalImage(MODEL, draw_members(MODEL, np.random.default_rng(0), 2), 0.0, 0.0, np.zeros(4))
+CONSEQUENCES = CausalConsequences(
+    MODEL, draw_members(MODEL, np.random.default_rng(0), 2), 0.0, 0.0, np.zeros(4)
+)
 DECISION = Decision(Task.BINARY, (Category("no"), Category("yes")), 1, 0.5, desired=1)
 COST = Cost(tuple(FeatureCost() for _ in SCHEMA.features))
 POLICY = Origin(Source.POLICY, "a")
@@ -63,7 +65,12 @@ def asking(model: Linear):
                 found.append(Asked(False, 0.0))
                 continue
             problem = Problem(
-                SCHEMA, row, Target(DECISION, 1), (Immutable(0, origin=POLICY),), COST, image=IMAGE
+                SCHEMA,
+                row,
+                Target(DECISION, 1),
+                (Immutable(0, origin=POLICY),),
+                COST,
+                consequences=CONSEQUENCES,
             )
             answer = explain(problem, model)
             cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
@@ -83,7 +90,7 @@ def individuals(n: int = 24) -> np.ndarray:
 def beside(model: Linear):
     rows, ask = individuals(), asking(model)
     levels = levels_of(SCHEMA, 0, rows)
-    return twins(IMAGE, rows, 0, levels, ask(rows), ask, BOUNDS)
+    return twins(CONSEQUENCES, rows, 0, levels, ask(rows), ask, BOUNDS)
 
 
 def test_a_model_on_what_does_not_follow_from_the_attribute_is_fair_to_every_twin():
@@ -107,7 +114,9 @@ def test_the_size_of_a_difference_is_what_the_attribute_moves():
     the individual's own."""
     rows = individuals()
     switched = 1.0 - rows[:, :1]
-    moved = np.array([IMAGE.rows(r, [0], v[None])[0] for r, v in zip(rows, switched, strict=True)])
+    moved = np.array(
+        [CONSEQUENCES.rows(r, [0], v[None])[0] for r, v in zip(rows, switched, strict=True)]
+    )
     score = np.array([0.0, 1.0, -1.0, 1.0])
     np.testing.assert_allclose((moved - rows) @ score, 2.5 * (1.0 - 2.0 * rows[:, 0]), atol=1e-9)
 
@@ -116,9 +125,9 @@ def test_a_twin_that_cannot_be_told_is_left_out_and_counted():
     rows = individuals()
     blind = CausalModel(SCHEMA.names, GRAPH, (None, None, None, None))
     members = draw_members(blind, np.random.default_rng(0), 2)
-    image = CausalImage(blind, members, 0.0, 0.0, np.zeros(4))
+    consequences = CausalConsequences(blind, members, 0.0, 0.0, np.zeros(4))
     asked = [Asked(True, 1.0)] * len(rows)
-    found = twins(image, rows, 0, levels_of(SCHEMA, 0, rows), asked, lambda r: [], BOUNDS)
+    found = twins(consequences, rows, 0, levels_of(SCHEMA, 0, rows), asked, lambda r: [], BOUNDS)
     assert (found.pairs, found.untold) == (0, len(rows))
 
 

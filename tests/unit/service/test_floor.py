@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from service.api import floor as module
-from service.api import presence
-from service.api.floor import AT_ONCE, Floor
 from service.errors import ShareSpent
+from service.scheduling import admission as module
+from service.scheduling import presence
+from service.scheduling.admission import AT_ONCE, Floor
 
 
 @pytest.fixture(autouse=True)

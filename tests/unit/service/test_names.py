@@ -38,11 +38,11 @@ def test_no_two_classes_of_the_service_have_one_name() -> None:
     ids=["a schema beside what it is made from", "within another class"],
 )
 def test_both_places_of_a_name_are_told(tmp_path: Path, second: str) -> None:
-    package = tmp_path / "service" / "api"
+    package = tmp_path / "service" / "wire"
     package.mkdir(parents=True)
     (package / "schema.py").write_text(second)
     (package.parent / "report.py").write_text("\n\nclass Report:\n    pass\n\n\nclass Other: ...\n")
     line = 1 + second.split("class Report")[0].count("\n")
     assert told(defined_twice(tmp_path, "service")) == (
-        f"Report is defined at service/api/schema.py:{line} and service/report.py:3"
+        f"Report is defined at service/report.py:3 and service/wire/schema.py:{line}"
     )

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 
 from models.schema import Category, Feature, Kind
 from service import logs
-from service.api.assumptions import NOTHING_FOLLOWS, PREDICTION_IS_EXACT, SMALLEST_BY_POLICY
-from service.api.replies import delta
-from service.api.translate import place
-from service.cli.asking import read_target
-from service.cli.serving import listen, url_of
-from service.cli.show import prediction
+from service.ask.read_request import place
+from service.ask.write_reply import delta
+from service.doors.cli.asking import read_target
+from service.doors.cli.serving import listen, url_of
+from service.doors.cli.show import prediction
 from service.settings import Settings, shipped_models
+from service.words.assumptions import NOTHING_FOLLOWS, PREDICTION_IS_EXACT, SMALLEST_BY_POLICY
 
 TORQUE = Feature("torque", Kind.CONTINUOUS, "Nm", 0.0, 100.0, Decimal("0.1"))
 

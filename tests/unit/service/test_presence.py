@@ -6,8 +6,8 @@ import multiprocessing
 
 import pytest
 
-from service.api import presence as module
-from service.api.presence import Presence, shared
+from service.scheduling import presence as module
+from service.scheduling.presence import Presence, shared
 
 
 def _ask(stamps: module.Stamps, actor: str) -> None:

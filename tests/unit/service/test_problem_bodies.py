@@ -6,22 +6,17 @@ from typing import Any
 
 import pytest
 
-from service.api.errors import (
-    INTERNAL_ERROR,
-    INVALID,
-    PROBLEM_TYPES,
-    pointer,
-    problem_response,
-)
-from service.api.schema.problem import Problem
-from service.api.validation import called
+from service.ask.problem_types import INTERNAL_ERROR, INVALID, PROBLEM_TYPES
+from service.ask.problems import RequestProblem, pointer
 from service.errors import MAX_FAULTS, Fault, RequestPart
+from service.wire.problem import ProblemDetails
+from service.wire.validation import called
 
 
 def body(*faults: Fault, detail: str = "wrong") -> dict[str, Any]:
-    response = problem_response("/x", INVALID[RequestPart.REQUEST], detail, faults=faults)
-    parsed: dict[str, Any] = json.loads(bytes(response.body))
-    Problem.model_validate(parsed)  # as the OpenAPI document promises
+    problem = RequestProblem(INVALID[RequestPart.REQUEST], detail, faults)
+    parsed: dict[str, Any] = json.loads(problem.written("/x"))
+    ProblemDetails.model_validate(parsed)  # as the OpenAPI document promises
     return parsed
 
 

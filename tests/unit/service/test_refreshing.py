@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from service.app import _refreshing
+from service.doors.app import _refreshing
 from service.errors import ModelsNotFound
-from service.registry import Registry
+from service.served.registry import Registry
 
 
 class FailsOnce(Registry):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from itertools import count
 
-from service.api.times import LEAST_PATIENCE_SECONDS, Budget, Stopwatch
+from service.ask.budget import LEAST_PATIENCE_SECONDS, Budget, Stopwatch
 from service.settings import Settings
 
 

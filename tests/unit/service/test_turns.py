@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import pytest
 
 from explainers.deadline import Deadline
-from service.api import turns as module
-from service.api.rotation import Rotation
-from service.api.turns import OVER, Turn, Turns
+from service.scheduling import time_slices as module
+from service.scheduling.round_robin import Rotation
+from service.scheduling.time_slices import OVER, Turn, Turns
 
 LONG = 600.0
 

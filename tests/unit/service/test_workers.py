@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from service.api.lanes import Workers
 from service.errors import Overloaded, ShareSpent
+from service.scheduling.worker_pools import Workers
 
 
 def test_the_event_loop_turns_while_questions_are_answered() -> None:

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from models.errors import ModelError
-from service.cli.verifying import _checked, verify
+from service.doors.cli.verifying import _checked, verify
 from tests.support.answered import MILLING, Answered, served
 from tests.unit.verify.test_exported import leaves, with_value
 
@@ -227,13 +227,14 @@ def test_every_leaf_of_a_reply_is_reached_by_the_walk(answers: dict[str, Answere
 
 BARRED = (
     "explainers.search", "explainers.constraints", "explainers.cost", "explainers.target",
-    "explainers.image", "explainers.causal", "explainers.problem", "explainers.policy",
-    "explainers.rules", "explainers.explain", "service.store", "service.api", "service.registry",
+    "explainers.consequences", "explainers.causal", "explainers.problem", "explainers.policy",
+    "explainers.rules", "explainers.explain", "service.store", "service.ask",
+    "service.audit", "service.doors.http", "service.served.registry",
     "sqlalchemy", "fastapi", "numba", "highspy",
 )  # fmt: skip
 FRESH = """
 import json, sys
-from service.cli import main
+from service.doors.cli import main
 sys.argv = ["ifonly", "verify", *sys.argv[1:]]
 try:
     main()

@@ -16,15 +16,15 @@ import pytest
 
 from explainers.causal.certainty import Certainty
 from explainers.causal.certainty import certainty as true_certainty
+from explainers.causal.consequences import CausalConsequences
 from explainers.causal.graph import Graph
-from explainers.causal.image import CausalImage
 from explainers.constraints import Comparison
 from explainers.cost import Cost
 from explainers.search.blackbox import Blackbox
 from explainers.target import Target
-from service.api.replies import Speaker
-from service.api.times import Stopwatch
-from service.registry import prepare
+from service.ask.budget import Stopwatch
+from service.ask.write_reply import Speaker
+from service.served.registry import prepare
 from tests.support.answered import MILLING, Answered, answered, asked, example, served, with_engine
 from tests.unit.verify.test_exported import broken, checked
 
@@ -72,18 +72,18 @@ def nothing_follows(patch: pytest.MonkeyPatch) -> None:
         found[:, list(columns)] = values
         return found
 
-    patch.setattr(CausalImage, "rows", rows)
+    patch.setattr(CausalConsequences, "rows", rows)
 
 
 def faster_than_it_is(patch: pytest.MonkeyPatch) -> None:
-    true = CausalImage.rows
+    true = CausalConsequences.rows
 
     def rows(self: Any, factual: np.ndarray, columns: list[int], values: np.ndarray) -> np.ndarray:
         found = true(self, factual, columns, values)
         found[:, list(self.effects(columns))] += 150.0
         return found
 
-    patch.setattr(CausalImage, "rows", rows)
+    patch.setattr(CausalConsequences, "rows", rows)
 
 
 PLANTS = (
@@ -154,7 +154,7 @@ def not_so_sure(patch: pytest.MonkeyPatch) -> None:
         found = true_certainty(*given, **named)
         return replace(found, chance=np.full_like(found.chance, 0.95))
 
-    patch.setattr("explainers.causal.image.certainty", certainty)
+    patch.setattr("explainers.causal.consequences.certainty", certainty)
 
 
 def from_anywhere(patch: pytest.MonkeyPatch) -> None:

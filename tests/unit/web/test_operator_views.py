@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explainers.target import Target
-from service import usecases
-from service.api.replies import Speaker
-from service.causal_models import Semantics
-from service.registry import Registry, ServedModel
+from service.ask import usecases
+from service.ask.usecases import Question, Rung
+from service.ask.write_reply import Speaker
+from service.doors.pages.causal_graph import drawn as graph_of
+from service.doors.pages.operator.levers import levers_of
+from service.doors.pages.operator.outcome import outcome_of
+from service.doors.pages.operator.plane_drawing import drawn
+from service.doors.pages.operator.verdict import percent
+from service.served.causal_model import Semantics
+from service.served.registry import Registry, ServedModel
 from service.settings import shipped_models
-from service.usecases import Question, Rung
-from service.web.causal_graph import drawn as graph_of
-from service.web.operator.levers import levers_of
-from service.web.operator.outcome import outcome_of
-from service.web.operator.plane_drawing import drawn
-from service.web.operator.verdict import percent
 
 TORQUE, SPEED = "torque", "rotational_speed"
 

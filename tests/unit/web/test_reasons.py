@@ -11,8 +11,8 @@ import pytest
 
 from models.errors import SpecError
 from models.repository.parcel import unpack
-from service.web.steward.reasons import SECTION, fixed_parts, reason
-from service.web.texts import texts
+from service.doors.pages.steward.reasons import SECTION, fixed_parts, reason
+from service.doors.pages.texts import texts
 from tests.integration.small_models import PRESS
 
 ROOT = Path(__file__).parents[3]

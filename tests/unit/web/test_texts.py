@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from service.api.errors import PROBLEM_TYPES
-from service.web.rendering import PLACES
-from service.web.texts import LANGUAGES, preferred, texts
+from service.ask.problem_types import PROBLEM_TYPES
+from service.doors.pages.rendering import PLACES
+from service.doors.pages.texts import LANGUAGES, preferred, texts
 
-PACKAGE = Path(str(files("service.web")))
+PACKAGE = Path(str(files("service.doors.pages")))
 
 
 def sources() -> str:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from explainers.wording.unit_names import ALONE, PLANT
-from explainers.wording.units import Dimension, Unit, is_unmistakable, spoken
+from explainers.wording.ko.spoken_units import is_unmistakable, spoken
+from explainers.wording.ko.unit_names import ALONE, PLANT
+from explainers.wording.units import Dimension, Unit
 
 
 @pytest.mark.parametrize(

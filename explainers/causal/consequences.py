@@ -1,0 +1,177 @@
+"""The causal model as the consequences of actions: what problems, searches and ``verify`` ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
+from explainers.causal.errors import CausalError, NoMechanism
+from explainers.causal.function import Array
+from explainers.causal.members import CausalMembers
+from explainers.causal.model import NONE, CausalModel
+from explainers.consequences import Assurance, Flow, Flows, Margin, NotAffine, Tie, Trust
+from models.predictor import Row, Rows
+
+ROUNDING = 1e-9
+"""By which bounds are widened, relative to their size: sums in another order."""
+
+
+@dataclass(frozen=True, eq=False)
+class CausalConsequences:
+    """One machine, with its own noise: abduction, action, prediction."""
+
+    model: CausalModel
+    members: CausalMembers
+    """Plausible versions of the model."""
+    gamma: float
+    """Standard deviations that an answer's margin keeps from the edge of the target."""
+    floor: float
+    """Least share of plausible versions by which an answer meets the target."""
+    error_sd: Array
+    """``(d,)``: standard deviation of each sensor's error."""
+    hidden: tuple[tuple[int, int], ...] = ()
+    """Edges, cause and effect, whose noises may share a cause that nobody reads."""
+    whole: tuple[int, ...] = ()
+    """Columns that read whole numbers: what follows is rounded once, when it is read."""
+
+    @property
+    def severs(self) -> bool:
+        return True
+
+    def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
+        return self.model.graph.affected(columns)
+
+    def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
+        return self.model.graph.sources(columns, effect)
+
+    def rows(self, factual: Row, columns: Sequence[int], values: Array) -> Rows:
+        try:
+            rows = self.model.counterfactual(factual, columns, values)
+        except CausalError:  # a node that cannot be computed: nothing is known of what follows
+            rows = np.repeat(factual[None, :], len(values), axis=0)
+            rows[:, list(columns)] = values
+            rows[:, list(self.effects(columns))] = np.inf
+        return self.read(rows)
+
+    def read(self, rows: Rows) -> Rows:
+        """What is read of rows: whole numbers are."""
+        whole = list(self.whole)
+        if whole:
+            rows[:, whole] = np.rint(rows[:, whole])
+        return rows
+
+    def _as_read(self, margin: Margin) -> Margin:
+        return lambda rows: margin(self.read(rows.copy()))
+
+    def bounds(
+        self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
+    ) -> tuple[Rows, Rows]:
+        moved = list(self.effects(columns))
+        try:
+            low, high = self.model.bounds(factual, columns, lower, upper)
+        except CausalError:  # as in `rows`
+            low, high = (np.repeat(factual[None, :], len(lower), axis=0) for _ in range(2))
+            low[:, moved], high[:, moved] = -np.inf, np.inf
+            return low, high
+        effects = self._affine(tuple(columns))
+        if effects is not None:  # exact, also where two ways lead from a cause to an effect
+            rise, fall = np.maximum(effects, 0.0), np.minimum(effects, 0.0)
+            down, up = lower - factual[list(columns)], upper - factual[list(columns)]
+            low = np.maximum(low, factual + down @ rise + up @ fall)
+            high = np.minimum(high, factual + up @ rise + down @ fall)
+        room = ROUNDING * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
+        low[:, moved] -= room
+        high[:, moved] += room
+        return self.read(low), self.read(high)
+
+    def _affine(self, columns: tuple[int, ...]) -> Array | None:
+        if columns not in self._effects:
+            self._effects[columns] = self.model.affine_effects(columns)
+        return self._effects[columns]
+
+    @cached_property
+    def _effects(self) -> dict[tuple[int, ...], Array | None]:
+        return {}
+
+    def trust(
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        values: Array,
+        margin: Margin,
+        shift: frozenset[int] = NONE,
+    ) -> Trust:
+        """``values`` of what is in ``shift`` are added to what would follow anyhow."""
+        read = self._as_read(margin)
+        found = certainty(self.members, factual, columns, values, read, self.gamma, shift)
+        return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
+
+    def flows(self, columns: Sequence[int]) -> Flows:
+        moving = frozenset[int]().union(*(self.model.graph.descendants[j] for j in columns))
+        each = tuple(self._flow(j) for j in self.model.graph.order if j in moving)
+        return Flows(each, self.gamma, self.floor)
+
+    def _flow(self, j: int) -> Flow:
+        causes, is_whole = self.model.graph.parents[j], j in self.whole
+        members = self.members.mechanisms[j]
+        if self.model.mechanisms[j] is None or members is None:
+            return Flow(j, causes, None, np.empty((self.members.k, 0)), is_whole)
+        slopes = self.model.slopes(j)
+        if slopes is None:
+            raise NotAffine(f"{self.model.names[j]} is no affine function of its causes")
+        return Flow(j, causes, slopes, members.slopes(self.members.k), is_whole)
+
+    def assurance(
+        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
+    ) -> Assurance:
+        one = values[None, :]
+        found = self.assured(factual, columns, one, self.rows(factual, columns, one), margin)
+        moved = {*columns, *self.effects(columns)}
+        ties = tuple(
+            tie
+            for cause, effect in self.hidden
+            if cause in moved and effect in moved - {*columns}
+            for tie in self._tie(factual, columns, one, self._as_read(margin), cause, effect)
+        )
+        return replace(found, ties=ties)
+
+    def assured(
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        one: Array,
+        row: Rows,
+        margin: Margin,
+        shift: frozenset[int] = NONE,
+    ) -> Assurance:
+        """How sure ``one`` action, ``(1, k)``, is that leads to ``row``, ``(1, d)``; of hidden
+        common causes nothing is said. ``shift`` as in :meth:`trust`."""
+        margin = self._as_read(margin)
+        rng = np.random.default_rng(0)  # the same question, the same answer
+        # A reading that is missing has no error.
+        errors = np.where(np.isnan(factual), 0.0, self.error_sd)
+        survival = sensor_survival(
+            self.model, rng, factual, columns, one, margin, errors, shift=shift
+        )
+        beyond = extrapolation(self.model, columns, row)
+        outside = zip(beyond.columns, beyond.ratio[0], strict=True)
+        return Assurance(float(survival[0]), tuple(j for j, r in outside if r > 1.0), ())
+
+    def _tie(
+        self,
+        factual: Row,
+        columns: Sequence[int],
+        one: Array,
+        margin: Margin,
+        cause: int,
+        effect: int,
+    ) -> tuple[Tie, ...]:
+        try:
+            rho = float(tipping(self.model, factual, columns, one, margin, cause, effect).rho[0])
+        except NoMechanism:  # nothing is known of one of the noises
+            return ()
+        return (Tie((cause, effect), None if np.isnan(rho) else rho),)

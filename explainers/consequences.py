@@ -1,0 +1,167 @@
+"""The consequences of an action: the row in which everything that follows from it has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.space import changed
+from models.predictor import Row, Rows
+
+Floats = npt.NDArray[np.float64]
+Margin = Callable[[Rows], Floats]
+"""Rows ``(n, d)`` to how far each is inside the target, ``(n,)``; below 0 it is not met."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """How far each action can be trusted, were the mechanisms a little other than they are
+    believed to be; each array ``(n,)``."""
+
+    lower: Floats
+    """Lower confidence bound of the margin."""
+    chance: Floats
+    """Share of plausible mechanisms by which the target is met: *under this model*."""
+    holds: npt.NDArray[np.bool_]
+    """Which actions may be answered with: those that keep the policy's demands on both."""
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A hidden common cause that was declared, and how strong it must be to undo an answer."""
+
+    between: tuple[int, int]
+    rho: float | None
+    """The correlation of the two noises, nearest to 0, at which the action no longer does; None
+    where none up to 0.99 undoes it."""
+
+
+@dataclass(frozen=True)
+class Assurance:
+    """How sure an answer is, beyond the deployed model's word and that of plausible mechanisms."""
+
+    survival: float
+    """Share of draws of the sensors' errors under which the target is met."""
+    extrapolates: tuple[int, ...]
+    """Effects that rest on causes unlike those that the mechanism was seen with."""
+    ties: tuple[Tie, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """How one column follows from others: each change of a cause times a slope."""
+
+    effect: int
+    causes: tuple[int, ...]
+    slopes: Floats | None
+    """``(n_causes,)``; None where no one can tell, so that it must not move without being set."""
+    plausible: Floats
+    """``(k, n_causes)``: the slopes by each plausible mechanism."""
+    is_whole: bool
+    """Whether it is rounded when it is read; what follows from it follows before that."""
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Everything that may follow, and how sure an action must be."""
+
+    each: tuple[Flow, ...]
+    """Causes first."""
+    gamma: float
+    """Standard deviations that the margin keeps from the edge, over plausible mechanisms."""
+    floor: float
+    """Least share of them by which the target is met."""
+
+
+class NotAffine(Exception):
+    """Something does not follow from what is set by slopes alone; the message says what."""
+
+
+class Consequences(Protocol):
+    """What follows from what is set. ``columns`` are set, ``values`` is ``(n, len(columns))``."""
+
+    def __hash__(self) -> int: ...
+
+    @property
+    def severs(self) -> bool:
+        """Whether what is set has that value, whatever its own causes do."""
+        ...
+
+    def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
+        """Columns that may move when ``columns`` are set; none of them."""
+        ...
+
+    def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
+        """Those of ``columns`` from which ``effect`` follows, not through another of them."""
+        ...
+
+    def rows(self, factual: Row, columns: Sequence[int], values: Floats) -> Rows:
+        """The rows that actions lead to, ``(n, d)``; NaN where an effect cannot be told, infinite
+        where nothing is known of how it follows, so that it must not move: what is missing may
+        stay so, and would look no different."""
+        ...
+
+    def bounds(
+        self, factual: Row, columns: Sequence[int], lower: Floats, upper: Floats
+    ) -> tuple[Rows, Rows]:
+        """Rows below and above every row that each box of actions leads to: ``lower`` and
+        ``upper`` are ``(m, len(columns))``, the results ``(m, d)``, infinite where nothing is
+        known."""
+        ...
+
+    def trust(self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin) -> Trust:
+        """How far each action can be trusted; asks for all margins at once."""
+        ...
+
+    def flows(self, columns: Sequence[int]) -> Flows:
+        """How everything follows that may move when some of ``columns`` are set, those among them
+        too that are left alone.
+
+        Raises
+        ------
+        NotAffine
+            If one of them does not follow by slopes alone.
+        """
+        ...
+
+    def assurance(
+        self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin
+    ) -> Assurance:
+        """How sure one action is, ``values`` ``(len(columns),)``."""
+        ...
+
+
+def follow(consequences: Consequences, factual: Row, actions: Rows) -> Rows:
+    """The row that each of ``actions``, ``(n, d)``, leads to."""
+    rows = actions.copy()
+    for columns, some in _by_columns(actions, factual):
+        if consequences.effects(columns):
+            rows[some] = consequences.rows(factual, columns, actions[some[:, None], columns])
+    return rows
+
+
+def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margin) -> Trust:
+    """Of ``actions``, ``(n, d)``, that are known to meet the target by what is believed."""
+    n = len(actions)
+    found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
+    for columns, some in _by_columns(actions, factual):
+        if consequences.effects(columns):
+            own = consequences.trust(factual, columns, actions[some[:, None], columns], margin)
+            found.lower[some], found.chance[some] = own.lower, own.chance
+            found.holds[some] = own.holds
+    return found
+
+
+def _by_columns(actions: Rows, factual: Row) -> Iterator[tuple[list[int], npt.NDArray[np.int64]]]:
+    """Every set of columns that is set together, and the actions that do so."""
+    if not len(actions):
+        return
+    moved = changed(actions, factual)
+    kinds, kind_of = np.unique(np.packbits(moved, axis=1), axis=0, return_inverse=True)
+    for kind in range(len(kinds)):
+        some = np.flatnonzero(kind_of.ravel() == kind)
+        yield np.flatnonzero(moved[some[0]]).tolist(), some

@@ -1,0 +1,89 @@
+"""What is allowed. Every constraint is hard: kept, or the row is not an answer.
+
+A constraint can do two things: say what keeps it (:meth:`Constraint.kept`, the definition, for
+one row in plain numbers as for the columns of many), and cut the axes to a superset of what keeps
+it (:meth:`Constraint.narrow`, a help for searches and for finding contradictions). ``narrow`` may
+cut too little, never too much.
+
+Where other features follow from what is set, an *action* (the factual with some features set)
+leads to another *row*, and each kind speaks of one of the two (:attr:`Constraint.of_action`):
+
+=====================================================  =========================================
+the action: what may be set, and how                   Immutable (also a request's ``freeze``),
+                                                       Direction, Settable, MaxChange, OnlyTo,
+                                                       MaxChanges, LeavesOne; the grid
+the row: what would be read, effects included          Range, NotMissing, Rule (its ``changes``
+                                                       too), Plausible; the schema's bounds
+=====================================================  =========================================
+
+Where nothing follows, action and row are the same.
+"""
+
+from explainers.constraints.base import (
+    Axes,
+    Cells,
+    Constraint,
+    Factual,
+    Mask,
+    Origin,
+    Single,
+    Source,
+    replaced,
+)
+from explainers.constraints.conditions import (
+    NEGATED,
+    Changes,
+    Comparison,
+    Condition,
+    IsIn,
+    Relation,
+    Truth,
+)
+from explainers.constraints.direction import Direction, Sense
+from explainers.constraints.immutable import Immutable
+from explainers.constraints.leaves_one import LeavesOne
+from explainers.constraints.max_change import MaxChange
+from explainers.constraints.max_changes import MaxChanges
+from explainers.constraints.not_missing import NotMissing
+from explainers.constraints.only_to import OnlyTo
+from explainers.constraints.plausible import Plausible, Scorer
+from explainers.constraints.propagation import conflict, cut_singly, propagate
+from explainers.constraints.ranges import Range, Settable
+from explainers.constraints.rule import Rule
+from explainers.constraints.survives import Survives
+
+__all__ = [
+    "NEGATED",
+    "Axes",
+    "Cells",
+    "Changes",
+    "Comparison",
+    "Condition",
+    "Constraint",
+    "Direction",
+    "Factual",
+    "Immutable",
+    "IsIn",
+    "LeavesOne",
+    "Mask",
+    "MaxChange",
+    "MaxChanges",
+    "NotMissing",
+    "OnlyTo",
+    "Origin",
+    "Plausible",
+    "Range",
+    "Relation",
+    "Rule",
+    "Scorer",
+    "Sense",
+    "Settable",
+    "Single",
+    "Source",
+    "Survives",
+    "Truth",
+    "conflict",
+    "cut_singly",
+    "propagate",
+    "replaced",
+]

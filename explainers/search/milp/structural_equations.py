@@ -1,0 +1,109 @@
+"""Rows that tie what follows to its causes.
+
+A feature that is left alone is where its causes pull it; one that is set is cut off from them, and
+what follows from it follows from the value that it was set to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+from explainers.consequences import Flow
+from explainers.search.milp.choices import Choices
+from explainers.search.milp.following import HALF, Following, Room
+from explainers.search.milp.program import Program
+
+Line = Mapping[int, float]
+"""A sum over a program's variables."""
+
+
+def tie(program: Program, choices: Choices, following: Following) -> None:
+    """Add rows that say what follows."""
+    rooms = following.rooms(choices.levers)
+    shifts: dict[int, Line] = {j: set_part(choices, j) for j in choices.places}
+    for flow in following.moving:
+        own = _follows(program, choices, flow, rooms[flow.effect].alone)
+        apart = total((1.0, own), *_pulls(flow, shifts))
+        _tie(program, choices, flow, apart, rooms[flow.effect].free)
+        shifts[flow.effect] = total((1.0, shifts[flow.effect]), (1.0, own))
+    for flow in following.flows.each:
+        if flow.slopes is None:
+            _hold(program, choices, flow.effect)
+
+
+def _hold(program: Program, choices: Choices, effect: int) -> None:
+    """What no one can tell the moves of is set, or none of its causes is."""
+    consequences, is_lever = choices.problem.consequences, effect in choices.places
+    assert consequences is not None
+    held = dict.fromkeys(choices.alone(effect), 1.0) if is_lever else {}
+    for j in choices.places:
+        if effect in consequences.effects([j]):
+            alone = dict.fromkeys(choices.alone(j), 1.0)
+            add(program, total((1.0, alone), (-1.0, held)), lower=0.0 if is_lever else 1.0)
+
+
+def add(program: Program, line: Line, *, lower: float = -math.inf, upper: float = math.inf) -> None:
+    """Require that a sum is between limits."""
+    program.row(list(line), list(line.values()), lower, upper)
+
+
+def total(*parts: tuple[float, Line]) -> Line:
+    """The sum of ``parts``, each times its weight."""
+    found: dict[int, float] = {}
+    for weight, line in parts:
+        for variable, own in line.items():
+            found[variable] = found.get(variable, 0.0) + weight * own
+    return found
+
+
+def set_part(choices: Choices, column: int) -> Line:
+    """How far the feature is set from its factual value; 0 where it is left alone."""
+    return _part(choices, column, follows=False)
+
+
+def read_part(choices: Choices, column: int) -> Line:
+    """How far the feature's reading follows from its factual value; 0 where it is set."""
+    return _part(choices, column, follows=True)
+
+
+def _part(choices: Choices, column: int, *, follows: bool) -> Line:
+    factual, found = float(choices.problem.factual[column]), {}
+    for choice in choices.of(column):
+        piece = choice.piece
+        if piece.follows is follows and not piece.is_missing and not math.isnan(factual):
+            found[choice.pick] = piece.value - factual
+            if choice.step is not None:
+                found[choice.step] = float(piece.rise) * piece.unit
+    return found
+
+
+def _pulls(flow: Flow, shifts: Mapping[int, Line]) -> Iterator[tuple[float, Line]]:
+    assert flow.slopes is not None
+    for slope, cause in zip(flow.slopes.tolist(), flow.causes, strict=True):
+        if cause in shifts:
+            yield -slope, shifts[cause]
+
+
+def _follows(program: Program, choices: Choices, flow: Flow, room: Room) -> Line:
+    """How far the feature follows, before its reading is rounded; 0 where it is set."""
+    reading = read_part(choices, flow.effect)
+    if not flow.is_whole:
+        return reading
+    low, high = min(room.low, 0.0), max(room.high, 0.0)
+    own = program.variable(low, high, whole=False)
+    add(program, total((1.0, {own: 1.0}), (-1.0, reading)), lower=-HALF, upper=HALF)
+    picks = choices.alone(flow.effect)
+    program.row([own, *picks], [1.0, *[-low] * len(picks)], lower=0.0)
+    program.row([own, *picks], [1.0, *[-high] * len(picks)], upper=0.0)
+    return {own: 1.0}
+
+
+def _tie(program: Program, choices: Choices, flow: Flow, apart: Line, free: Room) -> None:
+    """Left alone, the feature is where its causes pull it, and ``apart`` is 0; set, it follows
+    no way and the causes pull within ``free``."""
+    picks = choices.alone(flow.effect)
+    scale = free.size or 1.0
+    for end, lower, upper in ((free.low, -math.inf, -free.low), (free.high, -free.high, math.inf)):
+        line = total((1.0 / scale, apart), (-end / scale, dict.fromkeys(picks, 1.0)))
+        add(program, line, lower=lower / scale, upper=upper / scale)

@@ -1,0 +1,1 @@
+"""One question, from its reading to its reply: no HTTP, no store."""

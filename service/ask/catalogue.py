@@ -1,0 +1,113 @@
+"""What is deployed, as clients see it."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from contextlib import suppress
+from typing import Any
+
+from models.errors import UnknownModel
+from models.schema import Category, Feature, Labels
+from service.ask import write_causal
+from service.ask.write_reply import Speaker, number
+from service.served.registry import Registry, ServedModel
+from service.wire import models as wire
+
+
+def listing(registry: Registry) -> wire.ModelsReply:
+    """Every model, by its latest version, and every folder that is not served as it stands."""
+    summaries = []
+    for name in registry.names():
+        with suppress(UnknownModel):  # a refresh may have dropped it since
+            summaries.append(_summary(registry.find(name), registry))
+    refused = [
+        wire.RefusedFolder(
+            folder=identity, reason=refusal.reason, still_served=refusal.still_served
+        )
+        for identity, refusal in sorted(registry.refused.items())
+    ]
+    return wire.ModelsReply(models=summaries, refused=refused)
+
+
+def _summary(model: ServedModel, registry: Registry) -> wire.ModelSummary:
+    spec = model.deployed.spec
+    return wire.ModelSummary(
+        name=model.name,
+        version=model.version,
+        versions=list(registry.versions(model.name)),
+        title=dict(spec.title),
+        description=dict(spec.description),
+    )
+
+
+def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
+    """Everything that a client needs to ask about a model."""
+    spec, speaker = model.deployed.spec, Speaker(model)
+    decision = spec.decision
+    return wire.ModelReply(
+        **_summary(model, registry).model_dump(),
+        decision=wire.Decision(
+            task=decision.task.value,
+            classes=[_category(c) for c in decision.classes],
+            positive=decision.class_names[decision.positive] if decision.classes else None,
+            threshold=decision.threshold,
+            desired=None if decision.desired is None else decision.class_names[decision.desired],
+            probability=model.policy.probability,
+            unit=decision.unit,
+        ),
+        features=[_feature(f) for f in spec.schema.features],
+        constraints=[speaker.constraint(c) for c in model.policy.constraints],
+        examples=[
+            wire.Example(id=e.id, note=dict(e.note), instance=dict(e.instance))
+            for e in model.deployed.examples
+        ],
+        alarm=dict(spec.alarm),
+        causal=None
+        if model.graph is None
+        else write_causal.summary(model.graph, used=model.causal is not None),
+        provenance=speaker.reference(),
+    )
+
+
+def _feature(feature: Feature) -> wire.Feature:
+    return wire.Feature(
+        name=feature.name,
+        kind=feature.kind.value,
+        unit=feature.unit,
+        bounds=[_finite(feature.lower), _finite(feature.upper)],
+        resolution=None if feature.resolution is None else number(feature.resolution),
+        categories=[_category(c) for c in feature.categories],
+        may_be_missing=feature.may_be_missing,
+        label=_labels(feature.labels),
+        description=_labels(feature.description),
+    )
+
+
+def _category(category: Category) -> wire.Category:
+    return wire.Category(name=category.name, label=_labels(category.labels))
+
+
+def _labels(labels: Labels) -> dict[str, str]:
+    return dict(labels)
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None
+
+
+def spec_as_json(model: ServedModel) -> bytes:
+    """``spec.toml`` as JSON; an infinite bound, which JSON cannot write, is ``null``."""
+    document = tomllib.loads(model.spec_text.decode("utf-8-sig"))
+    return json.dumps(_without_infinities(document), ensure_ascii=False).encode()
+
+
+def _without_infinities(value: Any) -> Any:
+    if isinstance(value, float):
+        return _finite(value)
+    if isinstance(value, dict):
+        return {key: _without_infinities(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_infinities(item) for item in value]
+    return value

@@ -1,0 +1,87 @@
+"""Every kind of refusal that this service knows: its slug, its status, its title.
+
+``docs/api.md`` lists them; the OpenAPI document names those of each route, in this order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.errors import RequestPart
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """One kind of refusal; ``status`` as of HTTP (RFC 9457): from 500 on, the fault is ours."""
+
+    status: int
+    slug: str
+    title: str
+
+    @property
+    def uri(self) -> str:
+        return f"urn:ifonly:problem:{self.slug}"
+
+
+_KINDS: list[ProblemType] = []
+
+
+def _kind(status: int, slug: str, title: str) -> ProblemType:
+    _KINDS.append(ProblemType(status, slug, title))
+    return _KINDS[-1]
+
+
+INVALID_JSON = _kind(400, "invalid-json", "The body is not JSON")
+NOT_A_CHECKPOINT = _kind(400, "not-a-checkpoint", "The body shows no head of a log")
+UNAUTHENTICATED = _kind(401, "unauthenticated", "Who asks is not known")
+FORBIDDEN = _kind(403, "forbidden", "Whoever asks may not")
+NOT_SIGNED = _kind(403, "not-signed", "The log has not signed this head")
+UNKNOWN_LOG = _kind(404, "unknown-log", "Not a log that is witnessed here")
+UNKNOWN_MODEL = _kind(404, "unknown-model", "No such model")
+UNKNOWN_RECORD = _kind(404, "unknown-record", "No such record")
+NOT_FOUND = _kind(404, "not-found", "No such resource")
+METHOD_NOT_ALLOWED = _kind(405, "method-not-allowed", "Not a method of this resource")
+JOB_NOT_FINISHED = _kind(409, "job-not-finished", "The job has not ended yet")
+CANNOT_REPLAY = _kind(409, "cannot-replay", "The record cannot be asked again")
+NOT_AS_SEALED = _kind(409, "not-as-sealed", "The record is not what was written")
+CANNOT_UPLOAD = _kind(409, "cannot-upload", "The model cannot be put in its place")
+ERASED = _kind(410, "erased", "The content was erased")
+MISDIRECTED = _kind(421, "misdirected", "Not a name of this service")
+BODY_TOO_SLOW = _kind(408, "body-too-slow", "The body did not come in time")
+BODY_TOO_LARGE = _kind(413, "body-too-large", "The body is too large")
+TOO_MANY_ROWS = _kind(413, "too-many-rows", "The body has too many rows")
+UNSUPPORTED_MEDIA_TYPE = _kind(415, "unsupported-media-type", "The body is not declared as JSON")
+INVALID = {
+    RequestPart.REQUEST: _kind(422, "invalid-request", "The request is not as documented"),
+    RequestPart.INSTANCE: _kind(422, "invalid-instance", "Not an instance of this model"),
+    RequestPart.TARGET: _kind(422, "invalid-target", "Not a target of this model"),
+    RequestPart.MODEL: _kind(422, "invalid-model", "Not a model folder that can be served"),
+    RequestPart.CONSTRAINTS: _kind(422, "invalid-constraints", "Not constraints of this model"),
+}
+TARGET_ALREADY_MET = _kind(422, "target-already-met", "The target is met already")
+CONTRADICTORY_CONSTRAINTS = _kind(
+    422,
+    "contradictory-constraints",
+    "The constraints contradict each other",
+)
+NOT_CONSISTENT = _kind(422, "not-consistent", "The head does not begin with the last one")
+KEY_REUSED = _kind(422, "idempotency-key-reused", "The key was used for another request")
+TOO_OFTEN = _kind(429, "too-often", "More was asked than may be")
+SHARE_SPENT = _kind(429, "share-spent", "The key's share of the service is spent")
+ROW_ABANDONED = _kind(500, "row-abandoned", "Workers ended while they answered it")
+SCORE_NOT_FINITE = _kind(500, "score-not-finite", "The model's score is not a number")
+MODEL_FAILED = _kind(500, "model-failed", "The model could not score the rows")
+INTERNAL_ERROR = _kind(500, "internal-error", "The service failed")
+PREDICTOR_DISAGREES = _kind(502, "predictor-disagrees", "The predictor is another model")
+PREDICTOR_UNAVAILABLE = _kind(503, "predictor-unavailable", "The predictor does not answer")
+NOT_READY = _kind(503, "not-ready", "Questions cannot be answered yet")
+OUT_OF_SERVICE = _kind(503, "model-out-of-service", "The model was taken out of service")
+NOT_IN_LOG = _kind(503, "not-in-log", "No signed head has the record yet")
+NO_LOG_KEY = _kind(503, "no-log-key", "The log cannot be signed here")
+OVERLOADED = _kind(503, "overloaded", "Too many questions wait")
+JOURNAL_FULL = _kind(503, "journal-full", "Too many records wait to be written")
+STORE_UNAVAILABLE = _kind(503, "store-unavailable", "The store does not answer")
+QUEUE_FULL = _kind(503, "queue-full", "Too many rows of jobs wait")
+FORMAT_UNAVAILABLE = _kind(501, "format-unavailable", "Not a format of this installation")
+
+PROBLEM_TYPES = tuple(_KINDS)

@@ -1,0 +1,100 @@
+"""One request, whole: translated, answered, worded, written. Runs in a worker thread."""
+
+from __future__ import annotations
+
+from explainers.causal.errors import CausalError
+from explainers.constraints import Source
+from explainers.watch import Watch, unwatched
+from service.ask import read_request, usecases
+from service.ask.budget import Budget, Stopwatch
+from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
+from service.ask.problems import Refusal, rejections
+from service.ask.write_reply import Speaker
+from service.errors import (
+    ContradictoryConstraints,
+    Fault,
+    InvalidRequest,
+    RequestPart,
+    TargetAlreadyMet,
+    in_doubt,
+)
+from service.served.registry import ServedModel
+from service.wire import replies, requests
+
+
+def predict(model: ServedModel, request: requests.PredictionsRequest) -> replies.PredictionsReply:
+    rows = read_request.rows(request, model)
+    return Speaker(model).predictions(usecases.predict(model, rows))
+
+
+def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
+    factual = read_request.instance(request.instance, model)
+    settings = read_request.settings(request.set_, model)
+    rung = read_request.rung(request.rung, model)
+    try:
+        asked = usecases.what_if(model, factual, settings, rung)
+    except CausalError as error:
+        fault = Fault(("set",), f"what follows cannot be told: {error}")
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
+    return Speaker(model, request.languages).what_if(asked)
+
+
+def explain(
+    model: ServedModel,
+    request: requests.ExplanationRequest,
+    budget: Budget,
+    watch: Watch = unwatched,
+) -> replies.ExplanationReply:
+    """Its time begins now. Stages besides those of the search: ``words``.
+
+    Raises
+    ------
+    Refusal
+        If the target is met already, or the constraints contradict each other.
+    """
+    with budget.begun():
+        return _explained(model, request, budget, watch)
+
+
+def _explained(
+    model: ServedModel, request: requests.ExplanationRequest, budget: Budget, watch: Watch
+) -> replies.ExplanationReply:
+    spent = Stopwatch(budget.asked, watch, budget.waited)
+    speaker = Speaker(model, request.languages)
+    try:
+        question = read_request.question(request, model)
+        explanation = usecases.explain(model, question, budget.deadline(), spent)
+    except TargetAlreadyMet as error:
+        prediction = speaker.prediction(error.prediction)
+        raise Refusal(
+            TARGET_ALREADY_MET,
+            f"{error}: there is nothing to change",
+            faults=[Fault(("target",), "the target is met already")],
+            prediction=prediction.model_dump(mode="json", by_alias=True),
+            **rejections(error.rejected),
+        ) from None
+    except ContradictoryConstraints as error:
+        raise _contradiction(error, request, speaker) from None
+    with watch("words"), in_doubt(explanation.answer.work.rejected):
+        return speaker.explanation(explanation, budget.ms, spent.times())
+
+
+def _contradiction(
+    error: ContradictoryConstraints, request: requests.ExplanationRequest, speaker: Speaker
+) -> Refusal:
+    """All the constraints in words; a pointer and the value for those that the request brought."""
+    conflict = [speaker.constraint(c) for c in error.constraints]
+    in_words = [c.text.get("en") or next(iter(c.text.values())) for c in conflict]
+    named = " and ".join(f"{c.key} ({t})" for c, t in zip(conflict, in_words, strict=True))
+    faults = []
+    for constraint, words in zip(error.constraints, in_words, strict=True):
+        if constraint.origin.source is Source.REQUEST:
+            path = speaker.path(constraint)
+            faults.append(Fault(path, words, read_request.value_at(path, request)))
+    return Refusal(
+        CONTRADICTORY_CONSTRAINTS,
+        f"nothing can keep {named}{' together' if len(conflict) > 1 else ''}",
+        faults=faults,
+        conflict=[c.model_dump(mode="json", by_alias=True) for c in conflict],
+        **rejections(error.rejected),
+    )

@@ -1,0 +1,283 @@
+"""Requests into domain values; what does not fit the model is refused by place and limit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from explainers.constraints import Constraint
+from explainers.errors import InvalidPolicy, InvalidTarget
+from explainers.policy import read_constraints
+from explainers.target import Target
+from models.errors import InvalidInstance
+from models.predictor import Row, Rows
+from models.schema import Task
+from service.ask.usecases import Question, Rung
+from service.errors import Fault, InvalidRequest, Path, RequestPart
+from service.served.causal_model import Semantics
+from service.served.registry import ServedModel
+from service.wire import requests as wire
+from service.wire.base import Wire
+from service.wire.validation import called
+
+
+def rows(request: wire.PredictionsRequest, model: ServedModel) -> Rows:
+    """All instances as rows, ``(n, n_features)``.
+
+    Raises
+    ------
+    InvalidRequest
+        With every fault of every instance.
+    """
+    if request.instance is not None:
+        return instance(request.instance, model)[np.newaxis]
+    read: list[Row] = []
+    faults: list[Fault] = []
+    for i, values in enumerate(request.instances or ()):
+        try:
+            read.append(instance(values, model, ("instances", i)))
+        except InvalidRequest as error:
+            faults.extend(error.faults)
+    if faults:
+        raise InvalidRequest(RequestPart.INSTANCE, faults)
+    return np.array(read)
+
+
+def instance(values: Mapping[str, Any], model: ServedModel, path: Path = ("instance",)) -> Row:
+    """One instance as a row, ``(n_features,)``.
+
+    Raises
+    ------
+    InvalidRequest
+        With one fault for each unknown, missing or invalid field.
+    """
+    try:
+        return model.schema.read(values)
+    except InvalidInstance as error:
+        raise InvalidRequest(RequestPart.INSTANCE, _field_faults(error, path, values)) from None
+
+
+def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
+    """What a what-if sets: column to value.
+
+    Raises
+    ------
+    InvalidRequest
+        With one fault for each unknown or invalid field.
+    """
+    read: dict[int, float] = {}
+    faults: list[Fault] = []
+    for name, value in values.items():
+        if name not in model.schema:
+            known = ", ".join(model.schema.names)
+            problem = f"{name} is not a feature of this model ({known})"
+            faults.append(Fault(("set", name), problem, value, limit=model.schema.names))
+            continue
+        try:
+            read[model.schema.index(name)] = model.schema[name].read(value)
+        except InvalidInstance as error:
+            faults += _field_faults(error, ("set",), values)
+    if faults:
+        raise InvalidRequest(RequestPart.INSTANCE, faults)
+    return read
+
+
+def question(request: wire.ExplanationRequest, model: ServedModel) -> Question:
+    """The whole request.
+
+    Raises
+    ------
+    InvalidRequest
+        Naming the part that is wrong, and where.
+    """
+    return Question(
+        factual=instance(request.instance, model),
+        target=target(request.target, model),
+        target_is_named=request.target is not None,
+        constraints=constraints(request.constraints, model),
+        alternatives=request.alternatives,
+        seed=request.seed,
+        semantics=semantics(request.semantics, model),
+        target_as_asked=None if request.target is None else _given(request.target),
+        constraints_as_asked=_given(request.constraints),
+    )
+
+
+def semantics(asked: str | None, model: ServedModel) -> Semantics:
+    """What is asked for, or what the model is asked by where nothing is.
+
+    Raises
+    ------
+    InvalidRequest
+        If no causal model is accepted that could say what follows.
+    """
+    chosen = model.semantics if asked is None else Semantics(asked)
+    if chosen is not Semantics.INDEPENDENT and model.causal is None:
+        raise _no_causal_model("semantics", chosen.value, model)
+    return chosen
+
+
+def rung(asked: str | None, model: ServedModel) -> Rung:
+    """The rung that a what-if stands on.
+
+    Raises
+    ------
+    InvalidRequest
+        If no causal model is accepted that could say what follows.
+    """
+    if asked is None:
+        return Rung.COUNTERFACTUAL if model.causal else Rung.ASSOCIATION
+    if Rung(asked) is not Rung.ASSOCIATION and model.causal is None:
+        raise _no_causal_model("rung", asked, model)
+    return Rung(asked)
+
+
+def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest:
+    has = "has no causal model" if model.graph is None else f"has one that is {model.graph.status}"
+    problem = f"{key} is {value}, which needs an accepted causal model; {model.name} {has}"
+    return InvalidRequest(RequestPart.REQUEST, [Fault((key,), problem, value)])
+
+
+def target(asked: wire.Target | None, model: ServedModel) -> Target:
+    """The target that is named, or else the model's desired class; of that class, as probable as
+    the policy demands where the request says nothing of it.
+
+    Raises
+    ------
+    InvalidRequest
+        If the model has no such class or score, or none is named and none is desired.
+    """
+    decision = model.decision
+    try:
+        if asked is None:
+            if decision.desired is None:
+                raise InvalidTarget("target", "is missing, and this model desires no class")
+            return model.policy.target()
+        wanted = None if asked.class_ is None else _class(asked.class_, model)
+        lower, upper = _interval(asked, model)
+        if wanted is not None and asked.probability is None:
+            return model.policy.target(wanted)
+        return Target(decision, wanted, lower, upper)
+    except InvalidTarget as error:
+        path = place(error.key, {"target": _given(asked)})
+        problem = f"{called(path)} {error.problem}"
+        raise InvalidRequest(
+            RequestPart.TARGET, [Fault(path, problem, error.value, decision.unit, error.limit)]
+        ) from None
+
+
+def _class(name: str, model: ServedModel) -> int:
+    names = model.decision.class_names
+    if name not in names:
+        known = ", ".join(repr(n) for n in names) or "this model has none"
+        raise InvalidTarget("target.class", f"is {name!r}, not a class ({known})", name, names)
+    return names.index(name)
+
+
+def _interval(asked: wire.Target, model: ServedModel) -> tuple[float, float]:
+    if asked.score is not None:
+        if asked.class_ is not None or asked.probability is not None:
+            raise InvalidTarget("target.score", "cannot be asked together with a class")
+        return _ends(asked.score.min, asked.score.max)
+    if asked.probability is not None:
+        if asked.class_ is None:
+            raise InvalidTarget("target.probability", "needs the class that it is of")
+        if model.decision.task is Task.REGRESSION:
+            raise InvalidTarget("target.probability", "is not what a regression gives")
+        return _probability(asked.probability)
+    return _ends(None, None)
+
+
+def _probability(asked: wire.ProbabilityRange) -> tuple[float, float]:
+    """An end at 0 or 1 says nothing: without any, the decision alone is asked for."""
+    lower, upper = _ends(asked.min, asked.max)
+    return (lower if lower > 0.0 else -math.inf), (upper if upper < 1.0 else math.inf)
+
+
+def _ends(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-math.inf if low is None else low), (math.inf if high is None else high)
+
+
+def constraints(asked: wire.Constraints, model: ServedModel) -> tuple[Constraint, ...]:
+    """What the request adds to the policy.
+
+    Raises
+    ------
+    InvalidRequest
+        Naming the constraint, its value and the limit.
+    """
+    table = _given(asked)
+    try:
+        return read_constraints(table, model.schema, model.policy.tolerances)
+    except InvalidPolicy as error:
+        path = place(error.key, {"constraints": table})
+        problem = error.problem
+        if problem.startswith(("is ", "cannot ", "has ")):
+            problem = f"{called(path)} {problem}"
+        unit = _unit(path, model)
+        raise InvalidRequest(
+            RequestPart.CONSTRAINTS, [Fault(path, problem, error.value, unit, error.limit)]
+        ) from None
+
+
+def _unit(path: Path, model: ServedModel) -> str:
+    """Unit of the feature that ``path`` leads through, if it does."""
+    return next((model.schema[str(p)].unit for p in path if p in model.schema), "")
+
+
+def place(key: str, document: object) -> Path:
+    """A dotted key of the domain as the path that it names in ``document``.
+
+    Names may hold dots themselves, so the document says where one ends; what it does not hold
+    is left out.
+    """
+    path: list[str | int] = []
+    while key:
+        if isinstance(document, Mapping):
+            fits = [k for k in document if key == k or key.startswith(f"{k}.")]
+            if not fits:
+                break
+            part = max(fits, key=len)
+            path.append(part)
+            document, key = document[part], key[len(part) + 1 :]
+        elif isinstance(document, Sequence) and not isinstance(document, str):
+            head, _, rest = key.partition(".")
+            if not head.isdecimal() or int(head) >= len(document):
+                break
+            path.append(int(head))
+            document, key = document[int(head)], rest
+        else:
+            break
+    return tuple(path)
+
+
+def value_at(path: Path, request: Wire) -> object:
+    """What the request says at ``path``; None if it says nothing there."""
+    value: Any = _given(request)
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _given(part: Wire | None) -> dict[str, Any]:
+    """What the request itself says, as JSON would."""
+    return {} if part is None else part.model_dump(by_alias=True, exclude_unset=True)
+
+
+def _field_faults(error: InvalidInstance, path: Path, values: Mapping[str, Any]) -> list[Fault]:
+    return [
+        Fault(
+            (*path, p.field),
+            p.problem,
+            values.get(p.field) if p.value is None else p.value,
+            p.unit,
+            p.limit,
+        )
+        for p in error.problems
+    ]

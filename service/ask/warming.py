@@ -1,0 +1,162 @@
+"""Questions of every kind, asked of a model before anybody else can ask it one.
+
+Nothing is compiled for them: that is done when an engine for trees is made. What a model builds
+when it is first asked (bit tables of each class, what its network reads, the words of its units)
+and what a process imports or reads once (the units' registry, the grammar of rules) is there after.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from explainers.errors import ExplainError
+from explainers.target import Target
+from models.errors import ModelError
+from models.predictor import Row
+from models.schema import Feature
+from service.ask import questions, read_request, usecases
+from service.ask.budget import Budget
+from service.ask.problems import Refusal
+from service.ask.usecases import Rung
+from service.errors import ServiceError
+from service.served.causal_model import Semantics
+from service.served.registry import ServedModel
+from service.wire import requests, validation
+
+WARM_MS = 50
+"""For each question's search: it need not be settled, only begun."""
+MOST_TABLES = 512 << 20
+"""Bytes: of models with many classes, tables for those beyond are built when first asked for."""
+PLANE_VALUES = 3
+
+Body = dict[str, Any]
+
+
+def warm(model: ServedModel) -> None:
+    """Ask ``model`` one question of every kind. One that it cannot answer is no matter here:
+    whoever asks it is told."""
+    row = row_of(model)
+    for ask in (_predictions, _tables, _explanations, _what_ifs, _plane):
+        with suppress(*REFUSED):
+            ask(model, row)
+
+
+def _predictions(model: ServedModel, row: Row) -> None:
+    body = {"instance": model.schema.write(row)}
+    questions.predict(model, validation.read(requests.PredictionsRequest, body))
+
+
+def _tables(model: ServedModel, row: Row) -> None:
+    for target in _targets(model, row):
+        model.engine.warm(model.policy.problem(row, target), model.deployed.predictor)
+
+
+def _explanations(model: ServedModel, row: Row) -> None:
+    for body in bodies(model, row):
+        with suppress(*REFUSED):
+            request = validation.read(requests.ExplanationRequest, body)
+            questions.explain(model, request, Budget(WARM_MS))
+
+
+def _what_ifs(model: ServedModel, row: Row) -> None:
+    body = {"instance": model.schema.write(row), "set": _settings(model, row)}
+    for rung in Rung if model.causal else (Rung.ASSOCIATION,):
+        asked = body | {"rung": rung.value}
+        questions.what_if(model, validation.read(requests.WhatIfRequest, asked))
+
+
+REFUSED = (ServiceError, Refusal, ModelError, ExplainError)
+
+
+def row_of(model: ServedModel) -> Row:
+    """A row of the model: an example, one it was trained on, or in the middle of what it reads."""
+    if model.deployed.examples:
+        return model.deployed.examples[0].row
+    if model.deployed.reference is not None:
+        return np.asarray(model.deployed.reference[0])
+    return np.array([_middle(feature) for feature in model.schema.features])
+
+
+def _middle(feature: Feature) -> float:
+    if feature.kind.is_categorical:
+        return 0.0
+    low, high = max(feature.lower, -1e6), min(feature.upper, 1e6)
+    return min(max(float(round((low + high) / 2)), low), high)
+
+
+def bodies(model: ServedModel, row: Row) -> Iterator[Body]:
+    """Requests for explanations of ``row``: every kind of question."""
+    target: Body = {"instance": model.schema.write(row), "target": _target(model, row)}
+    for semantics in Semantics if model.causal else (Semantics.INDEPENDENT,):
+        asked = target | {"semantics": semantics.value}
+        yield asked | {"alternatives": 3}
+        yield asked | {"constraints": {"ranges": _around(model, row)}}
+        yield asked | {"constraints": {"max_changes": 1, "rules": _rules(model)}}
+        if any(model.policy.tolerances):
+            yield asked | {"constraints": {"robust": True}}
+        if "class" in asked["target"]:
+            decision_alone = asked["target"] | {"probability": {"min": 0.0}}
+            yield asked | {"target": decision_alone}
+
+
+def _target(model: ServedModel, row: Row) -> Body:
+    """Something else than what is predicted."""
+    (said,) = usecases.predict(model, row[np.newaxis])
+    names = model.decision.class_names
+    if not names:
+        score = said.scores[0]
+        return {"score": {"min": score + 0.01 * max(1.0, abs(score))}}
+    desired = model.decision.desired
+    if desired is not None and desired != said.decided:
+        return {"class": names[desired]}
+    return {"class": names[(said.decided + 1) % len(names)]}
+
+
+def _targets(model: ServedModel, row: Row) -> Iterator[Target]:
+    """Every class, as long as their tables take but so much room; of a regression either side."""
+    classes = range(len(model.decision.class_names))
+    for wanted in classes:
+        if model.engine.table_bytes < MOST_TABLES:
+            yield model.policy.target(wanted)
+            yield Target(model.decision, wanted, -math.inf, math.inf)
+    if not classes:
+        (said,) = usecases.predict(model, row[np.newaxis])
+        yield Target(model.decision, None, said.scores[0], math.inf)
+        yield Target(model.decision, None, -math.inf, said.scores[0])
+
+
+def _around(model: ServedModel, row: Row) -> dict[str, list[float]]:
+    """Ranges that leave numbers next to nothing: so that it is asked what blocks."""
+    return {
+        feature.name: [float(value) - step, float(value) + step]
+        for feature, value in zip(model.schema.features, row, strict=True)
+        if not feature.kind.is_categorical and not np.isnan(value)
+        for step in [float(feature.resolution or 1e-3)]
+    }
+
+
+def _rules(model: ServedModel) -> list[str]:
+    """One that forbids nothing: so that rules can be read."""
+    numbers = [f.name for f in model.schema.features if not f.kind.is_categorical]
+    return [f"if {name} changes then {name} >= -1e300" for name in numbers[:1]]
+
+
+def _settings(model: ServedModel, row: Row) -> Body:
+    """What a what-if sets: the first feature that may be set, to what it reads."""
+    problem = model.policy.problem(row, next(_targets(model, row)))
+    names = [model.schema.names[j] for j in problem.movable[:1]]
+    return {name: model.schema.write(row)[name] for name in names}
+
+
+def _plane(model: ServedModel, row: Row) -> None:
+    """The plane of the first two levers."""
+    body = {"instance": model.schema.write(row), "target": _target(model, row)}
+    question = read_request.question(validation.read(requests.ExplanationRequest, body), model)
+    levers = usecases.problem_of(model, question).movable[:2]
+    if len(levers) == 2:
+        usecases.plane(model, question, (int(levers[0]), int(levers[1])), PLANE_VALUES)

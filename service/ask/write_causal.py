@@ -1,0 +1,158 @@
+"""What a causal answer rests on, as replies say it: the graph, its assumptions, how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.causal import CausalSpec
+from explainers.causal.evidence import Evidence
+from explainers.causal.spec import Check
+from explainers.consequences import Assurance
+from models.schema import Decision, Labels, Schema, Task
+from service.ask.usecases import Draws
+from service.served.causal_model import ServedCausal
+from service.wire import causal as wire
+from service.words import assumptions, evidence
+
+NO_HIDDEN_CAUSE: Labels = {
+    "en": "Nothing that no sensor reads acts on two features at once, other than what is declared.",
+    "ko": "선언된 것 외에는, 측정되지 않는 요인이 두 항목에 함께 작용하지 않습니다.",
+}
+SAME_WHEN_SET: Labels = {
+    "en": "What follows from what stays the same when someone sets a value.",
+    "ko": "누군가 값을 설정하더라도 무엇이 무엇을 따르는지는 그대로입니다.",
+}
+
+
+def reference(spec: CausalSpec) -> wire.CausalReference:
+    return wire.CausalReference(
+        version=spec.version,
+        status=spec.status.value,
+        accepted_by=spec.accepted_by,
+        accepted_at=spec.accepted_at,
+        sha256=spec.sha256,
+    )
+
+
+def summary(spec: CausalSpec, used: bool) -> wire.CausalSummary:
+    names = spec.schema.names
+    return wire.CausalSummary(
+        **reference(spec).model_dump(),
+        used=used,
+        edges=[(names[i], names[j]) for i, j in spec.graph.edges],
+    )
+
+
+def grounds(
+    causal: ServedCausal,
+    effects: Iterable[int],
+    languages: Sequence[str],
+    known: Sequence[Evidence] = (),
+) -> wire.CausalGrounds:
+    """The graph, and what is assumed of ``effects``; of all that may follow if there are none.
+    ``known``: of the real outcome of what is answered."""
+    spec = causal.spec
+    moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
+    return wire.CausalGrounds(
+        **reference(spec).model_dump(),
+        gamma=causal.consequences.gamma,
+        floor=causal.consequences.floor,
+        assumptions=list(_assumed(spec, moved, languages)),
+        evidence=list(evidence.written(known, spec.schema, languages)) or None,
+    )
+
+
+def _assumed(
+    spec: CausalSpec, moved: Sequence[int], languages: Sequence[str]
+) -> Iterator[wire.Assumption]:
+    checks = spec.provenance.checks
+    graph = [c for c in checks if c.check == "graph"]
+    for j in moved:
+        yield _assumption(_follows(spec, j), graph, languages)
+    for j in moved:
+        own = [c for c in checks if c.node == spec.schema.names[j]]
+        yield _assumption(_known_mechanism(spec, j), own, languages)
+    yield _assumption(NO_HIDDEN_CAUSE, [], languages)
+    yield _assumption(SAME_WHEN_SET, [], languages)
+
+
+def _assumption(text: Labels, checks: Sequence[Check], languages: Sequence[str]) -> wire.Assumption:
+    """With the first check that failed, or else the first."""
+    said = {tag: text[tag] for tag in languages}
+    failed = [c for c in checks if not c.passed]
+    for shown in (*failed, *checks):
+        return wire.Assumption(
+            text=said,
+            standing="failed" if failed else "tested",
+            check=shown.check,
+            value=shown.value,
+            limit=shown.limit,
+        )
+    return wire.Assumption(text=said, standing="untested")
+
+
+def _follows(spec: CausalSpec, j: int) -> Labels:
+    features = spec.schema.features
+    causes = [features[i] for i in spec.graph.parents[j]]
+    effect = features[j]
+    return {
+        "en": f"Of all that is read, {effect.label('en')} follows from "
+        f"{' and '.join(c.label('en') for c in causes)} directly, and from nothing else.",
+        "ko": f"측정 항목 가운데 '{effect.label('ko')}'의 직접 원인은 "
+        f"{', '.join(repr(c.label('ko')) for c in causes)}뿐입니다.",
+    }
+
+
+def _known_mechanism(spec: CausalSpec, j: int) -> Labels:
+    effect = spec.schema.features[j]
+    return {
+        "en": f"How {effect.label('en')} follows is known well enough, and its noise does not "
+        "depend on the causes.",
+        "ko": f"'{effect.label('ko')}'의 값이 정해지는 방식을 충분히 알고 있으며, 그 잡음은 "
+        "원인과 무관합니다.",
+    }
+
+
+def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance:
+    names = schema.names
+    return wire.Assurance(
+        chance_under_this_model=chance,
+        survives_sensor_errors=found.survival,
+        extrapolates=[names[j] for j in found.extrapolates],
+        hidden_causes=[
+            wire.Tie(between=(names[t.between[0]], names[t.between[1]]), correlation=t.rho)
+            for t in found.ties
+        ],
+    )
+
+
+def distribution(draws: Draws, schema: Schema, decision: Decision) -> wire.Distribution:
+    n = len(draws.rows)
+    shares = {
+        name: float((draws.decided == k).mean())
+        for k, name in enumerate(decision.class_names)
+        if (draws.decided >= 0).all()
+    }
+    scores = None if decision.task is Task.MULTICLASS else _quantiles(draws.scores[:, 0])
+    moved = {schema.names[j]: _quantiles(draws.rows[:, j]) for j in draws.effects}
+    return wire.Distribution(draws=n, decisions=shares, scores=scores, effects=moved)
+
+
+def _quantiles(values: npt.NDArray[np.float64]) -> wire.Quantiles:
+    low, middle, high = (float(q) for q in np.quantile(values, [0.05, 0.5, 0.95]))
+    return wire.Quantiles(p5=low, p50=middle, p95=high)
+
+
+def of_rung(
+    counterfactual: bool, known: Sequence[Evidence], schema: Schema, *, is_enough: bool
+) -> tuple[Labels, ...]:
+    """What is said of the machine, and of what the answer is about; ``known`` of the real
+    outcome, and whether that ``is_enough`` for all that is answered."""
+    machine = assumptions.THIS_MACHINE if counterfactual else assumptions.ANY_MACHINE
+    said = [evidence.in_words(e, schema) for e in known]
+    if not is_enough:
+        said.append(assumptions.DECISION_NOT_OUTCOME)
+    return machine, *said

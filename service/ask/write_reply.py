@@ -1,0 +1,379 @@
+"""Domain values into replies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
+from typing import Literal
+
+import numpy as np
+
+from explainers.answer import (
+    Abstained,
+    Action,
+    Answer,
+    Blocker,
+    Counterfactual,
+    Effect,
+    Infeasible,
+    Prediction,
+    Recourse,
+    Unknown,
+)
+from explainers.causal.evidence import Evidence
+from explainers.constraints import Source
+from explainers.problem import Problem
+from explainers.space import changed
+from explainers.target import Target
+from explainers.wording import Wording
+from models.schema import Feature, Kind, Labels, Task
+from service.ask import write_causal as causal_parts
+from service.ask.problems import pointer
+from service.ask.usecases import Explanation, OffGridValue, Rung, WhatIf
+from service.errors import Path
+from service.served.causal_model import Semantics, ServedCausal
+from service.served.registry import ServedModel
+from service.wire import replies as wire
+from service.wire.causal import CausalGrounds
+from service.words import assumptions
+from service.words.evidence import known_of
+
+ALL = ("ko", "en")
+
+Known = Sequence[Evidence]
+_ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
+
+
+@cache
+def ifonly_version() -> str:
+    """Version of the installed distribution; of a bare checkout it is not known."""
+    try:
+        return version("ifonly")
+    except PackageNotFoundError:
+        return "0+checkout"
+
+
+class Speaker:
+    """Writes replies about one model in some languages."""
+
+    def __init__(self, model: ServedModel, languages: Sequence[str] = ALL) -> None:
+        self._model = model
+        self._languages = tuple(dict.fromkeys(languages))
+
+    # --- replies --------------------------------------------------------------------------
+
+    def predictions(self, predictions: Sequence[Prediction]) -> wire.PredictionsReply:
+        return wire.PredictionsReply(
+            predictions=[self.prediction(p) for p in predictions], provenance=self.reference()
+        )
+
+    def what_if(self, asked: WhatIf) -> wire.WhatIfReply:
+        moved = np.flatnonzero(changed(asked.row[np.newaxis], asked.factual)[0]).tolist()
+        causal, before, after = asked.causal, asked.factual, asked.row
+
+        def held(column: int) -> bool:
+            """Whether what else is set would have moved it."""
+            others = [j for j in asked.columns if j != column]
+            return causal is not None and column in causal.consequences.effects(others)
+
+        set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
+        actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
+        effects = [
+            Effect(j, float(before[j]), float(after[j]), causal.consequences.via(asked.columns, j))
+            for j in moved
+            if causal is not None and j not in set_
+        ]
+        decided = asked.before.decided >= 0
+        known = [known_of(causal, actions)]
+        return wire.WhatIfReply(
+            id=str(asked.id),
+            rung=asked.rung.value,
+            changed=asked.before.decided != asked.after.decided
+            if decided
+            else asked.before.scores != asked.after.scores,
+            prediction=wire.WhatIfPredictions(
+                before=self.prediction(asked.before), after=self.prediction(asked.after)
+            ),
+            actions=[self.action(a) for a in actions],
+            effects=[self._effect(e) for e in effects],
+            instance=self._model.schema.write(asked.row),
+            allowed=not (asked.broken or asked.off_grid or asked.unreadable),
+            unreadable=[self._model.schema.names[j] for j in asked.unreadable],
+            distribution=None
+            if asked.draws is None
+            else causal_parts.distribution(asked.draws, self._model.schema, self._model.decision),
+            broken_rules=[self.constraint(c) for c in asked.broken],
+            off_grid=[self._off_grid(o) for o in asked.off_grid],
+            cost=asked.cost,
+            assumptions=self._assume(
+                *self._what_follows(causal, known, this_machine=asked.rung is Rung.COUNTERFACTUAL),
+                assumptions.PREDICTION_IS_EXACT,
+            ),
+            causal=self._grounds(causal, effects, known),
+            provenance=self.reference(),
+        )
+
+    def explanation(
+        self, explanation: Explanation, deadline_ms: int, times: wire.Times
+    ) -> wire.ExplanationReply:
+        answer, problem = explanation.answer, explanation.problem
+        causal = explanation.causal
+        wording = self._wording(explanation)
+        found = answer.counterfactuals if isinstance(answer, Recourse) else ()
+        blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
+        best = answer.best if isinstance(answer, Infeasible | Unknown) else None
+        is_past = explanation.semantics is Semantics.BACKTRACKING
+        known = [known_of(None if is_past else causal, c.actions) for c in found]
+        shown = [
+            self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
+        ]
+        first = shown[0].text if shown else {}
+        return wire.ExplanationReply(
+            id=str(explanation.id),
+            status=answer.status,
+            semantics=explanation.semantics.value,
+            target=self._asked(problem.target),
+            deadline_hit=answer.work.deadline_hit,
+            prediction=self.prediction(answer.prediction),
+            counterfactuals=shown,
+            text={
+                tag: wording.sentence(answer, tag, target=problem.target, best=first.get(tag, ""))
+                for tag in self._languages
+            },
+            assumptions=self._assume(
+                *(_ANOTHER_PAST if is_past else self._what_follows(causal, known)),
+                assumptions.SMALLEST_BY_POLICY,
+                assumptions.PREDICTION_IS_EXACT,
+                *(self._survival(problem) if found else ()),
+            ),
+            causal=self._grounds(causal, [e for c in found for e in c.effects], known),
+            chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
+            blocked_by=[self.constraint(c) for c in blocking],
+            relaxation=self._relaxation(answer, wording),
+            best_prediction=None if best is None else self.prediction(best),
+            provenance=wire.Provenance(
+                **self.reference().model_dump(),
+                engine=answer.work.engine,
+                engine_version=ifonly_version(),
+                seed=problem.seed,
+            ),
+            work=wire.Work(
+                rows=answer.work.rows,
+                runs=answer.work.runs,
+                nodes=answer.work.nodes,
+                deadline_ms=deadline_ms,
+                rejected=list(answer.work.rejected),
+                times=times,
+            ),
+        )
+
+    def _survival(self, problem: Problem) -> list[Labels]:
+        asked = problem.survives
+        return [] if asked is None else [assumptions.survives(asked, problem.schema)]
+
+    def _wording(self, explanation: Explanation) -> Wording:
+        causal = explanation.causal
+        if causal is None:
+            return self._model.wording
+        is_past = explanation.semantics is Semantics.BACKTRACKING
+        return causal.history_wording if is_past else causal.wording
+
+    def _grounds(
+        self, causal: ServedCausal | None, effects: Sequence[Effect], known: Sequence[Known]
+    ) -> CausalGrounds | None:
+        if causal is None:
+            return None
+        moved = (e.column for e in effects)
+        return causal_parts.grounds(causal, moved, self._languages, _once(known))
+
+    def _what_follows(
+        self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True
+    ) -> tuple[Labels, ...]:
+        """``known``: of the real outcome of each thing that is answered."""
+        if causal is not None:
+            return causal_parts.of_rung(
+                this_machine,
+                _once(known),
+                self._model.schema,
+                is_enough=bool(known) and all(known),
+            )
+        if self._model.causal is not None:
+            return (assumptions.MOVED_ALONE,)
+        return (assumptions.NOTHING_FOLLOWS,)
+
+    # --- their parts ----------------------------------------------------------------------
+
+    def reference(self) -> wire.ModelReference:
+        deployed = self._model.deployed
+        return wire.ModelReference(
+            model=deployed.name,
+            version=deployed.version,
+            model_sha256=deployed.model_sha256,
+            spec_sha256=deployed.spec_sha256,
+            causal_sha256=deployed.causal_sha256 if self._model.causal else None,
+            ifonly_version=ifonly_version(),
+        )
+
+    def prediction(self, prediction: Prediction) -> wire.Prediction:
+        decision, scores = self._model.decision, prediction.scores
+        name = label = probability = probabilities = None
+        if prediction.decided >= 0:
+            decided = decision.classes[prediction.decided]
+            name, label = decided.name, self._text(decided.labels, decided.name)
+        if decision.task is Task.REGRESSION:
+            return wire.Prediction(
+                class_=name, label=label, score=scores[0], unit=decision.unit or None
+            )
+        if decision.task is Task.MULTICLASS:
+            probability = scores[prediction.decided]
+            probabilities = dict(zip(decision.class_names, scores, strict=True))
+        elif prediction.decided == decision.positive:
+            probability = scores[0]
+        else:
+            probability = 1.0 - scores[0]
+        return wire.Prediction(
+            class_=name, label=label, probability=probability, probabilities=probabilities
+        )
+
+    def action(self, action: Action) -> wire.Action:
+        feature = self._model.schema.features[action.column]
+        return wire.Action(
+            feature=feature.name,
+            label=self._text(feature.labels, feature.name),
+            from_=feature.write(action.factual),
+            to=feature.write(action.counterfactual),
+            delta=delta(feature, action.factual, action.counterfactual),
+            unit=feature.unit,
+            sufficient_range=_range(feature, action.sufficient_range),
+        )
+
+    def constraint(self, constraint: Blocker) -> wire.Constraint:
+        """The constraint, or what the target demands, by name and in words; its pointer if a
+        request brought it."""
+        origin, names = constraint.origin, self._model.schema.names
+        return wire.Constraint(
+            source=origin.source.value,
+            key=origin.key,
+            pointer=pointer(self.path(constraint)) if origin.source is Source.REQUEST else None,
+            features=[names[j] for j in sorted(constraint.columns)],
+            text={tag: self._model.wording.constraint(constraint, tag) for tag in self._languages},
+            why={tag: origin.why[tag] for tag in self._languages if tag in origin.why},
+        )
+
+    def path(self, constraint: Blocker) -> Path:
+        """Where in its request a constraint stands: keys end in a feature's name or an index."""
+        part, _, rest = constraint.origin.key.partition(".")
+        if part != "constraints":
+            return (part, rest) if part == "target" else (part,)
+        section, _, last = rest.partition(".")
+        if last in self._model.schema:
+            return (part, section, last)
+        return (part, section, *((int(last),) if last.isdecimal() else ()))
+
+    def _asked(self, target: Target) -> wire.AskedTarget:
+        ends = [None if math.isinf(end) else end for end in (target.lower, target.upper)]
+        bounds = None if ends == [None, None] else wire.AskedProbability(min=ends[0], max=ends[1])
+        by_policy = target.origin.source is Source.POLICY
+        source: Literal["policy", "request"] = "policy" if by_policy else "request"
+        if target.wanted is None:
+            return wire.AskedTarget(class_=None, score=bounds, source=source)
+        name = self._model.decision.class_names[target.wanted]
+        return wire.AskedTarget(class_=name, probability=bounds, source=source)
+
+    def _relaxation(self, answer: Answer, wording: Wording) -> wire.Relaxation | None:
+        if not isinstance(answer, Infeasible) or answer.relaxation is None:
+            return None
+        found = answer.relaxation
+        return wire.Relaxation(
+            lifted=self.constraint(found.lifted),
+            counterfactual=self._counterfactual(1, found.counterfactual, found.target, wording),
+        )
+
+    def _counterfactual(
+        self, rank: int, found: Counterfactual, target: Target, wording: Wording
+    ) -> wire.Counterfactual:
+        return wire.Counterfactual(
+            rank=rank,
+            cost=found.cost,
+            lower_bound=found.lower_bound,
+            enumerated_changes=found.enumerated,
+            rests_on_rounding=found.rests_on_rounding,
+            gap=found.gap,
+            actions=[self.action(a) for a in found.actions],
+            effects=[self._effect(e) for e in found.effects],
+            assurance=None
+            if found.assurance is None or found.chance is None
+            else causal_parts.assurance(found.chance, found.assurance, self._model.schema),
+            prediction=self.prediction(found.prediction),
+            instance=self._model.schema.write(np.array(found.row)),
+            text={
+                tag: wording.counterfactual(found, tag, target=target, rank=rank)
+                for tag in self._languages
+            },
+        )
+
+    def _effect(self, effect: Effect) -> wire.Effect:
+        schema = self._model.schema
+        feature = schema.features[effect.column]
+        return wire.Effect(
+            feature=feature.name,
+            label=self._text(feature.labels, feature.name),
+            from_=feature.write(effect.factual),
+            to=feature.write(effect.counterfactual),
+            delta=delta(feature, effect.factual, effect.counterfactual),
+            unit=feature.unit,
+            via=[schema.names[j] for j in effect.via],
+        )
+
+    def _off_grid(self, found: OffGridValue) -> wire.OffGrid:
+        feature = self._model.schema.features[found.column]
+        assert feature.resolution is not None
+        return wire.OffGrid(
+            feature=feature.name,
+            value=_number(found.value, whole=found.value.is_integer()),
+            unit=feature.unit,
+            resolution=number(feature.resolution),
+            nearest=[_number(v, whole=feature.resolution % 1 == 0) for v in found.nearest],
+        )
+
+    def _text(self, labels: Labels, fallback: str) -> dict[str, str]:
+        return {tag: labels.get(tag, fallback) for tag in self._languages}
+
+    def _assume(self, *taken: Labels) -> list[dict[str, str]]:
+        return assumptions.in_languages(taken, self._languages)
+
+
+def _once(known: Sequence[Known]) -> list[Evidence]:
+    """Each piece of evidence once, in order."""
+    found: list[Evidence] = []
+    for evidence in chain.from_iterable(known):
+        if evidence not in found:
+            found.append(evidence)
+    return found
+
+
+def delta(feature: Feature, before: float, after: float) -> float | int | None:
+    """``after - before`` in the decimals that the wire carries: -7.5, never -7.499999."""
+    if feature.kind.is_categorical or math.isnan(before) or math.isnan(after):
+        return None
+    return number(Decimal(repr(after)) - Decimal(repr(before)))
+
+
+def number(decimal: Decimal) -> float | int:
+    """A decimal as JSON's shortest number: whole ones without a point."""
+    return int(decimal) if decimal == decimal.to_integral_value() else float(decimal)
+
+
+def _number(value: float, *, whole: bool) -> float | int:
+    return int(value) if whole else value
+
+
+def _range(feature: Feature, interval: tuple[float, float] | None) -> list[float | int] | None:
+    if interval is None or feature.kind.is_categorical:
+        return None
+    whole = feature.kind is Kind.INTEGER
+    return [_number(end, whole=whole) for end in interval]

@@ -1,0 +1,1 @@
+"""What is kept of every question, and how it is shown, checked and asked again."""

@@ -1,0 +1,153 @@
+"""What was asked and answered, as a record to be; for requests and for rows of jobs alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service import logs
+from service.access import Principal
+from service.ask.problems import RequestProblem, failed
+from service.ask.write_reply import ifonly_version
+from service.errors import ServiceError
+from service.served.registry import ServedModel
+from service.store.chain import Facts, Kind, Record
+from service.store.journal import Draft
+from service.wire.base import Wire
+from service.wire.replies import PredictionsReply
+from service.wire.strict_json import read_json
+
+MAX_REFUSED = 65_536
+"""Bytes of a refused request that are kept word for word."""
+ALARM, NO_ALARM = "alarm", "no_alarm"
+"""Status of a record of predictions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """Drafts for who asked, in the context of their request."""
+
+    principal: Principal
+    started: float
+    """By ``time.perf_counter``."""
+    about: str | None = None
+    """Id of the job's record, for one of its rows."""
+
+    def answered(
+        self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
+    ) -> tuple[bytes, Draft]:
+        """The reply's body, and the record of it."""
+        body = reply.model_dump_json(by_alias=True).encode()
+        work, provenance = getattr(reply, "work", None), getattr(reply, "provenance", None)
+        said: dict[str, Any] = {
+            "status": getattr(reply, "status", None) or _decided(model, reply),
+            "languages": ",".join(getattr(request, "languages", [])) or None,
+            "engine": getattr(provenance, "engine", None),
+            "seed": getattr(provenance, "seed", None),
+            "detail": None if work is None else _counts(work) | _gap(reply),
+        }
+        if hasattr(reply, "id"):
+            said["id"] = reply.id
+        facts = self.facts(kind, model, **said)
+        return body, Draft(facts, content(body, asked_by(request)))
+
+    def refused(
+        self,
+        model: ServedModel | None,
+        problem: RequestProblem | None,
+        path: str,
+        asked: str,
+        body: bytes,
+    ) -> Draft:
+        """``model``: None if it is not served any more; ``problem``: of ``path``, None for a
+        failure that nobody foresaw; ``asked``: which question; ``body``: as it was sent."""
+        slug = (problem or failed()).kind.slug
+        answer = b"null" if problem is None else problem.written(path)
+        rejected = 0 if problem is None else problem.rejected
+        kind = Kind.FAILURE if problem is None or problem.is_ours else Kind.REFUSAL
+        told = {"status": slug, "detail": {"asked": asked} | _rejected(rejected)}
+        facts = self.plain(kind=kind, **told) if model is None else self.facts(kind, model, **told)
+        return Draft(facts, content(answer, asked_as_json(body)))
+
+    def facts(self, kind: Kind, model: ServedModel, **said: Any) -> Facts:
+        deployed = model.deployed
+        return self.plain(
+            kind=kind,
+            model=deployed.name,
+            version=deployed.version,
+            model_sha256=deployed.model_sha256,
+            spec_sha256=deployed.spec_sha256,
+            causal_sha256=deployed.causal_sha256 if model.causal else None,
+            **said,
+        )
+
+    def review(self, of: Record, verdict: str, detail: Mapping[str, Any]) -> Facts:
+        """What is said of an explanation; it names the model, so that both are found by it."""
+        model, version = of.facts.model, of.facts.version
+        return self.plain(
+            kind=Kind.REVIEW,
+            status=verdict,
+            model=model,
+            version=version,
+            detail=detail,
+            about=of.facts.id,
+        )
+
+    def plain(self, **said: Any) -> Facts:
+        return Facts(
+            actor=self.principal.actor,
+            role=self.principal.in_words,
+            request_id=logs.request_id.get(),
+            engine_version=ifonly_version(),
+            latency_us=round((time.perf_counter() - self.started) * 1e6),
+            **({"about": self.about} | said),
+        )
+
+
+def _decided(model: ServedModel, reply: Wire) -> str | None:
+    """Of predictions: whether one of them is an alarm; None where the model desires nothing."""
+    desired = model.decision.desired
+    if desired is None or not isinstance(reply, PredictionsReply):
+        return None
+    wanted = model.decision.class_names[desired]
+    return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
+
+
+def _counts(work: Wire) -> dict[str, int]:
+    """What the search did; of what was rejected the number, what it was is in the reply."""
+    counts: dict[str, Any] = work.model_dump(exclude={"times"})
+    return counts | _rejected(len(counts.pop("rejected", ())))
+
+
+def _rejected(count: int) -> dict[str, int]:
+    return {"rejected": count} if count else {}
+
+
+def _gap(reply: Wire) -> dict[str, int]:
+    """Of the first answer, in millionths: records hold whole numbers only."""
+    found = getattr(reply, "counterfactuals", [])
+    gap = found[0].gap if found else None
+    return {} if gap is None else {"gap_ppm": round(gap * 1e6)}
+
+
+def asked_by(request: Wire) -> bytes:
+    """What the request itself says, as JSON."""
+    return request.model_dump_json(by_alias=True, exclude_unset=True).encode()
+
+
+def content(answer: bytes, request: bytes) -> bytes:
+    """The payload of a record; both are JSON."""
+    return b'{"answer":%b,"request":%b}' % (answer, request)
+
+
+def asked_as_json(body: bytes) -> bytes:
+    """The body as JSON; of what is none, or too long, only how long it was."""
+    if len(body) <= MAX_REFUSED:
+        try:
+            read_json(body)
+            return body.removeprefix(b"\xef\xbb\xbf")
+        except ServiceError:
+            pass
+    return b'{"unreadable_bytes":%d}' % len(body)

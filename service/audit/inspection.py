@@ -1,0 +1,111 @@
+"""One record, looked at from all sides. Runs in threads that read the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from service.audit import proofs, records
+from service.audit.recheck import Recheck, recheck
+from service.audit.replay import AnswerDifference, Replay
+from service.served.registry import Registry
+from service.store import archive, verify_record
+from service.store.chain import Kind, Payload
+from service.store.database import Database
+from service.store.verify_record import Content, End
+from service.wire import inspection as wire
+from service.words import claims
+
+
+def event(database: Database, identity: str) -> wire.EventReply:
+    """A record, what it tells of, and what was said about it.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id.
+    """
+    seen = archive.seen(database, identity)
+    record, payload = seen.record, seen.payload
+    kept = {} if payload is None else _kept(payload)
+    about = archive.seen_about(database, identity, Kind.REVIEW)
+    findings = [*seen.findings, *(f for each in about for f in each.findings)]
+    answer = kept.get("answer")
+    is_told = isinstance(answer, dict) and not seen.findings
+    before, after = archive.beside(database, record)
+    return wire.EventReply(
+        event=records.event(record, findings),
+        content=Content.of(record, payload),
+        request=kept.get("request"),
+        answer=answer,
+        claim=[dict(said) for said in claims.in_words(answer)] if answer and is_told else [],
+        reviews=[records.review(each.record, each.payload) for each in about if not each.findings],
+        before=before,
+        after=after,
+        proof=proofs.find(database, record.writer, record.sequence),
+    )
+
+
+def _kept(payload: Payload) -> dict[str, Any]:
+    """What a payload says; nothing, if it says nothing that a sealed one would."""
+    try:
+        kept = json.loads(payload.content)
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def verified(database: Database, registry: Registry, identity: str) -> wire.StretchReply:
+    """The record held against its chain, and an answer in it against the model's documents.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is none of that id.
+    """
+    found = verify_record.around(database, identity)
+    return wire.StretchReply(
+        holds=found.holds,
+        content=found.content,
+        since=_end(found.since),
+        until=_end(found.until),
+        records=found.read,
+        findings=records.findings(found.findings),
+        answer=None if found.findings else _answer(database, registry, identity),
+    )
+
+
+def _answer(database: Database, registry: Registry, identity: str) -> wire.RecheckReply | None:
+    return rechecked(recheck(*archive.get(database, identity), registry))
+
+
+def rechecked(found: Recheck | None) -> wire.RecheckReply | None:
+    """What the checker says of a recorded answer; None: it is none that can be checked."""
+    if found is None:
+        return None
+    checks = [
+        wire.CheckReply(part=part, check=c.name, holds=c.holds, numbers=c.says)
+        for part, c in found.checks
+    ]
+    return wire.RecheckReply(holds=found.holds, problem=found.problem, checks=checks)
+
+
+def _end(end: End) -> wire.ChainEnd:
+    return wire.ChainEnd(sequence=end.head.sequence, hash=end.head.hash, anchor=end.anchor)
+
+
+def replayed(came: Replay) -> wire.ReplayReply:
+    return wire.ReplayReply(
+        id=came.record.facts.id,
+        same=came.is_same,
+        changes=_changes(came.changes),
+        versions=_changes(came.versions),
+        was_cut=came.was_cut,
+        answer=rechecked(came.recheck),
+        findings=records.findings(came.findings),
+    )
+
+
+def _changes(found: Iterable[AnswerDifference]) -> list[wire.ChangeReply]:
+    return [wire.ChangeReply(pointer=c.pointer, was=c.was, now=c.now) for c in found]

@@ -1,0 +1,226 @@
+"""What auditors ask of many explanations at once. Runs in threads that read the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+from models.errors import UnknownModel
+from models.schema import Feature, Labels
+from service.audit import records
+from service.audit.reports import groups, table
+from service.audit.reports.cases import RecourseCase, case
+from service.audit.reports.recourse import (
+    BlockerStatistics,
+    GroupOutcomes,
+    LeverStatistics,
+    RecourseReport,
+    ReviewVerdict,
+    report,
+)
+from service.audit.reports.statistics import Median, ShareEstimate
+from service.errors import Fault, InvalidRequest, RequestPart
+from service.served.registry import Registry
+from service.store import explanations
+from service.store.archive import Filter
+from service.store.chain import Kind, microseconds, now_us, timestamp
+from service.store.database import Database
+from service.wire import report as wire
+
+DAY_US = 86_400 * 1_000_000
+EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
+"""No time before it can be written."""
+PERIOD_US = 30 * DAY_US
+MAX_CASES = 50_000
+"""Explanations in one report; each is read whole."""
+
+HOW_SHARES_ARE_MEANT: Labels = {
+    "en": "Intervals are 95 %: Wilson's for shares, between order statistics for medians. They "
+    "take explanations as independent; several of one machine at one time are not, and make the "
+    "intervals too narrow.",
+    "ko": "구간은 95 % 구간입니다. 비율은 윌슨 구간, 중앙값은 순서통계량 구간입니다. 설명들이 서로 "
+    "독립이라고 가정하므로, 같은 설비에 대해 같은 시기에 여러 번 물은 경우 구간이 실제보다 "
+    "좁아집니다.",
+}
+DIFFERENCE_IS_NO_CAUSE: Labels = {
+    "en": "A difference between groups is a reason to look, not a proof of unfairness: the groups "
+    "may differ in what was asked.",
+    "ko": "집단 간 차이는 살펴볼 이유이지 불공정의 증거는 아닙니다. 집단마다 질문한 내용이 다를 수 "
+    "있습니다.",
+}
+SEVERAL_POLICIES: Labels = {
+    "en": "The model's spec changed within the period. Costs before and after are in different "
+    "units: compare within one version.",
+    "ko": "이 기간에 모델 명세가 바뀌었습니다. 변경 전후의 비용은 단위가 다르므로 같은 버전 "
+    "안에서만 비교하십시오.",
+}
+
+
+def recourse(
+    database: Database, registry: Registry, query: wire.ReportQuery
+) -> tuple[RecourseReport, wire.ReportReply]:
+    """The report as counted, and as it is told.
+
+    Raises
+    ------
+    InvalidRequest
+        If a time is none, the feature is unknown, or there are too many explanations.
+    """
+    since, until = _period(query)
+    asked = (database, Kind.EXPLANATION, query.model, since, until)
+    count = explanations.count_about_model(*asked)
+    if count > MAX_CASES:
+        problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
+        raise InvalidRequest(
+            RequestPart.REQUEST,
+            [Fault(("since",), problem, count, limit=MAX_CASES, parameter="since")],
+        )
+    cases = [case(*found) for found in explanations.about_model(*asked)]
+    features = _features(registry, query.model)
+    made = report(cases, _grouped(cases, features, query.by), _verdicts(database, query, since))
+    return made, _told(made, cases, features, query, (since, until))
+
+
+def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> bytes:
+    """The report as one table; raises as :func:`recourse`."""
+    made, _ = recourse(database, registry, query)
+    return table.as_csv(table.HEADER, table.rows(made, query.language))
+
+
+def _period(query: wire.ReportQuery) -> tuple[int, int]:
+    until = records.time_of("until", query.until)
+    until = now_us() + 1 if until is None else until
+    since = records.time_of("since", query.since)
+    return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
+
+
+def _features(registry: Registry, model: str) -> dict[str, Feature]:
+    """Of the latest version; none where the model is not served any more."""
+    try:
+        schema = registry.find(model).schema
+    except UnknownModel:
+        return {}
+    return {feature.name: feature for feature in schema.features}
+
+
+def _grouped(
+    cases: Sequence[RecourseCase], features: dict[str, Feature], by: str | None
+) -> tuple[groups.CaseGroup, ...]:
+    if by is None:
+        return ()
+    known = [case for case in cases if not case.erased]
+    kind, _, name = by.partition(":")
+    if kind == "attribute":
+        return groups.by_attribute(known, name)
+    if name not in features:
+        problem = f"{name!r} is no feature of the model as it is served"
+        fault = Fault(("by",), problem, by, limit=list(features), parameter="by")
+        raise InvalidRequest(RequestPart.REQUEST, [fault])
+    return groups.by_feature(known, features[name])
+
+
+def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
+    """Also what was said after the period, of what was explained within it."""
+    for record, _ in explanations.about_model(
+        database, Kind.REVIEW, query.model, since, now_us() + 1
+    ):
+        facts = record.facts
+        outcome = (facts.detail or {}).get("outcome")
+        yield ReviewVerdict(facts.about or "", facts.status or "", outcome)
+
+
+def _told(
+    made: RecourseReport,
+    cases: Sequence[RecourseCase],
+    features: dict[str, Feature],
+    query: wire.ReportQuery,
+    period: tuple[int, int],
+) -> wire.ReportReply:
+    since, until = period
+    notes = [HOW_SHARES_ARE_MEANT]
+    notes += [DIFFERENCE_IS_NO_CAUSE] if made.groups else []
+    notes += [SEVERAL_POLICIES] if made.policies > 1 else []
+    return wire.ReportReply(
+        model=query.model,
+        since=timestamp(since),
+        until=timestamp(until),
+        by=query.by,
+        total=_outcomes(made.total),
+        groups=[_outcomes(group) for group in made.groups],
+        levers=[_lever(use, features.get(use.feature)) for use in made.levers],
+        blockers=[_blocker(found) for found in made.blockers],
+        verdicts=wire.Verdicts(**asdict(made.verdicts)),
+        attributes=sorted({name for case in cases for name in case.attributes}),
+        policies=made.policies,
+        erased=made.erased,
+        notes=[dict(note) for note in notes],
+    )
+
+
+def _outcomes(found: GroupOutcomes) -> wire.Outcomes:
+    return wire.Outcomes(
+        key=found.key,
+        label=dict(found.label),
+        asked=found.asked,
+        already=found.already,
+        undecided=found.undecided,
+        success=proportion(found.success),
+        infeasible=proportion(found.infeasible),
+        proven=proportion(found.proven),
+        cost=_centre(found.cost),
+    )
+
+
+def proportion(found: ShareEstimate) -> wire.Proportion:
+    low, high = (found.low, found.high) if found.of else (None, None)
+    return wire.Proportion(count=found.count, of=found.of, share=found.value, low=low, high=high)
+
+
+def _centre(found: Median | None) -> wire.Centre | None:
+    if found is None:
+        return None
+    return wire.Centre(of=found.of, median=found.value, low=found.low, high=found.high)
+
+
+def _lever(use: LeverStatistics, feature: Feature | None) -> wire.LeverUse:
+    label = {tag: feature.label(tag) if feature else use.feature for tag in ("ko", "en")}
+    return wire.LeverUse(
+        feature=use.feature,
+        label=label,
+        unit=use.unit,
+        use=proportion(use.use),
+        up=use.up,
+        down=use.down,
+        median_change=use.median_change,
+    )
+
+
+def _blocker(found: BlockerStatistics) -> wire.Blocker:
+    return wire.Blocker(key=found.key, text=dict(found.text), blocks=proportion(found.blocks))
+
+
+def queue(database: Database, query: wire.QueueQuery) -> wire.QueueReply:
+    """One page of explanations that no auditor has judged.
+
+    Raises
+    ------
+    InvalidRequest, InvalidCursor
+        If a time or the cursor is none.
+    """
+    given = query.model_dump(include={"model", "status"}, exclude_none=True)
+    times = (records.time_of("since", query.since), records.time_of("until", query.until))
+    page = explanations.unreviewed(database, Filter(given, *times), query.cursor, query.limit)
+    said: dict[str | None, Counter[str]] = {}
+    for record in explanations.reviews_of(database, [r.facts.id for r in page.records]):
+        said.setdefault(record.facts.about, Counter())[record.facts.status or ""] += 1
+    return wire.QueueReply(
+        waiting=[
+            wire.Waiting(
+                event=records.event(r, page.doubtful.get(r.facts.id, ())),
+                said=dict(said.get(r.facts.id, {})),
+            )
+            for r in page.records
+        ],
+        next=page.next,
+    )

@@ -1,0 +1,83 @@
+"""A recorded answer checked again, by the checker alone: no engine is asked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from explainers.verify.exported import NotAnAnswer, check_answer
+from explainers.verify.report import Check
+from models.errors import GraphError
+from models.rounding import rounding_of
+from service.errors import CannotReplay
+from service.served.registry import Registry, ServedModel
+from service.store.chain import Kind, Payload, Record
+
+
+@dataclass(frozen=True)
+class Recheck:
+    """What came out."""
+
+    checks: tuple[tuple[str, Check], ...] = ()
+    """Each with the part of the answer that it is of."""
+    problem: str = ""
+    """Why nothing could be checked."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.problem and all(check.holds for _, check in self.checks)
+
+
+def recheck(record: Record, payload: Payload | None, registry: Registry) -> Recheck | None:
+    """Every check of an explanation that was recorded; None of any other record, and where
+    nothing of it is kept."""
+    if record.facts.kind is not Kind.EXPLANATION or payload is None:
+        return None
+    try:
+        return recheck_kept(payload, asked_model(record, registry))
+    except (CannotReplay, NotAnAnswer, GraphError) as error:
+        return Recheck(problem=str(error))
+
+
+def recheck_kept(payload: Payload, model: ServedModel) -> Recheck:
+    """The same, of the model that answered.
+
+    Raises
+    ------
+    NotAnAnswer, GraphError
+        If it cannot be checked.
+    """
+    kept = json.loads(payload.content)
+    predictor = model.deployed.predictor
+    rounding = rounding_of(predictor)
+    sections = check_answer(
+        kept["answer"], kept["request"], model.rulebook, predictor.score, rounding
+    )
+    return Recheck(tuple((s.title, check) for s in sections for check in s.checks))
+
+
+def asked_model(record: Record, registry: Registry) -> ServedModel:
+    """The served model that has the same digests, whatever its version is called now.
+
+    Raises
+    ------
+    CannotReplay
+        If there is none.
+    """
+    facts = record.facts
+    name = str(facts.model)
+    versions = registry.versions(name) if name in registry.names() else ()
+    for version in versions:
+        served = registry.find(name, version)
+        deployed, causal = served.deployed, None
+        if served.causal is not None:
+            causal = deployed.causal_sha256
+        asked = (facts.model_sha256, facts.spec_sha256, facts.causal_sha256)
+        if (deployed.model_sha256, deployed.spec_sha256, causal) == asked:
+            return served
+    here = ", ".join(versions) or "none"
+    raise CannotReplay(
+        f"the model {name} {facts.version} with sha256 {facts.model_sha256}, the spec with sha256 "
+        f"{facts.spec_sha256} and the causal model with sha256 {facts.causal_sha256 or 'none'} "
+        f"are not served (versions here: {here})"
+    )

@@ -1,0 +1,280 @@
+"""Records into replies. Runs in threads that read the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from service.access import Role
+from service.ask.problem_types import NOT_AS_SEALED
+from service.audit import proofs
+from service.errors import (
+    ErasedRecord,
+    Fault,
+    Forbidden,
+    InvalidRequest,
+    RequestPart,
+    UnknownRecord,
+)
+from service.store import archive, sight
+from service.store.archive import FILTERS, CheckedRecord, Filter
+from service.store.chain import (
+    Facts,
+    IntegrityFinding,
+    Kind,
+    Payload,
+    Record,
+    document,
+    microseconds,
+    timestamp,
+)
+from service.store.database import Database
+from service.store.verification import VerificationReport
+from service.wire import trail as wire
+from service.wire.replies import Audit
+
+REVIEWERS = {
+    "approve": {Role.AUDITOR, Role.ADMIN},
+    "reject": {Role.AUDITOR, Role.ADMIN},
+    "comment": {Role.AUDITOR, Role.OPERATOR, Role.ADMIN},
+    "acted": {Role.OPERATOR, Role.ADMIN},
+    "not_acted": {Role.OPERATOR, Role.ADMIN},
+}
+"""Whose verdict each is."""
+
+PIECE_BYTES = 65_536
+
+
+def explanation(database: Database, identity: str) -> bytes:
+    """A :class:`wire.ExplanationRecord` as JSON: what was answered, to the letter.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is none, or none any more.
+    """
+    record, payload = _explanation(database, identity)
+    if payload is None:
+        raise ErasedRecord(identity)
+    kept = json.loads(payload.content)
+    proof = proofs.find(database, record.writer, record.sequence)
+    told = {
+        "explanation": kept["answer"] | {"audit": audit(record).model_dump()},
+        "request": kept["request"],
+        "reviews": [r.model_dump(mode="json") for r in reviews(database, identity).reviews],
+        "proof": None if proof is None else proof.model_dump(),
+    }
+    return json.dumps(told, ensure_ascii=False).encode()
+
+
+def _explanation(database: Database, identity: str) -> tuple[Record, Payload | None]:
+    record, payload = archive.get(database, identity)
+    if record.facts.kind != Kind.EXPLANATION:
+        raise UnknownRecord(identity, "explanation")
+    return record, payload
+
+
+def reviews(database: Database, identity: str) -> wire.ReviewsReply:
+    """Everything that was said of an explanation, oldest first.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is no such explanation.
+    """
+    _explanation(database, identity)
+    return wire.ReviewsReply(
+        reviews=[review(*entry) for entry in archive.about(database, identity, Kind.REVIEW)]
+    )
+
+
+def review(record: Record, payload: Payload | None) -> wire.Review:
+    kept = {} if payload is None else json.loads(payload.content)["request"]
+    return said(record.facts, audit(record), kept.get("comment"))
+
+
+def doubted(found: Sequence[IntegrityFinding]) -> dict[str, Any]:
+    """What is told instead of a record that does not hold, among others that do."""
+    return {
+        "type": NOT_AS_SEALED.uri,
+        "title": NOT_AS_SEALED.title,
+        "detail": "; ".join(finding.text for finding in found),
+        "findings": [each.model_dump(mode="json") for each in findings(found)],
+    }
+
+
+def said(facts: Facts, where: Audit, comment: str | None) -> wire.Review:
+    shown: dict[str, Any] = {"verdict": facts.status, **(facts.detail or {})}
+    return wire.Review(
+        id=facts.id,
+        time=timestamp(facts.time_us),
+        by=facts.actor,
+        comment=comment,
+        audit=where,
+        **shown,
+    )
+
+
+def check_reviewer(verdict: str, roles: Iterable[Role]) -> None:
+    """Raises
+    ------
+    Forbidden
+        If that is not for any of ``roles`` to say.
+    """
+    if REVIEWERS[verdict].isdisjoint(roles):
+        need = ", ".join(sorted(REVIEWERS[verdict]))
+        raise Forbidden(f"the verdict {verdict} is for the roles {need}")
+
+
+def reviewed(
+    database: Database, identity: str, request: wire.ReviewRequest
+) -> tuple[Record, dict[str, int | str]]:
+    """The explanation that is reviewed, and what of the review is never erased.
+
+    Raises
+    ------
+    UnknownRecord
+        If there is no such explanation.
+    InvalidRequest
+        If it has no counterfactual of that rank.
+    """
+    record, payload = _explanation(database, identity)
+    if request.rank is not None and payload is not None:
+        count = len(json.loads(payload.content)["answer"]["counterfactuals"])
+        if request.rank > count:
+            text = f"rank is {request.rank}, and the explanation has {count} counterfactuals"
+            raise InvalidRequest(
+                RequestPart.REQUEST, [Fault(("rank",), text, request.rank, limit=count)]
+            )
+    detail = request.model_dump(include={"rank", "outcome"}, exclude_none=True)
+    return record, detail
+
+
+def audit(record: Record) -> Audit:
+    return Audit(
+        id=record.facts.id,
+        writer=record.writer,
+        sequence=record.sequence,
+        hash=record.hash,
+        durable=True,
+    )
+
+
+def wanted(query: wire.EventsQuery) -> Filter:
+    """Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
+    given = query.model_dump(mode="json", include=set(FILTERS), exclude_none=True)
+    return Filter(
+        given,
+        time_of("since", query.since),
+        time_of("until", query.until),
+        query.language,
+        query.begins,
+    )
+
+
+def entries(database: Database, query: wire.EventsQuery) -> Iterator[CheckedRecord]:
+    """Every record in question that is within the scope, chain by chain.
+
+    Raises
+    ------
+    InvalidRequest
+        If a time is none.
+    """
+    found = archive.everything(database, wanted(query))
+    return sight.only(database, found, lambda entry: entry.record.facts.id)
+
+
+def time_of(name: str, text: str | None) -> int | None:
+    """Microseconds since 1970 for the query parameter ``name``.
+
+    Raises
+    ------
+    InvalidRequest
+        If ``text`` is no time.
+    """
+    if text is None:
+        return None
+    try:
+        # A space is what a plus sign turns into in a query that was not escaped.
+        return microseconds(text.replace(" ", "+"))
+    except (ValueError, OverflowError):
+        problem = f"{name} is {text!r}, not a time such as 2026-01-31T08:00:00Z"
+        fault = Fault((name,), problem, text, parameter=name)
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
+
+
+def events(database: Database, query: wire.PageQuery) -> wire.EventsReply:
+    """One page.
+
+    Raises
+    ------
+    InvalidRequest, InvalidCursor
+        If a time or the cursor is none.
+    """
+    page = archive.page(database, wanted(query), query.cursor, query.limit)
+    told = [event(r, page.doubtful.get(r.facts.id, ())) for r in page.records]
+    return wire.EventsReply(events=told, next=page.next)
+
+
+def event(record: Record, doubts: Sequence[IntegrityFinding] = ()) -> wire.Event:
+    """A record as it was read, and what is wrong with it."""
+    said: dict[str, Any] = {**document(record), "hash": record.hash}
+    if doubts:
+        said = {name: _printable(name, value) for name, value in said.items()}
+        said["findings"] = findings(doubts)
+    return wire.Event.model_construct(**said)  # also what no sealed record would say
+
+
+def _printable(name: str, value: Any) -> Any:
+    """What somebody may have put in the place of what was recorded, as a reply can show it."""
+    if name in ("format", "sequence", "seed", "latency_us"):
+        return value if type(value) is int else 0
+    if name == "detail":
+        return value if isinstance(value, dict) else {"": str(value)}
+    return value if isinstance(value, str) else repr(value)
+
+
+def verification(report: VerificationReport) -> wire.VerificationReply:
+    return wire.VerificationReply(
+        holds=report.holds,
+        writers=report.writers,
+        records=report.records,
+        payloads=report.payloads,
+        erased=report.erased,
+        anchors=report.anchors,
+        logged=report.logged,
+        troubles=report.troubles,
+        findings=findings(report.findings),
+        notes=report.notes,
+    )
+
+
+def findings(found: Iterable[IntegrityFinding]) -> list[wire.Finding]:
+    return [
+        wire.Finding(
+            writer=str(f.writer),
+            sequence=f.sequence if type(f.sequence) is int else 0,
+            trouble=f.trouble,
+            text=f.text,
+            where=f.where,
+        )
+        for f in found
+    ]
+
+
+def gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces, so that a thread is not asked for each line."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)

@@ -1,0 +1,134 @@
+"""A recorded question asked again: does the same model still say the same?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.ask import questions
+from service.ask.budget import Budget
+from service.ask.problems import pointer
+from service.audit.recheck import Recheck, asked_model, recheck
+from service.errors import CannotReplay, ErasedRecord, Path
+from service.served.registry import Registry, ServedModel
+from service.settings import MAX_DEADLINE_MS
+from service.store import archive
+from service.store.chain import IntegrityFinding, Kind, Payload, Record
+from service.store.database import Database
+from service.wire import requests
+from service.wire.base import Wire
+
+OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
+"""Members that are this answer's and no other's."""
+VERSIONS = {
+    ("provenance", "ifonly_version"),
+    ("provenance", "engine_version"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerDifference:
+    """One place where the recorded answer and the new one differ."""
+
+    pointer: str
+    was: Any
+    now: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came out."""
+
+    record: Record
+    changes: tuple[AnswerDifference, ...]
+    versions: tuple[AnswerDifference, ...]
+    """Which software changed since; no change of the answer by itself."""
+    was_cut: bool
+    """Whether the first answer was cut by its deadline: more time may find more."""
+    recheck: Recheck | None = None
+    """Of an explanation: the recorded answer, checked again."""
+    findings: tuple[IntegrityFinding, ...] = ()
+    """Why the record is not the one that was written."""
+
+    @property
+    def is_same(self) -> bool:
+        return not self.changes and not self.findings
+
+
+def replay(database: Database, registry: Registry, identity: str) -> Replay:
+    """Ask the recorded question of the same model again, with all the time there is.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such record, or nothing in it any more.
+    CannotReplay
+        If it is no question, or its model is not served any more.
+    """
+    seen = archive.seen(database, identity)
+    record, payload = seen.record, seen.payload
+    if payload is None:
+        if record.payload_digest is None:
+            raise CannotReplay(f"record {identity} is of kind {record.facts.kind}: no question")
+        raise ErasedRecord(identity)
+    kept = _kept(payload, seen.findings)
+    model = asked_model(record, registry)
+    now = json.loads(_ask(record, model, kept).model_dump_json(by_alias=True))
+    found = list(_changes((), kept["answer"], now))
+    return Replay(
+        record,
+        tuple(
+            AnswerDifference(pointer(p), a, b)
+            for p, a, b in found
+            if not is_own(p) and p not in VERSIONS
+        ),
+        tuple(AnswerDifference(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
+        bool(kept["answer"].get("deadline_hit", False)),
+        recheck(record, payload, registry),
+        seen.findings,
+    )
+
+
+def _kept(payload: Payload, findings: Sequence[IntegrityFinding]) -> dict[str, Any]:
+    """What was asked and answered; of a payload that is not the sealed one only if it says so."""
+    try:
+        kept = json.loads(payload.content)
+        if not findings or isinstance(kept["answer"], dict):
+            return dict(kept)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise CannotReplay("; ".join(finding.text for finding in findings))
+
+
+def is_own(path: Path) -> bool:
+    """Whether a member, or what it is a part of, is this answer's and no other's."""
+    return any(path[: len(own)] == own for own in OWN)
+
+
+def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
+    asked = kept["request"]
+    match record.facts.kind:
+        case Kind.PREDICTION:
+            return questions.predict(model, requests.PredictionsRequest.model_validate(asked))
+        case Kind.WHAT_IF:
+            return questions.what_if(model, requests.WhatIfRequest.model_validate(asked))
+        case Kind.EXPLANATION:
+            request = requests.ExplanationRequest.model_validate(asked)
+            given = int(kept["answer"]["work"]["deadline_ms"])
+            return questions.explain(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
+        case kind:
+            raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
+
+
+def _changes(path: Path, was: Any, now: Any) -> Iterator[tuple[Path, Any, Any]]:
+    """Every leaf that differs; a member that one side lacks differs whole."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in was | now:
+            yield from _changes((*path, key), was.get(key), now.get(key))
+    elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
+        for i, (a, b) in enumerate(zip(was, now, strict=True)):
+            yield from _changes((*path, i), a, b)
+    elif was != now:
+        yield path, was, now

@@ -1,0 +1,102 @@
+"""Cases by what they have in common: a category, a quarter of the readings, an attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.schema import Feature, Labels, plain
+from service.audit.reports.cases import RecourseCase
+
+MAX_GROUPS = 30
+"""More are put together as the last: a table of a thousand names compares nothing."""
+
+QUARTERS = (0.25, 0.5, 0.75, 1.0)
+MISSING: Labels = {"en": "not given", "ko": "값 없음"}
+OTHERS: Labels = {"en": "all others", "ko": "그 외 모두"}
+
+
+@dataclass(frozen=True)
+class CaseGroup:
+    """Cases that have something in common."""
+
+    key: str
+    label: Labels
+    cases: tuple[RecourseCase, ...]
+
+
+def by_feature(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGroup, ...]:
+    """By category in the schema's order; numbers by the quarters of their readings."""
+
+    def value(case: RecourseCase) -> Any:
+        return case.instance.get(feature.name)
+
+    if feature.kind.is_categorical:
+        labels = {
+            c.name: {tag: c.labels.get(tag, c.name) for tag in ("en", "ko")}
+            for c in feature.categories
+        }
+        return _gathered(cases, value, labels)
+    return _quarters(cases, value, feature.unit)
+
+
+def by_attribute(cases: Sequence[RecourseCase], name: str) -> tuple[CaseGroup, ...]:
+    """By what the requests said of it, the largest group first."""
+    return _gathered(cases, lambda case: case.attributes.get(name), {})
+
+
+def _gathered(
+    cases: Sequence[RecourseCase],
+    value: Callable[[RecourseCase], Any],
+    labels: Mapping[str, Labels],
+) -> tuple[CaseGroup, ...]:
+    found: dict[str, list[RecourseCase]] = {name: [] for name in labels}
+    absent = []
+    for case in cases:
+        own = value(case)
+        if own is None:
+            absent.append(case)
+        else:
+            found.setdefault(str(own), []).append(case)
+    others = sorted(found.keys() - set(labels), key=lambda name: (-len(found[name]), name))
+    groups = [
+        CaseGroup(name, labels.get(name, {"en": name, "ko": name}), tuple(found[name]))
+        for name in (*labels, *others)
+        if found[name]
+    ]
+    if len(groups) > MAX_GROUPS:
+        rest = [case for group in groups[MAX_GROUPS - 1 :] for case in group.cases]
+        groups = [*groups[: MAX_GROUPS - 1], CaseGroup("…", OTHERS, tuple(rest))]
+    return (*groups, *([CaseGroup("", MISSING, tuple(absent))] if absent else ()))
+
+
+def _quarters(
+    cases: Sequence[RecourseCase], value: Callable[[RecourseCase], Any], unit: str
+) -> tuple[CaseGroup, ...]:
+    read = [(float(value(c)), c) for c in cases if value(c) is not None]
+    absent = tuple(c for c in cases if value(c) is None)
+    groups: list[CaseGroup] = []
+    if read:
+        values = np.array([v for v, _ in read])
+        ends = np.unique(np.quantile(values, QUARTERS, method="inverted_cdf"))
+        place = np.searchsorted(ends, values)
+        starts = [float(values.min()), *ends[:-1]]
+        for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            inside = tuple(c for (_, c), p in zip(read, place, strict=True) if p == k)
+            spans = f"{plain(start)}..{plain(end)}"
+            groups.append(CaseGroup(spans, _span(float(start), float(end), unit, k), inside))
+    return (*groups, *([CaseGroup("", MISSING, absent)] if absent else ()))
+
+
+def _span(start: float, end: float, unit: str, k: int) -> Labels:
+    """The first quarter has its start in it; of the others it belongs to the one before."""
+    if start == end:
+        return dict.fromkeys(("en", "ko"), f"{plain(end)} {unit}".rstrip())
+    above, over = ("above ", " 초과") if k else ("", "")
+    return {
+        "en": f"{above}{plain(start)} to {plain(end)} {unit}".rstrip(),
+        "ko": f"{plain(start)}{over} ~ {plain(end)} {unit}".rstrip(),
+    }

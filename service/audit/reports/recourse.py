@@ -1,0 +1,190 @@
+"""The report: success, infeasibility and cost by group; levers, rules, proofs, verdicts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from explainers.answer import Status
+from models.schema import Labels
+from service.audit.reports.cases import RecourseCase
+from service.audit.reports.groups import CaseGroup
+from service.audit.reports.statistics import Median, ShareEstimate, median, share
+
+
+@dataclass(frozen=True)
+class GroupOutcomes:
+    """What came of the explanations of one group."""
+
+    key: str
+    label: Labels
+    asked: int
+    already: int
+    """Nothing was to be changed: not counted in the shares."""
+    undecided: int
+    """Neither found nor excluded, or not surely enough."""
+    success: ShareEstimate
+    infeasible: ShareEstimate
+    proven: ShareEstimate
+    cost: Median | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeverStatistics:
+    """How often the first answer sets a feature."""
+
+    feature: str
+    unit: str
+    use: ShareEstimate
+    """Of the answers."""
+    up: int
+    down: int
+    median_change: float | None
+
+
+@dataclass(frozen=True)
+class BlockerStatistics:
+    """How often a rule is among those that leave nothing."""
+
+    key: str
+    text: Mapping[str, str]
+    blocks: ShareEstimate
+    """Of the infeasible ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictCounts:
+    """What people said, the last word of each kind on each explanation."""
+
+    approved: int = 0
+    rejected: int = 0
+    open: int = 0
+    """No auditor has said either."""
+    acted: int = 0
+    not_acted: int = 0
+    as_predicted: int = 0
+    not_as_predicted: int = 0
+
+
+@dataclass(frozen=True)
+class RecourseReport:
+    """Of one model in one period."""
+
+    total: GroupOutcomes
+    groups: tuple[GroupOutcomes, ...]
+    levers: tuple[LeverStatistics, ...]
+    blockers: tuple[BlockerStatistics, ...]
+    verdicts: VerdictCounts
+    policies: int
+    """Versions of the spec in the period: costs are compared only within one."""
+    erased: int
+
+    @property
+    def gap(self) -> tuple[GroupOutcomes, GroupOutcomes] | None:
+        """The groups with the least and the greatest success whose intervals do not meet."""
+        counted = [g for g in self.groups if g.success.of]
+        if len(counted) < 2:
+            return None
+        low = min(counted, key=lambda g: g.success.high)
+        high = max(counted, key=lambda g: g.success.low)
+        return (low, high) if low.success.high < high.success.low else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewVerdict:
+    """One review: which explanation, what was said, and what came of it."""
+
+    about: str
+    said: str
+    outcome: str | None = None
+
+
+TOTAL: Labels = {"en": "all", "ko": "전체"}
+
+
+def report(
+    cases: Sequence[RecourseCase], groups: Iterable[CaseGroup], verdicts: Iterable[ReviewVerdict]
+) -> RecourseReport:
+    """``verdicts``: in the order in which they were given."""
+    return RecourseReport(
+        total=_outcomes(CaseGroup("", TOTAL, tuple(cases))),
+        groups=tuple(_outcomes(group) for group in groups),
+        levers=_levers(cases),
+        blockers=_blockers(cases),
+        verdicts=_judged(cases, verdicts),
+        policies=len({case.policy for case in cases}),
+        erased=sum(case.erased for case in cases),
+    )
+
+
+def _outcomes(group: CaseGroup) -> GroupOutcomes:
+    count = Counter(case.status for case in group.cases)
+    asked, already = len(group.cases), count[Status.ALREADY_TARGET]
+    need, infeasible = asked - already, count[Status.INFEASIBLE]
+    found = sum(case.has_recourse for case in group.cases)
+    return GroupOutcomes(
+        group.key,
+        group.label,
+        asked,
+        already,
+        undecided=need - found - infeasible,
+        success=share(found, need),
+        infeasible=share(infeasible, need),
+        proven=share(sum(case.proven for case in group.cases), need),
+        cost=median([case.cost for case in group.cases if case.cost is not None]),
+    )
+
+
+def _levers(cases: Sequence[RecourseCase]) -> tuple[LeverStatistics, ...]:
+    answered = [case for case in cases if case.levers]
+    moved: dict[tuple[str, str], list[float | None]] = {}
+    for case in answered:
+        for lever in case.levers:
+            moved.setdefault((lever.feature, lever.unit), []).append(lever.delta)
+    return tuple(
+        _use(feature, unit, deltas, len(answered))
+        for (feature, unit), deltas in sorted(moved.items(), key=lambda m: (-len(m[1]), m[0]))
+    )
+
+
+def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) -> LeverStatistics:
+    numbers = [d for d in deltas if d is not None]
+    return LeverStatistics(
+        feature,
+        unit,
+        share(len(deltas), answers),
+        up=sum(d > 0 for d in numbers),
+        down=sum(d < 0 for d in numbers),
+        median_change=float(np.median(numbers)) if numbers else None,
+    )
+
+
+def _blockers(cases: Sequence[RecourseCase]) -> tuple[BlockerStatistics, ...]:
+    blocked = [case for case in cases if case.status == Status.INFEASIBLE and not case.erased]
+    count: Counter[str] = Counter(key for case in blocked for key, _ in case.blocked_by)
+    words = {key: text for case in blocked for key, text in case.blocked_by}
+    ordered = sorted(count.items(), key=lambda found: (-found[1], found[0]))
+    return tuple(BlockerStatistics(key, words[key], share(n, len(blocked))) for key, n in ordered)
+
+
+def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) -> VerdictCounts:
+    ours = {case.id for case in cases}
+    last: dict[tuple[str, str], ReviewVerdict] = {}
+    for verdict in verdicts:
+        kind = {"approve": "audit", "reject": "audit", "acted": "use", "not_acted": "use"}
+        if verdict.about in ours and verdict.said in kind:
+            last[verdict.about, kind[verdict.said]] = verdict
+    said = Counter(verdict.said for verdict in last.values())
+    came = Counter(v.outcome for v in last.values() if v.said == "acted")
+    return VerdictCounts(
+        approved=said["approve"],
+        rejected=said["reject"],
+        open=len(ours) - said["approve"] - said["reject"],
+        acted=said["acted"],
+        not_acted=said["not_acted"],
+        as_predicted=came["as_predicted"],
+        not_as_predicted=came["not_as_predicted"],
+    )

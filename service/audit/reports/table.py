@@ -1,0 +1,80 @@
+"""A report as one tidy table, and tables as CSV that no spreadsheet takes for formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+
+from service.audit.reports.recourse import GroupOutcomes, RecourseReport
+from service.audit.reports.statistics import Median, ShareEstimate
+
+Cell = str | int | float | None
+Row = Sequence[Cell]
+
+HEADER = ("section", "name", "measure", "value", "low95", "high95", "count", "of")
+BOM = "\ufeff"
+"""Without it a well-known spreadsheet reads Korean as something else."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def rows(report: RecourseReport, language: str) -> Iterator[Row]:
+    """One measure of one group, lever or rule each."""
+    yield from _outcomes("all", report.total, language)
+    for group in report.groups:
+        yield from _outcomes("group", group, language)
+    for lever in report.levers:
+        yield from _share("lever", lever.feature, "use", lever.use)
+        yield "lever", lever.feature, "up", lever.up, None, None, lever.up, lever.use.count
+        yield "lever", lever.feature, "down", lever.down, None, None, lever.down, lever.use.count
+        change = lever.median_change
+        measure = f"median change ({lever.unit})" if lever.unit else "median change"
+        yield "lever", lever.feature, measure, change, None, None, None, lever.use.count
+    for blocker in report.blockers:
+        yield from _share("rule", blocker.text.get(language, blocker.key), "blocks", blocker.blocks)
+    for name in (f.name for f in fields(report.verdicts)):
+        count = getattr(report.verdicts, name)
+        yield "verdicts", name, "count", count, None, None, count, report.total.asked
+    yield "note", "versions of the policy", "count", report.policies, *[None] * 4
+    yield "note", "erased explanations", "count", report.erased, *[None] * 4
+
+
+def _outcomes(section: str, of: GroupOutcomes, language: str) -> Iterator[Row]:
+    name = of.label.get(language, of.key)
+    for measure, count in (
+        ("asked", of.asked),
+        ("already in target", of.already),
+        ("undecided", of.undecided),
+    ):
+        yield section, name, measure, count, None, None, count, of.asked
+    for measure, found in (
+        ("success", of.success),
+        ("infeasible", of.infeasible),
+        ("proven", of.proven),
+    ):
+        yield from _share(section, name, measure, found)
+    cost: Median | None = of.cost
+    if cost is not None:
+        yield section, name, "median cost", cost.value, cost.low, cost.high, cost.of, cost.of
+
+
+def _share(section: str, name: str, measure: str, found: ShareEstimate) -> Iterator[Row]:
+    low, high = (found.low, found.high) if found.of else (None, None)
+    yield section, name, measure, found.value, low, high, found.count, found.of
+
+
+def as_csv(header: Row, found: Iterable[Row]) -> bytes:
+    """RFC 4180 in UTF-8. Text that a spreadsheet would run as a formula gets an apostrophe
+    before it (OWASP, CSV injection); numbers stay numbers."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\r\n")
+    for row in (header, *found):
+        writer.writerow([_harmless(cell) for cell in row])
+    return (BOM + file.getvalue()).encode()
+
+
+def _harmless(cell: Cell) -> Cell:
+    if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
+        return f"'{cell}"
+    return cell

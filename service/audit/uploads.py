@@ -1,0 +1,83 @@
+"""A model that arrives: tried, recorded, then served."""
+
+from __future__ import annotations
+
+from typing import IO
+
+import anyio.to_thread
+
+from service.access import Principal
+from service.ask.problems import problem_of
+from service.audit.drafts import content
+from service.audit.recorder import Recorder
+from service.errors import CannotUpload, Forbidden, ServiceError
+from service.served import uploads
+from service.served.uploads import Staged
+from service.store.chain import Facts, Kind
+from service.store.journal import Draft
+from service.wire import models as wire
+
+UPLOADED, REFUSED = "uploaded", "refused"
+
+
+async def take_in(archive: IO[bytes], recorder: Recorder, path: str) -> wire.UploadReply:
+    """Try what was sent, record it, and have it served; in this order.
+
+    Raises
+    ------
+    InvalidRequest, CannotUpload, Forbidden
+        If it is not to be served; that is recorded too.
+    """
+    registry = recorder.runtime.registry
+    try:
+        found = await anyio.to_thread.run_sync(uploads.stage, registry, archive)
+    except ServiceError as error:
+        await _refused(error, recorder, path)
+        raise
+    try:
+        _check_scope(found, recorder.principal)
+        audit = await recorder.record(Draft(_uploaded(found, recorder)))
+        await anyio.to_thread.run_sync(uploads.publish, registry, found)
+    except (CannotUpload, Forbidden) as error:
+        await _refused(error, recorder, path)
+        raise
+    finally:
+        await anyio.to_thread.run_sync(uploads.discard, found)
+    deployed = found.model.deployed
+    return wire.UploadReply(
+        name=deployed.name,
+        version=deployed.version,
+        model_sha256=deployed.model_sha256,
+        spec_sha256=deployed.spec_sha256,
+        causal_sha256=deployed.causal_sha256 or None,
+        zip_sha256=found.sha256,
+        files=found.parcel.files,
+        bytes=found.parcel.size,
+        audit=audit,
+    )
+
+
+def _check_scope(found: Staged, principal: Principal) -> None:
+    """Raises
+    ------
+    Forbidden
+        If it is none of their models; or if they are here for some machines only, for a model
+        decides for all of them.
+    """
+    scope = principal.scope
+    if not scope.has_model(found.model.name) or scope.attributes:
+        raise Forbidden(f"{principal.actor} may send models within their scope only")
+
+
+def _uploaded(found: Staged, recorder: Recorder) -> Facts:
+    detail = {"zip_sha256": found.sha256, "files": found.parcel.files, "bytes": found.parcel.size}
+    return recorder.drafting.facts(Kind.MODEL, found.model, status=UPLOADED, detail=detail)
+
+
+async def _refused(error: ServiceError, recorder: Recorder, path: str) -> None:
+    """Whoever sends what is refused is remembered, with the reasons; not the model."""
+    problem = problem_of(error)
+    assert problem is not None
+    said = {"status": REFUSED, "detail": {"why": problem.kind.slug}}
+    facts = recorder.drafting.plain(kind=Kind.MODEL, **said)
+    await recorder.record(Draft(facts, content(problem.written(path), b"null")))

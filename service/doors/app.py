@@ -1,0 +1,349 @@
+"""The application: routes, middleware, and what runs beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from models.onnx.watchdog import watchdog
+from service import logs
+from service.ask.warming import warm
+from service.ask.write_reply import ifonly_version
+from service.audit.looks import Looks
+from service.audit.trust_root import sequencing, witness_of
+from service.audit.vouching import vouching
+from service.doors import kserve
+from service.doors.http import (
+    audit,
+    health,
+    jobs,
+    log,
+    openapi,
+    problems,
+    routes,
+    uploading,
+    witness,
+)
+from service.doors.http import metrics as scraped
+from service.doors.http.context import AppState
+from service.doors.http.hosts import Hosts, KnownHosts
+from service.doors.http.limits import BodyLimit
+from service.doors.http.oidc import Issuer
+from service.doors.http.request_log import RequestLog
+from service.doors.pages import request_path as pages
+from service.doors.pages.accounts import Accounts
+from service.doors.pages.closing import closing
+from service.doors.pages.cookies import Cookies
+from service.doors.pages.failures import Failures
+from service.doors.pages.headers import SafeHeaders
+from service.doors.pages.routers import ROUTERS
+from service.doors.pages.strangers import Strangers
+from service.doors.pages.visit import Pages
+from service.errors import StoreUnavailable
+from service.jobs.workers import JobWorkers
+from service.metrics import Metrics
+from service.scheduling.admission import Floor
+from service.scheduling.presence import Presence
+from service.scheduling.rate_limit import Rates
+from service.scheduling.search_quota import Shares
+from service.scheduling.time_slices import Turns
+from service.scheduling.worker_pools import Workers
+from service.served import uploads
+from service.served.predictor_host import PredictorHost
+from service.served.registry import Registry
+from service.settings import Settings
+from service.store.journal import JournalOptions, Observer
+from service.store.opened import Store, opened
+from service.store.rates import Rate, SearchShare
+from service.store.retention import Kept, forget
+from service.store.sessions import signing_secret
+from service.tracing import Stages, tracing
+
+FORGET_SECONDS = 3_600.0
+FORGET_PAUSE_SECONDS = 0.2
+"""Between two pieces: answers are recorded meanwhile."""
+AGAIN_SECONDS = 1.0
+"""Between two tries to open a store that is away."""
+SEARCHING_SHARE = 0.7
+"""Of the time that requests under way have to finish once the process is told to stop."""
+READERS = 4
+"""Threads that read the store; with the one that writes, well below its connections."""
+KEPT = 4
+"""Threads that explain for those who have none: so many keys may take all others."""
+DOORKEEPERS, MOST_AT_DOOR = 2, 256
+"""Threads that find out who somebody is, and who may wait for them."""
+
+
+def create_app(
+    settings: Settings | None = None,
+    registry: Registry | None = None,
+    *,
+    waits_for_store: bool = False,
+    presence: Presence | None = None,
+) -> FastAPI:
+    """The service as an ASGI application.
+
+    ``registry`` is one that is loaded already; without it, the folder that the settings name is
+    loaded when the application starts, and nothing to serve keeps it from starting.
+    ``waits_for_store``: nor does a store that is away; it is tried again until the process is told
+    to stop. For one that takes the place of another: that the store was there once is known.
+    ``presence``: who asks, if other processes answer beside this one.
+    """
+    settings = settings or Settings()
+    metrics = Metrics()
+    traces = tracing(settings, ifonly_version())
+    watch = Stages(metrics, traces)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        models = registry
+        if models is None:
+            models = Registry.of(settings, warm=warm)
+            await anyio.to_thread.run_sync(models.load)
+        with contextlib.ExitStack() as stack:
+            stack.callback(metrics.close)
+            stack.callback(traces.close)
+            told = stack.enter_context(closing())
+            over = told if waits_for_store else None
+            store = await _opened(settings, metrics.committed, stack, over)
+            signed = stack.enter_context(vouching(settings, store))
+            signing = sequencing(settings, store, signed)
+            sequencer = await anyio.to_thread.run_sync(stack.enter_context, signing)
+            shares = Shares(store.database, store.journal, share_of(settings))
+            turns = Turns(settings.hard_searches, shares.charge)
+            stack.callback(turns.stop)
+            job_workers = JobWorkers(store, models, settings, turns)
+            app.state.ifonly = AppState(
+                settings=settings,
+                registry=models,
+                closing=told,
+                workers=explaining(settings),
+                quick=Workers(settings.workers, settings.max_waiting, settings.workers, kept=1),
+                previews=Workers(1, settings.max_waiting, 1, kept=1),
+                store=store,
+                readers=Workers(READERS, settings.max_waiting),
+                auditors=Workers(threads=1, max_waiting=0),
+                parsers=Workers(threads=1, max_waiting=settings.max_waiting),
+                door=Workers(DOORKEEPERS, MOST_AT_DOOR),
+                outside=Workers(DOORKEEPERS, settings.max_waiting),
+                metrics=metrics,
+                watch=watch,
+                rates=Rates(store.journal, rate_of(settings)),
+                floor=Floor(presence),
+                turns=turns,
+                shares=shares,
+                wake=job_workers.wake,
+                looks=Looks(),
+                issuer=Issuer.of(settings),
+                sequencer=sequencer,
+                witness=witness_of(settings),
+                predictor=stack.enter_context(predictor_of(settings)),
+            )
+            secret = partial(signing_secret, store.database, store.journal)
+            cookies = Cookies(await anyio.to_thread.run_sync(secret))
+            accounts = Accounts.of(settings)
+            app.state.pages = Pages(settings, cookies, accounts, Failures(), Strangers())
+            if settings.no_auth:
+                logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
+            kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
+            clean = _forgetting(store, kept, models.root)
+            ending = _ending(told, turns, settings.shutdown_seconds)
+            async with _refreshing(models, settings.refresh_seconds), clean, ending:
+                job_workers.start()
+                try:
+                    yield
+                finally:
+                    turns.stop()
+                    watchdog.stop_all()  # nobody waits any more for what the graphs say
+                    await anyio.to_thread.run_sync(job_workers.stop)
+
+    app = openapi.Service(
+        with_accounts=not settings.no_auth,
+        title="ifonly",
+        summary="The smallest change that would have flipped a deployed model's decision.",
+        description=openapi.DESCRIPTION,
+        version=ifonly_version(),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=openapi.TAGS,
+        # The stock pages fetch their scripts from a network that a plant does not have.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.include_router(routes.asking)  # looked at first: what is asked most
+    app.include_router(routes.router)
+    app.include_router(jobs.asking)
+    app.include_router(jobs.router)
+    app.include_router(audit.router)
+    app.include_router(log.router)
+    app.include_router(witness.router)
+    app.include_router(kserve.router)
+    app.include_router(kserve.asking)
+    app.include_router(uploading.router)
+    app.include_router(health.router)
+    app.include_router(scraped.router)
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    pages.install(app)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=settings.max_body_bytes,
+        longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
+        seconds=settings.body_seconds,
+    )
+    app.add_middleware(KnownHosts, hosts=Hosts.of(settings))
+    app.add_middleware(RequestLog, replied=metrics.replied, tracing=traces)
+    app.add_middleware(SafeHeaders)  # added last, so outermost
+    return app
+
+
+@contextlib.contextmanager
+def predictor_of(settings: Settings) -> Iterator[PredictorHost | None]:
+    """The predictor that is explained, if that is another process."""
+    if settings.predictor_host is None:
+        yield None
+        return
+    with contextlib.closing(PredictorHost(settings.predictor_host)) as predictor:
+        yield predictor
+
+
+def rate_of(settings: Settings) -> Rate | None:
+    """How often one may ask; None: as often as they like."""
+    if not settings.rate_per_second:
+        return None
+    return Rate(settings.rate_per_second, settings.rate_burst)
+
+
+def share_of(settings: Settings) -> SearchShare | None:
+    """How much may be searched for whom; None: any amount. Without accounts there is one actor."""
+    if settings.no_auth or not settings.share_search_per_second:
+        return None
+    return SearchShare(settings.share_search_per_second, settings.share_search_burst)
+
+
+def explaining(settings: Settings) -> Workers:
+    """Threads that explain."""
+    return Workers(
+        settings.workers,
+        settings.max_waiting,
+        settings.slow_workers,
+        kept=KEPT,
+        most_each=0 if settings.no_auth else settings.share_questions,
+    )
+
+
+def opened_by(
+    settings: Settings, *, migrate: bool = True, observer: Observer | None = None
+) -> contextlib.AbstractContextManager[Store]:
+    """The store that the settings name, open until the block ends."""
+    options = JournalOptions(
+        engine_version=ifonly_version(),
+        capacity=settings.audit_queue,
+        anchor_seconds=settings.audit_anchor_seconds,
+        anchor_file=settings.audit_anchor_file,
+        observer=observer,
+    )
+    return opened(settings.store_url, options, migrate=migrate)
+
+
+async def _opened(
+    settings: Settings,
+    observer: Observer,
+    stack: contextlib.ExitStack,
+    over: asyncio.Event | None,
+) -> Store:
+    """The store, until ``stack`` ends; ``over``: until then it is tried again while it is away."""
+    while True:
+        try:
+            opening = opened_by(settings, observer=observer)
+            return await anyio.to_thread.run_sync(stack.enter_context, opening)
+        except StoreUnavailable as error:
+            if over is None or over.is_set():
+                raise
+            logs.logger.warning("the store is away, and is tried again: %s", error)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), AGAIN_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """``work`` is done meanwhile, as far as it gets."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def _ending(told: asyncio.Event, turns: Turns, seconds: float) -> AsyncIterator[None]:
+    """Once the process is told to stop, searches end in time for their answers to be sent."""
+
+    async def end() -> None:
+        await told.wait()
+        await asyncio.sleep(SEARCHING_SHARE * seconds)
+        turns.stop()
+
+    async with _beside(end()):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]:
+    """Look at the folder of models every few seconds, and at SIGHUP."""
+    wake = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+    listening = False
+    if hangup is not None:
+        # Only a main thread may listen to signals.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(hangup, wake.set)
+            listening = True
+    try:
+        async with _beside(_refresh(registry, seconds or None, wake)):
+            yield
+    finally:
+        if listening and hangup is not None:
+            loop.remove_signal_handler(hangup)
+
+
+@contextlib.asynccontextmanager
+async def _forgetting(store: Store, kept: Kept, root: Path) -> AsyncIterator[None]:
+    """Remove what is too old, at the start and then every hour."""
+    async with _beside(_forget(store, kept, root)):
+        yield
+
+
+async def _forget(store: Store, kept: Kept, root: Path) -> None:
+    while True:
+        try:
+            await anyio.to_thread.run_sync(uploads.sweep, root)
+            while await asyncio.wrap_future(store.journal.change(forget(kept))):
+                await asyncio.sleep(FORGET_PAUSE_SECONDS)
+        except Exception as error:  # whatever it was, the next hour may go well
+            logs.logger.warning("what is too old could not be removed: %s", logs.where(error))
+        await asyncio.sleep(FORGET_SECONDS)
+
+
+async def _refresh(registry: Registry, seconds: float | None, wake: asyncio.Event) -> None:
+    while True:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), seconds)
+        wake.clear()
+        try:
+            await anyio.to_thread.run_sync(registry.refresh)
+        except Exception as error:  # whatever it was, the next look may go well
+            logs.logger.error("the models could not be refreshed: %s", logs.where(error))

@@ -1,0 +1,143 @@
+"""``ifonly explain`` and ``ifonly predict``: one question, without a server."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from service.doors.cli import direct, show
+from service.doors.cli.console import (
+    AsJson,
+    Model,
+    Models,
+    Row,
+    Version,
+    out,
+    pick,
+    print_json,
+    read_object,
+    registry,
+    settings,
+)
+from service.served.causal_model import Semantics
+
+
+class Language(StrEnum):
+    KO = "ko"
+    EN = "en"
+
+
+Languages = Annotated[
+    list[Language] | None, typer.Option("--lang", help="ko or en; repeatable. Default: both.")
+]
+
+
+def explain(
+    row: Row,
+    model: Model = None,
+    version: Version = None,
+    models: Models = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            help="normal, 'normal>=0.6', 'score<=30', or the API's target as JSON. "
+            "Default: the model's desired class.",
+        ),
+    ] = None,
+    freeze: Annotated[
+        list[str] | None, typer.Option("--freeze", help="Feature to leave alone; repeatable.")
+    ] = None,
+    constraints: Annotated[
+        str | None,
+        typer.Option("--constraints", help="The API's constraints: a JSON file or JSON text."),
+    ] = None,
+    alternatives: Annotated[int, typer.Option("--alternatives", help="Answers wanted.")] = 1,
+    deadline_ms: Annotated[
+        int | None, typer.Option("--deadline-ms", help="Milliseconds to search.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    semantics: Annotated[
+        Semantics | None,
+        typer.Option(
+            "--semantics",
+            help="interventional: what follows moves too, by the accepted causal model (the "
+            "default where there is one); independent: features move alone; backtracking: which "
+            "other past by the same laws, to explain.",
+        ),
+    ] = None,
+    lang: Languages = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain one instance: the sentence, and a table of what would have to change."""
+    chosen = settings(models=models)
+    limits = read_object(constraints, "the constraints") if constraints else {}
+    if freeze:
+        limits["freeze"] = [*limits.get("freeze", []), *freeze]
+    languages = list(dict.fromkeys(lang or Language))
+    body: dict[str, Any] = {
+        "instance": read_object(row, "the row"),
+        "constraints": limits,
+        "alternatives": alternatives,
+        "seed": seed,
+        "languages": [tag.value for tag in languages],
+    }
+    if target is not None:
+        body["target"] = read_target(target)
+    if semantics is not None:
+        body["semantics"] = semantics.value
+    if deadline_ms is not None:
+        body["deadline_ms"] = deadline_ms
+    served = pick(registry(chosen), model, version)
+    reply = direct.explain(served, body, chosen)
+    if as_json:
+        print_json(reply)
+    else:
+        show.explanation(out, reply, body["languages"])
+
+
+def predict(
+    row: Row,
+    model: Model = None,
+    version: Version = None,
+    models: Models = None,
+    lang: Languages = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the model says of one instance."""
+    instance = read_object(row, "the row")
+    served = pick(registry(settings(models=models)), model, version)
+    reply = direct.predict(served, {"instance": instance})
+    if as_json:
+        print_json(reply)
+    else:
+        for tag in dict.fromkeys(lang or Language):
+            out.print(show.prediction(reply["predictions"][0], tag.value), markup=False)
+
+
+_BOUND = re.compile(r"(?P<what>.+?)\s*(?P<sense>>=|<=)\s*(?P<number>[-+0-9.eE]+)")
+
+
+def read_target(text: str) -> dict[str, Any]:
+    """The short form of a target as the API's.
+
+    >>> read_target("normal>=0.6")
+    {'class': 'normal', 'probability': {'min': 0.6}}
+    >>> read_target("score<=30")
+    {'score': {'max': 30.0}}
+    """
+    if text.lstrip().startswith("{"):
+        return read_object(text, "the target")
+    bound = _BOUND.fullmatch(text.strip())
+    if bound is None:
+        return {"class": text}
+    try:
+        limit = {"min" if bound["sense"] == ">=" else "max": float(bound["number"])}
+    except ValueError:
+        return {"class": text}
+    if bound["what"] == "score":
+        return {"score": limit}
+    return {"class": bound["what"], "probability": limit}

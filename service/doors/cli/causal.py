@@ -1,0 +1,185 @@
+"""``ifonly causal``: fit and test the causal model that lies beside a model."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal.fit import Fitted, Grow, fit
+from explainers.causal.spec import Check, Status
+from explainers.causal.validate import validate
+from explainers.causal.writing import write_causal
+from models.predictor import Rows
+from models.repository import DeployedModel, load_folder
+from models.repository.folder import CAUSAL, MECHANISMS
+from models.repository.reference import read_reference
+from models.schema import Kind, Schema
+from service.doors.cli.console import Failure, out
+from service.served.causal_graphs import graph_loader
+
+app = typer.Typer(help="What acts on what: fit and test the causal model beside a model.")
+
+Folder = Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data", help="CSV with a column a feature, in the order of time. Default: simulated."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed")]
+
+SIMULATED_ROWS = 20_000
+HELD_OUT = 0.3
+"""Share of the rows, the latest, that mechanisms are tested on and not fitted to."""
+
+
+@app.command("fit")
+def fit_command(
+    folder: Folder,
+    data: Data = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            "--graph", help="Take the graph from this file, not the folder's causal.toml."
+        ),
+    ] = None,
+    trees: Annotated[
+        bool, typer.Option("--trees", help="Try boosted trees too (extra `train`).")
+    ] = False,
+    seed: Seed = 0,
+    today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
+) -> None:
+    """Learn the mechanisms of causal.toml, test them on later rows, write both."""
+    model = load_folder(folder.resolve())
+    spec = graph_of(model, graph)
+    rows = rows_for(model, data, seed)
+    first = rows[: round(len(rows) * (1 - HELD_OUT))]
+    rng = np.random.default_rng(seed)
+    files, load = model.causal_files, graph_loader(spec.schema)
+    grow = _grower() if trees else None
+    fitted = fit(spec, first, rng, files=files, load_graph=load, grow=grow)
+    found = validate(fitted.model, rows[len(first) :], nominal_of(spec.schema), rng)
+    provenance = replace(
+        spec.provenance,
+        data=f"{data.name if data else 'simulated'}: {len(first):,} rows fitted, the "
+        f"{len(rows) - len(first):,} after them tested",
+        data_sha256=hashlib.sha256(np.ascontiguousarray(rows, "<f8").tobytes()).hexdigest(),
+        rows=len(first),
+        fitted_at=today or datetime.date.today().isoformat(),
+        seed=seed,
+        checks=found.checks(spec.schema.names),
+    )
+    _write(folder, fitted, replace(fitted.spec, provenance=provenance))
+    _show_fit(fitted)
+    _show_checks(provenance.checks)
+
+
+@app.command("validate")
+def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
+    """Test the causal model of a folder on rows; nothing is written."""
+    model = load_folder(folder.resolve())
+    spec = graph_of(model, None)
+    built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    rows = rows_for(model, data, seed)
+    rng = np.random.default_rng(seed)
+    _show_checks(validate(built, rows, nominal_of(spec.schema), rng).checks(spec.schema.names))
+
+
+@app.command("accept")
+def accept_command(
+    folder: Folder,
+    by: Annotated[str, typer.Option("--by", help="Who answers for the graph.")],
+    today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
+) -> None:
+    """Accept a proposed causal model: from then on it is used, in that person's name."""
+    model = load_folder(folder.resolve())
+    spec = graph_of(model, None)
+    if spec.status is not Status.PROPOSED:
+        by_whom = f" by {spec.accepted_by}" if spec.accepted_by else ""
+        raise Failure(f"version {spec.version} is {spec.status}{by_whom}, not proposed")
+    if not by.strip():
+        raise Failure("--by is empty: a person answers for a graph")
+    build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    accepted = replace(
+        spec,
+        status=Status.ACCEPTED,
+        accepted_by=by.strip(),
+        accepted_at=today or datetime.date.today().isoformat(),
+    )
+    write_graph(folder, accepted, "Accepted by `ifonly causal accept`.")
+    _show_checks(spec.provenance.checks)
+    out.print(f"accepted by {accepted.accepted_by}: version {spec.version} is used from now on")
+
+
+def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
+    text = model.causal if given is None else given.read_bytes()
+    if text is None:
+        raise Failure(f"{model.name} {model.version} has no {CAUSAL}; name one with --graph")
+    name = f"{model.name}/{model.version}/{CAUSAL}" if given is None else str(given)
+    return parse_causal(text, name, model.spec.schema)
+
+
+def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
+    if data is not None:
+        return read_reference(data.read_bytes(), model.spec.schema, str(data))
+    from models.training.milling import FEATURES
+    from models.training.observed import observed_rows
+
+    if model.spec.schema.names != FEATURES:
+        raise Failure(f"{model.name} is not the simulated machine: give its rows with --data")
+    return observed_rows(SIMULATED_ROWS, seed)
+
+
+def _grower() -> Grow:
+    if find_spec("xgboost") is None or find_spec("onnxmltools") is None:
+        raise Failure("--trees needs xgboost and onnxmltools: install the extra `train`")
+    from models.training.mechanism import grow_mechanism
+
+    return grow_mechanism
+
+
+def nominal_of(schema: Schema) -> list[bool]:
+    return [feature.kind is Kind.NOMINAL for feature in schema.features]
+
+
+def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
+    """Mechanisms first: until causal.toml names them, nobody reads them."""
+    (folder / MECHANISMS).mkdir(exist_ok=True)
+    for name, data in fitted.files.items():
+        (folder / name).write_bytes(data)
+    comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
+    write_graph(folder, spec, comment)
+
+
+def write_graph(folder: Path, spec: CausalSpec, comment: str) -> None:
+    draft = folder / f".{CAUSAL}"
+    draft.write_bytes(write_causal(spec, comment))
+    draft.replace(folder / CAUSAL)
+
+
+def _show_fit(fitted: Fitted) -> None:
+    table = Table("node", "mechanism", "noise", "sd of noise", "rows")
+    for node in fitted.nodes:
+        form = "" if node.noise is None else node.noise.value
+        table.add_row(Text(node.name), node.kind, form, f"{node.sd:.4g}", f"{node.rows:,}")
+    out.print(table)
+
+
+def _show_checks(checks: Sequence[Check]) -> None:
+    table = Table("check", "node", "value", "limit", "passed", "note")
+    for c in checks:
+        shown = ["" if v is None else f"{v:.4g}" for v in (c.value, c.limit)]
+        passed = "yes" if c.passed else "NO"
+        table.add_row(c.check, Text(c.node), *shown, passed, Text(c.note))
+    out.print(table)

@@ -1,0 +1,65 @@
+"""``ifonly causal drift``: which mechanism moved on new rows, and which is kept."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from explainers.causal import build_model
+from explainers.causal.drift import NodeDrift, Verdict, drift
+from models.repository import load_folder
+from models.repository.folder import CAUSAL
+from models.repository.reference import read_reference
+from service.doors.cli.causal import Folder, Seed, graph_of, nominal_of
+from service.doors.cli.console import AsJson, Failure, out, print_json
+from service.served.causal_graphs import graph_loader
+
+MOVED = 3
+"""Exit code: something moved."""
+
+
+def drift_command(
+    folder: Folder,
+    data: Annotated[Path, typer.Option("--data", help="CSV of new rows, a column a feature.")],
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Test every mechanism, and every root's values, on new rows. Exit code 3: something moved."""
+    model = load_folder(folder.resolve())
+    spec = graph_of(model, None)
+    if not spec.provenance.rows:
+        raise Failure(f"{CAUSAL} says of no rows that it was fitted to: `ifonly causal fit` first")
+    built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    rows = read_reference(data.read_bytes(), spec.schema, str(data))
+    rng = np.random.default_rng(seed)
+    nodes = drift(built, rows, nominal_of(spec.schema), spec.provenance.rows, rng)
+    moved = [node.name for node in nodes if node.verdict is Verdict.MOVED]
+    if as_json:
+        told = {"graph_version": spec.version, "rows": len(rows), "moved": moved}
+        print_json({**told, "nodes": [_told(node) for node in nodes]})
+    else:
+        _show(nodes)
+        out.print(f"moved: {', '.join(moved) or 'nothing'}", markup=False)
+    if moved:
+        raise typer.Exit(MOVED)
+
+
+def _told(node: NodeDrift) -> dict[str, Any]:
+    tests = [{**asdict(t), "limit": t.limit, "moved": t.moved} for t in node.tests]
+    return {**asdict(node), "verdict": node.verdict.value, "tests": tests}
+
+
+def _show(nodes: tuple[NodeDrift, ...]) -> None:
+    table = Table("node", "module", "verdict", "rows", "outside", "effect (limit, p)")
+    for node in nodes:
+        effects = [f"{t.test} {t.effect:.2f} ({t.limit:g}, {t.p:.2g})" for t in node.tests]
+        module = "values" if node.is_root else "mechanism"
+        shown = Text(node.name), module, node.verdict, f"{node.rows:,}", f"{node.outside:.1%}"
+        table.add_row(*shown, "\n".join(effects))
+    out.print(table)

@@ -1,0 +1,89 @@
+"""Every command of ``ifonly``, and how a failure is told.
+
+Exit codes: 0 the question was answered, whatever the answer; 1 it could not be (no model, a
+broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong;
+3 `causal drift` found something that moved.
+Answers go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from models.errors import ModelError, UnknownModel
+from service import logs
+from service.ask.problems import Refusal
+from service.doors.cli import (
+    asking,
+    auditing,
+    causal,
+    causal_drift,
+    causal_effect,
+    causal_export,
+    causal_fairness,
+    causal_propose,
+    causal_replay,
+    explainer,
+    folders,
+    keeping,
+    serving,
+    training,
+    verifying,
+)
+from service.doors.cli.console import Failure, complain
+from service.errors import InvalidRequest, MalformedBody, ServiceError
+
+app = typer.Typer(
+    name="ifonly",
+    help="The smallest change that would have flipped a deployed model's decision.",
+    epilog="Exit codes: 0 answered; 1 could not be answered; 2 the command or request is wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(serving.run)
+app.command("serve")(serving.serve)
+app.command("explainer")(explainer.explainer)
+app.command("explain")(asking.explain)
+app.command("predict")(asking.predict)
+app.command("train")(training.train)
+app.command("verify")(verifying.verify)
+app.add_typer(folders.app, name="models")
+causal.app.command("drift")(causal_drift.drift_command)
+causal.app.command("effect")(causal_effect.effect)
+causal.app.command("export")(causal_export.command)
+causal.app.command("propose")(causal_propose.propose_command)
+causal.app.command("fairness")(causal_fairness.command)
+causal.app.command("replay")(causal_replay.replay)
+app.add_typer(causal.app, name="causal")
+app.add_typer(keeping.tables, name="db")
+app.add_typer(keeping.keys, name="keys")
+app.add_typer(auditing.app, name="audit")
+
+
+def run() -> None:
+    """Run the command; an expected failure is one message and an exit code, no traceback."""
+    try:
+        app()
+    except MalformedBody as error:
+        complain(str(error))
+        sys.exit(2)
+    except InvalidRequest as error:
+        complain(*(fault.problem for fault in error.faults))
+        sys.exit(2)
+    except (Refusal, UnknownModel) as error:
+        complain(str(error))
+        sys.exit(2)
+    except (Failure, ModelError, ServiceError) as error:
+        complain(str(error))
+        sys.exit(1)
+    except Exception as error:
+        if logs.logger.isEnabledFor(logging.DEBUG):
+            raise
+        complain(
+            f"failed: {type(error).__name__}: {error} (IFONLY_LOG_LEVEL=DEBUG shows where)",
+        )
+        sys.exit(1)

@@ -1,0 +1,135 @@
+"""What the commands share: two consoles, rows from files, the folder of models."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from service import logs
+from service.ask import warming
+from service.doors.cli import compiling
+from service.errors import MalformedBody
+from service.served.registry import Registry, ServedModel
+from service.settings import Settings
+from service.wire.strict_json import read_json
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Models = Annotated[
+    Path | None,
+    typer.Option("--models", help="Folder of model folders. Default: the shipped ones."),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Name of the model. Default: the only one there is.")
+]
+Version = Annotated[
+    str | None, typer.Option("--version", help="Version of the model. Default: the latest.")
+]
+Row = Annotated[
+    str,
+    typer.Option("--row", help="An instance: a JSON file, JSON text, or - for standard input."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's reply instead of a table.")]
+
+
+class Failure(Exception):
+    """The command cannot do what it was asked; exit code 1."""
+
+
+def complain(*lines: str) -> None:
+    for line in lines:
+        err.print("ifonly:", line, markup=False)
+
+
+def settings(**given: Any) -> Settings:
+    """The environment's settings, and over them what the command line gives.
+
+    Raises
+    ------
+    Failure
+        If one is out of bounds.
+    """
+    try:
+        return Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        if not first["loc"]:  # about several settings together: its message names them
+            raise Failure(first["msg"].removeprefix("Value error, ")) from None
+        name = "_".join(str(part) for part in first["loc"])
+        raise Failure(f"setting {name} is {first['input']!r}: {first['msg']}") from None
+
+
+def registry(chosen: Settings, *, warm: bool = False) -> Registry:
+    """The models of the folder that the settings name, loaded; ``warm`` to serve them.
+
+    Raises
+    ------
+    ModelsNotFound
+        If there is nothing to serve.
+    """
+    logs.configure(chosen.log_format, chosen.log_level)
+    if warm:
+        compiling.announced()
+    # Who does not serve has nobody else to protect from a model, and should not wait for a trial.
+    loaded = Registry.of(chosen, warm=warming.warm) if warm else Registry(chosen.models)
+    loaded.load()
+    return loaded
+
+
+def pick(loaded: Registry, name: str | None, version: str | None) -> ServedModel:
+    """The model of that name; without one, the only one.
+
+    Raises
+    ------
+    Failure
+        If no name is given and there are several.
+    UnknownModel
+        If there is none of that name and version.
+    """
+    if name is None:
+        names = loaded.names()
+        if len(names) > 1:
+            raise Failure(f"there are several models, choose one: --model {' | '.join(names)}")
+        name = names[0]
+    return loaded.get(name, version)
+
+
+def read_object(text: str, what: str) -> dict[str, Any]:
+    """A JSON object from a file, from the text itself, or from standard input (``-``).
+
+    Raises
+    ------
+    MalformedBody, InvalidRequest
+        If it is not one.
+    Failure
+        If the file cannot be read.
+    """
+    if text == "-":
+        data = sys.stdin.buffer.read()
+    elif text.lstrip().startswith("{"):
+        data = text.encode("utf-8", "surrogateescape")
+    else:
+        try:
+            data = Path(text).read_bytes()
+        except OSError as error:
+            raise Failure(f"{what} {text} cannot be read: {error.strerror}") from None
+    try:
+        value = read_json(data)
+    except MalformedBody as error:
+        problem = error.problem.replace("the body", what, 1)
+        raise MalformedBody(problem, error.line, error.column) from None
+    if not isinstance(value, dict):
+        raise MalformedBody(f"{what} is not a JSON object")
+    return value
+
+
+def print_json(value: object) -> None:
+    """``value`` as indented JSON, byte for byte: no wrapping, no colours."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

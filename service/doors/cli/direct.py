@@ -1,0 +1,43 @@
+"""The API without HTTP: the same body in, the same reply out. For the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.ask import catalogue, questions
+from service.ask.budget import Budget
+from service.served.registry import Registry, ServedModel
+from service.settings import Settings
+from service.wire import requests, validation
+
+Body = Mapping[str, Any]
+Reply = dict[str, Any]
+
+
+def predict(model: ServedModel, body: Body) -> Reply:
+    """As ``POST models/{m}/predictions``.
+
+    Raises
+    ------
+    InvalidRequest, Refusal
+        As there.
+    """
+    return questions.predict(model, validation.read(requests.PredictionsRequest, body)).as_mapping()
+
+
+def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
+    """As ``POST models/{m}/explanations``.
+
+    Raises
+    ------
+    InvalidRequest, Refusal
+        As there.
+    """
+    request = validation.read(requests.ExplanationRequest, body)
+    return questions.explain(model, request, Budget.of(request.deadline_ms, settings)).as_mapping()
+
+
+def models(registry: Registry) -> Reply:
+    """As ``GET models``."""
+    return catalogue.listing(registry).as_mapping()

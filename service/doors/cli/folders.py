@@ -1,0 +1,53 @@
+"""``ifonly models``: what is there, and whether a folder would be served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from models.repository import load_folder
+from service.doors.cli import direct
+from service.doors.cli.console import AsJson, Failure, Models, out, print_json, registry, settings
+from service.served.registry import prepare
+
+app = typer.Typer(help="List the models, or check a model folder.", invoke_without_command=True)
+
+
+@app.callback()
+def list_models(context: typer.Context, models: Models = None, as_json: AsJson = False) -> None:
+    """Every model that would be served, and every folder that would not, with the reason."""
+    if context.invoked_subcommand is not None:
+        return
+    listing = direct.models(registry(settings(models=models, log_level="ERROR")))
+    if as_json:
+        print_json(listing)
+        return
+    table = Table("model", "versions", "title")
+    for model in listing["models"]:
+        title = " / ".join(model["title"].values())
+        table.add_row(Text(model["name"]), Text(", ".join(model["versions"])), Text(title))
+    out.print(table)
+    for refused in listing["refused"]:
+        out.print(f"refused: {refused['folder']}\n{refused['reason']}", markup=False)
+
+
+@app.command("check")
+def check(
+    folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
+) -> None:
+    """Load a model folder as the service would; print every reason if it would be refused."""
+    path = folder.resolve()
+    if not path.is_dir():
+        raise Failure(f"{folder} is no folder")
+    model = prepare(load_folder(path))
+    deployed = model.deployed
+    out.print(
+        f"{deployed.name} {deployed.version} can be served: "
+        f"{len(model.schema)} features, {len(model.policy.constraints)} constraints, "
+        f"model sha256 {deployed.model_sha256[:16]}…",
+        markup=False,
+    )

@@ -1,0 +1,237 @@
+"""``ifonly serve`` and ``ifonly run``: the service, and the service with a first explanation."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+import httpx
+import typer
+import uvicorn
+from rich.text import Text
+
+from service.doors.app import create_app
+from service.doors.cli import keeping, show
+from service.doors.cli.connections import PatientOnlySoLong
+from service.doors.cli.console import Failure, Models, err, out, registry, settings
+from service.doors.cli.interpreter import settled
+from service.doors.cli.processes import application, supervise
+from service.served.registry import Registry
+from service.settings import Settings
+
+Host = Annotated[str | None, typer.Option("--host", help="Address to listen at.")]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen at; 0: any free one.")]
+LANGUAGES = ("ko", "en")
+BACKLOG = 2_048
+HUNG_SECONDS = 60
+"""A process that says nothing for so long is replaced; importing everything takes some of it."""
+START_SECONDS = 60.0
+ANSWER_SECONDS = 90.0
+
+
+NoAuth = Annotated[
+    bool | None,
+    typer.Option("--no-auth", help="Answer whoever asks; only where nobody else can, on loopback."),
+]
+
+
+Processes = Annotated[
+    int | None, typer.Option("--processes", help="How many processes answer, at one port.")
+]
+
+
+def serve(
+    host: Host = None,
+    port: Port = None,
+    models: Models = None,
+    no_auth: NoAuth = None,
+    processes: Processes = None,
+) -> None:
+    """Serve the models until told to stop. Settings: environment variables IFONLY_*."""
+    chosen = settings(host=host, port=port, models=models, no_auth=no_auth, processes=processes)
+    serve_as(chosen, registry(chosen, warm=True))
+
+
+def serve_as(chosen: Settings, loaded: Registry) -> None:
+    """Serve until told to stop."""
+    keeping.prepare(chosen)
+    with listen(chosen.host, chosen.port) as listener:
+        err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
+        if chosen.processes > 1:
+            supervise(_config(chosen, application(chosen), factory=True), listener)
+        else:
+            _serve(_server(chosen, loaded), listener)
+
+
+def run(
+    host: Host = None,
+    port: Port = None,
+    models: Models = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the first explanation.")] = False,
+) -> None:
+    """Serve the models on loopback, to anybody here, and show a first alarm explained."""
+    chosen = settings(host=host, port=port, models=models, no_auth=True)
+    if "log_level" not in chosen.model_fields_set:
+        chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
+    loaded = registry(chosen, warm=True)
+    keeping.prepare(chosen)
+    with listen(chosen.host, chosen.port) as listener:
+        server = _server(chosen, loaded)
+        greeter = Greeter(server, url_of(listener), once=once)
+        greeter.start()
+        _serve(server, listener)
+        greeter.join()
+    if greeter.failure is not None:
+        raise Failure(greeter.failure)
+
+
+class Greeter(threading.Thread):
+    """Once the service is ready, asks it about a real alarm and shows what it answers."""
+
+    def __init__(self, server: uvicorn.Server, url: str, *, once: bool) -> None:
+        super().__init__(name="greeter", daemon=True)
+        self._server = server
+        self._url = url
+        self._once = once
+        self.failure: str | None = None
+
+    def run(self) -> None:
+        try:
+            with httpx.Client(
+                base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False
+            ) as client:
+                if self._is_ready(client):
+                    greet(client, self._url)
+        except httpx.HTTPStatusError as error:
+            reply = error.response
+            self.failure = f"{reply.url.path} answered {reply.status_code}: {reply.text}"
+        except httpx.HTTPError as error:
+            self.failure = f"the first explanation failed: {type(error).__name__}: {error}"
+        if self._once or self.failure is not None:
+            self._server.should_exit = True
+        elif not self._server.should_exit:
+            out.print(f"\nServing at {self._url}; Ctrl-C stops.", markup=False)
+
+    def _is_ready(self, client: httpx.Client) -> bool:
+        """Wait until the service says so; not if it is told to stop meanwhile."""
+        last = time.monotonic() + START_SECONDS
+        while not self._server.should_exit:
+            if self._server.started and client.get("/healthz/ready").is_success:
+                return True
+            if time.monotonic() > last:
+                self.failure = f"the service is not ready after {START_SECONDS:.0f} s"
+                return False
+            time.sleep(0.02)
+        return False
+
+
+def greet(client: httpx.Client, url: str) -> None:
+    """Print an alarm of the first model that ships examples, its explanation, and how to ask."""
+    described = _first_with_examples(client)
+    if described is None:
+        out.print("No model here ships an example; see GET /api/v1/models.", markup=False)
+        return
+    example = described["examples"][0]
+    path = f"/api/v1/models/{described['name']}/explanations"
+    body = {"instance": example["instance"]}
+    reply = client.post(path, json=body).raise_for_status().json()
+    for tag in LANGUAGES:
+        title = described["title"].get(tag, described["name"])
+        out.print(Text(f"{title}: {show.prediction(reply['prediction'], tag)}", style="bold red"))
+    out.print(show.readings(example["instance"], described["features"], LANGUAGES[-1]))
+    show.explanation(out, reply, LANGUAGES)
+    text = json.dumps(body, ensure_ascii=False)
+    out.print(
+        f"\nAsk again:\ncurl -s {url}{path} -H 'Content-Type: application/json' "
+        f"-d {shlex.quote(text)}",
+        markup=False,
+    )
+
+
+def _first_with_examples(client: httpx.Client) -> dict[str, Any] | None:
+    for summary in client.get("/api/v1/models").raise_for_status().json()["models"]:
+        described: dict[str, Any] = (
+            client.get(f"/api/v1/models/{summary['name']}").raise_for_status().json()
+        )
+        if described["examples"]:
+            return described
+    return None
+
+
+def _server(chosen: Settings, loaded: Registry) -> uvicorn.Server:
+    return uvicorn.Server(_config(chosen, settled(create_app(chosen, loaded))))
+
+
+def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=chosen.processes,
+        http=partial(PatientOnlySoLong, most=chosen.max_connections),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=chosen.shutdown_seconds,
+        timeout_worker_healthcheck=HUNG_SECONDS,
+    )
+
+
+def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Until Ctrl-C or SIGTERM; both are a clean end, so uvicorn's passing them on is caught."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    server.run(sockets=[listener])
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there.
+
+    Raises
+    ------
+    Failure
+        If the port is taken, or the host is not this machine's.
+    """
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )[0]
+        # With its protocol named (``create_server`` leaves it 0) asyncio knows the socket for TCP
+        # and turns Nagle's algorithm off; otherwise each reply waits 40 ms for an acknowledgement.
+        listener = socket.socket(family, kind, protocol)
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        return listener
+    except OSError as error:
+        if listener is not None:
+            listener.close()
+        raise Failure(
+            f"cannot listen at {host} port {port}: {_reason(error)}; "
+            "choose another with --port or --host"
+        ) from None
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return str(error.strerror or error)
+    return os.strerror(error.errno).lower()
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a client on this machine finds it."""
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,1 @@
+"""The native API over HTTP: routes, and what surrounds every request."""

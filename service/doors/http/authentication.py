@@ -1,0 +1,124 @@
+"""Whose request is it, and may they? Asked before anything of the body is read."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from fastapi import Request
+
+from service.access import ANYONE, Principal, Role
+from service.doors.http.context import AppState, application, context_of
+from service.doors.http.oidc import FETCH_SECONDS, Issuer
+from service.errors import Forbidden, ServiceError, Unauthenticated
+from service.store.keys import PREFIX
+
+MAX_TOKEN = 8_192
+CHECK_SECONDS = 5.0
+"""Between two looks whether a listener's key, token or session has ended."""
+
+
+async def admit(request: Request, roles: frozenset[Role], *, tells_all: bool = False) -> Principal:
+    """Whoever asks, if one of their roles is among ``roles``; ``tells_all``: and they may see
+    everything.
+
+    Raises
+    ------
+    Unauthenticated
+        If nobody known asks.
+    Forbidden
+        If they have none of the roles, or a scope.
+    StoreUnavailable, StoreDamaged
+        If the keys cannot be read.
+    """
+    state = application(request)
+    principal = ANYONE if state.settings.no_auth else await find(_token(request), state)
+    if not principal.roles & roles:
+        need = ", ".join(sorted(roles))
+        has = ", ".join(sorted(principal.roles)) or "none"
+        raise Forbidden(f"this is for the roles {need}; {principal.actor} has {has}")
+    if tells_all:
+        check_whole(principal)
+    return principal
+
+
+async def is_still(request: Request) -> bool:
+    """Whether whoever was admitted would be again, as the same: for what goes on after a reply
+    has begun. Not if it cannot be known."""
+    state = application(request)
+    if state.settings.no_auth:
+        return True
+    try:
+        return bool(await find(_token(request), state) == context_of(request).principal)
+    except ServiceError:
+        return False
+
+
+class Admitted:
+    """Asks again now and then whether somebody who listens may go on."""
+
+    def __init__(self, ask: Callable[[], Awaitable[bool]]) -> None:
+        self._ask = ask
+        self._next = time.monotonic() + CHECK_SECONDS
+
+    async def still(self) -> bool:
+        if time.monotonic() < self._next:
+            return True
+        self._next = time.monotonic() + CHECK_SECONDS
+        return await self._ask()
+
+
+def check_whole(principal: Principal) -> None:
+    """Raises
+    ------
+    Forbidden
+        If they may see a part only.
+    """
+    if not principal.scope.is_everything:
+        raise Forbidden(f"this tells of everything, and {principal.actor} has a scope")
+
+
+def _token(request: Request) -> str:
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if not header:
+        raise Unauthenticated("an API key or a token is needed", was_tried=False)
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
+        raise Unauthenticated("Authorization is not `Bearer` and a token", was_tried=True)
+    return token
+
+
+async def find(token: str, state: AppState) -> Principal:
+    """Whoever holds a key or a token.
+
+    Raises
+    ------
+    Unauthenticated
+        If nobody does (any more).
+    StoreUnavailable, StoreDamaged
+        If the keys cannot be read.
+    """
+    found: Principal | None = None
+    if token.startswith(PREFIX):
+        keyring = state.store.keyring
+        if keyring.should_load(token):
+            await state.door.run(keyring.load)
+        found = keyring.find(token)
+    elif state.issuer is not None:
+        await _with_its_key(state.issuer, token)
+        found = await state.door.run(partial(state.issuer.find, token, waits=False))
+    if found is None:
+        raise Unauthenticated("this key or token is not accepted", was_tried=True)
+    return found
+
+
+async def _with_its_key(issuer: Issuer, token: str) -> None:
+    """Wait, in no thread, until the issuer was asked for the key of a token, if it has to be."""
+    asked = issuer.asked_for(token)
+    if asked is not None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.wrap_future(asked), FETCH_SECONDS)

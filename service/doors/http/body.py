@@ -1,0 +1,175 @@
+"""A request's body: its limits, its encoding, and the strict JSON that it is read as.
+
+A body that may cost more than a moment is read by a thread beside the event loop.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from email.message import Message
+from functools import lru_cache, partial
+from typing import Any
+
+from fastapi import Request
+
+from service.doors.http.problems import BodyTooLarge, TooManyRows, UnsupportedMediaType
+from service.errors import MalformedBody
+from service.scheduling.worker_pools import Workers
+from service.settings import Settings
+from service.wire.strict_json import read_json
+
+QUICK_BYTES = 65_536
+"""Bytes of a body that the event loop reads itself: at most some milliseconds."""
+MAX_MEMBERS = 10_000
+"""Parts of one gzip body, each of which costs as much as a kilobyte does."""
+MAX_ENDS = 10
+"""Ends of lines for each row that a job may have: more are next to nothing but empty lines."""
+_PIECE = 4_096
+"""Bytes of gzip that are unpacked at once: what follows a member is copied with it."""
+
+LINES = "application/jsonl"
+OTHER_LINES = ("application/x-ndjson", "application/x-jsonlines", "application/jsonlines")
+
+
+async def read_aside(body: bytes, parsers: Workers) -> Any:
+    """As :func:`read_json`; a long body in a thread of ``parsers``.
+
+    Raises
+    ------
+    Overloaded
+        If too many long ones wait.
+    """
+    if len(body) <= QUICK_BYTES:
+        return read_json(body)
+    return await parsers.run(partial(read_json, body))
+
+
+class JsonRequest(Request):
+    """A request whose body is unpacked, and read by :func:`read_json`, once."""
+
+    _value: Any
+    _plain: bytes
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_plain"):
+            state = self.app.state.ifonly
+            limit = state.settings.max_body_bytes
+            packed = await super().body()
+            if self.headers.get("content-encoding") is None:
+                self._plain = packed
+            else:
+                self._plain = await state.parsers.run(partial(plain, packed, self.headers, limit))
+        return self._plain
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_value"):
+            parsers = self.app.state.ifonly.parsers
+            self._value = await read_aside(await self.body(), parsers)
+        return self._value
+
+
+def check_media_type(headers: Mapping[str, str]) -> None:
+    """Raises
+    ------
+    UnsupportedMediaType
+        Unless the body is declared to be JSON in UTF-8.
+    """
+    kind = _media_type(headers)
+    if kind != "application/json" and not (
+        kind.startswith("application/") and kind.endswith("+json")
+    ):
+        raise _unsupported(headers, "application/json")
+
+
+def _unsupported(headers: Mapping[str, str], wanted: str) -> UnsupportedMediaType:
+    declared = headers.get("content-type") or "not given"
+    return UnsupportedMediaType(f"the content type is {declared}; this takes {wanted}")
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    """As declared, without its parameters; empty if none is."""
+    return _read_media_type(headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=16)
+def _read_media_type(declared: str) -> str:
+    header = Message()
+    header["content-type"] = declared or "none"
+    charset = header.get_content_charset("utf-8")
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType(f"the charset is {charset}; JSON is written in utf-8")
+    return header.get_content_type() if declared else ""
+
+
+def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """``body`` without its content encoding, which is gzip or none.
+
+    Raises
+    ------
+    BodyTooLarge
+        If it becomes longer than ``limit`` bytes; never are more than those unpacked.
+    MalformedBody
+        If it is not what it says.
+    UnsupportedMediaType
+        If it is encoded otherwise.
+    """
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip"):
+        raise UnsupportedMediaType(f"the content encoding is {coding}; this takes gzip or none")
+    return _unpacked(memoryview(body), limit)
+
+
+def _unpacked(body: memoryview, limit: int) -> bytes:
+    """All members of a gzip file, in one pass over its bytes."""
+    found, place, members = bytearray(), 0, 0
+    while place < len(body):
+        members += 1
+        if members > MAX_MEMBERS:
+            raise MalformedBody(f"the body is gzip of more than {MAX_MEMBERS:,} members")
+        place = _member(body, place, found, limit)
+    return bytes(found)
+
+
+def _member(body: memoryview, place: int, found: bytearray, limit: int) -> int:
+    """Unpack the member that begins at ``place`` into ``found``; where the next one begins."""
+    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    while not member.eof:
+        piece = body[place : place + _PIECE]
+        if not piece:
+            raise MalformedBody("the body is gzip that is cut short")
+        place += len(piece)
+        try:
+            found += member.decompress(piece, limit + 1 - len(found))
+        except zlib.error:
+            raise MalformedBody("the body is not gzip, and says that it is") from None
+        if len(found) > limit:
+            raise BodyTooLarge(None, limit)
+    return place - len(member.unused_data)
+
+
+def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> list[bytes]:
+    """The lines of a body of JSON lines, empty ones left out; what is in them is not looked at.
+
+    Raises
+    ------
+    UnsupportedMediaType, BodyTooLarge, TooManyRows, MalformedBody
+        If it is declared as something else, longer than a job may be, or has no line.
+    """
+    kind = _media_type(headers)
+    if kind not in (LINES, *OTHER_LINES):
+        raise _unsupported(headers, LINES)
+    text = plain(body, headers, settings.max_job_bytes).removeprefix(b"\xef\xbb\xbf")
+    if (ends := text.count(b"\n")) > MAX_ENDS * settings.max_job_rows:
+        raise TooManyRows(ends, settings.max_job_rows)
+    lines = [line for line in text.split(b"\n") if line.strip()]
+    if not lines:
+        raise MalformedBody("the body has no line; each is a JSON object")
+    if len(lines) > settings.max_job_rows:
+        raise TooManyRows(len(lines), settings.max_job_rows)
+    longest = max(map(len, lines))
+    if longest > settings.max_body_bytes:
+        raise BodyTooLarge(longest, settings.max_body_bytes)
+    return lines

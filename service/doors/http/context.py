@@ -1,0 +1,109 @@
+"""What is known of a request: filled on its way (:mod:`.request_path`), read by its route."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from service.access import Principal
+from service.audit.drafts import Drafting
+from service.audit.looks import Looks
+from service.audit.recorder import Recorder
+from service.audit.runtime import Runtime
+from service.doors.http.oidc import Issuer
+from service.scheduling.admission import Floor
+from service.scheduling.rate_limit import Rates
+from service.scheduling.worker_pools import Workers
+from service.served.predictor_host import PredictorHost
+from service.store.idempotency import Named
+from service.transparency.signing import Signer
+from service.transparency.verifier import VerifierKey
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppState(Runtime):
+    """What the routes of one application share, made when it starts."""
+
+    parsers: Workers
+    """A thread that reads bodies which would hold up the event loop."""
+    door: Workers
+    """Threads that ask who somebody is, of the store or of an issuer, before they are known."""
+    outside: Workers
+    """Threads that ask the issuer to let somebody in."""
+    rates: Rates
+    """How often who may ask."""
+    floor: Floor
+    """Whose requests are under way."""
+    looks: Looks
+    """Who looked at what within the last minute."""
+    closing: asyncio.Event
+    """Set once the process is told to stop."""
+    issuer: Issuer | None
+    """Of tokens that are accepted beside API keys."""
+    witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
+    """Who cosigns heads of which other logs."""
+    predictor: PredictorHost | None = None
+    """Confirms what KServe's clients are answered."""
+
+
+@dataclass(slots=True)
+class Context:
+    """One request, as far as it was understood."""
+
+    state: AppState
+    """What whoever asks may see, once it is known who does."""
+    started: float
+    """By ``time.perf_counter``."""
+    principal: Principal | None = None
+    """Who asks; None: of a public route, or before it is known."""
+    body: bytes = b""
+    """As it was sent, unpacked."""
+    named: Named | None = None
+    """What its client calls it."""
+
+    @classmethod
+    def begun(cls, request: Request) -> Context:
+        """That of a request of which nothing was read."""
+        context = cls(application(request), request.state.started)
+        request.state.context = context
+        return context
+
+    def admit(self, principal: Principal) -> None:
+        """It is ``principal`` who asks: from now on they see what is within their scope."""
+        self.principal = principal
+        self.state = self.state.within(principal.scope)
+
+    def recorder(self, about: str | None = None) -> Recorder:
+        """Records for it; ``about``: the record that they are about."""
+        assert self.principal is not None  # what is public is not recorded here
+        drafting = Drafting(self.principal, self.started, about)
+        return Recorder(self.state, drafting, self.named)
+
+
+def application(request: Request) -> AppState:
+    """All of it, whoever asks."""
+    state = request.app.state.ifonly
+    assert isinstance(state, AppState)
+    return state
+
+
+def context_of(request: Request) -> Context:
+    """What is known of ``request``; of a route for everybody, nothing."""
+    context = getattr(request.state, "context", None)
+    return context if isinstance(context, Context) else Context.begun(request)
+
+
+async def _state(request: Request) -> AppState:  # FastAPI would run a plain function in a thread
+    return context_of(request).state
+
+
+async def _recorder(request: Request) -> Recorder:
+    return context_of(request).recorder()
+
+
+Shared = Annotated[AppState, Depends(_state)]
+Recording = Annotated[Recorder, Depends(_recorder)]

@@ -1,0 +1,97 @@
+"""Requests that their client may name (``Idempotency-Key``) and send again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from fastapi import Request, Response
+
+from service.audit import records
+from service.doors.http.context import AppState, Context
+from service.doors.http.written import JSON, prefers_async, written
+from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
+from service.jobs import submission
+from service.store import archive, idempotency, jobs
+from service.store.chain import Kind, Payload, Record
+from service.store.idempotency import Named
+
+HEADER = "Idempotency-Key"
+REPLAYED = {"Idempotency-Replayed": "true"}
+_ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
+
+Answer = Callable[[], Awaitable[Response]]
+PARAMETER: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": HEADER,
+            "in": "header",
+            "required": False,
+            "description": "Names this request: sent again with the same key, it is answered "
+            "with the same reply.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        }
+    ]
+}
+"""``openapi_extra`` of these routes."""
+
+
+async def answered_once(request: Request, context: Context, answer: Answer) -> Response:
+    """The reply to a request that its client has named, if it was answered before; else, and if
+    it has no name, its ``answer``."""
+    key = request.headers.get(HEADER)
+    if key is None or request.method != "POST":
+        return await answer()
+    state, principal = context.state, context.principal
+    assert principal is not None  # routes whose requests have names are not for everybody
+    named = Named.of(principal.actor, _checked(key), await _parts(request))
+    context.named = named
+    try:
+        await state.readers.run(partial(idempotency.check, state.store.database, named))
+        return await answer()
+    except AlreadyAnswered as found:
+        return await state.readers.run(partial(_replay, state, named, found.record))
+
+
+def _checked(key: str) -> str:
+    if _ACCEPTABLE.fullmatch(key):
+        return key
+    problem = f"{HEADER} is not 1 to 128 visible ASCII characters"
+    raise InvalidRequest(RequestPart.REQUEST, [Fault((HEADER,), problem, parameter=HEADER)])
+
+
+async def _parts(request: Request) -> tuple[bytes, ...]:
+    """What makes it the same request; ``Prefer`` decides whether it becomes a job."""
+    prefers = b"async" if prefers_async(request.headers.get("prefer")) else b""
+    path, query = request.url.path.encode(), request.url.query.encode()
+    return request.method.encode(), path, query, prefers, await request.body()
+
+
+def _replay(state: AppState, named: Named, identity: str) -> Response:
+    """The reply that the record tells of.
+
+    Raises
+    ------
+    ErasedRecord
+        If it was erased.
+    NotAsSealed
+        If it does not hold, or tells of another request.
+    """
+    record, payload = archive.get(state.store.database, identity)
+    idempotency.require(named, record, payload)
+    if record.facts.kind is Kind.JOB:
+        told = submission.shown(jobs.find(state.store.database, identity), records.audit(record))
+        return written(told, 202, {"Location": told.links.self_, **REPLAYED})
+    if record.facts.kind is Kind.REVIEW:
+        return written(records.review(record, payload), 201, REPLAYED)
+    return Response(_answer(record, payload), 200, REPLAYED, JSON)
+
+
+def _answer(record: Record, payload: Payload | None) -> bytes:
+    if payload is None:
+        raise ErasedRecord(record.facts.id)
+    answer = json.loads(payload.content)["answer"] | {"audit": records.audit(record).model_dump()}
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,163 @@
+"""Routes of jobs: questions that are answered after the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Annotated, Any
+
+import anyio.to_thread
+from fastapi import APIRouter, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from service.access import Principal, Role
+from service.audit import records
+from service.doors.http import authentication
+from service.doors.http.authentication import Admitted
+from service.doors.http.body import LINES, read_lines
+from service.doors.http.context import AppState, Recording, Shared
+from service.doors.http.idempotency import PARAMETER
+from service.doors.http.openapi import guarded
+from service.doors.http.request_path import ApiRoute, QuestionRoute
+from service.doors.http.routes import ModelName, Selected
+from service.doors.http.written import accepted, written
+from service.errors import Forbidden, JobNotFinished, Overloaded
+from service.jobs import submission
+from service.store import jobs
+from service.store.chain import Kind
+from service.store.jobs import Result, StoredJob
+from service.wire import jobs as wire
+
+router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])
+asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute, tags=["jobs"])
+
+Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
+LOOK_SECONDS = 0.5
+"""Between two looks at how far a job is, for who listens."""
+SILENCE_SECONDS = 15.0
+"""After which a listener is told that we are still there."""
+
+
+@asking.post(
+    "/models/{model}/explanations/bulk",
+    status_code=202,
+    response_model=wire.Job,
+    responses=guarded(400, 404, 410, 413, 415, 422, 503),
+    openapi_extra={
+        **PARAMETER,
+        "requestBody": {
+            "required": True,
+            "content": {LINES: {}},
+        },
+    },
+)
+async def explain_all(
+    model: ModelName, selected: Selected, request: Request, state: Shared, recording: Recording
+) -> Response:
+    """One line of JSON a row, each as the body of `explanations`; answered one after the other.
+
+    A line that is wrong is answered with its problem; it does not keep the others from theirs.
+    """
+    served = state.registry.get(model, selected.version)
+    body = await request.body()
+    lines = await anyio.to_thread.run_sync(read_lines, body, request.headers, state.settings)
+    return accepted(await submission.submit(lines, served, recording))
+
+
+async def _find(state: AppState, identity: str) -> StoredJob:
+    return await state.readers.run(partial(jobs.find, state.store.database, identity))
+
+
+@router.get("/{id}", response_model=wire.Job, responses=guarded(404, 422))
+async def read_job(id: Identity, state: Shared) -> Response:
+    """How far it is."""
+    return written(submission.shown(await _find(state, id)))
+
+
+@router.delete("/{id}", response_model=wire.Job, responses=guarded(404, 422))
+async def cancel_job(id: Identity, state: Shared, recording: Recording) -> Response:
+    """No further row is answered; what was answered stays. For who asked for it, and admins."""
+    _check_owner(await _find(state, id), recording.principal)
+    work = jobs.cancel(id, recording.principal.actor)
+    await asyncio.wrap_future(state.store.journal.append(work))
+    return written(submission.shown(await _find(state, id)))
+
+
+def _check_owner(job: StoredJob, principal: Principal) -> None:
+    if principal.actor != job.actor and Role.ADMIN not in principal.roles:
+        raise Forbidden(f"job {job.id} is for who asked for it, and for admins, to cancel")
+
+
+@router.get(
+    "/{id}/events",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {}}},
+        **guarded(404, 422),
+    },
+)
+async def follow_job(id: Identity, request: Request, state: Shared) -> Response:
+    """Server-sent events: the job each time that it gets further, named by its state; the last
+    is `done` or `cancelled`. Ends, too, once the key or token would not open it any more."""
+    job = await _find(state, id)
+    return StreamingResponse(
+        _progress(job, state, request),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncIterator[str]:
+    told: StoredJob | None = None
+    silent = 0.0
+    admitted = Admitted(partial(authentication.is_still, request))
+    while await admitted.still() and not state.closing.is_set():
+        if job != told:
+            told, silent = job, 0.0
+            data = submission.shown(job).model_dump_json(by_alias=True)
+            yield f"event: {job.state}\ndata: {data}\n\n"
+        elif silent >= SILENCE_SECONDS:
+            silent = 0.0
+            yield ": still there\n\n"
+        if job.state.is_final:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+        silent += LOOK_SECONDS
+        with contextlib.suppress(Overloaded):  # then at the next look
+            job = await _find(state, job.id)
+
+
+@router.get(
+    "/{id}/result",
+    response_class=Response,
+    responses={
+        200: {"content": {LINES: {"schema": {"type": "string"}}}},
+        **guarded(404, 409, 422),
+    },
+)
+async def read_result(id: Identity, state: Shared) -> Response:
+    """One line a row, in order: `row` (from 0) and its `explanation` or its `problem`; `erased`
+    if that was erased since; a problem of type `not-as-sealed` if what is there is not what was
+    recorded. Of a cancelled job, the rows that were answered."""
+    job = await _find(state, id)
+    if not job.state.is_final:
+        raise JobNotFinished(id, job.answered, job.rows)
+    rows = await state.readers.run(partial(jobs.results, state.store.database, id))
+    lines = records.gathered(map(_line, rows))
+    return StreamingResponse(lines, media_type=LINES)
+
+
+def _line(result: Result) -> bytes:
+    told: dict[str, Any] = {"row": result.number}
+    if result.findings:
+        told["problem"] = records.doubted(result.findings)
+    elif result.payload is None:
+        told |= {"erased": True, "audit": records.audit(result.record).model_dump()}
+    else:
+        name = "explanation" if result.record.facts.kind is Kind.EXPLANATION else "problem"
+        answer = json.loads(result.payload.content)["answer"]
+        told[name] = answer | {"audit": records.audit(result.record).model_dump()}
+    return json.dumps(told, ensure_ascii=False).encode() + b"\n"

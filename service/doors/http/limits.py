@@ -1,0 +1,104 @@
+"""No body is read beyond its limit, nor waited for beyond its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.ask.problems import Refusal
+from service.doors.http.problems import BodyTooLarge, BodyTooSlow, answered
+
+MAX_DIGITS = 20
+"""Of a length that is read: no body has that many bytes."""
+
+
+class BodyLimit:
+    """ASGI middleware: refuses a body that says, or turns out, to be longer than the limit, and
+    one that is not whole in time. ``longer``: how the paths end that may have other limits."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_bytes: int,
+        longer: Mapping[str, int] = MappingProxyType({}),
+        seconds: float = 30.0,
+    ) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._longer = longer
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit(scope)
+        in_time = _in_time(receive, self._seconds)
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and (length := int(declared[:MAX_DIGITS])) > limit:
+            refusal: Refusal = BodyTooLarge(length, limit)
+            try:
+                await _drain(in_time, limit)
+            except BodyTooSlow as slow:
+                refusal = slow
+            response = answered(refusal.problem, scope["path"])
+            await response(scope, receive, send)
+            return
+        await self._app(scope, _counted(in_time, limit), send)
+
+    def _limit(self, scope: Scope) -> int:
+        for end, limit in self._longer.items():
+            if scope["method"] == "POST" and scope["path"].endswith(end):
+                return limit
+        return self._max_bytes
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    """``receive`` that raises once the body should have been whole; what comes after the body
+    (that the client goes away) may take for ever."""
+    by = asyncio.get_running_loop().time() + seconds
+    whole = False
+
+    async def timed() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(by):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlow(seconds) from None
+        whole = not message.get("more_body", False)
+        return message
+
+    return timed
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """``receive`` that raises once more than the limit has come in."""
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit:
+            raise BodyTooLarge(None, limit)
+        return message
+
+    return counted
+
+
+async def _drain(receive: Receive, max_bytes: int) -> None:
+    """Take in, and drop, as much as any body may have: most clients read no answer before
+    they have sent everything."""
+    total = 0
+    while total <= max_bytes:
+        message = await receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            return
+        total += len(message["body"])

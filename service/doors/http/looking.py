@@ -1,0 +1,91 @@
+"""Who looked at what others asked, as records.
+
+A look is recorded before its reply leaves: one record a request, whatever the number of records
+that it shows; the same look again within a minute is the same look. Nobody's look at what they
+asked themselves is recorded, and none where nobody is known (no accounts).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from functools import partial
+
+from fastapi import Request, Response
+
+from service.access import ANYONE
+from service.doors.http.context import Context
+from service.store import archive
+from service.store.chain import Facts, Kind
+from service.store.journal import Draft
+
+READ, LISTED, EXPORTED = "read", "listed", "exported"
+"""Status of the record: of one record, of several, of a file of them."""
+LOOKS = {
+    ("GET", "/api/v1/explanations/{id}"): READ,
+    ("GET", "/api/v1/explanations/{id}/reviews"): READ,
+    ("GET", "/api/v1/jobs/{id}/result"): EXPORTED,
+    ("GET", "/api/v1/audit/events"): LISTED,
+    ("GET", "/api/v1/audit/events/{id}"): READ,
+    ("GET", "/api/v1/audit/events/{id}/verify"): READ,
+    ("POST", "/api/v1/audit/events/{id}/replay"): READ,
+    ("GET", "/api/v1/audit/events/{id}/bundle"): EXPORTED,
+    ("GET", "/api/v1/audit/queue"): LISTED,
+    ("GET", "/api/v1/audit/report"): LISTED,
+    ("GET", "/api/v1/audit/export"): EXPORTED,
+    ("GET", "/records"): LISTED,
+    ("GET", "/records/export"): EXPORTED,
+    ("GET", "/records/{id}"): READ,
+    ("POST", "/records/{id}/verify"): READ,
+    ("POST", "/records/{id}/replay"): READ,
+    ("GET", "/reviews"): LISTED,
+    ("GET", "/report"): LISTED,
+    ("GET", "/report/table"): EXPORTED,
+    ("GET", "/alarms"): LISTED,
+    ("GET", "/alarms/{id}"): READ,
+}
+"""What is recorded. A route that shows what was recorded and is not in it is found by a test."""
+
+
+async def record_look(
+    request: Request, context: Context, template: str, response: Response
+) -> None:
+    """Record who looked at what ``response`` shows, before it leaves.
+
+    Raises
+    ------
+    JournalFull, StoreUnavailable, StoreDamaged
+        If that cannot be recorded: then nothing is shown.
+    """
+    status = LOOKS.get((request.method, template))
+    if status is None or context.principal in (None, ANYONE) or response.status_code >= 300:
+        return
+    looks, actor = context.state.looks, context.recorder().principal.actor
+    what = f"{request.method} {request.url.path}?{request.url.query}"
+    if looks.is_new(actor, what, time.monotonic()):
+        try:
+            await _record(request, context, template, status)
+        except BaseException:
+            looks.forget(actor, what)
+            raise
+
+
+async def _record(request: Request, context: Context, template: str, status: str) -> None:
+    state, identity = context.state, request.path_params.get("id")
+    recorder = context.recorder(identity)
+    if identity is not None:
+        find = partial(archive.actor_of, state.store.database, identity)
+        if await state.readers.run(find) == recorder.principal.actor:
+            return
+    by = {"by": f"{request.method} {template}"}
+    facts = recorder.drafting.plain(kind=Kind.ACCESS, status=status, detail=by)
+    done = state.store.journal.append(with_query(facts, request.url.query))
+    await asyncio.wrap_future(done)
+
+
+def with_query(facts: Facts, query: str) -> Draft:
+    """The record of a look; ``query``, which may name somebody, can be erased."""
+    if not query:
+        return Draft(facts)
+    return Draft(facts, json.dumps({"request": {"query": query}}).encode())

@@ -1,0 +1,29 @@
+"""What Prometheus asks for."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter, Response
+
+from service.doors.http.context import Shared
+from service.doors.http.openapi import guarded
+from service.doors.http.request_path import ApiRoute
+from service.metrics import MEDIA_TYPE
+from service.store import jobs
+
+router = APIRouter(route_class=ApiRoute, tags=["health"])
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **guarded()},
+)
+async def metrics(state: Shared) -> Response:
+    """Counts and times for Prometheus, of all processes that share its folder."""
+    rows = await state.readers.run(partial(jobs.waiting, state.store.database))
+    broken = (r.name for r in state.registry.refused.values() if r.is_out_of_service)
+    state.metrics.out_of_service(broken)
+    text = state.metrics.told(state.workers.waiting, state.store.journal.waiting, rows)
+    return Response(text, media_type=MEDIA_TYPE)

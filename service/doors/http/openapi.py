@@ -1,0 +1,90 @@
+"""The OpenAPI document: what FastAPI makes of the routes, with problem details throughout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from service.ask.problem_types import PROBLEM_TYPES
+from service.doors.http import permissions
+from service.doors.http.problems import MEDIA_TYPE
+from service.wire.problem import ProblemDetails
+
+REFERENCE = "#/components/schemas/"
+
+DESCRIPTION = """\
+Counterfactual explanations of a deployed model's predictions: **predict** (what does the model
+say?), **what-if** (set these: what would it say?) and **explain** (which smallest allowed change
+would have flipped it?).
+
+An answered question is HTTP 200 whatever its `status`. Everything else is
+`application/problem+json` (RFC 9457), with a JSON pointer to what is wrong."""
+
+TAGS = [
+    {"name": "models", "description": "What is deployed, and what it reads and decides."},
+    {"name": "questions", "description": "Predict, what-if, explain."},
+    {"name": "kserve", "description": "The same for KServe's clients (its protocol V1)."},
+    {"name": "jobs", "description": "Many questions at once, answered after the reply."},
+    {"name": "reviews", "description": "What people say of an explanation."},
+    {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},
+    {"name": "health", "description": "For whoever runs the service."},
+]
+
+
+ACCOUNTS = {401, 403, 429, 503}
+"""Refusals of every route that is not for everybody; 503: the keys cannot be read."""
+
+
+def guarded(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """As :func:`refusals`, of a route that is not for everybody."""
+    return refusals(*sorted({*statuses, *ACCOUNTS}))
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """``responses`` of a route that may refuse with ``statuses``; 500 is always possible."""
+    return {
+        status: {
+            "description": "; ".join(
+                f"`{kind.slug}`: {kind.title}" for kind in PROBLEM_TYPES if kind.status == status
+            ),
+            "content": {MEDIA_TYPE: {"schema": {"$ref": f"{REFERENCE}Problem"}}},
+        }
+        for status in (*statuses, 500)
+    }
+
+
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key (`ifonly keys create`), or a token of the plant's accounts.",
+}
+
+
+class Service(FastAPI):
+    """A FastAPI application whose document knows problem details, and who is let in."""
+
+    def __init__(self, *, with_accounts: bool, **given: Any) -> None:
+        super().__init__(**given)
+        self._with_accounts = with_accounts
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            problem = ProblemDetails.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+            for name, schema in problem.pop("$defs", {}).items():
+                schemas.setdefault(name, schema)
+            schemas["Problem"] = problem
+            if self._with_accounts:
+                _guard(document)
+            self.openapi_schema = document
+        return self.openapi_schema
+
+
+def _guard(document: dict[str, Any]) -> None:
+    document["components"]["securitySchemes"] = {"bearer": BEARER}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if (method.upper(), path) not in permissions.PUBLIC:
+                operation["security"] = [{"bearer": []}]

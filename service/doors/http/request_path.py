@@ -1,0 +1,160 @@
+"""What happens to a request of the API, from top to bottom.
+
+Before this, and around every request: its id and its log line (:mod:`.request_log`), the names by
+which the service may be asked (:mod:`.hosts`), the size and the time of its body (:mod:`.limits`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from models.errors import UnknownModel
+from service.access import Role
+from service.ask.problems import RequestProblem
+from service.doors.http import authentication, permissions
+from service.doors.http.body import JsonRequest, check_media_type
+from service.doors.http.context import Context
+from service.doors.http.idempotency import answered_once
+from service.doors.http.looking import record_look
+from service.doors.http.problems import answered, problem_in
+from service.scheduling import worker_pools
+from service.served.registry import ServedModel
+from service.wire.replies import Audit
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+Refuse = Callable[[RequestProblem, str, Exception, Audit | None], Response]
+"""Writes a problem of a path: what it was, and where that is recorded."""
+
+
+def as_problem(
+    problem: RequestProblem, path: str, error: Exception, audit: Audit | None
+) -> Response:
+    """As problem details; of one that was recorded, with its place."""
+    if audit is None:
+        return answered(problem, path, error)
+    return answered(problem, path, error, audit=audit.model_dump(mode="json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a kind of route treats its requests."""
+
+    records_failures: bool = False
+    """Whether what is refused, and what fails, is recorded: of questions about a model."""
+    takes_names: bool = False
+    """Whether clients may name a request, to be answered once."""
+    refuse: Refuse = as_problem
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRules:
+    """What is asked of the requests of one route."""
+
+    manner: Manner
+    template: str
+    roles: frozenset[Role]
+    is_whole: bool
+    """Whether it tells of everything, and is for nobody who may see a part."""
+    takes_json: bool
+
+    @property
+    def question(self) -> str:
+        """What records call it."""
+        return self.template.rpartition("/")[2]
+
+
+class ApiRoute(APIRoute):
+    """A route of the API: FastAPI finds its arguments, :func:`handle` does all that is before."""
+
+    manner: ClassVar[Manner] = Manner()
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        methods = self.methods or set()
+        rules = RouteRules(
+            self.manner,
+            self.path_format,
+            permissions.allowed(methods, self.path_format),
+            permissions.tells_all(methods, self.path_format),
+            takes_json=self.body_field is not None,
+        )
+        return partial(handle, rules, self.endpoint_of(super().get_route_handler()))
+
+    def endpoint_of(self, framework: Endpoint) -> Endpoint:
+        """What answers once all that is before is done."""
+        return framework
+
+
+class OnceRoute(ApiRoute):
+    """One whose requests a client may name, to be answered once."""
+
+    manner = Manner(takes_names=True)
+
+
+class QuestionRoute(ApiRoute):
+    """One about a model: what is refused is recorded."""
+
+    manner = Manner(records_failures=True, takes_names=True)
+
+
+async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Response:
+    """Who asks, and may they? Not too often, and in turn. What is its body? Was it answered
+    before? Then its answer, and a record of who looked at it; or what is wrong with it."""
+    context = Context.begun(request)
+    try:
+        principal = await authentication.admit(request, rules.roles, tells_all=rules.is_whole)
+        context.admit(principal)
+        await context.state.rates.admit(principal.actor)
+        worker_pools.asking.set(principal.actor)
+        async with context.state.floor.entered(principal.actor):
+            if rules.takes_json:
+                request = await _read(request, context)
+            if rules.manner.takes_names:
+                response = await answered_once(request, context, partial(endpoint, request))
+            else:
+                response = await endpoint(request)
+            await record_look(request, context, rules.template, response)
+            return response
+    except ClientDisconnect:
+        raise
+    except Exception as error:
+        problem = problem_in(request, error)
+        audit = await _recorded(rules, request, context, problem)
+        if problem is None:
+            raise
+        return rules.manner.refuse(problem, request.url.path, error, audit)
+
+
+async def _read(request: Request, context: Context) -> Request:
+    """The same with its body, which is strict JSON."""
+    check_media_type(request.headers)
+    strict = JsonRequest(request.scope, request.receive)
+    context.body = await strict.body()
+    await strict.json()
+    return strict
+
+
+async def _recorded(
+    rules: RouteRules, request: Request, context: Context, problem: RequestProblem | None
+) -> Audit | None:
+    """Where what went wrong is recorded; None if it is not: nobody known asked, or no question."""
+    if not rules.manner.records_failures or context.principal is None:
+        return None
+    model = _model(request, context)
+    asked, path = rules.question, request.url.path
+    return await context.recorder().failure(model, asked, context.body, problem, path)
+
+
+def _model(request: Request, context: Context) -> ServedModel | None:
+    """That the question is about, if they may see it."""
+    try:
+        version = request.query_params.get("version")
+        return context.state.registry.find(request.path_params["model"], version)
+    except UnknownModel:
+        return None

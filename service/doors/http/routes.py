@@ -1,0 +1,156 @@
+"""Routes of the native API, ``/api/v1``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from service.ask import catalogue, questions
+from service.ask.budget import Budget
+from service.audit.drafts import asked_by
+from service.doors.http.asking import LONGEST_NAME, AskingRoute, QuestionSelection, Selection
+from service.doors.http.context import Recording, Shared
+from service.doors.http.idempotency import PARAMETER
+from service.doors.http.openapi import guarded
+from service.doors.http.request_path import ApiRoute
+from service.doors.http.written import accepted, prefers_async, recorded, written
+from service.jobs.submission import submit
+from service.store.chain import Kind
+from service.wire import examples, jobs, models, replies, requests
+
+router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
+asking = APIRouter(prefix="/api/v1", route_class=AskingRoute)
+
+ModelName = Annotated[
+    str, Path(max_length=LONGEST_NAME, description="Name of a model.", examples=[examples.MODEL])
+]
+
+
+class SpecSelection(Selection):
+    """Which version, and how it is written."""
+
+    format: Literal["json", "toml"] = "json"
+
+
+Selected = Annotated[Selection, Query()]
+Asked = Annotated[QuestionSelection, Query()]
+Preferences = Annotated[
+    str | None,
+    Header(description="`respond-async`: answer in a job (RFC 7240).", max_length=256),
+]
+
+QUESTION = guarded(400, 404, 410, 413, 415, 422, 503)
+
+
+@router.get("/models", tags=["models"], response_model=models.ModelsReply, responses=guarded(422))
+async def list_models(state: Shared) -> Response:
+    """Every model that is served, and every folder that is not, with the reason."""
+    return written(catalogue.listing(state.registry))
+
+
+@router.get(
+    "/models/{model}",
+    tags=["models"],
+    response_model=models.ModelReply,
+    responses=guarded(404, 422),
+)
+async def describe_model(model: ModelName, selected: Selected, state: Shared) -> Response:
+    """What a client needs to ask about a model: features, classes, policy, examples."""
+    served = state.registry.get(model, selected.version)
+    return written(catalogue.description(served, state.registry))
+
+
+@router.get(
+    "/models/{model}/spec",
+    tags=["models"],
+    response_model=dict[str, Any],
+    responses={
+        200: {"content": {"application/toml": {"schema": {"type": "string"}}}},
+        **guarded(404, 422),
+    },
+)
+async def read_spec(
+    model: ModelName, selected: Annotated[SpecSelection, Query()], state: Shared
+) -> Response:
+    """The model's `spec.toml`: as it is (`format=toml`), or the same as JSON."""
+    served = state.registry.get(model, selected.version)
+    if selected.format == "toml":
+        return Response(served.spec_text, media_type="application/toml")
+    return Response(catalogue.spec_as_json(served), media_type="application/json")
+
+
+@asking.post(
+    "/models/{model}/predictions",
+    tags=["questions"],
+    response_model=replies.PredictionsReply,
+    responses=QUESTION,
+    openapi_extra=PARAMETER,
+)
+async def predict(
+    model: ModelName,
+    selected: Asked,
+    request: requests.PredictionsRequest,
+    state: Shared,
+    recording: Recording,
+) -> Response:
+    """What does the model say of these rows?"""
+    served = state.registry.get(model, selected.version)
+    asked = partial(questions.predict, served, request)
+    return recorded(
+        await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
+    )
+
+
+@asking.post(
+    "/models/{model}/what-if",
+    tags=["questions"],
+    response_model=replies.WhatIfReply,
+    responses=QUESTION,
+    openapi_extra=PARAMETER,
+)
+async def what_if(
+    model: ModelName,
+    selected: Asked,
+    request: requests.WhatIfRequest,
+    state: Shared,
+    recording: Recording,
+) -> Response:
+    """Set these on this instance: what would the model say, and which rules would break?"""
+    served = state.registry.get(model, selected.version)
+    asked = partial(questions.what_if, served, request)
+    return recorded(
+        await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
+    )
+
+
+@asking.post(
+    "/models/{model}/explanations",
+    tags=["questions"],
+    response_model=replies.ExplanationReply,
+    responses={
+        202: {"model": jobs.Job, "description": "With `respond-async`: the job."},
+        **QUESTION,
+    },
+    openapi_extra=PARAMETER,
+)
+async def explain(
+    model: ModelName,
+    selected: Asked,
+    request: requests.ExplanationRequest,
+    state: Shared,
+    recording: Recording,
+    prefer: Preferences = None,
+) -> Response:
+    """Which smallest allowed change would have put the prediction in the target?"""
+    served = state.registry.get(model, selected.version)
+    if prefers_async(prefer):
+        return accepted(await submit([asked_by(request)], served, recording))
+    turn = state.turns.search(recording.principal.actor)
+    budget = Budget.of(request.deadline_ms, state.settings, turn)
+    asked = partial(questions.explain, served, request, budget, state.watch)
+    answer = await recording.answer(
+        Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
+    )
+    return recorded(answer)

@@ -1,0 +1,45 @@
+"""The route by which a model arrives."""
+
+from __future__ import annotations
+
+import io
+
+from fastapi import APIRouter, Request, Response
+
+from service.audit.uploads import take_in
+from service.doors.http.context import Recording
+from service.doors.http.openapi import guarded
+from service.doors.http.problems import UnsupportedMediaType
+from service.doors.http.request_path import ApiRoute
+from service.doors.http.written import written
+from service.wire import models as wire
+
+router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
+
+ZIP = "application/zip"
+OCTETS = "application/octet-stream"
+MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
+
+
+@router.post(
+    "/models",
+    status_code=201,
+    response_model=wire.UploadReply,
+    responses=guarded(409, 413, 415, 422),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}} for kind in (ZIP, OCTETS)
+            },
+        }
+    },
+)
+async def upload(request: Request, recording: Recording) -> Response:
+    """A new version of a model, as a zip of its folder: served at once, if it can be."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in MEDIA_TYPES:
+        raise UnsupportedMediaType(f"the content type is {kind or 'not given'}; this takes {ZIP}")
+    reply = await take_in(io.BytesIO(await request.body()), recording, request.url.path)
+    place = f"/api/v1/models/{reply.name}?version={reply.version}"
+    return written(reply, 201, {"Location": place})

@@ -1,0 +1,41 @@
+"""Wire types as replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Response
+
+from service.audit.recorder import Recorded
+from service.wire import jobs as wire
+from service.wire.base import Wire
+
+JSON = "application/json"
+RESPOND_ASYNC = "respond-async"
+
+
+def written(
+    reply: Wire, status: int = 200, headers: Mapping[str, str] | None = None, *, warns: bool = True
+) -> Response:
+    """``reply`` as JSON. ``warns``: not of values of another type than declared, for what was
+    tampered with is shown as it was found."""
+    body = reply.model_dump_json(by_alias=True, warnings=warns)
+    return Response(body, status, headers, JSON)
+
+
+def recorded(answer: Recorded[Any]) -> Response:
+    """What was answered, and where that is recorded."""
+    return Response(answer.written(), media_type=JSON)
+
+
+def prefers_async(prefer: str | None) -> bool:
+    """Whether the header ``Prefer`` (RFC 7240) asks for a job instead of an answer."""
+    wishes = (prefer or "").split(",")
+    return any(wish.partition(";")[0].strip().lower() == RESPOND_ASYNC for wish in wishes)
+
+
+def accepted(job: wire.Job) -> Response:
+    """A job that was submitted just now."""
+    headers = {"Location": job.links.self_, "Preference-Applied": RESPOND_ASYNC}
+    return written(job, 202, headers)

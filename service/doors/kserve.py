@@ -1,0 +1,190 @@
+"""KServe's protocol V1: an InferenceService has this service as its explainer.
+
+What its clients ask becomes questions of the native API, each with its record. Errors are JSON
+with the key that those clients read, ``error``, beside those of the native API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Response
+
+from service.ask import questions
+from service.ask.budget import Budget
+from service.ask.problem_types import PREDICTOR_DISAGREES
+from service.ask.problems import Refusal, RequestProblem, as_json
+from service.doors.http.context import AppState, Recording, Shared
+from service.doors.http.problems import headers_of
+from service.doors.http.request_path import ApiRoute, Manner
+from service.doors.http.routes import ModelName, Selected
+from service.doors.http.written import JSON
+from service.errors import Fault, InvalidRequest, RequestPart, in_doubt
+from service.served.predictor_host import PredictorHost, agrees
+from service.served.registry import ServedModel
+from service.store.chain import Kind
+from service.wire import kserve as wire
+from service.wire import replies, requests, validation
+from service.wire.replies import Audit
+
+KEPT = ("Retry-After", "WWW-Authenticate", "Connection")
+"""Headers of a refusal that their clients are given too."""
+REFUSED: dict[int | str, dict[str, Any]] = {
+    status: {"model": wire.KServeError}
+    for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503)
+}
+
+
+def in_their_words(
+    problem: RequestProblem, path: str, error: Exception, audit: Audit | None
+) -> Response:
+    """As problem details, with the key that their clients read."""
+    said = problem.said(path)
+    if audit is not None:
+        said["audit"] = audit.model_dump(mode="json")
+    headers = {k: v for k, v in headers_of(problem, path, error).items() if k in KEPT}
+    status = problem.kind.status
+    return Response(as_json(said | {"error": said["detail"]}), status, headers, JSON)
+
+
+class KServeRoute(ApiRoute):
+    """A route that refuses in KServe's words."""
+
+    manner = Manner(refuse=in_their_words)
+
+
+class KServeQuestionRoute(ApiRoute):
+    """The same of a route whose refusals are recorded."""
+
+    manner = Manner(records_failures=True, refuse=in_their_words)
+
+
+OF_EACH: dict[str, Any] = {"prefix": "/v1/models", "tags": ["kserve"], "responses": REFUSED}
+router = APIRouter(route_class=KServeRoute, **OF_EACH)
+asking = APIRouter(route_class=KServeQuestionRoute, **OF_EACH)
+
+
+@router.get("", response_model=wire.KServeModels)
+async def list_models(state: Shared) -> Response:
+    """Names of the models that are served."""
+    return _json({"models": list(state.registry.names())})
+
+
+@router.get("/{model}", response_model=wire.KServeModel)
+async def model_is_ready(model: ModelName, state: Shared) -> Response:
+    """Whether a model can be asked."""
+    return _json({"name": state.registry.get(model).name, "ready": True})
+
+
+@asking.post("/{model}:predict", response_model=wire.KServePredicted)
+async def predict(
+    model: ModelName,
+    selected: Selected,
+    request: wire.KServePredictions,
+    state: Shared,
+    recording: Recording,
+) -> Response:
+    """What does the model say of these rows?"""
+    served = state.registry.get(model, selected.version)
+    rows = [_named(row, place, served) for place, row in enumerate(request.instances)]
+    shared = request.model_dump(exclude_unset=True, exclude={"instances"})
+    native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
+    asked = partial(questions.predict, served, native)
+    reply = await recording.answer(Kind.PREDICTION, served, native, asked)
+    found = reply.reply.predictions
+    return _json({"predictions": [p.score if p.class_ is None else p.class_ for p in found]})
+
+
+@asking.post("/{model}:explain", response_model=wire.KServeExplained)
+async def explain(
+    model: ModelName,
+    selected: Selected,
+    request: wire.KServeExplanations,
+    state: Shared,
+    recording: Recording,
+) -> Response:
+    """Which smallest allowed change would have put each prediction in the target?
+
+    Where the service was told of a predictor (`--predictor_host`), each answer is asked of that
+    one too before it is given: 502 if it says otherwise.
+    """
+    served = state.registry.get(model, selected.version)
+    shared = request.model_dump(by_alias=True, exclude_unset=True, exclude={"instances"})
+    asked = [
+        validation.read(
+            requests.ExplanationRequest, shared | {"instance": _named(row, place, served)}
+        )
+        for place, row in enumerate(request.instances)
+    ]
+    found = []
+    for native, given in zip(asked, request.instances, strict=True):
+        turn = state.turns.search(recording.principal.actor)
+        budget = Budget.of(request.deadline_ms, state.settings, turn)
+        work = partial(_explained, served, native, given, budget, state)
+        reply = await recording.answer(Kind.EXPLANATION, served, native, work, budget.patience)
+        found.append(reply.written())
+    return Response(b'{"explanations":[%b]}' % b",".join(found), media_type=JSON)
+
+
+def _explained(
+    model: ServedModel,
+    request: requests.ExplanationRequest,
+    given: Any,
+    budget: Budget,
+    state: AppState,
+) -> replies.ExplanationReply:
+    reply = questions.explain(model, request, budget, state.watch)
+    if state.predictor is not None:
+        with state.watch("predictor"), in_doubt(reply.work.rejected):
+            _confirm(model, given, reply, state.predictor)
+    return reply
+
+
+def _confirm(
+    model: ServedModel, given: Any, reply: replies.ExplanationReply, predictor: PredictorHost
+) -> None:
+    """Raises
+    ------
+    Refusal
+        If the predictor says something else of the factual or of an answer.
+    PredictorUnavailable
+        If it does not answer.
+    """
+    rows = [_in_order(model, row) for row in (given, *(c.instance for c in reply.counterfactuals))]
+    ours = model.deployed.predictor.score(np.array([model.schema.read(row) for row in rows]))
+    in_their_form = rows if isinstance(given, Mapping) else [[*row.values()] for row in rows]
+    theirs = predictor.predict(model.name, in_their_form)
+    for place, (said, scores) in enumerate(zip(theirs, ours, strict=True)):
+        if not agrees(said, scores.tolist(), model.decision):
+            what = "the instance" if place == 0 else f"the answer of rank {place}"
+            raise Refusal(
+                PREDICTOR_DISAGREES,
+                f"the predictor does not say of {what} what {model.name} "
+                f"{model.version} of this service says: they are not the same model",
+            )
+
+
+def _in_order(model: ServedModel, row: Any) -> dict[str, Any]:
+    """By feature name, in the model's order."""
+    named = row if isinstance(row, Mapping) else dict(zip(model.schema.names, row, strict=True))
+    return {name: named[name] for name in model.schema.names}
+
+
+def _named(row: Any, place: int, model: ServedModel) -> Any:
+    """``row`` by feature name; what is neither is left to be refused."""
+    names = model.schema.names
+    if not isinstance(row, list):
+        return row
+    if len(row) != len(names):
+        problem = f"instances[{place}] has {len(row)} values; {model.name} reads {len(names)}"
+        fault = Fault(("instances", place), problem, len(row), limit=len(names))
+        raise InvalidRequest(RequestPart.INSTANCE, [fault])
+    return dict(zip(names, row, strict=True))
+
+
+def _json(value: object) -> Response:
+    return Response(json.dumps(value, ensure_ascii=False), media_type=JSON)

@@ -1,0 +1,127 @@
+"""What records and their values are called on pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from models.errors import UnknownModel
+from models.schema import Feature
+from service.doors.pages.texts import Language, say, texts
+from service.served.registry import Registry, ServedModel
+from service.store.chain import Facts
+
+Tone = Literal["good", "bad", "warn", "plain"]
+
+_TONES: Mapping[str, tuple[Tone, str]] = {
+    "optimal": ("good", "proof"),
+    "feasible": ("good", "ok"),
+    "infeasible": ("bad", "no"),
+    "unknown": ("warn", "wait"),
+    "abstained": ("warn", "wait"),
+    "already_target": ("plain", "info"),
+    "alarm": ("bad", "alarm"),
+    "no_alarm": ("good", "ok"),
+    "approve": ("good", "ok"),
+    "reject": ("bad", "no"),
+    "comment": ("plain", "info"),
+    "acted": ("plain", "set"),
+    "not_acted": ("plain", "info"),
+    "uploaded": ("good", "ok"),
+    "refused": ("bad", "no"),
+    "created": ("plain", "info"),
+    "revoked": ("warn", "lock"),
+    "signed_in": ("plain", "info"),
+    "sign_in_failed": ("warn", "lock"),
+    "signed_out": ("plain", "info"),
+    "put": ("warn", "lock"),
+    "lifted": ("plain", "info"),
+    "read": ("plain", "info"),
+    "listed": ("plain", "info"),
+    "exported": ("plain", "info"),
+}
+STATUSES = tuple(_TONES)
+"""What can be filtered by; a refusal's status is its kind, and is written in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    tone: Tone
+    sign: str
+    text: str
+
+
+def badge(status: str, tag: Language) -> Badge:
+    """A claim, a verdict, or whatever else a status says."""
+    tone, sign = _TONES.get(status, ("plain", "info"))
+    word = named("status.", status, tag)
+    return Badge(tone, sign, word if word != status else named("problem.", status, tag))
+
+
+def named(section: str, value: str, tag: Language) -> str:
+    """The word for ``value`` in a section of texts (``"kind."``); itself where there is none."""
+    key = section + value
+    return say(key, tag) if key in texts() else value
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the features of a record are called, by the model as it is served now."""
+
+    tag: Language
+    features: Mapping[str, Feature]
+
+    @classmethod
+    def of(cls, facts: Facts, registry: Registry, tag: Language) -> Names:
+        model = served(facts, registry)
+        if model is None:
+            return cls(tag, {})
+        return cls(tag, {feature.name: feature for feature in model.schema.features})
+
+    def label(self, name: str) -> str:
+        return self.features[name].label(self.tag) if name in self.features else name
+
+    def value(self, name: str, value: Any) -> str:
+        """With its unit; a category by its label."""
+        feature = self.features.get(name)
+        if feature is None:
+            return number(value)
+        for category in feature.categories:
+            if category.name == value:
+                return str(category.labels.get(self.tag, category.name))
+        return f"{number(value)} {feature.unit}".rstrip()
+
+
+def served(facts: Facts, registry: Registry) -> ServedModel | None:
+    """The model that a record names; None if it is not served any more."""
+    try:
+        return registry.find(facts.model or "", facts.version)
+    except UnknownModel:
+        return None
+
+
+def number(value: Any) -> str:
+    """As short as it can be; text as it is, nothing as a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool | str):
+        return str(value)
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def rounded(value: float | None) -> str:
+    """A computed number: four digits say enough."""
+    return "–" if value is None else f"{value:.4g}"
+
+
+def moment(text: str) -> str:
+    """``2026-11-22T04:31:07.123456Z`` as ``2026-11-22 04:31:07``; UTC."""
+    return text[:19].replace("T", " ")
+
+
+def said_in(texts_by_tag: Mapping[str, str], tag: Language) -> tuple[str, str]:
+    """A recorded text and its language: the page's own, if it was recorded in it."""
+    if tag in texts_by_tag:
+        return texts_by_tag[tag], tag
+    return next(((text, other) for other, text in texts_by_tag.items()), ("", tag))

@@ -1,0 +1,244 @@
+"""One record as a page shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.doors.pages.auditor.naming import (
+    Badge,
+    Names,
+    badge,
+    moment,
+    named,
+    number,
+    rounded,
+    said_in,
+)
+from service.doors.pages.texts import Language
+from service.served.registry import Registry
+from service.store.chain import Facts, Kind
+from service.wire.inspection import EventReply, ReplayReply
+from service.wire.trail import Finding, Review
+from service.words.claims import percent
+
+Said = Mapping[str, Any]
+
+EFFORT = ("/work/", "/provenance/engine")
+"""Members that tell how the answer was found."""
+REPLAYS = (Kind.PREDICTION, Kind.WHAT_IF, Kind.EXPLANATION)
+HOW = ("engine", "engine_version", "seed", "languages", "latency_us", "role", "request_id")
+DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    text: str
+    tag: str
+    """Its language."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureChange:
+    """A feature that was set, or that follows."""
+
+    label: str
+    before: str
+    after: str
+    range: str
+    is_effect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedCounterfactual:
+    """One counterfactual, as the page of its record shows it."""
+
+    rank: int
+    cost: str
+    proof: Badge
+    text: Text
+    changes: tuple[FeatureChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    badge: Badge
+    by: str
+    time: str
+    rank: int | None
+    outcome: str
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class RecordPage:
+    """Everything on the page of one record."""
+
+    id: str
+    kind: str
+    badge: Badge | None
+    time: str
+    stamp: str
+    model: str
+    actor: str
+    content: str
+    sentence: Text
+    prediction: str
+    readings: tuple[tuple[str, str], ...]
+    attributes: tuple[tuple[str, str], ...]
+    ways: tuple[RecordedCounterfactual, ...]
+    blocked_by: tuple[Text, ...]
+    claim: tuple[str, ...]
+    assumptions: tuple[Text, ...]
+    reviews: tuple[Comment, ...]
+    is_explanation: bool
+    can_replay: bool
+    before: str | None
+    after: str | None
+    place: tuple[tuple[str, str], ...]
+    digests: tuple[tuple[str, str], ...]
+    how: tuple[tuple[str, str], ...]
+    request: str
+    answer: str
+    findings: Sequence[Finding]
+    """Why it is not what was written: then nothing that it says is shown as said."""
+
+
+def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
+    event, doubts = found.event, found.event.findings or ()
+    answer = {} if doubts else _table(found.answer)
+    request = {} if doubts else _table(found.request)
+    facts = Facts(kind=event.kind, actor=event.actor, model=event.model, version=event.version)
+    names = Names.of(facts, registry, tag)
+    return RecordPage(
+        id=event.id,
+        kind=named("kind.", event.kind, tag),
+        badge=None if event.status is None else badge(event.status, tag),
+        time=moment(event.time),
+        stamp=event.time,
+        model=" ".join(filter(None, [event.model, event.version])),
+        actor=event.actor,
+        content=found.content.value,
+        sentence=_text(answer.get("text") or {}, tag),
+        prediction=_prediction(_table(answer.get("prediction")), tag),
+        readings=_pairs(_table(request.get("instance")), names),
+        attributes=tuple((k, str(v)) for k, v in _table(request.get("attributes")).items()),
+        ways=tuple(_way(way, names) for way in answer.get("counterfactuals", ())),
+        blocked_by=tuple(_text(rule["text"], tag) for rule in answer.get("blocked_by", ())),
+        claim=tuple(text[tag] for text in found.claim),
+        assumptions=tuple(_text(text, tag) for text in answer.get("assumptions", ())),
+        reviews=tuple(_comment(review, tag) for review in found.reviews),
+        is_explanation=event.kind == Kind.EXPLANATION,
+        can_replay=event.kind in REPLAYS and found.answer is not None,
+        before=found.before,
+        after=found.after,
+        place=(
+            ("writer", event.writer),
+            ("sequence", f"{event.sequence:,}"),
+            ("hash", event.hash),
+            ("previous", event.previous),
+            *((("payload_digest", event.payload_digest),) if event.payload_digest else ()),
+        ),
+        digests=_present(event, DIGESTS),
+        how=_present(event, HOW),
+        request=_pretty(found.request),
+        answer=_pretty(found.answer),
+        findings=doubts,
+    )
+
+
+def _table(value: Any) -> Said:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(texts: Mapping[str, str], tag: Language) -> Text:
+    return Text(*said_in(texts, tag))
+
+
+def _prediction(said: Said, tag: Language) -> str:
+    """``failure, 93 %``"""
+    if not said:
+        return ""
+    label = said_in(said.get("label") or {}, tag)[0] or said.get("class") or ""
+    if said.get("probability") is not None:
+        return f"{label} · {percent(said['probability'])}"
+    if said.get("score") is not None:
+        return f"{label} {number(said['score'])} {said.get('unit') or ''}".strip()
+    return str(label)
+
+
+def _pairs(instance: Said, names: Names) -> tuple[tuple[str, str], ...]:
+    return tuple((names.label(name), names.value(name, value)) for name, value in instance.items())
+
+
+def _way(way: Said, names: Names) -> RecordedCounterfactual:
+    gap, tag = way.get("gap"), names.tag
+    proof = badge("optimal" if gap == 0 else "feasible", tag)
+    return RecordedCounterfactual(
+        way["rank"],
+        rounded(way["cost"]),
+        proof,
+        _text(way["text"], tag),
+        (
+            *(_change(action, names, is_effect=False) for action in way["actions"]),
+            *(_change(effect, names, is_effect=True) for effect in way["effects"]),
+        ),
+    )
+
+
+def _change(said: Said, names: Names, *, is_effect: bool) -> FeatureChange:
+    name, ends = said["feature"], said.get("sufficient_range")
+    after = said["to"]
+    if is_effect and isinstance(after, float):
+        after = float(f"{after:.6g}")  # computed: no sensor reads more digits
+    return FeatureChange(
+        said_in(said.get("label") or {}, names.tag)[0] or names.label(name),
+        names.value(name, said["from"]),
+        names.value(name, after),
+        " – ".join(dict.fromkeys(map(number, ends))) if ends else "",
+        is_effect,
+    )
+
+
+def _comment(review: Review, tag: Language) -> Comment:
+    outcome = "" if review.outcome is None else named("outcome.", review.outcome, tag)
+    return Comment(
+        badge(review.verdict, tag),
+        review.by,
+        moment(review.time),
+        review.rank,
+        outcome,
+        review.comment,
+    )
+
+
+def _present(event: Any, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    said = ((name, getattr(event, name, None)) for name in names)
+    return tuple((name, number(value)) for name, value in said if value is not None)
+
+
+def _pretty(value: Any) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False, indent=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    pointer: str
+    was: str
+    now: str
+
+
+def differences(came: ReplayReply) -> tuple[Difference, ...]:
+    """What changed, each side as JSON."""
+    return tuple(Difference(c.pointer, _json(c.was), _json(c.now)) for c in came.changes)
+
+
+def is_other_way(came: ReplayReply) -> bool:
+    """Whether nothing but the search differs, and not what it found."""
+    return bool(came.changes) and all(c.pointer.startswith(EFFORT) for c in came.changes)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,215 @@
+"""The report as a page shows it: tables in which each share has its interval drawn beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from models.errors import UnknownModel
+from service.audit.oversight import proportion
+from service.audit.reports.recourse import RecourseReport
+from service.audit.reports.statistics import share
+from service.doors.pages.auditor.naming import moment, named, rounded, said_in
+from service.doors.pages.auditor.search import given as filled
+from service.doors.pages.texts import Language
+from service.served.registry import Registry
+from service.wire import report as wire
+
+FIELDS = ("model", "since", "until", "by")
+SCALE = 100.0
+"""Width of a drawing, in its own units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value and where it may lie, as text and as a drawing ``SCALE`` wide."""
+
+    text: str
+    range: str
+    detail: str
+    at: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupLine:
+    """A line of the report's table: one group."""
+
+    label: str
+    asked: str
+    success: Interval
+    infeasible: Interval
+    proven: Interval
+    cost: Interval
+    undecided: int
+    already: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSegment:
+    """A piece of the bar of outcomes."""
+
+    name: str
+    label: str
+    count: int
+    share: str
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A lever or a rule, with how often it occurs."""
+
+    label: str
+    use: Interval
+    up: int = 0
+    down: int = 0
+    change: str = ""
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """Everything on the page of the report."""
+
+    model: str
+    period: tuple[str, str]
+    total: GroupLine
+    parts: tuple[OutcomeSegment, ...]
+    lines: tuple[GroupLine, ...]
+    costliest: str
+    """The right end of the axis of costs."""
+    gap: tuple[GroupLine, GroupLine] | None
+    levers: tuple[Ranked, ...]
+    blockers: tuple[Ranked, ...]
+    verdicts: tuple[tuple[str, int], ...]
+    judged: Interval | None
+    """Share of the judged that were approved."""
+    attributes: tuple[str, ...]
+    notes: tuple[str, ...]
+    erased: int
+
+
+def given(query: Mapping[str, str], registry: Registry) -> dict[str, str]:
+    """What was asked for; of the only model, if there is one only."""
+    said = filled(query, FIELDS)
+    for name in ("since", "until"):  # dates; midnight, UTC
+        if name in said and "T" not in said[name]:
+            said[name] += "T00:00:00Z"
+    names = registry.names()
+    if "model" not in said and len(names) == 1:
+        said["model"] = names[0]
+    return said
+
+
+def features(registry: Registry, model: str | None, tag: Language) -> tuple[tuple[str, str], ...]:
+    """By what explanations can be grouped: key and name."""
+    try:
+        schema = registry.find(model or "").schema
+    except UnknownModel:
+        return ()
+    return tuple((f"feature:{f.name}", f.label(tag)) for f in schema.features)
+
+
+def address(filters: Mapping[str, str]) -> str:
+    """Where it is as CSV."""
+    return f"/report/table?{urlencode(filters)}"
+
+
+def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> ReportPage:
+    every = [told.total, *told.groups]
+    highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
+    axis = _round_up(highest)
+    lines = {group.key: _line(group, axis, tag) for group in told.groups}
+    gap = made.gap
+    verdicts = told.verdicts
+    judged = verdicts.approved + verdicts.rejected
+    return ReportPage(
+        told.model,
+        (moment(told.since)[:-3], moment(told.until)[:-3]),
+        _line(told.total, axis, tag),
+        tuple(_parts(told.total, tag)),
+        tuple(lines.values()),
+        rounded(axis),
+        None if gap is None else (lines[gap[0].key], lines[gap[1].key]),
+        tuple(_lever(use, tag) for use in told.levers),
+        tuple(Ranked(said_in(b.text, tag)[0], _share(b.blocks)) for b in told.blockers),
+        tuple((named("verdicts.", name, tag), count) for name, count in verdicts),
+        None if not judged else _share(proportion(share(verdicts.approved, judged))),
+        tuple(told.attributes),
+        tuple(note[tag] for note in told.notes),
+        told.erased,
+    )
+
+
+def _line(group: wire.Outcomes, axis: float, tag: Language) -> GroupLine:
+    return GroupLine(
+        said_in(group.label, tag)[0],
+        f"{group.asked:,}",
+        _share(group.success),
+        _share(group.infeasible),
+        _share(group.proven),
+        _cost(group.cost, axis),
+        group.undecided,
+        group.already,
+    )
+
+
+def _share(found: wire.Proportion) -> Interval:
+    if found.share is None or found.low is None or found.high is None:
+        return Interval("–", "", "0 / 0")
+    return Interval(
+        f"{found.share:.1%}",
+        f"{found.low:.1%} – {found.high:.1%}",
+        f"{found.count:,} / {found.of:,}",
+        *(round(SCALE * end, 2) for end in (found.share, found.low, found.high)),
+    )
+
+
+def _cost(found: wire.Centre | None, axis: float) -> Interval:
+    if found is None:
+        return Interval("–", "", "")
+    at = round(SCALE * found.median / axis, 2)
+    if found.low is None or found.high is None:
+        return Interval(rounded(found.median), "", f"n = {found.of:,}", at)
+    return Interval(
+        rounded(found.median),
+        f"{rounded(found.low)} – {rounded(found.high)}",
+        f"n = {found.of:,}",
+        at,
+        *(round(SCALE * end / axis, 2) for end in (found.low, found.high)),
+    )
+
+
+def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
+    counts = {
+        "success": total.success.count,
+        "infeasible": total.infeasible.count,
+        "undecided": total.undecided,
+        "already": total.already,
+    }
+    parts, x = [], 0.0
+    for name, count in counts.items():
+        width = SCALE * count / total.asked if total.asked else 0.0
+        share = f"{count / total.asked:.1%}" if total.asked else "–"
+        label = named("outcomes.", name, tag)
+        parts.append(OutcomeSegment(name, label, count, share, round(x, 2), round(width, 2)))
+        x += width
+    return parts
+
+
+def _lever(use: wire.LeverUse, tag: Language) -> Ranked:
+    change = ""
+    if use.median_change is not None:
+        change = f"{use.median_change:+.4g} {use.unit}".rstrip()
+    return Ranked(said_in(use.label, tag)[0], _share(use.use), use.up, use.down, change)
+
+
+def _round_up(value: float) -> float:
+    """The next of 1, 2, 5, 10, …: the end of an axis."""
+    if value <= 0.0:
+        return 1.0
+    power = 10.0 ** (len(str(int(value))) - 1) if value >= 1 else 0.1
+    return next((m * power for m in (1, 2, 5, 10) if m * power >= value), 10 * power)

@@ -1,0 +1,87 @@
+"""The list of records, and what it is filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from service.audit import records
+from service.doors.pages.auditor.naming import Badge, badge, moment, named
+from service.doors.pages.auditor.paging import ResultPage, found
+from service.doors.pages.texts import Language
+from service.store.database import Database
+from service.wire import trail as wire
+from service.wire import validation
+
+FIELDS = ("kind", "status", "model", "actor", "language", "begins", "request_id", "since", "until")
+LIMIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEntry:
+    """A record as the list of records shows it."""
+
+    id: str
+    time: str
+    stamp: str
+    kind: str
+    badge: Badge | None
+    model: str
+    actor: str
+    is_doubtful: bool
+    """It is not what was written."""
+
+
+def given(query: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
+    """What a form was filled in with; its times, which have no offset, are UTC."""
+    said = {name: query[name].strip() for name in fields if query.get(name, "").strip()}
+    for name in ("since", "until"):
+        if name in said and "T" in said[name] and not said[name].endswith("Z"):
+            said[name] += "Z"
+    if "begins" in said:
+        said["begins"] = said["begins"].lower()
+    return said
+
+
+def form(said: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str, str]:
+    """The same as the form shows it again; what was left out is empty."""
+    shown = {name: said.get(name, "") for name in fields}
+    return {
+        name: value.removesuffix("Z") if name in ("since", "until") else value
+        for name, value in shown.items()
+    }
+
+
+def matching(
+    database: Database, filters: Mapping[str, str], cursor: str | None, tag: Language
+) -> ResultPage[RecordEntry]:
+    """Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+
+    def read(asked: dict[str, object]) -> tuple[list[RecordEntry], str | None]:
+        reply = records.events(database, validation.read(wire.PageQuery, asked))
+        return [_entry(event, tag) for event in reply.events], reply.next
+
+    return found("/records", filters, cursor, LIMIT, read)
+
+
+def _entry(event: wire.Event, tag: Language) -> RecordEntry:
+    return RecordEntry(
+        event.id,
+        moment(event.time),
+        event.time,
+        named("kind.", event.kind, tag),
+        None if event.status is None else badge(event.status, tag),
+        " ".join(filter(None, [event.model, event.version])),
+        event.actor,
+        bool(event.findings),
+    )
+
+
+def exported(filters: Mapping[str, str]) -> str:
+    """Where the same records are as a file."""
+    return f"/records/export?{urlencode(filters)}" if filters else "/records/export"

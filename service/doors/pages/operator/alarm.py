@@ -1,0 +1,253 @@
+"""Routes of one alarm: its page, its explanation, what-if, and the plane of two levers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from service.ask import questions, usecases
+from service.ask.budget import Budget
+from service.audit import records as api_trail
+from service.audit import reviews
+from service.doors.http.body import read_aside
+from service.doors.http.context import AppState, Recording, Shared, application
+from service.doors.pages.operator import answer as answers
+from service.doors.pages.operator import plane_drawing, subject
+from service.doors.pages.operator.asking import ask
+from service.doors.pages.operator.case import (
+    ALTERNATIVES,
+    CasePage,
+    Settable,
+    case_of,
+    points,
+    read_case,
+    served,
+    settable,
+)
+from service.doors.pages.operator.levers import LeverControl
+from service.doors.pages.operator.listing import lines, title_of
+from service.doors.pages.operator.outcome import outcome_of, said_demand
+from service.doors.pages.operator.subject import Subject
+from service.doors.pages.rendering import page
+from service.doors.pages.request_path import PageRoute
+from service.doors.pages.texts import LANGUAGES, Language
+from service.doors.pages.visit import Visit, form_value, visit_of, whole
+from service.errors import Fault, InvalidRequest, RequestPart
+from service.store.chain import Kind
+from service.wire import requests, trail, validation
+
+router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
+
+MOST_VALUES = 49
+"""Of each lever of the plane."""
+Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
+Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
+Name = Annotated[str | None, Query(max_length=256)]
+
+
+async def _found(request: Request, state: AppState, identity: str, row: int | None) -> CasePage:
+    visit = visit_of(request)
+    return await state.readers.run(partial(read_case, state, identity, row or 0, visit.language))
+
+
+@router.get("/{id}")
+async def show(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The verdict at once; what takes a search comes after it."""
+    visit = visit_of(request)
+    rows = await state.readers.run(partial(subject.read, state.store.database, id))
+    if row is None and len(rows) > 1:
+        return _several(request, rows, state)
+    about = subject.row_of(rows, row or 0)
+    case = await state.readers.run(partial(case_of, state, about, visit.language))
+    return page(
+        request,
+        "operator/alarm.html",
+        case=case,
+        title=case.title,
+        shown=_shown(case, case.answer, visit.language),
+        reviews=await _reviews(state, case.answer),
+        may_act=_may_act(visit),
+        can_ask_more=_can_ask_more(case, case.answer),
+        row=row or 0,
+        alarm={} if case.model is None else case.model.deployed.spec.alarm,
+    )
+
+
+def _several(request: Request, rows: tuple[Subject, ...], state: AppState) -> Response:
+    visit = visit_of(request)
+    model = subject.model_of(rows[0].record, state.registry)
+    return page(
+        request,
+        "operator/rows.html",
+        lines=lines(rows, model, visit.language),
+        count=len(rows),
+        record=rows[0].record,
+        title=str(rows[0].record.facts.model) if model is None else title_of(model, visit.language),
+    )
+
+
+def _shown(
+    case: CasePage, answer: Mapping[str, Any] | None, tag: Language
+) -> answers.AnswerView | None:
+    if answer is None:
+        return None
+    return answers.shown(answer, case.model, case.problem, tag)
+
+
+def _can_ask_more(case: CasePage, answer: Mapping[str, Any] | None) -> bool:
+    """Whether it was asked for fewer ways out than a page asks for."""
+    return (
+        case.model is not None
+        and answer is case.subject.answer
+        and case.request.alternatives < ALTERNATIVES
+        and bool(answer and answer["counterfactuals"])
+    )
+
+
+@router.post("/{id}/explanation")
+async def explain(
+    id: Identity, request: Request, state: Shared, recording: Recording, row: Row = None
+) -> Response:
+    """The smallest changes that would have cleared it: asked as the API asks, and recorded."""
+    visit = visit_of(request)
+    case = await _found(request, state, id, row)
+    model, _ = served(case)
+    question = case.request.model_copy(
+        update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
+    )
+    turn = state.turns.search(recording.principal.actor)
+    budget = Budget.of(question.deadline_ms, state.settings, turn)
+    work = partial(questions.explain, model, question, budget, state.watch)
+    answer = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
+    return page(
+        request,
+        "operator/answer.html",
+        headers={"HX-Trigger": "explained"},
+        case=case,
+        shown=_shown(case, answer.reply.as_mapping(), visit.language),
+        reviews=[],
+        may_act=_may_act(visit),
+        can_ask_more=False,
+        row=row or 0,
+    )
+
+
+async def _reviews(state: AppState, answer: Mapping[str, Any] | None) -> list[trail.Review]:
+    """What people said of an explanation."""
+    if answer is None:
+        return []
+    read = partial(api_trail.reviews, state.store.database, answer["id"])
+    return (await state.readers.run(read)).reviews
+
+
+def _may_act(visit: Visit) -> bool:
+    return bool(visit.roles & api_trail.REVIEWERS["acted"])
+
+
+@router.post("/{id}/reviews")
+async def review(
+    id: Identity,
+    request: Request,
+    state: Shared,
+    recording: Recording,
+    of: Annotated[str, Query(max_length=64)],
+) -> Response:
+    """What was done about it, and what happened: said as the API has it said."""
+    names = ("verdict", "outcome", "rank", "comment")
+    body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
+    if body.get("verdict") != "acted":
+        body.pop("outcome", None)
+    if "rank" in body:
+        body["rank"] = whole(body["rank"])
+    await reviews.given(of, validation.read(trail.ReviewRequest, body), recording)
+    found = await state.readers.run(partial(api_trail.explanation, state.store.database, of))
+    explanation = json.loads(found)["explanation"]
+    return page(
+        request,
+        "operator/acted.html",
+        identity=id,
+        of=of,
+        ranks=len(explanation["counterfactuals"]),
+        reviews=await _reviews(state, explanation),
+        may_act=True,
+    )
+
+
+@router.post("/{id}/what-if")
+async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """What would be, were these set. A preview while a slider moves: it leaves no record."""
+    visit = visit_of(request)
+    on = await state.readers.run(partial(settable, state, id, row or 0))
+    question = await _settings(request, on)
+    reply = await state.previewed(partial(questions.what_if, on.model, question))
+    shown = outcome_of(reply.as_mapping(), on.model, visit.language, on.demand)
+    return page(request, "operator/outcome.html", outcome=shown, kept=None)
+
+
+@router.post("/{id}/what-if/record")
+async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
+    """The same, asked as the API asks, and recorded."""
+    visit = visit_of(request)
+    on = await state.readers.run(partial(settable, state, id, row or 0))
+    question = await _settings(request, on)
+    work = partial(questions.what_if, on.model, question)
+    answer = await ask(request, Kind.WHAT_IF, on.model, question, work, id)
+    shown = outcome_of(answer.reply.as_mapping(), on.model, visit.language, on.demand)
+    return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
+
+
+async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
+    """The body names what is set; the rest of the question is the alarm's."""
+    body = await read_aside(await request.body(), application(request).parsers)
+    if not isinstance(body, dict) or set(body) != {"set"}:
+        raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
+    whole = {
+        "instance": dict(on.subject.instance),
+        **body,
+        "rung": on.rung.value,
+        "languages": list(LANGUAGES),
+    }
+    return validation.read(requests.WhatIfRequest, whole)
+
+
+@router.get("/{id}/plane")
+async def plane(
+    id: Identity, request: Request, state: Shared, row: Row = None, x: Name = None, y: Name = None
+) -> Response:
+    """The model's word over all settings of two levers; of which, its form says."""
+    visit = visit_of(request)
+    case = await _found(request, state, id, row)
+    model, question = served(case)
+    levers = _two(case, x, y)
+    columns = levers[0].column, levers[1].column
+    shown = points(case, levers)
+    through = [(x, y) for x, y, _ in shown]
+
+    demand = question.target.demand
+
+    def drawn() -> Response:
+        found = usecases.plane(model, question, columns, MOST_VALUES, through)
+        return page(
+            request,
+            "operator/plane.html",
+            plane=plane_drawing.drawn(found, model, visit.language, shown),
+            case=case,
+            levers=levers,
+            demand_percent="" if demand is None else said_demand(demand),
+        )
+
+    return await state.previewed(drawn)
+
+
+def _two(case: CasePage, *names: str | None) -> tuple[LeverControl, LeverControl]:
+    """The levers that are named; if none is, the two that matter most."""
+    chosen = names if any(names) else [lever.name for lever in case.planar[:2]]
+    found = [lever for name in chosen for lever in case.planar if lever.name == name]
+    if len(found) != 2 or found[0] == found[1]:
+        text = "x and y are not two levers that have a slider"
+        raise InvalidRequest(RequestPart.REQUEST, [Fault(("x",), text, parameter="x")])
+    return found[0], found[1]

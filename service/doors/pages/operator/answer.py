@@ -1,0 +1,205 @@
+"""An explanation as it is shown: what to set, what follows, how far, and how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.problem import Problem
+from explainers.wording.gauges import Gauge
+from service.doors.pages.causal_graph import Drawing, Mark, drawn
+from service.doors.pages.operator.levers import levers_of
+from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from service.doors.pages.texts import Language
+from service.served.registry import ServedModel
+
+TRACK = 300
+"""Length of the picture of a lever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A lever's range: where it is, where it should be, and from where to where that is enough.
+
+    Places on a track from 0 to :data:`TRACK`.
+    """
+
+    low: str
+    high: str
+    present: float
+    target: float
+    enough: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to set, or one that follows."""
+
+    name: str
+    label: str
+    before: str
+    after: str
+    enough: tuple[str, str] | None = None
+    via: str = ""
+    bar: Bar | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CounterfactualView:
+    """One counterfactual, as an operator sees it."""
+
+    rank: int
+    text: str
+    actions: tuple[Step, ...]
+    effects: tuple[Step, ...]
+    verdict: PredictionVerdict
+    cost: float
+    proof: str
+    """Which words say what is proven of it."""
+    assurance: Mapping[str, Any] | None
+    settings: Mapping[str, str]
+    """What is set, as a form sends it."""
+    graph: Drawing | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerView:
+    """A whole explanation."""
+
+    id: str
+    status: str
+    sentence: str
+    ways: tuple[CounterfactualView, ...]
+    blocked_by: tuple[tuple[str, str], ...]
+    """In words, and why."""
+    relaxation: CounterfactualView | None
+    lifted: str
+    assumptions: tuple[tuple[str, str | None], ...]
+    """In words, and whether it was tested."""
+    raw: Mapping[str, Any]
+
+
+def shown(
+    answer: Mapping[str, Any], model: ServedModel | None, problem: Problem | None, tag: Language
+) -> AnswerView:
+    """``answer``: as the API replies it; ``problem``: the question, if its model is served."""
+    view = _View(model, problem, tag)
+    relaxation = answer.get("relaxation")
+    causal = answer.get("causal") or {}
+    return AnswerView(
+        answer["id"],
+        answer["status"],
+        view.said(answer["text"]),
+        tuple(view.way(found) for found in answer["counterfactuals"]),
+        tuple((view.said(c["text"]), view.said(c["why"])) for c in answer["blocked_by"]),
+        None if relaxation is None else view.way(relaxation["counterfactual"]),
+        "" if relaxation is None else view.said(relaxation["lifted"]["text"]),
+        (
+            *((view.said(text), None) for text in answer["assumptions"]),
+            *((view.said(a["text"]), a["standing"]) for a in causal.get("assumptions", ())),
+        ),
+        answer,
+    )
+
+
+def _proof(found: Mapping[str, Any]) -> str:
+    """What is known of cheaper ones; of a further way out only among those with other levers."""
+    if found["gap"] == 0:
+        return "proven" if found["rank"] == 1 else "proven_other"
+    return "bounded" if found["lower_bound"] else "found"
+
+
+class _View:
+    """Reads replies in one language."""
+
+    def __init__(self, model: ServedModel | None, problem: Problem | None, tag: Language) -> None:
+        self._model = model
+        self._problem = problem
+        self._tag = tag
+        both = model is not None and problem is not None
+        self._levers = (
+            {lever.name: lever for lever in levers_of(model, problem, tag)}  # type: ignore[arg-type]
+            if both
+            else {}
+        )
+
+    def said(self, text: Mapping[str, str]) -> str:
+        """In this language; what was asked for in another only, in that."""
+        return text.get(self._tag) or next(iter(text.values()), "")
+
+    def way(self, found: Mapping[str, Any]) -> CounterfactualView:
+        actions = tuple(self._step(part, computed=False) for part in found["actions"])
+        effects = tuple(self._step(part, computed=True) for part in found["effects"])
+        return CounterfactualView(
+            found["rank"],
+            self.said(found["text"]),
+            actions,
+            effects,
+            verdict_of(found["prediction"], False, self._model, self._tag),
+            found["cost"],
+            _proof(found),
+            found.get("assurance"),
+            {part["feature"]: str(part["to"]) for part in found["actions"]},
+            self._graph(actions, effects),
+        )
+
+    def _step(self, part: Mapping[str, Any], *, computed: bool) -> Step:
+        return Step(
+            part["feature"],
+            self.said(part["label"]),
+            self._value(part["feature"], part["from"]),
+            self._value(part["feature"], part["to"], computed=computed),
+            self._enough(part),
+            ", ".join(self._label(name) for name in part.get("via", ())),
+            self._bar(part) if not computed else None,
+        )
+
+    def _enough(self, part: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The ends of what is sufficient, where that is more than one value."""
+        ends = part.get("sufficient_range")
+        if ends is None or ends[0] == ends[1]:
+            return None
+        return self._value(part["feature"], ends[0]), self._value(part["feature"], ends[1])
+
+    def _value(self, name: str, value: Any, *, computed: bool = False) -> str:
+        if self._model is None or name not in self._model.schema:
+            return "–" if value is None else str(value)
+        feature = self._model.schema[name]
+        if value is None:
+            return Gauge.of(feature).value(float("nan"), self._tag)
+        number = (
+            float(feature.category_names.index(value)) if isinstance(value, str) else float(value)
+        )
+        return Gauge.of(feature).value(number, self._tag, computed=computed)
+
+    def _label(self, name: str) -> str:
+        if self._model is None or name not in self._model.schema:
+            return name
+        return self._model.schema[name].label(self._tag)
+
+    def _bar(self, part: Mapping[str, Any]) -> Bar | None:
+        lever = self._levers.get(part["feature"])
+        if lever is None or lever.kind != "slider" or part["from"] is None:
+            return None
+        low, high = float(lever.lowest), float(lever.highest)
+
+        def at(value: float) -> float:
+            return round(TRACK * (value - low) / ((high - low) or 1.0), 1)
+
+        enough = part.get("sufficient_range")
+        return Bar(
+            lever.low,
+            lever.high,
+            at(part["from"]),
+            at(part["to"]),
+            None if enough is None else (at(max(low, enough[0])), at(min(high, enough[1]))),
+        )
+
+    def _graph(self, actions: tuple[Step, ...], effects: tuple[Step, ...]) -> Drawing | None:
+        if self._model is None or self._model.causal is None:
+            return None
+        marks: dict[str, Mark] = {step.name: "set" for step in actions}
+        marks |= {step.name: "follows" for step in effects}
+        notes = {step.name: f"{step.before} → {step.after}" for step in (*actions, *effects)}
+        return drawn(self._model.causal.spec, self._tag, marks, notes, whole=False)

@@ -1,0 +1,45 @@
+"""Questions that a page asks: the API's own, recorded in the same way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+from fastapi import Request
+
+from service.audit.drafts import asked_by
+from service.audit.recorder import Recorded
+from service.doors.http.context import context_of
+from service.doors.http.problems import problem_in
+from service.served.registry import ServedModel
+from service.store.chain import Kind
+from service.wire.base import Wire
+
+R = TypeVar("R", bound=Wire)
+
+
+async def ask(
+    request: Request,
+    kind: Kind,
+    model: ServedModel,
+    question: Wire,
+    work: Callable[[], R],
+    about: str,
+    patience: float = math.inf,
+) -> Recorded[R]:
+    """The reply, and a record of it about the record ``about``; of what failed there is one too.
+
+    Raises
+    ------
+    ServiceError, Refusal, GraphError
+        As the API's route of this question.
+    """
+    recorder = context_of(request).recorder(about)
+    try:
+        return await recorder.answer(kind, model, question, work, patience)
+    except Exception as error:
+        problem, path = problem_in(request, error), request.url.path
+        own = context_of(request).recorder()
+        await own.failure(model, kind.value, asked_by(question), problem, path)
+        raise

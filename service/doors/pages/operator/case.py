@@ -1,0 +1,186 @@
+"""One row with everything that its page says of it before anything is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.problem import Problem
+from explainers.target import Demand
+from service.ask import read_request, usecases
+from service.ask.usecases import Question, Rung
+from service.doors.http.context import AppState
+from service.doors.pages.operator import subject
+from service.doors.pages.operator.levers import LeverControl, levers_of
+from service.doors.pages.operator.listing import title_of
+from service.doors.pages.operator.subject import Subject
+from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
+from service.doors.pages.texts import LANGUAGES, Language, say
+from service.errors import InvalidRequest, UnknownRecord
+from service.served.causal_model import Semantics
+from service.served.registry import ServedModel
+from service.wire import requests
+
+ALTERNATIVES = 4
+"""The suggestion, and other ways out beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CasePage:
+    """What the page of one row begins with."""
+
+    subject: Subject
+    title: str
+    verdict: PredictionVerdict
+    model: ServedModel | None
+    """None: it is not served any more, and nothing further can be asked."""
+    request: requests.ExplanationRequest
+    """Word for word as it was asked; else as a page asks."""
+    question: Question | None
+    """None: the model is not served, or desires nothing."""
+    levers: tuple[LeverControl, ...]
+    problem: Problem | None
+    answer: Mapping[str, Any] | None
+    """The explanation, where there is one already."""
+    tag: Language
+
+    @property
+    def planar(self) -> list[LeverControl]:
+        """Levers that a plane can be made of: first what the suggestion sets, then what follows
+        from that."""
+        found = [lever for lever in self.levers if lever.kind == "slider"]
+        first = {} if self.answer is None else _moved(self.answer)
+        return sorted(found, key=lambda lever: first.get(lever.name, 2))
+
+
+def read_case(state: AppState, identity: str, number: int, tag: Language) -> CasePage:
+    """Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such row, or not any more.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    return case_of(state, subject.read_one(state.store.database, identity, number), tag)
+
+
+def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
+    """Raises
+    ------
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    model = subject.model_of(about.record, state.registry)
+    request = request_of(about)
+    question = problem = None
+    if model is not None and (request.target or model.decision.desired is not None):
+        question = read_request.question(request, model)
+        problem = usecases.problem_of(model, question)
+    return CasePage(
+        about,
+        str(about.record.facts.model) if model is None else title_of(model, tag),
+        verdict_of(about.prediction, subject.is_alarm(about, model), model, tag),
+        model,
+        request,
+        question,
+        () if model is None or problem is None else levers_of(model, problem, tag),
+        problem,
+        about.answer or subject.explanation_of(state.store.database, about),
+        tag,
+    )
+
+
+def request_of(about: Subject) -> requests.ExplanationRequest:
+    if about.request is not None:
+        return requests.ExplanationRequest.model_validate(about.request)
+    return requests.ExplanationRequest(
+        instance=dict(about.instance),
+        alternatives=ALTERNATIVES,
+        languages=list(LANGUAGES),
+        semantics=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """What a what-if needs, and nothing else: it is asked while a slider moves."""
+
+    subject: Subject
+    model: ServedModel
+    rung: Rung
+    demand: Demand | None
+    """What an answer has to meet besides the decision."""
+
+
+def settable(state: AppState, identity: str, number: int) -> Settable:
+    """One row of a model that is served.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such row, or its model is not served any more.
+    """
+    about = subject.read_one(state.store.database, identity, number)
+    model = subject.model_of(about.record, state.registry)
+    if model is None:
+        raise _gone(about)
+    request = request_of(about)
+    moves = read_request.semantics(request.semantics, model) is Semantics.INTERVENTIONAL
+    aims = request.target or model.decision.desired is not None
+    return Settable(
+        about,
+        model,
+        Rung.COUNTERFACTUAL if moves else Rung.ASSOCIATION,
+        read_request.target(request.target, model).demand if aims else None,
+    )
+
+
+def served(case: CasePage) -> tuple[ServedModel, Question]:
+    """The model, and the question about it.
+
+    Raises
+    ------
+    UnknownRecord
+        If it cannot be asked any more.
+    """
+    if case.model is None or case.question is None:
+        raise _gone(case.subject)
+    return case.model, case.question
+
+
+def _gone(about: Subject) -> UnknownRecord:
+    return UnknownRecord(about.record.facts.id, "model that can be asked about record")
+
+
+def points(
+    case: CasePage, levers: tuple[LeverControl, LeverControl]
+) -> list[tuple[float, float, str]]:
+    """What lies in the plane of two levers: the present reading, and the suggestion if it sets
+    nothing else."""
+    model, question = served(case)
+    found = [(*_place(question.factual, levers), say("plane.now", case.tag))]
+    if case.answer is not None and _actions(case.answer) <= {lever.name for lever in levers}:
+        for best in case.answer["counterfactuals"][:1]:
+            try:
+                row = read_request.instance(best["instance"], model)
+            except InvalidRequest:
+                continue
+            found.append((*_place(row, levers), say("plane.suggestion", case.tag)))
+    return found
+
+
+def _place(row: Any, levers: tuple[LeverControl, LeverControl]) -> tuple[float, float]:
+    return float(row[levers[0].column]), float(row[levers[1].column])
+
+
+def _moved(answer: Mapping[str, Any]) -> dict[str, int]:
+    """What the best counterfactual sets (0), and what follows (1)."""
+    best = answer["counterfactuals"][:1]
+    follows = {e["feature"]: 1 for found in best for e in found["effects"]}
+    return follows | dict.fromkeys(_actions(answer), 0)
+
+
+def _actions(answer: Mapping[str, Any]) -> set[str]:
+    """What the best counterfactual sets."""
+    return {a["feature"] for found in answer["counterfactuals"][:1] for a in found["actions"]}

@@ -1,0 +1,138 @@
+"""What would be, were some levers set: as it is shown beside the sliders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.target import Demand
+from explainers.wording.gauges import Gauge
+from service.doors.pages.operator.levers import written
+from service.doors.pages.operator.verdict import PredictionVerdict, percent, verdict_of
+from service.doors.pages.texts import Language
+from service.served.registry import ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """A feature that moves because others were set."""
+
+    name: str
+    label: str
+    before: str
+    after: str
+    value: str
+    """As a slider takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that would be broken."""
+
+    text: str
+    why: str
+    features: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsure:
+    """As wanted, but not as probable as is demanded of an answer."""
+
+    of: str
+    percent: str
+    demanded: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A what-if reply, to be looked at."""
+
+    before: PredictionVerdict
+    after: PredictionVerdict
+    changed: bool
+    allowed: bool
+    follows: tuple[Follows, ...]
+    broken: tuple[Broken, ...]
+    off_grid: tuple[tuple[str, str], ...]
+    unreadable: tuple[str, ...]
+    cost: float
+    unsure: Unsure | None
+
+
+def outcome_of(
+    reply: Mapping[str, Any], model: ServedModel, tag: Language, demand: Demand | None
+) -> Outcome:
+    """``reply``: as the API replies it; ``demand``: what an answer has to meet."""
+    schema, decision = model.schema, model.decision
+    wanted = None if decision.desired is None else decision.class_names[decision.desired]
+
+    def verdict(said: Mapping[str, Any]) -> PredictionVerdict:
+        return verdict_of(said, wanted is not None and said.get("class") != wanted, model, tag)
+
+    def label(name: str) -> str:
+        return schema[name].label(tag)
+
+    def value(name: str, number: Any) -> str:
+        return Gauge.of(schema[name]).value(schema[name].read(number), tag)
+
+    return Outcome(
+        verdict(reply["prediction"]["before"]),
+        verdict(reply["prediction"]["after"]),
+        reply["changed"],
+        reply["allowed"],
+        tuple(
+            Follows(
+                part["feature"],
+                label(part["feature"]),
+                value(part["feature"], part["from"]),
+                Gauge.of(schema[part["feature"]]).value(float(part["to"]), tag, computed=True),
+                written(schema[part["feature"]], float(part["to"])),
+            )
+            for part in reply["effects"]
+        ),
+        tuple(
+            Broken(
+                _clause(rule["text"][tag], rule["why"].get(tag, "")),
+                rule["why"].get(tag, ""),
+                ", ".join(label(name) for name in rule["features"]),
+            )
+            for rule in reply["broken_rules"]
+        ),
+        tuple(
+            (
+                label(part["feature"]),
+                ", ".join(value(part["feature"], v) for v in part["nearest"]),
+            )
+            for part in reply["off_grid"]
+        ),
+        tuple(label(name) for name in reply["unreadable"]),
+        reply["cost"],
+        _unsure(reply["prediction"]["after"], model, tag, demand),
+    )
+
+
+def _unsure(
+    said: Mapping[str, Any], model: ServedModel, tag: Language, demand: Demand | None
+) -> Unsure | None:
+    if demand is None:
+        return None
+    wanted = model.decision.classes[demand.wanted]
+    share = said["probability"]
+    if said["class"] != wanted.name or demand.lower <= share <= demand.upper:
+        return None
+    limit = demand.lower if share < demand.lower else demand.upper
+    return Unsure(wanted.labels.get(tag, wanted.name), percent(share, limit), said_demand(demand))
+
+
+def said_demand(demand: Demand) -> str:
+    """``≥ 95 %``"""
+    ends = (("≥", demand.lower), ("≤", demand.upper))
+    return ", ".join(f"{sign} {100 * end:g} %" for sign, end in ends if math.isfinite(end))
+
+
+def _clause(text: str, why: str) -> str:
+    """A rule in words, without the reason that stands beside it already."""
+    clause = text.removesuffix(f"({why.rstrip('.')})").strip() if why else text
+    return clause[:1].upper() + clause[1:]

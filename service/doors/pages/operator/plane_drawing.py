@@ -1,0 +1,221 @@
+"""The plane of two levers as a drawing, as a sentence and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.wording.gauges import Gauge
+from models.schema import Task
+from service.ask.usecases import Plane
+from service.doors.pages.operator.verdict import percent
+from service.doors.pages.texts import Language
+from service.served.registry import ServedModel
+
+LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300
+"""Where the plane begins, and how large it is; the picture has margins for its axes."""
+MARGIN_RIGHT, MARGIN_BELOW = 24, 52
+BANDS = 8
+TICKS = 5
+COARSE = 6
+"""Columns and rows of the table."""
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Cells of one kind that lie side by side."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    band: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A row that lies in the plane."""
+
+    x: float
+    y: float
+    text: str
+    is_present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Of the table."""
+
+    text: str
+    flips: bool
+    allowed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneDrawing:
+    """What the template draws."""
+
+    x_label: str
+    y_label: str
+    boxes: tuple[Box, ...]
+    forbidden: tuple[Box, ...]
+    boundary: str
+    demanded: str
+    """Where it is as probable as is demanded of an answer; empty where the decision is enough."""
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    points: tuple[Point, ...]
+    share_flipped: str
+    """Of the settings that are allowed."""
+    share_allowed: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    left: int = LEFT
+    top: int = TOP
+    across: int = ACROSS
+    down: int = DOWN
+    width: int = LEFT + ACROSS + MARGIN_RIGHT
+    height: int = TOP + DOWN + MARGIN_BELOW
+
+
+def drawn(
+    plane: Plane, model: ServedModel, tag: Language, points: Sequence[tuple[float, float, str]]
+) -> PlaneDrawing:
+    """``points``: values of the two levers and what to call them, the present ones first."""
+    x, y = (Gauge.of(model.schema.features[j]) for j in plane.levers)
+    bad = _badness(plane, model)
+    xs, ys = _Scale(plane.xs, LEFT, ACROSS), _Scale(plane.ys, TOP + DOWN, -DOWN)
+    bands = np.minimum((bad * BANDS).astype(np.int64), BANDS - 1)
+    flips, allowed = plane.flips, plane.allowed
+    some = _coarse(len(plane.xs)), _coarse(len(plane.ys))
+    return PlaneDrawing(
+        x.label(tag),
+        y.label(tag),
+        tuple(_boxes(bands, xs, ys)),
+        tuple(box for box in _boxes(1 - allowed.astype(np.int64), xs, ys) if box.band),
+        _boundary(flips, xs, ys),
+        "" if (plane.suffices == flips).all() else _boundary(plane.suffices, xs, ys),
+        tuple(Tick(xs.at(v), x.value(v, tag)) for v in _ticks(plane.xs)),
+        tuple(Tick(ys.at(v), y.value(v, tag)) for v in _ticks(plane.ys)),
+        tuple(
+            Point(xs.at(a), ys.at(b), text, k == 0)
+            for k, (a, b, text) in enumerate(points)
+            if xs.holds(a) and ys.holds(b)
+        ),
+        f"{_share(flips & allowed, allowed):.0f} %",
+        f"{100 * allowed.mean():.0f} %",
+        tuple(x.value(float(plane.xs[i]), tag) for i in some[0]),
+        tuple(
+            (
+                y.value(float(plane.ys[j]), tag),
+                tuple(
+                    Cell(_said(plane, model, j, i), bool(flips[j, i]), bool(allowed[j, i]))
+                    for i in some[0]
+                ),
+            )
+            for j in reversed(some[1])
+        ),
+    )
+
+
+class _Scale:
+    """Values of one lever, two at least, to places in the picture; each is inside its cell."""
+
+    def __init__(self, values: Floats, start: float, length: float) -> None:
+        steps = np.diff(values) / 2 if len(values) > 1 else np.array([0.5])
+        self._edges = np.concatenate(
+            (
+                [values[0] - steps[0]],
+                values[:-1] + steps[: len(values) - 1],
+                [values[-1] + steps[-1]],
+            )
+        )
+        self._start, self._length = start, length
+        self._places = self._at(self._edges).tolist()
+
+    def _at(self, values: Floats | float) -> Floats:
+        low, high = float(self._edges[0]), float(self._edges[-1])
+        return np.round(self._start + self._length * (values - low) / (high - low), 1)
+
+    def at(self, value: float) -> float:
+        return float(self._at(value))
+
+    def edge(self, k: int) -> float:
+        return float(self._places[k])
+
+    def holds(self, value: float) -> bool:
+        return bool(self._edges[0] <= value <= self._edges[-1])
+
+
+def _badness(plane: Plane, model: ServedModel) -> Floats:
+    """0: as desired, 1: as far from it as can be."""
+    decision = model.decision
+    first: Floats = plane.scores[..., 0]
+    match decision.task:
+        case Task.BINARY:
+            return first if decision.positive != decision.desired else 1.0 - first
+        case Task.MULTICLASS if decision.desired is not None:
+            return np.asarray(1.0 - plane.scores[..., decision.desired])
+    low, high = float(np.nanmin(first)), float(np.nanmax(first))
+    return (first - low) / ((high - low) or 1.0)
+
+
+def _said(plane: Plane, model: ServedModel, row: int, column: int) -> str:
+    """The score of one cell, as the page writes a verdict."""
+    scores = plane.scores[row, column]
+    decision = model.decision
+    if decision.task is Task.BINARY:
+        return percent(float(scores[0]), decision.threshold)
+    if decision.task is Task.MULTICLASS and decision.desired is not None:
+        return percent(float(scores[decision.desired]))
+    return f"{float(scores[0]):.4g}"
+
+
+def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[Box]:
+    """Each row of cells as runs of one kind."""
+    for j, row in enumerate(kinds):
+        cuts = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), len(row)]
+        top, bottom = ys.edge(j + 1), ys.edge(j)
+        for i, k in pairwise(cuts):
+            left, right = xs.edge(i), xs.edge(k)
+            yield Box(left, top, round(right - left, 1), round(bottom - top, 1), int(row[i]))
+
+
+def _boundary(flips: Bools, xs: _Scale, ys: _Scale) -> str:
+    """Between cells of which it is true and cells of which it is not."""
+    parts = [
+        f"M{xs.edge(i + 1)} {ys.edge(j)}V{ys.edge(j + 1)}"
+        for j, i in np.argwhere(flips[:, 1:] != flips[:, :-1]).tolist()
+    ]
+    parts += [
+        f"M{xs.edge(i)} {ys.edge(j + 1)}H{xs.edge(i + 1)}"
+        for j, i in np.argwhere(flips[1:] != flips[:-1]).tolist()
+    ]
+    return "".join(parts)
+
+
+def _share(part: Bools, whole: Bools) -> float:
+    return 100.0 * float(part.sum()) / max(1, int(whole.sum()))
+
+
+def _ticks(values: Floats) -> list[float]:
+    places = np.linspace(0, len(values) - 1, TICKS).round().astype(np.int64)
+    return [float(v) for v in values[np.unique(places)]]
+
+
+def _coarse(count: int) -> list[int]:
+    places = np.linspace(0, count - 1, min(COARSE, count)).round().astype(np.int64)
+    return [int(k) for k in places]

@@ -1,0 +1,128 @@
+"""What a page is about: one row that was predicted, as it was recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from service.audit import recheck, records
+from service.audit.drafts import ALARM
+from service.errors import CannotReplay, ErasedRecord, UnknownRecord
+from service.served.registry import Registry, ServedModel
+from service.store import archive
+from service.store.chain import Kind, Payload, Record
+from service.store.database import Database
+
+KINDS = (Kind.PREDICTION, Kind.EXPLANATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One row of a record."""
+
+    record: Record
+    number: int
+    """Which of the record's rows, from 0."""
+    instance: Mapping[str, Any]
+    prediction: Mapping[str, Any]
+    """As replies write it."""
+    answer: Mapping[str, Any] | None = None
+    """The explanation, if the record is one."""
+    request: Mapping[str, Any] | None = None
+    """What was asked for it."""
+
+    @property
+    def path(self) -> str:
+        """Of its page."""
+        return path_of(self.record.facts.id, self.number)
+
+
+def path_of(identity: str, number: int) -> str:
+    return f"/alarms/{identity}" + (f"?row={number}" if number else "")
+
+
+def subjects(record: Record, payload: Payload) -> tuple[Subject, ...]:
+    """Every row that the record tells of."""
+    kept = json.loads(payload.content)
+    asked, answer = kept["request"], kept["answer"]
+    if record.facts.kind is Kind.EXPLANATION:
+        return (Subject(record, 0, asked["instance"], answer["prediction"], answer, asked),)
+    rows = asked.get("instances") or [asked["instance"]]
+    return tuple(
+        Subject(record, k, row, said)
+        for k, (row, said) in enumerate(zip(rows, answer["predictions"], strict=True))
+    )
+
+
+def read(database: Database, identity: str) -> tuple[Subject, ...]:
+    """The rows of one record.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        If there is no such record of predictions, or nothing in it any more.
+    StoreUnavailable, StoreDamaged
+        If the store cannot be read.
+    """
+    record, payload = archive.get(database, identity)
+    if record.facts.kind not in KINDS:
+        raise UnknownRecord(identity, "prediction")
+    if payload is None:
+        raise ErasedRecord(identity)
+    return subjects(record, payload)
+
+
+def read_one(database: Database, identity: str, number: int) -> Subject:
+    """One row of one record.
+
+    Raises
+    ------
+    UnknownRecord, ErasedRecord
+        As :func:`read`; also if it has not so many rows.
+    """
+    return row_of(read(database, identity), number)
+
+
+def row_of(rows: tuple[Subject, ...], number: int) -> Subject:
+    """Raises
+    ------
+    UnknownRecord
+        If there are not so many.
+    """
+    if number >= len(rows):
+        raise UnknownRecord(f"{rows[0].record.facts.id} row {number}", "prediction")
+    return rows[number]
+
+
+def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | None:
+    """The newest explanation of this row that was asked from its page; None if there is none."""
+    about = archive.about(database, subject.record.facts.id, Kind.EXPLANATION)
+    for record, payload in reversed(about):
+        if payload is None:
+            continue
+        kept = json.loads(payload.content)
+        if kept["request"]["instance"] == subject.instance:
+            where = records.audit(record).model_dump()
+            return {**kept["answer"], "audit": where}
+    return None
+
+
+def model_of(record: Record, registry: Registry) -> ServedModel | None:
+    """The model that said so, if it is still served: no other can speak for it."""
+    try:
+        return recheck.asked_model(record, registry)
+    except CannotReplay:
+        return None
+
+
+def is_alarm(subject: Subject, model: ServedModel | None) -> bool:
+    """Whether it is what the model does not desire."""
+    if model is not None and model.decision.desired is not None:
+        wanted = model.decision.class_names[model.decision.desired]
+        return bool(subject.prediction.get("class") != wanted)
+    facts = subject.record.facts
+    return facts.status == ALARM or (
+        facts.kind is Kind.EXPLANATION and facts.status != "already_target"
+    )

@@ -1,0 +1,67 @@
+"""A prediction as people look at it: alarm or not, how likely, and where the line is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.schema import Task
+from service.doors.pages.texts import Language
+from service.served.registry import ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionVerdict:
+    """What is shown of a prediction."""
+
+    is_alarm: bool
+    label: str
+    of: str
+    """The class whose probability it is; empty for a score."""
+    share: float | None
+    """Its probability; None for a score."""
+    threshold: float | None
+    """From where on it is decided."""
+    score: str
+    """For a regression: the score with its unit."""
+
+    @property
+    def percent(self) -> str:
+        """Rounded to a tenth, but never onto the threshold or an end that it has not reached."""
+        return "" if self.share is None else percent(self.share, self.threshold)
+
+    @property
+    def threshold_percent(self) -> str:
+        return "" if self.threshold is None else f"{self.threshold * 100:g} %"
+
+
+def percent(share: float, limit: float | None = None) -> str:
+    """``share`` in percent, with as many digits as keep it on its side of ``limit``, 0 and 1."""
+    for digits in range(1, 12):
+        text = f"{share * 100:.{digits}f}"
+        shown = float(text) / 100
+        edges = [edge for edge in (0.0, 1.0, limit) if edge is not None]
+        if all((shown < e) == (share < e) and (shown > e) == (share > e) for e in edges):
+            return f"{text} %"
+    return f"{share * 100} %"
+
+
+def verdict_of(
+    prediction: Mapping[str, Any], is_alarm: bool, model: ServedModel | None, tag: Language
+) -> PredictionVerdict:
+    """``prediction``: as replies write it."""
+    labels = prediction.get("label") or {}
+    name = str(prediction.get("class", ""))
+    label = str(labels.get(tag) or next(iter(labels.values()), name))
+    probability, score = prediction.get("probability"), prediction.get("score")
+    if score is not None:
+        unit = prediction.get("unit") or ""
+        return PredictionVerdict(is_alarm, label, "", None, None, f"{score:g} {unit}".strip())
+    if model is None or model.decision.task is not Task.BINARY:
+        return PredictionVerdict(is_alarm, label, label, probability, None, "")
+    decision = model.decision
+    positive = decision.classes[decision.positive]
+    share = probability if name == positive.name else 1.0 - (probability or 0.0)
+    of = positive.labels.get(tag, positive.name)
+    return PredictionVerdict(is_alarm, label, of, share, decision.threshold, "")

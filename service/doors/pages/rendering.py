@@ -1,0 +1,110 @@
+"""Templates into pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+from fastapi import Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from service.access import Principal
+from service.ask.write_reply import ifonly_version
+from service.doors.http import permissions
+from service.doors.pages.static_files import address
+from service.doors.pages.texts import LANGUAGES, say, texts
+from service.doors.pages.visit import THEMES, Visit, visit_of
+from service.store.chain import timestamp
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation; ``text``: its key."""
+
+    path: str
+    text: str
+
+
+PLACES: tuple[Place, ...] = (
+    Place("/alarms", "alarms.place"),
+    Place("/reviews", "place.reviews"),
+    Place("/records", "place.records"),
+    Place("/report", "place.report"),
+    Place("/models", "place.models"),
+)
+"""In the order in which they are shown; each to those who may see it."""
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("service.doors.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals |= {
+        "static": address,
+        "languages": LANGUAGES,
+        "themes": THEMES,
+        "version": ifonly_version(),
+    }
+    environment.filters["when"] = timestamp
+    return environment
+
+
+def places(principal: Principal | None) -> tuple[Place, ...]:
+    """Where they may go."""
+    if principal is None:
+        return ()
+    return tuple(p for p in PLACES if principal.roles & permissions.PAGES["GET", p.path])
+
+
+def page(
+    request: Request,
+    template: str,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    """``template`` as this visit sees it. It has ``t`` (texts by key), ``tag`` (the language),
+    ``visit``, ``places`` and ``values``."""
+    return Response(
+        rendered(visit_of(request), template, **values),
+        status,
+        {**NO_STORE, **(headers or {})},
+        "text/html; charset=utf-8",
+    )
+
+
+def rendered(visit: Visit, template: str, **values: Any) -> str:
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            visit=visit,
+            tag=visit.language,
+            t=partial(_said, visit),
+            places=places(visit.principal),
+            here=visit.path.partition("?")[0],
+            form_headers=json.dumps({"X-CSRF-Token": visit.form_token}),
+            **values,
+        )
+    )
+
+
+def _said(visit: Visit, key: str, **values: object) -> str:
+    return say(key, visit.language, **values)
+
+
+def title_of(slug: str, fallback: str, visit: Visit) -> str:
+    """What a kind of refusal is called."""
+    key = f"problem.{slug}"
+    return say(key, visit.language) if key in texts() else fallback

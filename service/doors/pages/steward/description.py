@@ -1,0 +1,315 @@
+"""A served model as a page shows it: what it reads and decides, what the plant allows, what it
+rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from explainers.causal import CausalSpec
+from models.encoding import Form
+from models.errors import UnknownModel
+from models.graph.ensemble import TreeEnsemble
+from models.graph.forms import Affine
+from models.schema import Feature, Labels, plain
+from service.ask import catalogue
+from service.doors.pages.auditor.naming import rounded, said_in
+from service.doors.pages.causal_graph import Drawing, drawn
+from service.doors.pages.texts import Language, say
+from service.served.registry import Registry, ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureLine:
+    label: str
+    name: str
+    description: str
+    kind: str
+    unit: str
+    bounds: str
+    step: str
+    enters: str
+    """What the graph takes for it."""
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    key: str
+    text: str
+    """With the reason that the policy gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLine:
+    cause: str
+    effect: str
+    sign: str
+    source: str
+    evidence: str
+    delay: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    check: str
+    node: str
+    passed: bool
+    value: str
+    limit: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Causes:
+    """What ``causal.toml`` says, and who answers for it."""
+
+    title: str
+    status: str
+    is_used: bool
+    accepted_by: str
+    accepted_at: str
+    version: str
+    drawing: Drawing
+    edges: tuple[EdgeLine, ...]
+    hidden: tuple[tuple[str, str], ...]
+    mechanisms: tuple[tuple[str, str], ...]
+    checks: tuple[CheckLine, ...]
+    provenance: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """Everything on the page of one model."""
+
+    name: str
+    version: str
+    versions: tuple[str, ...]
+    title: str
+    description: str
+    decision: tuple[tuple[str, str], ...]
+    digests: tuple[tuple[str, str], ...]
+    reading: str
+    refusal: str
+    """Why the graph could not be read as mathematics; empty: it was."""
+    parity: tuple[tuple[str, str], ...]
+    metrics: tuple[tuple[str, str], ...]
+    alarm: tuple[tuple[str, str], ...]
+    features: tuple[FeatureLine, ...]
+    rules: tuple[RuleLine, ...]
+    causes: Causes | None
+    spec: str
+    causal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model among others, by its latest version."""
+
+    name: str
+    version: str
+    versions: tuple[str, ...]
+    title: str
+    description: str
+    decides: str
+    causes: str
+    """Whether a causal model is accepted."""
+    digests: tuple[tuple[str, str], ...]
+
+
+def cards(registry: Registry, tag: Language) -> Iterator[Card]:
+    for name in registry.names():
+        with suppress(UnknownModel):  # a refresh may have dropped it since
+            yield _card(registry.find(name), registry, tag)
+
+
+def _card(model: ServedModel, registry: Registry, tag: Language) -> Card:
+    spec = model.deployed.spec
+    return Card(
+        model.name,
+        model.version,
+        registry.versions(model.name),
+        _in(spec.title, tag) or model.name,
+        _in(spec.description, tag),
+        say(f"task.{spec.decision.task.value}", tag),
+        "none" if model.graph is None else model.graph.status.value,
+        (
+            ("model.onnx", model.deployed.model_sha256),
+            ("spec.toml", model.deployed.spec_sha256),
+        ),
+    )
+
+
+def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
+    deployed, told = model.deployed, catalogue.description(model, registry)
+    parity = deployed.parity or {}
+    return ModelPage(
+        name=model.name,
+        version=model.version,
+        versions=registry.versions(model.name),
+        title=_in(deployed.spec.title, tag) or model.name,
+        description=_in(deployed.spec.description, tag),
+        decision=tuple(_decision(model, tag)),
+        digests=(
+            ("model.onnx", deployed.model_sha256),
+            ("spec.toml", deployed.spec_sha256),
+            *((("causal.toml", deployed.causal_sha256),) if deployed.causal_sha256 else ()),
+        ),
+        reading=_reading(model, tag),
+        refusal=deployed.form_refusal,
+        parity=_flat(parity.get("parity", {})),
+        metrics=_flat(parity.get("metrics", {})),
+        alarm=tuple(_alarm(deployed.spec.alarm, tag)),
+        features=tuple(_features(model, tag)),
+        rules=tuple(RuleLine(c.key, said_in(c.text, tag)[0]) for c in told.constraints),
+        causes=None if model.graph is None else _causes(model.graph, model, tag),
+        spec=model.spec_text.decode("utf-8-sig"),
+        causal=(deployed.causal or b"").decode("utf-8-sig"),
+    )
+
+
+def _in(labels: Labels, tag: Language) -> str:
+    return said_in(labels, tag)[0]
+
+
+def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
+    decision = model.decision
+    yield "task", say(f"task.{decision.task.value}", tag)
+    if decision.classes:
+        names = [_in(c.labels, tag) or c.name for c in decision.classes]
+        yield "classes", ", ".join(names)
+        if decision.threshold is not None:
+            yield "positive", names[decision.positive]
+        if decision.desired is not None:
+            yield "desired", names[decision.desired]
+        if model.policy.probability:
+            yield "probability", f"{100 * model.policy.probability:g} %"
+    if decision.threshold is not None:
+        yield "threshold", plain(decision.threshold)
+    if decision.unit:
+        yield "unit", decision.unit
+
+
+def _reading(model: ServedModel, tag: Language) -> str:
+    form = model.deployed.form
+    match None if form is None else form.core:
+        case None:
+            return say("form.none", tag)
+        case TreeEnsemble() as trees:
+            return say("form.trees", tag, count=f"{len(trees.roots):,}")
+        case Affine():
+            return say("form.linear", tag)
+        case network:
+            return say("form.network", tag, layers=len(network.layers))
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """``{"a": {"b": 1}}`` as ``("a.b", "1")``."""
+    lines: list[tuple[str, str]] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{prefix}{key}.")
+        else:
+            shown = rounded(value) if isinstance(value, float) else _counted(value)
+            lines.append((f"{prefix}{key}", shown))
+    return tuple(lines)
+
+
+def _counted(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _alarm(alarm: Mapping[str, Any], tag: Language) -> Iterator[tuple[str, str]]:
+    for part in ("cause", "consequence", "response", "time_to_respond"):
+        if part in alarm:
+            yield part, _in(alarm[part], tag)
+
+
+def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:
+    encodings = {e.name: e for e in model.deployed.spec.encoding.features}
+    for feature, cost in zip(model.schema.features, model.policy.cost.features, strict=True):
+        encoding = encodings[feature.name]
+        enters = say(f"form.{encoding.form.value}", tag)
+        if encoding.form is Form.CODES:
+            codes = (f"{k} = {c.name}" for k, c in enumerate(feature.categories))
+            enters += f" ({', '.join(codes)})"
+        yield FeatureLine(
+            feature.label(tag),
+            feature.name,
+            _in(feature.description, tag),
+            say(f"feature_kind.{feature.kind.value}", tag),
+            feature.unit,
+            _bounds(feature, tag),
+            "" if feature.resolution is None else str(feature.resolution),
+            enters,
+            _cost(cost.weight, cost.scale, cost.fixed, feature, tag),
+        )
+
+
+def _bounds(feature: Feature, tag: Language) -> str:
+    if feature.kind.is_categorical:
+        return ", ".join(_in(c.labels, tag) or c.name for c in feature.categories)
+    ends = (feature.lower, feature.upper)
+    return " – ".join(plain(end) if math.isfinite(end) else "∞" for end in ends)
+
+
+def _cost(weight: float, scale: float, fixed: float, feature: Feature, tag: Language) -> str:
+    fixed_part = f"{rounded(fixed)} + " if fixed else ""
+    if feature.kind.is_categorical:
+        return f"{fixed_part}{rounded(weight)}"
+    per = f"{rounded(scale)} {feature.unit}".rstrip()
+    return f"{fixed_part}{say('steward.cost_per', tag, weight=rounded(weight), scale=per)}"
+
+
+def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
+    labels = {f.name: f.label(tag) for f in spec.schema.features}
+
+    def called(node: str) -> str:
+        own = spec.nodes[node]
+        return labels.get(node) or (f"{labels.get(own.of, node)} (t−{own.lag})" if own.of else node)
+
+    notes = {name: say(f"role.{spec.nodes[name].role.value}", tag) for name in spec.schema.names}
+    said = spec.provenance
+    return Causes(
+        _in(spec.title, tag),
+        spec.status.value,
+        model.causal is not None,
+        spec.accepted_by,
+        spec.accepted_at,
+        spec.version,
+        drawn(spec, tag, notes=notes),
+        tuple(
+            EdgeLine(
+                called(e.cause),
+                called(e.effect),
+                e.sign,
+                say(f"source.{e.source or 'none'}", tag),
+                e.evidence,
+                _in(e.delay, tag),
+            )
+            for e in spec.edges
+        ),
+        tuple(
+            (" ↔ ".join(called(name) for name in tie.between), tie.evidence) for tie in spec.hidden
+        ),
+        tuple((called(name), mechanism.kind) for name, mechanism in spec.mechanisms.items()),
+        tuple(
+            CheckLine(
+                c.check,
+                called(c.node) if c.node else "",
+                c.passed,
+                rounded(c.value),
+                rounded(c.limit),
+                c.note,
+            )
+            for c in said.checks
+        ),
+        tuple(
+            (name, str(value))
+            for name in ("source", "data", "data_sha256", "rows", "fitted_at", "seed")
+            if (value := getattr(said, name)) not in ("", None)
+        ),
+    )

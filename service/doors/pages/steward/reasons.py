@@ -1,0 +1,43 @@
+"""Why a model is refused, in the reader's language: our own sentences, known by their shape."""
+
+from __future__ import annotations
+
+import re
+import string
+from functools import cache
+
+from service.doors.pages.texts import Language, say, texts
+
+SECTION = "reason."
+
+
+def reason(problem: str, tag: Language) -> tuple[str, Language]:
+    """A sentence as the reader reads it, and its language: English if it is none of ours, or
+    says what some library said."""
+    if tag != "en":
+        for key, shape in _shapes():
+            found = shape.fullmatch(problem)
+            if found is not None:
+                gaps = {gap: reason(value, tag)[0] for gap, value in found.groupdict().items()}
+                return say(key, tag, **gaps), tag
+    return problem, "en"
+
+
+@cache
+def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The English of each as a pattern, those that say most without their gaps first."""
+    english = {key: said["en"] for key, said in texts().items() if key.startswith(SECTION)}
+    most = sorted(english, key=lambda key: -sum(map(len, fixed_parts(english[key]))))
+    return tuple((key, re.compile(_pattern(english[key]), re.DOTALL)) for key in most)
+
+
+def fixed_parts(text: str) -> list[str]:
+    """What stands around the gaps."""
+    return [fixed for fixed, *_ in string.Formatter().parse(text)]
+
+
+def _pattern(text: str) -> str:
+    parts = string.Formatter().parse(text)
+    return "".join(
+        re.escape(fixed) + (f"(?P<{gap}>.*?)" if gap else "") for fixed, gap, *_ in parts
+    )

@@ -1,0 +1,83 @@
+"""Routes of the models' pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.datastructures import UploadFile
+
+from service.access import Role
+from service.ask import catalogue
+from service.audit.uploads import take_in
+from service.doors.http.context import AppState, Recording, Shared
+from service.doors.pages.rendering import page
+from service.doors.pages.request_path import PageRoute
+from service.doors.pages.steward.description import cards, shown
+from service.doors.pages.steward.reasons import reason
+from service.doors.pages.visit import visit_of
+from service.errors import CannotUpload, Fault, InvalidRequest
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+Name = Annotated[str, Path(max_length=128)]
+Version = Annotated[str | None, Query(max_length=128)]
+
+
+@router.get("/models")
+async def list_models(request: Request, state: Shared) -> Response:
+    """What is served, what is refused and why, and where another one is sent."""
+    return _listed(request, state)
+
+
+def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
+    visit = visit_of(request)
+    told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
+    return page(
+        request,
+        "steward/models.html",
+        status,
+        models=list(cards(state.registry, visit.language)),
+        refused=catalogue.listing(state.registry).refused,
+        may_send=Role.ADMIN in visit.roles,
+        limit=state.settings.max_upload_bytes,
+        **(told | outcome),
+    )
+
+
+@router.get("/models/{model}")
+async def read_model(
+    model: Name, request: Request, state: Shared, version: Version = None
+) -> Response:
+    """One version of a model."""
+    visit = visit_of(request)
+    served = state.registry.get(model, version or None)
+    return page(
+        request,
+        "steward/model.html",
+        shown=shown(served, state.registry, visit.language),
+    )
+
+
+@router.post("/models")
+async def send_model(request: Request, state: Shared, recording: Recording) -> Response:
+    """Another version, as a zip of its folder."""
+    file = (await request.form()).get("folder")
+    if not isinstance(file, UploadFile) or not file.size:
+        fault = Fault(("zip",), "no file was chosen")
+        return _answered(request, state, 422, faults=(fault,))
+    try:
+        taken = await take_in(file.file, recording, request.url.path)
+    except InvalidRequest as error:
+        return _answered(request, state, 422, faults=error.faults)
+    except CannotUpload as error:
+        return _answered(request, state, 409, problem=str(error))
+    return _answered(request, state, 200, taken=taken)
+
+
+def _answered(request: Request, state: AppState, status: int, **outcome: Any) -> Response:
+    """As a part for htmx, which swaps what is refused too; as the whole page without it."""
+    if "hx-request" not in request.headers:
+        return _listed(request, state, status, **outcome)
+    told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
+    return page(request, "steward/outcome.html", status, **(told | outcome))

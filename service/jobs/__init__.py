@@ -1,0 +1,1 @@
+"""Questions that are answered after the reply: submission, and the threads that answer."""

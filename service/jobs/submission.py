@@ -1,0 +1,50 @@
+"""Questions that become a job, and what is said of one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from service.audit.recorder import Recorder, durable
+from service.served.registry import ServedModel
+from service.store import jobs
+from service.store.chain import Kind, timestamp
+from service.store.jobs import StoredJob
+from service.wire import jobs as wire
+from service.wire.replies import Audit
+
+
+async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder) -> wire.Job:
+    """A job of these questions, once it is durable.
+
+    Raises
+    ------
+    QueueFull
+        If too many rows wait already.
+    """
+    runtime, scope = recorder.runtime, recorder.principal.scope.in_words
+    detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
+    facts = recorder.drafting.facts(Kind.JOB, model, status=jobs.State.QUEUED.value, detail=detail)
+    job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
+    receipt = await asyncio.wrap_future(recorder.append(work))
+    runtime.wake()
+    return shown(job, durable(receipt))
+
+
+def shown(job: StoredJob, audit: Audit | None = None) -> wire.Job:
+    """How far a job is; ``audit``: of the request that was just made, if it was."""
+    here = f"/api/v1/jobs/{job.id}"
+    return wire.Job(
+        id=job.id,
+        state=job.state,
+        model=job.model,
+        version=job.version,
+        rows=job.rows,
+        answered=job.answered,
+        refused=job.refused,
+        created=timestamp(job.created_us),
+        started=None if job.started_us is None else timestamp(job.started_us),
+        finished=None if job.finished_us is None else timestamp(job.finished_us),
+        links=wire.JobLinks(self_=here, events=f"{here}/events", result=f"{here}/result"),
+        audit=audit,
+    )

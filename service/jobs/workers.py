@@ -1,0 +1,285 @@
+"""The threads of a process that answer rows of jobs, beside those that answer requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from models.errors import UnknownModel
+from service import logs
+from service.access import EVERYTHING, Principal, Scope
+from service.ask import questions
+from service.ask.budget import Budget
+from service.ask.problem_types import ROW_ABANDONED
+from service.ask.problems import Refusal, failed, problem_of
+from service.audit.drafts import Drafting
+from service.errors import LostLease, NotAsSealed, ServiceError
+from service.scheduling.time_slices import OVER, Turn, Turns
+from service.served.registry import Registry, ServedModel
+from service.settings import Settings
+from service.store import jobs
+from service.store.chain import Kind
+from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Row, StoredJob
+from service.store.journal import Draft
+from service.store.opened import Store
+from service.wire import validation
+from service.wire.requests import ExplanationRequest
+from service.wire.strict_json import read_json
+
+ASKED = "explanations"
+FIRST_ROWS, MOST_ROWS = 4, 64
+"""Of one lease: so many at first, twice as many if they took less than ``WRITE_SECONDS``, up to
+so many; what is not answered by then is handed back, for it is another actor's turn."""
+POLL_SECONDS = 0.5
+"""How soon a process sees what another was asked; what it was asked itself it sees at once."""
+WRITE_SECONDS = 0.5
+"""Answers are written together, those of so much time; then others have their turn."""
+KEPT = 1
+"""Threads beside the others, for actors at whose rows nobody works: a row may take a minute."""
+BEAT_SECONDS = 1.0
+"""How soon a cancelled job is seen."""
+AFTER_FAILURE_SECONDS = 1.0
+
+
+class JobWorkers:
+    """A pool of threads: ``start`` it, ``stop`` it; ``wake`` it when there is something to do."""
+
+    def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
+        self._store = store
+        self._lease_us = round(settings.job_lease_seconds * 1e6)
+        self._beat_seconds = min(BEAT_SECONDS, settings.job_lease_seconds / 3)
+        self._patience = settings.shutdown_seconds
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._cancelled: frozenset[str] = frozenset()
+        self._workers = [
+            _Worker(
+                f"{store.journal.writer}-{k}",
+                self,
+                store,
+                registry,
+                settings,
+                turns,
+                is_kept=k >= settings.job_threads,
+            )
+            for k in range(settings.job_threads + KEPT if settings.job_threads else 0)
+        ]
+        self._threads = [
+            threading.Thread(target=w.run, name=f"job-{k}", daemon=True)
+            for k, w in enumerate(self._workers)
+        ]
+        if self._workers:
+            self._threads.append(threading.Thread(target=self._beat, name="jobs", daemon=True))
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Stop the searches; what is not answered goes back. One that does not stop in time
+        loses its lease, later."""
+        self._stopping.set()
+        self._woken.set()
+        last = time.monotonic() + self._patience
+        for thread in self._threads:
+            thread.join(max(0.0, last - time.monotonic()))
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def is_over(self, job: str) -> bool:
+        """Whether nobody wants to know any more."""
+        return self._stopping.is_set() or job in self._cancelled
+
+    def pause(self, seconds: float) -> None:
+        """Until there may be something to do."""
+        self._woken.wait(seconds)
+        if not self._stopping.is_set():
+            self._woken.clear()
+
+    def _beat(self) -> None:
+        """Say that the workers are still there, and learn what was cancelled."""
+        due = 0.0
+        while not self._stopping.wait(self._beat_seconds):
+            held = [(w.name, job) for w in self._workers if (job := w.job) is not None]
+            try:
+                self._cancelled = jobs.cancelled(self._store.database, [job for _, job in held])
+                if held and time.monotonic() >= due:
+                    due = time.monotonic() + self._lease_us / 3e6
+                    for name, _ in held:
+                        self._store.journal.change(jobs.renew(name, self._lease_us)).result()
+            except ServiceError as error:
+                logs.logger.warning("leases could not be renewed: %s", error)
+
+
+class _Worker:
+    """One thread: leases rows, answers them, writes what it found."""
+
+    def __init__(
+        self,
+        name: str,
+        pool: JobWorkers,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        turns: Turns,
+        *,
+        is_kept: bool,
+    ) -> None:
+        """``is_kept``: it is for actors who have no rows with another worker."""
+        self.name = name
+        self._is_kept = is_kept
+        self.job: str | None = None
+        """Whose rows it has."""
+        self._most = FIRST_ROWS
+        self._pool = pool
+        self._store = store
+        self._registry = registry
+        self._settings = settings
+        self._turns = turns
+        self._lease_us = round(settings.job_lease_seconds * 1e6)
+        self._asked: tuple[str, Sequence[str | None]] = ("", ())
+        """A job, and the digests of what it asks."""
+
+    def run(self) -> None:
+        while not self._pool.is_stopping:
+            try:
+                if not self._turn():
+                    self._pool.pause(POLL_SECONDS)
+            except LostLease as error:
+                logs.logger.warning("%s", error)
+            except ServiceError as error:
+                logs.logger.error("a job waits: %s", error)
+                self._pool.pause(AFTER_FAILURE_SECONDS)
+            except Exception as error:  # whatever it was, the rows go to whoever comes next
+                logs.logger.error("a job waits: %s", logs.where(error))
+                self._pool.pause(AFTER_FAILURE_SECONDS)
+
+    def _turn(self) -> bool:
+        """Lease rows and answer them; whether there were any."""
+        if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
+            return False
+        change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
+        claim = self._store.journal.change(change).result()
+        if claim is None:
+            return False
+        self.job = claim.job.id
+        try:
+            self._answer_all(claim)
+        finally:
+            self.job = None
+            self._store.journal.change(jobs.hand_back(self.name)).result()
+        return True
+
+    def _answer_all(self, claim: Claim) -> None:
+        found: list[Answered] = []
+        scope = jobs.scope_of(self._store.database, claim.job.id)
+        due = time.monotonic() + WRITE_SECONDS
+        checked = self._checked(claim.job)
+        for row in claim.rows:
+            turn = self._turns.search(claim.job.actor, background=True)
+            clock = self._clock_of(claim.job, turn)
+            draft = answer(
+                claim.job, row, self._registry, self._settings, clock, checked, scope, turn
+            )
+            if self._pool.is_over(claim.job.id):
+                break  # what was cut short is no answer
+            found.append(Answered(row.number, draft))
+            if time.monotonic() >= due:
+                break
+        is_quick = time.monotonic() < due
+        self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
+        self._write(claim.job, found)
+
+    def _checked(self, job: StoredJob) -> Callable[[Row], None]:
+        """What sees that a row asks what was asked. The digests of one job are kept: its record
+        has one of all of them."""
+        if self._asked[0] != job.id:
+            try:
+                self._asked = job.id, jobs.questions(self._store.database, job)
+            except NotAsSealed as error:
+                return partial(_refuse, error)
+        return partial(jobs.check, job, digests=self._asked[1])
+
+    def _clock_of(self, job: StoredJob, turn: Turn) -> Callable[[], float]:
+        """By which every deadline has passed once nobody wants to know any more."""
+        return lambda: turn.clock() + (OVER if self._pool.is_over(job.id) else 0.0)
+
+    def _write(self, job: StoredJob, found: list[Answered]) -> None:
+        if found:
+            self._store.journal.append(jobs.finish(job, self.name, found)).result()
+
+
+def _refuse(error: Exception, _: Row) -> None:
+    raise error
+
+
+def answer(
+    job: StoredJob,
+    row: Row,
+    registry: Registry,
+    settings: Settings,
+    clock: Callable[[], float],
+    check: Callable[[Row], None],
+    scope: Scope = EVERYTHING,
+    turn: Turn | None = None,
+) -> Draft:
+    """What the row's record says: an explanation, or why there is none; ``check`` raises if the
+    row is not what was asked."""
+    principal = Principal.of(job.actor, job.role)
+    drafting = Drafting(principal, time.perf_counter(), about=job.id)
+    token = logs.request_id.set(job.request_id or "-")
+    try:
+        check(row)
+        seen = registry.within(scope)
+        return _explained(drafting, job, row, seen, settings, clock, scope, turn)
+    except Exception as error:
+        return _failed(drafting, job, row, _served(job, registry), error)
+    finally:
+        logs.request_id.reset(token)
+
+
+def _explained(
+    drafting: Drafting,
+    job: StoredJob,
+    row: Row,
+    registry: Registry,
+    settings: Settings,
+    clock: Callable[[], float],
+    scope: Scope,
+    turn: Turn | None,
+) -> Draft:
+    if row.attempts > MAX_ATTEMPTS:
+        ended = f"{MAX_ATTEMPTS} workers have ended while they answered this row"
+        raise Refusal(ROW_ABANDONED, ended)
+    model = registry.get(job.model, job.version)
+    request = validation.read(ExplanationRequest, read_json(row.request))
+    scope.check(request.attributes)
+    # What a job's row waited, its job says.
+    budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
+    reply = questions.explain(model, request, budget)
+    return drafting.answered(Kind.EXPLANATION, model, request, reply)[1]
+
+
+def _failed(
+    drafting: Drafting, job: StoredJob, row: Row, model: ServedModel | None, error: Exception
+) -> Draft:
+    problem = problem_of(error)
+    if problem is None:
+        logs.logger.error("failed: %s", logs.where(error))
+        problem = failed()
+    return drafting.refused(model, problem, f"/api/v1/jobs/{job.id}", ASKED, row.request)
+
+
+def _served(job: StoredJob, registry: Registry) -> ServedModel | None:
+    try:
+        return registry.find(job.model, job.version)
+    except UnknownModel:
+        return None

@@ -1,0 +1,1 @@
+"""Work on past rows: effects, fairness, other policies, graphs proposed and fused."""

@@ -1,0 +1,1 @@
+"""Who may have how much, and when: threads, turns of hard searches, rates, shares."""

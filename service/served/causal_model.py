@@ -1,0 +1,119 @@
+"""The causal model of a served model: used once a person has accepted it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal.backtracking import BacktrackingConsequences
+from explainers.causal.consequences import CausalConsequences
+from explainers.causal.demands import consequences_of
+from explainers.causal.evidence import Evidence, read_evidence
+from explainers.causal.spec import Role, Status
+from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
+from explainers.policy import Policy
+from explainers.wording import Grounds, Wording
+from models.repository import DeployedModel
+from models.repository.folder import CAUSAL
+from service.logs import logger
+from service.served.causal_graphs import graph_loader
+
+
+class Semantics(StrEnum):
+    """What happens to the features that are not set."""
+
+    INTERVENTIONAL = "interventional"
+    """What follows from what is set moves, by the accepted causal model."""
+    INDEPENDENT = "independent"
+    """Nothing else moves: a statement about the model's arithmetic."""
+    BACKTRACKING = "backtracking"
+    """The laws stay and the background moves: another past, told to explain; no advice."""
+
+
+@dataclass(frozen=True, eq=False)
+class ServedCausal:
+    """An accepted causal model, ready to be asked."""
+
+    spec: CausalSpec
+    consequences: CausalConsequences
+    wording: Wording
+    """Speaks of the equipment."""
+    constraints: tuple[Constraint, ...]
+    """Features that the graph says are never set."""
+    history: BacktrackingConsequences
+    history_wording: Wording
+    """Tells of another past."""
+    evidence: tuple[Evidence, ...] = ()
+    """What is known of the real outcome, by this very graph."""
+
+
+def read_graph_of(deployed: DeployedModel) -> CausalSpec | None:
+    """What the folder's ``causal.toml`` says, accepted or not; None if there is none.
+
+    Raises
+    ------
+    SpecError
+        If it is broken.
+    """
+    if deployed.causal is None:
+        return None
+    file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
+    return parse_causal(deployed.causal, file, deployed.spec.schema)
+
+
+def prepare_causal(
+    deployed: DeployedModel, spec: CausalSpec | None, policy: Policy
+) -> ServedCausal | None:
+    """The causal model, if a person answers for it: a proposed or a retired one is not used.
+
+    Raises
+    ------
+    SpecError, GraphError
+        If a mechanism is missing or cannot be used.
+    """
+    if spec is None or spec.status is not Status.ACCEPTED:
+        return None
+    file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
+    load = graph_loader(spec.schema, deployed.guard)
+    model = build_model(spec, deployed.causal_files, file, load)
+    consequences = consequences_of(spec, model, deployed.spec.policy)
+    return ServedCausal(
+        spec,
+        consequences,
+        Wording(spec.schema, policy.decision, policy.phrases or {}, grounds=Grounds.CAUSAL),
+        tuple(_never_set(spec, policy)),
+        BacktrackingConsequences(consequences),
+        Wording(spec.schema, policy.decision, grounds=Grounds.HISTORY),
+        tuple(_evidence(spec, deployed, file)),
+    )
+
+
+def _evidence(spec: CausalSpec, deployed: DeployedModel, file: str) -> Iterator[Evidence]:
+    found = read_evidence(spec, deployed.causal_files, file)
+    for named, evidence in zip(spec.effects, found, strict=True):
+        if evidence.speaks_of(spec):
+            yield evidence
+        else:
+            logger.warning("%s: %s rests on another graph, so it is not used", file, named.file)
+
+
+def of_history(constraints: Sequence[Constraint]) -> tuple[Constraint, ...]:
+    """Those that another past must keep. What the policy says can be *set*, and how far, is not
+    asked of it: nothing is set. What the request adds is."""
+    return tuple(
+        c
+        for c in constraints
+        if not c.of_action or isinstance(c, MaxChanges) or c.origin.source is Source.REQUEST
+    )
+
+
+def _never_set(spec: CausalSpec, policy: Policy) -> list[Constraint]:
+    """What the policy does not leave alone already."""
+    frozen = {c.column for c in policy.constraints if isinstance(c, Immutable)}
+    return [
+        Immutable(j, origin=Origin(Source.POLICY, f"causal.nodes.{name}.role"))
+        for j, name in enumerate(spec.schema.names)
+        if spec.nodes[name].role is not Role.ACTIONABLE and j not in frozen
+    ]

@@ -1,0 +1,267 @@
+"""The models that are served, each with its policy and its words, and how they are kept fresh."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import closing, nullcontext
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+from explainers.causal import CausalSpec
+from explainers.errors import InvalidPolicy
+from explainers.policy import Policy
+from explainers.search.portfolio import Portfolio, engines_for
+from explainers.verify import Rulebook
+from explainers.wording import Wording
+from models.errors import SpecError, UnknownModel
+from models.onnx import Limits
+from models.repository import Changes, DeployedModel, Refusal, Repository, load_folder
+from models.schema import Decision, Schema
+from service.access import EVERYTHING, Scope
+from service.errors import ModelsNotFound
+from service.logs import logger
+from service.served.causal_model import Semantics, ServedCausal, prepare_causal, read_graph_of
+from service.served.checking import rulebook_of
+from service.served.trials import Trials
+from service.settings import Settings, shipped_models
+
+SPEC = "spec.toml"
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One version of a model with everything that answering needs."""
+
+    deployed: DeployedModel
+    policy: Policy
+    wording: Wording
+    engine: Portfolio
+    spec_text: bytes
+    """``spec.toml`` as it was when the model was loaded."""
+    rulebook: Rulebook
+    """The folder's documents, as the checker reads them."""
+    graph: CausalSpec | None = None
+    """What ``causal.toml`` says, whether it is used or not; None: there is none."""
+    causal: ServedCausal | None = None
+    """The causal model, if a person has accepted it."""
+
+    @property
+    def name(self) -> str:
+        return self.deployed.name
+
+    @property
+    def version(self) -> str:
+        return self.deployed.version
+
+    @property
+    def semantics(self) -> Semantics:
+        """What a question is answered by that does not say."""
+        return Semantics.INTERVENTIONAL if self.causal else Semantics.INDEPENDENT
+
+    @property
+    def schema(self) -> Schema:
+        return self.deployed.spec.schema
+
+    @property
+    def decision(self) -> Decision:
+        return self.deployed.spec.decision
+
+
+def prepare(deployed: DeployedModel) -> ServedModel:
+    """Read the policy of a model that was just loaded, and make its engines.
+
+    Raises
+    ------
+    SpecError
+        If the policy breaks a rule; the folder is then refused like any other broken one.
+    """
+    file = f"{deployed.name}/{deployed.version}/{SPEC}"
+    spec = deployed.spec
+    text = (deployed.folder / SPEC).read_bytes()
+    if hashlib.sha256(text).hexdigest() != deployed.spec_sha256:
+        raise SpecError(file, "", "changed while it was read")
+    try:
+        policy = Policy.read(
+            spec.policy,
+            spec.schema,
+            spec.decision,
+            reference=deployed.reference,
+            plausibility=deployed.plausibility,
+        )
+        wording = Wording(spec.schema, spec.decision, policy.phrases or {})
+        graph = read_graph_of(deployed)
+        causal = prepare_causal(deployed, graph, policy)
+    except InvalidPolicy as error:
+        raise SpecError(file, error.key, error.problem) from error
+    engine = engines_for(deployed.form, spec.schema)
+    rulebook = rulebook_of(deployed)
+    return ServedModel(deployed, policy, wording, engine, text, rulebook, graph, causal)
+
+
+class Registry:
+    """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
+
+    ``warm`` is called with each model before it is served, or takes the place of the one before;
+    ``trials`` try each folder before this process looks into it.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        warm: Callable[[ServedModel], object] | None = None,
+        trials: Trials | None = None,
+    ) -> None:
+        def ready(deployed: DeployedModel) -> ServedModel:
+            model = prepare(deployed)
+            if warm is not None:
+                warm(model)
+            return model
+
+        self.root = root
+        self._scope = EVERYTHING
+        self._trials = trials
+        limits, before = (None, None) if trials is None else (trials.limits, self._try)
+        self._repository: Repository[ServedModel] = Repository(
+            root, ready, limits=limits, before=before
+        )
+
+    @classmethod
+    def of(
+        cls, settings: Settings, *, warm: Callable[[ServedModel], object] | None = None
+    ) -> Registry:
+        """That of a service: nothing of its folder is trusted but what came with the package."""
+        limits = Limits(
+            settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
+        )
+        return cls(settings.models, warm=warm, trials=Trials(limits, trusted=shipped_models()))
+
+    def within(self, scope: Scope) -> Registry:
+        """The same models as somebody of that scope sees them."""
+        other = copy(self)
+        other._scope = scope
+        return other
+
+    def read(self, folder: Path, root: Path) -> ServedModel:
+        """The model in ``folder``, a version folder below ``root``, as it would be served.
+
+        Raises
+        ------
+        ModelError
+            If it would be refused.
+        """
+        if self._trials is None:
+            return prepare(load_folder(folder, root))
+        with closing(self._trials):
+            self._trials.check(folder, root)
+        return prepare(load_folder(folder, root, limits=self._trials.limits))
+
+    def _try(self, folder: Path) -> None:
+        assert self._trials is not None
+        self._trials.check(folder, self.root)
+
+    def load(self) -> None:
+        """Read every folder for the first time.
+
+        Raises
+        ------
+        ModelsNotFound
+            If there is no such folder, or nothing in it can be served.
+        """
+        try:
+            self._looked()
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ModelsNotFound(f"{self.root} is no folder of models: {reason}") from None
+        if not self.names():
+            reasons = [f"\n{identity}: {r.reason}" for identity, r in self.refused.items()]
+            raise ModelsNotFound(f"{self.root} has no model that can be served{''.join(reasons)}")
+        self._log_refused({})
+
+    def refresh(self) -> None:
+        """Load what changed; what cannot be loaded is logged, and what it was stays served."""
+        before = self.refused
+        try:
+            changes = self._looked()
+        except OSError as error:
+            logger.warning(
+                "%s cannot be read (%s); what was loaded stays served", self.root, error.strerror
+            )
+            return
+        for what in ("loaded", "removed"):
+            for identity in getattr(changes, what):
+                logger.info("%s model %s", what, identity)
+        self._log_refused(before)
+
+    def _looked(self) -> Changes:
+        with closing(self._trials) if self._trials is not None else nullcontext():
+            return self._repository.refresh()
+
+    def _log_refused(self, before: Mapping[str, Refusal]) -> None:
+        for identity, refusal in self.refused.items():
+            if before.get(identity) != refusal:
+                logger.warning("refused model %s: %s", identity, refusal.reason)
+
+    @property
+    def refused(self) -> Mapping[str, Refusal]:
+        """``name/version`` of what is not served as it stands, and why: folders that cannot be
+        loaded, and models that were taken out of service."""
+        broken = {
+            f"{model.name}/{model.version}": Refusal(
+                model.name, model.version, fault, still_served=False, is_out_of_service=True
+            )
+            for model in self._repository.models()
+            if (fault := model.guard.fault) is not None
+        }
+        found = {**broken, **self._repository.refused}
+        return {key: r for key, r in found.items() if self._scope.has_model(r.name)}
+
+    def in_service(self) -> tuple[str, ...]:
+        """Names of the models that can be asked, sorted."""
+        return tuple(name for name in self.names() if self._is_in_service(name))
+
+    def _is_in_service(self, name: str) -> bool:
+        try:
+            return self.find(name).deployed.guard.fault is None
+        except UnknownModel:  # a refresh has dropped it since
+            return False
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(n for n in self._repository.names() if self._scope.has_model(n))
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        self._check_scope(name)
+        return self._repository.versions(name)
+
+    def get(self, name: str, version: str | None = None) -> ServedModel:
+        """A model that can be asked; its latest version where none is named.
+
+        Raises
+        ------
+        UnknownModel
+            If no model of that name and version is served.
+        OutOfService
+            If it was taken out of service.
+        """
+        model = self.find(name, version)
+        model.deployed.guard.check()
+        return model
+
+    def find(self, name: str, version: str | None = None) -> ServedModel:
+        """As :meth:`get`, whether it can be asked or not: to tell of it.
+
+        Raises
+        ------
+        UnknownModel
+            If no model of that name and version is there.
+        """
+        self._check_scope(name)
+        return self._repository.prepared(name, version)
+
+    def _check_scope(self, name: str) -> None:
+        """What is out of scope is not there; nor does the message say what else is."""
+        if not self._scope.is_everything and name not in self.names():
+            known = ", ".join(self.names()) or "none"
+            raise UnknownModel(f"no model {name!r} is deployed; deployed: {known}")

@@ -1,0 +1,71 @@
+"""The child of :class:`service.served.trials.Trials`: tries folders until its input ends.
+
+``python -m service.served.trial_worker RUN_SECONDS SECONDS BYTES``; each line of standard input
+is a JSON list of a version folder and its repository, each line of standard output what is wrong
+with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from explainers.search.trees.compiled import compile_all
+from models.errors import GraphError, ModelError
+from models.onnx import Limits
+from models.onnx.predictor import CHUNK
+from models.onnx.trial import trial_rows
+from models.onnx.walls import more_processor, wall_in
+from models.repository import load_folder
+from service.served.registry import prepare
+from service.served.trials import READY, written
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print must not come between the lines
+    run_seconds, seconds, memory = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    limits = Limits(run_seconds, seconds, memory, boxed=False)
+    compile_all()  # if nobody has: no folder is to blame for the time, nor for the file
+    wall_in(memory)
+    print(READY, file=replies, flush=True)
+    for line in sys.stdin:
+        folder, root = map(Path, json.loads(line))
+        more_processor(seconds)
+        print(json.dumps(tried(folder, root, limits)), file=replies, flush=True)
+
+
+def tried(folder: Path, root: Path, limits: Limits) -> dict[str, Any]:
+    """What is wrong with the folder; empty: nothing."""
+    label = f"{'/'.join(folder.parts[-2:])}/model.onnx"
+    try:
+        _try(folder, root, limits)
+    except MemoryError:
+        return {"problem": f"{label}: needs more than {limits.memory}, which is the limit"}
+    except ModelError as error:
+        said = written(error)
+        if "alloc" in said.get("problem", ""):  # as ONNX Runtime says it, in several ways
+            said["problem"] += f" (it may use {limits.memory})"
+        return said
+    except Exception as error:  # whatever it is, it would have been the service's
+        return {"problem": f"{label}: {type(error).__name__}: {error}"}
+    return {}
+
+
+def _try(folder: Path, root: Path, limits: Limits) -> None:
+    deployed = load_folder(folder, root, limits=limits)
+    prepare(deployed)
+    rows = trial_rows(deployed.spec.schema)
+    try:
+        deployed.predictor.score(np.resize(rows, (CHUNK, rows.shape[1])))
+    except GraphError as error:
+        raise GraphError(f"{'/'.join(folder.parts[-2:])}/model.onnx: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

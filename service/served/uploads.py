@@ -1,0 +1,143 @@
+"""A model folder that somebody sends: tried out of sight, then there at once and whole.
+
+It is unpacked into a hidden folder of the repository, which no refresh looks into, and read by
+the very functions that read every other folder. What they refuse leaves nothing behind. What they
+accept is renamed into its place in one step; a version that is there is never replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from models.errors import GraphError, ModelError, SpecError
+from models.repository.parcel import NAME, Parcel, unpack
+from service.errors import CannotUpload, Fault, InvalidRequest, RequestPart
+from service.logs import logger
+from service.served.registry import Registry, ServedModel
+
+HIDDEN = ".incoming-"
+MAX_UNPACKED = 1 << 30
+"""Bytes that one model may have."""
+STALE_SECONDS = 3_600.0
+"""After which a hidden folder is nobody's: a model is tried in minutes."""
+_THERE = (errno.EEXIST, errno.ENOTEMPTY)
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A model that may be served, not in its place yet. ``discard`` it in the end."""
+
+    root: Path
+    """The hidden folder."""
+    model: ServedModel
+    parcel: Parcel
+    sha256: str
+    """Of the zip."""
+
+
+def stage(registry: Registry, archive: IO[bytes]) -> Staged:
+    """The model in ``archive``, read as it would be served.
+
+    Raises
+    ------
+    InvalidRequest
+        If it would be refused: every reason.
+    CannotUpload
+        If that version is there already, or the folder of models cannot be written.
+    """
+    try:
+        root = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=registry.root))
+    except OSError as error:
+        raise CannotUpload(
+            f"the folder of models cannot be written ({error.strerror}): IFONLY_MODELS names one"
+        ) from None
+    try:
+        return _tried(registry, archive, root)
+    except BaseException:
+        shutil.rmtree(root, ignore_errors=True)
+        raise
+
+
+def discard(found: Staged) -> None:
+    """Leave nothing of it but what was published."""
+    shutil.rmtree(found.root, ignore_errors=True)
+
+
+def sweep(root: Path) -> None:
+    """Remove what is left of uploads that a crash cut off; those of other processes stay."""
+    for folder in root.glob(f"{HIDDEN}*"):
+        with contextlib.suppress(OSError):  # whoever made it has just removed it
+            if time.time() - folder.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+                logger.info("removed %s: an upload that was never finished", folder.name)
+
+
+def _tried(registry: Registry, archive: IO[bytes], root: Path) -> Staged:
+    try:
+        parcel = unpack(archive, root, MAX_UNPACKED)
+        _check_new(registry, parcel)
+        model = registry.read(parcel.folder, root)
+    except ModelError as error:
+        raise InvalidRequest(RequestPart.MODEL, _faults(error)) from None
+    return Staged(root, model, parcel, _sha256(archive))
+
+
+def _sha256(archive: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    archive.seek(0)
+    while piece := archive.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _check_new(registry: Registry, parcel: Parcel) -> None:
+    name, version = parcel.folder.parts[-2:]
+    if (registry.root / name / version).exists():
+        raise _is_there(name, version)
+
+
+def _is_there(name: str, version: str) -> CannotUpload:
+    return CannotUpload(
+        f"version {version} of {name} is there already: a version is never replaced, send another"
+    )
+
+
+def _faults(error: ModelError) -> list[Fault]:
+    match error:
+        case SpecError():
+            file = error.file.rpartition("/")[2]
+            return [Fault((file, *filter(None, [p.key])), p.problem) for p in error.problems]
+        case GraphError():
+            file, _, text = str(error).partition(": ")
+            return [Fault((file.rpartition("/")[2],), text or str(error))]
+        case _:
+            return [Fault((NAME,), str(error))]
+
+
+def publish(registry: Registry, found: Staged) -> None:
+    """Have it served, from now on.
+
+    Raises
+    ------
+    CannotUpload
+        If that version has come meanwhile, or the folder of models cannot be written.
+    """
+    name, version = found.model.name, found.model.version
+    place = registry.root / name / version
+    try:
+        place.parent.mkdir(exist_ok=True)
+        os.rename(found.parcel.folder, place)
+    except OSError as error:
+        if error.errno in _THERE:
+            raise _is_there(name, version) from None
+        raise CannotUpload(f"the folder of models cannot be written ({error.strerror})") from None
+    registry.refresh()

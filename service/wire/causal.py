@@ -1,0 +1,124 @@
+"""What is answered about what follows, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from service.wire.base import Text, Wire, is_none
+
+
+class Assumption(Wire):
+    """Something that a causal answer takes for granted."""
+
+    text: Text
+    standing: Literal["tested", "untested", "failed"]
+    check: str | None = Field(None, exclude_if=is_none, description="What was tested.")
+    value: float | None = Field(None, exclude_if=is_none)
+    limit: float | None = Field(None, exclude_if=is_none)
+
+
+class CausalReference(Wire):
+    """Which causal model said what follows, and who answers for it."""
+
+    version: str
+    status: Literal["proposed", "accepted", "retired"]
+    accepted_by: str
+    accepted_at: str
+    sha256: str
+
+
+class Refutation(Wire):
+    """Something that should, or should not, have changed the estimate, done."""
+
+    name: str
+    value: float
+    limit: float = Field(description="Largest size of `value` that does not speak against it.")
+
+
+class EffectEvidence(Wire):
+    """What happened to the real outcome, on average, where this was done."""
+
+    text: Text
+    feature: str
+    before: tuple[float, float] = Field(description="Readings of the rows compared with.")
+    after: tuple[float, float]
+    effect: float = Field(description="Mean outcome there, less the mean outcome here.")
+    interval: tuple[float, float] = Field(description="At 95 %.")
+    rows: int
+    trimmed: float = Field(description="Share of rows left out: none like them on the other side.")
+    adjusted_for: list[str]
+    refutations: list[Refutation]
+    data_sha256: str
+    estimated_at: str
+    attached_by: str
+
+
+class CausalGrounds(CausalReference):
+    """The causal model that an answer rests on."""
+
+    gamma: float = Field(
+        description="Standard deviations, over plausible mechanisms, that an answer keeps from "
+        "the edge of the target."
+    )
+    floor: float = Field(description="Least share of plausible mechanisms by which it flips.")
+    assumptions: list[Assumption]
+    evidence: list[EffectEvidence] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="What is known of the real outcome of these very actions, if anything is.",
+    )
+
+
+class CausalSummary(CausalReference):
+    """The causal model beside a model."""
+
+    used: bool = Field(description="Only an accepted one is.")
+    edges: list[tuple[str, str]] = Field(description="From cause to effect, between features.")
+
+
+class Tie(Wire):
+    """A hidden common cause that was declared."""
+
+    between: tuple[str, str]
+    correlation: float | None = Field(
+        description="Of the two noises, at which the answer no longer flips; null: none up to "
+        "0.99 undoes it."
+    )
+
+
+class Assurance(Wire):
+    """How sure an answer is, beyond the deployed model's word."""
+
+    chance_under_this_model: float = Field(
+        description="Share of plausible mechanisms by which it flips. All of them share the graph "
+        "and the data, so this is too sure of itself."
+    )
+    survives_sensor_errors: float = Field(
+        description="Share of draws of the sensors' errors under which it flips."
+    )
+    extrapolates: list[str] = Field(
+        description="Effects that rest on causes unlike those that were seen."
+    )
+    hidden_causes: list[Tie]
+
+
+class Quantiles(Wire):
+    p5: float
+    p50: float
+    p95: float
+
+
+class Distribution(Wire):
+    """What an intervention leads to: the noise of what follows drawn anew."""
+
+    draws: int
+    decisions: dict[str, float] = Field(description="Share of draws by decision; may be empty.")
+    scores: Quantiles | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Of the score: a regression's value, or the probability of the positive "
+        "class; not for multi-class models.",
+    )
+    effects: dict[str, Quantiles] = Field(description="Of every feature that follows.")

@@ -1,0 +1,112 @@
+"""What can be asked about."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from service.wire.base import Interval, Text, Wire, Written, is_none
+from service.wire.causal import CausalSummary
+from service.wire.replies import Audit, Constraint, ModelReference
+
+
+class ModelSummary(Wire):
+    name: str
+    version: str = Field(description="The latest; asked unless a request pins another.")
+    versions: list[str]
+    title: Text
+    description: Text
+
+
+class RefusedFolder(Wire):
+    """A folder of the repository that is not served."""
+
+    folder: str
+    reason: str
+    still_served: bool = Field(description="Whether what the folder held before is still served.")
+
+
+class ModelsReply(Wire):
+    models: list[ModelSummary]
+    refused: list[RefusedFolder]
+
+
+class Category(Wire):
+    name: str
+    label: Text
+
+
+class Feature(Wire):
+    name: str
+    kind: Literal["continuous", "integer", "nominal", "ordinal"]
+    unit: str
+    bounds: Interval = Field(description="Valid readings.")
+    resolution: float | int | None = Field(
+        description="Step between values that can be set; null: cannot be set."
+    )
+    categories: list[Category]
+    may_be_missing: bool
+    label: Text
+    description: Text
+
+
+class Example(Wire):
+    id: str
+    note: Text
+    instance: dict[str, Written]
+
+
+class Decision(Wire):
+    task: Literal["binary", "multiclass", "regression"]
+    classes: list[Category]
+    positive: str | None
+    threshold: float | None
+    desired: str | None
+    probability: float | None = Field(
+        description="Least probability of the desired class that the policy demands of an answer "
+        "where a request says nothing of it; null: the decision alone counts."
+    )
+    unit: str
+
+
+class ModelReply(Wire):
+    """What a client needs to know to ask about a model."""
+
+    name: str
+    version: str
+    versions: list[str]
+    title: Text
+    description: Text
+    decision: Decision
+    features: list[Feature]
+    constraints: list[Constraint] = Field(description="The plant's policy, in words.")
+    examples: list[Example] = Field(description="Instances to try.")
+    alarm: dict[str, Any] = Field(description="What an operator is told beside the explanation.")
+    causal: CausalSummary | None = Field(
+        None, exclude_if=is_none, description="What lies beside the model as `causal.toml`."
+    )
+    provenance: ModelReference
+
+
+class UploadReply(Wire):
+    """A version that is served from now on."""
+
+    name: str
+    version: str
+    model_sha256: str
+    spec_sha256: str
+    causal_sha256: str | None = Field(None, exclude_if=is_none)
+    zip_sha256: str
+    files: int
+    bytes: int
+    audit: Audit
+
+
+class Live(Wire):
+    status: Literal["live"] = "live"
+
+
+class Ready(Wire):
+    status: Literal["ready"] = "ready"
+    models: int

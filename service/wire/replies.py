@@ -1,0 +1,357 @@
+"""What is answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from explainers.answer import Status
+from service.wire import examples
+from service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
+from service.wire.causal import Assurance, CausalGrounds, Distribution
+
+
+class Prediction(Wire):
+    """What the deployed model says of one row."""
+
+    class_: str | None = Field(None, alias="class", exclude_if=is_none)
+    label: Text | None = Field(None, exclude_if=is_none)
+    probability: float | None = Field(
+        None, exclude_if=is_none, description="Of the class named; not for regression."
+    )
+    probabilities: dict[str, float] | None = Field(
+        None, exclude_if=is_none, description="Of every class; multi-class only."
+    )
+    score: float | None = Field(None, exclude_if=is_none, description="Regression only.")
+    unit: str | None = Field(None, exclude_if=is_none)
+
+
+class ModelReference(Wire):
+    """Which model said so, to the byte."""
+
+    model: str
+    version: str
+    model_sha256: str
+    spec_sha256: str
+    causal_sha256: str | None = Field(
+        None, exclude_if=is_none, description="Of the accepted `causal.toml`, if there is one."
+    )
+    ifonly_version: str
+
+
+class Provenance(ModelReference):
+    """Everything that the answer follows from, the request aside."""
+
+    engine: str
+    engine_version: str
+    seed: int
+
+
+class Audit(Wire):
+    """Where the record of this reply stands."""
+
+    id: str = Field(description="Of the record; an explanation's own id.")
+    writer: str = Field(description="The chain.")
+    sequence: int | None = Field(
+        None, exclude_if=is_none, description="Place in the chain, from 1; once it is durable."
+    )
+    hash: str | None = Field(None, exclude_if=is_none)
+    durable: bool = Field(
+        description="Whether the record was on the disk before this reply left. `false` only if "
+        "the service is set to answer first."
+    )
+
+
+class Proof(Wire):
+    """That a record is in the log: `docs/audit.md`, *The log*."""
+
+    index: int = Field(description="Which leaf of the log the record is, from 0.")
+    size: int = Field(description="How many leaves the head below has.")
+    hashes: list[str] = Field(
+        description="The inclusion proof (RFC 9162, 2.1.3), from the leaf up, in base64. The leaf "
+        "is the record's hash, 32 bytes."
+    )
+    checkpoint: str = Field(
+        description="The signed head (C2SP tlog-checkpoint), cosignatures included."
+    )
+
+
+Proven = Annotated[
+    Proof | None,
+    Field(
+        exclude_if=is_none,
+        description="With `proof=true`. Absent if no head with the record was signed in time: it "
+        "is in `GET /api/v1/audit/events/{id}` later.",
+    ),
+]
+
+Recorded = Annotated[
+    Audit | None,
+    Field(exclude_if=is_none, description="Absent on the command line, which records nothing."),
+]
+
+
+class PredictionsReply(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.PREDICTIONS.reply]})
+
+    rung: Literal["association"] = "association"
+    predictions: list[Prediction]
+    provenance: ModelReference
+    audit: Recorded = None
+    proof: Proven = None
+
+
+class Constraint(Wire):
+    """A constraint, by name and in words."""
+
+    source: Literal["schema", "policy", "request"]
+    key: str = Field(description="Dotted path in the model's spec, or in the request.")
+    pointer: str | None = Field(
+        None, exclude_if=is_none, description="JSON pointer into the request, if it is of it."
+    )
+    features: list[str] = Field(description="Features that it reads; empty: all of them.")
+    text: Text
+    why: Text = Field(description="The reason that the policy gives; may be empty.")
+
+
+class OffGrid(Wire):
+    """A value that cannot be set as it stands."""
+
+    feature: str
+    value: float | int
+    unit: str
+    resolution: float | int = Field(description="Step between values that can be set.")
+    nearest: list[float | int] = Field(description="The values beside it that can be set.")
+
+
+class WhatIfPredictions(Wire):
+    before: Prediction
+    after: Prediction
+
+
+class WhatIfReply(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WHAT_IF.reply]})
+
+    id: str
+    rung: Literal["association", "intervention", "counterfactual"] = Field(
+        description="Rung of Pearl's ladder that the answer stands on. Without an accepted causal "
+        "model it is `association`: the model is asked about another row, and nothing follows "
+        "from what is set."
+    )
+    changed: bool = Field(description="Whether the decision (without one: the score) changes.")
+    prediction: WhatIfPredictions
+    actions: list[Action]
+    effects: list[Effect]
+    instance: dict[str, Written] = Field(
+        description="The whole row, as it would be; of an intervention, by its mean."
+    )
+    allowed: bool = Field(
+        description="Whether this could be set: no broken rule, on the grid, and what follows can "
+        "be read."
+    )
+    unreadable: list[str] = Field(
+        default=[], description="Features that would move out of their bounds."
+    )
+    distribution: Distribution | None = Field(
+        None, exclude_if=is_none, description="Of an intervention only."
+    )
+    broken_rules: list[Constraint]
+    off_grid: list[OffGrid]
+    cost: float
+    assumptions: list[Text]
+    causal: CausalGrounds | None = Field(None, exclude_if=is_none)
+    provenance: ModelReference
+    audit: Recorded = None
+    proof: Proven = None
+
+
+class Action(Wire):
+    """One feature that is set."""
+
+    feature: str
+    label: Text
+    from_: Written = Field(alias="from")
+    to: Written
+    delta: float | int | None = Field(
+        None, exclude_if=is_none, description="`to - from` in exact decimals; numbers only."
+    )
+    unit: str
+    sufficient_range: list[float | int] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Any value between these two flips the decision as well, all else as in this "
+        "answer; numbers only, and only where it was computed.",
+    )
+
+
+class Effect(Wire):
+    """One feature that follows, by the causal model, from what is set."""
+
+    feature: str
+    label: Text
+    from_: Written = Field(alias="from")
+    to: Written
+    delta: float | int | None = Field(None, exclude_if=is_none)
+    unit: str
+    via: list[str]
+
+
+class Counterfactual(Wire):
+    """An answer: allowed, on the grid, and in the target when scored by the deployed model."""
+
+    rank: int
+    cost: float
+    lower_bound: float | None = Field(
+        description="No allowed row (with levers other than those of the answers before) costs "
+        "less; null: nothing is known."
+    )
+    gap: float | None = Field(description="(cost - lower_bound) / cost; 0: proven; null: unknown.")
+    enumerated_changes: int = Field(
+        description="Where the optimum is not proven: no allowed row that changes at most so many "
+        "features costs less, since all of them were scored. 0: nothing was enumerated."
+    )
+    rests_on_rounding: bool = Field(
+        False,
+        exclude_if=is_false,
+        description="Present, and true, where another session of the same graph (other threads, "
+        "other rows beside it) may score it outside the target: no answer that all sessions "
+        "confirm was found.",
+    )
+    actions: list[Action]
+    effects: list[Effect]
+    prediction: Prediction
+    verified: Literal[True] = Field(
+        True,
+        description="Recomputed from the documents (policy, request, causal file) and the deployed "
+        "graph by a checker that shares neither code nor definitions with the engines. That "
+        "nothing cheaper exists is the search's proof: `lower_bound`.",
+    )
+    assurance: Assurance | None = Field(
+        None, exclude_if=is_none, description="Only where features follow from what is set."
+    )
+    instance: dict[str, Written] = Field(description="The whole row: score it again and it flips.")
+    text: Text
+
+
+class AskedProbability(Wire):
+    """Of the target's class, both ends included."""
+
+    min: float | None = Field(None, exclude_if=is_none)
+    max: float | None = Field(None, exclude_if=is_none)
+
+
+class AskedTarget(Wire):
+    """What the prediction of a counterfactual had to be."""
+
+    class_: str | None = Field(None, alias="class", exclude_if=is_none)
+    probability: AskedProbability | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Demanded besides the decision; absent: the decision alone counted.",
+    )
+    score: AskedProbability | None = Field(
+        None, exclude_if=is_none, description="The model's score; without `class`."
+    )
+    source: Literal["policy", "request"] = Field(
+        description="Who said how probable the class has to be (or that its decision is enough), "
+        "or which score."
+    )
+
+
+class Times(Wire):
+    """Where the time of this answer went, in milliseconds. No two answers share them: all else of a
+    reply but its `id` and `audit` is the same whenever the same is asked."""
+
+    queued_ms: float = Field(
+        description="Waiting for a thread, before the time that the search was given began."
+    )
+    search_ms: float = Field(
+        description="Where nothing is allowed: of what blocks, and of what comes nearest, too."
+    )
+    verify_ms: float
+    complete_ms: float = Field(description="What would do as well, and how sure the answer is.")
+    rest_ms: float = Field(
+        description="All else before the words: reading the question, and the model's word on "
+        "the instance."
+    )
+
+
+class Work(Wire):
+    """What the search did, in counts, so that they repeat; and, apart, how long it took."""
+
+    rows: int = Field(description="Model rows scored.")
+    runs: int = Field(description="Model calls.")
+    nodes: int = Field(
+        description="Boxes of the exact search, or nodes of a solver's tree, that were opened."
+    )
+    deadline_ms: int = Field(
+        description="Time that the search was given, from when it began: waiting is not part of it."
+    )
+    times: Times
+    rejected: list[str] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="What an engine proposed or claimed and the checker did not find true, and "
+        "why: a defect of ours, logged and counted. Nothing of it is in this answer.",
+    )
+
+
+class Relaxation(Wire):
+    """What would do if one constraint were lifted; to be weighed, not done. Where that is the
+    probability that was demanded (`policy.target.probability`, `target.probability`): the
+    cheapest of what is as probable as can be reached."""
+
+    lifted: Constraint
+    counterfactual: Counterfactual
+
+
+class ExplanationReply(Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPLANATION.reply]})
+
+    id: str
+    status: Status = Field(
+        description="`optimal`: proven cheapest. `feasible`: flips; a cheaper one may exist. "
+        "`infeasible`: proven that nothing allowed flips. `unknown`: nothing found, nothing "
+        "proven. `already_target`: there is nothing to change; also of what is decided as wanted "
+        "and less probable than the policy demands of a change. `abstained`: something flips, "
+        "nothing so surely as the policy demands."
+    )
+    semantics: Literal["interventional", "independent", "backtracking"] = Field(
+        description="Whether what follows from what is set moves too. `backtracking`: nothing is "
+        "set; an action is by how much a feature is otherwise *of itself*, and where what it "
+        "follows from is otherwise too, its reading is among the effects."
+    )
+    target: AskedTarget
+    deadline_hit: bool
+    prediction: Prediction
+    counterfactuals: list[Counterfactual]
+    text: Text
+    assumptions: list[Text]
+    causal: CausalGrounds | None = Field(
+        None, exclude_if=is_none, description="Only where features follow from what is set."
+    )
+    chance_under_this_model: float | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only when abstained: share of plausible mechanisms by which the surest change "
+        "that was found flips.",
+    )
+    blocked_by: list[Constraint] = Field(description="Only when infeasible: what leaves nothing.")
+    relaxation: Relaxation | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Only when infeasible: the cheapest way out that lifts one constraint.",
+    )
+    best_prediction: Prediction | None = Field(
+        None,
+        exclude_if=is_none,
+        description="The allowed prediction nearest to the target, where there is no answer.",
+    )
+    provenance: Provenance
+    work: Work
+    audit: Recorded = None
+    proof: Proven = None
+
+
+WhatIfReply.model_rebuild()

@@ -1,0 +1,131 @@
+"""What is reported about a model's recourse over a period, and what waits for review."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.wire.base import Language, Text, Wire
+from service.wire.trail import MAX_PAGE, Event, Short
+
+
+class ReportQuery(BaseModel):
+    """Which model's explanations, and how they are compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Short
+    since: Short | None = Field(None, description="RFC 3339, included; default: 30 days before.")
+    until: Short | None = Field(None, description="RFC 3339, excluded; default: now.")
+    by: Annotated[str, Field(pattern=r"^(feature|attribute):[^\x00]{1,256}$")] | None = Field(
+        None,
+        description="`feature:NAME` (categories; numbers by quarters) or `attribute:NAME` (what "
+        "requests said in `attributes`); default: no groups.",
+    )
+    format: Literal["json", "csv"] = "json"
+    language: Language = Field("en", description="Of names in CSV.")
+
+
+class Proportion(Wire):
+    """A share with Wilson's 95 % interval."""
+
+    count: int
+    of: int
+    share: float | None = Field(description="null: of none.")
+    low: float | None
+    high: float | None
+
+
+class Centre(Wire):
+    """A median with its distribution-free 95 % interval (order statistics)."""
+
+    of: int
+    median: float
+    low: float | None = Field(description="null: fewer than six.")
+    high: float | None
+
+
+class Outcomes(Wire):
+    """What came of the explanations of one group."""
+
+    key: str
+    label: Text
+    asked: int
+    already: int = Field(description="In the target already: in no share.")
+    undecided: int = Field(description="Neither found nor excluded, or not surely enough.")
+    success: Proportion
+    infeasible: Proportion
+    proven: Proportion
+    cost: Centre | None = Field(description="Of the first answers.")
+
+
+class LeverUse(Wire):
+    """How often the first answer sets a feature."""
+
+    feature: str
+    label: Text
+    unit: str
+    use: Proportion
+    up: int
+    down: int
+    median_change: float | None
+
+
+class Blocker(Wire):
+    """How often a rule is among those that leave nothing."""
+
+    key: str
+    text: Text
+    blocks: Proportion
+
+
+class Verdicts(Wire):
+    """The last word of auditors, and of operators, on each explanation."""
+
+    approved: int
+    rejected: int
+    open: int
+    acted: int
+    not_acted: int
+    as_predicted: int
+    not_as_predicted: int
+
+
+class ReportReply(Wire):
+    model: str
+    since: str
+    until: str
+    by: str | None
+    total: Outcomes
+    groups: list[Outcomes]
+    levers: list[LeverUse]
+    blockers: list[Blocker]
+    verdicts: Verdicts
+    attributes: list[str] = Field(description="Names that requests used.")
+    policies: int = Field(description="Versions of the spec: costs are alike only within one.")
+    erased: int = Field(description="Explanations of which only the claim is left: in no group.")
+    notes: list[Text] = Field(description="How to read it.")
+
+
+class QueueQuery(BaseModel):
+    """Explanations that no auditor has judged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Short | None = None
+    status: Short | None = Field(None, description="The claim.")
+    since: Short | None = Field(None, description="RFC 3339, included.")
+    until: Short | None = Field(None, description="RFC 3339, excluded.")
+    cursor: Annotated[str, Field(max_length=512)] | None = None
+    limit: int = Field(50, ge=1, le=MAX_PAGE)
+
+
+class Waiting(Wire):
+    event: Event
+    said: dict[str, int] = Field(description="What was said of it so far, counted.")
+
+
+class QueueReply(Wire):
+    waiting: list[Waiting] = Field(description="The newest first.")
+    next: str | None

@@ -1,0 +1,219 @@
+"""What is asked."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from service.settings import MAX_DEADLINE_MS
+from service.wire import examples
+from service.wire.base import (
+    MAX_FEATURES,
+    FeatureName,
+    Instance,
+    Interval,
+    Language,
+    Probability,
+    Value,
+    Wire,
+    absent_or_not_null,
+)
+
+MAX_INSTANCES = 1_000
+MAX_ALTERNATIVES = 10
+MAX_ATTRIBUTES = 16
+MAX_RULES = 50
+MAX_RULE_TEXT = 2_000
+"""Characters of all rules: reading them takes time that no deadline cuts, up to 0.2 ms each."""
+MAX_SEED = 2**53 - 1
+"""The largest whole number that every JSON reader keeps."""
+
+
+class ProbabilityRange(Wire):
+    """The probability of the target's class, both ends included."""
+
+    min: Probability | None = None
+    max: Probability | None = None
+
+
+class ScoreRange(Wire):
+    """The model's score, both ends included: a regression's value in its unit, or the
+    probability of a binary model's positive class."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Target(Wire):
+    """What the prediction should have been: a class, perhaps with a probability, or a score."""
+
+    class_: str | None = Field(None, alias="class", max_length=256, description="Its name.")
+    probability: ProbabilityRange | None = Field(
+        None,
+        description="Needs `class`. Default: of the desired class what the model's policy demands "
+        '(`policy.target.probability`), of another none. `{"min": 0}`: the decision alone counts.',
+    )
+    score: ScoreRange | None = Field(None, description="Without `class`.")
+
+
+Values = Annotated[list[Value], Field(min_length=1, max_length=1_000)]
+
+
+Rule = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+
+def _not_too_long(rules: list[str]) -> list[str]:
+    length = sum(len(rule) for rule in rules)
+    if length > MAX_RULE_TEXT:
+        raise ValueError(f"rules have {length} characters together, above {MAX_RULE_TEXT}")
+    return rules
+
+
+class Constraints(Wire):
+    """What this request allows less than the model's policy does. Nothing here loosens it."""
+
+    freeze: list[FeatureName] = Field(
+        default=[], max_length=MAX_FEATURES, description="Features that keep their value."
+    )
+    ranges: dict[FeatureName, Interval] = Field(
+        default={}, description="Where a feature must end, in its unit."
+    )
+    directions: dict[FeatureName, Literal["up", "down"]] = Field(
+        default={}, description="The only way in which a feature may move."
+    )
+    max_change: dict[FeatureName, Annotated[float, Field(ge=0.0)]] = Field(
+        default={}, description="The most that a feature may move by, in its unit."
+    )
+    only_to: dict[FeatureName, Values] = Field(
+        default={}, description="The only values that a feature may be set to."
+    )
+    max_changes: Annotated[int, Field(ge=1, le=MAX_FEATURES)] | None = Field(
+        None, description="How many features may be set at once."
+    )
+    robust: bool = Field(
+        default=False,
+        description="Whether the answer must survive every reading within the sensor tolerances "
+        "that the model's policy declares: proven over the whole box.",
+    )
+    rules: Annotated[list[Rule], AfterValidator(_not_too_long)] = Field(
+        default=[],
+        max_length=MAX_RULES,
+        description="Rules for the whole row, in the policy's rule language, e.g. "
+        "`process_temperature - air_temperature >= 8`; "
+        f"at most {MAX_RULE_TEXT} characters together.",
+    )
+
+
+Languages = Annotated[
+    list[Language],
+    Field(
+        default_factory=lambda: ["ko", "en"],
+        min_length=1,
+        max_length=2,
+        description="Languages of every text in the reply.",
+    ),
+]
+
+
+AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
+AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+Attributes = Annotated[
+    dict[AttributeName, AttributeValue],
+    Field(
+        max_length=MAX_ATTRIBUTES,
+        description="Said of the machine, the shift or the person concerned: for reports by "
+        "group, and for who may see it. Neither the model nor the search sees them.",
+    ),
+]
+
+
+class PredictionsRequest(Wire):
+    """Rows to be scored: exactly one of the two keys."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [examples.PREDICTIONS.request],
+            "oneOf": [{"required": ["instance"]}, {"required": ["instances"]}],
+        }
+    )
+
+    instance: Instance | None = Field(
+        None, description="One row.", json_schema_extra=absent_or_not_null
+    )
+    instances: Annotated[list[Instance], Field(min_length=1, max_length=MAX_INSTANCES)] | None = (
+        Field(
+            None, description="Several rows, scored at once.", json_schema_extra=absent_or_not_null
+        )
+    )
+    attributes: Attributes = Field(default={})
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> PredictionsRequest:
+        if (self.instance is None) == (self.instances is None):
+            raise ValueError("the body needs either instance or instances, and not both")
+        return self
+
+
+Semantics = Annotated[
+    Literal["interventional", "independent", "backtracking"] | None,
+    Field(
+        None,
+        description="`interventional`: what follows from what is set moves too, by the accepted "
+        "causal model (the default where there is one). `independent`: features move alone; a "
+        "statement about the model, not about the equipment. `backtracking`: the laws stay, the "
+        "background of each feature moves; tells of another past, to explain: no advice.",
+    ),
+]
+
+
+class WhatIfRequest(Wire):
+    """An instance, and what would be set on it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.WHAT_IF.request]})
+
+    instance: Instance
+    set_: Instance = Field(
+        alias="set",
+        description="Feature name to the value it is set to; the value that it has: held there.",
+    )
+    rung: Literal["association", "intervention", "counterfactual"] | None = Field(
+        None,
+        description="`counterfactual`: this machine, what follows moves (the default where a "
+        "causal model is accepted). `intervention`: any such machine, the noise of what follows "
+        "drawn anew. `association`: nothing follows.",
+    )
+    attributes: Attributes = Field(default={})
+    languages: Languages
+
+
+class ExplanationRequest(Wire):
+    """Which smallest allowed change would have put this instance's prediction in the target?"""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [examples.EXPLANATION.request]})
+
+    instance: Instance = Field(description="The row as it was read, by feature name.")
+    target: Target | None = Field(
+        None,
+        description="Default: the class that the model's spec says is desired, as probable as its "
+        "policy demands.",
+    )
+    constraints: Constraints = Constraints()
+    alternatives: int = Field(
+        1,
+        ge=1,
+        le=MAX_ALTERNATIVES,
+        description="How many answers are wanted, each with other levers than those before it.",
+    )
+    deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
+        None,
+        description="Milliseconds of search after which the best found is the answer; waiting "
+        "for a thread is no part of it, and is given up (503) after as long, or a second. "
+        "Default and upper limit are the service's settings; `work.deadline_ms` is what it got.",
+    )
+    seed: int = Field(0, ge=0, le=MAX_SEED)
+    semantics: Semantics
+    attributes: Attributes = Field(default={})
+    languages: Languages
