@@ -16,6 +16,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
+from service.audit.trust_root import verified
 from service.errors import OnHold
 from service.settings import Settings
 from service.store import erasure
@@ -26,7 +27,6 @@ from service.store.migrate import newest, upgrade
 from service.store.tables import metadata
 from service.store.verification import VerificationReport
 from service.transparency.verifier import VerifierKey, check_bundle, read_bundle
-from service.trust_root import verified
 from tests.contract.store.conftest import STORES, journal_of, new_url
 from tests.integration.conftest import serving
 from tests.support.postgres import Server
