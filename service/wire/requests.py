@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
 from service.settings import MAX_DEADLINE_MS
 from service.wire import examples
 from service.wire.base import (
@@ -13,7 +14,6 @@ from service.wire.base import (
     FeatureName,
     Instance,
     Interval,
-    Language,
     Probability,
     Value,
     Wire,
@@ -108,9 +108,9 @@ class Constraints(Wire):
 Languages = Annotated[
     list[Language],
     Field(
-        default_factory=lambda: ["ko", "en"],
+        default_factory=lambda: list(DEFAULT_LANGUAGES),
         min_length=1,
-        max_length=2,
+        max_length=len(LANGUAGES),
         description="Languages of every text in the reply.",
     ),
 ]

@@ -20,6 +20,7 @@ from explainers.causal.fit import Fitted, Grow, fit
 from explainers.causal.spec import ApprovalStatus, ProvenanceCheck
 from explainers.causal.validate import validate
 from explainers.causal.writing import write_causal
+from explainers.wording.numerals import count, figure
 from models.predictor import Rows
 from models.repository import DeployedModel, load_folder
 from models.repository.folder import CAUSAL, MECHANISMS
@@ -172,14 +173,14 @@ def _show_fit(fitted: Fitted) -> None:
     table = Table("node", "mechanism", "noise", "sd of noise", "rows")
     for node in fitted.nodes:
         form = "" if node.noise is None else node.noise.value
-        table.add_row(Text(node.name), node.kind, form, f"{node.sd:.4g}", f"{node.rows:,}")
+        table.add_row(Text(node.name), node.kind, form, figure(node.sd), count(node.rows))
     out.print(table)
 
 
 def _show_checks(checks: Sequence[ProvenanceCheck]) -> None:
     table = Table("check", "node", "value", "limit", "passed", "note")
     for c in checks:
-        shown = ["" if v is None else f"{v:.4g}" for v in (c.value, c.limit)]
+        shown = ["" if v is None else figure(v) for v in (c.value, c.limit)]
         passed = "yes" if c.passed else "NO"
         table.add_row(c.check, Text(c.node), *shown, passed, Text(c.note))
     out.print(table)

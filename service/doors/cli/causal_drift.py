@@ -13,6 +13,7 @@ from rich.text import Text
 
 from explainers.causal import build_model
 from explainers.causal.drift import DriftVerdict, NodeDrift, drift
+from explainers.wording.numerals import count, percentage
 from models.repository import load_folder
 from models.repository.folder import CAUSAL
 from models.repository.reference import read_reference
@@ -60,6 +61,6 @@ def _show(nodes: tuple[NodeDrift, ...]) -> None:
     for node in nodes:
         effects = [f"{t.test} {t.effect:.2f} ({t.limit:g}, {t.p:.2g})" for t in node.tests]
         module = "values" if node.is_root else "mechanism"
-        shown = Text(node.name), module, node.verdict, f"{node.rows:,}", f"{node.outside:.1%}"
+        shown = Text(node.name), module, node.verdict, count(node.rows), percentage(node.outside)
         table.add_row(*shown, "\n".join(effects))
     out.print(table)

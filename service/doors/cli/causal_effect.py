@@ -20,6 +20,7 @@ from explainers.causal.errors import NotIdentified
 from explainers.causal.evidence import Evidence, graph_digest
 from explainers.causal.identify import Diagram
 from explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
+from explainers.wording.numerals import percentage
 from models.repository import load_folder
 from models.repository import reference as files
 from models.repository.folder import EFFECTS
@@ -245,7 +246,7 @@ def _show(evidence: Evidence, found: EstimatedEffect) -> None:
         ("rows compared (treated)", f"{evidence.rows:,} ({evidence.treated:,})"),
         ("effect on the outcome, 95 %", f"{evidence.effect:+.4f}  [{low:+.4f}, {high:+.4f}]"),
         ("plain difference, nothing held fixed", f"{evidence.naive:+.4f}"),
-        ("trimmed: none like them", f"{evidence.trimmed:.1%}"),
+        ("trimmed: none like them", percentage(evidence.trimmed)),
         ("propensity of the treated, by tenths", " ".join(map(str, found.overlap.treated))),
         ("propensity of the others", " ".join(map(str, found.overlap.others))),
     ):

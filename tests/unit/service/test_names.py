@@ -1,5 +1,4 @@
-"""One name, one idea, wherever it is read: each class of ``service`` has a name of its own, and
-each of ``explainers`` and ``models`` together."""
+"""Each class has a name of its own, in ``service``, and in ``explainers`` and ``models``."""
 
 from __future__ import annotations
 
