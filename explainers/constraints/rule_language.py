@@ -50,7 +50,7 @@ def read_conditions(text: str, schema: Schema) -> tuple[Conditions, Conditions]:
     """
     tree = parse_rule(text)
     try:
-        read: tuple[Conditions, Conditions] = _Reader(text, schema, has_primes(tree)).transform(
+        read: tuple[Conditions, Conditions] = _RuleReader(text, schema, has_primes(tree)).transform(
             tree
         )
     except VisitError as error:
@@ -87,7 +87,7 @@ class _Sum:
         return tuple(sorted((c, w) for c, w in totals.items() if w != 0.0))
 
 
-class _Reader(Transformer[Token, Any]):
+class _RuleReader(Transformer[Token, Any]):
     """Syntax tree to conditions; every name is looked up in the schema."""
 
     def __init__(self, text: str, schema: Schema, primed: bool) -> None:

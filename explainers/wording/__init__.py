@@ -27,11 +27,11 @@ from __future__ import annotations
 
 from explainers.wording.catalogue import catalogue
 from explainers.wording.grounds import Grounds
-from explainers.wording.languages import LANGUAGES, Language, is_language
+from explainers.wording.languages import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
 from explainers.wording.limits import require_words
 from explainers.wording.wording import Wording
 
 for _language in LANGUAGES:
     require_words(catalogue(_language).limits)
 
-__all__ = ["LANGUAGES", "Grounds", "Language", "Wording", "is_language"]
+__all__ = ["DEFAULT_LANGUAGES", "LANGUAGES", "Grounds", "Language", "Wording", "is_language"]

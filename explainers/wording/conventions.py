@@ -54,10 +54,12 @@ class Conventions:
     """Between a number and such a word."""
     signs_in_front: frozenset[str] = frozenset()
     """Units that are written before the number."""
-    letters: tuple[str, str] | None = None
-    """First and last of the own script; a unit that begins with one stands without a space."""
+    letters: tuple[tuple[str, str], ...] = ()
+    """First and last of each own script; a unit that begins with one stands without a space."""
     aliases: Mapping[str, str] = field(default_factory=dict)
     """Words of the language for units, as a schema may declare them, to the unit."""
+    alarm: str = ""
+    """What an alarm is called where a spec names it in other languages only; empty: it is not."""
     labels_from: tuple[Language, ...] = ()
     """Languages whose label is taken where a spec has none in this one."""
 
@@ -80,7 +82,7 @@ class Conventions:
         return symbol == "pH" or symbol in self.signs_in_front
 
     def _is_own(self, symbol: str) -> bool:
-        return self.letters is not None and self.letters[0] <= symbol[0] <= self.letters[1]
+        return any(first <= symbol[0] <= last for first, last in self.letters)
 
 
 @cache

@@ -17,7 +17,7 @@ from explainers.speaker import Words
 from explainers.wording.gauges import Gauge, quantity
 from explainers.wording.languages import Language
 from explainers.wording.numerals import Number, decimal
-from explainers.wording.text import bracketed, reason
+from explainers.wording.text import reason
 
 Saying = Callable[[Any, Any], str]
 """A constraint, said by the limits of a language: one clause without a period."""
@@ -33,14 +33,15 @@ class Limits:
     language: ClassVar[Language]
     words: ClassVar[Mapping[type[Constraint], Saying]]
     """By kind."""
-    before_reason: ClassVar[str] = " "
-    """Between a clause and the reason in brackets."""
+    brackets: ClassVar[tuple[str, str]] = (" (", ")")
+    """Around the reason behind a clause."""
 
     def say(self, constraint: Constraint) -> str:
         """One clause, without a period; the reason, if one was given, in brackets."""
         said = saying(type(constraint), type(self)) or type(self).by_key
         why = reason(constraint.origin.why, self.language)
-        return said(constraint, self) + bracketed(why, self.before_reason)
+        before, behind = self.brackets
+        return said(constraint, self) + (f"{before}{why}{behind}" if why else "")
 
     def name(self, column: int, particle: str = "") -> str:
         """See :class:`explainers.speaker.Speaker`."""

@@ -71,13 +71,46 @@ def ceiling_percent(share: float) -> int:
     return math.ceil(round(share * 100, 6))
 
 
+def percentage(share: float, limit: float | None = None) -> str:
+    """A share in percent to a tenth, ``93.0 %``; in as many digits more as keep it on its side of
+    0, of 1 and of ``limit``: ``99.997 %`` is not certain, and what is below is not shown as at
+    the limit."""
+    exact = percent(decimal(share))
+    edges = [percent(decimal(edge)) for edge in (0.0, 1.0, limit) if edge is not None]
+    for digits in range(1, 12):
+        rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _WIDE)
+        if all(_side(rounded, edge) == _side(exact, edge) for edge in edges):
+            return f"{rounded:,f} %"
+    return exact_percentage(share)
+
+
+def exact_percentage(share: float) -> str:
+    """All digits of a share that somebody declared, in percent: ``60 %``, ``99.5 %``."""
+    return f"{write(percent(decimal(share)))} %"
+
+
+def figure(value: float, digits: int = 4, *, signed: bool = False) -> str:
+    """A computed number in as many significant digits as say enough: ``0.4239``, ``12,350``;
+    ``signed`` with its sign: ``+0.5``."""
+    return _signed(_significant(decimal(value), digits), signed)
+
+
+def exactly(value: float, *, signed: bool = False) -> str:
+    """All digits of a number, thousands grouped: ``1,282``, ``0.1``."""
+    return _signed(decimal(value), signed)
+
+
+def _signed(value: Decimal, signed: bool) -> str:
+    return f"{'+' if signed and value >= 0 else ''}{write(value)}"
+
+
 def write(value: Decimal) -> str:
     """All digits of ``value``, thousands grouped; powers of ten where it is very long."""
     value = tidy(value)
     if value and not -6 <= value.adjusted() < 15:
         scale = value.adjusted()
         return f"{write(tidy(value.scaleb(-scale, _WIDE)))}×10{superscript(scale)}"
-    return f"{value:,f}"  # Korean and English group and point alike; a test asks CLDR
+    return f"{value:,f}"  # the languages group and point alike; a test asks CLDR
 
 
 def count(number: int) -> str:

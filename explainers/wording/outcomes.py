@@ -8,6 +8,8 @@ from decimal import Decimal
 
 from explainers.answer import Prediction
 from explainers.target import Demand, Target
+from explainers.wording.conventions import conventions
+from explainers.wording.languages import Language
 from explainers.wording.numerals import Number, apart, decimal, difference, percent, shown
 from explainers.wording.phrases import NOTHING, Clause, DecisionWords
 from explainers.wording.text import clean, label_of
@@ -105,7 +107,7 @@ class Speech:
 
     decision: Decision
     words: DecisionWords
-    language: str
+    language: Language
 
     def class_label(self, position: int) -> str:
         return label_of(self.decision.classes[position], self.language)
@@ -139,9 +141,8 @@ class Speech:
         other = self._clause(1 - position) if two else None
         if other is not None:
             return Outcome(other, holds=False)
-        alarm = clean(self.words.alarm.get(self.language, ""))
-        if alarm and two:
-            return Outcome(Alarm(alarm), holds=position == self.decision.positive)
+        if self._alarm and two:
+            return Outcome(Alarm(self._alarm), holds=position == self.decision.positive)
         if self._score_noun and self.decision.task is Task.REGRESSION:
             limit = self._limit(position, Unit.of(self.decision.unit))
             return Outcome(Score(limit, self._score_noun))
@@ -214,6 +215,12 @@ class Speech:
         if is_probability:
             return Score(bounds, class_label=self.class_label(self.decision.positive))
         return Score(bounds, self._score_noun)
+
+    @property
+    def _alarm(self) -> str:
+        if not self.words.alarm:
+            return ""
+        return clean(self.words.alarm.get(self.language, conventions(self.language).alarm))
 
     @property
     def _score_noun(self) -> str:

@@ -24,14 +24,14 @@ from explainers.answer import (
     Unknown,
 )
 from explainers.target import Demand, Target
-from explainers.wording.catalogue import Catalogue, Grammar, catalogue
+from explainers.wording.catalogue import Grammar, catalogue
 from explainers.wording.gauges import Change, Gauge
 from explainers.wording.grounds import Grounds
 from explainers.wording.languages import LANGUAGES
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import ceiling_percent
 from explainers.wording.outcomes import Outcome, Speech
-from explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases
+from explainers.wording.phrases import NOTHING, DecisionWords, OwnWords, Phrases, Readers
 from models.schema import Decision, Schema
 
 MAX_BLOCKERS = 8
@@ -62,8 +62,8 @@ class Wording:
         self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
         for gauge in self._gauges:
             gauge.unit.learn()
-        spoken: Mapping[str, Catalogue] = {tag: catalogue(tag) for tag in LANGUAGES}
-        readers = {tag: each.clause for tag, each in spoken.items()}
+        spoken = {tag: catalogue(tag) for tag in LANGUAGES}
+        readers: Readers = {tag: each.clause for tag, each in spoken.items()}
         for gauge, each in product(self._gauges, spoken.values()):
             each.learn(gauge.unit)
         self._own = OwnWords.read(phrases, schema, readers)

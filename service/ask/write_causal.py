@@ -9,22 +9,14 @@ import numpy.typing as npt
 
 from explainers.causal import CausalSpec
 from explainers.causal.evidence import Evidence
-from explainers.causal.spec import Check
+from explainers.causal.spec import ProvenanceCheck
 from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
-from service.ask.usecases import Draws
+from service.ask.what_if import Draws
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
 from service.words import assumptions, evidence
-
-NO_HIDDEN_CAUSE: Labels = {
-    "en": "Nothing that no sensor reads acts on two features at once, other than what is declared.",
-    "ko": "선언된 것 외에는, 측정되지 않는 요인이 두 항목에 함께 작용하지 않습니다.",
-}
-SAME_WHEN_SET: Labels = {
-    "en": "What follows from what stays the same when someone sets a value.",
-    "ko": "누군가 값을 설정하더라도 무엇이 무엇을 따르는지는 그대로입니다.",
-}
+from service.words.catalogue import chosen
 
 
 def reference(spec: CausalSpec) -> wire.CausalReference:
@@ -71,17 +63,19 @@ def _assumed(
     checks = spec.provenance.checks
     graph = [c for c in checks if c.check == "graph"]
     for j in moved:
-        yield _assumption(_follows(spec, j), graph, languages)
+        yield _assumption(assumptions.follows(spec, j), graph, languages)
     for j in moved:
         own = [c for c in checks if c.node == spec.schema.names[j]]
-        yield _assumption(_known_mechanism(spec, j), own, languages)
-    yield _assumption(NO_HIDDEN_CAUSE, [], languages)
-    yield _assumption(SAME_WHEN_SET, [], languages)
+        yield _assumption(assumptions.known_mechanism(spec, j), own, languages)
+    yield _assumption(assumptions.NO_HIDDEN_CAUSE, [], languages)
+    yield _assumption(assumptions.SAME_WHEN_SET, [], languages)
 
 
-def _assumption(text: Labels, checks: Sequence[Check], languages: Sequence[str]) -> wire.Assumption:
+def _assumption(
+    text: Labels, checks: Sequence[ProvenanceCheck], languages: Sequence[str]
+) -> wire.Assumption:
     """With the first check that failed, or else the first."""
-    said = {tag: text[tag] for tag in languages}
+    said = chosen(text, languages)
     failed = [c for c in checks if not c.passed]
     for shown in (*failed, *checks):
         return wire.Assumption(
@@ -92,28 +86,6 @@ def _assumption(text: Labels, checks: Sequence[Check], languages: Sequence[str])
             limit=shown.limit,
         )
     return wire.Assumption(text=said, standing="untested")
-
-
-def _follows(spec: CausalSpec, j: int) -> Labels:
-    features = spec.schema.features
-    causes = [features[i] for i in spec.graph.parents[j]]
-    effect = features[j]
-    return {
-        "en": f"Of all that is read, {effect.label('en')} follows from "
-        f"{' and '.join(c.label('en') for c in causes)} directly, and from nothing else.",
-        "ko": f"측정 항목 가운데 '{effect.label('ko')}'의 직접 원인은 "
-        f"{', '.join(repr(c.label('ko')) for c in causes)}뿐입니다.",
-    }
-
-
-def _known_mechanism(spec: CausalSpec, j: int) -> Labels:
-    effect = spec.schema.features[j]
-    return {
-        "en": f"How {effect.label('en')} follows is known well enough, and its noise does not "
-        "depend on the causes.",
-        "ko": f"'{effect.label('ko')}'의 값이 정해지는 방식을 충분히 알고 있으며, 그 잡음은 "
-        "원인과 무관합니다.",
-    }
 
 
 def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance:

@@ -29,20 +29,22 @@ from explainers.constraints import Source
 from explainers.problem import Problem
 from explainers.space import changed
 from explainers.target import Target
-from explainers.wording import Wording
+from explainers.wording import DEFAULT_LANGUAGES, Wording
 from models.schema import Feature, Kind, Labels, Task
 from service.ask import write_causal as causal_parts
+from service.ask.explain import Explanation
 from service.ask.problems import pointer
-from service.ask.usecases import Explanation, OffGridValue, Rung, WhatIf
+from service.ask.question import Rung
+from service.ask.what_if import OffGridValue, WhatIf
 from service.errors import Path
 from service.served.causal_model import Semantics, ServedCausal
 from service.served.registry import ServedModel
 from service.wire import replies as wire
 from service.wire.causal import CausalGrounds
 from service.words import assumptions
+from service.words.catalogue import chosen
 from service.words.evidence import known_of
-
-ALL = ("ko", "en")
+from service.words.labels import label_or
 
 Known = Sequence[Evidence]
 _ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
@@ -60,7 +62,7 @@ def ifonly_version() -> str:
 class Speaker:
     """Writes replies about one model in some languages."""
 
-    def __init__(self, model: ServedModel, languages: Sequence[str] = ALL) -> None:
+    def __init__(self, model: ServedModel, languages: Sequence[str] = DEFAULT_LANGUAGES) -> None:
         self._model = model
         self._languages = tuple(dict.fromkeys(languages))
 
@@ -341,10 +343,10 @@ class Speaker:
         )
 
     def _text(self, labels: Labels, fallback: str) -> dict[str, str]:
-        return {tag: labels.get(tag, fallback) for tag in self._languages}
+        return {tag: label_or(labels, tag, fallback) for tag in self._languages}
 
     def _assume(self, *taken: Labels) -> list[dict[str, str]]:
-        return assumptions.in_languages(taken, self._languages)
+        return [chosen(text, self._languages) for text in taken]
 
 
 def _once(known: Sequence[Known]) -> list[Evidence]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from models.errors import UnknownModel
-from models.schema import Feature, Labels
+from models.schema import Feature
 from service.audit import records
 from service.audit.reports import groups, table
 from service.audit.reports.cases import RecourseCase, case
@@ -27,6 +27,8 @@ from service.store.archive import Filter
 from service.store.chain import Kind, microseconds, now_us, timestamp
 from service.store.database import Database
 from service.wire import report as wire
+from service.words.catalogue import in_each, say_all
+from service.words.labels import label
 
 DAY_US = 86_400 * 1_000_000
 EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
@@ -35,26 +37,9 @@ PERIOD_US = 30 * DAY_US
 MAX_CASES = 50_000
 """Explanations in one report; each is read whole."""
 
-HOW_SHARES_ARE_MEANT: Labels = {
-    "en": "Intervals are 95 %: Wilson's for shares, between order statistics for medians. They "
-    "take explanations as independent; several of one machine at one time are not, and make the "
-    "intervals too narrow.",
-    "ko": "구간은 95 % 구간입니다. 비율은 윌슨 구간, 중앙값은 순서통계량 구간입니다. 설명들이 서로 "
-    "독립이라고 가정하므로, 같은 설비에 대해 같은 시기에 여러 번 물은 경우 구간이 실제보다 "
-    "좁아집니다.",
-}
-DIFFERENCE_IS_NO_CAUSE: Labels = {
-    "en": "A difference between groups is a reason to look, not a proof of unfairness: the groups "
-    "may differ in what was asked.",
-    "ko": "집단 간 차이는 살펴볼 이유이지 불공정의 증거는 아닙니다. 집단마다 질문한 내용이 다를 수 "
-    "있습니다.",
-}
-SEVERAL_POLICIES: Labels = {
-    "en": "The model's spec changed within the period. Costs before and after are in different "
-    "units: compare within one version.",
-    "ko": "이 기간에 모델 명세가 바뀌었습니다. 변경 전후의 비용은 단위가 다르므로 같은 버전 "
-    "안에서만 비교하십시오.",
-}
+HOW_SHARES_ARE_MEANT = say_all("recourse.how_shares_are_meant")
+DIFFERENCE_IS_NO_CAUSE = say_all("recourse.difference_is_no_cause")
+SEVERAL_POLICIES = say_all("recourse.several_policies")
 
 
 def recourse(
@@ -184,10 +169,9 @@ def _centre(found: Median | None) -> wire.Centre | None:
 
 
 def _lever(use: LeverStatistics, feature: Feature | None) -> wire.LeverUse:
-    label = {tag: feature.label(tag) if feature else use.feature for tag in ("ko", "en")}
     return wire.LeverUse(
         feature=use.feature,
-        label=label,
+        label=dict(in_each(lambda tag: label(feature, tag) if feature else use.feature)),
         unit=use.unit,
         use=proportion(use.use),
         up=use.up,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sized
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
@@ -25,7 +25,6 @@ Written = float | int | str | None
 
 FeatureName = Annotated[str, Field(min_length=1, max_length=256)]
 Instance = Annotated[dict[FeatureName, Value], Field(min_length=1, max_length=MAX_FEATURES)]
-Language = Literal["ko", "en"]
 Text = Annotated[dict[str, str], Field(description="Text by language tag.")]
 End = Annotated[float | None, Field(description="null: open on this side.")]
 Interval = Annotated[list[End], Field(min_length=2, max_length=2, description="[lowest, highest]")]

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.wire.base import Language, Text, Wire
+from explainers.wording import Language
+from service.wire.base import Text, Wire
 from service.wire.trail import MAX_PAGE, Event, Short
 
 

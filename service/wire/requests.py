@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
+from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
 from service.settings import MAX_DEADLINE_MS
 from service.wire import examples
 from service.wire.base import (
     Instance,
-    Language,
     Probability,
     Wire,
     absent_or_not_null,
@@ -54,9 +54,9 @@ class Target(Wire):
 Languages = Annotated[
     list[Language],
     Field(
-        default_factory=lambda: ["ko", "en"],
+        default_factory=lambda: list(DEFAULT_LANGUAGES),
         min_length=1,
-        max_length=2,
+        max_length=len(LANGUAGES),
         description="Languages of every text in the reply.",
     ),
 ]

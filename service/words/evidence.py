@@ -6,9 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from explainers.answer import Action
 from explainers.causal.evidence import Evidence
+from explainers.wording import Language
+from explainers.wording.numerals import count
 from models.schema import Feature, Labels, Schema, plain
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
+from service.words.catalogue import chosen, in_each, say
+from service.words.labels import label, label_or
 
 
 def known_of(causal: ServedCausal | None, actions: Sequence[Action]) -> tuple[Evidence, ...]:
@@ -26,7 +30,7 @@ def written(
     for evidence in found:
         text = in_words(evidence, schema)
         yield wire.EffectEvidence(
-            text={tag: text[tag] for tag in languages},
+            text=chosen(text, languages),
             feature=evidence.feature,
             before=evidence.before,
             after=evidence.after,
@@ -48,32 +52,34 @@ def written(
 def in_words(evidence: Evidence, schema: Schema) -> Labels:
     """An average over machines, and so it is said."""
     feature = schema[evidence.feature]
-    size, *ends = (_amount(x, evidence) for x in (evidence.effect, *evidence.interval))
+    size, low, high = (_amount(x, evidence) for x in (evidence.effect, *evidence.interval))
 
-    def fixed(language: str) -> str:
-        labels = (
-            schema[name].label(language) if name in schema else name
-            for name in evidence.adjusted_for
+    def told(language: Language) -> str:
+        return say(
+            "evidence.effect",
+            language,
+            feature=label(feature, language),
+            before=_band(feature, evidence.before, language),
+            after=_band(feature, evidence.after, language),
+            outcome=label_or(evidence.outcome, language, evidence.outcome["en"]),
+            size=size,
+            low=low,
+            high=high,
+            rows=count(evidence.rows),
+            held=_held(evidence, schema, language),
         )
-        return ", ".join(labels)
 
-    held = {"en": "", "ko": ""}
-    if evidence.adjusted_for:
-        held["en"] = f" Compared were rows alike in: {fixed('en')}."
-        held["ko"] = f" 다음이 비슷한 것끼리 비교했습니다: {fixed('ko')}."
-    label = {tag: evidence.outcome.get(tag, evidence.outcome["en"]) for tag in ("en", "ko")}
-    return {
-        "en": f"Of the real outcome this is known: where the {feature.label('en')} was "
-        f"{_band(feature, evidence.after, 'en')} rather than "
-        f"{_band(feature, evidence.before, 'en')}, {label['en']} differed by {size} on average "
-        f"(95 % interval {ends[0]} to {ends[1]}; {evidence.rows:,} rows).{held['en']} "
-        "It rests on the same graph, and is no statement about this one machine.",
-        "ko": f"실제 결과에 대해 알려진 것: '{feature.label('ko')}' 값이 "
-        f"{_band(feature, evidence.before, 'ko')}일 때보다 "
-        f"{_band(feature, evidence.after, 'ko')}일 때 '{label['ko']}'의 차이는 평균 {size}"
-        f"였습니다(95 % 신뢰 구간 {ends[0]} ~ {ends[1]}, {evidence.rows:,}건).{held['ko']} "
-        "같은 인과 그래프에 근거하며, 이 설비 한 대에 관한 것이 아닙니다.",
-    }
+    return in_each(told)
+
+
+def _held(evidence: Evidence, schema: Schema, language: Language) -> str:
+    """What was alike in the rows that were compared."""
+    if not evidence.adjusted_for:
+        return ""
+    named = (
+        label(schema[name], language) if name in schema else name for name in evidence.adjusted_for
+    )
+    return say("evidence.held", language, features=", ".join(named))
 
 
 def _amount(value: float, evidence: Evidence) -> str:
@@ -82,10 +88,10 @@ def _amount(value: float, evidence: Evidence) -> str:
     return f"{value:+.4g}"
 
 
-def _band(feature: Feature, ends: tuple[float, float], language: str) -> str:
+def _band(feature: Feature, ends: tuple[float, float], language: Language) -> str:
     if feature.kind.is_categorical:
         category = feature.categories[int(ends[0])]
-        return f"'{category.labels.get(language, category.name)}'"
+        return say("evidence.category", language, label=label(category, language))
     low, high = (plain(end) for end in ends)
-    numbers = low if low == high else f"{low} to {high}" if language == "en" else f"{low}~{high}"
+    numbers = low if low == high else say("evidence.band", language, low=low, high=high)
     return f"{numbers} {feature.unit}".rstrip()

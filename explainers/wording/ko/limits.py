@@ -96,7 +96,7 @@ class KoreanLimits(Limits):
     """What is allowed, in words."""
 
     language = LANGUAGE
-    before_reason = ""
+    brackets = ("(", ")")
 
     def ended(self, text: str, particle: str) -> str:
         return attach(text, PARTICLES[particle]) if particle else text

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from explainers.wording import LANGUAGES
+from explainers.wording.numerals import exactly
 from models.schema import Feature, Labels, plain
 from service.audit.reports.cases import RecourseCase
+from service.words.catalogue import in_each, say_all
+from service.words.labels import label
 
 MAX_GROUPS = 30
 """More are put together as the last: a table of a thousand names compares nothing."""
 
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
-MISSING: Labels = {"en": "not given", "ko": "값 없음"}
-OTHERS: Labels = {"en": "all others", "ko": "그 외 모두"}
+MISSING = say_all("recourse.missing")
+OTHERS = say_all("recourse.others")
 
 
 @dataclass(frozen=True)
@@ -35,10 +40,7 @@ def by_feature(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGro
         return case.instance.get(feature.name)
 
     if feature.kind.is_categorical:
-        labels = {
-            c.name: {tag: c.labels.get(tag, c.name) for tag in ("en", "ko")}
-            for c in feature.categories
-        }
+        labels = {c.name: in_each(partial(label, c)) for c in feature.categories}
         return _gathered(cases, value, labels)
     return _quarters(cases, value, feature.unit)
 
@@ -63,7 +65,7 @@ def _gathered(
             found.setdefault(str(own), []).append(case)
     others = sorted(found.keys() - set(labels), key=lambda name: (-len(found[name]), name))
     groups = [
-        CaseGroup(name, labels.get(name, {"en": name, "ko": name}), tuple(found[name]))
+        CaseGroup(name, labels.get(name, dict.fromkeys(LANGUAGES, name)), tuple(found[name]))
         for name in (*labels, *others)
         if found[name]
     ]
@@ -94,9 +96,7 @@ def _quarters(
 def _span(start: float, end: float, unit: str, k: int) -> Labels:
     """The first quarter has its start in it; of the others it belongs to the one before."""
     if start == end:
-        return dict.fromkeys(("en", "ko"), f"{plain(end)} {unit}".rstrip())
-    above, over = ("above ", " 초과") if k else ("", "")
-    return {
-        "en": f"{above}{plain(start)} to {plain(end)} {unit}".rstrip(),
-        "ko": f"{plain(start)}{over} ~ {plain(end)} {unit}".rstrip(),
-    }
+        return dict.fromkeys(LANGUAGES, f"{exactly(end)} {unit}".rstrip())
+    key = "recourse.span" if k else "recourse.first_span"
+    ends = say_all(key, low=exactly(start), high=exactly(end))
+    return {tag: f"{span} {unit}".rstrip() for tag, span in ends.items()}

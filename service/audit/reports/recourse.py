@@ -13,6 +13,7 @@ from models.schema import Labels
 from service.audit.reports.cases import RecourseCase
 from service.audit.reports.groups import CaseGroup
 from service.audit.reports.statistics import Median, ShareEstimate, median, share
+from service.words.catalogue import say_all
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class ReviewVerdict:
     outcome: str | None = None
 
 
-TOTAL: Labels = {"en": "all", "ko": "전체"}
+TOTAL = say_all("recourse.total")
 
 
 def report(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, is_language
 from service.doors.cli import direct, show
 from service.doors.cli.console import (
     AsJson,
@@ -25,13 +25,20 @@ from service.doors.cli.console import (
 from service.served.causal_model import Semantics
 
 
-class Language(StrEnum):
-    KO = "ko"
-    EN = "en"
+def _language(tag: str) -> str:
+    if not is_language(tag):
+        raise typer.BadParameter(f"{tag!r} is not one of {', '.join(map(repr, LANGUAGES))}.")
+    return tag
 
 
 Languages = Annotated[
-    list[Language] | None, typer.Option("--lang", help="ko or en; repeatable. Default: both.")
+    list[str] | None,
+    typer.Option(
+        "--lang",
+        parser=_language,
+        metavar=f"[{'|'.join(LANGUAGES)}]",
+        help=f"{' or '.join(LANGUAGES)}; repeatable. Default: {' and '.join(DEFAULT_LANGUAGES)}.",
+    ),
 ]
 
 
@@ -77,13 +84,13 @@ def explain(
     limits = read_object(constraints, "the constraints") if constraints else {}
     if freeze:
         limits["freeze"] = [*limits.get("freeze", []), *freeze]
-    languages = list(dict.fromkeys(lang or Language))
+    languages = list(dict.fromkeys(lang or DEFAULT_LANGUAGES))
     body: dict[str, Any] = {
         "instance": read_object(row, "the row"),
         "constraints": limits,
         "alternatives": alternatives,
         "seed": seed,
-        "languages": [tag.value for tag in languages],
+        "languages": languages,
     }
     if target is not None:
         body["target"] = read_target(target)
@@ -114,8 +121,8 @@ def predict(
     if as_json:
         print_json(reply)
     else:
-        for tag in dict.fromkeys(lang or Language):
-            out.print(show.prediction(reply["predictions"][0], tag.value), markup=False)
+        for tag in dict.fromkeys(lang or DEFAULT_LANGUAGES):
+            out.print(show.prediction(reply["predictions"][0], tag), markup=False)
 
 
 _BOUND = re.compile(r"(?P<what>.+?)\s*(?P<sense>>=|<=)\s*(?P<number>[-+0-9.eE]+)")

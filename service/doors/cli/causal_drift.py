@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from explainers.causal import build_model
-from explainers.causal.drift import NodeDrift, Verdict, drift
+from explainers.causal.drift import DriftVerdict, NodeDrift, drift
+from explainers.wording.numerals import count, percentage
 from models.repository import load_folder
 from models.repository.folder import CAUSAL
 from models.repository.reference import read_reference
@@ -39,7 +40,7 @@ def drift_command(
     rows = read_reference(data.read_bytes(), spec.schema, str(data))
     rng = np.random.default_rng(seed)
     nodes = drift(built, rows, nominal_of(spec.schema), spec.provenance.rows, rng)
-    moved = [node.name for node in nodes if node.verdict is Verdict.MOVED]
+    moved = [node.name for node in nodes if node.verdict is DriftVerdict.MOVED]
     if as_json:
         told = {"graph_version": spec.version, "rows": len(rows), "moved": moved}
         print_json({**told, "nodes": [_told(node) for node in nodes]})
@@ -60,6 +61,6 @@ def _show(nodes: tuple[NodeDrift, ...]) -> None:
     for node in nodes:
         effects = [f"{t.test} {t.effect:.2f} ({t.limit:g}, {t.p:.2g})" for t in node.tests]
         module = "values" if node.is_root else "mechanism"
-        shown = Text(node.name), module, node.verdict, f"{node.rows:,}", f"{node.outside:.1%}"
+        shown = Text(node.name), module, node.verdict, count(node.rows), percentage(node.outside)
         table.add_row(*shown, "\n".join(effects))
     out.print(table)

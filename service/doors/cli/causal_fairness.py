@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from explainers.wording.numerals import percentage
 from models.repository import load_folder
 from models.repository.reference import read_table
 from service.audit.reports.statistics import Median, ShareEstimate
@@ -90,4 +91,5 @@ def _median(median: Median | None) -> str:
 def _share(share: ShareEstimate) -> str:
     if not share.of:
         return ""
-    return f"{share.count / share.of:.1%} [{share.low:.1%}, {share.high:.1%}]"
+    value, low, high = (percentage(x) for x in (share.count / share.of, share.low, share.high))
+    return f"{value} [{low}, {high}]"

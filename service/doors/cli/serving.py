@@ -18,6 +18,7 @@ import typer
 import uvicorn
 from rich.text import Text
 
+from explainers.wording import DEFAULT_LANGUAGES
 from service.doors.app import create_app
 from service.doors.cli import keeping, show
 from service.doors.cli.connections import PatientOnlySoLong
@@ -29,7 +30,6 @@ from service.settings import Settings
 
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen at.")]
 Port = Annotated[int | None, typer.Option("--port", help="Port to listen at; 0: any free one.")]
-LANGUAGES = ("ko", "en")
 BACKLOG = 2_048
 HUNG_SECONDS = 60
 """A process that says nothing for so long is replaced; importing everything takes some of it."""
@@ -143,11 +143,11 @@ def greet(client: httpx.Client, url: str) -> None:
     path = f"/api/v1/models/{described['name']}/explanations"
     body = {"instance": example["instance"]}
     reply = client.post(path, json=body).raise_for_status().json()
-    for tag in LANGUAGES:
+    for tag in DEFAULT_LANGUAGES:
         title = described["title"].get(tag, described["name"])
         out.print(Text(f"{title}: {show.prediction(reply['prediction'], tag)}", style="bold red"))
-    out.print(show.readings(example["instance"], described["features"], LANGUAGES[-1]))
-    show.explanation(out, reply, LANGUAGES)
+    out.print(show.readings(example["instance"], described["features"], DEFAULT_LANGUAGES[-1]))
+    show.explanation(out, reply, DEFAULT_LANGUAGES)
     text = json.dumps(body, ensure_ascii=False)
     out.print(
         f"\nAsk again:\ncurl -s {url}{path} -H 'Content-Type: application/json' "

@@ -9,32 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-Reply = Mapping[str, Any]
+from explainers.wording import is_language
+from explainers.wording.numerals import count, exactly, figure, percentage
+from service.words.catalogue import say
 
-_WORDS = {
-    "en": {
-        "feature": "feature",
-        "from": "was",
-        "to": "would be",
-        "delta": "change",
-        "range": "suffices",
-        "reading": "reading",
-        "rank": "#",
-        "prediction": "prediction",
-        "score": "score",
-    },
-    "ko": {
-        "feature": "항목",
-        "from": "현재",
-        "to": "변경 후",
-        "delta": "변화",
-        "range": "뒤집히는 범위",
-        "reading": "측정값",
-        "rank": "#",
-        "prediction": "예측",
-        "score": "점수",
-    },
-}
+Reply = Mapping[str, Any]
 
 
 def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> None:
@@ -49,13 +28,12 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
 
 def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
     """One line for each feature that is set, answers one after another."""
-    words = _WORDS[tag]
     columns = ("rank", "feature", "from", "to", "delta")
-    table = Table(*(words[c] for c in columns), pad_edge=False)  # 80 characters hold it
+    table = Table(*(_head(c, tag) for c in columns), pad_edge=False)  # 80 characters hold it
     with_range = any("sufficient_range" in a for c in counterfactuals for a in c["actions"])
     if with_range:
-        table.add_column(words["range"])
-    table.add_column(words["prediction"])
+        table.add_column(_head("range", tag))
+    table.add_column(_head("prediction", tag))
     for found in counterfactuals:
         for i, action in enumerate(found["actions"]):
             unit = f" {action['unit']}" if action["unit"] else ""
@@ -64,11 +42,11 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
                 action["label"].get(tag, action["feature"]),
                 f"{_value(action['from'])}{unit}",
                 f"{_value(action['to'])}{unit}",
-                f"{action['delta']:+}{unit}" if "delta" in action else "",
+                f"{exactly(action['delta'], signed=True)}{unit}" if "delta" in action else "",
             ]
             if with_range:
                 low, high = action.get("sufficient_range", ("", ""))
-                cells.append(f"{low} – {high}{unit}" if low != "" else "")
+                cells.append(f"{_value(low)} – {_value(high)}{unit}" if low != "" else "")
             cells.append(prediction(found["prediction"], tag) if i == 0 else "")
             table.add_row(*(Text(cell) for cell in cells))
         for effect in found["effects"]:
@@ -79,20 +57,19 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
 def _followed(effect: Reply, tag: str) -> list[str]:
     """A feature that follows: rounded, since nobody sets it."""
     unit = f" {effect['unit']}" if effect["unit"] else ""
-    numbers = (f"{effect[key]:.6g}{unit}" for key in ("from", "to"))
+    numbers = (f"{figure(effect[key], 6)}{unit}" for key in ("from", "to"))
     label = effect["label"].get(tag, effect["feature"])
     return [
         "",
         f"→ {label}",
         *numbers,
-        f"{effect['delta']:+.3g}{unit}" if "delta" in effect else "",
+        f"{figure(effect['delta'], 3, signed=True)}{unit}" if "delta" in effect else "",
     ]
 
 
 def readings(instance: Reply, features: Sequence[Reply], tag: str) -> Table:
     """An instance with labels and units."""
-    words = _WORDS[tag]
-    table = Table(words["feature"], words["reading"])
+    table = Table(_head("feature", tag), _head("reading", tag))
     for feature in features:
         unit = f" {feature['unit']}" if feature["unit"] else ""
         label = feature["label"].get(tag, feature["name"])
@@ -105,32 +82,33 @@ def readings(instance: Reply, features: Sequence[Reply], tag: str) -> Table:
 
 
 def prediction(said: Reply, tag: str) -> str:
-    """``failure (0.93)``, or a regression's score with its unit."""
+    """``failure (93.0 %)``, or a regression's score with its unit."""
     label = said.get("label", {}).get(tag) or said.get("class")
     if "score" in said:
         unit = f" {said['unit']}" if said.get("unit") else ""
-        score = f"{_WORDS[tag]['score']} {said['score']:.6g}{unit}"
+        score = f"{_head('score', tag)} {figure(said['score'], 6)}{unit}"
         return f"{label} ({score})" if label else score
-    return f"{label} ({_probability(said['probability'])})"
+    return f"{label} ({percentage(said['probability'])})"
 
 
 def _certainty(reply: Reply) -> str:
     work = reply["work"]
     cut = ", cut by the deadline" if reply["deadline_hit"] else ""
     return (
-        f"{reply['status']}{cut}; {work['rows']:,} model rows in {work['runs']} runs; "
+        f"{reply['status']}{cut}; {count(work['rows'])} model rows in {work['runs']} runs; "
         f"{reply['provenance']['model']} {reply['provenance']['version']}, "
         f"engine {reply['provenance']['engine']}"
     )
 
 
-def _probability(value: float) -> str:
-    """Four digits, and never a 0 or 1 that it is not."""
-    shown = f"{value:.4g}"
-    if shown == "1" and value < 1:
-        return "> 0.9999"
-    return shown
+def _head(name: str, tag: str) -> str:
+    """The heading of a column."""
+    assert is_language(tag)
+    return say(f"cli.{name}", tag)
 
 
 def _value(value: object) -> str:
+    """As it was given: text as it is, a number with all its digits."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return exactly(value)
     return "–" if value is None else str(value)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from explainers.causal import CausalSpec
-from service.doors.pages.texts import Language
+from explainers.wording import Language
+from service.words.labels import label
 
 Mark = Literal["set", "follows", "plain"]
 
@@ -71,7 +72,7 @@ def drawn(
     nodes = [
         Node(
             name,
-            spec.schema[name].label(tag),
+            label(spec.schema[name], tag),
             MARGIN + k * (WIDTH + ACROSS),
             MARGIN + row * (HEIGHT + DOWN),
             marks.get(name, "plain"),

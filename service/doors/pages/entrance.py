@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from explainers.wording import LANGUAGES
 from service.access import Principal
 from service.doors.http import authentication
 from service.doors.http.context import Shared, application
@@ -18,7 +19,6 @@ from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import FLOW, new_token
 from service.doors.pages.rendering import page, places
 from service.doors.pages.request_path import PageRoute
-from service.doors.pages.texts import LANGUAGES
 from service.doors.pages.visit import LANGUAGE, THEME, THEMES, form_value, local, pages_of, visit_of
 from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions

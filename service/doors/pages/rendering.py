@@ -11,13 +11,15 @@ from typing import Any
 from fastapi import Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from explainers.wording import LANGUAGES
+from explainers.wording.numerals import count, figure, percentage
 from service.access import Principal
 from service.ask.write_reply import ifonly_version
 from service.doors.http import permissions
 from service.doors.pages.static_files import address
-from service.doors.pages.texts import LANGUAGES, say, texts
 from service.doors.pages.visit import THEMES, Visit, visit_of
 from service.store.chain import timestamp
+from service.words.catalogue import is_said, say
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -52,11 +54,16 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "static": address,
-        "languages": LANGUAGES,
+        "languages": [(tag, say("language.name", tag)) for tag in LANGUAGES],
         "themes": THEMES,
         "version": ifonly_version(),
     }
-    environment.filters["when"] = timestamp
+    environment.filters |= {
+        "when": timestamp,
+        "counted": count,
+        "figure": figure,
+        "percentage": percentage,
+    }
     return environment
 
 
@@ -107,4 +114,4 @@ def _said(visit: Visit, key: str, **values: object) -> str:
 def title_of(slug: str, fallback: str, visit: Visit) -> str:
     """What a kind of refusal is called."""
     key = f"problem.{slug}"
-    return say(key, visit.language) if key in texts() else fallback
+    return say(key, visit.language) if is_said(key) else fallback

@@ -9,16 +9,17 @@ from typing import Literal
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
+from explainers.wording import LANGUAGES, Language
 from service.access import ANYONE, Principal, Role
 from service.doors.http.context import AppState, application
 from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import Cookies, new_token
 from service.doors.pages.failures import Failures
 from service.doors.pages.strangers import Strangers
-from service.doors.pages.texts import LANGUAGES, Language, preferred
 from service.errors import Forbidden, Overloaded, ServiceError
 from service.settings import Settings
 from service.store import sessions
+from service.words.catalogue import preferred
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from explainers.wording import LANGUAGES
 from service.words.claims import in_words
 
 
@@ -30,7 +31,7 @@ BARE = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 0}
     ("said", "has", "has_not"),
     [
         (answer("optimal", PROVEN), ["Proven cheapest", "0.42", "gap 0"], ["not proven"]),
-        (answer("feasible", BOUNDED), ["not proven", "1.5", "25.0%"], ["Proven cheapest"]),
+        (answer("feasible", BOUNDED), ["not proven", "1.5", "25.0 %"], ["Proven cheapest"]),
         (answer("feasible", ENUMERATED), ["at most 2 features"], ["not known"]),
         (answer("feasible", BARE), ["not known"], ["Every allowed change"]),
         (
@@ -41,7 +42,7 @@ BARE = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 0}
         (answer("infeasible"), ["no change that the policy"], ["recomputed"]),
         (answer("unknown", deadline_hit=True), ["nothing is proven", "200 ms"], []),
         (answer("already_target"), ["nothing to change"], []),
-        (answer("abstained", chance_under_this_model=0.9996), ["> 99.9%"], ["100"]),
+        (answer("abstained", chance_under_this_model=0.9996), ["99.96 %"], ["100"]),
     ],
 )
 def test_a_claim_says_what_is_proven(
@@ -52,7 +53,7 @@ def test_a_claim_says_what_is_proven(
     assert all(part in english for part in has), english
     assert not any(part in english for part in has_not), english
     assert "1,234" in english
-    assert all(set(text) == {"ko", "en"} for text in words)
+    assert all(set(text) == set(LANGUAGES) for text in words)
 
 
 def test_what_is_no_explanation_claims_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 from models.errors import SpecError
 from models.repository.parcel import unpack
 from service.doors.pages.steward.reasons import SECTION, fixed_parts, reason
-from service.doors.pages.texts import texts
+from service.words.catalogue import texts
 from tests.integration.small_models import PRESS
 
 ROOT = Path(__file__).parents[3]
@@ -68,7 +68,7 @@ def test_what_is_not_ours_stays_english() -> None:
 def test_every_reason_is_a_sentence_that_the_code_says() -> None:
     files = [p for top in ("models", "explainers", "service") for p in (ROOT / top).rglob("*.py")]
     code = re.sub(r'"\s*\n\s*f?"', "", "".join(path.read_text("utf-8") for path in files))
-    for key, said in texts().items():
+    for key, said in texts("en").items():
         if key.startswith(SECTION):
-            for part in fixed_parts(said["en"]):
+            for part in fixed_parts(said):
                 assert part.rstrip() in code, f"{key}: {part!r}"

@@ -5,7 +5,20 @@ from decimal import Decimal
 import pytest
 from babel.numbers import format_decimal
 
-from explainers.wording.numerals import apart, ceiling_percent, decimal, difference, shown, write
+from explainers.wording import LANGUAGES
+from explainers.wording.conventions import conventions
+from explainers.wording.numerals import (
+    apart,
+    ceiling_percent,
+    decimal,
+    difference,
+    exact_percentage,
+    exactly,
+    figure,
+    percentage,
+    shown,
+    write,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +34,7 @@ def test_all_digits_are_written_and_thousands_grouped(value: float, text: str):
     assert write(decimal(value)) == text
 
 
-@pytest.mark.parametrize("locale", ["ko_KR", "en_US"])
+@pytest.mark.parametrize("locale", [conventions(tag).locale for tag in LANGUAGES])
 @pytest.mark.parametrize("value", [0.5, -1282.0, 1234567.5, -123456789012345.0, 0.000001])
 def test_numbers_are_written_as_the_common_locale_data_have_them(value: float, locale: str):
     theirs = format_decimal(decimal(value), locale=locale, decimal_quantization=False)
@@ -69,3 +82,36 @@ def test_a_rounded_number_stays_on_its_side_of_the_limit(
 @pytest.mark.parametrize(("gap", "percent"), [(0.115, 12), (0.12, 12), (0.001, 1), (0.07, 7)])
 def test_a_gap_is_never_said_smaller_than_it_is(gap: float, percent: int):
     assert ceiling_percent(gap) == percent
+
+
+@pytest.mark.parametrize(
+    ("share", "limit", "text"),
+    [
+        (0.93, None, "93.0 %"), (0.87654, None, "87.7 %"), (0.25, None, "25.0 %"),
+        (0.0, None, "0.0 %"), (1.0, None, "100.0 %"),
+        (0.99997, None, "99.997 %"), (0.9996, None, "99.96 %"), (0.0004, None, "0.04 %"),
+        (0.49999, 0.5, "49.999 %"), (0.50001, 0.5, "50.001 %"), (0.5, 0.5, "50.0 %"),
+        (1e-30, None, "1×10⁻²⁸ %"),
+    ],
+)  # fmt: skip
+def test_a_share_is_never_shown_as_an_edge_that_it_has_not_reached(
+    share: float, limit: float | None, text: str
+):
+    assert percentage(share, limit) == text
+
+
+def test_a_declared_share_has_all_its_digits():
+    assert [exact_percentage(x) for x in (0.6, 0.995, 1.0)] == ["60 %", "99.5 %", "100 %"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.42391, "0.4239"), (12345.6, "12,350"), (2.0, "2"), (-0.5, "-0.5"), (1e-9, "1×10⁻⁹")],
+)
+def test_a_computed_number_has_the_digits_that_say_enough(value: float, text: str):
+    assert figure(value) == text
+    assert figure(value, signed=True) == (text if value < 0 else f"+{text}")
+
+
+def test_a_number_that_was_meant_has_all_its_digits():
+    assert [exactly(x) for x in (1282, 0.1, 60.73)] == ["1,282", "0.1", "60.73"]

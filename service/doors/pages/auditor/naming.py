@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from explainers.wording import Language
+from explainers.wording.numerals import figure
 from models.errors import UnknownModel
 from models.schema import Feature
-from service.doors.pages.texts import Language, say, texts
 from service.served.registry import Registry, ServedModel
 from service.store.chain import Facts
+from service.words.catalogue import is_said, say
+from service.words.labels import label
 
 Tone = Literal["good", "bad", "warn", "plain"]
 
@@ -62,7 +65,7 @@ def badge(status: str, tag: Language) -> Badge:
 def named(section: str, value: str, tag: Language) -> str:
     """The word for ``value`` in a section of texts (``"kind."``); itself where there is none."""
     key = section + value
-    return say(key, tag) if key in texts() else value
+    return say(key, tag) if is_said(key) else value
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Names:
         return cls(tag, {feature.name: feature for feature in model.schema.features})
 
     def label(self, name: str) -> str:
-        return self.features[name].label(self.tag) if name in self.features else name
+        return label(self.features[name], self.tag) if name in self.features else name
 
     def value(self, name: str, value: Any) -> str:
         """With its unit; a category by its label."""
@@ -89,7 +92,7 @@ class Names:
             return number(value)
         for category in feature.categories:
             if category.name == value:
-                return str(category.labels.get(self.tag, category.name))
+                return label(category, self.tag)
         return f"{number(value)} {feature.unit}".rstrip()
 
 
@@ -107,12 +110,12 @@ def number(value: Any) -> str:
         return "–"
     if isinstance(value, bool | str):
         return str(value)
-    return f"{value:.10g}" if isinstance(value, float) else str(value)
+    return figure(value, 10) if isinstance(value, float) else str(value)
 
 
 def rounded(value: float | None) -> str:
     """A computed number: four digits say enough."""
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else figure(value)
 
 
 def moment(text: str) -> str:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from explainers.wording import Language
 from service.audit import oversight
 from service.doors.pages.auditor.naming import Badge, badge, moment, said_in
 from service.doors.pages.auditor.paging import ResultPage, found
-from service.doors.pages.texts import Language
 from service.store import archive
 from service.store.database import Database
 from service.wire import report as wire

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from explainers.wording import Language
+from explainers.wording.numerals import count, percentage
 from service.doors.pages.auditor.naming import (
     Badge,
     Names,
@@ -17,12 +19,10 @@ from service.doors.pages.auditor.naming import (
     rounded,
     said_in,
 )
-from service.doors.pages.texts import Language
 from service.served.registry import Registry
 from service.store.chain import Facts, Kind
 from service.wire.inspection import EventReply, ReplayReply
 from service.wire.trail import Finding, Review
-from service.words.claims import percent
 
 Said = Mapping[str, Any]
 
@@ -136,7 +136,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
         after=found.after,
         place=(
             ("writer", event.writer),
-            ("sequence", f"{event.sequence:,}"),
+            ("sequence", count(event.sequence)),
             ("hash", event.hash),
             ("previous", event.previous),
             *((("payload_digest", event.payload_digest),) if event.payload_digest else ()),
@@ -163,7 +163,7 @@ def _prediction(said: Said, tag: Language) -> str:
         return ""
     label = said_in(said.get("label") or {}, tag)[0] or said.get("class") or ""
     if said.get("probability") is not None:
-        return f"{label} · {percent(said['probability'])}"
+        return f"{label} · {percentage(said['probability'])}"
     if said.get("score") is not None:
         return f"{label} {number(said['score'])} {said.get('unit') or ''}".strip()
     return str(label)

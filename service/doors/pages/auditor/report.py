@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from explainers.wording import Language
+from explainers.wording.numerals import count, figure, percentage
 from models.errors import UnknownModel
 from service.audit.oversight import proportion
 from service.audit.reports.recourse import RecourseReport
 from service.audit.reports.statistics import share
 from service.doors.pages.auditor.naming import moment, named, rounded, said_in
 from service.doors.pages.auditor.search import given as filled
-from service.doors.pages.texts import Language
 from service.served.registry import Registry
 from service.wire import report as wire
+from service.words.labels import label
 
 FIELDS = ("model", "since", "until", "by")
 SCALE = 100.0
@@ -110,7 +112,7 @@ def features(registry: Registry, model: str | None, tag: Language) -> tuple[tupl
         schema = registry.find(model or "").schema
     except UnknownModel:
         return ()
-    return tuple((f"feature:{f.name}", f.label(tag)) for f in schema.features)
+    return tuple((f"feature:{f.name}", label(f, tag)) for f in schema.features)
 
 
 def address(filters: Mapping[str, str]) -> str:
@@ -147,7 +149,7 @@ def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> Report
 def _line(group: wire.Outcomes, axis: float, tag: Language) -> GroupLine:
     return GroupLine(
         said_in(group.label, tag)[0],
-        f"{group.asked:,}",
+        count(group.asked),
         _share(group.success),
         _share(group.infeasible),
         _share(group.proven),
@@ -161,9 +163,9 @@ def _share(found: wire.Proportion) -> Interval:
     if found.share is None or found.low is None or found.high is None:
         return Interval("–", "", "0 / 0")
     return Interval(
-        f"{found.share:.1%}",
-        f"{found.low:.1%} – {found.high:.1%}",
-        f"{found.count:,} / {found.of:,}",
+        percentage(found.share),
+        f"{percentage(found.low)} – {percentage(found.high)}",
+        f"{count(found.count)} / {count(found.of)}",
         *(round(SCALE * end, 2) for end in (found.share, found.low, found.high)),
     )
 
@@ -173,11 +175,11 @@ def _cost(found: wire.Centre | None, axis: float) -> Interval:
         return Interval("–", "", "")
     at = round(SCALE * found.median / axis, 2)
     if found.low is None or found.high is None:
-        return Interval(rounded(found.median), "", f"n = {found.of:,}", at)
+        return Interval(rounded(found.median), "", f"n = {count(found.of)}", at)
     return Interval(
         rounded(found.median),
         f"{rounded(found.low)} – {rounded(found.high)}",
-        f"n = {found.of:,}",
+        f"n = {count(found.of)}",
         at,
         *(round(SCALE * end / axis, 2) for end in (found.low, found.high)),
     )
@@ -191,11 +193,11 @@ def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
         "already": total.already,
     }
     parts, x = [], 0.0
-    for name, count in counts.items():
-        width = SCALE * count / total.asked if total.asked else 0.0
-        share = f"{count / total.asked:.1%}" if total.asked else "–"
+    for name, found in counts.items():
+        width = SCALE * found / total.asked if total.asked else 0.0
+        share = percentage(found / total.asked) if total.asked else "–"
         label = named("outcomes.", name, tag)
-        parts.append(OutcomeSegment(name, label, count, share, round(x, 2), round(width, 2)))
+        parts.append(OutcomeSegment(name, label, found, share, round(x, 2), round(width, 2)))
         x += width
     return parts
 
@@ -203,7 +205,7 @@ def _parts(total: wire.Outcomes, tag: Language) -> list[OutcomeSegment]:
 def _lever(use: wire.LeverUse, tag: Language) -> Ranked:
     change = ""
     if use.median_change is not None:
-        change = f"{use.median_change:+.4g} {use.unit}".rstrip()
+        change = f"{figure(use.median_change, signed=True)} {use.unit}".rstrip()
     return Ranked(said_in(use.label, tag)[0], _share(use.use), use.up, use.down, change)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from explainers.wording import Language
 from service.audit import records
 from service.doors.pages.auditor.naming import Badge, badge, moment, named
 from service.doors.pages.auditor.paging import ResultPage, found
-from service.doors.pages.texts import Language
 from service.store.database import Database
 from service.wire import trail as wire
 from service.wire import validation

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.problem import Problem
+from explainers.wording import Language
 from explainers.wording.gauges import Gauge
 from service.doors.pages.causal_graph import Drawing, Mark, drawn
 from service.doors.pages.operator.levers import levers_of
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.doors.pages.texts import Language
 from service.served.registry import ServedModel
+from service.words.labels import label
 
 TRACK = 300
 """Length of the picture of a lever."""
@@ -176,7 +177,7 @@ class _View:
     def _label(self, name: str) -> str:
         if self._model is None or name not in self._model.schema:
             return name
-        return self._model.schema[name].label(self._tag)
+        return label(self._model.schema[name], self._tag)
 
     def _bar(self, part: Mapping[str, Any]) -> Bar | None:
         lever = self._levers.get(part["feature"])

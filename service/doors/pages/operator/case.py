@@ -8,19 +8,20 @@ from typing import Any
 
 from explainers.problem import Problem
 from explainers.target import Demand
-from service.ask import read_request, usecases
-from service.ask.usecases import Question, Rung
+from explainers.wording import LANGUAGES, Language
+from service.ask import read_request
+from service.ask.question import Question, Rung, problem_of
 from service.doors.http.context import AppState
 from service.doors.pages.operator import subject
 from service.doors.pages.operator.levers import LeverControl, levers_of
 from service.doors.pages.operator.listing import title_of
 from service.doors.pages.operator.subject import Subject
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.doors.pages.texts import LANGUAGES, Language, say
 from service.errors import InvalidRequest, UnknownRecord
 from service.served.causal_model import Semantics
 from service.served.registry import ServedModel
 from service.wire import requests
+from service.words.catalogue import say
 
 ALTERNATIVES = 4
 """The suggestion, and other ways out beside it."""
@@ -76,7 +77,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
     question = problem = None
     if model is not None and (request.target or model.decision.desired is not None):
         question = read_request.question(request, model)
-        problem = usecases.problem_of(model, question)
+        problem = problem_of(model, question)
     return CasePage(
         about,
         str(about.record.facts.model) if model is None else title_of(model, tag),

@@ -11,11 +11,12 @@ from typing import Literal
 from explainers.constraints import Immutable
 from explainers.problem import Problem
 from explainers.space import same
+from explainers.wording import Language
 from explainers.wording.gauges import Gauge
 from explainers.wording.units import Unit
 from models.schema import Feature
-from service.doors.pages.texts import Language
 from service.served.registry import ServedModel
+from service.words.labels import label
 
 FEW = 12
 """A feature with so few values has a button for each."""
@@ -90,7 +91,7 @@ def _read(problem: Problem, column: int, tag: Language, *, may_follow: bool) -> 
     return LeverControl(
         column,
         feature.name,
-        feature.label(tag),
+        label(feature, tag),
         feature.description.get(tag, ""),
         "locked",
         gauge.value(value, tag),

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explainers.wording import Language
 from models.errors import InvalidInstance
 from service.doors.pages.operator.subject import Subject, is_alarm, model_of, path_of, subjects
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
-from service.doors.pages.texts import Language
 from service.served.registry import Registry, ServedModel
 from service.store import recent
 from service.store.chain import Payload, Record, timestamp
 from service.store.database import Database
+from service.words.labels import label
 
 ALARMS, OTHERS = 12, 8
 """Entries of a page: more than a screen has; each costs some of the time to the first paint."""
@@ -108,7 +109,7 @@ def readings(instance: Mapping[str, Any], model: ServedModel | None, tag: Langua
             value = feature.read(instance.get(feature.name))
         except InvalidInstance:
             continue
-        parts.append(f"{feature.label(tag)} {model.wording.value(column, value, tag)}")
+        parts.append(f"{label(feature, tag)} {model.wording.value(column, value, tag)}")
     return " · ".join(parts)
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.target import Demand
+from explainers.wording import Language
 from explainers.wording.gauges import Gauge
+from explainers.wording.numerals import exact_percentage, percentage
 from service.doors.pages.operator.levers import written
-from service.doors.pages.operator.verdict import PredictionVerdict, percent, verdict_of
-from service.doors.pages.texts import Language
+from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from service.served.registry import ServedModel
+from service.words.labels import label as label_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def outcome_of(
         return verdict_of(said, wanted is not None and said.get("class") != wanted, model, tag)
 
     def label(name: str) -> str:
-        return schema[name].label(tag)
+        return label_of(schema[name], tag)
 
     def value(name: str, number: Any) -> str:
         return Gauge.of(schema[name]).value(schema[name].read(number), tag)
@@ -123,13 +125,13 @@ def _unsure(
     if said["class"] != wanted.name or demand.lower <= share <= demand.upper:
         return None
     limit = demand.lower if share < demand.lower else demand.upper
-    return Unsure(wanted.labels.get(tag, wanted.name), percent(share, limit), said_demand(demand))
+    return Unsure(label_of(wanted, tag), percentage(share, limit), said_demand(demand))
 
 
 def said_demand(demand: Demand) -> str:
     """``≥ 95 %``"""
     ends = (("≥", demand.lower), ("≤", demand.upper))
-    return ", ".join(f"{sign} {100 * end:g} %" for sign, end in ends if math.isfinite(end))
+    return ", ".join(f"{sign} {exact_percentage(end)}" for sign, end in ends if math.isfinite(end))
 
 
 def _clause(text: str, why: str) -> str:

@@ -9,11 +9,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from explainers.wording import Language
 from explainers.wording.gauges import Gauge
+from explainers.wording.numerals import figure, percentage
 from models.schema import Task
-from service.ask.usecases import Plane
-from service.doors.pages.operator.verdict import percent
-from service.doors.pages.texts import Language
+from service.ask.plane import Plane
 from service.served.registry import ServedModel
 
 LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300
@@ -178,10 +178,10 @@ def _said(plane: Plane, model: ServedModel, row: int, column: int) -> str:
     scores = plane.scores[row, column]
     decision = model.decision
     if decision.task is Task.BINARY:
-        return percent(float(scores[0]), decision.threshold)
+        return percentage(float(scores[0]), decision.threshold)
     if decision.task is Task.MULTICLASS and decision.desired is not None:
-        return percent(float(scores[decision.desired]))
-    return f"{float(scores[0]):.4g}"
+        return percentage(float(scores[decision.desired]))
+    return figure(float(scores[0]))
 
 
 def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[Box]:

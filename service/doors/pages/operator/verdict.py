@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from explainers.wording import Language
+from explainers.wording.numerals import exact_percentage, figure, percentage
 from models.schema import Task
-from service.doors.pages.texts import Language
 from service.served.registry import ServedModel
+from service.words.labels import label as label_of
+from service.words.labels import label_or
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +32,11 @@ class PredictionVerdict:
     @property
     def percent(self) -> str:
         """Rounded to a tenth, but never onto the threshold or an end that it has not reached."""
-        return "" if self.share is None else percent(self.share, self.threshold)
+        return "" if self.share is None else percentage(self.share, self.threshold)
 
     @property
     def threshold_percent(self) -> str:
-        return "" if self.threshold is None else f"{self.threshold * 100:g} %"
-
-
-def percent(share: float, limit: float | None = None) -> str:
-    """``share`` in percent, with as many digits as keep it on its side of ``limit``, 0 and 1."""
-    for digits in range(1, 12):
-        text = f"{share * 100:.{digits}f}"
-        shown = float(text) / 100
-        edges = [edge for edge in (0.0, 1.0, limit) if edge is not None]
-        if all((shown < e) == (share < e) and (shown > e) == (share > e) for e in edges):
-            return f"{text} %"
-    return f"{share * 100} %"
+        return "" if self.threshold is None else exact_percentage(self.threshold)
 
 
 def verdict_of(
@@ -53,15 +45,17 @@ def verdict_of(
     """``prediction``: as replies write it."""
     labels = prediction.get("label") or {}
     name = str(prediction.get("class", ""))
-    label = str(labels.get(tag) or next(iter(labels.values()), name))
+    label = label_or(labels, tag, next(iter(labels.values()), name))
     probability, score = prediction.get("probability"), prediction.get("score")
     if score is not None:
         unit = prediction.get("unit") or ""
-        return PredictionVerdict(is_alarm, label, "", None, None, f"{score:g} {unit}".strip())
+        return PredictionVerdict(
+            is_alarm, label, "", None, None, f"{figure(score, 6)} {unit}".strip()
+        )
     if model is None or model.decision.task is not Task.BINARY:
         return PredictionVerdict(is_alarm, label, label, probability, None, "")
     decision = model.decision
     positive = decision.classes[decision.positive]
     share = probability if name == positive.name else 1.0 - (probability or 0.0)
-    of = positive.labels.get(tag, positive.name)
+    of = label_of(positive, tag)
     return PredictionVerdict(is_alarm, label, of, share, decision.threshold, "")

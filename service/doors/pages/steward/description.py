@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.causal import CausalSpec
+from explainers.wording import Language
+from explainers.wording.numerals import count, exact_percentage
 from models.encoding import Form
 from models.errors import UnknownModel
 from models.graph.ensemble import TreeEnsemble
@@ -18,8 +20,9 @@ from models.schema import Feature, Labels, plain
 from service.ask import catalogue
 from service.doors.pages.auditor.naming import rounded, said_in
 from service.doors.pages.causal_graph import Drawing, drawn
-from service.doors.pages.texts import Language, say
 from service.served.registry import Registry, ServedModel
+from service.words.catalogue import say
+from service.words.labels import label
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +182,14 @@ def _decision(model: ServedModel, tag: Language) -> Iterator[tuple[str, str]]:
     decision = model.decision
     yield "task", say(f"task.{decision.task.value}", tag)
     if decision.classes:
-        names = [_in(c.labels, tag) or c.name for c in decision.classes]
+        names = [label(c, tag) for c in decision.classes]
         yield "classes", ", ".join(names)
         if decision.threshold is not None:
             yield "positive", names[decision.positive]
         if decision.desired is not None:
             yield "desired", names[decision.desired]
         if model.policy.probability:
-            yield "probability", f"{100 * model.policy.probability:g} %"
+            yield "probability", exact_percentage(model.policy.probability)
     if decision.threshold is not None:
         yield "threshold", plain(decision.threshold)
     if decision.unit:
@@ -199,7 +202,7 @@ def _reading(model: ServedModel, tag: Language) -> str:
         case None:
             return say("form.none", tag)
         case TreeEnsemble() as trees:
-            return say("form.trees", tag, count=f"{len(trees.roots):,}")
+            return say("form.trees", tag, count=count(len(trees.roots)))
         case Affine():
             return say("form.linear", tag)
         case network:
@@ -219,7 +222,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> tuple[tuple[str, str], 
 
 
 def _counted(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return count(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _alarm(alarm: Mapping[str, Any], tag: Language) -> Iterator[tuple[str, str]]:
@@ -237,7 +240,7 @@ def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:
             codes = (f"{k} = {c.name}" for k, c in enumerate(feature.categories))
             enters += f" ({', '.join(codes)})"
         yield FeatureLine(
-            feature.label(tag),
+            label(feature, tag),
             feature.name,
             _in(feature.description, tag),
             say(f"feature_kind.{feature.kind.value}", tag),
@@ -251,7 +254,7 @@ def _features(model: ServedModel, tag: Language) -> Iterator[FeatureLine]:
 
 def _bounds(feature: Feature, tag: Language) -> str:
     if feature.kind.is_categorical:
-        return ", ".join(_in(c.labels, tag) or c.name for c in feature.categories)
+        return ", ".join(label(c, tag) for c in feature.categories)
     ends = (feature.lower, feature.upper)
     return " – ".join(plain(end) if math.isfinite(end) else "∞" for end in ends)
 
@@ -265,7 +268,7 @@ def _cost(weight: float, scale: float, fixed: float, feature: Feature, tag: Lang
 
 
 def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
-    labels = {f.name: f.label(tag) for f in spec.schema.features}
+    labels = {f.name: label(f, tag) for f in spec.schema.features}
 
     def called(node: str) -> str:
         own = spec.nodes[node]

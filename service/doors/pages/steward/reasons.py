@@ -6,7 +6,8 @@ import re
 import string
 from functools import cache
 
-from service.doors.pages.texts import Language, say, texts
+from explainers.wording import Language
+from service.words.catalogue import say, texts
 
 SECTION = "reason."
 
@@ -26,7 +27,7 @@ def reason(problem: str, tag: Language) -> tuple[str, Language]:
 @cache
 def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The English of each as a pattern, those that say most without their gaps first."""
-    english = {key: said["en"] for key, said in texts().items() if key.startswith(SECTION)}
+    english = {key: said for key, said in texts("en").items() if key.startswith(SECTION)}
     most = sorted(english, key=lambda key: -sum(map(len, fixed_parts(english[key]))))
     return tuple((key, re.compile(_pattern(english[key]), re.DOTALL)) for key in most)
 

@@ -1,0 +1,62 @@
+"""What people read, by key: one folder of texts for each language.
+
+A file of ``service/words/<language>/`` has sections of texts; a text's key is
+``"<section>.<name>"``, and a gap in it is ``{so}``. Tests name a key that a language lacks, and one
+that nothing says.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+from explainers.wording import LANGUAGES, Language
+from models.schema import Labels
+
+
+@cache
+def texts(language: Language) -> Mapping[str, str]:
+    """All texts of a language, by key."""
+    found: dict[str, str] = {}
+    for file in files("service.words").joinpath(language).iterdir():
+        for section, entries in tomllib.loads(file.read_text("utf-8")).items():
+            found |= {f"{section}.{name}": text for name, text in entries.items()}
+    return found
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    """One text, its gaps filled in."""
+    text = texts(language)[key]
+    return text.format_map(values) if values else text
+
+
+def is_said(key: str) -> bool:
+    """Whether there is such a text."""
+    return key in texts(LANGUAGES[0])
+
+
+def in_each(told: Callable[[Language], str]) -> Labels:
+    """What ``told`` says, by language."""
+    return {language: told(language) for language in LANGUAGES}
+
+
+def say_all(key: str, **values: object) -> Labels:
+    """One text in every language, its gaps filled in alike."""
+    return in_each(lambda language: say(key, language, **values))
+
+
+def chosen(said: Labels, languages: Sequence[str]) -> dict[str, str]:
+    """Of ``said``, what was asked for."""
+    return {tag: said[tag] for tag in languages}
+
+
+def preferred(accepted: str) -> Language:
+    """The first language of a browser's ``Accept-Language`` that is one of ours."""
+    for part in accepted.lower().split(","):
+        tag = part.partition(";")[0].strip().partition("-")[0]
+        for language in LANGUAGES:
+            if tag == language:
+                return language
+    return "en"
