@@ -58,9 +58,8 @@ def token(pages: httpx.Client, path: str) -> str:
 def test_every_page_is_shown_in_every_language(
     pages: httpx.Client, explained: str, language: str
 ) -> None:
-    assert (
-        spoken(language).CLAIM in pages.get("/records", headers={"Accept-Language": language}).text
-    )
+    records = pages.get("/records", headers={"Accept-Language": language})
+    assert spoken(language).CLAIM in records.text
     for path in (
         f"/records/{explained}",
         "/reviews",

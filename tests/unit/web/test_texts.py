@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,3 +78,15 @@ def test_nothing_promises_what_nobody_can_keep() -> None:
 )
 def test_a_browsers_first_known_language_is_taken(accepted: str, language: str) -> None:
     assert preferred(accepted) == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_stands_twice(language: Language) -> None:
+    folder = Path(str(files("service.words"))) / language
+    keys = [
+        f"{section}.{name}"
+        for file in folder.iterdir()
+        for section, entries in tomllib.loads(file.read_text("utf-8")).items()
+        for name in entries
+    ]
+    assert len(keys) == len(set(keys)) == len(texts(language))
