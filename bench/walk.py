@@ -7,7 +7,7 @@ of a function of ours is noted by Python itself (`threading.setprofile`), in the
 loop, in those of workers and in the journal's.
 
 * **files** that a call went into.
-* **crossings**: calls out of a function of one package into one of another (`service.api`,
+* **crossings**: calls out of a function of one package into one of another (`service.doors.http`,
   `explainers.search` …), each pair of functions once, however often a loop calls it.
 * **entered again**: modules that were left for another and entered a second time before the
   question was translated. A call back into the module that called is none.
@@ -85,7 +85,8 @@ def caller(frame: FrameType) -> Place | None:
 
 
 def package(module: str) -> str:
-    return ".".join(module.split(".")[:2])
+    """The folder that a module is in: `service.ask`, `explainers`, `explainers.search.trees`."""
+    return module.rpartition(".")[0]
 
 
 def walked() -> Trace:
