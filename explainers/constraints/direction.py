@@ -11,7 +11,7 @@ from typing import Any
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing
 
 
@@ -57,7 +57,7 @@ def _of_feature(given: Given) -> Iterator[Direction]:
         yield from _read(given)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     Direction,
     place=40,
     of_feature=Key(

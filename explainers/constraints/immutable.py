@@ -9,7 +9,7 @@ from typing import Any
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved, negation
 
 
@@ -41,7 +41,7 @@ def _frozen(given: Given) -> Iterator[Immutable]:
         yield Immutable(each.named_column(), origin=each.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     Immutable,
     place=10,
     of_feature=Key(

@@ -35,7 +35,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ConstraintKind:
     """One kind of constraint, by its keys in each document; None: not declared there."""
 
     constraint: type[Constraint]

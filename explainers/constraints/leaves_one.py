@@ -10,7 +10,7 @@ from typing import Any
 from explainers.constraints.base import Constraint
 from explainers.constraints.cells import Axes, Cells, Factual, emptied, replaced
 from explainers.constraints.forms import OneStays
-from explainers.constraints.kind import Kind
+from explainers.constraints.kind import ConstraintKind
 from explainers.space import moved, negation
 from models.predictor import Row
 
@@ -44,5 +44,5 @@ class LeavesOne(Constraint):
         return replaced(axes, column, axes[column].only([float(factual[column])]))
 
 
-KIND = Kind(LeavesOne)
+KIND = ConstraintKind(LeavesOne)
 """Declared by no document: a further answer is asked for by their number."""

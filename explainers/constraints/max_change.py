@@ -10,7 +10,7 @@ from typing import Any
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing, slack
 
 
@@ -38,7 +38,7 @@ def _read(given: Given) -> Iterator[MaxChange]:
     yield MaxChange(given.number_column(), given.number(), origin=given.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     MaxChange,
     place=60,
     of_feature=Key(

@@ -11,7 +11,7 @@ from explainers.constraints.base import Constraint
 from explainers.constraints.cells import Axes, Cells, Factual
 from explainers.constraints.forms import MostSet
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved
 from models.predictor import Row
 
@@ -51,7 +51,7 @@ def _read(given: Given) -> Iterator[MaxChanges]:
     yield MaxChanges(given.count(), origin=given.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     MaxChanges,
     place=90,
     of_policy=Key(

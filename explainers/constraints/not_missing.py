@@ -12,7 +12,7 @@ from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.forms import StaysRead
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing
 
 
@@ -36,7 +36,7 @@ def _read(given: Given) -> Iterator[NotMissing]:
         yield NotMissing(given.column, origin=given.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     NotMissing,
     place=20,
     of_feature=Key(

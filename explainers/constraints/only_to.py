@@ -9,7 +9,7 @@ from typing import Any
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, among
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved, negation
 
 
@@ -34,7 +34,7 @@ def _read(given: Given) -> Iterator[OnlyTo]:
     yield OnlyTo(given.column, given.settable_values(), origin=given.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     OnlyTo,
     place=70,
     of_feature=Key(

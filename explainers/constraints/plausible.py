@@ -12,7 +12,7 @@ import numpy as np
 from explainers.constraints.base import Constraint, Scorer
 from explainers.constraints.cells import Axes, Cells, Factual
 from explainers.constraints.given import Given, as_float
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.plausibility import NeighbourDistance
 from models.predictor import Row, finite
 
@@ -82,7 +82,7 @@ def _neighbours(given: Given) -> NeighbourDistance:
     return NeighbourDistance(context.schema, context.references, context.scales, k)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     Plausible,
     place=100,
     of_policy=Key(

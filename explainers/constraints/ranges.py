@@ -11,7 +11,7 @@ from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.forms import OwnValues, Within
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing
 
 
@@ -39,7 +39,7 @@ def _read(given: Given) -> Iterator[Range]:
     yield Range(given.number_column(), lower, upper, origin=given.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     Range,
     place=30,
     of_request=Key(

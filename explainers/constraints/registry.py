@@ -13,18 +13,20 @@ from typing import cast
 import explainers.constraints
 from explainers.constraints.base import Constraint, Source
 from explainers.constraints.given import Context, Given, Table
-from explainers.constraints.kind import JsonSchema, Key, Kind
+from explainers.constraints.kind import ConstraintKind, JsonSchema, Key
 
 
-def _found() -> Iterator[Kind]:
+def _found() -> Iterator[ConstraintKind]:
     package = explainers.constraints
     for module in iter_modules(package.__path__):
         found = getattr(import_module(f"{package.__name__}.{module.name}"), "KIND", None)
-        if isinstance(found, Kind):
+        if isinstance(found, ConstraintKind):
             yield found
 
 
-KINDS: tuple[Kind, ...] = tuple(sorted(_found(), key=lambda kind: (kind.place, kind.name)))
+KINDS: tuple[ConstraintKind, ...] = tuple(
+    sorted(_found(), key=lambda kind: (kind.place, kind.name))
+)
 
 
 _KEYS = {

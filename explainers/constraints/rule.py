@@ -12,7 +12,7 @@ from explainers.constraints.cells import Axes, Cells, Factual
 from explainers.constraints.conditions import Condition
 from explainers.constraints.forms import Implication
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.constraints.rule_language import read_conditions
 from explainers.errors import InvalidRule
 from models.predictor import Row
@@ -71,7 +71,7 @@ def _read(given: Given) -> Iterator[Rule]:
             raise rule.sentence(str(error), text) from error
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     Rule,
     place=80,
     of_policy=Key(

@@ -10,7 +10,7 @@ from typing import Any
 from explainers.constraints.cells import Cells, Factual
 from explainers.constraints.forms import OwnValues
 from explainers.constraints.given import Given
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.constraints.ranges import Range
 from explainers.space import Axis, moved, negation
 
@@ -41,7 +41,7 @@ def _read(given: Given) -> Iterator[Settable]:
     yield Settable(column, lower, upper, origin=given.origin)
 
 
-KIND = Kind(
+KIND = ConstraintKind(
     Settable,
     place=50,
     of_feature=Key(

@@ -13,7 +13,7 @@ from explainers.constraints.base import Constraint, Source
 from explainers.constraints.cells import Axes, Cells, Factual
 from explainers.constraints.forms import Readings
 from explainers.constraints.given import Context, Given, Table
-from explainers.constraints.kind import Key, Kind
+from explainers.constraints.kind import ConstraintKind, Key
 from models.predictor import Row, Rows
 from models.schema import Schema
 
@@ -110,7 +110,7 @@ TOLERANCE = Key(
     },
     _nothing,
 )
-KIND = Kind(
+KIND = ConstraintKind(
     Survives,
     place=110,
     of_feature=TOLERANCE,
