@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 
 from explainers.constraints import Constraint
 from explainers.constraints.registry import KINDS
+from explainers.languages import Language
 from explainers.speaker import Words
 from explainers.wording.gauges import Gauge, quantity
-from explainers.wording.languages import Language
 from explainers.wording.numerals import Number, decimal
 from explainers.wording.text import reason
 
