@@ -39,7 +39,7 @@ class FeatureCost:
 
     def _distance(self, values: Values, factual: float) -> Values:
         if self.nominal or self.matrix is not None or math.isnan(factual):
-            distance: Values = moved(values, factual) * self._step(values, factual)
+            distance: Values = moved(values, factual) * self._step(values, factual)  # type: ignore[assignment]
             return distance
         return abs(values - factual) / self.scale
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from models.schema import Feature
 
 Positions = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 TOLERANCE = 1e-12
 """Slack of every comparison between sums of decimals, relative to the size of what is
@@ -309,17 +310,29 @@ def ascending(values: Iterable[float]) -> tuple[float, ...]:
     return tuple(sorted(values, key=lambda v: (math.isnan(v), v)))
 
 
-def is_missing(value: Any) -> Any:
+@overload
+def is_missing(value: float) -> bool: ...
+@overload
+def is_missing(value: Values) -> Mask: ...
+def is_missing(value: float | Values) -> bool | Mask:
     """Whether a number, or each of a column, is NaN."""
     return value != value
 
 
-def moved(after: Any, before: Any) -> Any:
+@overload
+def moved(after: float, before: float) -> bool: ...
+@overload
+def moved(after: float | Values, before: float | Values) -> bool | Mask: ...
+def moved(after: float | Values, before: float | Values) -> bool | Mask:
     """Whether a number, or each of a column, differs from the factual's number."""
     return negation(is_missing(after)) if is_missing(before) else after != before
 
 
-def negation(truth: Any) -> Any:
+@overload
+def negation(truth: bool) -> bool: ...
+@overload
+def negation(truth: Mask) -> Mask: ...
+def negation(truth: bool | Mask) -> bool | Mask:
     """The opposite of one truth, or of each of a column."""
     return not truth if isinstance(truth, bool) else ~truth
 

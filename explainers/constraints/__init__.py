@@ -20,7 +20,7 @@ Where nothing follows, action and row are the same.
 """
 
 from explainers.constraints.base import Constraint, Origin, Scorer, Single, Source
-from explainers.constraints.cells import Axes, Cells, Factual, Mask, replaced
+from explainers.constraints.cells import Axes, Cells, Factual, replaced
 from explainers.constraints.conditions import (
     NEGATED,
     Changes,
@@ -43,6 +43,7 @@ from explainers.constraints.ranges import Range
 from explainers.constraints.rule import Rule
 from explainers.constraints.settable import Settable
 from explainers.constraints.survives import Survives
+from explainers.space import Mask
 
 __all__ = [
     "NEGATED",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
-from explainers.constraints.cells import Axes, Cells, Factual, Mask, replaced
+from explainers.constraints.cells import Axes, Cells, Factual, Kept, replaced
 from explainers.constraints.forms import Form, Opaque, OwnValues
-from explainers.space import Axis
+from explainers.space import Axis, Mask
 from explainers.speaker import Words
 from models.predictor import Row, Rows, Scores
 from models.schema import Labels
@@ -48,7 +48,7 @@ class Constraint:
 
     origin: Origin = field(kw_only=True)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         """Whether the row (or action) of ``cells`` keeps the constraint; of columns, each of their
         rows, ``(n_rows,)``, or one truth for all."""
         raise NotImplementedError

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import cast
 
-import numpy as np
-import numpy.typing as npt
+from explainers.space import Axis, Mask, Values
+from models.predictor import Row, Rows
 
-from explainers.space import Axis
-from models.predictor import Row
-
-Mask = npt.NDArray[np.bool_]
 Axes = tuple[Axis, ...]
-Cells = Any
+Cell = float | Values
+Cells = Sequence[float] | Rows
 """What stands under each feature: the numbers of one row, or the columns of many, ``(n_features,
 n_rows)``. The same operators read both."""
 Factual = Sequence[float] | Row
+Kept = bool | Mask
+"""One truth, or that of each of many rows."""
 
 
 def replaced(axes: Axes, column: int, axis: Axis) -> Axes:
@@ -31,6 +30,10 @@ def emptied(axes: Axes, columns: Sequence[int]) -> Axes:
     return tuple(Axis() if j in columns else axis for j, axis in enumerate(axes))
 
 
-def among(values: Any, some: Iterable[float]) -> Any:
+def magnitude(value: Cell) -> Cell:
+    return cast("Cell", abs(value))
+
+
+def among(values: Cell, some: Iterable[float]) -> Kept:
     """Where a number, or each of a column, is one of ``some``."""
     return reduce(or_, (values == value for value in some), False)

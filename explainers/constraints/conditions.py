@@ -8,11 +8,20 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import reduce
 from operator import and_
-from typing import Any
 
 import numpy as np
 
-from explainers.constraints.cells import Axes, Cells, Factual, among, emptied, replaced
+from explainers.constraints.cells import (
+    Axes,
+    Cell,
+    Cells,
+    Factual,
+    Kept,
+    among,
+    emptied,
+    magnitude,
+    replaced,
+)
 from explainers.space import LONGEST_LISTED, TOLERANCE, is_missing, moved, negation
 from models.predictor import Row
 
@@ -48,7 +57,7 @@ class Truth(StrEnum):
 class Condition:
     """A statement about one row and its factual; the atom of rules."""
 
-    def true(self, cells: Cells, factual: Factual) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Kept:
         """Where it is true, as :meth:`Constraint.kept`. What reads a missing value is not true."""
         raise NotImplementedError
 
@@ -87,22 +96,25 @@ class Comparison(Condition):
     def negated(self) -> Comparison:
         return replace(self, relation=NEGATED[self.relation])
 
-    def true(self, cells: Cells, factual: Factual) -> Any:
-        total: Any
-        size: Any
+    def true(self, cells: Cells, factual: Factual) -> Kept:
+        total, size = self._sums(cells, factual)
+        greater = max(size, 1.0) if isinstance(size, float) else np.maximum(size, 1.0)
+        return self._compare(total, TOLERANCE * greater)
+
+    def _sums(self, cells: Cells, factual: Factual) -> tuple[Cell, Cell]:
+        """The total, and the size of its terms."""
         total, size = self.fixed(factual)
         for column, weight in self.now:
             term = weight * cells[column]
             total = total + term
             size = size + abs(term)
-        greater = max(size, 1.0) if isinstance(size, float) else np.maximum(size, 1.0)
-        return self._compare(total, TOLERANCE * greater)
+        return total, size
 
     def fixed(self, factual: Factual) -> tuple[float, float]:
         terms = [self.constant, *(w * float(factual[j]) for j, w in self.before)]
         return sum(terms), sum(abs(t) for t in terms)
 
-    def _compare(self, total: Any, tolerance: Any) -> Any:
+    def _compare(self, total: Cell, tolerance: Cell) -> Kept:
         match self.relation:
             case Relation.LE:
                 return total <= tolerance
@@ -113,9 +125,9 @@ class Comparison(Condition):
             case Relation.GT:
                 return total > tolerance
             case Relation.EQ:
-                return abs(total) <= tolerance
+                return magnitude(total) <= tolerance
             case Relation.NE:
-                return abs(total) > tolerance
+                return magnitude(total) > tolerance
 
     def _hull(self, axes: Axes, factual: Row) -> tuple[float, float, float]:
         """Least and greatest total over the axes, and the tolerance for them."""
@@ -186,7 +198,7 @@ class Changes(Condition):
     def negated(self) -> Changes:
         return replace(self, does=not self.does)
 
-    def true(self, cells: Cells, factual: Factual) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Kept:
         does = moved(cells[self.column], factual[self.column])
         return does if self.does else negation(does)
 
@@ -227,7 +239,7 @@ class IsIn(Condition):
     def negated(self) -> IsIn:
         return replace(self, inside=not self.inside)
 
-    def true(self, cells: Cells, factual: Factual) -> Any:
+    def true(self, cells: Cells, factual: Factual) -> Kept:
         value = (factual if self.of_factual else cells)[self.column]
         found = among(value, self.codes)
         return found if self.inside else negation(found | is_missing(value))
@@ -253,7 +265,7 @@ class IsIn(Condition):
         return replaced(axes, self.column, axes[self.column].where(self._fits))
 
 
-def all_true(conditions: Sequence[Condition], cells: Cells, factual: Factual) -> Any:
+def all_true(conditions: Sequence[Condition], cells: Cells, factual: Factual) -> Kept:
     return reduce(and_, (c.true(cells, factual) for c in conditions), True)
 
 

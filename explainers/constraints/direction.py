@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing
@@ -28,7 +27,7 @@ class Direction(Single):
 
     sense: Sense
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         before, after = factual[self.column], cells[self.column]
         if is_missing(before):
             return True

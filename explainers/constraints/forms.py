@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.conditions import Condition, Truth, all_true
 from explainers.space import negation
 from models.predictor import Row
@@ -66,7 +65,7 @@ class Implication:
     def columns(self) -> frozenset[int]:
         return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         kept = all_true(self.then, cells, factual)
         return kept | negation(all_true(self.when, cells, factual)) if self.when else kept
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved, negation
@@ -19,7 +18,7 @@ class Immutable(Single):
 
     of_action = True
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         return negation(moved(cells[self.column], factual[self.column]))
 
     def cut(self, axis: Axis, factual: float) -> Axis:

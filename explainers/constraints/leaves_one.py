@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import or_
-from typing import Any
 
 from explainers.constraints.base import Constraint
-from explainers.constraints.cells import Axes, Cells, Factual, emptied, replaced
+from explainers.constraints.cells import Axes, Cells, Factual, Kept, emptied, replaced
 from explainers.constraints.forms import OneStays
 from explainers.constraints.kind import ConstraintKind
 from explainers.space import moved, negation
@@ -31,7 +30,7 @@ class LeavesOne(Constraint):
     def form(self) -> OneStays:
         return OneStays(self.levers)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         return reduce(or_, (negation(moved(cells[j], factual[j])) for j in self.levers), False)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:

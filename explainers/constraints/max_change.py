@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing, slack
@@ -22,11 +21,12 @@ class MaxChange(Single):
 
     amount: float
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         before = float(factual[self.column])
         if is_missing(before):
             return True
-        return abs(cells[self.column] - before) <= self.amount + slack(before)
+        kept: Kept = abs(cells[self.column] - before) <= self.amount + slack(before)
+        return kept
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         if math.isnan(factual):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from explainers.constraints.base import Constraint
-from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.forms import MostSet
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
@@ -32,7 +31,7 @@ class MaxChanges(Constraint):
     def form(self) -> MostSet:
         return MostSet(self.count)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         return sum(map(moved, cells, factual)) <= self.count
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:

@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.forms import StaysRead
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
@@ -24,7 +23,7 @@ class NotMissing(Single):
     def form(self) -> StaysRead:
         return StaysRead(self.column)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         return is_missing(cells[self.column]) == is_missing(factual[self.column])
 
     def cut(self, axis: Axis, factual: float) -> Axis:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual, among
+from explainers.constraints.cells import Cells, Factual, Kept, among
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved, negation
@@ -21,7 +20,7 @@ class OnlyTo(Single):
 
     values: tuple[float, ...]
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         after = cells[self.column]
         stays = negation(moved(after, factual[self.column]))
         return among(after, self.values) | stays

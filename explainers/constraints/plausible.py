@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from explainers.constraints.base import Constraint, Scorer
-from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.given import Given, as_float
 from explainers.constraints.kind import ConstraintKind, Key
 from explainers.plausibility import NeighbourDistance
@@ -35,7 +34,7 @@ class Plausible(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         rows = np.atleast_2d(np.transpose(cells))
         if not len(rows):
             return np.zeros(0, dtype=np.bool_)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from explainers.constraints.base import Single
-from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.forms import OwnValues, Within
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
@@ -26,7 +25,7 @@ class Range(Single):
     def form(self) -> Within | OwnValues:
         return Within(self.column, self.lower, self.upper)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         after = cells[self.column]
         return (after >= self.lower) & (after <= self.upper) | is_missing(after)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from explainers.constraints.base import Constraint, Origin
-from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.conditions import Condition
 from explainers.constraints.forms import Implication
 from explainers.constraints.given import Given
@@ -42,7 +41,7 @@ class Rule(Constraint):
     def columns(self) -> frozenset[int]:
         return self.form.columns
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         return self.form.kept(cells, factual)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.forms import OwnValues
 from explainers.constraints.given import Given
 from explainers.constraints.kind import ConstraintKind, Key
@@ -25,7 +24,7 @@ class Settable(Range):
     def form(self) -> OwnValues:
         return OwnValues(self.column)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         stays = negation(moved(cells[self.column], factual[self.column]))
         return stays | super().kept(cells, factual)
 

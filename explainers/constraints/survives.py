@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from explainers.constraints.base import Constraint, Source
-from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.forms import Readings
 from explainers.constraints.given import Context, Given, Table
 from explainers.constraints.kind import ConstraintKind, Key
@@ -40,7 +39,7 @@ class Survives(Constraint):
     def form(self) -> Readings:
         return Readings(self.tolerances)
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
+    def kept(self, cells: Cells, factual: Factual) -> Kept:
         return True
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:

@@ -152,7 +152,7 @@ def _is_in(choices: Choices, condition: IsIn) -> Literal:
         raise NotEligible("milp", "a rule names some of the values of a number")
     rows = np.repeat(choices.problem.factual[None, :], len(own), axis=0)
     rows[:, condition.column] = [choice.piece.value for choice in own]
-    inside = condition.true(rows.T, choices.problem.factual)
+    inside = np.asarray(condition.true(rows.T, choices.problem.factual))
     return Literal({c.pick: 1.0 for c, fits in zip(own, inside, strict=True) if fits})
 
 
