@@ -25,9 +25,9 @@ A constraint kind without words in some language fails here, at import.
 
 from __future__ import annotations
 
+from explainers.languages import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
 from explainers.wording.catalogue import catalogue
 from explainers.wording.grounds import Grounds
-from explainers.wording.languages import DEFAULT_LANGUAGES, LANGUAGES, Language, is_language
 from explainers.wording.limits import require_words
 from explainers.wording.wording import Wording
 

@@ -13,9 +13,9 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
+from explainers.languages import Language
 from explainers.wording.gauges import Change, Gauge
 from explainers.wording.grounds import Grounds
-from explainers.wording.languages import Language
 from explainers.wording.limits import Limits
 from explainers.wording.outcomes import Closest, Odds, Outcome
 from explainers.wording.phrases import ReadClause

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 
-from explainers.wording.languages import LANGUAGES, Language, is_language
+from explainers.languages import LANGUAGES, Language, is_language
 
 _COUNTED: Mapping[str, tuple[str, ...]] = {
     # Units that are a word in some language, and what else a schema may call them.
@@ -44,6 +44,7 @@ class Conventions:
 
     locale: str
     """CLDR's, for lists."""
+    between_sentences: str = field(default=" ", kw_only=True)
     missing: str
     """A reading that is not there."""
     about: str

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from explainers.answer import Prediction
+from explainers.languages import Language
 from explainers.target import Demand, Target
 from explainers.wording.conventions import conventions
-from explainers.wording.languages import Language
 from explainers.wording.numerals import Number, apart, decimal, difference, percent, shown
 from explainers.wording.phrases import NOTHING, Clause, DecisionWords
 from explainers.wording.text import clean, label_of

@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
 from explainers.errors import InvalidPolicy
-from explainers.wording.languages import LANGUAGES
+from explainers.languages import LANGUAGES
 from explainers.wording.text import clean
 from models.schema import Decision, Feature, Labels, Schema
 

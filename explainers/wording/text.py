@@ -40,4 +40,4 @@ def bracketed(text: str, glue: str = " ") -> str:
 
 def reason(why: Labels, language: str) -> str:
     """A reason without the period that would end the sentence around it."""
-    return clean(given(why, language) or "").rstrip(".。 ")
+    return clean(why.get(language, "")).rstrip(".。 ")

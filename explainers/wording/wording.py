@@ -23,11 +23,12 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
+from explainers.languages import LANGUAGES
 from explainers.target import Demand, Target
 from explainers.wording.catalogue import Grammar, catalogue
+from explainers.wording.conventions import conventions
 from explainers.wording.gauges import Change, Gauge
 from explainers.wording.grounds import Grounds
-from explainers.wording.languages import LANGUAGES
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import ceiling_percent
 from explainers.wording.outcomes import Outcome, Speech
@@ -41,7 +42,7 @@ NO_PHRASES: Phrases = MappingProxyType({})
 
 
 class Wording:
-    """One model's answers, said in every language (:mod:`explainers.wording.languages`).
+    """One model's answers, said in every language (:mod:`explainers.languages`).
 
     Raises
     ------
@@ -88,7 +89,7 @@ class Wording:
         match answer:
             case Recourse(counterfactuals=found, work=work):
                 said = best or self.counterfactual(found[0], language, target=target)
-                return f"{said} {_claim(voice.grammar, found[0], work.deadline_hit)}"
+                return voice.joined([said, _claim(voice.grammar, found[0], work.deadline_hit)])
             case Infeasible(blocked_by=constraints, best=nearest, relaxation=way_out):
                 parts = [voice.grammar.infeasible(voice.aim(target, answer.prediction))]
                 if constraints:
@@ -100,17 +101,17 @@ class Wording:
                     surest = target and way_out.target
                     said = self.counterfactual(way_out.counterfactual, language, target=surest)
                     parts.append(voice.grammar.lifted(voice.limit(way_out.lifted), said))
-                return " ".join(parts)
+                return voice.joined(parts)
             case Unknown(work=work, best=nearest):
                 outcome = voice.aim(target, answer.prediction)
                 rows = None if work.deadline_hit else work.rows
                 said = voice.grammar.unknown(outcome, rows)
-                return " ".join([said, *voice.closest(nearest, target)])
+                return voice.joined([said, *voice.closest(nearest, target)])
             case Abstained(chance=chance):
                 outcome = voice.aim(target, answer.prediction)
                 return voice.grammar.abstained(outcome, math.floor(100.0 * chance))
             case AlreadyTarget(prediction=prediction):
-                return " ".join(voice.already(target, prediction))
+                return voice.joined(voice.already(target, prediction))
 
     def counterfactual(
         self,
@@ -128,8 +129,8 @@ class Wording:
         effects = [e for e in effects if e.before != e.after]
         outcome = voice.fact(target, counterfactual.prediction)
         said = voice.grammar.counterfactual(actions, effects, outcome, rank)
-        rests = counterfactual.rests_on_rounding
-        return f"{said} {voice.grammar.rests_on_rounding()}" if rests else said
+        rests = [voice.grammar.rests_on_rounding()] if counterfactual.rests_on_rounding else []
+        return voice.joined([said, *rests])
 
     def constraint(self, constraint: Blocker, language: str) -> str:
         """One constraint, or what the target demands, as a clause without a period: "the torque
@@ -180,6 +181,10 @@ class _Voice:
     grammar: Grammar
     limits: Limits
     speech: Speech
+
+    def joined(self, sentences: list[str]) -> str:
+        """One after another."""
+        return conventions(self.speech.language).between_sentences.join(sentences)
 
     def aim(self, target: Target | None, prediction: Prediction) -> Outcome:
         """What was asked for."""

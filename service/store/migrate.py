@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 
 from service.errors import StoreOutdated
 from service.store.database import Database, translated
+from service.store.tables import BY_LANGUAGE
 
 FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x69666F6E6C79  # "ifonly"
@@ -37,6 +38,8 @@ def upgrade(database: Database) -> str:
             config = _config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        for index in BY_LANGUAGE:  # of a language that an earlier version did not speak, too
+            index.create(connection, checkfirst=True)
         return newest()
 
 

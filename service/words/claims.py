@@ -25,24 +25,24 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
         case "optimal" | "feasible":
             yield from _found(answer["counterfactuals"])
         case "infeasible":
-            yield say_all("claim.nothing_allowed")
+            yield say_all("claimed.nothing_allowed")
         case "already_target":
-            yield say_all("claim.without_change")
+            yield say_all("claimed.without_change")
         case "abstained":
             yield _too_unsure(answer.get("chance_under_this_model"))
         case _:
-            yield say_all("claim.nothing_found")
+            yield say_all("claimed.nothing_found")
     yield _effort(answer)
     if answer.get("deadline_hit"):
-        yield say_all("claim.cut", milliseconds=count(answer["work"]["deadline_ms"]))
+        yield say_all("claimed.cut", milliseconds=count(answer["work"]["deadline_ms"]))
 
 
 def _found(found: list[Answer]) -> Iterator[Labels]:
     for counterfactual in found:
         yield from _cost(counterfactual, several=len(found) > 1)
-    yield say_all("claim.verified")
+    yield say_all("claimed.verified")
     if any(counterfactual.get("rests_on_rounding") for counterfactual in found):
-        yield say_all("claim.rests_on_rounding")
+        yield say_all("claimed.rests_on_rounding")
     for counterfactual in found[:1]:
         if counterfactual.get("assurance"):
             yield _assurance(counterfactual["assurance"])
@@ -57,28 +57,28 @@ def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
             lambda tag: say(
                 key,
                 tag,
-                which=say("claim.rank", tag, rank=rank) if several else "",
-                others=say("claim.other_levers", tag) if rank > 1 else "",
+                which=say("claimed.rank", tag, rank=rank) if several else "",
+                others=say("claimed.other_levers", tag) if rank > 1 else "",
                 **values,
             )
         )
 
     if gap == 0:
-        yield told("claim.cheapest", cost=cost)
+        yield told("claimed.cheapest", cost=cost)
         return
-    yield told("claim.costs", cost=cost)
+    yield told("claimed.costs", cost=cost)
     if enumerated:
-        key = "claim.enumerated_one" if enumerated == 1 else "claim.enumerated"
+        key = "claimed.enumerated_one" if enumerated == 1 else "claimed.enumerated"
         yield say_all(key, features=enumerated)
     if bound is not None and gap is not None:
-        yield told("claim.bounded", bound=figure(bound), gap=percentage(gap))
+        yield told("claimed.bounded", bound=figure(bound), gap=percentage(gap))
     elif not enumerated:
-        yield say_all("claim.not_proven")
+        yield say_all("claimed.not_proven")
 
 
 def _assurance(said: Answer) -> Labels:
     return say_all(
-        "claim.assurance",
+        "claimed.assurance",
         chance=percentage(said["chance_under_this_model"]),
         errors=percentage(said["survives_sensor_errors"]),
     )
@@ -86,13 +86,13 @@ def _assurance(said: Answer) -> Labels:
 
 def _too_unsure(chance: float | None) -> Labels:
     share = "" if chance is None else f" ({percentage(chance)})"
-    return say_all("claim.too_unsure", share=share)
+    return say_all("claimed.too_unsure", share=share)
 
 
 def _effort(answer: Answer) -> Labels:
     work, provenance = answer["work"], answer["provenance"]
     return say_all(
-        "claim.effort",
+        "claimed.effort",
         engine=provenance["engine"],
         seed=provenance["seed"],
         rows=count(work["rows"]),

@@ -24,6 +24,7 @@ from service.settings import shipped_models
 from service.store import keys
 from service.store.journal import JournalOptions
 from service.store.opened import opened
+from tests.support.spoken import spoken
 
 MODEL = "milling-machine"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -175,7 +176,7 @@ def visit(browser: Any, service: Service, signed_in: Callable[[Role], Any]) -> I
         def opened_page(
             path: str, role: Role | None = Role.OPERATOR, *, language: str = "en", **given: Any
         ) -> Any:
-            locale = {"en": "en-US", "ko": "ko-KR"}[language]
+            locale = spoken(language).LOCALE
             state = None if role is None else signed_in(role)
             context = browser.new_context(
                 base_url=service.url, locale=locale, storage_state=state, **given

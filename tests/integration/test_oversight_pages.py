@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
+from explainers.wording import LANGUAGES
 from service.doors.pages.auditor.record import is_other_way
 from service.settings import Settings
 from service.wire.inspection import ChangeReply, ReplayReply
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
 from tests.integration.test_upload import zipped
+from tests.support.spoken import spoken
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -52,12 +54,12 @@ def token(pages: httpx.Client, path: str) -> str:
     return found[1]
 
 
-@pytest.mark.parametrize("language", ["en", "ko"])
-def test_every_page_is_shown_in_both_languages(
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_is_shown_in_every_language(
     pages: httpx.Client, explained: str, language: str
 ) -> None:
-    said = {"en": "Claim", "ko": "주장"}[language]
-    assert said in pages.get("/records", headers={"Accept-Language": language}).text
+    records = pages.get("/records", headers={"Accept-Language": language})
+    assert spoken(language).CLAIM in records.text
     for path in (
         f"/records/{explained}",
         "/reviews",

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from babel.lists import format_list
 
+from explainers.languages import Language
 from explainers.wording.en.own_words import own_clause
 from explainers.wording.gauges import Change, Move
-from explainers.wording.languages import Language
 from explainers.wording.text import bracketed
 from explainers.wording.units import Dimension
 

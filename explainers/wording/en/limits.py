@@ -28,8 +28,8 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
+from explainers.languages import Language
 from explainers.wording.gauges import Gauge
-from explainers.wording.languages import Language
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from explainers.languages import Language
 from explainers.wording.en.clauses import as_been, as_read, as_was, compared, listed, then
 from explainers.wording.en.own_words import EnglishClause, own_clause
 from explainers.wording.gauges import Change, Gauge, quantity
 from explainers.wording.grounds import Grounds
-from explainers.wording.languages import Language
 from explainers.wording.numerals import count
 from explainers.wording.outcomes import (
     Alarm,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from explainers.languages import Language
 from explainers.wording.gauges import Change, Gauge, Move
 from explainers.wording.ko.adjectives import Adjective, adjective_for
 from explainers.wording.ko.own_words import own_clause
 from explainers.wording.ko.particles import SUBJECT, TO, TOPIC, WAS, Particle, attach
-from explainers.wording.languages import Language
 from explainers.wording.text import bracketed
 
 LANGUAGE: Language = "ko"

@@ -30,6 +30,7 @@ from explainers.constraints import (
     Settable,
     Survives,
 )
+from explainers.languages import Language
 from explainers.wording.ko.particles import (
     MUST_BE,
     OBJECT,
@@ -40,7 +41,6 @@ from explainers.wording.ko.particles import (
     Particle,
     attach,
 )
-from explainers.wording.languages import Language
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from explainers.languages import Language
 from explainers.wording.gauges import Change, Gauge, quantity
 from explainers.wording.grounds import Grounds
 from explainers.wording.ko.clauses import adjective, if_been, if_read, if_was, then
@@ -23,7 +24,6 @@ from explainers.wording.ko.particles import (
     Particle,
     attach,
 )
-from explainers.wording.languages import Language
 from explainers.wording.numerals import count
 from explainers.wording.outcomes import (
     Alarm,

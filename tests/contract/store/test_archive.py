@@ -9,11 +9,13 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from itertools import permutations
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from explainers.languages import LANGUAGES
 from service.errors import FormatUnavailable, InvalidCursor, UnknownRecord
 from service.store import archive
 from service.store.archive import FILTERS, Filter
@@ -135,7 +137,7 @@ def _varied(k: int) -> Draft:
         status=f"status-{k % 9}",
         actor=f"key:{k % 11}",
         about=f"record-{k}",
-        languages=["ko", "en", "ko,en"][k % 3],
+        languages=[*LANGUAGES, ",".join(LANGUAGES)][k % (len(LANGUAGES) + 1)],
         time_us=10**15 + k,
     )
 
@@ -168,9 +170,9 @@ def test_no_page_reads_the_whole_table_or_sorts_it(varied: Database) -> None:
 
 COMBINED = {
     "kind_model": Filter({"kind": "refusal", "model": "model-1"}),
-    "ko": Filter({}, since_us=1, language="ko"),
-    "en": Filter({}, since_us=1, language="en"),
 }
+for _tag in LANGUAGES:
+    COMBINED[str(_tag)] = Filter({}, since_us=1, language=_tag)
 
 
 @pytest.mark.parametrize("index", COMBINED)
@@ -205,10 +207,11 @@ def test_records_are_found_by_how_their_id_begins(database: Database, journal: J
 
 
 def test_records_are_found_by_language(database: Database, journal: Journal) -> None:
-    spoken = ["ko", "en", "ko,en", "en,ko", "ko,ko", None]
+    several = [p for n in (1, len(LANGUAGES)) for p in permutations(LANGUAGES, n)]
+    spoken = [*map(",".join, several), "ko,ko", None]
     for k, languages in enumerate(spoken):
         journal.append(draft(k, languages=languages)).result(30)
-    for language in ("ko", "en"):
+    for language in LANGUAGES:
         want = [s for s in reversed(spoken) if s and language in s]
         page = archive.page(database, Filter({}, language=language), None, 9)
         assert [r.facts.languages for r in page.records] == want

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
+from explainers.languages import LANGUAGES
 from service.errors import StoreOutdated, StoreUnavailable
 from service.store.database import Database, connect
-from service.store.migrate import newest, require_current, revision, upgrade
+from service.store.migrate import FOLDER, newest, require_current, revision, upgrade
 from service.store.tables import metadata
 
 
@@ -87,3 +90,38 @@ def test_a_failed_migration_leaves_nothing_behind(
 def test_an_address_that_is_no_store_is_refused(address: str) -> None:
     with pytest.raises(StoreUnavailable):
         connect(address)
+
+
+def test_the_first_indexes_by_language_listed_two_languages_and_are_made_anew(
+    empty: Database,
+) -> None:
+    with empty.writer.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0010")
+        assert "'ko,en'" in _conditions(connection)["ix_audit_records_en"]
+    upgrade(empty)
+    with empty.reading() as connection:
+        found = _conditions(connection)
+        for tag in LANGUAGES:
+            assert f"',{tag},'" in found[f"ix_audit_records_{tag}"]
+
+
+def test_a_language_that_an_earlier_version_did_not_speak_gets_its_index(
+    database: Database,
+) -> None:
+    with database.writer.begin() as connection:
+        connection.execute(sa.text(f"DROP INDEX ix_audit_records_{LANGUAGES[-1]}"))
+    upgrade(database)
+    with database.reading() as connection:
+        assert f"ix_audit_records_{LANGUAGES[-1]}" in _conditions(connection)
+
+
+def _conditions(connection: sa.Connection) -> dict[str, str]:
+    """How the indexes of records were made, by name."""
+    if connection.dialect.name == "sqlite":
+        kept = "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit_records'"
+    else:
+        kept = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'audit_records'"
+    return {str(name): str(sql) for name, sql in connection.execute(sa.text(kept))}

@@ -34,10 +34,12 @@ from explainers.constraints import Rule as LinearRule
 from explainers.space import Grid
 from explainers.target import Target
 from explainers.wording import LANGUAGES, Grounds, Wording
+from explainers.wording.conventions import conventions
 from explainers.wording.gauges import Gauge
 from explainers.wording.numerals import decimal, write
 from explainers.wording.sums import inequality
 from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from tests.support.spoken import spoken
 from tests.unit.wording.plant import declared
 
 LABELS = st.sampled_from(
@@ -174,7 +176,7 @@ def test_every_sentence_is_whole_and_clean(data: st.DataObject):
     )
     for language in LANGUAGES:
         sentence = words.sentence(answer, language, target=target)
-        assert sentence.endswith(".")
+        assert sentence.endswith(spoken(language).END)
         assert not re.search(r"nan|None|  |\s[,.;:]|\(\)|\n|-0(?![.\d])|,,|\.\.", sentence), (
             sentence
         )
@@ -201,21 +203,19 @@ def test_a_change_is_exactly_the_difference_of_its_decimals(data: st.DataObject)
             number = re.search(r"[\d,]+(?:\.\d+)?", said)
             assert number is not None
             assert Decimal(number[0].replace(",", "")) == exact
-            assert "about" not in said
-            assert "약 " not in said
+            assert conventions(language).about not in said
 
 
 @settings(deadline=None)
 @given(st.data())
 def test_the_direction_of_a_change_is_said(data: st.DataObject):
     words, schema, _ = data.draw(plants())
-    higher = ("higher", "longer", "larger", "높음", "많음", "긺", "큼")
-    lower = ("lower", "shorter", "smaller", "낮음", "적음", "짧음", "작음")
     for action in data.draw(actions(schema)):
         if schema.features[action.column].kind.is_categorical or math.isnan(action.factual):
             continue
-        fitting = higher if action.counterfactual > action.factual else lower
+        rises = action.counterfactual > action.factual
         for language in LANGUAGES:
+            fitting = spoken(language).HIGHER if rises else spoken(language).LOWER
             assert words.change(action, language).endswith(fitting)
 
 

@@ -94,7 +94,7 @@ def test_the_last_word_of_each_kind_counts() -> None:
 def test_categories_are_groups_in_their_order_and_what_has_none_is_the_last() -> None:
     found = by_feature(CASES, QUALITY)
     assert [(g.key, len(g.cases)) for g in found] == [("L", 3), ("H", 3), ("", 2)]
-    assert found[0].label == {"en": "L", "ko": "하급"}
+    assert {"en": "L", "ko": "하급"}.items() <= found[0].label.items()
     assert report(CASES, found, ()).groups[0].infeasible.count == 2
 
 
@@ -103,7 +103,8 @@ def test_numbers_are_grouped_by_quarters_each_in_one() -> None:
     found = by_feature([*cases, case(99, "optimal")], TORQUE)
     assert [len(g.cases) for g in found] == [2, 2, 2, 2, 1]
     assert found[0].label["en"] == "1 to 2 Nm"
-    assert found[1].label == {"en": "above 2 to 4 Nm", "ko": "2 초과 ~ 4 Nm"}
+    second = {"en": "above 2 to 4 Nm", "ko": "2 초과 ~ 4 Nm"}
+    assert second.items() <= found[1].label.items()
 
 
 def test_a_reading_that_is_always_the_same_is_one_group() -> None:

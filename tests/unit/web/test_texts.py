@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import string
+import tomllib
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from explainers.wording import LANGUAGES, Language
+from explainers.wording.conventions import conventions
 from service.ask.problem_types import PROBLEM_TYPES
 from service.doors.pages.rendering import PLACES
 from service.words.catalogue import preferred, texts
@@ -17,8 +19,6 @@ from service.words.catalogue import preferred, texts
 PACKAGE = Path(str(files("service")))
 KEYS = sorted({key for language in LANGUAGES for key in texts(language)})
 ENGLISH = texts("en")
-SCRIPTS = {"ko": "[가-힣]"}
-"""What a text in the language has some of, if it has words at all."""
 
 
 def sources() -> str:
@@ -37,11 +37,12 @@ def test_every_text_is_in_every_language_with_the_same_gaps(key: str, language: 
     assert gaps(texts(language)[key]) == gaps(ENGLISH[key])
 
 
-@pytest.mark.parametrize("language", SCRIPTS)
+@pytest.mark.parametrize("language", [tag for tag in LANGUAGES if conventions(tag).letters])
 def test_a_text_is_in_its_own_script(language: Language) -> None:
+    own = "".join(f"{first}-{last}" for first, last in conventions(language).letters)
     for key, said in texts(language).items():
         if re.search("[a-z]{2}", re.sub(r"\{\w+\}", "", said)):
-            assert re.search(SCRIPTS[language], said), key
+            assert re.search(f"[{own}]", said), key
 
 
 def test_every_text_that_is_asked_for_is_there_and_every_other_is_gone() -> None:
@@ -77,3 +78,15 @@ def test_nothing_promises_what_nobody_can_keep() -> None:
 )
 def test_a_browsers_first_known_language_is_taken(accepted: str, language: str) -> None:
     assert preferred(accepted) == language
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_stands_twice(language: Language) -> None:
+    folder = Path(str(files("service.words"))) / language
+    keys = [
+        f"{section}.{name}"
+        for file in folder.iterdir()
+        for section, entries in tomllib.loads(file.read_text("utf-8")).items()
+        for name in entries
+    ]
+    assert len(keys) == len(set(keys)) == len(texts(language))

@@ -1,0 +1,9 @@
+"""English, as :class:`tests.support.spoken.Spoken` asks for it."""
+
+END = "."
+LOCALE = "en-US"
+HIGHER = ("higher", "longer", "larger")
+LOWER = ("lower", "shorter", "smaller")
+ADVICE = ("should", "you ", "please", "recommend", "guarantee", "must", "try ")
+CLAIM = "Claim"
+BROKEN = "With less than 20 Nm to drive, the spindle runs at 1750 rpm or more."

@@ -1,0 +1,9 @@
+"""Korean, as :class:`tests.support.spoken.Spoken` asks for it."""
+
+END = "."
+LOCALE = "ko-KR"
+HIGHER = ("높음", "많음", "긺", "큼")
+LOWER = ("낮음", "적음", "짧음", "작음")
+ADVICE = ("하십시오", "하세요", "바랍니다", "권장", "보장", "해야", "주십시오")
+CLAIM = "주장"
+BROKEN = "토크가 20 Nm보다 작으면 주축은 1750 rpm 이상으로 회전합니다."
