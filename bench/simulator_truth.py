@@ -24,16 +24,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bench.dice.engine import Dice
+from bench.dice.process import DiceProcess
 from explainers.answer import Recourse
 from explainers.deadline import Deadline
-from explainers.search.dice import Dice
 from explainers.search.portfolio import Portfolio
 from explainers.target import Target
 from models.training.alarms import held_out_alarms
 from models.training.milling import FEATURES, MODES, Simulation, carry_out
 from service.ask.explain import explain
 from service.ask.question import Question
-from service.engines.dice_process import DiceProcess
 from service.served.causal_model import Semantics
 from service.served.registry import Registry, ServedModel
 from service.settings import shipped_models

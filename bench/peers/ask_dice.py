@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bench.dice.sampler import Column, DiceSampler, Wish
 from bench.peers.contract import Asker, Found, Matrix
 from bench.peers.scorer import Scorer
 from bench.study import Study
-from service.engines.dice_sampler import Column, DiceSampler, Wish
 
 COUNT = 4
 

@@ -9,17 +9,17 @@ from dataclasses import asdict
 from models.errors import UnknownModel
 from models.schema import Feature
 from service.audit import records
-from service.audit.reports import groups, table
-from service.audit.reports.cases import RecourseCase, case
-from service.audit.reports.recourse import (
+from service.audit.recourse_by_group import groups, table
+from service.audit.recourse_by_group.cases import RecourseCase, case
+from service.audit.recourse_by_group.outcomes import GroupOutcomes
+from service.audit.recourse_by_group.report import (
     BlockerStatistics,
-    GroupOutcomes,
     LeverStatistics,
     RecourseReport,
     ReviewVerdict,
     report,
 )
-from service.audit.reports.statistics import Median, ShareEstimate
+from service.audit.recourse_by_group.statistics import Median, ShareEstimate
 from service.errors import Fault, InvalidRequest, RequestPart
 from service.served.registry import Registry
 from service.store import explanations
@@ -102,7 +102,7 @@ def _grouped(
         problem = f"{name!r} is no feature of the model as it is served"
         fault = Fault(("by",), problem, by, limit=list(features), parameter="by")
         raise InvalidRequest(RequestPart.REQUEST, [fault])
-    return groups.by_feature(known, features[name])
+    return groups.few(groups.by_feature(known, features[name]))
 
 
 def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:

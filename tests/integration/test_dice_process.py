@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.dice.engine import Dice
+from bench.dice.process import DiceProcess
 from explainers.answer import Recourse, Unknown
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.problem import Problem
-from explainers.search.dice import Dice
 from explainers.search.engine import Meter
 from models.repository import DeployedModel, load_folder
-from service.engines.dice_process import DiceProcess
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "models" / "artifacts"
 SOON = 0.5
@@ -123,10 +123,7 @@ def test_a_process_that_dies_makes_it_not_eligible(model: DeployedModel, problem
 
 
 def test_without_dice_ml_it_is_not_eligible(model: DeployedModel, problem: Problem) -> None:
-    hidden = (
-        "import sys; sys.modules['dice_ml'] = None; "
-        "from service.engines.dice_worker import main; main()"
-    )
+    hidden = "import sys; sys.modules['dice_ml'] = None; from bench.dice.worker import main; main()"
     process = DiceProcess("random", command=(sys.executable, "-c", hidden), longest=FOREVER)
     never = Deadline.never()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -13,10 +13,10 @@ from rich.text import Text
 from explainers.wording.numerals import percentage
 from models.repository import load_folder
 from models.repository.reference import read_table
-from service.audit.reports.statistics import Median, ShareEstimate
+from service.audit.recourse_by_group.statistics import Median, ShareEstimate
 from service.doors.cli.causal import Folder
 from service.doors.cli.console import AsJson, Failure, out, print_json
-from service.offline.fairness import Fairness, Twins, fairness
+from service.offline.twins import Fairness, Twins, fairness
 from service.served.registry import prepare
 
 
@@ -45,9 +45,25 @@ def command(
         raise Failure("there are no reference rows beside the model: give some with --data")
     found = fairness(model, attribute, rows[:limit], seconds)
     if as_json:
-        print_json(asdict(found))
+        print_json(_as_json(found))
     else:
         _show(found)
+
+
+def _as_json(found: Fairness) -> dict[str, Any]:
+    groups = [
+        {
+            "name": g.key,
+            "rows": g.asked,
+            "alarms": g.success.of,
+            "feasible": asdict(g.success),
+            "cost": None if g.cost is None else asdict(g.cost),
+            "mean": g.mean_cost,
+        }
+        for g in found.groups
+    ]
+    twins = None if found.twins is None else asdict(found.twins)
+    return {"attribute": found.attribute, "groups": groups, "twins": twins}
 
 
 def _show(found: Fairness) -> None:
@@ -56,9 +72,9 @@ def _show(found: Fairness) -> None:
         title="By group, as they are",
     )  # fmt: skip
     for g in found.groups:
-        median = _median(g.cost)
-        mean = "" if g.mean is None else f"{g.mean:.3f}"
-        table.add_row(Text(g.name), str(g.rows), str(g.alarms), _share(g.feasible), median, mean)
+        mean = "" if g.mean_cost is None else f"{g.mean_cost:.3f}"
+        counts = (str(g.asked), str(g.success.of))
+        table.add_row(Text(g.key), *counts, _share(g.success), _median(g.cost), mean)
     out.print(table)
     if found.twins is None:
         out.print("no accepted causal model: it cannot be told what a twin would read")

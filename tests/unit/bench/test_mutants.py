@@ -26,7 +26,7 @@ def _fault(module: str, function: str, says: str) -> Mutant:
 
 
 SPARED = {
-    "dice", "linear", "relu", "trees.entry_points", "trees.reference", "trees.structs",
+    "linear", "relu", "trees.entry_points", "trees.reference", "trees.structs",
     "trees.tables",
 }  # fmt: skip
 """Another library's, names of the two engines of `milp`, what compiles the kernel, and fields."""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from models.schema import Category, Feature, Kind
-from service.audit.reports import table
-from service.audit.reports.cases import LeverChange, RecourseCase
-from service.audit.reports.groups import MAX_GROUPS, by_attribute, by_feature
-from service.audit.reports.recourse import ReviewVerdict, report
+from service.audit.recourse_by_group import table
+from service.audit.recourse_by_group.cases import LeverChange, RecourseCase
+from service.audit.recourse_by_group.groups import MAX_GROUPS, by_attribute, by_feature
+from service.audit.recourse_by_group.report import ReviewVerdict, report
 
 QUALITY = Feature(
     "quality", Kind.ORDINAL, categories=(Category("L", {"ko": "하급"}), Category("H"))
@@ -22,8 +22,7 @@ HEAT_RULE = ("policy.rules.0", {"en": "heat stays above 6 K", "ko": "6 K 이상"
 
 
 def case(number: int, status: str, **said: Any) -> RecourseCase:
-    proven = status in ("optimal", "infeasible")
-    return RecourseCase(f"id-{number}", status, said.pop("policy", "p"), proven=proven, **said)
+    return RecourseCase(f"id-{number}", status, said.pop("policy", "p"), **said)
 
 
 CASES = (

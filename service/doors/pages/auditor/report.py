@@ -10,8 +10,8 @@ from explainers.wording import Language
 from explainers.wording.numerals import count, figure, percentage
 from models.errors import UnknownModel
 from service.audit.oversight import proportion
-from service.audit.reports.recourse import RecourseReport
-from service.audit.reports.statistics import share
+from service.audit.recourse_by_group.report import RecourseReport
+from service.audit.recourse_by_group.statistics import share
 from service.doors.pages.auditor.naming import moment, named, rounded, said_in
 from service.doors.pages.auditor.search import given as filled
 from service.served.registry import Registry

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from bench.dice.engine import Chances, Dice, Wish
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
-from explainers.search.dice import Chances, Dice, Wish
 from explainers.search.engine import Meter, SearchOutcome
 from models.predictor import Rows
 from tests.support.generated import SCHEMA, Stumps

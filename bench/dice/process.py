@@ -19,9 +19,9 @@ from typing import IO
 
 import numpy as np
 
+from bench.dice.engine import Chances, Wish
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
-from explainers.search.dice import Chances, Wish
 from models.frames import read_frame, write_frame
 from models.predictor import Rows
 from models.schema import Feature
@@ -32,13 +32,13 @@ LONGEST = 30.0
 
 
 class DiceProcess:
-    """A :class:`explainers.search.dice.Sampler`. Thread-safe: one question at a time."""
+    """A :class:`bench.dice.engine.Sampler`. Thread-safe: one question at a time."""
 
     def __init__(
         self,
         method: str = "genetic",
         count: int = 4,
-        command: Sequence[str] = (sys.executable, "-m", "service.engines.dice_worker"),
+        command: Sequence[str] = (sys.executable, "-m", "bench.dice.worker"),
         longest: float = LONGEST,
     ) -> None:
         if method not in METHODS:
@@ -51,7 +51,7 @@ class DiceProcess:
         self._child: subprocess.Popen[bytes] | None = None
 
     def __call__(self, wish: Wish, chances: Chances, deadline: Deadline) -> Rows:
-        """As :class:`explainers.search.dice.Sampler`."""
+        """As :class:`bench.dice.engine.Sampler`."""
         left = min(self._longest, deadline.at - deadline.clock())
         if left <= 0 or not self._lock.acquire(timeout=left):
             raise DeadlineReached("another question has the process")

@@ -1,4 +1,4 @@
-"""Cases by what they have in common: a category, a quarter of the readings, an attribute."""
+"""Cases by what they have in common: a category, a part of the readings, an attribute."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from explainers.wording import LANGUAGES
 from explainers.wording.numerals import exactly
 from models.schema import Feature, Labels, plain
-from service.audit.reports.cases import RecourseCase
+from service.audit.recourse_by_group.cases import RecourseCase
 from service.words.catalogue import in_each, say_all
 from service.words.labels import label
 
 MAX_GROUPS = 30
 """More are put together as the last: a table of a thousand names compares nothing."""
 
-QUARTERS = (0.25, 0.5, 0.75, 1.0)
+HALVES, QUARTERS = 2, 4
+"""Into how many groups readings of a number are cut."""
 MISSING = say_all("recourse.missing")
 OTHERS = say_all("recourse.others")
 
@@ -33,8 +35,11 @@ class CaseGroup:
     cases: tuple[RecourseCase, ...]
 
 
-def by_feature(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGroup, ...]:
-    """By category in the schema's order; numbers by the quarters of their readings."""
+def by_feature(
+    cases: Sequence[RecourseCase], feature: Feature, parts: int = QUARTERS
+) -> tuple[CaseGroup, ...]:
+    """By category in the schema's order; numbers by equal ``parts`` of their readings. Without a
+    value: the last, of key ``""``."""
 
     def value(case: RecourseCase) -> Any:
         return case.instance.get(feature.name)
@@ -42,12 +47,21 @@ def by_feature(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGro
     if feature.kind.is_categorical:
         labels = {c.name: in_each(partial(label, c)) for c in feature.categories}
         return _gathered(cases, value, labels)
-    return _quarters(cases, value, feature.unit)
+    return _parted(cases, value, feature.unit, parts)
 
 
 def by_attribute(cases: Sequence[RecourseCase], name: str) -> tuple[CaseGroup, ...]:
     """By what the requests said of it, the largest group first."""
-    return _gathered(cases, lambda case: case.attributes.get(name), {})
+    return few(_gathered(cases, lambda case: case.attributes.get(name), {}))
+
+
+def few(groups: Sequence[CaseGroup]) -> tuple[CaseGroup, ...]:
+    """No more than ``MAX_GROUPS``, beside what has no value: the last have the others in them."""
+    named = [group for group in groups if group.key]
+    if len(named) > MAX_GROUPS:
+        rest = [case for group in named[MAX_GROUPS - 1 :] for case in group.cases]
+        named = [*named[: MAX_GROUPS - 1], CaseGroup("…", OTHERS, tuple(rest))]
+    return (*named, *(group for group in groups if not group.key))
 
 
 def _gathered(
@@ -69,21 +83,18 @@ def _gathered(
         for name in (*labels, *others)
         if found[name]
     ]
-    if len(groups) > MAX_GROUPS:
-        rest = [case for group in groups[MAX_GROUPS - 1 :] for case in group.cases]
-        groups = [*groups[: MAX_GROUPS - 1], CaseGroup("…", OTHERS, tuple(rest))]
     return (*groups, *([CaseGroup("", MISSING, tuple(absent))] if absent else ()))
 
 
-def _quarters(
-    cases: Sequence[RecourseCase], value: Callable[[RecourseCase], Any], unit: str
+def _parted(
+    cases: Sequence[RecourseCase], value: Callable[[RecourseCase], Any], unit: str, parts: int
 ) -> tuple[CaseGroup, ...]:
     read = [(float(value(c)), c) for c in cases if value(c) is not None]
     absent = tuple(c for c in cases if value(c) is None)
     groups: list[CaseGroup] = []
     if read:
         values = np.array([v for v, _ in read])
-        ends = np.unique(np.quantile(values, QUARTERS, method="inverted_cdf"))
+        ends = _ends(values, parts)
         place = np.searchsorted(ends, values)
         starts = [float(values.min()), *ends[:-1]]
         for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
@@ -91,6 +102,15 @@ def _quarters(
             spans = f"{plain(start)}..{plain(end)}"
             groups.append(CaseGroup(spans, _span(float(start), float(end), unit, k), inside))
     return (*groups, *([CaseGroup("", MISSING, absent)] if absent else ()))
+
+
+def _ends(values: npt.NDArray[np.float64], parts: int) -> npt.NDArray[np.float64]:
+    """The greatest reading of each part; equal readings are in one."""
+    shares = np.arange(1, parts + 1) / parts
+    ends = np.unique(np.quantile(values, shares, method="inverted_cdf"))
+    if parts == HALVES and len(ends) == 1:  # half have the greatest: the others are the lower half
+        return np.unique(values)[-2:]
+    return ends
 
 
 def _span(start: float, end: float, unit: str, k: int) -> Labels:

@@ -1,4 +1,4 @@
-"""The child of :class:`service.engines.dice_process.DiceProcess`: answers until it is killed."""
+"""The child of :class:`bench.dice.process.DiceProcess`: answers until it is killed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _answer(
     replies: IO[bytes],
 ) -> None:
     try:
-        from service.engines.dice_sampler import Column, DiceSampler, Wish
+        from bench.dice.sampler import Column, DiceSampler, Wish
     except ImportError as error:
         reason = f"dice-ml is not installed (extra `dice`): {error}"
         write_frame(replies, {"kind": "refused", "reason": reason})

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from explainers.answer import Recourse
+from explainers.answer import Recourse, Status
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import linear
 from explainers.causal.consequences import CausalConsequences
@@ -19,8 +19,10 @@ from explainers.explain import explain
 from explainers.problem import Problem
 from explainers.target import Target
 from models.schema import Category, Decision, Feature, Kind, Schema, Task
+from service.audit.recourse_by_group.cases import RecourseCase
+from service.audit.recourse_by_group.outcomes import outcomes
 from service.errors import CannotReplay
-from service.offline.fairness import Asked, by_group, levels_of, twins
+from service.offline.twins import check_differs, groups_of, levels_of, twins
 
 # a is -1 or 1; x1 = a / 2 + u1; x2 = u2; x3 = (a + x1 - x2) / 2 + u3
 SCHEMA = Schema(
@@ -57,12 +59,28 @@ class Linear:
         return 1.0 / (1.0 + np.exp(-2.0 * (rows @ np.array(self.weights))))[:, None]
 
 
+def case(k: int, row: np.ndarray, alarm: bool, cost: float | None) -> RecourseCase:
+    """``cost``: None, there is no recourse."""
+    status = Status.OPTIMAL if cost is not None else Status.INFEASIBLE
+    status = status if alarm else Status.ALREADY_TARGET
+    return RecourseCase(f"row {k}", status, "a spec", cost=cost, instance=SCHEMA.write(row))
+
+
+def cases_of(rows: np.ndarray, alarm: bool, cost: float | None) -> list[RecourseCase]:
+    return [case(k, row, alarm, cost) for k, row in enumerate(rows)]
+
+
+def levels(rows: np.ndarray, column: int):
+    cases = cases_of(rows, True, 1.0)
+    return levels_of(groups_of(cases, SCHEMA.features[column]), cases, rows[:, column])
+
+
 def asking(model: Linear):
     def ask(rows):
         found = []
-        for row in rows:
+        for k, row in enumerate(rows):
             if model.score(row[None])[0, 0] >= 0.5:
-                found.append(Asked(False, 0.0))
+                found.append(case(k, row, False, None))
                 continue
             problem = Problem(
                 SCHEMA,
@@ -74,7 +92,7 @@ def asking(model: Linear):
             )
             answer = explain(problem, model)
             cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
-            found.append(Asked(True, cost))
+            found.append(case(k, row, True, cost))
         return found
 
     return ask
@@ -89,8 +107,7 @@ def individuals(n: int = 24) -> np.ndarray:
 
 def beside(model: Linear):
     rows, ask = individuals(), asking(model)
-    levels = levels_of(SCHEMA, 0, rows)
-    return twins(CONSEQUENCES, rows, 0, levels, ask(rows), ask, BOUNDS)
+    return twins(CONSEQUENCES, rows, 0, levels(rows, 0), ask(rows), ask, BOUNDS)
 
 
 def test_a_model_on_what_does_not_follow_from_the_attribute_is_fair_to_every_twin():
@@ -126,30 +143,44 @@ def test_a_twin_that_cannot_be_told_is_left_out_and_counted():
     blind = CausalModel(SCHEMA.names, GRAPH, (None, None, None, None))
     members = draw_members(blind, np.random.default_rng(0), 2)
     consequences = CausalConsequences(blind, members, 0.0, 0.0, np.zeros(4))
-    asked = [Asked(True, 1.0)] * len(rows)
-    found = twins(consequences, rows, 0, levels_of(SCHEMA, 0, rows), asked, lambda r: [], BOUNDS)
+    cases = cases_of(rows, True, 1.0)
+    found = twins(consequences, rows, 0, levels(rows, 0), cases, lambda r: [], BOUNDS)
     assert (found.pairs, found.untold) == (0, len(rows))
 
 
 def test_groups_are_counted_with_intervals():
     rows = individuals()
-    levels = levels_of(SCHEMA, 0, rows)
-    asked = [Asked(k % 2 == 0, None if k % 4 == 0 else float(k)) for k in range(len(rows))]
-    groups = by_group(asked, rows[:, 0], levels)
-    assert [g.name for g in groups] == ["minus", "plus"]
-    assert sum(g.rows for g in groups) == len(rows)
-    assert sum(g.alarms for g in groups) == 12
-    assert sum(g.feasible.count for g in groups) == 6
+    cases = [
+        case(k, row, k % 2 == 0, None if k % 4 == 0 or k % 2 else float(k))
+        for k, row in enumerate(rows)
+    ]
+    groups = [outcomes(group) for group in groups_of(cases, SCHEMA.features[0])]
+    assert [g.key for g in groups] == ["minus", "plus"]
+    assert sum(g.asked for g in groups) == len(rows)
+    assert sum(g.asked - g.already for g in groups) == 12
+    assert sum(g.success.count for g in groups) == 6
     for g in groups:
-        assert 0.0 <= g.feasible.low <= g.feasible.high <= 1.0
+        assert 0.0 <= g.success.low <= g.success.high <= 1.0
 
 
 def test_a_number_makes_two_halves_and_one_value_makes_no_groups():
     rows = individuals()
-    low, high = levels_of(SCHEMA, 1, rows)
-    assert low.upper < high.lower
-    assert low.holds(rows[:, 1]).sum() == high.holds(rows[:, 1]).sum() == 12
-    assert low.lower <= low.value <= low.upper
+    cases, values = cases_of(rows, True, 1.0), rows[:, 1]
+    low, high = levels(rows, 1)
+    assert max(values[k] for k in low.rows) < min(values[k] for k in high.rows)
+    assert len(low.rows) == len(high.rows) == 12
+    for level, group in zip((low, high), groups_of(cases, SCHEMA.features[1]), strict=True):
+        ends = [float(end) for end in group.key.split("..")]
+        assert ends == [min(values[list(level.rows)]), max(values[list(level.rows)])]
+        assert ends[0] <= level.value <= ends[1]
     rows[:, 1] = 2.0
     with pytest.raises(CannotReplay, match="x1 is the same in all rows"):
-        levels_of(SCHEMA, 1, rows)
+        check_differs(SCHEMA.features[1], rows[:, 1])
+
+
+def test_where_half_have_the_greatest_reading_the_others_are_the_lower_half():
+    rows = individuals(5)
+    rows[:, 1] = [1.0, 3.0, 3.0, 2.0, 3.0]
+    assert [sorted(level.rows) for level in levels(rows, 1)] == [[0, 3], [1, 2, 4]]
+    rows[3, 1] = np.nan
+    assert [sorted(level.rows) for level in levels(rows, 1)] == [[0], [1, 2, 4]]

@@ -9,28 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from explainers.answer import Status
-from models.schema import Labels
-from service.audit.reports.cases import RecourseCase
-from service.audit.reports.groups import CaseGroup
-from service.audit.reports.statistics import Median, ShareEstimate, median, share
+from service.audit.recourse_by_group.cases import RecourseCase
+from service.audit.recourse_by_group.groups import CaseGroup
+from service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
+from service.audit.recourse_by_group.statistics import ShareEstimate, share
 from service.words.catalogue import say_all
-
-
-@dataclass(frozen=True)
-class GroupOutcomes:
-    """What came of the explanations of one group."""
-
-    key: str
-    label: Labels
-    asked: int
-    already: int
-    """Nothing was to be changed: not counted in the shares."""
-    undecided: int
-    """Neither found nor excluded, or not surely enough."""
-    success: ShareEstimate
-    infeasible: ShareEstimate
-    proven: ShareEstimate
-    cost: Median | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,31 +94,13 @@ def report(
 ) -> RecourseReport:
     """``verdicts``: in the order in which they were given."""
     return RecourseReport(
-        total=_outcomes(CaseGroup("", TOTAL, tuple(cases))),
-        groups=tuple(_outcomes(group) for group in groups),
+        total=outcomes(CaseGroup("", TOTAL, tuple(cases))),
+        groups=tuple(outcomes(group) for group in groups),
         levers=_levers(cases),
         blockers=_blockers(cases),
         verdicts=_judged(cases, verdicts),
         policies=len({case.policy for case in cases}),
         erased=sum(case.erased for case in cases),
-    )
-
-
-def _outcomes(group: CaseGroup) -> GroupOutcomes:
-    count = Counter(case.status for case in group.cases)
-    asked, already = len(group.cases), count[Status.ALREADY_TARGET]
-    need, infeasible = asked - already, count[Status.INFEASIBLE]
-    found = sum(case.has_recourse for case in group.cases)
-    return GroupOutcomes(
-        group.key,
-        group.label,
-        asked,
-        already,
-        undecided=need - found - infeasible,
-        success=share(found, need),
-        infeasible=share(infeasible, need),
-        proven=share(sum(case.proven for case in group.cases), need),
-        cost=median([case.cost for case in group.cases if case.cost is not None]),
     )
 
 

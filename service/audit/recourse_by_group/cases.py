@@ -1,4 +1,4 @@
-"""One explanation as a report counts it, read from its record."""
+"""One explanation as it is counted, read from its record or asked anew."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ class RecourseCase:
     erased: bool = False
     cost: float | None = None
     """Of the first answer."""
-    proven: bool = False
-    """Of a counterfactual: cheapest. Of none: that there is none."""
     levers: tuple[LeverChange, ...] = ()
     blocked_by: tuple[tuple[str, Mapping[str, str]], ...] = ()
     """Key and words of each constraint that leaves nothing."""
@@ -44,8 +42,17 @@ class RecourseCase:
     attributes: Said = field(default_factory=dict)
 
     @property
+    def needs_recourse(self) -> bool:
+        return self.status != Status.ALREADY_TARGET
+
+    @property
     def has_recourse(self) -> bool:
         return self.status in (Status.OPTIMAL, Status.FEASIBLE)
+
+    @property
+    def is_proven(self) -> bool:
+        """Of a counterfactual: cheapest. Of none: that there is none."""
+        return self.status in (Status.OPTIMAL, Status.INFEASIBLE)
 
 
 def case(record: Record, payload: Payload | None) -> RecourseCase:
@@ -54,7 +61,6 @@ def case(record: Record, payload: Payload | None) -> RecourseCase:
         "id": facts.id,
         "status": facts.status or "",
         "policy": facts.spec_sha256 or "",
-        "proven": facts.status in (Status.OPTIMAL, Status.INFEASIBLE),
     }
     if payload is None:
         return RecourseCase(**known, erased=True)

@@ -1,0 +1,1 @@
+"""DiCE behind the contract of an engine: a baseline to compare with."""

@@ -1,1 +1,0 @@
-"""Was the recourse that a model's explanations gave possible, fair and proven? Counted."""

@@ -1,1 +1,0 @@
-"""Engines that need a process of their own."""
