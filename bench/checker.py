@@ -14,7 +14,8 @@ from explainers.deadline import Deadline
 from explainers.verify import Checker, Proposal
 from models.predictor import Rows, Scores
 from models.repository import load_folder
-from service.ask.usecases import Question, checker_of, explain
+from service.ask.explain import explain
+from service.ask.question import Question, checker_of
 from service.served.causal_model import Semantics
 from service.served.registry import ServedModel, prepare
 from service.settings import shipped_models

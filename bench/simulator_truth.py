@@ -31,7 +31,8 @@ from explainers.search.portfolio import Portfolio
 from explainers.target import Target
 from models.training.alarms import held_out_alarms
 from models.training.milling import FEATURES, MODES, Simulation, carry_out
-from service.ask.usecases import Question, explain
+from service.ask.explain import explain
+from service.ask.question import Question
 from service.engines.dice_process import DiceProcess
 from service.served.causal_model import Semantics
 from service.served.registry import Registry, ServedModel

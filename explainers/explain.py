@@ -31,7 +31,7 @@ from explainers.errors import DeadlineReached, DocumentsDiffer
 from explainers.infeasible_subsystem import infeasible_subsystem, without
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.engine import Engine, Meter, SearchOutcome
 from explainers.space import slack
 from explainers.target import Demand
 from explainers.transcript import goal_of, terms_of
@@ -184,7 +184,7 @@ class _Asking:
 
     def best(
         self, problem: Problem, checker: Checker, asked: Problem | None = None
-    ) -> tuple[Counterfactual | None, Outcome]:
+    ) -> tuple[Counterfactual | None, SearchOutcome]:
         """The cheapest answer that holds in every session of the model; where there is none, the
         cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
         told; None: none are."""
@@ -198,7 +198,7 @@ class _Asking:
         found, outcome = self._best(problem, checker, asked)
         return found and replace(found, rests_on_rounding=True), outcome
 
-    def _may_round(self, problem: Problem, outcome: Outcome) -> bool:
+    def _may_round(self, problem: Problem, outcome: SearchOutcome) -> bool:
         """Whether something may be in the target, where nothing is in it in every session."""
         if self.deadline.expired() or len(outcome.candidates) or problem.conflict is not None:
             return False
@@ -208,7 +208,7 @@ class _Asking:
 
     def _best(
         self, problem: Problem, checker: Checker, asked: Problem | None
-    ) -> tuple[Counterfactual | None, Outcome]:
+    ) -> tuple[Counterfactual | None, SearchOutcome]:
         """The cheapest proposal that holds. If a cheaper one did not, or if the one that holds
         is cheaper than the bound, an engine erred somewhere, so its bound is not repeated."""
         with self.watch("search"):
@@ -300,7 +300,7 @@ class _Asking:
         return replace(counterfactual, assurance=assurance)
 
     def nothing(
-        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
+        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: SearchOutcome
     ) -> Answer:
         """Why there is no answer; unless what is claimed of it is refuted by a row at hand."""
         if problem.conflict is None and outcome.unsure is not None and not outcome.deadline_hit:
@@ -323,7 +323,7 @@ class _Asking:
         problem: Problem,
         checker: Checker,
         prediction: Prediction,
-        outcome: Outcome,
+        outcome: SearchOutcome,
         action: Row,
     ) -> Answer | None:
         """``action``, the surest that was found, is allowed and flips by what is believed, and not
@@ -346,7 +346,7 @@ class _Asking:
         return None
 
     def _infeasible(
-        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: Outcome
+        self, problem: Problem, checker: Checker, prediction: Prediction, outcome: SearchOutcome
     ) -> Infeasible:
         if problem.conflict is not None:
             relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
@@ -377,7 +377,9 @@ class _Asking:
         proposal = Proposal(found.action, found.row, found.cost)
         return _counterfactual(problem, proposal, found, {})
 
-    def _nearest(self, problem: Problem, outcome: Outcome, *, proven: bool) -> Prediction | None:
+    def _nearest(
+        self, problem: Problem, outcome: SearchOutcome, *, proven: bool
+    ) -> Prediction | None:
         scores = outcome.nearest
         if scores is None and proven and not self.deadline.expired():
             with self.watch("search"), suppress(DeadlineReached):
@@ -424,7 +426,7 @@ class _Asking:
                 return Relaxation(demand, counterfactual, target)
         return None
 
-    def work(self, outcome: Outcome, deadline_hit: bool) -> Work:
+    def work(self, outcome: SearchOutcome, deadline_hit: bool) -> Work:
         name = outcome.engine or self.engine.name
         rejected = tuple(self.rejected)
         return Work(

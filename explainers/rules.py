@@ -55,7 +55,7 @@ def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:
     """
     tree = parse_rule(text)
     try:
-        when, then = _Reader(text, schema, has_primes(tree)).transform(tree)
+        when, then = _RuleReader(text, schema, has_primes(tree)).transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, InvalidRule):
             raise error.orig_exc from None
@@ -90,7 +90,7 @@ class _Sum:
         return tuple(sorted((c, w) for c, w in totals.items() if w != 0.0))
 
 
-class _Reader(Transformer[Token, Any]):
+class _RuleReader(Transformer[Token, Any]):
     """Syntax tree to conditions; every name is looked up in the schema."""
 
     def __init__(self, text: str, schema: Schema, primed: bool) -> None:

@@ -38,7 +38,7 @@ from explainers.cost import Cost, FeatureCost
 from explainers.problem import Problem
 from explainers.target import Target
 from explainers.verify import limits, rules
-from explainers.verify.goal import Goal
+from explainers.verify.goal import ScoreGoal
 from explainers.verify.limits import Limit
 from explainers.verify.price import FeaturePrice, Price
 from explainers.verify.reading import Reading, exact
@@ -63,9 +63,9 @@ def terms_of(problem: Problem) -> Terms:
     )
 
 
-def goal_of(target: Target) -> Goal:
+def goal_of(target: Target) -> ScoreGoal:
     """The same target."""
-    return Goal(target.decision, target.wanted, target.lower, target.upper)
+    return ScoreGoal(target.decision, target.wanted, target.lower, target.upper)
 
 
 def price_of(cost: Cost) -> Price:

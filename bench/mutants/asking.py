@@ -23,7 +23,7 @@ from explainers.search.portfolio import Portfolio
 from explainers.search.trees.engine import Trees
 from models.repository import DeployedModel
 from service.ask import read_request
-from service.ask.usecases import explain
+from service.ask.explain import explain
 from service.errors import ContradictoryConstraints, TargetAlreadyMet
 from service.served.registry import ServedModel, prepare
 from service.wire.requests import ExplanationRequest

@@ -30,7 +30,7 @@ MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
         "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
 TREES = ("arena", "engine", "ensemble_targets", "flat_rules", "following", "layout", "leaves",
-         "modes", "proof", "question", "survival", "tables")  # fmt: skip
+         "modes", "proof", "question", "question_building", "survival")  # fmt: skip
 
 FAST = (
     *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
@@ -43,8 +43,8 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"explainers.search.trees.{name}"
-    for name in ("batches", "boxes", "compiled", "kernel", "lagrangian",
-                 "primal_heuristic", "rule_cuts", "survival_kernel", "tree_merging")
+    for name in ("batches", "boxes", "compiled", "kernel", "lagrangian", "primal_heuristic",
+                 "rule_cuts", "survival_kernel", "table_building", "tree_merging")
 )  # fmt: skip
 """Compiled; faults are planted where it runs as the plain Python that it is written in."""
 

@@ -21,7 +21,7 @@ from explainers.explain import explain
 from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.engine import Engine, Meter, SearchOutcome
 from explainers.search.portfolio import Portfolio, engines_for
 from models.repository import DeployedModel, load_folder
 
@@ -51,7 +51,7 @@ class _Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         began = time.process_time()
         try:
             return self._engine.search(problem, meter, deadline)

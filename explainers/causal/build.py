@@ -14,7 +14,7 @@ from explainers.causal.expression import Expression
 from explainers.causal.function import Function
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 from explainers.causal.model import CausalModel
-from explainers.causal.regressor import Trees
+from explainers.causal.regressor import TreeRegressor
 from explainers.causal.spec import CausalSpec, MechanismSpec
 from explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
 from models.errors import SpecError
@@ -84,7 +84,7 @@ class _Builder:
         parents = self._spec.parents(name)
         if given.file and given.kind in ("trees", "onnx"):
             function = self._graph(name, given, parents)
-            if "members" in given.parameters and isinstance(function, Trees):
+            if "members" in given.parameters and isinstance(function, TreeRegressor):
                 function = self._ensembles(name, given, function)
             return Mechanism(function, None, _declared_noise(given))
         if given.file:
@@ -112,7 +112,7 @@ class _Builder:
             )
         return self._load_graph(self._bytes(name, given), parents, given.kind == "trees")
 
-    def _ensembles(self, name: str, given: MechanismSpec, trees: Trees) -> Trees:
+    def _ensembles(self, name: str, given: MechanismSpec, trees: TreeRegressor) -> TreeRegressor:
         try:
             return replace(trees, n_members=given.parameters["members"])
         except ValueError as error:

@@ -37,14 +37,14 @@ class ProposedEdge:
 
 
 @dataclass(frozen=True)
-class Proposal:
+class GraphProposal:
     edges: tuple[ProposedEdge, ...]
     """Most frequent first; no loop."""
     undecided: tuple[tuple[int, int], ...]
     """Joined, but with no direction more frequent, or only in one that would close a loop."""
 
 
-def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) -> Proposal:
+def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) -> GraphProposal:
     """Edges that are in at least the share ``least`` of ``graphs``, each in its commoner direction.
 
     What is forbidden is turned round where it is joined: algorithms that take no knowledge are
@@ -66,7 +66,7 @@ def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) ->
         parents[effect].append(cause)
         share = float(joined[i, j])
         edges.append(ProposedEdge(cause, effect, share, float(votes[cause, effect]) / share))
-    return Proposal(tuple(edges), tuple(undecided))
+    return GraphProposal(tuple(edges), tuple(undecided))
 
 
 def _votes(arcs: Arcs, forbidden: Forbidden) -> npt.NDArray[np.float64]:

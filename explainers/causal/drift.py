@@ -38,7 +38,7 @@ each by its own mean and spread. ``values``: the same of a root's values; of cat
 share that changed."""
 
 
-class Verdict(StrEnum):
+class DriftVerdict(StrEnum):
     KEPT = "kept"
     MOVED = "moved"
     UNKNOWN = "unknown"
@@ -77,10 +77,10 @@ class NodeDrift:
     tests: tuple[DriftTest, ...]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> DriftVerdict:
         if not self.tests:
-            return Verdict.UNKNOWN
-        return Verdict.MOVED if any(t.moved for t in self.tests) else Verdict.KEPT
+            return DriftVerdict.UNKNOWN
+        return DriftVerdict.MOVED if any(t.moved for t in self.tests) else DriftVerdict.KEPT
 
 
 def drift(

@@ -98,7 +98,7 @@ class Refutation:
 
 
 @dataclass(frozen=True)
-class Effect:
+class EstimatedEffect:
     estimate: Estimate
     naive: float
     """Difference of the plain means: what is seen where nothing is held fixed."""
@@ -107,7 +107,7 @@ class Effect:
 
 def estimate_effect(
     observed: Observed, learners: Learners, rng: np.random.Generator, trim: float = TRIM
-) -> Effect:
+) -> EstimatedEffect:
     """The average effect among comparable rows.
 
     Raises
@@ -119,7 +119,7 @@ def estimate_effect(
     seen = _cross_fitted(observed, learners, rng)
     kept = (seen.propensity >= trim) & (seen.propensity <= 1.0 - trim)
     _enough(observed.treated[kept], "comparable rows")
-    return Effect(
+    return EstimatedEffect(
         _augmented(observed[kept], seen[kept]),
         _difference(observed),
         Overlap(
@@ -130,7 +130,11 @@ def estimate_effect(
 
 
 def refute(
-    observed: Observed, learners: Learners, found: Effect, rng: np.random.Generator, draws: int = 3
+    observed: Observed,
+    learners: Learners,
+    found: EstimatedEffect,
+    rng: np.random.Generator,
+    draws: int = 3,
 ) -> tuple[Refutation, ...]:
     """A placebo in place of the treatment must do nothing; a random common cause, or a part of
     the rows, must leave the estimate where it is (Sharma and Kiciman 2020)."""

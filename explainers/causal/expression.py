@@ -24,7 +24,7 @@ Bound = Callable[[Array, Array], Interval]
 
 
 @dataclass(frozen=True)
-class Part:
+class ExpressionPart:
     """A piece of a formula as two functions: of rows ``(n, p)`` and of boxes ``2 * (m, p)``."""
 
     value: Evaluate
@@ -69,18 +69,18 @@ class Expression:
         return always(self)
 
     @cached_property
-    def _part(self) -> Part:
-        return _Reader(self.text, self.names).read()
+    def _part(self) -> ExpressionPart:
+        return _ExpressionReader(self.text, self.names).read()
 
 
-class _Reader:
+class _ExpressionReader:
     """One formula being read."""
 
     def __init__(self, text: str, names: Sequence[str]) -> None:
         self._text = text
         self._columns: Mapping[str, int] = {name: i for i, name in enumerate(names)}
 
-    def read(self) -> Part:
+    def read(self) -> ExpressionPart:
         try:
             tree = ast.parse(self._text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -89,7 +89,7 @@ class _Reader:
             raise InvalidExpression(self._text[:80], f"has more than {MOST_NODES} parts")
         return self._part(tree.body)
 
-    def _part(self, node: ast.expr) -> Part:
+    def _part(self, node: ast.expr) -> ExpressionPart:
         match node:
             case ast.Constant(value=bool()):
                 pass
@@ -111,7 +111,7 @@ class _Reader:
                 return self._choice(test, self._part(body), self._part(other))
         raise self._refusal(node, f"{type(node).__name__} is not allowed")
 
-    def _number(self, node: ast.expr, number: float) -> Part:
+    def _number(self, node: ast.expr, number: float) -> ExpressionPart:
         try:
             value = float(number)
         except OverflowError:
@@ -120,34 +120,34 @@ class _Reader:
             raise self._refusal(node, "is not a finite number")
         return _constant(value)
 
-    def _parent(self, node: ast.expr, name: str) -> Part:
+    def _parent(self, node: ast.expr, name: str) -> ExpressionPart:
         if name not in self._columns:
             known = ", ".join(self._columns) or "none"
             raise self._refusal(node, f"{name!r} is not a parent of this node ({known})")
         i = self._columns[name]
-        return Part(lambda x: x[:, i], lambda low, high: Interval(low[:, i], high[:, i]))
+        return ExpressionPart(lambda x: x[:, i], lambda low, high: Interval(low[:, i], high[:, i]))
 
-    def _power(self, node: ast.expr, base: Part, power: Part) -> Part:
+    def _power(self, node: ast.expr, base: ExpressionPart, power: ExpressionPart) -> ExpressionPart:
         exponent = power.constant
         if exponent is None or not exponent.is_integer() or abs(exponent) > MOST_POWER:
             raise self._refusal(node, f"the power must be a whole number up to {MOST_POWER}")
         whole = int(exponent)
-        return Part(
+        return ExpressionPart(
             lambda x: base.value(x) ** float(whole),
             lambda low, high: intervals.whole_power(base.bound(low, high), whole),
         )
 
-    def _call(self, node: ast.expr, name: str, arguments: Sequence[ast.expr]) -> Part:
+    def _call(self, node: ast.expr, name: str, arguments: Sequence[ast.expr]) -> ExpressionPart:
         parts = [self._part(argument) for argument in arguments]
         if name in _RISING and len(parts) == 1:
             rising, (argument,) = _RISING[name], parts
-            return Part(
+            return ExpressionPart(
                 lambda x: rising(argument.value(x)),
                 lambda low, high: intervals.rise(rising, argument.bound(low, high)),
             )
         if name == "abs" and len(parts) == 1:
             (argument,) = parts
-            return Part(
+            return ExpressionPart(
                 lambda x: np.abs(argument.value(x)),
                 lambda low, high: intervals.magnitude(argument.bound(low, high)),
             )
@@ -156,7 +156,9 @@ class _Reader:
         known = ", ".join([*_RISING, "abs", *_EXTREMES])
         raise self._refusal(node, f"{name} of {len(parts)} is not one of {known}")
 
-    def _choice(self, test: ast.expr, body: Part, other: Part) -> Part:
+    def _choice(
+        self, test: ast.expr, body: ExpressionPart, other: ExpressionPart
+    ) -> ExpressionPart:
         match test:
             case ast.Compare(left=left, ops=[operator], comparators=[right]) if (
                 type(operator) in _COMPARE
@@ -176,7 +178,7 @@ class _Reader:
                 np.where(surely, a.upper, np.where(possibly, both.upper, b.upper)),
             )
 
-        return Part(
+        return ExpressionPart(
             lambda x: np.where(compare(difference.value(x), 0.0), body.value(x), other.value(x)),
             bound,
         )
@@ -207,34 +209,36 @@ _RISING: Mapping[str, Callable[[Array], Array]] = {
 _EXTREMES: Mapping[str, np.ufunc] = {"min": np.minimum, "max": np.maximum}
 
 
-def _constant(number: float) -> Part:
-    return Part(
+def _constant(number: float) -> ExpressionPart:
+    return ExpressionPart(
         lambda x: np.full(len(x), number),
         lambda low, high: intervals.point(np.full(len(low), number)),
         number,
     )
 
 
-def _negated(part: Part) -> Part:
+def _negated(part: ExpressionPart) -> ExpressionPart:
     if part.constant is not None:
         return _constant(-part.constant)
-    return Part(lambda x: -part.value(x), lambda low, high: intervals.negate(part.bound(low, high)))
+    return ExpressionPart(
+        lambda x: -part.value(x), lambda low, high: intervals.negate(part.bound(low, high))
+    )
 
 
-def _combined(operator: type[ast.operator], a: Part, b: Part) -> Part:
+def _combined(operator: type[ast.operator], a: ExpressionPart, b: ExpressionPart) -> ExpressionPart:
     if operator is ast.Sub:
         return _combined(ast.Add, a, _negated(b))
     if operator is ast.Add:
-        return Part(
+        return ExpressionPart(
             lambda x: a.value(x) + b.value(x),
             lambda low, high: intervals.add(a.bound(low, high), b.bound(low, high)),
         )
     if operator is ast.Mult:
-        return Part(
+        return ExpressionPart(
             lambda x: a.value(x) * b.value(x),
             lambda low, high: intervals.multiply(a.bound(low, high), b.bound(low, high)),
         )
-    return Part(
+    return ExpressionPart(
         lambda x: a.value(x) / b.value(x),
         lambda low, high: intervals.multiply(
             a.bound(low, high), intervals.invert(b.bound(low, high))
@@ -242,11 +246,11 @@ def _combined(operator: type[ast.operator], a: Part, b: Part) -> Part:
     )
 
 
-def _extreme(choose: np.ufunc, parts: Sequence[Part]) -> Part:
+def _extreme(choose: np.ufunc, parts: Sequence[ExpressionPart]) -> ExpressionPart:
     def bound(low: Array, high: Array) -> Interval:
         found = [part.bound(low, high) for part in parts]
         return Interval(
             choose.reduce([f.lower for f in found]), choose.reduce([f.upper for f in found])
         )
 
-    return Part(lambda x: choose.reduce([part.value(x) for part in parts]), bound)
+    return ExpressionPart(lambda x: choose.reduce([part.value(x) for part in parts]), bound)

@@ -90,7 +90,7 @@ class Diagram:
     def open_path(self, treatment: int, given: Iterable[int]) -> str:
         """A shortest path into ``treatment`` from behind and on to the outcome that ``given``
         leaves open, in words; empty if all are closed."""
-        steps = _Walk(self.graph, treatment, frozenset(given)).to(self.outcome)
+        steps = _AssociationWalk(self.graph, treatment, frozenset(given)).to(self.outcome)
         text = self.names[treatment] if steps else ""
         for arrow, node in steps:
             text += f" {arrow} {self.names[node]}"
@@ -115,7 +115,7 @@ Step = tuple[int, bool]
 
 
 @dataclass(frozen=True)
-class _Walk:
+class _AssociationWalk:
     """Where association flows from a node, its own effects cut off (Shachter 1998): through
     what is not given, and against arrows where two meet in something given or above it."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.causal.function import Array, Members, always
-from models.graph.forms import GraphForm, Mode, TreeEnsemble
+from models.graph.forms import BranchMode, GraphForm, TreeEnsemble
 from models.predictor import Predictor, finite
 
 
@@ -32,7 +32,7 @@ class Regressor:
 
 
 @dataclass(frozen=True, eq=False)
-class Trees:
+class TreeRegressor:
     """A sum of regression trees that was read from a graph, with ONNX Runtime's rounding.
 
     Raises
@@ -130,7 +130,7 @@ class Trees:
         mode = self.trees.mode[nodes]
         ends = [
             np.select(
-                [mode == Mode.LT, mode == Mode.LE, mode == Mode.GT],
+                [mode == BranchMode.LT, mode == BranchMode.LE, mode == BranchMode.GT],
                 [x[:, column] < threshold, x[:, column] <= threshold, x[:, column] > threshold],
                 x[:, column] >= threshold,
             )
@@ -157,7 +157,7 @@ class Trees:
         return float(np.finfo(self.trees.sums).eps) * size * (self.trees.n_trees + 2)
 
 
-_ORDERED = (Mode.LT, Mode.LE, Mode.GT, Mode.GE)
+_ORDERED = (BranchMode.LT, BranchMode.LE, BranchMode.GT, BranchMode.GE)
 
 
 def _number(values: Array, parents: Array) -> Array:

@@ -20,7 +20,7 @@ from models.errors import SpecError
 from models.schema import Labels, Schema
 
 
-class Status(StrEnum):
+class ApprovalStatus(StrEnum):
     PROPOSED = "proposed"
     """For review only."""
     ACCEPTED = "accepted"
@@ -101,7 +101,7 @@ class EffectFile:
 
 
 @dataclass(frozen=True)
-class Check:
+class ProvenanceCheck:
     """One thing that was tested."""
 
     check: str
@@ -120,7 +120,7 @@ class Provenance:
     rows: int = 0
     fitted_at: str = ""
     seed: int = 0
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ProvenanceCheck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class CausalSpec:
     """Everything that ``causal.toml`` says."""
 
     version: str
-    status: Status
+    status: ApprovalStatus
     schema: Schema
     nodes: Mapping[str, Node]
     edges: tuple[Edge, ...]
@@ -196,7 +196,7 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
         raise SpecError.of(file, problems)
     return CausalSpec(
         version=document["version"],
-        status=Status(document["status"]),
+        status=ApprovalStatus(document["status"]),
         schema=schema,
         nodes={name: _node(name, table) for name, table in document["nodes"].items()},
         edges=tuple(_edge(table) for table in document.get("edges", ())),
@@ -262,8 +262,8 @@ def _provenance(table: Document) -> Provenance:
     return Provenance(**given, checks=tuple(_check(row) for row in table.get("checks", ())))
 
 
-def _check(table: Document) -> Check:
-    return Check(**_plain(table))
+def _check(table: Document) -> ProvenanceCheck:
+    return ProvenanceCheck(**_plain(table))
 
 
 def _plain(value: Any) -> Any:

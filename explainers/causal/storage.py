@@ -87,7 +87,7 @@ def root_from_json(data: bytes, node: str) -> Noise:
         raise BadFile(f"is broken: {type(error).__name__}: {error}") from error
 
 
-def _dump(table: Mapping[str, Any]) -> bytes:
+def _dump(table: Mapping[str, object]) -> bytes:
     return (json.dumps(table, allow_nan=False) + "\n").encode()
 
 
@@ -104,7 +104,7 @@ def _load(data: bytes, node: str, parents: Sequence[str]) -> Mapping[str, Any]:
     return table
 
 
-def _coordinates_out(c: Coordinates) -> dict[str, Any]:
+def _coordinates_out(c: Coordinates) -> dict[str, object]:
     levels = [None if np.isnan(level) else level for level in c.level.tolist()]
     return {
         "parent": c.parent.tolist(),
@@ -129,7 +129,7 @@ def _coordinates_in(table: Mapping[str, Any], n_parents: int) -> Coordinates:
     )  # fmt: skip
 
 
-def _basis_out(function: Function) -> dict[str, Any]:
+def _basis_out(function: Function) -> dict[str, object]:
     if not isinstance(function, Basis):
         raise TypeError(f"a {type(function).__name__} has a file of its own")
     expansion = function.expansion
@@ -164,7 +164,7 @@ def _basis_in(table: Mapping[str, Any], n_parents: int) -> Basis:
     )
 
 
-def _noise_out(noise: Noise) -> dict[str, Any]:
+def _noise_out(noise: Noise) -> dict[str, object]:
     return {"sd": noise.sd, "sample": None if noise.sample is None else noise.sample.tolist()}
 
 
@@ -173,7 +173,7 @@ def _noise_in(table: Mapping[str, Any]) -> Noise:
     return Noise(float(table["sd"]), None if sample is None else _floats(sample, (-1,)))
 
 
-def _support_out(support: Support) -> dict[str, Any]:
+def _support_out(support: Support) -> dict[str, object]:
     return {
         "coordinates": _coordinates_out(support.coordinates),
         "points": support.points.tolist(),

@@ -16,7 +16,7 @@ from explainers.causal.learning import log_density
 from explainers.causal.mechanism import Mechanism
 from explainers.causal.model import CausalModel
 from explainers.causal.regression import fit_location
-from explainers.causal.spec import Check
+from explainers.causal.spec import ProvenanceCheck
 from models.predictor import Rows
 
 ALPHA = 0.05
@@ -68,9 +68,9 @@ class Validation:
     composition: float
     """Largest change by setting what is so, relative to the spread."""
 
-    def checks(self, names: Sequence[str]) -> tuple[Check, ...]:
+    def checks(self, names: Sequence[str]) -> tuple[ProvenanceCheck, ...]:
         """As ``causal.toml`` keeps them; ``names`` of the columns."""
-        found: list[Check] = []
+        found: list[ProvenanceCheck] = []
         for node in self.nodes:
             found += _node_checks(node)
         found.append(_graph_check(self, names))
@@ -78,7 +78,7 @@ class Validation:
             ("invertibility", self.invertibility),
             ("composition", self.composition),
         ):
-            found.append(Check(name, error <= EXACT, value=error, limit=EXACT))
+            found.append(ProvenanceCheck(name, error <= EXACT, value=error, limit=EXACT))
         return tuple(found)
 
 
@@ -230,9 +230,9 @@ def _error(found: Array, wanted: Array) -> float:
 # --- as causal.toml keeps them ------------------------------------------------------------
 
 
-def _node_checks(node: NodeValidation) -> list[Check]:
+def _node_checks(node: NodeValidation) -> list[ProvenanceCheck]:
     return [
-        Check(
+        ProvenanceCheck(
             "held-out fit",
             0.9 <= node.within <= 0.99,
             node.name,
@@ -240,7 +240,7 @@ def _node_checks(node: NodeValidation) -> list[Check]:
             0.95,
             f"share within the central 95 % of the noise; causes explain {node.explained:.1%}",
         ),
-        Check(
+        ProvenanceCheck(
             "noise independence",
             node.noise_is_independent,
             node.name,
@@ -251,14 +251,14 @@ def _node_checks(node: NodeValidation) -> list[Check]:
     ]
 
 
-def _graph_check(found: Validation, names: Sequence[str]) -> Check:
+def _graph_check(found: Validation, names: Sequence[str]) -> ProvenanceCheck:
     graph = found.graph
     notes = [f"missing {names[f.a]} - {names[f.b]} ({f.effect:.2f})" for f in graph.missing]
     notes += [f"idle {names[f.a]} -> {names[f.b]} ({f.effect:.2f})" for f in graph.superfluous]
     notes += [f"reversed? {names[t.cause]} -> {names[t.effect]}" for t in found.reversed]
     note = "; ".join(notes) or f"nothing against it; shuffled graphs as good: p {graph.p:.3f}"
     agrees = graph.agrees and not found.reversed
-    return Check("graph", agrees, "", _rounded(graph.broken), 0.0, note)
+    return ProvenanceCheck("graph", agrees, "", _rounded(graph.broken), 0.0, note)
 
 
 def _rounded(number: float) -> float:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
 
 from explainers.causal.mechanism import NoiseForm
 from explainers.causal.spec import (
     CausalSpec,
-    Check,
     Edge,
     MechanismSpec,
     Node,
     NodeKind,
     Provenance,
+    ProvenanceCheck,
 )
 
 
@@ -56,7 +55,7 @@ def _head(spec: CausalSpec) -> Iterator[str]:
     )
 
 
-def _node(node: Node) -> dict[str, Any]:
+def _node(node: Node) -> dict[str, object]:
     return {
         "kind": "" if node.kind is NodeKind.FEATURE else node.kind.value,
         "role": node.role.value,
@@ -67,7 +66,7 @@ def _node(node: Node) -> dict[str, Any]:
     }
 
 
-def _edge(edge: Edge) -> dict[str, Any]:
+def _edge(edge: Edge) -> dict[str, object]:
     return {
         "from": edge.cause,
         "to": edge.effect,
@@ -78,7 +77,7 @@ def _edge(edge: Edge) -> dict[str, Any]:
     }
 
 
-def _mechanism(m: MechanismSpec) -> dict[str, Any]:
+def _mechanism(m: MechanismSpec) -> dict[str, object]:
     noise = "" if m.noise is NoiseForm.ADDITIVE else m.noise.value
     head = {"kind": m.kind, "noise": noise, "sd": m.sd}
     return {**head, **m.parameters, "file": m.file, "sha256": m.sha256}
@@ -93,18 +92,18 @@ def _provenance(provenance: Provenance) -> Iterator[list[str]]:
         yield _table("provenance.checks", _check(check), repeated=True)
 
 
-def _check(check: Check) -> dict[str, Any]:
-    return {f.name: getattr(check, f.name) for f in fields(Check)}
+def _check(check: ProvenanceCheck) -> dict[str, object]:
+    return {f.name: getattr(check, f.name) for f in fields(ProvenanceCheck)}
 
 
 # --- TOML ---------------------------------------------------------------------------------
 
 
-def _table(name: str, values: Mapping[str, Any], *, repeated: bool = False) -> list[str]:
+def _table(name: str, values: Mapping[str, object], *, repeated: bool = False) -> list[str]:
     return [f"[[{name}]]" if repeated else f"[{name}]", *_lines(values)]
 
 
-def _lines(values: Mapping[str, Any]) -> Iterator[str]:
+def _lines(values: Mapping[str, object]) -> Iterator[str]:
     """Every key whose value says something: no None, no empty text or table."""
     for key, value in values.items():
         if value is not None and value != "" and value != {}:
@@ -116,7 +115,7 @@ def _key(name: str) -> str:
     return name if bare else _text(name)
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     match value:
         case bool():
             return "true" if value else "false"

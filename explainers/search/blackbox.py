@@ -22,7 +22,7 @@ from explainers.errors import DeadlineReached
 from explainers.problem import Problem
 from explainers.search.bracket import Bracket, closed_in
 from explainers.search.cost_ball import cost_ball
-from explainers.search.engine import Meter, Outcome, range_by_asking, refuse_tolerances
+from explainers.search.engine import Meter, SearchOutcome, range_by_asking, refuse_tolerances
 from explainers.search.incumbents import BudgetSpent, Incumbents, Tried
 from explainers.search.ladder import LONGEST, Ladder
 from explainers.space import changed
@@ -60,10 +60,10 @@ class Blackbox:
     def name(self) -> str:
         return "blackbox"
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         refuse_tolerances(problem, self.name)
         if problem.conflict is not None:
-            return Outcome.none(problem)
+            return SearchOutcome.none(problem)
         incumbents = Incumbents(problem, meter)
         bound: float | None = None
         enumerated = 0
@@ -81,7 +81,7 @@ class Blackbox:
             pass
         except DeadlineReached:
             deadline_hit = True
-        return Outcome(
+        return SearchOutcome(
             incumbents.rows,
             bound,
             incumbents.nearest,

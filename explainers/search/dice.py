@@ -19,7 +19,7 @@ from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import (
     Meter,
-    Outcome,
+    SearchOutcome,
     range_by_asking,
     refuse_consequences,
     refuse_tolerances,
@@ -76,7 +76,7 @@ class Dice:
     def name(self) -> str:
         return "dice"
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         """What DiCE proposes, cheapest first.
 
         Raises
@@ -87,7 +87,7 @@ class Dice:
         """
         refuse_tolerances(problem, self.name)
         if problem.conflict is not None:
-            return Outcome.none(problem)
+            return SearchOutcome.none(problem)
         refuse_consequences(problem, self.name)
         wish = _wish(problem)
         rows = np.empty((0, len(problem.schema)))
@@ -98,7 +98,7 @@ class Dice:
                 rows = _kept(problem, meter, _snapped(problem, proposed))
         except DeadlineReached:
             deadline_hit = True
-        return Outcome(rows, deadline_hit=deadline_hit)
+        return SearchOutcome(rows, deadline_hit=deadline_hit)
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         return None

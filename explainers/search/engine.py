@@ -28,7 +28,7 @@ ROWS_PER_RUN = 16_384
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchOutcome:
     """What a search found. Every row is a proposal until it is verified."""
 
     candidates: Rows
@@ -49,7 +49,7 @@ class Outcome:
     so surely as the policy demands."""
 
     @classmethod
-    def none(cls, problem: Problem) -> Outcome:
+    def none(cls, problem: Problem) -> SearchOutcome:
         """It is proven that there is no such row."""
         return cls(np.empty((0, len(problem.schema))), math.inf)
 
@@ -77,7 +77,7 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         """Cheapest rows found; proven that there is none where ``problem.conflict`` says so.
         Deterministic but for the deadline.
 

@@ -35,7 +35,7 @@ UNTOLD = 2.0**20
 
 
 @dataclass(frozen=True, eq=False)
-class Goal:
+class LinearGoal:
     """``weights @ raw <= limit``, sure outside ``band`` on either side of the limit."""
 
     weights: npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ class Goal:
     band: float
 
 
-def goals_of(target: Target, form: GraphForm, n_raw: int) -> tuple[Goal, ...]:
+def goals_of(target: Target, form: GraphForm, n_raw: int) -> tuple[LinearGoal, ...]:
     """Limits whose conjunction is the target.
 
     Raises
@@ -58,7 +58,7 @@ def goals_of(target: Target, form: GraphForm, n_raw: int) -> tuple[Goal, ...]:
     return tuple(_scalar(target, form))
 
 
-def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
+def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[LinearGoal]:
     wanted = target.wanted
     assert wanted is not None
     bounded = not (np.isinf(target.lower) and np.isinf(target.upper))
@@ -75,16 +75,18 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[Goal]:
         raise NotEligible("exact", "a probability after a softmax is no limit on raw outputs")
     unit = np.eye(n_raw)[wanted]
     if target.lower > -np.inf:
-        yield Goal(-unit, -target.lower - _flat(target, wanted), NUDGE)
+        yield LinearGoal(-unit, -target.lower - _flat(target, wanted), NUDGE)
     if target.upper < np.inf:
-        yield Goal(unit, target.upper - _flat(target, wanted), NUDGE)
+        yield LinearGoal(unit, target.upper - _flat(target, wanted), NUDGE)
 
 
 def _flat(target: Target, output: int) -> float:
     return target.rounding.flat[output] if target.rounding else 0.0
 
 
-def _ahead(target: Target, form: GraphForm, weights: npt.NDArray[np.float64], rival: int) -> Goal:
+def _ahead(
+    target: Target, form: GraphForm, weights: npt.NDArray[np.float64], rival: int
+) -> LinearGoal:
     """The wanted output is ahead of a rival's by more than rounding can make up for.
 
     After a softmax it certainly is not where the raw outputs are equal, and certainly is where
@@ -94,33 +96,33 @@ def _ahead(target: Target, form: GraphForm, weights: npt.NDArray[np.float64], ri
     """
     assert target.wanted is not None
     if not target.rounding:
-        return Goal(weights, 0.0, NUDGE)
+        return LinearGoal(weights, 0.0, NUDGE)
     flat = _flat(target, target.wanted) + _flat(target, rival)
     if form.link is Link.IDENTITY:
-        return Goal(weights, -flat, NUDGE)
+        return LinearGoal(weights, -flat, NUDGE)
     enough = flat * len(weights) + max(target.rounding.steep)
     sure = 2.0 * np.arctanh(enough) if form.link is Link.SOFTMAX and enough < 1.0 else UNTOLD
-    return Goal(weights, -0.5 * float(sure), NUDGE + 0.5 * float(sure))
+    return LinearGoal(weights, -0.5 * float(sure), NUDGE + 0.5 * float(sure))
 
 
-def _scalar(target: Target, form: GraphForm) -> Iterator[Goal]:
+def _scalar(target: Target, form: GraphForm) -> Iterator[LinearGoal]:
     """The raw values in the target are an interval, since link and target are monotone."""
     raw = _samples(target, form)
     met = target.met(form.scores_of(raw[:, None]))
     inside = np.flatnonzero(met)
     if not len(inside):
         # No raw value is in the target: a limit that nothing reaches.
-        yield Goal(np.ones(1), -np.inf, 0.0)
+        yield LinearGoal(np.ones(1), -np.inf, 0.0)
         return
     first, last = inside[0], inside[-1]
     if not met[first : last + 1].all():
         raise NotEligible("exact", "the target is not an interval of the raw output")
     if last + 1 < len(raw):
         edge = _edge(target, form, raw[last], raw[last + 1])
-        yield Goal(np.ones(1), edge, _doubt(form, edge))
+        yield LinearGoal(np.ones(1), edge, _doubt(form, edge))
     if first > 0:
         edge = _edge(target, form, raw[first], raw[first - 1])
-        yield Goal(-np.ones(1), -edge, _doubt(form, edge))
+        yield LinearGoal(-np.ones(1), -edge, _doubt(form, edge))
 
 
 def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from explainers.errors import NotEligible
 from explainers.search.milp.engine import Milp
-from explainers.search.milp.search import Ladder
+from explainers.search.milp.search import BudgetSchedule
 from models.graph.forms import Affine, GraphForm
 from models.schema import Schema
 
@@ -22,4 +22,4 @@ class Linear(Milp):
         if not isinstance(form.core, Affine):
             raise NotEligible("linear", "the graph is no linear model")
         layers = [(form.core.weights, form.core.bias)]
-        super().__init__("linear", form, schema, layers, Ladder(shares=(1.0,), guesses=()))
+        super().__init__("linear", form, schema, layers, BudgetSchedule(shares=(1.0,), guesses=()))

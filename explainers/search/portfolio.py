@@ -13,7 +13,7 @@ from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.engine import Engine, Meter, SearchOutcome
 from explainers.search.linear import Linear
 from explainers.search.relu import Relu
 from explainers.search.trees.engine import Trees
@@ -72,8 +72,8 @@ class Portfolio:
         """Bytes of the tables that are held at present."""
         return sum(engine.table_bytes for engine in self.engines if isinstance(engine, Trees))
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        best: Outcome | None = None
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        best: SearchOutcome | None = None
         for rank, engine in enumerate(self.engines):
             is_last = rank == len(self.engines) - 1
             until = deadline if is_last else deadline.sooner(EXACT_SHARE)
@@ -85,7 +85,7 @@ class Portfolio:
             best = found if best is None else _better(problem, best, found)
             if best.is_proven(problem) or deadline.expired():
                 break
-        return best or Outcome(np.empty((0, len(problem.schema))), engine="none")
+        return best or SearchOutcome(np.empty((0, len(problem.schema))), engine="none")
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         for engine in self.engines:
@@ -106,7 +106,7 @@ class Portfolio:
         return self.engines[-1].sufficient_range(problem, meter, row, column)
 
 
-def _better(problem: Problem, one: Outcome, other: Outcome) -> Outcome:
+def _better(problem: Problem, one: SearchOutcome, other: SearchOutcome) -> SearchOutcome:
     """The cheaper rows, the higher bound, and the engine to which the rows are owed."""
     first, second = _cost(problem, one), _cost(problem, other)
     cheaper, dearer = (one, other) if first <= second and first < math.inf else (other, one)
@@ -122,7 +122,7 @@ def _better(problem: Problem, one: Outcome, other: Outcome) -> Outcome:
     )
 
 
-def _cost(problem: Problem, outcome: Outcome) -> float:
+def _cost(problem: Problem, outcome: SearchOutcome) -> float:
     if not len(outcome.candidates):
         return math.inf
     return float(problem.cost_of(outcome.candidates[:1])[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from explainers.errors import NotEligible
 from explainers.search.milp.engine import Milp
-from explainers.search.milp.search import Ladder
+from explainers.search.milp.search import BudgetSchedule
 from models.graph.forms import GraphForm, ReluNetwork
 from models.schema import Schema
 
@@ -25,4 +25,4 @@ class Relu(Milp):
     def __init__(self, form: GraphForm, schema: Schema) -> None:
         if not isinstance(form.core, ReluNetwork):
             raise NotEligible("relu", "the graph is no network of ReLU layers")
-        super().__init__("relu", form, schema, form.core.layers, Ladder(SHARES, GUESSES))
+        super().__init__("relu", form, schema, form.core.layers, BudgetSchedule(SHARES, GUESSES))

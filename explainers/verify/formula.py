@@ -179,7 +179,7 @@ def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Value:
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class GraphFormula:
     """An ONNX graph of the parents, asked in its own session.
 
     Where its trees are ``n_members`` ensembles of equal length, one after the other, whose
@@ -201,10 +201,12 @@ class Graph:
         each = self._ensembles(np.broadcast_to(rows, (len(self.chosen), rows.shape[1])))
         return each[np.arange(len(each)), self.chosen]
 
-    def versions(self, rng: np.random.Generator, k: int) -> Graph:
+    def versions(self, rng: np.random.Generator, k: int) -> GraphFormula:
         if not self.n_members:
             return self
-        return Graph(self.predictor, self.form, self.n_members, rng.integers(0, self.n_members, k))
+        return GraphFormula(
+            self.predictor, self.form, self.n_members, rng.integers(0, self.n_members, k)
+        )
 
     def _ensembles(self, rows: Values) -> Values:
         """What each ensemble yields, ``(n, n_members)``: so many times the sum of its leaves."""

@@ -13,7 +13,7 @@ from models.schema import Decision, Task
 
 
 @dataclass(frozen=True)
-class Goal:
+class ScoreGoal:
     """A class, a probability of it, or a score's interval."""
 
     decision: Decision
@@ -24,7 +24,7 @@ class Goal:
     high: float = math.inf
 
     @cached_property
-    def alone(self) -> Goal:
+    def alone(self) -> ScoreGoal:
         """The decision, however sure."""
         return self if self.wanted is None else replace(self, low=-math.inf, high=math.inf)
 
@@ -109,7 +109,7 @@ class Goal:
 
 def read_goal(
     asked: Mapping[str, Any] | None, decision: Decision, policy: Mapping[str, Any]
-) -> Goal:
+) -> ScoreGoal:
     """What a request's ``target`` asks for; without one, or without a probability, what the
     policy demands: the desired class, as probable as ``policy.target.probability`` says.
 
@@ -120,7 +120,7 @@ def read_goal(
     """
     asked = asked or {}
     if asked.get("score") is not None:
-        return Goal(decision, None, *_ends_of(asked["score"]))
+        return ScoreGoal(decision, None, *_ends_of(asked["score"]))
     wanted = decision.desired
     if asked.get("class") is not None:
         wanted = decision.class_names.index(asked["class"])
@@ -129,12 +129,12 @@ def read_goal(
     if asked.get("probability") is not None:
         low, high = _ends_of(asked["probability"])
         # An end at 0 or 1 says nothing.
-        return Goal(
+        return ScoreGoal(
             decision, wanted, low if low > 0.0 else -math.inf, high if high < 1.0 else math.inf
         )
     least = policy.get("target", {}).get("probability", {}).get("min")
     demanded = wanted == decision.desired and least
-    return Goal(decision, wanted, float(least) if demanded else -math.inf)
+    return ScoreGoal(decision, wanted, float(least) if demanded else -math.inf)
 
 
 def _ends_of(table: Mapping[str, Any]) -> tuple[float, float]:

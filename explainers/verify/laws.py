@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from explainers.verify.formula import Formula, Graph, Value, WeightedSum, Written
+from explainers.verify.formula import Formula, GraphFormula, Value, WeightedSum, Written
 from models.errors import GraphError
 from models.graph.forms import GraphForm
 from models.predictor import Predictor
@@ -290,7 +290,7 @@ def _law_of_file(
             raise ValueError(f"{table['file']} is an ONNX graph, and none are read here")
         members = int(table.get("members", 0)) if table["kind"] == "trees" else 0
         predictor, form = open_graph(data, parents, bool(members))
-        return Law(Graph(predictor, form, members))
+        return Law(GraphFormula(predictor, form, members))
     document = json.loads(data)
     if document["parents"] != list(parents):
         raise ValueError(f"{table['file']} has parents {document['parents']}, not {list(parents)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from explainers.verify.goal import Goal, read_goal
+from explainers.verify.goal import ScoreGoal, read_goal
 from explainers.verify.laws import WhatFollows
 from explainers.verify.likeness import plausibility_limit
 from explainers.verify.limits import Limit, policy_limits, request_limits, stays
@@ -35,7 +35,7 @@ class Terms:
     """What one answer must keep: the rulebook and the request together."""
 
     schema: Schema
-    goal: Goal
+    goal: ScoreGoal
     limits: tuple[Limit, ...]
     price: Price
     what_follows: WhatFollows | None = None
@@ -53,7 +53,7 @@ class Terms:
         kept = tuple(limit for limit in self.limits if limit.key != key)
         return replace(self, limits=kept, survival=self.survival - {key})
 
-    def aiming(self, goal: Goal) -> Terms:
+    def aiming(self, goal: ScoreGoal) -> Terms:
         """With another target."""
         return replace(self, goal=goal)
 

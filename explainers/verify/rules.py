@@ -46,13 +46,13 @@ class Statement:
 def read_statement(text: str, schema: Schema) -> Statement:
     """What a rule says. Of names and categories that are not the model's: KeyError, ValueError."""
     tree = parse_rule(text)
-    reader = _Walk(schema, has_primes(tree))
+    reader = _RuleWalk(schema, has_primes(tree))
     parts = [reader.conditions(part) for part in tree.children if isinstance(part, Tree)]
     when, then = parts if tree.data == "implication" else ((), parts[0])
     return Statement(tuple(when), tuple(then), tuple(sorted(reader.columns)))
 
 
-class _Walk:
+class _RuleWalk:
     """Over the tree of one rule."""
 
     def __init__(self, schema: Schema, has_primes: bool) -> None:

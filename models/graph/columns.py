@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.encoding import BoundEncoding
-from models.graph.program import Program
+from models.graph.program import GraphProgram
 from models.predictor import Rows
 
 
@@ -23,7 +23,7 @@ class Columns:
     """In which the core computes: float32 or float64."""
     encoding: BoundEncoding
     """From rows to the graph's inputs."""
-    prefix: Program
+    prefix: GraphProgram
     """From the graph's inputs to the core."""
 
     @property

@@ -17,7 +17,7 @@ from models.graph.operators.base import Operator
 from models.graph.operators.shapes import Same, Squeeze
 from models.graph.program import Step
 from models.graph.refusal import UnreadableGraph
-from models.graph.source import Source
+from models.graph.source import GraphSource
 from models.graph.sums import find_sum
 
 
@@ -111,7 +111,7 @@ class Layers:
         return self.network.core(n_columns), [Step(shape, (Finish.INPUT,), self.output)]
 
 
-def find_core(source: Source) -> Found:
+def find_core(source: GraphSource) -> Found:
     """The one core of the graph.
 
     Raises

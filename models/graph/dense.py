@@ -11,7 +11,7 @@ import numpy.typing as npt
 from onnx import NodeProto
 
 from models.graph.refusal import refuse
-from models.graph.source import Source, attributes
+from models.graph.source import GraphSource, attributes
 
 Matrix = npt.NDArray[np.floating[Any]]
 
@@ -29,7 +29,7 @@ class Dense:
     """Whether the tensor it makes has rank 1: one number a row."""
 
 
-def dense(source: Source, tensor: str) -> Dense | None:
+def dense(source: GraphSource, tensor: str) -> Dense | None:
     """The layer that makes ``tensor``, with what is added to it, taken from it, multiplied by or
     divided by constants; None where something else makes it.
 
@@ -56,7 +56,7 @@ def dense(source: Source, tensor: str) -> Dense | None:
             return None
 
 
-def _matmul(source: Source, node: NodeProto) -> Dense | None:
+def _matmul(source: GraphSource, node: NodeProto) -> Dense | None:
     weights = source.constant(node.input[1])
     if weights is None or weights.ndim not in (1, 2):
         raise refuse(node, "has no constant matrix on its right")
@@ -66,7 +66,7 @@ def _matmul(source: Source, node: NodeProto) -> Dense | None:
     return Dense(node.input[0], plain, bias, is_vector)
 
 
-def _gemm(source: Source, node: NodeProto) -> Dense:
+def _gemm(source: GraphSource, node: NodeProto) -> Dense:
     a = attributes(node)
     weights = source.constant(node.input[1])
     has_bias = len(node.input) > 2 and node.input[2] != ""
@@ -80,7 +80,7 @@ def _gemm(source: Source, node: NodeProto) -> Dense:
     return Dense(node.input[0], np.ascontiguousarray(scaled), _line(node, shift, plain.shape[1]))
 
 
-def _arithmetic(source: Source, node: NodeProto) -> Dense | None:
+def _arithmetic(source: GraphSource, node: NodeProto) -> Dense | None:
     values = [source.constant(name) for name in node.input]
     if (values[0] is None) == (values[1] is None):
         return None
@@ -105,7 +105,7 @@ _COMBINE: dict[tuple[str, int], Callable[[Matrix, Matrix, Matrix], tuple[Matrix,
 """Operator and place of the constant, to weights and bias."""
 
 
-def _batch_normalization(source: Source, node: NodeProto) -> Dense | None:
+def _batch_normalization(source: GraphSource, node: NodeProto) -> Dense | None:
     layer = dense(source, node.input[0])
     tables = [source.constant(name) for name in node.input[1:5]]
     if layer is None or layer.is_vector or attributes(node).get("training_mode", 0):

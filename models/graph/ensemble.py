@@ -18,7 +18,7 @@ _CHUNK = 512
 """Rows walked through all trees at once: their state stays in the processor's cache."""
 
 
-class Mode(IntEnum):
+class BranchMode(IntEnum):
     """How an inner node compares its column (left) with its threshold (right).
 
     NaN fails every comparison but NE; see also :attr:`TreeEnsemble.missing_true`.
@@ -33,12 +33,12 @@ class Mode(IntEnum):
 
 
 _COMPARE = {
-    Mode.LT: np.less,
-    Mode.LE: np.less_equal,
-    Mode.GT: np.greater,
-    Mode.GE: np.greater_equal,
-    Mode.EQ: np.equal,
-    Mode.NE: np.not_equal,
+    BranchMode.LT: np.less,
+    BranchMode.LE: np.less_equal,
+    BranchMode.GT: np.greater,
+    BranchMode.GE: np.greater_equal,
+    BranchMode.EQ: np.equal,
+    BranchMode.NE: np.not_equal,
 }
 
 
@@ -59,7 +59,7 @@ class TreeEnsemble:
     threshold: Matrix
     """``(n_nodes,)``, float32 or float64: in this type columns are compared."""
     mode: npt.NDArray[np.int8]
-    """``(n_nodes,)``: a :class:`Mode`; meaningless for leaves."""
+    """``(n_nodes,)``: a :class:`BranchMode`; meaningless for leaves."""
     true_child: Ints
     """``(n_nodes,)``: node to go to where the comparison holds."""
     false_child: Ints
@@ -138,9 +138,9 @@ class TreeEnsemble:
         return np.ascontiguousarray(whole, dtype=self.sums)
 
     @cached_property
-    def _modes(self) -> tuple[Mode, ...]:
+    def _modes(self) -> tuple[BranchMode, ...]:
         """Modes that inner nodes have."""
-        return tuple(Mode(int(m)) for m in np.unique(self.mode[~self.is_leaf]))
+        return tuple(BranchMode(int(m)) for m in np.unique(self.mode[~self.is_leaf]))
 
     @cached_property
     def _steps(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.graph import floats
 from models.graph.operators.tree_scores import PostTransform, Transform
-from models.graph.program import Program
+from models.graph.program import GraphProgram
 from models.predictor import Scores
 
 Expand = npt.NDArray[np.float64] | None
@@ -40,7 +40,7 @@ class Finish:
     expand: Expand
     """From our outputs to the graph's own. A binary model whose score depends on the difference of
     two outputs is read as that difference alone."""
-    program: Program
+    program: GraphProgram
     dtype: np.dtype[Any]
     """Of the graph's core outputs."""
     pick: npt.NDArray[np.intp]

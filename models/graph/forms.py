@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from models.graph.columns import Columns
-from models.graph.ensemble import Mode, TreeEnsemble
+from models.graph.ensemble import BranchMode, TreeEnsemble
 from models.graph.finish import Finish, Link
 from models.graph.layers import Affine, ReluNetwork
 from models.predictor import Rows, Scores
 
 __all__ = [
     "Affine",
+    "BranchMode",
     "Columns",
     "Core",
     "Finish",
     "GraphForm",
     "Link",
-    "Mode",
     "ReluNetwork",
     "TreeEnsemble",
 ]

@@ -9,7 +9,7 @@ from onnx import NodeProto
 from models.graph.dense import Dense, dense
 from models.graph.layers import Affine, ReluNetwork
 from models.graph.refusal import refuse
-from models.graph.source import Source
+from models.graph.source import GraphSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Network:
         return Affine(*pairs[0]) if len(pairs) == 1 else ReluNetwork(pairs)
 
 
-def find_network(source: Source) -> Network | None:
+def find_network(source: GraphSource) -> Network | None:
     """The layers of the graph that end in its last matrix product; None where there is none.
 
     Raises
@@ -67,7 +67,7 @@ def find_network(source: Source) -> Network | None:
     return Network(products[-1], output, layers) if layers else None
 
 
-def _end(source: Source, nodes: list[NodeProto], tensor: str) -> str:
+def _end(source: GraphSource, nodes: list[NodeProto], tensor: str) -> str:
     """Where the layer ends that ``tensor`` belongs to: behind its constants."""
     while True:
         readers = [node for node in nodes if tensor in node.input]
@@ -78,7 +78,7 @@ def _end(source: Source, nodes: list[NodeProto], tensor: str) -> str:
         tensor = readers[0].output[0]
 
 
-def _layers(source: Source, output: str) -> tuple[Dense, ...]:
+def _layers(source: GraphSource, output: str) -> tuple[Dense, ...]:
     """Layers with a ReLU between them, the last one makes ``output``."""
     last = dense(source, output)
     if last is None:
@@ -89,7 +89,7 @@ def _layers(source: Source, output: str) -> tuple[Dense, ...]:
     return tuple(found)
 
 
-def _through_relu(source: Source, tensor: str) -> Dense | None:
+def _through_relu(source: GraphSource, tensor: str) -> Dense | None:
     """The layer before the ReLU that makes ``tensor``."""
     node = source.producer(tensor)
     while node is not None and node.op_type in ("Identity", "Dropout"):

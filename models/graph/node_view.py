@@ -11,7 +11,7 @@ from onnx import NodeProto
 
 from models.graph.operators.base import Operator
 from models.graph.refusal import refuse
-from models.graph.source import Source, attributes
+from models.graph.source import GraphSource, attributes
 
 Array = npt.NDArray[Any]
 
@@ -28,7 +28,7 @@ class Translated:
 class NodeView:
     """A node with its attributes and constants at hand."""
 
-    def __init__(self, proto: NodeProto, source: Source) -> None:
+    def __init__(self, proto: NodeProto, source: GraphSource) -> None:
         self.proto = proto
         self.opset = source.opset
         self.a = attributes(proto)

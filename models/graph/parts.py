@@ -9,9 +9,9 @@ from onnx import NodeProto
 
 from models.graph.cells import Cells
 from models.graph.operators.shapes import Constant
-from models.graph.program import Program, Step
+from models.graph.program import GraphProgram, Step
 from models.graph.refusal import UnreadableGraph, refuse
-from models.graph.source import Source
+from models.graph.source import GraphSource
 from models.graph.translation import translate
 
 
@@ -19,7 +19,7 @@ from models.graph.translation import translate
 class Part:
     """A program and the node behind each of its steps; None for steps that are no node's."""
 
-    program: Program
+    program: GraphProgram
     nodes: tuple[NodeProto | None, ...]
 
     @property
@@ -50,7 +50,7 @@ class Part:
         return cells[self.output]
 
 
-def part(source: Source, output: str, *, start: str = "", first: Sequence[Step] = ()) -> Part:
+def part(source: GraphSource, output: str, *, start: str = "", first: Sequence[Step] = ()) -> Part:
     """The nodes that ``output`` needs, behind the tensor ``start``, that the steps ``first`` make.
 
     Raises
@@ -70,11 +70,11 @@ def part(source: Source, output: str, *, start: str = "", first: Sequence[Step] 
         steps.append(Step(translated.operator, names, node.output[0]))
         nodes.append(node)
     fixed = [*first, *_constants(source, wanted - {step.output for step in first})]
-    program = Program((*fixed, *reversed(steps)), output)
+    program = GraphProgram((*fixed, *reversed(steps)), output)
     return Part(program, (*[None] * len(fixed), *reversed(nodes)))
 
 
-def _constants(source: Source, names: set[str]) -> Iterator[Step]:
+def _constants(source: GraphSource, names: set[str]) -> Iterator[Step]:
     """A step for each of ``names`` that is the same for every row."""
     for name in sorted(names):
         value = source.constant(name)

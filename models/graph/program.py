@@ -18,7 +18,7 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class GraphProgram:
     """Nodes in the order in which they are run."""
 
     steps: tuple[Step, ...]

@@ -19,7 +19,7 @@ from models.graph.forms import Core, GraphForm
 from models.graph.parts import Part, part
 from models.graph.reduction import Reduced, fold, mirrored, reduce
 from models.graph.refusal import UnreadableGraph, refuse
-from models.graph.source import Source
+from models.graph.source import GraphSource
 
 
 def read_graph(
@@ -33,14 +33,14 @@ def read_graph(
         If there is no such form, or none that is known; the message names node and operator.
     """
     try:
-        return _read(Source(model), encoding, columns)
+        return _read(GraphSource(model), encoding, columns)
     except UnreadableGraph:
         raise
     except Exception as error:  # a node may be malformed in any way, and served all the same
         raise UnreadableGraph(f"{type(error).__name__}: {error}") from error
 
 
-def _read(source: Source, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
+def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.intp]) -> GraphForm:
     found = find_core(source)
     before = part(source, found.input)
     features = _features(before, encoding)

@@ -13,7 +13,7 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 from models.graph.refusal import UnreadableGraph, refuse
 
 
-class Source:
+class GraphSource:
     """The nodes of a model that its first output needs."""
 
     def __init__(self, model: ModelProto) -> None:

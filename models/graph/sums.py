@@ -24,7 +24,7 @@ from models.graph.operators.tree_scores import PostTransform, Transform
 from models.graph.parts import Part, part
 from models.graph.program import Step
 from models.graph.refusal import refuse
-from models.graph.source import Source, attributes
+from models.graph.source import GraphSource, attributes
 from models.graph.tree_nodes import TreeNode
 
 _READERS = {
@@ -34,7 +34,7 @@ _READERS = {
 
 
 @dataclass(frozen=True)
-class Term:
+class TreeTerm:
     """One of the numbers that are added up."""
 
     tensor: str
@@ -46,11 +46,11 @@ class Term:
 class Sum:
     """The nodes of trees of a graph and the sum in which they meet."""
 
-    source: Source
+    source: GraphSource
     nodes: tuple[NodeProto, ...]
     output: str
     """Tensor of the sum."""
-    terms: tuple[Term, ...]
+    terms: tuple[TreeTerm, ...]
 
     @property
     def node(self) -> NodeProto:
@@ -92,7 +92,7 @@ class Sum:
         return replace(made[0], n_columns=n_columns, column=column, values=values, base=base)
 
 
-def find_sum(source: Source, nodes: Sequence[NodeProto]) -> Sum:
+def find_sum(source: GraphSource, nodes: Sequence[NodeProto]) -> Sum:
     """The sum in which all of ``nodes`` meet.
 
     Raises
@@ -117,7 +117,7 @@ def find_sum(source: Source, nodes: Sequence[NodeProto]) -> Sum:
     return Sum(source, tuple(nodes), joint.output[0], terms)
 
 
-def _needs(source: Source, trees: Mapping[str, int]) -> dict[str, frozenset[int]]:
+def _needs(source: GraphSource, trees: Mapping[str, int]) -> dict[str, frozenset[int]]:
     """Positions of the trees on which each tensor depends."""
     needs = {tensor: frozenset({place}) for tensor, place in trees.items()}
     for node in source.before([source.output]):
@@ -127,14 +127,16 @@ def _needs(source: Source, trees: Mapping[str, int]) -> dict[str, frozenset[int]
     return needs
 
 
-def _terms(source: Source, tensor: str, needs: Mapping[str, frozenset[int]]) -> Iterator[Term]:
+def _terms(
+    source: GraphSource, tensor: str, needs: Mapping[str, frozenset[int]]
+) -> Iterator[TreeTerm]:
     """What is added up to ``tensor``."""
     trees = needs.get(tensor, frozenset())
     node = source.producer(tensor)
     if len(trees) == 1:
-        yield Term(tensor, next(iter(trees)))
+        yield TreeTerm(tensor, next(iter(trees)))
     elif not trees and source.constant(tensor) is not None:
-        yield Term(tensor, None)
+        yield TreeTerm(tensor, None)
     elif node is not None and trees and node.op_type in ("Add", "Sum"):
         for name in node.input:
             yield from _terms(source, name, needs)
@@ -142,7 +144,7 @@ def _terms(source: Source, tensor: str, needs: Mapping[str, frozenset[int]]) -> 
         raise refuse(source.producer(tensor) or NodeProto(), "is no sum of trees and constants")
 
 
-def _columns_of(source: Source, tensor: str) -> tuple[str, npt.NDArray[np.int64] | None]:
+def _columns_of(source: GraphSource, tensor: str) -> tuple[str, npt.NDArray[np.int64] | None]:
     """The tensor of whose columns ``tensor`` consists, and which; None: all, in order."""
     columns: npt.NDArray[np.int64] | None = None
     while (node := source.producer(tensor)) is not None:

@@ -24,12 +24,12 @@ from models.graph.operators.shapes import (
 )
 from models.graph.operators.tables import Share
 from models.graph.refusal import refuse
-from models.graph.source import Source
+from models.graph.source import GraphSource
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
-def translate(proto: NodeProto, source: Source) -> Translated:
+def translate(proto: NodeProto, source: GraphSource) -> Translated:
     """The operator that computes what ``proto`` does.
 
     Raises
@@ -55,7 +55,7 @@ def translate(proto: NodeProto, source: Source) -> Translated:
     return _TRANSLATIONS[operator](NodeView(proto, source))
 
 
-def _is_share(proto: NodeProto, source: Source) -> bool:
+def _is_share(proto: NodeProto, source: GraphSource) -> bool:
     """Whether a Div divides a matrix by the sum of the sizes of each of its lines."""
     whole = source.producer(proto.input[1])
     if whole is None or whole.op_type not in ("ReduceSum", "ReduceL1"):

@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import Mode, TreeEnsemble
+from models.graph.ensemble import BranchMode, TreeEnsemble
 from models.graph.operators.base import Operator
 from models.graph.operators.tree_scores import BinaryScores, PostTransform, Transform
 from models.graph.refusal import refuse
 from models.graph.source import attributes
-from models.graph.tree_tables import Tables, read_tables
+from models.graph.tree_tables import TreeTables, read_tables
 from models.graph.untangle import untangle
 
 _SINGLE: np.dtype[Any] = np.dtype(np.float32)
@@ -70,7 +70,7 @@ def read_regressor(node: NodeProto, dtype: np.dtype[Any], n_columns: int) -> Tre
 
 def regression(
     node: NodeProto,
-    tables: Tables,
+    tables: TreeTables,
     n_targets: int,
     transform: Transform,
     aggregate: str,
@@ -95,7 +95,7 @@ def regression(
 
 def _binary(
     node: NodeProto,
-    tables: Tables,
+    tables: TreeTables,
     transform: Transform,
     arithmetic: np.dtype[Any],
     n_columns: int,
@@ -139,7 +139,7 @@ def _binary(
     return TreeNode(ensemble, operator)
 
 
-def _check_named(node: NodeProto, tables: Tables, output: int, effect: str) -> None:
+def _check_named(node: NodeProto, tables: TreeTables, output: int, effect: str) -> None:
     """Every row ends in a leaf with a weight for ``output``: without, ONNX Runtime takes a row to
     have no score for it.
     """
@@ -155,7 +155,7 @@ def _check_named(node: NodeProto, tables: Tables, output: int, effect: str) -> N
         )
 
 
-def _base(node: NodeProto, tables: Tables, n_outputs: int) -> Floats:
+def _base(node: NodeProto, tables: TreeTables, n_outputs: int) -> Floats:
     """The base value of each output."""
     if len(tables.base) not in (0, n_outputs):
         raise refuse(node, f"has {len(tables.base)} base values for {n_outputs} outputs")
@@ -167,7 +167,7 @@ def _arithmetic(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float64) if dtype == np.float64 else _SINGLE
 
 
-def _check_targets(node: NodeProto, tables: Tables, n: int) -> None:
+def _check_targets(node: NodeProto, tables: TreeTables, n: int) -> None:
     outside = (tables.target < 0) | (tables.target >= n)
     if outside.any():
         raise refuse(node, f"has a weight for output {tables.target[outside][0]} of {n}")
@@ -176,7 +176,7 @@ def _check_targets(node: NodeProto, tables: Tables, n: int) -> None:
         raise refuse(node, "has two weights for one output in one leaf")
 
 
-def _values(tables: Tables, n_outputs: int) -> Floats:
+def _values(tables: TreeTables, n_outputs: int) -> Floats:
     values = np.zeros((len(tables.feature), n_outputs))
     values[tables.leaf, tables.target] = tables.weight
     return values
@@ -184,7 +184,7 @@ def _values(tables: Tables, n_outputs: int) -> Floats:
 
 def _ensemble(
     node: NodeProto,
-    tables: Tables,
+    tables: TreeTables,
     values: Floats,
     base: npt.NDArray[np.floating[Any]],
     arithmetic: np.dtype[Any],
@@ -213,13 +213,13 @@ def _ensemble(
     return untangle(node, ensemble)
 
 
-def _check_missing(node: NodeProto, tables: Tables) -> None:
+def _check_missing(node: NodeProto, tables: TreeTables) -> None:
     """NaN does not meet tests of equality in a row of which only a later one lets it through.
 
     ONNX Runtime may merge such tests to one, and then heeds the first one's word alone.
     """
     nodes = np.arange(len(tables.feature))
-    equal = (tables.feature >= 0) & (tables.mode == Mode.EQ)
+    equal = (tables.feature >= 0) & (tables.mode == BranchMode.EQ)
     child = tables.false_child
     row = equal & equal[child] & (child != nodes) & (tables.feature == tables.feature[child])
     if (row & ~tables.missing_true & tables.missing_true[child]).any():

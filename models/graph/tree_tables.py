@@ -9,25 +9,25 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import Mode
+from models.graph.ensemble import BranchMode
 from models.graph.refusal import refuse
 from models.graph.source import attributes
 
 Ids = npt.NDArray[np.int64]
 
 _MODES = {
-    b"BRANCH_LT": int(Mode.LT),
-    b"BRANCH_LEQ": int(Mode.LE),
-    b"BRANCH_GT": int(Mode.GT),
-    b"BRANCH_GTE": int(Mode.GE),
-    b"BRANCH_EQ": int(Mode.EQ),
-    b"BRANCH_NEQ": int(Mode.NE),
+    b"BRANCH_LT": int(BranchMode.LT),
+    b"BRANCH_LEQ": int(BranchMode.LE),
+    b"BRANCH_GT": int(BranchMode.GT),
+    b"BRANCH_GTE": int(BranchMode.GE),
+    b"BRANCH_EQ": int(BranchMode.EQ),
+    b"BRANCH_NEQ": int(BranchMode.NE),
     b"LEAF": -1,
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Tables:
+class TreeTables:
     """Nodes of all trees in the order of the file, children as positions in these arrays."""
 
     roots: Ids
@@ -48,7 +48,7 @@ class Tables:
     """As the file has it; empty where it has none."""
 
 
-def read_tables(node: NodeProto) -> Tables:
+def read_tables(node: NodeProto) -> TreeTables:
     """The nodes of the trees, in the type that the file keeps them in.
 
     Raises
@@ -75,7 +75,7 @@ def read_tables(node: NodeProto) -> Tables:
     kept = is_leaf[leaf]  # ONNX Runtime ignores weights of inner nodes
     weight = _numbers(a, f"{kind}_weights", len(leaf))
     missing = a.get("nodes_missing_value_tracks_true", np.zeros(n, dtype=np.int64))
-    return Tables(
+    return TreeTables(
         roots=_roots(node, a["nodes_treeids"]),
         feature=np.where(is_leaf, -1, a["nodes_featureids"]),
         mode=np.where(is_leaf, 0, mode).astype(np.int8),

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from onnx import NodeProto
 
-from models.graph.ensemble import Mode
+from models.graph.ensemble import BranchMode
 from models.graph.operators.tree_scores import Transform
 from models.graph.refusal import refuse
 from models.graph.source import attributes
 from models.graph.tree_nodes import TreeNode, regression
-from models.graph.tree_tables import Ids, Tables
+from models.graph.tree_tables import Ids, TreeTables
 
-_MODES = (Mode.LE, Mode.LT, Mode.GE, Mode.GT, Mode.EQ, Mode.NE)
+_MODES = (BranchMode.LE, BranchMode.LT, BranchMode.GE, BranchMode.GT, BranchMode.EQ, BranchMode.NE)
 _MEMBER = 6
 _SMALL = 30
 
@@ -50,7 +50,7 @@ def read_ensemble(node: NodeProto, dtype: np.dtype[Any], n_columns: int) -> Tree
     return regression(node, tables, n_targets, transform, aggregate, dtype, n_columns, dtype)
 
 
-def read_tables(node: NodeProto) -> Tables:
+def read_tables(node: NodeProto) -> TreeTables:
     """The nodes of the trees, in the type that the file keeps them in.
 
     Raises
@@ -75,7 +75,7 @@ def read_tables(node: NodeProto) -> Tables:
     leaves = n_inner + np.arange(len(leaf_ids))
     missing = a.get("nodes_missing_value_tracks_true", np.zeros(len(chains), dtype=np.int64))
     splits = np.array([t[1] for t in tests], dtype=a["nodes_splits"].dtype)
-    return Tables(
+    return TreeTables(
         roots=first[a["tree_roots"]],
         feature=_padded(a["nodes_featureids"][of], len(leaves), -1),
         mode=_padded(np.array([t[0] for t in tests], dtype=np.int8), len(leaves), 0),
@@ -90,7 +90,7 @@ def read_tables(node: NodeProto) -> Tables:
     )
 
 
-_Test = tuple[Mode, float, int, int]
+_Test = tuple[BranchMode, float, int, int]
 """A comparison, and how many tests further to go where it holds and where not; 0: to the node's
 own true, or false, child."""
 
@@ -128,11 +128,17 @@ def _membership(members: list[float]) -> list[_Test]:
     the number to a whole one, towards 0, before it looks it up: 2.7 then is 2.
     """
     if all(0 <= member <= _SMALL for member in members):
-        return [(Mode.EQ, member, 0, 1) for member in members[:-1]] + [(Mode.EQ, members[-1], 0, 0)]
+        return [(BranchMode.EQ, member, 0, 1) for member in members[:-1]] + [
+            (BranchMode.EQ, members[-1], 0, 0)
+        ]
     tests: list[_Test] = []
     for member in members:
-        tests.append((Mode.GE, member, 1, 2) if member > 0 else (Mode.GT, member - 1, 1, 2))
-        tests.append((Mode.LT, member + 1, 0, 1) if member >= 0 else (Mode.LE, member, 0, 1))
+        tests.append(
+            (BranchMode.GE, member, 1, 2) if member > 0 else (BranchMode.GT, member - 1, 1, 2)
+        )
+        tests.append(
+            (BranchMode.LT, member + 1, 0, 1) if member >= 0 else (BranchMode.LE, member, 0, 1)
+        )
     for k in (-2, -1):  # the last ones go to the node's false child
         tests[k] = (*tests[k][:3], 0)
     return tests

@@ -6,7 +6,7 @@ import os
 # to its maker. It looks at this when it is imported, which nothing does before this line.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-from models.onnx.guard import Guard, Limits
+from models.onnx.guard import Guard, GuardLimits
 from models.onnx.predictor import (
     OnnxPredictor,
     load_plausibility,
@@ -17,7 +17,7 @@ from models.onnx.predictor import (
 
 __all__ = [
     "Guard",
-    "Limits",
+    "GuardLimits",
     "OnnxPredictor",
     "load_plausibility",
     "load_predictor",

@@ -8,7 +8,7 @@ from models.errors import OutOfService
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GuardLimits:
     """Of the graphs of a model."""
 
     run_seconds: float = 10.0
@@ -28,10 +28,10 @@ class Limits:
 class Guard:
     """Shared by all graphs of one model: one that breaks a limit takes the model out of service."""
 
-    def __init__(self, label: str = "the model", limits: Limits | None = None) -> None:
+    def __init__(self, label: str = "the model", limits: GuardLimits | None = None) -> None:
         self.label = label
         """How errors call the model: its name and version."""
-        self.limits = limits or Limits()
+        self.limits = limits or GuardLimits()
         self.fault: str | None = None
         """Why it is out of service; None: it is not. It stays so until the folder is written to."""
 

@@ -2,6 +2,6 @@
 
 from models.repository.deployed import DeployedModel, Example
 from models.repository.folder import load_folder
-from models.repository.repository import Changes, Refusal, Repository
+from models.repository.repository import RefreshChanges, Refusal, Repository
 
-__all__ = ["Changes", "DeployedModel", "Example", "Refusal", "Repository", "load_folder"]
+__all__ = ["DeployedModel", "Example", "RefreshChanges", "Refusal", "Repository", "load_folder"]

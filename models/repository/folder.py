@@ -18,7 +18,7 @@ from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
 from models.graph.refusal import UnreadableGraph
 from models.graph.rounding import bound_rounding
-from models.onnx import Guard, Limits, OnnxPredictor, load_plausibility, load_predictor
+from models.onnx import Guard, GuardLimits, OnnxPredictor, load_plausibility, load_predictor
 from models.onnx.measuring import measure_rounding
 from models.onnx.trial import trial_rows
 from models.predictor import Rows
@@ -100,7 +100,7 @@ class Folder:
 
 
 def load_folder(
-    path: Path, root: Path | None = None, *, threads: int = 1, limits: Limits | None = None
+    path: Path, root: Path | None = None, *, threads: int = 1, limits: GuardLimits | None = None
 ) -> DeployedModel:
     """Read, check and try the model in ``path``, a version folder ``<name>/<version>``, whose
     graphs are held to ``limits`` as long as they are run.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, overload
 
 from models.errors import ModelError, UnknownModel
-from models.onnx import Limits
+from models.onnx import GuardLimits
 from models.repository.deployed import DeployedModel
 from models.repository.files import (
     Id,
@@ -41,7 +41,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Changes:
+class RefreshChanges:
     """What a refresh did, each as ``name/version``."""
 
     loaded: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ class Repository(Generic[T]):
         prepare: Callable[[DeployedModel], T],
         *,
         threads: int = 1,
-        limits: Limits | None = None,
+        limits: GuardLimits | None = None,
         before: Callable[[Path], object] | None = None,
     ) -> None: ...
 
@@ -125,7 +125,7 @@ class Repository(Generic[T]):
         prepare: Callable[[DeployedModel], Any] | None = None,
         *,
         threads: int = 1,
-        limits: Limits | None = None,
+        limits: GuardLimits | None = None,
         before: Callable[[Path], object] | None = None,
     ) -> None:
         self.root = Path(root)
@@ -136,7 +136,7 @@ class Repository(Generic[T]):
         self._snapshot: _Snapshot[T] = _Snapshot()
         self._refreshing = threading.Lock()
 
-    def load(self) -> Changes:
+    def load(self) -> RefreshChanges:
         """Read every folder for the first time; the same as :meth:`refresh`."""
         return self.refresh()
 
@@ -193,7 +193,7 @@ class Repository(Generic[T]):
 
     # --- refresh --------------------------------------------------------------------------
 
-    def refresh(self) -> Changes:
+    def refresh(self) -> RefreshChanges:
         """Load what is new, reload what changed, drop what is gone.
 
         A folder that cannot be loaded is refused: its reason is in :attr:`refused`, and what
@@ -263,9 +263,9 @@ def _merged(before: _Snapshot[T], visits: Mapping[Id, _Entry[T] | _Refused]) -> 
     return _Snapshot({key: entries[key] for key in order}, refused)
 
 
-def _changes(before: _Snapshot[T], after: _Snapshot[T]) -> Changes:
+def _changes(before: _Snapshot[T], after: _Snapshot[T]) -> RefreshChanges:
     was, now = before.entries, after.entries
-    return Changes(
+    return RefreshChanges(
         loaded=tuple(
             label_of(k) for k, e in now.items() if k not in was or was[k].model is not e.model
         ),

@@ -29,7 +29,7 @@ _SURE = 0.9
 
 
 @dataclass(frozen=True)
-class Kind:
+class ExampleKind:
     """What an example shows."""
 
     id: str
@@ -60,7 +60,7 @@ def _best_variant(parts: Simulation) -> Flags:
 
 
 ALARM_KINDS = (
-    Kind(
+    ExampleKind(
         "two-failures",
         {
             "en": "Overstrain and too much power at once.",
@@ -68,7 +68,7 @@ ALARM_KINDS = (
         },
         _only("PWF", "OSF"),
     ),
-    Kind(
+    ExampleKind(
         "overpower",
         {
             "en": "The spindle takes more than 9 kW.",
@@ -76,7 +76,7 @@ ALARM_KINDS = (
         },
         _and(_only("PWF"), _too_strong),
     ),
-    Kind(
+    ExampleKind(
         "heat",
         {
             "en": "Heat stays in the process: too little warmer than the hall, and a slow spindle.",
@@ -84,7 +84,7 @@ ALARM_KINDS = (
         },
         _only("HDF"),
     ),
-    Kind(
+    ExampleKind(
         "underpower",
         {
             "en": "The spindle takes less than 3.5 kW: it hardly cuts.",
@@ -92,7 +92,7 @@ ALARM_KINDS = (
         },
         _and(_only("PWF"), _too_weak),
     ),
-    Kind(
+    ExampleKind(
         "overstrain-best-variant",
         {
             "en": "Overstrain on the best variant, which bears the most.",
@@ -100,7 +100,7 @@ ALARM_KINDS = (
         },
         _and(_only("OSF"), _best_variant),
     ),
-    Kind(
+    ExampleKind(
         "overstrain",
         {
             "en": "A worn tool under high torque: less torque or a new tool would do.",
@@ -108,7 +108,7 @@ ALARM_KINDS = (
         },
         _only("OSF"),
     ),
-    Kind(
+    ExampleKind(
         "broken-tool",
         {
             "en": "The tool was at the end of its life, and broke.",
@@ -116,7 +116,7 @@ ALARM_KINDS = (
         },
         _only("TWF"),
     ),
-    Kind(
+    ExampleKind(
         "false-alarm",
         {
             "en": "A false alarm: the part was made without a failure.",
@@ -126,7 +126,7 @@ ALARM_KINDS = (
     ),
 )
 
-NORMAL = Kind(
+NORMAL = ExampleKind(
     "normal",
     {"en": "A part without alarm.", "ko": "경보가 없는 정상 부품입니다."},
     _only(),
@@ -167,7 +167,7 @@ def _clears_either_way(rows: Rows, predictor: Predictor, decision: Decision) -> 
     return clears(gentler) & clears(renewed)
 
 
-def _example(kind: Kind, parts: Simulation, schema: Schema) -> list[dict[str, Any]]:
+def _example(kind: ExampleKind, parts: Simulation, schema: Schema) -> list[dict[str, Any]]:
     if not len(parts):
         return []
     return [{"id": kind.id, "note": dict(kind.note), "instance": schema.write(parts.rows[0])}]

@@ -32,7 +32,7 @@ PARAMETERS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Fitted:
+class TrainedModel:
     """Trained trees and the probability from which they raise the alarm."""
 
     estimator: Any
@@ -70,15 +70,15 @@ class Metrics:
         return asdict(self)
 
 
-def fit(train: Dataset, validation: Dataset, seed: int, **changed: Any) -> Fitted:
+def fit(train: Dataset, validation: Dataset, seed: int, **changed: Any) -> TrainedModel:
     """Fit on ``train``, choose the threshold on ``validation``; equal input, equal trees."""
     import xgboost
 
     estimator = xgboost.XGBClassifier(**{**PARAMETERS, "random_state": seed, **changed})
     estimator.fit(train.rows.astype(np.float32), train.failed)
-    unset = Fitted(estimator, 0.5)
+    unset = TrainedModel(estimator, 0.5)
     scores = unset.score(validation.rows)[:, 0]
-    return Fitted(estimator, choose_threshold(scores, validation.failed))
+    return TrainedModel(estimator, choose_threshold(scores, validation.failed))
 
 
 def choose_threshold(scores: Array, failed: Flags) -> float:

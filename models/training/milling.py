@@ -79,7 +79,7 @@ _EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
-class Noise:
+class MachineNoise:
     """What no sensor reads: each array ``(n_rows,)``. With it a row is determined."""
 
     process_offset: Array
@@ -93,9 +93,9 @@ class Noise:
     random_failure: Flags
     """Whether this part fails for no reason that is read."""
 
-    def __getitem__(self, index: slice | npt.NDArray[np.int64] | Flags) -> Noise:
+    def __getitem__(self, index: slice | npt.NDArray[np.int64] | Flags) -> MachineNoise:
         """The noise of the rows at ``index``."""
-        return Noise(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        return MachineNoise(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Simulation:
 
     rows: Rows
     """``(n_rows, 6)``: :data:`FEATURES` at the sensors' resolution, quality as position."""
-    noise: Noise
+    noise: MachineNoise
     modes: Flags
     """``(n_rows, 5)``: which of :data:`MODES` happened."""
 
@@ -139,10 +139,11 @@ def simulate(n_rows: int, seed: int, *, first_campaign: int = 0) -> Simulation:
 def join(parts: Sequence[Simulation]) -> Simulation:
     """All of ``parts``, one after the other."""
     noise = {
-        f.name: np.concatenate([getattr(p.noise, f.name) for p in parts]) for f in fields(Noise)
+        f.name: np.concatenate([getattr(p.noise, f.name) for p in parts])
+        for f in fields(MachineNoise)
     }
     rows = np.concatenate([p.rows for p in parts])
-    return Simulation(rows, Noise(**noise), np.concatenate([p.modes for p in parts]))
+    return Simulation(rows, MachineNoise(**noise), np.concatenate([p.modes for p in parts]))
 
 
 def drive_speed(torque: Array) -> Array:
@@ -159,7 +160,7 @@ def power(rows: Rows) -> Array:
     return np.asarray(rows[:, TORQUE] * rows[:, SPEED] * (2 * np.pi / 60))
 
 
-def failure_modes(rows: Rows, noise: Noise) -> Flags:
+def failure_modes(rows: Rows, noise: MachineNoise) -> Flags:
     """Which of :data:`MODES` happen to a machine that reads ``rows``, ``(n_rows, 5)``.
 
     Deterministic: chance enters by ``noise`` alone (the life of the tool, the random failure).
@@ -207,7 +208,7 @@ def _campaign(seed: int, number: int) -> Simulation:
     rng = np.random.default_rng([seed, number])
     quality = rng.choice(len(QUALITIES), size=CAMPAIGN_ROWS, p=QUALITY_SHARES)
     wear, life, breaks = _tools(rng, WEAR_PER_PART[quality])
-    noise = Noise(
+    noise = MachineNoise(
         process_offset=10.0 + _walk(rng),
         speed_noise=rng.normal(0.0, 50.0, CAMPAIGN_ROWS),
         tool_life=life,
@@ -224,11 +225,11 @@ def _campaign(seed: int, number: int) -> Simulation:
     return Simulation(rows, noise, failure_modes(rows, noise))
 
 
-def _process_reading(rows: Rows, noise: Noise) -> Array:
+def _process_reading(rows: Rows, noise: MachineNoise) -> Array:
     return _to_step(rows[:, AIR] + noise.process_offset, _KELVIN_STEP)
 
 
-def _speed_reading(rows: Rows, noise: Noise) -> Array:
+def _speed_reading(rows: Rows, noise: MachineNoise) -> Array:
     return np.rint(drive_speed(rows[:, TORQUE]) + noise.speed_noise)
 
 

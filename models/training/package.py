@@ -24,7 +24,7 @@ from models.repository.folder import EXAMPLES, MODEL, PARITY, REFERENCE, SPEC
 from models.schema import Schema
 from models.training.dataset import Split, read_csv, simulated_split, stratified_split
 from models.training.examples import choose_examples
-from models.training.fit import PARAMETERS, Fitted, Metrics, fit, measure
+from models.training.fit import PARAMETERS, Metrics, TrainedModel, fit, measure
 from models.training.template import NAME, median_deviations, spec_text, untrained_schema
 
 ROWS = 200_000
@@ -145,7 +145,7 @@ def _split(csv: Path | None, schema: Schema, seed: int, rows: int) -> Split:
 def _report(
     folder: Path,
     deployed: DeployedModel,
-    trained: Fitted,
+    trained: TrainedModel,
     split: Split,
     csv: Path | None,
     seed: int,

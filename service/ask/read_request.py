@@ -15,7 +15,7 @@ from explainers.target import Target
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows
 from models.schema import Task
-from service.ask.usecases import Question, Rung
+from service.ask.question import Question, Rung
 from service.errors import Fault, InvalidRequest, Path, RequestPart
 from service.served.causal_model import Semantics
 from service.served.registry import ServedModel

@@ -19,10 +19,12 @@ from explainers.target import Target
 from models.errors import ModelError
 from models.predictor import Row
 from models.schema import Feature
-from service.ask import questions, read_request, usecases
+from service.ask import answering, read_request
 from service.ask.budget import Budget
+from service.ask.plane import plane_of
+from service.ask.predict import predict
 from service.ask.problems import Refusal
-from service.ask.usecases import Rung
+from service.ask.question import Rung, problem_of
 from service.errors import ServiceError
 from service.served.causal_model import Semantics
 from service.served.registry import ServedModel
@@ -48,7 +50,7 @@ def warm(model: ServedModel) -> None:
 
 def _predictions(model: ServedModel, row: Row) -> None:
     body = {"instance": model.schema.write(row)}
-    questions.predict(model, validation.read(requests.PredictionsRequest, body))
+    answering.predictions(model, validation.read(requests.PredictionsRequest, body))
 
 
 def _tables(model: ServedModel, row: Row) -> None:
@@ -60,14 +62,14 @@ def _explanations(model: ServedModel, row: Row) -> None:
     for body in bodies(model, row):
         with suppress(*REFUSED):
             request = validation.read(requests.ExplanationRequest, body)
-            questions.explain(model, request, Budget(WARM_MS))
+            answering.explanation(model, request, Budget(WARM_MS))
 
 
 def _what_ifs(model: ServedModel, row: Row) -> None:
     body = {"instance": model.schema.write(row), "set": _settings(model, row)}
     for rung in Rung if model.causal else (Rung.ASSOCIATION,):
         asked = body | {"rung": rung.value}
-        questions.what_if(model, validation.read(requests.WhatIfRequest, asked))
+        answering.what_if_reply(model, validation.read(requests.WhatIfRequest, asked))
 
 
 REFUSED = (ServiceError, Refusal, ModelError, ExplainError)
@@ -106,7 +108,7 @@ def bodies(model: ServedModel, row: Row) -> Iterator[Body]:
 
 def _target(model: ServedModel, row: Row) -> Body:
     """Something else than what is predicted."""
-    (said,) = usecases.predict(model, row[np.newaxis])
+    (said,) = predict(model, row[np.newaxis])
     names = model.decision.class_names
     if not names:
         score = said.scores[0]
@@ -125,7 +127,7 @@ def _targets(model: ServedModel, row: Row) -> Iterator[Target]:
             yield model.policy.target(wanted)
             yield Target(model.decision, wanted, -math.inf, math.inf)
     if not classes:
-        (said,) = usecases.predict(model, row[np.newaxis])
+        (said,) = predict(model, row[np.newaxis])
         yield Target(model.decision, None, said.scores[0], math.inf)
         yield Target(model.decision, None, -math.inf, said.scores[0])
 
@@ -157,6 +159,6 @@ def _plane(model: ServedModel, row: Row) -> None:
     """The plane of the first two levers."""
     body = {"instance": model.schema.write(row), "target": _target(model, row)}
     question = read_request.question(validation.read(requests.ExplanationRequest, body), model)
-    levers = usecases.problem_of(model, question).movable[:2]
+    levers = problem_of(model, question).movable[:2]
     if len(levers) == 2:
-        usecases.plane(model, question, (int(levers[0]), int(levers[1])), PLANE_VALUES)
+        plane_of(model, question, (int(levers[0]), int(levers[1])), PLANE_VALUES)

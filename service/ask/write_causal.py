@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from explainers.causal import CausalSpec
 from explainers.causal.evidence import Evidence
-from explainers.causal.spec import Check
+from explainers.causal.spec import ProvenanceCheck
 from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
-from service.ask.usecases import Draws
+from service.ask.what_if import Draws
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
 from service.words import assumptions, evidence
@@ -71,7 +71,9 @@ def _assumed(
     yield _assumption(assumptions.SAME_WHEN_SET, [], languages)
 
 
-def _assumption(text: Labels, checks: Sequence[Check], languages: Sequence[str]) -> wire.Assumption:
+def _assumption(
+    text: Labels, checks: Sequence[ProvenanceCheck], languages: Sequence[str]
+) -> wire.Assumption:
     """With the first check that failed, or else the first."""
     said = chosen(text, languages)
     failed = [c for c in checks if not c.passed]

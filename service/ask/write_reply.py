@@ -32,8 +32,10 @@ from explainers.target import Target
 from explainers.wording import DEFAULT_LANGUAGES, Wording
 from models.schema import Feature, Kind, Labels, Task
 from service.ask import write_causal as causal_parts
+from service.ask.explain import Explanation
 from service.ask.problems import pointer
-from service.ask.usecases import Explanation, OffGridValue, Rung, WhatIf
+from service.ask.question import Rung
+from service.ask.what_if import OffGridValue, WhatIf
 from service.errors import Path
 from service.served.causal_model import Semantics, ServedCausal
 from service.served.registry import ServedModel

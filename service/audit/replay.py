@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.ask import questions
+from service.ask import answering
 from service.ask.budget import Budget
 from service.ask.problems import pointer
 from service.audit.recheck import Recheck, asked_model, recheck
@@ -111,13 +111,13 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
     asked = kept["request"]
     match record.facts.kind:
         case Kind.PREDICTION:
-            return questions.predict(model, requests.PredictionsRequest.model_validate(asked))
+            return answering.predictions(model, requests.PredictionsRequest.model_validate(asked))
         case Kind.WHAT_IF:
-            return questions.what_if(model, requests.WhatIfRequest.model_validate(asked))
+            return answering.what_if_reply(model, requests.WhatIfRequest.model_validate(asked))
         case Kind.EXPLANATION:
             request = requests.ExplanationRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])
-            return questions.explain(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
+            return answering.explanation(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Response
 
-from service.ask import questions
+from service.ask import answering
 from service.ask.budget import Budget
 from service.ask.problem_types import PREDICTOR_DISAGREES
 from service.ask.problems import Refusal, RequestProblem, as_json
@@ -93,7 +93,7 @@ async def predict(
     rows = [_named(row, place, served) for place, row in enumerate(request.instances)]
     shared = request.model_dump(exclude_unset=True, exclude={"instances"})
     native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
-    asked = partial(questions.predict, served, native)
+    asked = partial(answering.predictions, served, native)
     reply = await recording.answer(Kind.PREDICTION, served, native, asked)
     found = reply.reply.predictions
     return _json({"predictions": [p.score if p.class_ is None else p.class_ for p in found]})
@@ -137,7 +137,7 @@ def _explained(
     budget: Budget,
     state: AppState,
 ) -> replies.ExplanationReply:
-    reply = questions.explain(model, request, budget, state.watch)
+    reply = answering.explanation(model, request, budget, state.watch)
     if state.predictor is not None:
         with state.watch("predictor"), in_doubt(reply.work.rejected):
             _confirm(model, given, reply, state.predictor)

@@ -11,7 +11,7 @@ from functools import partial
 from models.errors import UnknownModel
 from service import logs
 from service.access import EVERYTHING, Principal, Scope
-from service.ask import questions
+from service.ask import answering
 from service.ask.budget import Budget
 from service.ask.problem_types import ROW_ABANDONED
 from service.ask.problems import Refusal, failed, problem_of
@@ -264,7 +264,7 @@ def _explained(
     scope.check(request.attributes)
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
-    reply = questions.explain(model, request, budget)
+    reply = answering.explanation(model, request, budget)
     return drafting.answered(Kind.EXPLANATION, model, request, reply)[1]
 
 

@@ -19,7 +19,7 @@ from explainers.deadline import Deadline
 from explainers.explain import explain as search
 from models.predictor import Rows
 from models.schema import Schema, plain
-from service.ask.usecases import Question, problem_of
+from service.ask.question import Question, problem_of
 from service.audit.reports.statistics import Median, ShareEstimate, median, share
 from service.errors import CannotReplay
 from service.served.registry import ServedModel

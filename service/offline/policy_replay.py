@@ -12,7 +12,7 @@ from explainers.deadline import Deadline
 from explainers.explain import explain as search
 from explainers.verify import Proposal
 from models.predictor import Row, Rows
-from service.ask.usecases import Question, checker_of, problem_of
+from service.ask.question import Question, checker_of, problem_of
 from service.errors import CannotReplay
 from service.served.registry import ServedModel
 

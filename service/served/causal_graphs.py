@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from explainers.causal.build import LoadGraph
 from explainers.causal.function import Function
-from explainers.causal.regressor import Regressor, Trees
+from explainers.causal.regressor import Regressor, TreeRegressor
 from models.errors import GraphError
 from models.graph.checking import check_reading
 from models.graph.forms import GraphForm
@@ -24,7 +24,7 @@ def graph_loader(schema: Schema, guard: Guard | None = None) -> LoadGraph:
         if not must_be_trees:
             return Regressor(predictor, len(parents))
         try:
-            return Trees(_form(predictor, causes), len(parents))
+            return TreeRegressor(_form(predictor, causes), len(parents))
         except (UnreadableGraph, ValueError) as error:
             raise GraphError(f"is no tree ensemble that can be bounded: {error}") from error
 

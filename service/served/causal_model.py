@@ -11,7 +11,7 @@ from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.demands import consequences_of
 from explainers.causal.evidence import Evidence, read_evidence
-from explainers.causal.spec import Role, Status
+from explainers.causal.spec import ApprovalStatus, Role
 from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
 from explainers.policy import Policy
 from explainers.wording import Grounds, Wording
@@ -73,7 +73,7 @@ def prepare_causal(
     SpecError, GraphError
         If a mechanism is missing or cannot be used.
     """
-    if spec is None or spec.status is not Status.ACCEPTED:
+    if spec is None or spec.status is not ApprovalStatus.ACCEPTED:
         return None
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
     load = graph_loader(spec.schema, deployed.guard)

@@ -16,8 +16,8 @@ from explainers.search.portfolio import Portfolio, engines_for
 from explainers.verify import Rulebook
 from explainers.wording import Wording
 from models.errors import SpecError, UnknownModel
-from models.onnx import Limits
-from models.repository import Changes, DeployedModel, Refusal, Repository, load_folder
+from models.onnx import GuardLimits
+from models.repository import DeployedModel, RefreshChanges, Refusal, Repository, load_folder
 from models.schema import Decision, Schema
 from service.access import EVERYTHING, Scope
 from service.errors import ModelsNotFound
@@ -133,7 +133,7 @@ class Registry:
         cls, settings: Settings, *, warm: Callable[[ServedModel], object] | None = None
     ) -> Registry:
         """That of a service: nothing of its folder is trusted but what came with the package."""
-        limits = Limits(
+        limits = GuardLimits(
             settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
         )
         return cls(settings.models, warm=warm, trials=Trials(limits, trusted=shipped_models()))
@@ -195,7 +195,7 @@ class Registry:
                 logger.info("%s model %s", what, identity)
         self._log_refused(before)
 
-    def _looked(self) -> Changes:
+    def _looked(self) -> RefreshChanges:
         with closing(self._trials) if self._trials is not None else nullcontext():
             return self._repository.refresh()
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from explainers.search.trees.compiled import compile_all
 from models.errors import GraphError, ModelError
-from models.onnx import Limits
+from models.onnx import GuardLimits
 from models.onnx.predictor import CHUNK
 from models.onnx.trial import trial_rows
 from models.onnx.walls import more_processor, wall_in
@@ -30,7 +30,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not come between the lines
     run_seconds, seconds, memory = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    limits = Limits(run_seconds, seconds, memory, boxed=False)
+    limits = GuardLimits(run_seconds, seconds, memory, boxed=False)
     compile_all()  # if nobody has: no folder is to blame for the time, nor for the file
     wall_in(memory)
     print(READY, file=replies, flush=True)
@@ -40,7 +40,7 @@ def main() -> None:
         print(json.dumps(tried(folder, root, limits)), file=replies, flush=True)
 
 
-def tried(folder: Path, root: Path, limits: Limits) -> dict[str, Any]:
+def tried(folder: Path, root: Path, limits: GuardLimits) -> dict[str, Any]:
     """What is wrong with the folder; empty: nothing."""
     label = f"{'/'.join(folder.parts[-2:])}/model.onnx"
     try:
@@ -57,7 +57,7 @@ def tried(folder: Path, root: Path, limits: Limits) -> dict[str, Any]:
     return {}
 
 
-def _try(folder: Path, root: Path, limits: Limits) -> None:
+def _try(folder: Path, root: Path, limits: GuardLimits) -> None:
     deployed = load_folder(folder, root, limits=limits)
     prepare(deployed)
     rows = trial_rows(deployed.spec.schema)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import GraphError, ModelError, SpecError, SpecProblem
-from models.onnx import Guard, Limits
+from models.onnx import Guard, GuardLimits
 from models.onnx.box import environment
 from models.onnx.watchdog import Watched, watchdog
 from models.repository.files import content_of
@@ -35,13 +35,13 @@ class _Sound:
     """Contents of folders that kept to limits. Thread-safe."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[Limits, str], None] = {}
+        self._known: dict[tuple[GuardLimits, str], None] = {}
         self._lock = threading.Lock()
 
-    def has(self, limits: Limits, content: str) -> bool:
+    def has(self, limits: GuardLimits, content: str) -> bool:
         return (limits, content) in self._known
 
-    def add(self, limits: Limits, content: str) -> None:
+    def add(self, limits: GuardLimits, content: str) -> None:
         with self._lock:
             self._known[limits, content] = None
             while len(self._known) > REMEMBERED:
@@ -55,7 +55,7 @@ _sound = _Sound()
 class Trials:
     """Thread-safe. ``close`` it to end its process; the next trial starts another."""
 
-    def __init__(self, limits: Limits, trusted: Path | None = None) -> None:
+    def __init__(self, limits: GuardLimits, trusted: Path | None = None) -> None:
         self.limits = limits
         self._trusted = None if trusted is None else trusted.resolve()
         """Folders in here came with the program, and are no more to be tried than it is."""

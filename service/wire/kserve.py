@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from service.settings import MAX_DEADLINE_MS
 from service.wire.base import Wire
@@ -77,4 +77,6 @@ class KServeModel(Wire):
 
 
 class KServeError(ProblemDetails):
+    model_config = ConfigDict(title="KServeError")
+
     error: str

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from onnx import ModelProto
 
-from models.onnx import Guard, Limits
+from models.onnx import Guard, GuardLimits
 from models.onnx.watchdog import Watched, watchdog
 from service.served.trials import Trials
 from service.settings import Settings
@@ -184,7 +184,7 @@ def test_what_was_found_sound_is_not_tried_again_within_the_same_limits(
 ) -> None:
     assert predicted(api, "spin", HARMLESS).status_code == 200
     monkeypatch.setattr(sys, "executable", str(root / "no-such-program"))
-    limits = Limits(run_seconds=1.0, memory_bytes=3 << 30)
+    limits = GuardLimits(run_seconds=1.0, memory_bytes=3 << 30)
     Trials(limits).check(root / "spin" / "1", root)
     for other in (replace(limits, run_seconds=0.5), replace(limits, memory_bytes=2 << 30)):
         with pytest.raises(FileNotFoundError):

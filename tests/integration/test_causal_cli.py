@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import models
 from explainers.causal import CausalSpec, build_model, parse_causal
-from explainers.causal.spec import Status
+from explainers.causal.spec import ApprovalStatus
 from models.onnx import run_graph
 from models.repository import load_folder
 from service.doors.cli.commands import app
@@ -89,7 +89,7 @@ def test_a_proposed_graph_is_accepted_in_a_persons_name_and_no_other_line_change
     assert "held-out fit" in done.output
     after = parse(folder)
     assert (after.status, after.accepted_by, after.accepted_at) == (
-        Status.ACCEPTED,
+        ApprovalStatus.ACCEPTED,
         "J. Kim",
         "2026-03-04",
     )

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
-from service.ask import questions
+from service.ask import answering
 from service.ask.budget import Budget
 from service.doors.cli.commands import app
 from service.served.registry import Registry, ServedModel
@@ -80,7 +80,7 @@ def what_if(model: ServedModel, torque: float) -> dict[str, Any]:
     request = requests.WhatIfRequest.model_validate(
         {"instance": instance, "set": {"torque": torque}}
     )
-    reply: dict[str, Any] = json.loads(questions.what_if(model, request).model_dump_json())
+    reply: dict[str, Any] = json.loads(answering.what_if_reply(model, request).model_dump_json())
     return reply
 
 
@@ -146,7 +146,7 @@ def test_an_explanation_of_several_ways_says_of_which_nothing_is_known(attached)
             "target": {"class": "normal", "probability": {"min": 0}},
         }
     )
-    reply = questions.explain(model, request, Budget(60_000))
+    reply = answering.explanation(model, request, Budget(60_000))
     assert reply.causal is not None
     assert [a.feature for a in reply.counterfactuals[0].actions] == ["torque"]
     assert reply.causal.evidence is not None

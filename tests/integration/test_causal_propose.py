@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from explainers.causal import parse_causal
-from explainers.causal.spec import Status
+from explainers.causal.spec import ApprovalStatus
 from models.repository import load_folder
 from service.doors.cli.commands import app
 from service.settings import shipped_models
@@ -36,7 +36,7 @@ def test_what_is_proposed_says_how_it_was_found_and_is_not_used(folder):
     model = load_folder(folder)
     assert model.causal is not None
     spec = parse_causal(model.causal, "causal.toml", model.spec.schema)
-    assert spec.status is Status.PROPOSED
+    assert spec.status is ApprovalStatus.PROPOSED
     assert spec.edges
     assert {edge.source for edge in spec.edges} == {"discovery"}
     assert all("notears: joined in" in edge.evidence for edge in spec.edges)

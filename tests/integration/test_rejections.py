@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from explainers.cost import Cost
-from explainers.search.engine import Outcome
+from explainers.search.engine import SearchOutcome
 from explainers.search.portfolio import Portfolio
 from explainers.target import Target
 from models.onnx import OnnxPredictor
@@ -109,7 +109,7 @@ def test_a_rejection_is_told_recorded_and_counted_where_the_question_is_refused_
 
 def proposes(patch: pytest.MonkeyPatch, *rows: list[float]) -> None:
     """Whatever is asked, an engine says that these rows are answers."""
-    patch.setattr(Portfolio, "search", lambda *_: Outcome(np.array(rows), None))
+    patch.setattr(Portfolio, "search", lambda *_: SearchOutcome(np.array(rows), None))
 
 
 def no_number(patch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ import pytest
 from explainers.causal.errors import CausalError
 from models.predictor import Rows, Scores
 from models.repository import load_folder
-from service.ask.usecases import Rung, what_if
+from service.ask.question import Rung
+from service.ask.what_if import what_if
 from service.served.registry import ServedModel, prepare
 from service.settings import Settings
 from tests.integration.conftest import serving

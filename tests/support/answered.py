@@ -13,7 +13,7 @@ from explainers.search.engine import Engine
 from models.repository import load_folder
 from service.ask import read_request
 from service.ask.budget import Stopwatch
-from service.ask.usecases import Explanation, explain
+from service.ask.explain import Explanation, explain
 from service.ask.write_reply import Speaker
 from service.served.registry import ServedModel, prepare
 from service.settings import shipped_models

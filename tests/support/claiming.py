@@ -8,7 +8,7 @@ import numpy as np
 
 from explainers.deadline import Deadline
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, SearchOutcome
 from models.predictor import Row, Scores
 
 
@@ -22,8 +22,8 @@ class Claiming:
     """Of the range in which the first feature suffices; of others, and without: where it is."""
     name: str = "claiming"
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        return Outcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        return SearchOutcome(np.array(self.rows).reshape(-1, len(problem.factual)), self.bound)
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         return None

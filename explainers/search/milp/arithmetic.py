@@ -49,7 +49,7 @@ def _off(
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class ColumnBox:
     """Layers over columns that are each between two numbers."""
 
     layers: Layers
@@ -60,7 +60,7 @@ class Box:
     """``(n_outputs,)``: how far from ours the graph's outputs may be."""
 
     @classmethod
-    def of(cls, layers: Layers, unit: float, low: Floats, high: Floats, off: Floats) -> Box:
+    def of(cls, layers: Layers, unit: float, low: Floats, high: Floats, off: Floats) -> ColumnBox:
         """Columns from ``low`` to ``high`` that are themselves off by ``off``, ``(n_columns,)``."""
         lows: list[Floats] = []
         highs: list[Floats] = []

@@ -19,9 +19,9 @@ import numpy.typing as npt
 
 from explainers.consequences import Flows
 from explainers.search.milp.hull import Cap
-from explainers.search.milp.plausible import Plausible, Sums
+from explainers.search.milp.plausible import PlausibleMechanisms, Sums
 from explainers.search.milp.program import Program
-from explainers.search.milp.structural_equations import Line, add, total
+from explainers.search.milp.structural_equations import LinearForm, add, total
 
 Floats = npt.NDArray[np.float64]
 Curve = Callable[[Floats], Floats]
@@ -53,7 +53,7 @@ class Row:
 class ConfidenceCuts:
     """Cuts within one program."""
 
-    plausible: Plausible
+    plausible: PlausibleMechanisms
     curve: Curve
     _known: dict[frozenset[int], Sums | None] = field(default_factory=dict)
     """By the movers that are set."""
@@ -167,6 +167,6 @@ def _tangent(margins: Floats, gamma: float) -> Floats:
     return np.asarray(1.0 / k - gamma * slope)
 
 
-def _sparse(weights: Floats) -> Line:
+def _sparse(weights: Floats) -> LinearForm:
     used = np.flatnonzero(weights)
     return dict(zip(used.tolist(), weights[used].tolist(), strict=True))

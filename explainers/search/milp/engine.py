@@ -18,9 +18,9 @@ from explainers.search.breakpoints import (
     positions_of,
     rows_at,
 )
-from explainers.search.engine import Meter, Outcome, range_by_asking
+from explainers.search.engine import Meter, SearchOutcome, range_by_asking
 from explainers.search.milp.model import LayeredModel
-from explainers.search.milp.search import Ladder, Search
+from explainers.search.milp.search import BudgetSchedule, Search
 from explainers.space import Positions
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
@@ -37,13 +37,13 @@ class Milp:
         form: GraphForm,
         schema: Schema,
         layers: Sequence[tuple[Matrix, Matrix]],
-        ladder: Ladder,
+        ladder: BudgetSchedule,
     ) -> None:
         self.name = name
         self._model = LayeredModel(form, schema, layers)
         self._ladder = ladder
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         """The optimum with its proof, or the best row and bound at the deadline.
 
         Raises
@@ -52,7 +52,7 @@ class Milp:
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
         if problem.conflict is not None or self._is_empty(problem):
-            return Outcome.none(problem)
+            return SearchOutcome.none(problem)
         return Search(self._model, self._ladder, problem, meter, deadline).run()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:

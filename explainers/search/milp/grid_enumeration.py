@@ -52,7 +52,7 @@ class Below:
 
 
 @dataclass(frozen=True)
-class Line:
+class StepInequality:
     """``constant + weights @ steps``, which is at most 0 where a row must be looked at."""
 
     weights: tuple[float, ...]
@@ -60,10 +60,10 @@ class Line:
     room: float
     """It may be more than 0 by that, for rounding."""
 
-    def plus(self, other: Line, share: float) -> Line:
+    def plus(self, other: StepInequality, share: float) -> StepInequality:
         """Both at once: one that is at most 0 wherever both are."""
         pairs = zip(self.weights, other.weights, strict=True)
-        return Line(
+        return StepInequality(
             tuple(a + share * b for a, b in pairs),
             self.constant + share * other.constant,
             self.room + share * other.room,
@@ -79,7 +79,7 @@ BelowOf = Callable[[Block], Sequence[Below]]
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class GridCell:
     """Rows with the same pieces, each lever within some steps of its own."""
 
     choices: Choices
@@ -95,19 +95,19 @@ class Cell:
         """Of the moving ones."""
         return max(self.moving, key=lambda place: self.block.last[place] - self.block.first[place])
 
-    def halves(self) -> Iterator[Cell]:
+    def halves(self) -> Iterator[GridCell]:
         place = self.longest
         first, last = self.block.first[place], self.block.last[place]
         middle = (first + last) // 2
         yield self._with(place, first, middle)
         yield self._with(place, middle + 1, last)
 
-    def _with(self, place: int, start: int, stop: int) -> Cell:
+    def _with(self, place: int, start: int, stop: int) -> GridCell:
         first, last = list(self.block.first), list(self.block.last)
         first[place], last[place] = start, stop
-        return Cell(self.choices, replace(self.block, first=tuple(first), last=tuple(last)))
+        return GridCell(self.choices, replace(self.block, first=tuple(first), last=tuple(last)))
 
-    def lines(self, below: Sequence[Below], most: float) -> list[Line]:
+    def lines(self, below: Sequence[Below], most: float) -> list[StepInequality]:
         """What a row cheaper than ``most`` that may be in the target keeps. Where the cost and
         another line are weighed so that a lever matters no more, they say how far the others
         can go."""
@@ -121,7 +121,7 @@ class Cell:
                     lines.append(cost.plus(over, -a / b))
         return lines
 
-    def _below(self, below: Below) -> Line:
+    def _below(self, below: Below) -> StepInequality:
         constant = below.constant + float(below.weights @ self.choices.levers.constant)
         own = {lever.column: below.weights[lever.own] for lever in self.choices.levers.each}
         columns = iter(lever.column for lever in self.choices.levers.each)
@@ -132,7 +132,9 @@ class Cell:
 
         return self._line(part, constant)
 
-    def _line(self, part: Callable[[Choice], tuple[float, float]], constant: float) -> Line:
+    def _line(
+        self, part: Callable[[Choice], tuple[float, float]], constant: float
+    ) -> StepInequality:
         weights, size = [], abs(constant)
         for place, choice in enumerate(self.block.choices):
             first, rise = part(choice)
@@ -140,9 +142,9 @@ class Cell:
             if place in self.moving:
                 weights.append(rise)
                 size += abs(rise) * choice.piece.steps
-        return Line(tuple(weights), constant, ROOM * size)
+        return StepInequality(tuple(weights), constant, ROOM * size)
 
-    def cheapest(self, cost: Line, over: Line) -> Block:
+    def cheapest(self, cost: StepInequality, over: StepInequality) -> Block:
         """The least steps in cost with which another line is at most 0, or nearly: the levers that
         matter most to it for their cost go first, each as far as it can."""
         at, missing = list(self.block.first), over.constant
@@ -164,7 +166,7 @@ class Cell:
             missing -= weight * steps
         return replace(self.block, first=tuple(at), last=tuple(at))
 
-    def cut(self, lines: Sequence[Line]) -> Cell | None:
+    def cut(self, lines: Sequence[StepInequality]) -> GridCell | None:
         """Without steps of a lever with which some line is more than 0; None if nothing is left."""
         first = [self.block.first[place] for place in self.moving]
         last = [self.block.last[place] for place in self.moving]
@@ -176,7 +178,7 @@ class Cell:
             cell = cell._with(place, start, stop)
         return cell
 
-    def listed(self, lines: Sequence[Line]) -> Rows | None:
+    def listed(self, lines: Sequence[StepInequality]) -> Rows | None:
         """Its rows that keep all lines; None if they are more than may be made together."""
         if not self.moving:
             return self._rows(np.zeros((1, 0), dtype=np.int64))
@@ -212,7 +214,7 @@ class Cell:
         return rows
 
 
-def _cut(line: Line, first: list[int], last: list[int]) -> bool:
+def _cut(line: StepInequality, first: list[int], last: list[int]) -> bool:
     """Cut ends of steps by one line; whether any are left."""
     parts = [min(w * a, w * b) for w, a, b in zip(line.weights, first, last, strict=True)]
     spare = line.room - line.constant - sum(parts)
@@ -243,7 +245,7 @@ def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
         np.maximum(low, np.ceil(ends).astype(np.int64) - 1, out=low)
 
 
-def listed(cell: Cell, below: BelowOf, cost: float, most: int) -> Iterator[Rows]:
+def listed(cell: GridCell, below: BelowOf, cost: float, most: int) -> Iterator[Rows]:
     """All rows of ``cell`` that cost less than ``cost``, but for rounding, and may be in the
     target, part after part.
 
@@ -255,7 +257,7 @@ def listed(cell: Cell, below: BelowOf, cost: float, most: int) -> Iterator[Rows]
     made, boxes, open_cells = 0, 0, [cell]
     while open_cells:
         boxes += 1
-        box: Cell | None = open_cells.pop()
+        box: GridCell | None = open_cells.pop()
         assert box is not None
         lines = box.lines(below(box.block), cost)
         box = box.cut(lines)
@@ -325,7 +327,7 @@ def _shrunk(choices: Choices, block: Block, solution: Floats) -> Block:
 
 def farther(choices: Choices, block: Block) -> Rows:
     """The action of ``block``, which is but one, and others with one lever ever farther away."""
-    here = Cell(choices, block)
+    here = GridCell(choices, block)
     at = np.array([[block.first[place] for place in here.moving]], dtype=np.int64)
     parts = [at]
     for k, place in enumerate(here.moving):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.goals import Goal
+from explainers.search.goals import LinearGoal
 from explainers.search.milp.network import Layers
 
 Floats = npt.NDArray[np.float64]
@@ -40,7 +40,11 @@ def _cut(shares: Floats, state: Floats) -> tuple[Floats, Floats]:
 
 
 def crossings(
-    layers: Layers, first: Floats, last: Floats, goals: Sequence[Goal], doubts: Sequence[float]
+    layers: Layers,
+    first: Floats,
+    last: Floats,
+    goals: Sequence[LinearGoal],
+    doubts: Sequence[float],
 ) -> Floats:
     """Shares of the way beside which it may change whether a goal holds, or is in doubt."""
     shares, raw = kinks(layers, first, last)

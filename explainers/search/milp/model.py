@@ -10,18 +10,18 @@ import numpy.typing as npt
 
 from explainers.errors import NotEligible
 from explainers.problem import Problem
-from explainers.search.goals import Goal, goals_of
-from explainers.search.milp.arithmetic import Box
+from explainers.search.goals import LinearGoal, goals_of
+from explainers.search.milp.arithmetic import ColumnBox
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.confidence_cuts import ConfidenceCuts
 from explainers.search.milp.following import Following
 from explainers.search.milp.grid_enumeration import Below
 from explainers.search.milp.levers import Levers, read_levers
-from explainers.search.milp.plausible import Plausible
-from explainers.search.milp.question import Question
+from explainers.search.milp.plausible import PlausibleMechanisms
+from explainers.search.milp.question import MilpQuestion
 from explainers.search.milp.reading import read_features
 from explainers.search.milp.reals import RealReading, read_reals
-from explainers.search.milp.sweep import Limits, Sweep
+from explainers.search.milp.sweep import Sweep, TargetLimits
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
@@ -49,7 +49,7 @@ class LayeredModel:
         self._readings = read_features(form.columns, schema)
         self._schema = schema
         self._reals: dict[int, RealReading] = {}
-        self._goals: dict[tuple[float | Rounding | None, ...], tuple[Goal, ...]] = {}
+        self._goals: dict[tuple[float | Rounding | None, ...], tuple[LinearGoal, ...]] = {}
         self._lock = Lock()
 
     def following(self, problem: Problem) -> Following:
@@ -58,11 +58,15 @@ class LayeredModel:
     def levers(self, following: Following) -> Levers:
         return read_levers(following.problem, following.axes, self.form.columns, self._readings)
 
-    def question(self, following: Following, levers: Levers, budget: float) -> Question | None:
-        return Question.of(following, levers, self._layers, self._unit, budget)
+    def question(self, following: Following, levers: Levers, budget: float) -> MilpQuestion | None:
+        return MilpQuestion.of(following, levers, self._layers, self._unit, budget)
 
     def confidence_cuts(
-        self, question: Question, following: Following, goals: Sequence[Goal], budget: float
+        self,
+        question: MilpQuestion,
+        following: Following,
+        goals: Sequence[LinearGoal],
+        budget: float,
     ) -> ConfidenceCuts | None:
         """What tells apart actions that are sure enough, where one can be made."""
         target = following.problem.target
@@ -70,7 +74,7 @@ class LayeredModel:
         def margin(signed: Floats) -> Floats:
             return target.margin(self.form.scores_of(signed[:, None] * goals[0].weights))
 
-        plausible = Plausible.of(question, following, goals, self._layers, budget)
+        plausible = PlausibleMechanisms.of(question, following, goals, self._layers, budget)
         return None if plausible is None else ConfidenceCuts(plausible, margin)
 
     def _real(self, column: int) -> RealReading:
@@ -83,7 +87,7 @@ class LayeredModel:
                 self._reals[column] = known
         return known
 
-    def goals(self, target: Target) -> tuple[Goal, ...]:
+    def goals(self, target: Target) -> tuple[LinearGoal, ...]:
         """Made once for a target: finding an edge takes some hundred scores.
 
         Raises
@@ -102,7 +106,7 @@ class LayeredModel:
                 self._goals[key] = known
         return known
 
-    def limits(self, problem: Problem) -> Limits:
+    def limits(self, problem: Problem) -> TargetLimits:
         """What is known of rows without asking the deployed model.
 
         Raises
@@ -111,9 +115,9 @@ class LayeredModel:
             If the target is no limits on raw outputs.
         """
         goals, plain = self.goals(problem.target), self._plain_goals(problem)
-        return Limits(self._layers, self._rounded, self.form.columns, goals, plain)
+        return TargetLimits(self._layers, self._rounded, self.form.columns, goals, plain)
 
-    def _plain_goals(self, problem: Problem) -> tuple[Goal, ...]:
+    def _plain_goals(self, problem: Problem) -> tuple[LinearGoal, ...]:
         if not problem.target.rounding:
             return ()
         try:
@@ -132,7 +136,7 @@ class LayeredModel:
             ends[0, lever.own] = piece.inputs + first * piece.inputs_rise
             ends[1, lever.own] = piece.inputs + last * piece.inputs_rise
         low, high = ends.min(axis=0), ends.max(axis=0)
-        box = Box.of(self._layers, self._rounded, low, high, choices.levers.deviation)
+        box = ColumnBox.of(self._layers, self._rounded, low, high, choices.levers.deviation)
         found = []
         for goal in self.goals(problem.target):
             weights, constant = box.below(goal.weights)

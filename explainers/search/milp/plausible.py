@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.goals import Goal
+from explainers.search.goals import LinearGoal
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Lever
 from explainers.search.milp.network import Layers
-from explainers.search.milp.question import Question, doubt_of
-from explainers.search.milp.reals import Line as RealLine
-from explainers.search.milp.structural_equations import Line, read_part, set_part, total
+from explainers.search.milp.question import MilpQuestion, doubt_of
+from explainers.search.milp.reals import AffinePiece
+from explainers.search.milp.structural_equations import LinearForm, read_part, set_part, total
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class Sums:
     low: float
     """How far below what is believed any of them may be, and above it."""
     high: float
-    others: Line
+    others: LinearForm
     """With the next: 0 where the same movers are set, at least 1 where others are."""
     others_constant: float
 
@@ -78,14 +78,14 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Plausible:
+class PlausibleMechanisms:
     """Of one program whose only goal is a limit on one raw output, and whose graph reads everything
     that follows as a line."""
 
-    question: Question
+    question: MilpQuestion
     following: Following
-    goal: Goal
-    lines: dict[int, RealLine]
+    goal: LinearGoal
+    lines: dict[int, AffinePiece]
     """Of each feature that follows."""
     columns: Floats
     """How the signed raw output moves with each of the core's columns."""
@@ -94,12 +94,12 @@ class Plausible:
     @classmethod
     def of(
         cls,
-        question: Question,
+        question: MilpQuestion,
         following: Following,
-        goals: Sequence[Goal],
+        goals: Sequence[LinearGoal],
         layers: Layers,
         budget: float,
-    ) -> Plausible | None:
+    ) -> PlausibleMechanisms | None:
         """None where the goal is no such limit, or something is read otherwise."""
         if len(goals) > 1 or len(goals[0].weights) > 1 or len(layers) > 1:
             return None
@@ -176,7 +176,7 @@ class Plausible:
             found[flow.effect] = own
         return found
 
-    def _others(self, movers: frozenset[int]) -> tuple[Line, float]:
+    def _others(self, movers: frozenset[int]) -> tuple[LinearForm, float]:
         choices, line, constant = self.question.choices, [], 0.0
         for flow in self.following.moving:
             alone = dict.fromkeys(choices.alone(flow.effect), 1.0)
@@ -185,7 +185,7 @@ class Plausible:
             constant += not is_set
         return total(*line), constant
 
-    def _dense(self, line: Line) -> Floats:
+    def _dense(self, line: LinearForm) -> Floats:
         weights = np.zeros(len(self.question.raw.weights))
         weights[list(line)] = list(line.values())
         return weights

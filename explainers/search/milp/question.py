@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.deadline import Deadline
-from explainers.search.goals import Goal
+from explainers.search.goals import LinearGoal
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.following import Following
 from explainers.search.milp.levers import Levers
@@ -33,7 +33,7 @@ budget is read from its cost. A program of nothing but choices needs no such row
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class MilpQuestion:
     """A program whose solutions are actions; every one that leads into the target within the
     budget is one."""
 
@@ -44,7 +44,7 @@ class Question:
     @classmethod
     def of(
         cls, following: Following, levers: Levers, layers: Layers, unit: float, budget: float
-    ) -> Question | None:
+    ) -> MilpQuestion | None:
         """Constraints, costs and what follows, without a target; None if nothing can be within the
         budget.
 
@@ -72,7 +72,9 @@ class Question:
     def raw(self) -> Lines:
         return self.laid.raw
 
-    def is_beyond(self, goals: Sequence[Goal], budget: float, besides: Block | None = None) -> bool:
+    def is_beyond(
+        self, goals: Sequence[LinearGoal], budget: float, besides: Block | None = None
+    ) -> bool:
         """Whether it is known without solving anything that no row within ``budget`` meets all
         goals, but for those with the pieces of ``besides``: one goal is out of reach even where
         no constraint is kept."""
@@ -90,7 +92,7 @@ class Question:
         ends = [[c is chosen] * len(c.piece.ends) for all_, chosen in own for c in all_]
         return np.array([end for piece in ends for end in piece], dtype=np.bool_)
 
-    def require(self, goals: Sequence[Goal]) -> None:
+    def require(self, goals: Sequence[LinearGoal]) -> None:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
         for goal in goals:
             weights, constant, size = self.total(goal)
@@ -98,7 +100,7 @@ class Question:
             limit = goal.limit + doubt_of(goal, self.raw) + SOLVER_DOUBT * size - constant
             self.program.dense_row(weights / scale, upper=limit / scale)
 
-    def approach(self, goals: Sequence[Goal]) -> None:
+    def approach(self, goals: Sequence[LinearGoal]) -> None:
         """Look for the row whose worst excess over the goals is least, whatever it costs."""
         excess = self.program.variable(-math.inf, math.inf, whole=False)
         for goal in goals:
@@ -108,7 +110,7 @@ class Question:
             self.program.row([*used, excess], [*weights[used], -1.0], upper=limit - constant)
         self.program.minimise_only(excess)
 
-    def total(self, goal: Goal) -> tuple[Floats, float, float]:
+    def total(self, goal: LinearGoal) -> tuple[Floats, float, float]:
         """What a goal limits: weights of the variables, a constant, and its largest size."""
         size = float(self.raw.size @ np.abs(goal.weights))
         return self.raw.weights @ goal.weights, float(self.raw.constant @ goal.weights), size
@@ -134,6 +136,6 @@ class Question:
         return any(c.piece.is_fine and not self.choices.is_alone(p, c) for p, c in chosen)
 
 
-def doubt_of(goal: Goal, raw: Lines) -> float:
+def doubt_of(goal: LinearGoal, raw: Lines) -> float:
     """How far the deployed model may be from the program's word on a goal."""
     return goal.band + float(raw.error @ np.abs(goal.weights))

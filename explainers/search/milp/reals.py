@@ -44,7 +44,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class AffinePiece:
     """Numbers over which every column is the line of one stretch."""
 
     lower: float
@@ -63,7 +63,7 @@ class RealReading:
     stretches: tuple[Stretch, ...]
     deviation: Floats
     """``(n_own,)``: farthest that a column is from its stretch's line."""
-    line: Line | None
+    line: AffinePiece | None
     """Where all of it is one line, beyond the bounds too; None if it is none."""
 
 
@@ -101,7 +101,7 @@ def read_reals(columns: Columns, schema: Schema, j: int) -> RealReading:
 
 def _line(
     columns: Columns, schema: Schema, j: int, own: Indices, stretch: Stretch, allowed: Floats
-) -> Line | None:
+) -> AffinePiece | None:
     width = stretch.upper - stretch.lower
     lower, upper = stretch.lower - BEYOND * width, stretch.upper + BEYOND * width
     points = np.linspace(lower, upper, POINTS)
@@ -110,7 +110,7 @@ def _line(
     if not (off <= allowed * (1.0 + 2.0 * BEYOND)).all():
         return None
     rounding = _rounding(points, inputs, np.abs(stretch.rise))
-    return Line(lower, upper, stretch.rise, off.max(axis=0) + rounding)
+    return AffinePiece(lower, upper, stretch.rise, off.max(axis=0) + rounding)
 
 
 def _closer(

@@ -28,7 +28,7 @@ from explainers.errors import NotEligible
 from explainers.search.milp.choices import Choices, Literal
 from explainers.search.milp.program import Program
 from explainers.search.milp.structural_equations import add, read_part, total
-from explainers.search.milp.sums import Sum
+from explainers.search.milp.sums import IntegerSum
 
 HAIR = 1e-7
 """Of what a reading may move: a move by less may be none."""
@@ -156,7 +156,7 @@ def _comparison(
     constants = [float(factual[j]) for j, _ in condition.now if j not in choices.places]
     if any(map(math.isnan, [*constants, condition.fixed(factual)[0]])):
         return Literal.of(not holds)
-    total = Sum.of(choices, condition)
+    total = IntegerSum.of(choices, condition)
     relation = condition.relation if holds else NEGATED[condition.relation]
     switches = [total.switch(program, *limits) for limits in total.limits(relation)]
     reads = {j for j, _ in condition.now} & choices.places.keys()

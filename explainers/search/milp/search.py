@@ -14,14 +14,14 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
-from explainers.search.engine import ROWS_PER_RUN, Meter, Outcome
-from explainers.search.goals import Goal
+from explainers.search.engine import ROWS_PER_RUN, Meter, SearchOutcome
+from explainers.search.goals import LinearGoal
 from explainers.search.milp.choices import Block, Choices
 from explainers.search.milp.confidence_cuts import ConfidenceCuts
 from explainers.search.milp.following import Following
 from explainers.search.milp.grid_enumeration import (
     MOST_ROWS,
-    Cell,
+    GridCell,
     TooMany,
     block_around,
     farther,
@@ -32,7 +32,7 @@ from explainers.search.milp.levers import Levers
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.primal_heuristic import cheapest, find_incumbent, polished
 from explainers.search.milp.program import Solved
-from explainers.search.milp.question import Question
+from explainers.search.milp.question import MilpQuestion
 from explainers.search.milp.rules import check_kinds
 from models.predictor import Row, Rows
 
@@ -56,7 +56,7 @@ are whole within a tolerance."""
 
 
 @dataclass(frozen=True)
-class Ladder:
+class BudgetSchedule:
     """Budgets within which it is proven, one after the other, that nothing is."""
 
     shares: Sequence[float]
@@ -71,7 +71,7 @@ class Ladder:
         return [*(share * most for share in self.guesses), math.inf]
 
 
-class Verdict(Enum):
+class ProposalVerdict(Enum):
     """What becomes of a proposal."""
 
     TAKEN = auto()
@@ -90,7 +90,7 @@ class Search:
     def __init__(
         self,
         model: LayeredModel,
-        ladder: Ladder,
+        ladder: BudgetSchedule,
         problem: Problem,
         meter: Meter,
         deadline: Deadline,
@@ -112,7 +112,7 @@ class Search:
         self._alone = 0
         self._blocks = 0
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchOutcome:
         deadline_hit = False
         try:
             self._prove()
@@ -126,7 +126,7 @@ class Search:
             actions, unsure = self._action[None, :], None
         hint = 0.0 if self._is_met(self._hint) else self._hint
         bound = min(max(self._bound, hint), self._best)
-        return Outcome(actions, bound, None, deadline_hit, unsure=unsure)
+        return SearchOutcome(actions, bound, None, deadline_hit, unsure=unsure)
 
     def _prove(self) -> None:
         model, problem = self._model, self._problem
@@ -157,7 +157,7 @@ class Search:
         return self._problem.trust(actions, self._model.form.score).holds
 
     def _closed(
-        self, goals: Sequence[Goal], following: Following, levers: Levers, budget: float
+        self, goals: Sequence[LinearGoal], following: Following, levers: Levers, budget: float
     ) -> bool:
         """Look within ``budget``; whether the best action is now the best there is, because one
         was found there. If not, there is none within it.
@@ -191,13 +191,15 @@ class Search:
                 otherwise = True
                 continue
             if question.is_fine(solved.values):
-                if verdict is not Verdict.UNSURE or not self._cut(question, cuts, solved.values):
+                if verdict is not ProposalVerdict.UNSURE or not self._cut(
+                    question, cuts, solved.values
+                ):
                     self._settle(question, solved.values)
-            elif verdict is Verdict.WRONG or not self._cut(question, cuts, solved.values):
+            elif verdict is ProposalVerdict.WRONG or not self._cut(question, cuts, solved.values):
                 question.forbid(question.choices.at(solved.values))
 
     def _closes(
-        self, question: Question, solved: Solved, verdict: Verdict | None, budget: float
+        self, question: MilpQuestion, solved: Solved, verdict: ProposalVerdict | None, budget: float
     ) -> bool:
         """Whether nothing within ``budget`` is cheaper than the best, by the solver's word."""
         assert solved.values is not None
@@ -205,7 +207,7 @@ class Search:
             return True
         if question.is_fine(solved.values):
             return self._is_met(solved.bound)
-        return verdict is Verdict.TAKEN
+        return verdict is ProposalVerdict.TAKEN
 
     def _improved_within(self, budget: float) -> bool:
         """Whether the best was found within ``budget``, within which there is nothing more."""
@@ -214,11 +216,11 @@ class Search:
         self._bound = self._best
         return True
 
-    def _is_between(self, question: Question, solution: Floats) -> bool:
+    def _is_between(self, question: MilpQuestion, solution: Floats) -> bool:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
         return self._problem.consequences is None and question.is_fine(solution)
 
-    def _settle_first(self, question: Question, budget: float) -> Block | None:
+    def _settle_first(self, question: MilpQuestion, budget: float) -> Block | None:
         """Decide every row with the pieces of the best, if that is within reach of ``budget`` and
         they are few, before any program is solved; which pieces, if so."""
         if (
@@ -230,13 +232,13 @@ class Search:
         block = question.choices.block_of(self._action)
         if block is None or not any(choice.piece.is_fine for choice in block.choices):
             return None
-        cell = Cell(question.choices, question.choices.whole(block))
+        cell = GridCell(question.choices, question.choices.whole(block))
         if len(cell.moving) > 1:
             below = self._model.below(self._problem, question.choices, cell.block)
             self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
         return block if self._decided(question, cell, FEW_ROWS) else None
 
-    def _settle(self, question: Question, solution: Floats) -> None:
+    def _settle(self, question: MilpQuestion, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
         self._blocks += 1
         if self._blocks > MOST_BLOCKS:
@@ -245,14 +247,16 @@ class Search:
         if self._problem.consequences is None:
             self._draw_near(choices, choices.at(solution))
             whole = choices.whole(choices.at(solution))
-            if self._decided(question, Cell(choices, whole), MOST_ROWS):
+            if self._decided(question, GridCell(choices, whole), MOST_ROWS):
                 return
         limit = limit_of(question.program, choices, solution, self._best)
-        cell = Cell(choices, block_around(question.program, choices, solution, limit))
+        cell = GridCell(choices, block_around(question.program, choices, solution, limit))
         if not self._decided(question, cell, MOST_ROWS, by_cost=True):
             raise _Undecided
 
-    def _decided(self, question: Question, cell: Cell, most: int, *, by_cost: bool = False) -> bool:
+    def _decided(
+        self, question: MilpQuestion, cell: GridCell, most: int, *, by_cost: bool = False
+    ) -> bool:
         """Whether all rows of ``cell`` that are cheaper than the best are at most ``most``; then
         they are decided, and gone. ``by_cost``: whatever the model says of them."""
         below = partial(self._model.below, self._problem, question.choices)
@@ -333,7 +337,7 @@ class Search:
                 raise _Undecided
         return bool(trust.holds[0])
 
-    def _cut(self, question: Question, cuts: ConfidenceCuts | None, solution: Floats) -> bool:
+    def _cut(self, question: MilpQuestion, cuts: ConfidenceCuts | None, solution: Floats) -> bool:
         """Whether a proposal that is not sure enough is gone, and others like it with it. What
         comes again after that is within rounding of what is sure enough, and goes alone."""
         action = question.action(solution)
@@ -362,24 +366,24 @@ class Search:
         """Whether the best is no dearer than ``bound``, but for the solver's rounding."""
         return self._best < math.inf and bound >= self._best - MET * _rounding(bound)
 
-    def _take(self, action: Row) -> Verdict:
+    def _take(self, action: Row) -> ProposalVerdict:
         """What ``action`` is, by the definitions and by the deployed model; nothing dearer than the
         best is looked at, and settles as much."""
         actions = action[None, :]
         cost = float(self._problem.cost_of(actions)[0])
         if cost >= self._best:
-            return Verdict.TAKEN
+            return ProposalVerdict.TAKEN
         row = self._problem.rows_of(actions)
         if not self._problem.allowed(actions, row)[0]:
-            return Verdict.WRONG
+            return ProposalVerdict.WRONG
         if not self._problem.target.met(self._meter.score(row))[0]:
-            return Verdict.WRONG
+            return ProposalVerdict.WRONG
         trust = self._problem.trust(actions, self._meter.score)
         if not trust.holds[0]:
             self._note_unsure(action, float(trust.lower[0]))
-            return Verdict.UNSURE
+            return ProposalVerdict.UNSURE
         self._action, self._best, self._is_hope = action, cost, False
-        return Verdict.TAKEN
+        return ProposalVerdict.TAKEN
 
     def _note_unsure(self, action: Row, lower: float) -> None:
         if self._unsure is None or lower > self._surest:

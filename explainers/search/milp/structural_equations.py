@@ -14,14 +14,14 @@ from explainers.search.milp.choices import Choices
 from explainers.search.milp.following import HALF, Following, Room
 from explainers.search.milp.program import Program
 
-Line = Mapping[int, float]
+LinearForm = Mapping[int, float]
 """A sum over a program's variables."""
 
 
 def tie(program: Program, choices: Choices, following: Following) -> None:
     """Add rows that say what follows."""
     rooms = following.rooms(choices.levers)
-    shifts: dict[int, Line] = {j: set_part(choices, j) for j in choices.places}
+    shifts: dict[int, LinearForm] = {j: set_part(choices, j) for j in choices.places}
     for flow in following.moving:
         own = _follows(program, choices, flow, rooms[flow.effect].alone)
         apart = total((1.0, own), *_pulls(flow, shifts))
@@ -43,12 +43,14 @@ def _hold(program: Program, choices: Choices, effect: int) -> None:
             add(program, total((1.0, alone), (-1.0, held)), lower=0.0 if is_lever else 1.0)
 
 
-def add(program: Program, line: Line, *, lower: float = -math.inf, upper: float = math.inf) -> None:
+def add(
+    program: Program, line: LinearForm, *, lower: float = -math.inf, upper: float = math.inf
+) -> None:
     """Require that a sum is between limits."""
     program.row(list(line), list(line.values()), lower, upper)
 
 
-def total(*parts: tuple[float, Line]) -> Line:
+def total(*parts: tuple[float, LinearForm]) -> LinearForm:
     """The sum of ``parts``, each times its weight."""
     found: dict[int, float] = {}
     for weight, line in parts:
@@ -57,17 +59,17 @@ def total(*parts: tuple[float, Line]) -> Line:
     return found
 
 
-def set_part(choices: Choices, column: int) -> Line:
+def set_part(choices: Choices, column: int) -> LinearForm:
     """How far the feature is set from its factual value; 0 where it is left alone."""
     return _part(choices, column, follows=False)
 
 
-def read_part(choices: Choices, column: int) -> Line:
+def read_part(choices: Choices, column: int) -> LinearForm:
     """How far the feature's reading follows from its factual value; 0 where it is set."""
     return _part(choices, column, follows=True)
 
 
-def _part(choices: Choices, column: int, *, follows: bool) -> Line:
+def _part(choices: Choices, column: int, *, follows: bool) -> LinearForm:
     factual, found = float(choices.problem.factual[column]), {}
     for choice in choices.of(column):
         piece = choice.piece
@@ -78,14 +80,14 @@ def _part(choices: Choices, column: int, *, follows: bool) -> Line:
     return found
 
 
-def _pulls(flow: Flow, shifts: Mapping[int, Line]) -> Iterator[tuple[float, Line]]:
+def _pulls(flow: Flow, shifts: Mapping[int, LinearForm]) -> Iterator[tuple[float, LinearForm]]:
     assert flow.slopes is not None
     for slope, cause in zip(flow.slopes.tolist(), flow.causes, strict=True):
         if cause in shifts:
             yield -slope, shifts[cause]
 
 
-def _follows(program: Program, choices: Choices, flow: Flow, room: Room) -> Line:
+def _follows(program: Program, choices: Choices, flow: Flow, room: Room) -> LinearForm:
     """How far the feature follows, before its reading is rounded; 0 where it is set."""
     reading = read_part(choices, flow.effect)
     if not flow.is_whole:
@@ -99,7 +101,7 @@ def _follows(program: Program, choices: Choices, flow: Flow, room: Room) -> Line
     return {own: 1.0}
 
 
-def _tie(program: Program, choices: Choices, flow: Flow, apart: Line, free: Room) -> None:
+def _tie(program: Program, choices: Choices, flow: Flow, apart: LinearForm, free: Room) -> None:
     """Left alone, the feature is where its causes pull it, and ``apart`` is 0; set, it follows
     no way and the causes pull within ``free``."""
     picks = choices.alone(flow.effect)

@@ -27,7 +27,7 @@ SIMPLE = 10**6
 
 
 @dataclass(frozen=True)
-class Sum:
+class IntegerSum:
     """``weights @ variables + constant``, counted in steps of which every such sum is a whole
     number; or, where those would be too fine, in its own size."""
 
@@ -42,7 +42,7 @@ class Sum:
     """"Below 0" is at most this."""
 
     @classmethod
-    def of(cls, choices: Choices, condition: Comparison) -> Sum:
+    def of(cls, choices: Choices, condition: Comparison) -> IntegerSum:
         """The left side of ``condition``; a value that is missing counts as 0."""
         weights: dict[int, Fraction] = {}
         constant = _meant(*condition.fixed(choices.problem.factual))

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.search.breakpoints import ASK, NO, SAFE, SURE, Verdicts
-from explainers.search.goals import Goal
-from explainers.search.milp.arithmetic import Box, believed
+from explainers.search.goals import LinearGoal
+from explainers.search.milp.arithmetic import ColumnBox, believed
 from explainers.search.milp.kinks import crossings
 from explainers.search.milp.network import Layers
 from explainers.search.milp.reading import Span
@@ -43,16 +43,16 @@ class Told:
 
 
 @dataclass(frozen=True, eq=False)
-class Limits:
+class TargetLimits:
     """A target, as it is told from the columns of a row without asking the model."""
 
     layers: Layers
     unit: float
     """By how much one operation is rounded, relative to its result: the graph's, and our own."""
     columns: Columns
-    firm: Sequence[Goal]
+    firm: Sequence[LinearGoal]
     """What is asked for; within doubt of a limit the model's word decides."""
-    plain: Sequence[Goal]
+    plain: Sequence[LinearGoal]
     """The same without the rounding between sessions; none where nothing is known of that."""
 
     def told(self, rows: Rows) -> Told:
@@ -87,7 +87,7 @@ class Limits:
 class Sweep:
     """The rows with every value of one feature, all else the same."""
 
-    limits: Limits
+    limits: TargetLimits
     spans: Sequence[Span]
     """Straight parts of the feature's run."""
     ends: Floats
@@ -97,7 +97,7 @@ class Sweep:
 
     @classmethod
     def of(
-        cls, limits: Limits, row: Row, own: Indices, spans: Sequence[Span], off: Floats
+        cls, limits: TargetLimits, row: Row, own: Indices, spans: Sequence[Span], off: Floats
     ) -> Sweep:
         """``own`` are the feature's columns, which are not farther than ``off``, ``(n_columns,)``,
         from straight."""
@@ -109,7 +109,7 @@ class Sweep:
         every = np.concatenate([ends, here[None, :]])
         low, high = every.min(axis=0), every.max(axis=0)
         # Twice: places are found on straight lines, and judged on what is not quite straight.
-        box = Box.of(limits.layers, limits.unit, low, high, 2.0 * off)
+        box = ColumnBox.of(limits.layers, limits.unit, low, high, 2.0 * off)
         return cls(limits, spans, ends, box.error)
 
     def places(self) -> Indices:
@@ -128,7 +128,7 @@ class Sweep:
         return self.limits.verdicts(rows, self.error)
 
 
-def _told(goals: Sequence[Goal], raw: Floats, error: Floats) -> Told:
+def _told(goals: Sequence[LinearGoal], raw: Floats, error: Floats) -> Told:
     sure, likely, possible = np.ones((3, len(raw)), dtype=np.bool_)
     for goal in goals:
         over = raw @ goal.weights - goal.limit

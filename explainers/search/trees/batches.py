@@ -8,12 +8,11 @@ settings are cut.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.trees.arena import WORDS
+from explainers.search.trees.arena import WORDS, Arena
 from explainers.search.trees.boxes import ALL, shrink
 from explainers.search.trees.compiled import inner
 from explainers.search.trees.kernel import (
@@ -23,7 +22,9 @@ from explainers.search.trees.kernel import (
     lower_bound,
     narrow_masks,
 )
+from explainers.search.trees.question import Question
 from explainers.search.trees.structs import Floats, IntRows, Ints, Struct, pointer_to
+from explainers.search.trees.tables import Tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ cuts_at, bounded_at = pointer_to(Cuts), pointer_to(Bounded)
 
 
 @inner
-def _reaches(t: Any, q: Any, a: Any) -> bool:
+def _reaches(t: Tables, q: Question, a: Arena) -> bool:
     """Whether the trees can come down to their limits in the box at ``lo[0]``, ``hi[0]``."""
     for k in range(a.ints[WORDS]):
         a.mask[0, a.word[k]] = t.full[a.word[k]]
@@ -78,7 +79,7 @@ def _reaches(t: Any, q: Any, a: Any) -> bool:
 
 
 @inner
-def _least_over(t: Any, q: Any, a: Any) -> float:
+def _least_over(t: Tables, q: Question, a: Arena) -> float:
     """How far the least sums of the box at hand are above their limits, the worst of them."""
     worst = -np.inf
     for g in range(len(q.limit)):
@@ -90,7 +91,7 @@ def _least_over(t: Any, q: Any, a: Any) -> float:
 
 
 @inner
-def _widest(q: Any, columns: Any, lo: Any, hi: Any) -> int:
+def _widest(q: Question, columns: Ints, lo: Ints, hi: Ints) -> int:
     """That of ``columns`` of whose axis the box holds the greatest part; -1 if it holds one
     position of each."""
     widest, most = np.int64(-1), 0.0
@@ -103,7 +104,7 @@ def _widest(q: Any, columns: Any, lo: Any, hi: Any) -> int:
 
 
 @inner
-def bound(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
+def bound(t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Bounded) -> None:
     """Shrink each of ``boxes``, and say of each what is known of it. A search of the whole space
     has begun in the arena."""
     lo, hi, cost = boxes.lo, boxes.hi, boxes.cost
@@ -136,7 +137,7 @@ def bound(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
 
 
 @inner
-def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
+def least_costs(q: Question, lo: IntRows, hi: IntRows, cost: Floats) -> None:
     """Cost of the cheapest corner of each box."""
     for i in range(len(cost)):
         cost[i] = least_cost(q, lo[i], hi[i])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from explainers.search.trees.compiled import cheapest, cost_at, inner
+from explainers.search.trees.question import Question
 from explainers.search.trees.rule_cuts import apply_rule, broken_rule
+from explainers.search.trees.structs import Ints, Whole
 
 FEATURE_BITS = 62
 ALL = (1 << FEATURE_BITS) - 1
@@ -15,7 +15,7 @@ ALL = (1 << FEATURE_BITS) - 1
 
 
 @inner
-def corner(q: Any, lo: Any, hi: Any, at: Any) -> float:
+def corner(q: Question, lo: Ints, hi: Ints, at: Ints) -> float:
     """Put the cheapest corner of a box into ``at``; its cost."""
     total = 0.0
     for j in range(len(lo)):
@@ -25,13 +25,13 @@ def corner(q: Any, lo: Any, hi: Any, at: Any) -> float:
 
 
 @inner
-def bit(j: int) -> int:
+def bit(j: Whole) -> int:
     """The bit of feature ``j`` in a set of features; of wide schemas several share one."""
     return np.int64(1) << (j % FEATURE_BITS)
 
 
 @inner
-def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
+def _cut_by_counts(q: Question, lo: Ints, hi: Ints, at: Ints) -> int:
     """Hold features still where enough others must change: the features whose bounds moved, -1
     if nothing is left."""
     must, moved = np.int64(0), np.int64(0)
@@ -59,7 +59,7 @@ def _cut_by_counts(q: Any, lo: Any, hi: Any, at: Any) -> int:
 
 
 @inner
-def _within(q: Any, j: int, dear: int, near: int, room: float) -> int:
+def _within(q: Question, j: Whole, dear: int, near: int, room: float) -> int:
     """The position nearest to ``dear`` on the way to ``near`` that costs less than ``room``;
     ``dear`` does not, ``near`` does."""
     if q.table[j] >= 0:
@@ -77,7 +77,7 @@ def _within(q: Any, j: int, dear: int, near: int, room: float) -> int:
 
 
 @inner
-def _cut_by_cost(q: Any, room: float, lo: Any, hi: Any, at: Any) -> int:
+def _cut_by_cost(q: Question, room: float, lo: Ints, hi: Ints, at: Ints) -> int:
     """Cut off values that cost more than ``room`` beyond the corner's: the features whose bounds
     moved."""
     moved = np.int64(0)
@@ -93,7 +93,7 @@ def _cut_by_cost(q: Any, room: float, lo: Any, hi: Any, at: Any) -> int:
 
 
 @inner
-def _width(q: Any, r: int, lo: Any, hi: Any) -> int:
+def _width(q: Question, r: Whole, lo: Ints, hi: Ints) -> int:
     """Positions left on the axes that rule ``r`` reads."""
     total = np.int64(0)
     for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
@@ -102,7 +102,7 @@ def _width(q: Any, r: int, lo: Any, hi: Any) -> int:
 
 
 @inner
-def _cut_by_rules(q: Any, moved: int, lo: Any, hi: Any) -> int:
+def _cut_by_rules(q: Question, moved: Whole, lo: Ints, hi: Ints) -> int:
     """Apply the rules that read a feature of ``moved``: the features whose bounds moved by them,
     -1 if nothing is left."""
     now = np.int64(0)
@@ -118,7 +118,7 @@ def _cut_by_rules(q: Any, moved: int, lo: Any, hi: Any) -> int:
 
 
 @inner
-def shrink(q: Any, best: float, moved: int, lo: Any, hi: Any, at: Any) -> float:
+def shrink(q: Question, best: float, moved: Whole, lo: Ints, hi: Ints, at: Ints) -> float:
     """Cut a box by cost, counts and rules until nothing moves, and put its cheapest corner into
     ``at``; returns that corner's cost, or infinity if the box is closed.
 
@@ -142,7 +142,7 @@ def shrink(q: Any, best: float, moved: int, lo: Any, hi: Any, at: Any) -> float:
 
 
 @inner
-def allowed(q: Any, features: int, at: Any) -> bool:
+def allowed(q: Question, features: Whole, at: Ints) -> bool:
     """Whether the row at positions ``at`` keeps every count, and every rule that reads one of
     ``features``."""
     must = 0
@@ -160,7 +160,7 @@ def allowed(q: Any, features: int, at: Any) -> bool:
 
 
 @inner
-def cost_of(q: Any, at: Any) -> float:
+def cost_of(q: Question, at: Ints) -> float:
     total = 0.0
     for j in range(len(at)):
         total += cost_at(q, j, at[j])

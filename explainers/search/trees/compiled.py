@@ -7,24 +7,37 @@ from dataclasses import dataclass
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types, uint64
 from numba.extending import intrinsic
 
-from explainers.search.trees.structs import Struct, writer
+from explainers.search.trees.question import Question
+from explainers.search.trees.structs import Struct, Whole, writer
+from explainers.search.trees.tables import CellMap, Tables
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class Compiler(Protocol):
+    """Compiles a function, which is called as it is written."""
+
+    def __call__(self, function: Function, /) -> Function: ...
+
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 """Without numba's reference counting (`_nrt`): nothing here allocates, and nothing here should."""
 _njit: Any = njit
-inner = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner: Compiler = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For what only compiled code calls."""
-small = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
+small: Compiler = _njit(
+    **_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
+)
 """The same, compiled into whatever calls it."""
 
-allocating = _njit(nogil=True, error_model="numpy")
+allocating: Compiler = _njit(nogil=True, error_model="numpy")
 """For what compiled code calls that makes arrays of its own."""
 
 WHOLE, REAL = types.int64, types.float64
@@ -40,7 +53,7 @@ class Entry:
     """Compiled code that Python calls, and the only types that it is ever called with."""
 
     compiled: Any
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
 
     def compile(self) -> bool:
         """Have its machine code; whether it was neither here nor kept, and had to be made."""
@@ -53,7 +66,7 @@ class Entry:
 ENTRIES: list[Entry] = []
 
 
-def entry(*arguments: Any, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def entry(*arguments: object, **options: object) -> Compiler:
     """For what Python calls, with arguments of these types: compiled code that takes the addresses
     of structs. ``options``: numba's, by default those of :data:`inner`.
 
@@ -61,15 +74,16 @@ def entry(*arguments: Any, **options: Any) -> Callable[[Callable[..., Any]], Cal
     made inside a function of :data:`SOURCES`, which is then a part of the key.
     """
 
-    def declared(function: Callable[..., Any]) -> Callable[..., Any]:
+    def declared(function: Function) -> Function:
         compiled = _njit(**(options or _OPTIONS), cache=True)(function)
         ENTRIES.append(Entry(compiled, arguments))
-        return passing_addresses(compiled)
+        called: Function = passing_addresses(compiled)
+        return called
 
     return declared
 
 
-def allocating_entry(*arguments: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def allocating_entry(*arguments: object) -> Compiler:
     """As :func:`entry`, for what makes arrays."""
     return entry(*arguments, nogil=True, error_model="numpy")
 
@@ -90,11 +104,11 @@ def compile_all(told: Callable[[int, int], None] | None = None) -> None:
         each.compiled.disable_compile()
 
 
-def passing_addresses(compiled: Any) -> Callable[..., Any]:
+def passing_addresses(compiled: Any) -> Any:
     """Compiled code, to be called with structs where it takes their addresses."""
 
     @wraps(compiled.py_func)
-    def call(*given: Any) -> Any:
+    def call(*given: object) -> object:
         return compiled(*[x.address if isinstance(x, Struct) else x for x in given])
 
     return call
@@ -146,7 +160,7 @@ leading_zeros: Any = _leading_zeros
 
 
 @inner
-def highest_bit(word: Any) -> int:
+def highest_bit(word: np.uint64) -> int:
     """Index of the highest set bit of a word that is not 0."""
     return 63 - np.int64(leading_zeros(word))
 
@@ -156,7 +170,7 @@ bit_count: Any = _population
 
 
 @inner
-def _stretch_at(q: Any, j: int, position: int) -> int:
+def _stretch_at(q: Question, j: Whole, position: Whole) -> int:
     """The stretch of a long axis that a position is in, counted from the first of all axes."""
     x = q.long
     low, high = x.first[j], x.first[j] + q.off[j + 1] - q.off[j] - 1
@@ -170,7 +184,7 @@ def _stretch_at(q: Any, j: int, position: int) -> int:
 
 
 @inner
-def _long_value(q: Any, j: int, position: int) -> float:
+def _long_value(q: Question, j: Whole, position: Whole) -> float:
     x, k = q.long, _stretch_at(q, j, position)
     steps = position - x.start[k]
     if steps == 0:
@@ -179,7 +193,7 @@ def _long_value(q: Any, j: int, position: int) -> float:
 
 
 @inner
-def _long_cost(q: Any, j: int, position: int) -> float:
+def _long_cost(q: Question, j: Whole, position: Whole) -> float:
     """The same number as that of the definition, which is computed in the same order."""
     x, k = q.long, _stretch_at(q, j, position)
     if position == x.start[k] or np.isnan(x.factual[j]):
@@ -192,7 +206,7 @@ def _long_cost(q: Any, j: int, position: int) -> float:
 
 
 @small
-def entry_at(q: Any, j: int, position: int) -> int:
+def entry_at(q: Question, j: Whole, position: Whole) -> int:
     """What is said of a position of axis ``j`` in the arrays of a question: of a long axis, of the
     stretch that it is in."""
     listed = q.listed[j]
@@ -202,7 +216,7 @@ def entry_at(q: Any, j: int, position: int) -> int:
 
 
 @inner
-def first_of(q: Any, j: int, entry: int) -> int:
+def first_of(q: Question, j: Whole, entry: Whole) -> int:
     """First position of an entry of axis ``j``; of the one beyond its last, how many there are."""
     if entry == q.off[j + 1]:
         return q.size[j]
@@ -212,7 +226,7 @@ def first_of(q: Any, j: int, entry: int) -> int:
 
 
 @small
-def value_at(q: Any, j: int, position: int) -> float:
+def value_at(q: Question, j: Whole, position: Whole) -> float:
     """The value at a position of axis ``j``."""
     listed = q.listed[j]
     if listed >= 0:
@@ -221,7 +235,7 @@ def value_at(q: Any, j: int, position: int) -> float:
 
 
 @small
-def cost_at(q: Any, j: int, position: int) -> float:
+def cost_at(q: Question, j: Whole, position: Whole) -> float:
     """What the value at a position of axis ``j`` costs."""
     listed = q.listed[j]
     if listed >= 0:
@@ -230,26 +244,26 @@ def cost_at(q: Any, j: int, position: int) -> float:
 
 
 @small
-def cell_at(t: Any, q: Any, j: int, position: int) -> int:
+def cell_at(t: Tables, q: Question, j: Whole, position: Whole) -> int:
     """Cell of the tables at hand that a position of axis ``j`` falls into."""
     return t.coarse[t.fine[j] + q.cell[entry_at(q, j, position)]]
 
 
 @small
-def first_in(t: Any, q: Any, j: int, cell: int) -> int:
+def first_in(t: CellMap, q: Question, j: Whole, cell: Whole) -> int:
     """First position of axis ``j`` in ``cell`` of the tables at hand, or beyond."""
     return q.first[t.fine[j] + j + t.begin[t.cells[j] + j + cell]]
 
 
 @small
-def cheapest(q: Any, j: int, a: int, b: int) -> int:
-    """Position of the least cost among ``a..b`` of axis ``j``."""
+def cheapest(q: Question, j: Whole, low: Whole, high: Whole) -> int:
+    """Position of the least cost among ``low..high`` of axis ``j``."""
     if q.table[j] >= 0:
-        return q.cheapest[q.table[j] + a * q.size[j] + b]
+        return q.cheapest[q.table[j] + low * q.size[j] + high]
     middle = q.middle[j]
-    if a >= middle:
-        return a
-    if b < middle:
-        return b
+    if low >= middle:
+        return low
+    if high < middle:
+        return high
     # The interval straddles the factual value; where that is allowed it is at `middle`.
     return middle if cost_at(q, j, middle) <= cost_at(q, j, middle - 1) else middle - 1

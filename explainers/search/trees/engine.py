@@ -26,7 +26,7 @@ from explainers.search.breakpoints import (
 )
 from explainers.search.engine import (
     Meter,
-    Outcome,
+    SearchOutcome,
     range_by_asking,
     run_around,
 )
@@ -35,12 +35,12 @@ from explainers.search.trees.compiled import compile_all
 from explainers.search.trees.ensemble_targets import EnsembleTargets
 from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, flatten
-from explainers.search.trees.following import Following, asked_of
+from explainers.search.trees.following import EffectSearch, asked_of
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.primal_heuristic import HOLDS, IN_DOUBT
-from explainers.search.trees.proof import MOST_PARTS, Asked, Proof
-from explainers.search.trees.question import build_question
+from explainers.search.trees.proof import MOST_PARTS, Proof, SearchInstance
+from explainers.search.trees.question_building import build_question
 from explainers.search.trees.survival import Survival
 from explainers.space import Positions, changed
 from models.graph.forms import GraphForm
@@ -72,7 +72,7 @@ class Trees:
         self._layout = Layout.of(schema, form.columns, leaves.cells)
         self._targets = EnsembleTargets(form, leaves)
         self._rules: dict[tuple[int, ...], tuple[tuple[Rule, ...], Flattened]] = {}
-        self._asked: WeakKeyDictionary[Problem, Asked] = WeakKeyDictionary()
+        self._asked: WeakKeyDictionary[Problem, SearchInstance] = WeakKeyDictionary()
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
@@ -114,7 +114,13 @@ class Trees:
         return float(values[first]), float(values[last])
 
     def _long_range(
-        self, problem: Problem, asked: Asked, meter: Meter, row: Row, column: int, at: Positions
+        self,
+        problem: Problem,
+        asked: SearchInstance,
+        meter: Meter,
+        row: Row,
+        column: int,
+        at: Positions,
     ) -> tuple[float, float]:
         """The same over a long axis: all values of a stretch are alike but where a rule turns."""
         axis, q = problem.single_axes[column], asked.question
@@ -144,7 +150,7 @@ class Trees:
         """Bytes of the bit tables that are held at present."""
         return self._targets.table_bytes
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         """The optimum with its proof, or the best row and bound at the deadline.
 
         Raises
@@ -158,7 +164,7 @@ class Trees:
 
     def _search_with_effects(
         self, problem: Problem, consequences: Consequences, meter: Meter, deadline: Deadline
-    ) -> Outcome:
+    ) -> SearchOutcome:
         """First what nothing follows from, then what is cheaper and has effects."""
         if not consequences.severs:
             raise NotEligible(self.name, "what is set may follow as well")
@@ -171,7 +177,7 @@ class Trees:
         try:
             incumbents.keep(inert.candidates)
             with own.arenas.lent() as arena:
-                following = Following(problem, consequences, own.tables, arena, deadline)
+                following = EffectSearch(problem, consequences, own.tables, arena, deadline)
                 for mode in modes:
                     bound = min(bound, following.settle(mode, incumbents))
         except DeadlineReached:
@@ -179,7 +185,9 @@ class Trees:
         if survival is not None and survival.undecided:
             bound = 0.0
         bound = min(bound, incumbents.cost)
-        return Outcome(incumbents.rows, bound, None, deadline.expired(), unsure=incumbents.unsure)
+        return SearchOutcome(
+            incumbents.rows, bound, None, deadline.expired(), unsure=incumbents.unsure
+        )
 
     def _nearest_with_effects(
         self, problem: Problem, consequences: Consequences, deadline: Deadline, row: Row | None
@@ -194,7 +202,7 @@ class Trees:
             return np.asarray(np.max([raw @ g.weights - g.limit for g in own.goals], axis=0))
 
         with own.arenas.lent() as arena:
-            following = Following(problem, consequences, own.tables, arena, deadline)
+            following = EffectSearch(problem, consequences, own.tables, arena, deadline)
             for asked in asked_of(problem, consequences, self._layout, own.limits, self._flattened):
                 best = math.inf
                 if row is not None:
@@ -223,14 +231,14 @@ class Trees:
     def _proof(self, problem: Problem, meter: Meter, deadline: Deadline) -> Proof:
         return Proof(problem, meter, deadline, self._in_arrays(problem), self._patience)
 
-    def _in_arrays(self, problem: Problem) -> Asked:
+    def _in_arrays(self, problem: Problem) -> SearchInstance:
         """The problem in arrays; made once, while the problem is asked about."""
         with self._lock:
             known = self._asked.get(problem)
         if known is None:
             own = self._targets.of(problem.target)
             question = build_question(problem, self._layout, own.limits, self._flattened)
-            known = Asked(own.tables, own.arenas, question)
+            known = SearchInstance(own.tables, own.arenas, question)
             with self._lock:
                 self._asked[problem] = known
         return known

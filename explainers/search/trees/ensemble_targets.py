@@ -9,11 +9,12 @@ from threading import Lock
 import numpy as np
 
 from explainers.errors import NotEligible
-from explainers.search.goals import Goal, goals_of
+from explainers.search.goals import LinearGoal, goals_of
 from explainers.search.trees.arena import Arenas
 from explainers.search.trees.leaves import Leaves
-from explainers.search.trees.question import Limits
-from explainers.search.trees.tables import Tables, build_tables, table_bytes
+from explainers.search.trees.question import SumLimits
+from explainers.search.trees.table_building import build_tables, table_bytes
+from explainers.search.trees.tables import Tables
 from explainers.target import Target
 from models.graph.forms import GraphForm
 from models.rounding import Rounding
@@ -28,10 +29,10 @@ MOST_REMEMBERED = 256
 class EnsembleTarget:
     """What one target asks of the trees."""
 
-    goals: tuple[Goal, ...]
+    goals: tuple[LinearGoal, ...]
     tables: Tables
     arenas: Arenas
-    limits: Limits
+    limits: SumLimits
 
 
 class EnsembleTargets:
@@ -74,13 +75,13 @@ class EnsembleTargets:
                 self._known[key] = known
         return known
 
-    def _limits_of(self, goals: Sequence[Goal]) -> Limits:
-        return Limits(
+    def _limits_of(self, goals: Sequence[LinearGoal]) -> SumLimits:
+        return SumLimits(
             np.array([goal.limit - goal.weights @ self._leaves.base for goal in goals]),
             np.array([goal.band + self._noise(goal) for goal in goals]),
         )
 
-    def _tables_for(self, goals: Sequence[Goal]) -> tuple[Tables, Arenas]:
+    def _tables_for(self, goals: Sequence[LinearGoal]) -> tuple[Tables, Arenas]:
         key = tuple(goal.weights.tobytes() for goal in goals)
         with self._lock:
             if key not in self._tables:
@@ -88,7 +89,7 @@ class EnsembleTargets:
                 self._tables[key] = tables, Arenas(tables)
             return self._tables[key]
 
-    def _noise(self, goal: Goal) -> float:
+    def _noise(self, goal: LinearGoal) -> float:
         """How far a float32 sum over the trees, in any order, may be from the exact one."""
         sizes = np.abs(self._leaves.values @ goal.weights)
         starts = self._leaves.trees[:-1]
@@ -97,7 +98,7 @@ class EnsembleTargets:
         return len(starts) * 2.0**-24 * total
 
 
-def _tables_of(leaves: Leaves, goals: Sequence[Goal]) -> Tables:
+def _tables_of(leaves: Leaves, goals: Sequence[LinearGoal]) -> Tables:
     """One group of trees for each goal, without the trees that a goal does not read."""
     sizes = np.diff(leaves.trees)
     tree_of = np.repeat(np.arange(len(sizes)), sizes)

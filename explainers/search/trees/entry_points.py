@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from explainers.search.trees import batches, kernel, primal_heuristic, survival_kernel
-from explainers.search.trees.arena import BEST, GUESS, HAS_BEST, arena_at
-from explainers.search.trees.batches import bounded_at, cuts_at
+from explainers.search.trees.arena import BEST, GUESS, HAS_BEST, Arena, arena_at
+from explainers.search.trees.batches import Bounded, Cuts, bounded_at, cuts_at
 from explainers.search.trees.compiled import (
     BYTES,
     REAL,
@@ -20,8 +20,9 @@ from explainers.search.trees.compiled import (
     WHOLES,
     entry,
 )
-from explainers.search.trees.question import question_at
-from explainers.search.trees.tables import tables_at
+from explainers.search.trees.question import Question, question_at
+from explainers.search.trees.structs import Bytes, Floats, IntRows, Ints
+from explainers.search.trees.tables import Tables, tables_at
 
 
 def _entry_points(sources: str) -> Any:
@@ -32,7 +33,7 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLE)
-        def begin(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+        def begin(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
             """A first answer, then the search of the whole space for a cheaper one; where an
             answer must survive the sensors, the first is only a guess at what one costs."""
             sources  # noqa: B018
@@ -48,32 +49,34 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, REAL, WHOLES, WHOLES)
-        def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
+        def start(t: Tables, q: Question, a: Arena, best: float, lo: Ints, hi: Ints) -> None:
             sources  # noqa: B018
             kernel.start(tables_at(t), question_at(q), arena_at(a), best, lo, hi)
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLE)
-        def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+        def search(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
             sources  # noqa: B018
             return kernel.search(tables_at(t), question_at(q), arena_at(a), max_nodes)
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, REAL, STRUCT, STRUCT)
-        def bound_boxes(t: Any, q: Any, a: Any, best: float, cuts: Any, boxes: Any) -> None:
+        def bound_boxes(
+            t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Bounded
+        ) -> None:
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
             batches.bound(tables, asked, arena, best, cuts_at(cuts), bounded_at(boxes))
 
         @staticmethod
         @entry(STRUCT, WHOLE_ROWS, WHOLE_ROWS, REALS)
-        def least_costs(q: Any, lo: Any, hi: Any, cost: Any) -> None:
+        def least_costs(q: Question, lo: IntRows, hi: IntRows, cost: Floats) -> None:
             sources  # noqa: B018
             batches.least_costs(question_at(q), lo, hi, cost)
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES)
-        def reach_from(t: Any, q: Any, a: Any, at: Any) -> None:
+        def reach_from(t: Tables, q: Question, a: Arena, at: Ints) -> None:
             """Put a cheaper row in the place of the best, if one lies near ``at``."""
             sources  # noqa: B018
             arena = arena_at(a)
@@ -84,13 +87,13 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT)
-        def open_bound(q: Any, a: Any) -> float:
+        def open_bound(q: Question, a: Arena) -> float:
             sources  # noqa: B018
             return kernel.open_bound(question_at(q), arena_at(a))
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE)
-        def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
+        def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: int) -> int:
             sources  # noqa: B018
             return survival_kernel.survives(
                 tables_at(t), question_at(q), arena_at(a), at, max_parts
@@ -99,7 +102,7 @@ def _entry_points(sources: str) -> Any:
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE, WHOLE, BYTES)
         def hold_around(
-            t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, out: Any
+            t: Tables, q: Question, a: Arena, at: Ints, column: int, max_parts: int, out: Bytes
         ) -> None:
             """Which values of a feature would do in the place of that at ``at[column]``."""
             sources  # noqa: B018
@@ -111,7 +114,14 @@ def _entry_points(sources: str) -> Any:
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE, WHOLE, WHOLES, BYTES)
         def hold_at(
-            t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, positions: Any, out: Any
+            t: Tables,
+            q: Question,
+            a: Arena,
+            at: Ints,
+            column: int,
+            max_parts: int,
+            positions: Ints,
+            out: Bytes,
         ) -> None:
             """Which of some values of a feature would do in the place of that at ``at[column]``."""
             sources  # noqa: B018
@@ -124,7 +134,7 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES)
-        def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
+        def over_limit(t: Tables, q: Question, a: Arena, at: Ints) -> float:
             sources  # noqa: B018
             return primal_heuristic.over_limit(tables_at(t), question_at(q), arena_at(a), at)
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +13,7 @@ from explainers.constraints import Changes, Comparison, Condition, IsIn, Relatio
 from explainers.errors import NotEligible
 from explainers.search.trees import rule_cuts
 from explainers.search.trees.boxes import FEATURE_BITS
-from explainers.search.trees.structs import Bytes, Floats, Ints, Struct
+from explainers.search.trees.question import FlatRules
 from models.predictor import Row
 from models.schema import Schema
 
@@ -26,32 +25,6 @@ _RELATIONS = {
     Relation.EQ: rule_cuts.EQ,
     Relation.NE: rule_cuts.NE,
 }
-
-
-@dataclass(frozen=True, eq=False)
-class FlatRules(Struct):
-    """The rules of a policy for one factual."""
-
-    rule: Ints
-    """``(n_rules + 1,)`` first condition of each rule."""
-    split: Ints
-    """First condition after ``then``."""
-    kind: Ints
-    flag: Ints
-    """Relation of a comparison, sense of a change, start of a membership, truth of a constant."""
-    column: Ints
-    fixed: Floats
-    fixed_size: Floats
-    terms: Ints
-    term_column: Ints
-    term_weight: Floats
-    member: Bytes
-    """Whether each category is a member, by its code."""
-    reads: Ints
-    read: Ints
-    """Features of each rule."""
-    touched: Ints
-    """The same as a set of bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +135,6 @@ class _Flattening:
         )
 
 
-def offsets(groups: Sequence[Any]) -> npt.NDArray[np.int64]:
+def offsets(groups: Sequence[Sized]) -> npt.NDArray[np.int64]:
     """Where each group begins when they are laid end to end, and the end of the last."""
     return np.array([0, *accumulate(map(len, groups))], dtype=np.int64)

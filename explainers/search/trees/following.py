@@ -32,7 +32,8 @@ from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of
-from explainers.search.trees.question import Limits, Question, question_of
+from explainers.search.trees.question import Question, SumLimits
+from explainers.search.trees.question_building import question_of
 from explainers.search.trees.tables import Tables
 from models.predictor import Row, Rows
 
@@ -78,7 +79,7 @@ class Boxes(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class ModeInstance:
     """One mode of a problem in arrays."""
 
     mode: Mode
@@ -90,7 +91,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Following:
+class EffectSearch:
     """The search of all modes of one problem."""
 
     problem: Problem
@@ -99,7 +100,7 @@ class Following:
     arena: Arena
     deadline: Deadline
 
-    def settle(self, asked: Asked, incumbents: Incumbents) -> float:
+    def settle(self, asked: ModeInstance, incumbents: Incumbents) -> float:
         """Try everything in a mode that is cheaper than the best so far; the least cost that an
         untried action could have, infinity if all is tried.
 
@@ -127,7 +128,7 @@ class Following:
             size = min(2 * size, BATCH)
         return math.inf
 
-    def nearest(self, asked: Asked, over: Callable[[Rows], Row], best: float) -> Row | None:
+    def nearest(self, asked: ModeInstance, over: Callable[[Rows], Row], best: float) -> Row | None:
         """The allowed action of a mode whose row is nearest to the limits, if it is nearer than
         ``best``; ``over`` says by how much rows are above them, ``(n_rows,)``.
 
@@ -163,7 +164,7 @@ class Following:
             boxes = boxes.joined(_cut(found, found.over < best - near, found.over, q))
         return nearest
 
-    def _halves(self, asked: Asked, boxes: Boxes, incumbents: Incumbents) -> Boxes:
+    def _halves(self, asked: ModeInstance, boxes: Boxes, incumbents: Incumbents) -> Boxes:
         """The open boxes that are left of some, their corners tried."""
         found, tried = self._bounded(asked, boxes, incumbents.cost)
         incumbents.opened(len(tried))
@@ -172,7 +173,7 @@ class Following:
         incumbents.consider(self._actions(asked, found.corner[new]))
         return _cut(found, is_open & (found.cost < incumbents.cost), None, asked.question)
 
-    def _bounded(self, asked: Asked, boxes: Boxes, best: float) -> tuple[Bounded, Ints]:
+    def _bounded(self, asked: ModeInstance, boxes: Boxes, best: float) -> tuple[Bounded, Ints]:
         """What the tables say of those boxes from which something possible follows, and what was
         tried in each."""
         boxes = self._with_effects(asked, boxes)
@@ -181,7 +182,7 @@ class Following:
         found.corner[:, asked.mode.followers] = 0
         return found, boxes.tried
 
-    def _with_effects(self, asked: Asked, boxes: Boxes) -> Boxes:
+    def _with_effects(self, asked: ModeInstance, boxes: Boxes) -> Boxes:
         """Boxes with what may follow from each; without those from which nothing possible does."""
         q, mode = asked.question, asked.mode
         columns, followers = list(mode.set), list(mode.followers)
@@ -197,7 +198,7 @@ class Following:
             boxes.lo[:, j], boxes.hi[:, j] = q.around(j, low[:, k], high[:, k])
         return boxes
 
-    def _readable(self, asked: Asked, corners: Ints) -> tuple[Rows, Rows]:
+    def _readable(self, asked: ModeInstance, corners: Ints) -> tuple[Rows, Rows]:
         """Actions of which it can be read what they lead to, and that."""
         columns = list(asked.mode.set)
         actions = self._actions(asked, corners)
@@ -205,13 +206,13 @@ class Following:
         known = self.problem.readable(actions, rows)
         return actions[known], rows[known]
 
-    def _may_open(self, asked: Asked, boxes: Bounded) -> npt.NDArray[np.bool_]:
+    def _may_open(self, asked: ModeInstance, boxes: Bounded) -> npt.NDArray[np.bool_]:
         """Which boxes hold actions from which something follows."""
         q, openers = asked.question, list(asked.mode.openers)
         lo, hi = boxes.lo[:, openers], boxes.hi[:, openers]
         return np.asarray(((lo != hi) | (lo != q.home[openers])).any(axis=1))
 
-    def _actions(self, asked: Asked, positions: Ints) -> Rows:
+    def _actions(self, asked: ModeInstance, positions: Ints) -> Rows:
         factual = self.problem.factual
         rows = np.repeat(factual[None, :], len(positions), axis=0)
         own = np.delete(np.arange(len(factual)), asked.mode.followers)
@@ -223,9 +224,9 @@ def asked_of(
     problem: Problem,
     consequences: Consequences,
     layout: Layout,
-    limits: Limits,
+    limits: SumLimits,
     rules_of: Callable[[tuple[Rule, ...]], Flattened],
-) -> list[Asked]:
+) -> list[ModeInstance]:
     """The modes of a problem in which something may follow.
 
     Raises
@@ -247,11 +248,11 @@ def asked_of(
         first = offsets([mode.set, *instead])[1:]
         columns = [*mode.set, *(j for group in instead for j in group)]
         cuts = Cuts(np.array(columns, dtype=np.int64), first)
-        found.append(Asked(mode, question, *limits_of(problem, mode), cuts))
+        found.append(ModeInstance(mode, question, *limits_of(problem, mode), cuts))
     return found
 
 
-def _parts(asked: Asked, lo: Ints, hi: Ints) -> Boxes:
+def _parts(asked: ModeInstance, lo: Ints, hi: Ints) -> Boxes:
     """A box, cut along the longest axis of the openers."""
     j = max(asked.mode.openers, key=lambda k: int(hi[k] - lo[k]))
     edges = np.unique(np.linspace(lo[j], hi[j] + 1, PARTS + 1).astype(np.int64))

@@ -13,8 +13,6 @@ same search in plain Python; the tests hold the two together.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import uint64
 
@@ -29,6 +27,7 @@ from explainers.search.trees.arena import (
     SP,
     WAITING,
     WORDS,
+    Arena,
 )
 from explainers.search.trees.boxes import ALL, bit, shrink
 from explainers.search.trees.compiled import (
@@ -41,7 +40,10 @@ from explainers.search.trees.compiled import (
     small,
     value_at,
 )
+from explainers.search.trees.question import Question
 from explainers.search.trees.rule_cuts import CHANGES, broken_rule
+from explainers.search.trees.structs import Ints, Whole
+from explainers.search.trees.tables import CellMap, Tables
 
 # What a call of `search` ends with.
 DONE, MORE, VERDICT, FULL = 0, 1, 2, 3
@@ -54,7 +56,7 @@ FEW = 64
 
 
 @small
-def least_within(t: Any, q: Any, a: Any, j: int, low: int, high: int) -> float:
+def least_within(t: CellMap, q: Question, a: Arena, j: Whole, low: Whole, high: Whole) -> float:
     """What the cheapest value of the bottom box that falls into cells ``low..high`` of feature
     ``j`` costs beyond the box's own cheapest; infinity if none falls there."""
     first = max(first_in(t, q, j, low), a.lo[0, j])
@@ -67,7 +69,7 @@ def least_within(t: Any, q: Any, a: Any, j: int, low: int, high: int) -> float:
 
 
 @small
-def _leaf_cost(t: Any, q: Any, a: Any, leaf: int) -> float:
+def _leaf_cost(t: Tables, q: Question, a: Arena, leaf: Whole) -> float:
     """Least cost of a row of the bottom box that reaches a leaf, rules aside; infinity if none
     does."""
     total = a.floats[CORNER]
@@ -77,7 +79,7 @@ def _leaf_cost(t: Any, q: Any, a: Any, leaf: int) -> float:
 
 
 @inner
-def _note_reach(t: Any, q: Any, a: Any, best: float) -> None:
+def _note_reach(t: Tables, q: Question, a: Arena, best: float) -> None:
     """Leaves that a row of the bottom box reaches that is cheaper than ``best``."""
     for w in range(len(t.full)):
         word, left = uint64(0), a.mask[0, w]
@@ -92,7 +94,7 @@ def _note_reach(t: Any, q: Any, a: Any, best: float) -> None:
 
 
 @inner
-def _lessen_reach(a: Any, best: float) -> None:
+def _lessen_reach(a: Arena, best: float) -> None:
     """Keep the bits of the leaves that a row cheaper than ``best`` reaches."""
     for w in range(len(a.reach)):
         left = a.reach[w]
@@ -104,7 +106,7 @@ def _lessen_reach(a: Any, best: float) -> None:
 
 
 @inner
-def _note_undecided(t: Any, a: Any, n_goals: int) -> None:
+def _note_undecided(t: Tables, a: Arena, n_goals: Whole) -> None:
     """Trees that reach more than one leaf, their words, and the sum of the others' leaves.
 
     A tree that reaches none closes every box: it counts as infinitely far from the target.
@@ -136,7 +138,7 @@ def _note_undecided(t: Any, a: Any, n_goals: int) -> None:
 
 
 @inner
-def narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
+def narrow_masks(t: Tables, q: Question, a: Arena, sp: Whole) -> None:
     """AND the box's word masks with the rows of every bound that moved since last time."""
     mask, lo, hi = a.mask[sp], a.lo[sp], a.hi[sp]
     for j in range(len(lo)):
@@ -154,7 +156,7 @@ def narrow_masks(t: Any, q: Any, a: Any, sp: int) -> None:
 
 
 @inner
-def lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
+def lower_bound(t: Tables, q: Question, a: Arena, sp: Whole) -> bool:
     """Note each tree's least reachable leaf; False if a group cannot come down to its limit."""
     mask = a.mask[sp]
     for g in range(len(q.limit)):
@@ -176,7 +178,7 @@ def lower_bound(t: Any, q: Any, a: Any, sp: int) -> bool:
 
 
 @inner
-def corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
+def corner_value(t: Tables, q: Question, a: Arena, sp: Whole) -> int:
     """Score the corner exactly: 1 in the target, 0 not, 2 within rounding of its edge."""
     mask, at, corner = a.mask[sp], a.at, a.corner_mask
     for k in range(a.ints[WORDS]):
@@ -210,7 +212,7 @@ def corner_value(t: Any, q: Any, a: Any, sp: int) -> int:
 
 
 @inner
-def best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
+def best_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
     """Feature and first position of the upper part of the cut that promises most: towards the
     least leaves of the trees, weighted by what they would gain. (-1, 0) if there is none."""
     n = a.gain.shape[0]
@@ -248,7 +250,7 @@ def best_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 
 
 @inner
-def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
+def _any_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
     """A cut between the corner's cell and a cell beside it; (-1, 0) if the box is one cell."""
     for j in range(len(a.at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
@@ -260,7 +262,7 @@ def _any_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 
 
 @inner
-def _is_refused(a: Any) -> bool:
+def _is_refused(a: Arena) -> bool:
     """Whether the corner is the row that the deployed model last put outside the target."""
     if a.ints[REFUSED] == 0:
         return False
@@ -271,7 +273,7 @@ def _is_refused(a: Any) -> bool:
 
 
 @inner
-def _other_leaves_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
+def _other_leaves_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
     """A cut between the rows that share the corner's leaves, whose scores are all the same, and
     others; (-1, 0) if there are no others in the box."""
     for j in range(len(a.at)):
@@ -290,7 +292,7 @@ def _other_leaves_cut(t: Any, q: Any, a: Any, sp: int) -> tuple[int, int]:
 
 
 @inner
-def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
+def _rule_cut(q: Question, a: Arena, sp: Whole, r: Whole) -> tuple[int, int]:
     """A cut that sets the corner's value of a feature of rule ``r`` apart: a missing value first,
     beside which nothing is known of a comparison, then one that was not changed. Or one that halves
     the feature along which costs differ most: one by one, its values would be as many boxes."""
@@ -320,7 +322,7 @@ def _rule_cut(q: Any, a: Any, sp: int, r: int) -> tuple[int, int]:
 
 
 @inner
-def _is_fragile(a: Any, lo: Any, hi: Any) -> int:
+def _is_fragile(a: Arena, lo: Ints, hi: Ints) -> int:
     """A box of `fragile` that holds all of ``lo..hi``, the newest first; -1 if there is none."""
     for i in range(a.ints[FRAGILE] - 1, -1, -1):
         inside = True
@@ -334,7 +336,7 @@ def _is_fragile(a: Any, lo: Any, hi: Any) -> int:
 
 
 @inner
-def _fragile_cut(q: Any, a: Any, sp: int, i: int) -> tuple[int, int]:
+def _fragile_cut(q: Question, a: Arena, sp: Whole, i: Whole) -> tuple[int, int]:
     """The cut along the side of box ``i`` of `fragile` beyond which the cheapest value lies."""
     column, edge, least = np.int64(-1), np.int64(0), np.inf
     for j in range(len(a.at)):
@@ -352,7 +354,7 @@ def _fragile_cut(q: Any, a: Any, sp: int, i: int) -> tuple[int, int]:
 
 
 @inner
-def _push_halves(t: Any, q: Any, a: Any, sp: int, column: int, edge: int) -> None:
+def _push_halves(t: Tables, q: Question, a: Arena, sp: Whole, column: Whole, edge: Whole) -> None:
     """Replace box ``sp`` by its parts below and from ``edge``, the corner's part on top."""
     n = len(a.at)
     for j in range(n):
@@ -369,7 +371,7 @@ def _push_halves(t: Any, q: Any, a: Any, sp: int, column: int, edge: int) -> Non
 
 
 @inner
-def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
+def search(t: Tables, q: Question, a: Arena, max_nodes: Whole) -> int:
     """Open up to ``max_nodes`` boxes of the stack in ``a``; see the codes at the top."""
     for _ in range(max_nodes):
         if a.ints[SP] == 0:
@@ -427,7 +429,7 @@ def search(t: Any, q: Any, a: Any, max_nodes: int) -> int:
 
 
 @inner
-def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
+def start(t: Tables, q: Question, a: Arena, best: float, lo: Ints, hi: Ints) -> None:
     """Put one box on the stack; only what is cheaper than ``best`` is looked for in it."""
     a.floats[BEST] = a.floats[FLOOR] = best
     a.ints[:FRAGILE] = 0
@@ -451,7 +453,7 @@ def start(t: Any, q: Any, a: Any, best: float, lo: Any, hi: Any) -> None:
 
 
 @inner
-def least_cost(q: Any, lo: Any, hi: Any) -> float:
+def least_cost(q: Question, lo: Ints, hi: Ints) -> float:
     """Cost of the cheapest corner of a box."""
     total = 0.0
     for j in range(len(lo)):
@@ -460,7 +462,7 @@ def least_cost(q: Any, lo: Any, hi: Any) -> float:
 
 
 @inner
-def open_bound(q: Any, a: Any) -> float:
+def open_bound(q: Question, a: Arena) -> float:
     """Least cost that an unopened box could still have, infinity if there is none."""
     least = np.inf
     for sp in range(a.ints[SP]):

@@ -15,6 +15,7 @@ leaves, at a thousandth of its time. A box inside another begins with the other'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ from explainers.search.trees.compiled import (
     first_in,
 )
 from explainers.search.trees.question import Question, question_at
-from explainers.search.trees.structs import Floats, Ints, Struct, pointer_to
+from explainers.search.trees.structs import Floats, Ints, Struct, Whole, Words, pointer_to
 from explainers.search.trees.tables import Tables, tables_at
 
 SWEEPS = 4
@@ -99,13 +100,15 @@ class Priced(NamedTuple):
 
 
 @allocating
-def _positions(t: Any, q: Any, lo: Any, hi: Any, j: int, cell: int) -> tuple[int, int]:
+def _positions(
+    t: Tables, q: Question, lo: Ints, hi: Ints, j: Whole, cell: Whole
+) -> tuple[int, int]:
     """First and last position of a cell of feature ``j`` in a box."""
     return max(lo[j], first_in(t, q, j, cell)), min(hi[j], first_in(t, q, j, cell + 1) - 1)
 
 
 @allocating
-def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
+def _least_costs(t: Tables, q: Question, lo: Ints, hi: Ints) -> tuple[Floats, Ints, Ints]:
     """Least cost of every cell over the positions of a box, and each feature's first and last
     cell there; of a cell without positions, the cost of the one beside it."""
     n = len(lo)
@@ -124,7 +127,7 @@ def _least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
 
 
 @allocating
-def _lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
+def _lay_out(t: Tables, reach: Words, low: Ints, high: Ints) -> tuple[Ints, ...]:
     """The trees over the leaves in ``reach`` and the cells ``low..high``."""
     n, n_trees = len(low), len(t.words) - 1
     first = np.zeros(n_trees + 1, np.int64)
@@ -189,7 +192,7 @@ def _lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
 
 
 @allocating
-def _inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
+def _inherit(x: Parts, high: Ints, other: Parts, charge: Floats) -> Floats:
     """Charges of the parts ``x`` from those of a box around: of each piece, the least."""
     own = np.zeros(len(x.cell))
     for j in range(len(x.parts) - 1):
@@ -213,7 +216,7 @@ def _inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
 
 
 @allocating
-def _least_charge(charge: Any, start: int, low: int, high: int) -> float:
+def _least_charge(charge: Floats, start: Whole, low: Whole, high: Whole) -> float:
     least = charge[start + low]
     for i in range(start + low + 1, start + high + 1):
         least = min(least, charge[i])
@@ -221,7 +224,7 @@ def _least_charge(charge: Any, start: int, low: int, high: int) -> float:
 
 
 @allocating
-def _add(x: Any, p: int, i: int, o: int, high: int, rest: Any, amount: float) -> None:
+def _add(x: Parts, p: Whole, i: Whole, o: Whole, high: Whole, rest: Floats, amount: float) -> None:
     """Add to what is left of the cells of piece ``i`` of part ``p``."""
     after = x.cell[i + 1] if i + 1 < x.pieces[p + 1] else high + 1
     for c in range(o + x.cell[i], o + after):
@@ -229,7 +232,9 @@ def _add(x: Any, p: int, i: int, o: int, high: int, rest: Any, amount: float) ->
 
 
 @allocating
-def _account(t: Any, x: Any, goal: Any, cost: Any, high: Any, charge: Any, price: Any) -> Any:
+def _account(
+    t: Tables, x: Parts, goal: Ints, cost: Floats, high: Ints, charge: Floats, price: Floats
+) -> tuple[Floats, Floats, float]:
     """What every leaf pays, what is left of every cell's cost (infinite where a tree has no leaf
     within reach), and the sum of all sizes that enter the bound."""
     pay, rest = np.empty(len(x.leaf)), cost.copy()
@@ -260,8 +265,8 @@ def _account(t: Any, x: Any, goal: Any, cost: Any, high: Any, charge: Any, price
 
 @allocating
 def _share_out(
-    t: Any, x: Any, j: int, high: Any, back: bool, charge: Any, pay: Any, rest: Any, asked: Any,
-    dear: float,
+    t: Tables, x: Parts, j: Whole, high: Ints, back: bool, charge: Floats, pay: Floats,
+    rest: Floats, asked: Floats, dear: float,
 ) -> None:  # fmt: skip
     """Gather what each tree would pay at least for each piece of feature ``j``, and share the sums
     out anew. Pieces out of reach are charged ``dear``."""
@@ -310,7 +315,9 @@ def _share_out(
 
 
 @allocating
-def _chosen(t: Any, x: Any, goal: Any, g: int, more: float, pay: Any) -> tuple[float, float]:
+def _chosen(
+    t: Tables, x: Parts, goal: Ints, g: Whole, more: float, pay: Floats
+) -> tuple[float, float]:
     """What the trees of goal ``g`` pay if its price were higher by ``more``, and their value."""
     total = value = 0.0
     for k in range(len(goal)):
@@ -326,7 +333,7 @@ def _chosen(t: Any, x: Any, goal: Any, g: int, more: float, pay: Any) -> tuple[f
 
 
 @allocating
-def _left(t: Any, low: Any, high: Any, rest: Any) -> float:
+def _left(t: Tables, low: Ints, high: Ints, rest: Floats) -> float:
     """Sum over features of the least that is left."""
     total = 0.0
     for j in range(len(low)):
@@ -338,7 +345,7 @@ def _left(t: Any, low: Any, high: Any, rest: Any) -> float:
 
 
 @allocating
-def _reprice(t: Any, x: Any, goal: Any, limit: Any, price: Any, pay: Any) -> float:
+def _reprice(t: Tables, x: Parts, goal: Ints, limit: Floats, price: Floats, pay: Floats) -> float:
     """The best price of each goal between half and double of what it is; what the trees then pay
     beyond the limits."""
     result = 0.0
@@ -371,8 +378,8 @@ def _reprice(t: Any, x: Any, goal: Any, limit: Any, price: Any, pay: Any) -> flo
 
 @allocating
 def _tell(
-    t: Any, x: Any, goal: Any, price: Any, more: float, low: Any, high: Any, pay: Any, above: Any,
-    below: Any,
+    t: Tables, x: Parts, goal: Ints, price: Floats, more: float, low: Ints, high: Ints, pay: Floats,
+    above: Floats, below: Floats,
 ) -> None:  # fmt: skip
     """Count, for every cell, the trees whose cheapest leaf begins there or later, and those whose
     leaf ends before it; at prices higher by the part ``more``."""
@@ -395,7 +402,7 @@ def _tell(
 
 
 @allocating
-def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int, int]:
+def _disputed(t: Tables, low: Ints, high: Ints, above: Floats, below: Floats) -> tuple[int, int]:
     """The cell about which the trees disagree most; (-1, 0) if they agree."""
     most, column, edge = 0.0, -1, 0
     for j in range(len(low)):
@@ -408,7 +415,7 @@ def _disputed(t: Any, low: Any, high: Any, above: Any, below: Any) -> tuple[int,
 
 @allocating
 def _disagreed(
-    t: Any, low: Any, high: Any, rest: Any, above: Any, below: Any, least: float
+    t: Tables, low: Ints, high: Ints, rest: Floats, above: Floats, below: Floats, least: float
 ) -> tuple[int, int]:
     """Where the trees agree upon cells that are dearer than others by most, and at least by
     ``least``; (-1, 0) if nowhere."""
@@ -435,8 +442,8 @@ def _disagreed(
 
 @allocating
 def _cut(
-    t: Any, x: Any, goal: Any, price: Any, low: Any, high: Any, pay: Any, rest: Any, above: Any,
-    below: Any, least: float,
+    t: Tables, x: Parts, goal: Ints, price: Floats, low: Ints, high: Ints, pay: Floats,
+    rest: Floats, above: Floats, below: Floats, least: float,
 ) -> tuple[int, int]:  # fmt: skip
     """Where to halve: between cells that the trees disagree about; that the features would rather
     have; or that the trees would choose at other prices."""
@@ -456,7 +463,9 @@ def _cut(
 
 
 @allocating
-def _wish(t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, below: Any) -> Any:
+def _wish(
+    t: Tables, q: Question, low: Ints, high: Ints, lo: Ints, hi: Ints, above: Floats, below: Floats
+) -> Ints:
     """Of each feature, the cheapest position of the cells that the fewest trees object to."""
     wish = np.empty(len(low), np.int64)
     for j in range(len(low)):
@@ -477,15 +486,15 @@ def _wish(t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, bel
 
 
 @allocating
-def _copy(some: Any, into: Any) -> None:
+def _copy(some: Floats, into: Floats) -> None:
     for i in range(len(some)):
         into[i] = some[i]
 
 
 @allocating
 def _ascend(
-    t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any, price: Any,
-    above: Any, below: Any, enough: float,
+    t: Tables, x: Parts, goal: Ints, limit: Floats, cost: Floats, low: Ints, high: Ints,
+    charge: Floats, price: Floats, above: Floats, below: Floats, enough: float,
 ) -> tuple[float, int, int]:  # fmt: skip
     """Better charges and prices, in place; the bound, rounding taken off, and below ``enough``
     where to halve."""
@@ -528,22 +537,22 @@ def _ascend(
 def _entry_points(sources: str) -> Any:
     """As those of :mod:`explainers.search.trees.entry_points`."""
 
-    class EntryPoints:
+    class LagrangianEntryPoints:
         @staticmethod
         @allocating_entry(STRUCT, STRUCT, WHOLES, WHOLES)
-        def least_costs(t: Any, q: Any, lo: Any, hi: Any) -> Any:
+        def least_costs(t: Tables, q: Question, lo: Ints, hi: Ints) -> tuple[Floats, Ints, Ints]:
             sources  # noqa: B018
             return _least_costs(tables_at(t), question_at(q), lo, hi)
 
         @staticmethod
         @allocating_entry(STRUCT, BITS, WHOLES, WHOLES)
-        def lay_out(t: Any, reach: Any, low: Any, high: Any) -> Any:
+        def lay_out(t: Tables, reach: Words, low: Ints, high: Ints) -> tuple[Ints, ...]:
             sources  # noqa: B018
             return _lay_out(tables_at(t), reach, low, high)
 
         @staticmethod
         @allocating_entry(STRUCT, WHOLES, STRUCT, REALS)
-        def inherit(x: Any, high: Any, other: Any, charge: Any) -> Any:
+        def inherit(x: Parts, high: Ints, other: Parts, charge: Floats) -> Floats:
             sources  # noqa: B018
             return _inherit(_parts_at(x), high, _parts_at(other), charge)
 
@@ -552,8 +561,8 @@ def _entry_points(sources: str) -> Any:
             STRUCT, STRUCT, WHOLES, REALS, REALS, WHOLES, WHOLES, REALS, REALS, REALS, REALS, REAL
         )
         def ascend(
-            t: Any, x: Any, goal: Any, limit: Any, cost: Any, low: Any, high: Any, charge: Any,
-            price: Any, above: Any, below: Any, enough: float,
+            t: Tables, x: Parts, goal: Ints, limit: Floats, cost: Floats, low: Ints, high: Ints,
+            charge: Floats, price: Floats, above: Floats, below: Floats, enough: float,
         ) -> tuple[float, int, int]:  # fmt: skip
             sources  # noqa: B018
             return _ascend(
@@ -564,19 +573,26 @@ def _entry_points(sources: str) -> Any:
         @staticmethod
         @allocating_entry(STRUCT, STRUCT, WHOLES, WHOLES, WHOLES, WHOLES, REALS, REALS)
         def wish(
-            t: Any, q: Any, low: Any, high: Any, lo: Any, hi: Any, above: Any, below: Any
-        ) -> Any:
+            t: Tables,
+            q: Question,
+            low: Ints,
+            high: Ints,
+            lo: Ints,
+            hi: Ints,
+            above: Floats,
+            below: Floats,
+        ) -> Ints:
             sources  # noqa: B018
             return _wish(tables_at(t), question_at(q), low, high, lo, hi, above, below)
 
-    return EntryPoints
+    return LagrangianEntryPoints
 
 
 entry_points = _entry_points(SOURCES)
 
 
 def priced(
-    t: Tables, q: Question, a: Arena, best: float, around: Priced | None, look: Any
+    t: Tables, q: Question, a: Arena, best: float, around: Priced | None, look: Callable[[], None]
 ) -> Priced | None:
     """The bottom box of ``a``, in which a search on ``t`` for less than ``best`` has begun, with a
     bound; None if no row of it in the target costs less than ``best``, which is finite.

@@ -57,7 +57,7 @@ class Stretches(NamedTuple):
     """Positions in all."""
 
 
-class Line(NamedTuple):
+class AxisLine(NamedTuple):
     """What one feature may be."""
 
     values: Values
@@ -103,7 +103,7 @@ class Run(NamedTuple):
     values: Values
     cells: Cells
     first: Whole
-    """As that of :class:`Line`."""
+    """As that of :class:`AxisLine`."""
 
     def cells_at(self, values: Values) -> Cells | None:
         """Cells of ``values``, int32; None if they are not all on the grid."""
@@ -111,12 +111,12 @@ class Run(NamedTuple):
         found = self.values.take(at, mode="clip")  # beyond the last it is none of them
         return self.cells.take(at, mode="clip") if (found == values).all() else None
 
-    def line(self, axis: Axis) -> Line:
+    def line(self, axis: Axis) -> AxisLine:
         """The part of an axis that is a run of the grid."""
         at = axis.first - self.start
         span = slice(at, at + axis.count)
         first = np.minimum(np.maximum(self.first - at, 0), axis.count)
-        return Line(self.values[span], self.cells[span], first)
+        return AxisLine(self.values[span], self.cells[span], first)
 
 
 MOST_REMEMBERED = 256
@@ -194,7 +194,7 @@ class Layout:
             kinds *= own.count
         return key
 
-    def spread(self, column: int, value: float) -> Line:
+    def spread(self, column: int, value: float) -> AxisLine:
         """Numbers from one bound of a feature to the other, ``value`` among them, which follow: on
         a grid so fine that what follows is bounded by two neighbours as well as by itself.
 
@@ -206,10 +206,10 @@ class Layout:
         return remembered(self._followers, (column, value), lambda: self._spread(column, value))
 
     @cached_property
-    def _followers(self) -> dict[tuple[int, float], Line]:
+    def _followers(self) -> dict[tuple[int, float], AxisLine]:
         return {}
 
-    def _spread(self, column: int, value: float) -> Line:
+    def _spread(self, column: int, value: float) -> AxisLine:
         axis, edges = self._readable(column)
         axis = axis.adding(value)
         others = np.array(axis.others)
@@ -297,7 +297,7 @@ class Layout:
         rest[column] = values
         return self.cells_of(rest)[column]
 
-    def line(self, column: int, values: Values, cells: Cells, *, is_set: bool = True) -> Line:
+    def line(self, column: int, values: Values, cells: Cells, *, is_set: bool = True) -> AxisLine:
         """Values of a feature whose cells are known.
 
         Raises
@@ -308,7 +308,7 @@ class Layout:
         if len(cells) > 1 and (cells[1:] < cells[:-1]).any():
             name = self.schema.names[column]
             raise NotEligible("trees", f"the graph does not read {name} in order")
-        return Line(values, cells, cells.searchsorted(self.cell_numbers[column]), is_set)
+        return AxisLine(values, cells, cells.searchsorted(self.cell_numbers[column]), is_set)
 
     def of_axes(
         self,
@@ -317,7 +317,7 @@ class Layout:
         *,
         tolerances: Sequence[float] | None = None,
         against: frozenset[int] = frozenset(),
-    ) -> list[Line]:
+    ) -> list[AxisLine]:
         """The values of the axes for a factual, ``row``; of features that are ``against``, other
         than the factual one. ``tolerances``: of the sensors, whose readings of the values of one
         stretch are in one cell each.
@@ -352,12 +352,12 @@ class Layout:
 
     def _long(
         self, j: int, axis: Axis, off: float, without: float, others: Values, own: Cells
-    ) -> Line:
+    ) -> AxisLine:
         """A long axis, less one value, whose stretches are in one cell each, and so are readings
         that are ``off`` from their values; remembered where it is no more than a run."""
         home = _home(axis, without)
 
-        def made() -> Line:
+        def made() -> AxisLine:
             runs = _runs(axis, self._all_edges(j, off), home)
             if home:
                 runs = _Runs(*(each[runs.multiples != home[0]] for each in runs))
@@ -386,7 +386,7 @@ class Layout:
     def _read_edges(self) -> dict[tuple[int, float], Edges]:
         return {}
 
-    def _stretched(self, j: int, axis: Axis, runs: _Runs, others: Values, own: Cells) -> Line:
+    def _stretched(self, j: int, axis: Axis, runs: _Runs, others: Values, own: Cells) -> AxisLine:
         """Runs of multiples and other values, whose cells are ``own``, in one line."""
         assert axis.grid is not None
         multiples, counts, cells, values = runs
@@ -401,7 +401,7 @@ class Layout:
         stretches = Stretches(ends - counts, multiples, axis.grid, size)
         return line._replace(first=first, stretches=stretches)
 
-    def _of_axis(self, j: int, axis: Axis) -> Line | None:
+    def _of_axis(self, j: int, axis: Axis) -> AxisLine | None:
         """None if the graph must be asked for some of the cells."""
         run = self.runs[j]
         if self.cells[j].cuts is None:
@@ -415,15 +415,15 @@ class Layout:
         cells = run.cells_at(others)
         return None if cells is None else self._joined(j, axis, others, cells)
 
-    def _part(self, j: int, run: Run, axis: Axis) -> Line:
+    def _part(self, j: int, run: Run, axis: Axis) -> AxisLine:
         """An axis that is a part of the grid: what a policy allows is so in all its questions."""
         return remembered(self._parts, (j, axis, 0.0), lambda: run.line(axis))
 
     @cached_property
-    def _parts(self) -> dict[tuple[int, Axis, float], Line]:
+    def _parts(self) -> dict[tuple[int, Axis, float], AxisLine]:
         return {}
 
-    def _joined(self, j: int, axis: Axis, others: Values, cells: Cells) -> Line:
+    def _joined(self, j: int, axis: Axis, others: Values, cells: Cells) -> AxisLine:
         """An axis of values whose cells are known, and of a part of its run if it has one."""
         run = self.runs[j]
         if run is None or not axis.count:

@@ -9,18 +9,21 @@ categories, a side that a missing value joins) is taken apart into several with 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.errors import NotEligible
 from explainers.search.trees.compiled import FLAGS, SMALL_WHOLES, WHOLE, WHOLES, entry
-from models.graph.forms import Columns, GraphForm, Mode, TreeEnsemble
+from models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
 from models.schema import Feature, Schema
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
+Wholes = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Thresholds = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 MOST_LEAVES = 4_000_000
 
@@ -30,7 +33,7 @@ class FeatureCells:
     """How the values of one feature fall into cells."""
 
     count: int
-    cuts: npt.NDArray[Any] | None
+    cuts: Thresholds | None
     """Ascending, in the graph's own type; cell ``k`` of a number begins at ``cuts[k - 1]``.
     None for a categorical feature: its cells are its categories."""
     flipped: bool = False
@@ -38,12 +41,12 @@ class FeatureCells:
     column: int = -1
     """Column of the core that a number enters."""
 
-    def of(self, values: Floats, encoded: npt.NDArray[Any]) -> Ints:
+    def of(self, values: Floats, encoded: Thresholds) -> Ints:
         """Cell of each of ``values``, int32, same shape; a missing value is the last cell.
 
         ``encoded`` is what the core reads for them, ``(n_values, n_columns)``.
         """
-        cells: npt.NDArray[Any]
+        cells: Floats | Wholes
         if self.cuts is None:
             cells = values
         elif self.column < 0:
@@ -86,29 +89,40 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     if not (np.abs(core.values) <= largest).all():  # NaN is not
         raise NotEligible("trees", "some of its leaves, or sums of them, are no finite numbers")
     cuts = [_cuts(core, column) for column in range(core.n_columns)]
-    boxes = _unfold(core, cuts)
-    leaf_node, tree = boxes[:2]
+    paths = _unfold(core, cuts)
     cells = tuple(
         _feature_cells(form.columns, f, j, cuts, schema) for j, f in enumerate(schema.features)
     )
-    source, feature_lower, feature_upper = _by_feature(form.columns, schema, cells, cuts, boxes)
-    tree, node = tree[source], leaf_node[source]
+    source, feature_lower, feature_upper = _by_feature(form.columns, schema, cells, cuts, paths)
+    tree, node = paths.tree[source], paths.node[source]
     starts = np.searchsorted(tree, np.arange(len(core.roots) + 1))
     return Leaves(feature_lower, feature_upper, core.values[node], starts, cells, core.base)
 
 
-def _cuts(core: TreeEnsemble, column: int) -> npt.NDArray[Any]:
+class Paths(NamedTuple):
+    """Every path from a root to a leaf, as an interval of cells on every column."""
+
+    node: Wholes
+    """``(n_paths,)`` the leaf."""
+    tree: Wholes
+    lower: Ints
+    """``(n_paths, n_columns)``, like the next two."""
+    upper: Ints
+    missing: Flags
+    """Whether a missing value goes this way."""
+
+
+def _cuts(core: TreeEnsemble, column: int) -> Thresholds:
     """Values at which a test of this column changes: all tests as ``x >= cut``."""
     tests = core.column == column
     thresholds, modes = core.threshold[tests], core.mode[tests]
     following = np.nextafter(thresholds, np.array(np.inf, dtype=thresholds.dtype))
-    at = np.isin(modes, (Mode.LT, Mode.GE, Mode.EQ, Mode.NE))
-    after = np.isin(modes, (Mode.LE, Mode.GT, Mode.EQ, Mode.NE))
+    at = np.isin(modes, (BranchMode.LT, BranchMode.GE, BranchMode.EQ, BranchMode.NE))
+    after = np.isin(modes, (BranchMode.LE, BranchMode.GT, BranchMode.EQ, BranchMode.NE))
     return np.unique(np.concatenate([thresholds[at], following[after]]))
 
 
-def _unfold(core: TreeEnsemble, cuts: list[npt.NDArray[Any]]) -> tuple[Any, ...]:
-    """Every path from a root to a leaf as an interval of cells on every column."""
+def _unfold(core: TreeEnsemble, cuts: list[Thresholds]) -> Paths:
     index = np.zeros(len(core.column), dtype=np.int32)
     after = np.zeros(len(core.column), dtype=np.int32)
     for column, column_cuts in enumerate(cuts):
@@ -120,7 +134,7 @@ def _unfold(core: TreeEnsemble, cuts: list[npt.NDArray[Any]]) -> tuple[Any, ...]
     last = np.array([len(c) for c in cuts], dtype=np.int32)
     most = 4 * len(core.column) + 64
     while True:
-        size, *arrays = _paths(
+        size, node, tree, lower, upper, missing = _paths(
             core.roots.astype(np.int64),
             core.column.astype(np.int64),
             core.mode.astype(np.int64),
@@ -133,7 +147,7 @@ def _unfold(core: TreeEnsemble, cuts: list[npt.NDArray[Any]]) -> tuple[Any, ...]
             most,
         )
         if size <= most:
-            return tuple(array[:size] for array in arrays)
+            return Paths(node[:size], tree[:size], lower[:size], upper[:size], missing[:size])
         if most >= MOST_LEAVES:
             raise NotEligible("trees", f"the ensemble has more than {MOST_LEAVES} leaves")
         most = min(MOST_LEAVES, 4 * most)
@@ -144,9 +158,9 @@ def _unfold(core: TreeEnsemble, cuts: list[npt.NDArray[Any]]) -> tuple[Any, ...]
     nogil=True,
 )  # fmt: skip
 def _paths(
-    roots: Any, column: Any, mode: Any, true_child: Any, false_child: Any, missing_true: Any,
-    index: Any, after: Any, last: Any, most: int,
-) -> Any:  # fmt: skip
+    roots: Wholes, column: Wholes, mode: Wholes, true_child: Wholes, false_child: Wholes,
+    missing_true: Flags, index: Ints, after: Ints, last: Ints, most: int,
+) -> tuple[int, Wholes, Wholes, Ints, Ints, Flags]:  # fmt: skip
     """Paths as (count, leaf node, tree, lower, upper, missing allowed); the count alone is right
     if it is above ``most``."""
     n_columns = len(last)
@@ -221,7 +235,7 @@ def _paths(
 
 
 def _feature_cells(
-    columns: Columns, feature: Feature, j: int, cuts: list[npt.NDArray[Any]], schema: Schema
+    columns: Columns, feature: Feature, j: int, cuts: list[Thresholds], schema: Schema
 ) -> FeatureCells:
     own = np.flatnonzero(columns.feature == j)
     missing = int(feature.may_be_missing)
@@ -242,11 +256,11 @@ def _by_feature(
     columns: Columns,
     schema: Schema,
     cells: tuple[FeatureCells, ...],
-    cuts: list[npt.NDArray[Any]],
-    boxes: tuple[Any, ...],
+    cuts: list[Thresholds],
+    paths: Paths,
 ) -> tuple[npt.NDArray[np.int64], Ints, Ints]:
     """Boxes over columns as boxes over features; ``source`` says which path each came from."""
-    _, _, lower, upper, missing = boxes
+    _, _, lower, upper, missing = paths
     n = len(schema)
     source = np.arange(len(lower))
     out_lower = np.zeros((len(lower), n), dtype=np.int32)
@@ -282,7 +296,7 @@ def _allowed(
     feature: Feature,
     j: int,
     own: FeatureCells,
-    cuts: list[npt.NDArray[Any]],
+    cuts: list[Thresholds],
     lower: Ints,
     upper: Ints,
     missing: npt.NDArray[np.bool_],

@@ -18,7 +18,7 @@ from explainers.consequences import Consequences
 from explainers.constraints import LeavesOne, Range, Settable
 from explainers.errors import NotEligible
 from explainers.problem import Problem
-from explainers.search.trees.layout import Layout, Line
+from explainers.search.trees.layout import AxisLine, Layout
 from explainers.space import Axis
 from models.predictor import Row
 
@@ -63,7 +63,7 @@ def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
                 yield Mode(tuple(acted), frozenset(against), tuple(followers), tuple(openers))
 
 
-def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[Line] | None:
+def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[AxisLine] | None:
     """What every feature may be in a mode; None if one may be nothing.
 
     Raises

@@ -8,20 +8,21 @@ than one scoring of the ensemble.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import uint64
 
-from explainers.search.trees.arena import HAS_BEST
+from explainers.search.trees.arena import HAS_BEST, Arena
 from explainers.search.trees.boxes import ALL, allowed, bit, cost_of
 from explainers.search.trees.compiled import cell_at, cheapest, cost_at, first_in, inner, lowest_bit
+from explainers.search.trees.question import Question
+from explainers.search.trees.structs import Bytes, FloatRows, Ints, Whole
+from explainers.search.trees.tables import Tables
 
 HOLDS, IN_DOUBT = 1, 2
 
 
 @inner
-def _line(t: Any, q: Any, a: Any, g: int, j: int) -> None:
+def _line(t: Tables, q: Question, a: Arena, g: Whole, j: Whole) -> None:
     """Sum of goal ``g`` at every cell of feature ``j``, over the leaves in its ``line_mask``."""
     start, end = t.cells[j], t.cells[j + 1]
     total, mask = a.totals[g], a.line_mask[j]
@@ -42,7 +43,7 @@ def _line(t: Any, q: Any, a: Any, g: int, j: int) -> None:
 
 
 @inner
-def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
+def _lines(t: Tables, q: Question, a: Arena, at: Ints) -> None:
     """Sum of every goal at every cell of the lines through ``at``, into ``totals``, of those that
     lead anywhere."""
     n, running = len(at), a.corner_mask
@@ -69,7 +70,7 @@ def _lines(t: Any, q: Any, a: Any, at: Any) -> None:
 
 
 @inner
-def _line_of(t: Any, q: Any, a: Any, at: Any, column: int) -> None:
+def _line_of(t: Tables, q: Question, a: Arena, at: Ints, column: Whole) -> None:
     """Sum of every goal at every cell of the line of ``column`` through ``at``."""
     mask = a.line_mask[column]
     for w in range(len(mask)):
@@ -85,7 +86,7 @@ def _line_of(t: Any, q: Any, a: Any, at: Any, column: int) -> None:
 
 
 @inner
-def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
+def over_limit(t: Tables, q: Question, a: Arena, at: Ints) -> float:
     """How far the sums of the row at ``at`` are above their limits, the worst of them."""
     _line_of(t, q, a, at, 0)
     worst = -np.inf
@@ -95,7 +96,7 @@ def over_limit(t: Any, q: Any, a: Any, at: Any) -> float:
 
 
 @inner
-def _verdict(t: Any, q: Any, a: Any, trial: Any, column: int) -> int:
+def _verdict(t: Tables, q: Question, a: Arena, trial: Ints, column: Whole) -> int:
     """Of the row at ``trial``, on the line of ``column`` whose sums are known: :data:`HOLDS`,
     :data:`IN_DOUBT` within rounding of the target's edge, or 0."""
     cell = t.cells[column] + cell_at(t, q, column, trial[column])
@@ -110,7 +111,7 @@ def _verdict(t: Any, q: Any, a: Any, trial: Any, column: int) -> int:
 
 
 @inner
-def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
+def hold_around(t: Tables, q: Question, a: Arena, at: Ints, column: Whole, out: Bytes) -> None:
     """Along the line of ``column`` through ``at``, which holds: the verdict on each value, 0 from
     the first on that does not hold."""
     _line_of(t, q, a, at, column)
@@ -131,7 +132,9 @@ def hold_around(t: Any, q: Any, a: Any, at: Any, column: int, out: Any) -> None:
 
 
 @inner
-def hold_at(t: Any, q: Any, a: Any, at: Any, column: int, positions: Any, out: Any) -> None:
+def hold_at(
+    t: Tables, q: Question, a: Arena, at: Ints, column: Whole, positions: Ints, out: Bytes
+) -> None:
     """The verdicts on some values of ``column`` in the place of that at ``at[column]``."""
     _line_of(t, q, a, at, column)
     trial = a.trial
@@ -143,7 +146,7 @@ def hold_at(t: Any, q: Any, a: Any, at: Any, column: int, positions: Any, out: A
 
 
 @inner
-def _missing_by(q: Any, totals: Any, cell: int) -> float:
+def _missing_by(q: Question, totals: FloatRows, cell: Whole) -> float:
     """How far a cell of a line is from the target; 0 inside, rounding aside."""
     over = 0.0
     for g in range(len(q.limit)):
@@ -152,7 +155,7 @@ def _missing_by(q: Any, totals: Any, cell: int) -> float:
 
 
 @inner
-def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
+def _best_move(t: Tables, q: Question, a: Arena, at: Ints, best: float) -> float:
     """The cheapest allowed row in the target that differs from ``at`` on one feature, into
     ``best`` of the arena, if it is cheaper than ``best``; the least of the two costs."""
     trial = a.trial
@@ -183,7 +186,7 @@ def _best_move(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
 
 
 @inner
-def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
+def _step(t: Tables, q: Question, a: Arena, at: Ints) -> bool:
     """Move ``at`` on the one feature that gains most for its cost; False if none gains."""
     now = np.inf
     for j in range(len(at)):
@@ -213,7 +216,7 @@ def _step(t: Any, q: Any, a: Any, at: Any) -> bool:
 
 
 @inner
-def _descend(t: Any, q: Any, a: Any, best: float) -> float:
+def _descend(t: Tables, q: Question, a: Arena, best: float) -> float:
     """Positions of a good row cheaper than ``best`` into ``best`` of the arena, if one was found;
     the least of the two costs.
 
@@ -238,7 +241,7 @@ def _descend(t: Any, q: Any, a: Any, best: float) -> float:
 
 
 @inner
-def find_incumbent(t: Any, q: Any, a: Any) -> float:
+def find_incumbent(t: Tables, q: Question, a: Arena) -> float:
     """Positions of a good row into ``best`` of the arena; its cost, infinity if none was found.
     The best single move from the factual is often the optimum."""
     for j in range(len(q.size)):
@@ -247,7 +250,7 @@ def find_incumbent(t: Any, q: Any, a: Any) -> float:
 
 
 @inner
-def _exchange(t: Any, q: Any, a: Any, best: float) -> float:
+def _exchange(t: Tables, q: Question, a: Arena, best: float) -> float:
     """Single moves from the best row, and from it with one lever put back, until none helps."""
     n, at = len(q.size), a.at
     while True:
@@ -264,7 +267,7 @@ def _exchange(t: Any, q: Any, a: Any, best: float) -> float:
 
 
 @inner
-def reach_from(t: Any, q: Any, a: Any, at: Any, best: float) -> float:
+def reach_from(t: Tables, q: Question, a: Arena, at: Ints, best: float) -> float:
     """A row cheaper than ``best`` that lies near ``at``, if moves of single levers lead to one,
     into ``best`` of the arena; its cost. A search of the whole space has begun in the arena."""
     for j in range(len(q.size)):

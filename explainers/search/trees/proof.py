@@ -20,7 +20,7 @@ import numpy.typing as npt
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, SearchOutcome
 from explainers.search.trees import kernel
 from explainers.search.trees.arena import (
     BEST,
@@ -71,7 +71,7 @@ Box = tuple[Positions, Positions]
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class SearchInstance:
     """A problem in arrays, and the place to search for its answer."""
 
     tables: Tables
@@ -87,7 +87,7 @@ class Proof:
         problem: Problem,
         meter: Meter,
         deadline: Deadline,
-        asked: Asked,
+        asked: SearchInstance,
         patience: int | None = None,
     ) -> None:
         """``patience``: boxes opened on the tables of the whole model before trees are merged;
@@ -121,7 +121,7 @@ class Proof:
         """More than any row costs."""
         return 1.0 + self._asked.question.dearest
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchOutcome:
         deadline_hit = False
         try:
             if not all(self._asked.question.size):
@@ -133,9 +133,9 @@ class Proof:
         bound = min(self._bound, self._best)
         if self._positions is not None:
             row = self._asked.question.row(self._positions)
-            return Outcome(row[None, :], bound, None, deadline_hit)
+            return SearchOutcome(row[None, :], bound, None, deadline_hit)
         rows = np.empty((0, len(self._problem.schema)))
-        return Outcome(rows, bound, None, deadline_hit)
+        return SearchOutcome(rows, bound, None, deadline_hit)
 
     def nearest(self) -> Row | None:
         """The allowed row that comes nearest to the target, by halving what all limits

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single, Survives
-from explainers.errors import NotEligible
-from explainers.problem import Problem
-from explainers.search.engine import refuse_consequences
-from explainers.search.trees.flat_rules import FlatRules, Flattened, offsets
-from explainers.search.trees.layout import NO_CELLS, Layout, Line, Values
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
 from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
 
-Positions = npt.NDArray[np.int64]
 
-MOST_CATEGORIES = 64
-
-
-class Limits(NamedTuple):
+class SumLimits(NamedTuple):
     """What the sum over each goal's trees must not exceed, and how far that is in doubt."""
 
     limit: Floats
@@ -60,6 +49,32 @@ def none_long(n: int) -> Long:
 
 
 @dataclass(frozen=True, eq=False)
+class FlatRules(Struct):
+    """The rules of a policy for one factual."""
+
+    rule: Ints
+    """``(n_rules + 1,)`` first condition of each rule."""
+    split: Ints
+    """First condition after ``then``."""
+    kind: Ints
+    flag: Ints
+    """Relation of a comparison, sense of a change, start of a membership, truth of a constant."""
+    column: Ints
+    fixed: Floats
+    fixed_size: Floats
+    terms: Ints
+    term_column: Ints
+    term_weight: Floats
+    member: Bytes
+    """Whether each category is a member, by its code."""
+    reads: Ints
+    read: Ints
+    """Features of each rule."""
+    touched: Ints
+    """The same as a set of bits."""
+
+
+@dataclass(frozen=True, eq=False)
 class Question(Struct):
     """Axes, costs, limits and rules; positions count along each axis from 0.
 
@@ -72,7 +87,7 @@ class Question(Struct):
     listed: Ints
     """``(n_features,)`` the same of each axis with an entry for each position; -1 of a long one."""
     size: Ints
-    """Positions of each axis."""
+    """Ints of each axis."""
     long: Long
     least: Ints
     """First position of every axis, 0."""
@@ -84,7 +99,7 @@ class Question(Struct):
     first: Ints
     """First position whose cell is at least ``k``; feature ``j`` begins at ``cells[j] + j``."""
     middle: Ints
-    """Positions below the factual; costs rise from there on both sides."""
+    """Ints below the factual; costs rise from there on both sides."""
     home: Ints
     """Position of the factual value, -1 where it is not allowed."""
     counts: Bytes
@@ -104,7 +119,7 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
-    def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Positions | None:
+    def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Ints | None:
         """Where each value of ``row`` stands on its axis; None if one is not on it. ``axes`` are
         what the question was made of."""
         at, values = self.home.copy(), row.tolist()
@@ -116,7 +131,7 @@ class Question(Struct):
                 at[j] = axes[j].position(values[j]) if values[j] in axes[j] else -1
         return None if -1 in at.tolist() else at
 
-    def values(self, column: int) -> Values | None:
+    def values(self, column: int) -> Floats | None:
         """All values of one axis, ascending, NaN last; None of a long one."""
         if self.listed[column] < 0:
             return None
@@ -126,15 +141,15 @@ class Question(Struct):
     def _has_long(self) -> bool:
         return len(self.long.start) > 0
 
-    def row(self, positions: Positions) -> Row:
+    def row(self, positions: Ints) -> Row:
         """The values at one position of every axis."""
         return self.rows(positions[None, :])[0]
 
-    def rows(self, positions: Positions) -> Rows:
+    def rows(self, positions: Ints) -> Rows:
         """The same for positions ``(n, n_features)``."""
         return self.columns(slice(None), positions)
 
-    def columns(self, some: slice | Ints, positions: Positions) -> Rows:
+    def columns(self, some: slice | Ints, positions: Ints) -> Rows:
         """The values of some columns of rows, at positions ``(n, n_features)`` of all axes."""
         listed, at = self.listed[some], positions[:, some]
         if not len(self.long.start):
@@ -145,8 +160,8 @@ class Question(Struct):
             rows[:, k] = self.values_at(int(columns[k]), at[:, k])
         return rows
 
-    def values_at(self, column: int, positions: Positions) -> Values:
-        """Values of one axis."""
+    def values_at(self, column: int, positions: Ints) -> Floats:
+        """Floats of one axis."""
         x, entries = self.long, self.entries(column, positions)
         values = self.value[entries]
         if self.listed[column] >= 0:
@@ -156,7 +171,7 @@ class Question(Struct):
         multiples = (x.multiple[k] + steps) * x.numerator[column]
         return np.where(steps > 0, multiples / x.scale[column], values)
 
-    def costs_at(self, column: int, positions: Positions) -> Floats:
+    def costs_at(self, column: int, positions: Ints) -> Floats:
         """What they cost."""
         x, known = self.long, self.cost[self.entries(column, positions)]
         if self.listed[column] >= 0 or np.isnan(x.factual[column]):
@@ -167,7 +182,7 @@ class Question(Struct):
         costs = np.where(values == x.factual[column], 0.0, costs)
         return np.where(np.isnan(values), known, costs)
 
-    def entries(self, column: int, positions: Positions) -> Positions:
+    def entries(self, column: int, positions: Ints) -> Ints:
         """The entry that each position of an axis is in."""
         off, first = self.off[column], self.long.first[column]
         if self.listed[column] >= 0:
@@ -175,8 +190,8 @@ class Question(Struct):
         starts = self.long.start[first : first + self.off[column + 1] - off]
         return np.asarray(off + starts.searchsorted(positions, side="right") - 1)
 
-    def around(self, column: int, low: Values, high: Values) -> tuple[Positions, Positions]:
-        """Positions of a long axis between whose values all numbers from ``low`` to ``high`` are,
+    def around(self, column: int, low: Floats, high: Floats) -> tuple[Ints, Ints]:
+        """Ints of a long axis between whose values all numbers from ``low`` to ``high`` are,
         each ``(n,)`` and within the axis; no farther out than a step or two, and of a number that
         begins a stretch, its own."""
         x, first, last = self.long, self.long.first[column], self.most[column]
@@ -192,7 +207,7 @@ class Question(Struct):
             found.append(np.where(values[k] == ends, least, at))
         return found[0], found[1]
 
-    def cells_at(self, positions: Positions) -> Cells:
+    def cells_at(self, positions: Ints) -> Cells:
         """Cell of one position of every axis, counted from each feature's first."""
         if not len(self.long.start):
             return np.asarray(self.cell[self.off[:-1] + positions])
@@ -213,173 +228,6 @@ class Question(Struct):
 question_at = pointer_to(Question)
 
 
-def _home(values: Values, at: int, value: float) -> int:
+def _home(values: Floats, at: int, value: float) -> int:
     """``at``, where ``value`` would be among ``values``, or -1 if it is none of them."""
     return at if at < len(values) and same(float(values[at]), value) else -1
-
-
-def build_question(
-    problem: Problem,
-    layout: Layout,
-    limits: Limits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
-) -> Question:
-    """A problem in which nothing follows from what is set, in arrays. ``rules_of`` flattens
-    rules, or remembers having done so.
-
-    Raises
-    ------
-    NotEligible
-        If the graph does not read a feature in order, or a constraint is of a kind that the kernel
-        does not know.
-    """
-    refuse_consequences(problem, "trees")
-    tolerances = None if problem.survives is None else problem.survives.tolerances
-    lines = layout.of_axes(problem.single_axes, problem.factual, tolerances=tolerances)
-    return question_of(problem, layout, lines, problem.constraints, limits, rules_of)
-
-
-def question_of(
-    problem: Problem,
-    layout: Layout,
-    lines: Sequence[Line],
-    constraints: Sequence[Constraint],
-    limits: Limits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
-) -> Question:
-    """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays.
-    Raises as :func:`build_question`."""
-    rules, most_changes, levers = _sorted_constraints(constraints)
-    factual = problem.factual.tolist()
-    costs = [_costs(problem, j, line, factual[j]) for j, line in enumerate(lines)]
-    middle, home, table, squares = [], [], [], [np.zeros(0, np.int64)]
-    for j, line in enumerate(lines):
-        at, is_home = line.place(factual[j])
-        middle.append(at)
-        home.append(at if is_home else -1)
-        is_long = line.stretches is not None
-        if is_long or line.size < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
-            table.append(-1)
-            continue
-        if line.size > MOST_CATEGORIES:
-            name = problem.schema.names[j]
-            raise NotEligible("trees", f"costs of {name} do not rise with distance")
-        table.append(sum(square.size for square in squares))
-        squares.append(_cheapest_positions(costs[j]).ravel())
-    near, far = readings_of(problem, layout, [line.values for line in lines])
-    if len(near):
-        # To survive is to stay in the target whatever float32 sums round to: no verdicts.
-        limits = Limits(limits.limit - limits.band, np.zeros_like(limits.band))
-    size = np.array([line.size for line in lines], dtype=np.int64)
-    values = [line.values for line in lines]
-    off, long = offsets(values), [line.stretches is not None for line in lines]
-    return Question(
-        off=off,
-        listed=np.where(long, -1, off[:-1]) if any(long) else off[:-1],
-        size=size,
-        long=_long(problem, lines) if any(long) else none_long(len(lines)),
-        least=np.zeros(len(lines), dtype=np.int64),
-        most=size - 1,
-        value=np.concatenate(values),
-        cost=np.concatenate(costs),
-        cell=np.concatenate([line.cells for line in lines]),
-        first=np.concatenate([line.first for line in lines]),
-        middle=np.array(middle, dtype=np.int64),
-        home=np.array(home, dtype=np.int64),
-        counts=np.array([line.is_set for line in lines], dtype=np.uint8),
-        table=np.array(table, dtype=np.int64),
-        cheapest=np.concatenate(squares),
-        near=near,
-        far=far,
-        limit=limits.limit,
-        band=limits.band,
-        most_changes=min(len(lines), most_changes),
-        levers=offsets(levers),
-        lever=np.array([j for group in levers for j in group], dtype=np.int64),
-        rules=rules_of(rules).for_factual(problem.factual),
-    )
-
-
-def _long(problem: Problem, lines: Sequence[Line]) -> Long:
-    first, begin, nothing = [], 0, np.zeros(0, dtype=np.int64)
-    starts, multiples = [nothing], [nothing]
-    numerator, scale = np.zeros(len(lines), dtype=np.int64), np.ones(len(lines))
-    for j, line in enumerate(lines):
-        first.append(begin)
-        if line.stretches is not None:
-            starts.append(line.stretches.start)
-            multiples.append(line.stretches.multiple)
-            numerator[j], scale[j] = line.stretches.grid.numerator, line.stretches.grid.scale
-            begin += len(line.stretches.start)
-    costs, is_set = problem.cost.features, np.array([float(line.is_set) for line in lines])
-    return Long(
-        first=np.array(first, dtype=np.int64),
-        start=np.concatenate(starts),
-        multiple=np.concatenate(multiples),
-        numerator=numerator,
-        scale=scale,
-        factual=problem.factual.copy(),
-        spread=np.array([cost.scale for cost in costs]),
-        weight=is_set * [cost.weight for cost in costs],
-        fixed=is_set * [cost.fixed for cost in costs],
-        penalty=is_set * problem.cost.change_penalty,
-    )
-
-
-def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> tuple[Cells, Cells]:
-    """Cells of the least and the greatest reading within tolerance of some values of all features,
-    laid end to end; nothing if no answer must survive the sensors."""
-    if problem.survives is None:
-        return NO_CELLS, NO_CELLS
-    ends = []
-    for toward in (-np.inf, np.inf):
-        offs = enumerate(zip(values, problem.survives.tolerances, strict=True))
-        read = [layout.readings(j, own, off, toward) for j, (own, off) in offs]
-        ends.append(np.concatenate(layout.cells_of(read)))
-    return ends[0], ends[1]
-
-
-def _costs(problem: Problem, column: int, line: Line, before: float) -> Values:
-    values = line.values
-    if not line.is_set or (line.size == 1 and values[0] == before):
-        return np.zeros(len(values))
-    return problem.cost.of_feature(column, values, before)
-
-
-def _rise(costs: npt.NDArray[np.float64], middle: int) -> bool:
-    """Whether costs rise from the factual on both sides."""
-    steps = costs[1:] - costs[:-1]
-    return bool((steps[middle:] >= 0).all() and (steps[: max(middle - 1, 0)] <= 0).all())
-
-
-def _cheapest_positions(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Position of the least cost in ``a..b``, for every ``a <= b``."""
-    n = len(costs)
-    square = np.zeros((n, n), dtype=np.int64)
-    for a in range(n):
-        for b in range(a, n):
-            square[a, b] = a + int(np.argmin(costs[a : b + 1]))
-    return square
-
-
-def _sorted_constraints(
-    constraints: Sequence[Constraint],
-) -> tuple[tuple[Rule, ...], int, list[list[int]]]:
-    """Rules, the most changes, and groups of levers of which one stays; axes hold the rest."""
-    rules: list[Rule] = []
-    most = 1 << 30
-    levers: list[list[int]] = []
-    for constraint in constraints:
-        match constraint:
-            case Single() | Survives():  # in the axes; in `near` and `far`
-                pass
-            case Rule():
-                rules.append(constraint)
-            case MaxChanges():
-                most = min(most, constraint.count)
-            case LeavesOne():
-                levers.append(sorted(constraint.levers))
-            case _:
-                name = type(constraint).__name__
-                raise NotEligible("trees", f"{name} ({constraint.origin.key}) is not in the proof")
-    return tuple(rules), most, levers

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from explainers.search.trees.compiled import inner, value_at
+from explainers.search.trees.question import Question
+from explainers.search.trees.structs import Ints, Whole
 from explainers.space import TOLERANCE
 
 ALWAYS, NEVER, SOMETIMES = 1, 0, 2
@@ -15,7 +15,7 @@ LE, LT, GE, GT, EQ, NE = 0, 1, 2, 3, 4, 5
 
 
 @inner
-def _hull(q: Any, c: int, lo: Any, hi: Any) -> tuple[float, float, float]:
+def _hull(q: Question, c: Whole, lo: Ints, hi: Ints) -> tuple[float, float, float]:
     """Least and greatest total of comparison ``c`` over the box, and the margin for rounding."""
     low = high = q.rules.fixed[c]
     size = q.rules.fixed_size[c]
@@ -29,7 +29,7 @@ def _hull(q: Any, c: int, lo: Any, hi: Any) -> tuple[float, float, float]:
 
 
 @inner
-def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
+def _missing(q: Question, c: Whole, lo: Ints, hi: Ints) -> int:
     """0: comparison ``c`` reads no missing value in the box, 1: it may, 2: it must."""
     found = 0
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
@@ -40,14 +40,14 @@ def _missing(q: Any, c: int, lo: Any, hi: Any) -> int:
 
 
 @inner
-def _is_member(q: Any, c: int, j: int, p: int) -> bool:
+def _is_member(q: Question, c: Whole, j: Whole, p: Whole) -> bool:
     """Whether the category at position ``p`` is one of those of condition ``c``."""
     code = value_at(q, j, p)
     return not np.isnan(code) and q.rules.member[q.rules.flag[c] + np.int64(code)] == 1
 
 
 @inner
-def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
+def _truth(q: Question, c: Whole, lo: Ints, hi: Ints) -> int:
     """What is known of condition ``c`` over the whole box."""
     kind = q.rules.kind[c]
     if kind == CONSTANT:
@@ -84,7 +84,7 @@ def _truth(q: Any, c: int, lo: Any, hi: Any) -> int:
 
 
 @inner
-def _true_at(q: Any, c: int, at: Any) -> bool:
+def _true_at(q: Question, c: Whole, at: Ints) -> bool:
     """Whether condition ``c`` is true of the row at positions ``at``; as `Condition.true`."""
     kind = q.rules.kind[c]
     if kind == CONSTANT:
@@ -116,19 +116,19 @@ def _true_at(q: Any, c: int, at: Any) -> bool:
 
 
 @inner
-def _first_at_least(q: Any, j: int, limit: float, a: int, b: int) -> int:
-    """First position of ``a..b`` whose value is at least ``limit``, or ``b + 1``."""
-    while a <= b:
-        middle = (a + b) >> 1
+def _first_at_least(q: Question, j: Whole, limit: float, low: Whole, high: Whole) -> int:
+    """First position of ``low..high`` whose value is at least ``limit``, or ``high + 1``."""
+    while low <= high:
+        middle = (low + high) >> 1
         if value_at(q, j, middle) >= limit:
-            b = middle - 1
+            high = middle - 1
         else:
-            a = middle + 1
-    return a
+            low = middle + 1
+    return low
 
 
 @inner
-def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
+def _bound(q: Question, c: Whole, sign: float, lo: Ints, hi: Ints) -> bool:
     """Cut the box by ``sign * total <= 0``; False if nothing is left."""
     _, _, margin = _hull(q, c, lo, hi)
     least = 0.0
@@ -154,7 +154,7 @@ def _bound(q: Any, c: int, sign: float, lo: Any, hi: Any) -> bool:
 
 
 @inner
-def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
+def _require(q: Question, c: Whole, negated: bool | np.bool_, lo: Ints, hi: Ints) -> bool:
     """Cut the box to where condition ``c`` is (not) true; False if nothing is left."""
     truth = _truth(q, c, lo, hi)
     if truth != SOMETIMES:
@@ -191,7 +191,7 @@ def _require(q: Any, c: int, negated: bool, lo: Any, hi: Any) -> bool:
 
 
 @inner
-def apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
+def apply_rule(q: Question, r: Whole, lo: Ints, hi: Ints) -> bool:
     """Cut the box by one rule; False if nothing is left."""
     # A typed -1 and typed truth values: a literal would compile every callee once more.
     open_ones, last = np.int64(0), np.int64(-1)
@@ -215,7 +215,7 @@ def apply_rule(q: Any, r: int, lo: Any, hi: Any) -> bool:
 
 
 @inner
-def broken_rule(q: Any, features: int, at: Any) -> int:
+def broken_rule(q: Question, features: Whole, at: Ints) -> int:
     """A rule that reads one of ``features`` and that the row at positions ``at`` breaks, or -1."""
     for r in range(len(q.rules.rule) - 1):
         applies = q.rules.touched[r] & features != 0

@@ -8,8 +8,9 @@ compiled code reads from it what it asks for, by name, and the arrays stay where
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, cached_property
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ WordRows = Annotated[npt.NDArray[np.uint64], types.uint64[:, ::1]]
 Bytes = Annotated[npt.NDArray[np.uint8], types.uint8[::1]]
 Flags = Annotated[npt.NDArray[np.bool_], types.boolean[::1]]
 FlagRows = Annotated[npt.NDArray[np.bool_], types.boolean[:, ::1]]
+Whole = int | np.int64
+"""A whole number of compiled code, which knows one kind of them."""
 
 _arrays: Any = arrayobj
 _types: Any = types
@@ -70,6 +73,9 @@ class Struct:
         slots = np.empty(SLOTS * len(values), dtype=np.int64)
         _write(slots, *values)
         return slots
+
+
+S = TypeVar("S", bound=Struct)
 
 
 @cache
@@ -175,8 +181,9 @@ def _read_field(context: Any, builder: Any, pointer: Pointer, value: Any, field:
     return array._getvalue()
 
 
-def pointer_to(struct: type[Struct]) -> Any:
-    """For compiled code: the address of a struct of this class as a pointer to read it by."""
+def pointer_to(struct: type[S]) -> Callable[[S], S]:
+    """For compiled code: a struct of this class, of which it has the address, as a pointer to read
+    it by."""
     kind = Pointer(struct)
 
     @_intrinsic
@@ -187,4 +194,5 @@ def pointer_to(struct: type[Struct]) -> Any:
 
         return kind(address), generate
 
-    return pointer
+    made: Callable[[S], S] = pointer
+    return made

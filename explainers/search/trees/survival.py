@@ -10,8 +10,8 @@ from explainers.constraints import Mask
 from explainers.problem import Problem
 from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.layout import Layout
-from explainers.search.trees.proof import MOST_PARTS, Asked
-from explainers.search.trees.question import readings_of
+from explainers.search.trees.proof import MOST_PARTS, SearchInstance
+from explainers.search.trees.question_building import readings_of
 from explainers.search.trees.survival_kernel import SURVIVES, UNDECIDED
 from models.predictor import Rows
 
@@ -23,7 +23,7 @@ class Survival:
 
     problem: Problem
     layout: Layout
-    asked: Asked
+    asked: SearchInstance
     """The same question in arrays, whatever its axes."""
     undecided: bool = False
     """Whether a row was left undecided, and so counted as one that does not survive."""

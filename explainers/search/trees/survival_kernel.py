@@ -8,11 +8,10 @@ every row with a reading in it is fragile.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import uint64
 
+from explainers.search.trees.arena import Arena
 from explainers.search.trees.compiled import (
     entry_at,
     first_of,
@@ -20,12 +19,15 @@ from explainers.search.trees.compiled import (
     inner,
     lowest_bit,
 )
+from explainers.search.trees.question import Question
+from explainers.search.trees.structs import Bytes, Ints, Whole
+from explainers.search.trees.tables import Tables
 
 SURVIVES, FAILS, UNDECIDED = 0, 1, 2
 
 
 @inner
-def _narrow(t: Any, a: Any, sp: int) -> None:
+def _narrow(t: Tables, a: Arena, sp: Whole) -> None:
     """Leaves of the part at ``sp``."""
     mask = a.mask[sp]
     for w in range(len(t.full)):
@@ -40,7 +42,7 @@ def _narrow(t: Any, a: Any, sp: int) -> None:
 
 
 @inner
-def _most(t: Any, a: Any, g: int, sp: int) -> float:
+def _most(t: Tables, a: Arena, g: Whole, sp: Whole) -> float:
     """Sum of the greatest leaves of goal ``g``, noted in ``leaf``; the least in ``least``."""
     mask, total = a.mask[sp], t.constant[g]
     for tree in range(t.groups[g], t.groups[g + 1]):
@@ -55,7 +57,7 @@ def _most(t: Any, a: Any, g: int, sp: int) -> float:
 
 
 @inner
-def _least(t: Any, a: Any, g: int, sp: int) -> float:
+def _least(t: Tables, a: Arena, g: Whole, sp: Whole) -> float:
     """Sum of the least leaves of goal ``g``."""
     _narrow(t, a, sp)
     mask, total = a.mask[sp], t.constant[g]
@@ -68,7 +70,7 @@ def _least(t: Any, a: Any, g: int, sp: int) -> float:
 
 
 @inner
-def _split(t: Any, a: Any, g: int, sp: int) -> bool:
+def _split(t: Tables, a: Arena, g: Whole, sp: Whole) -> bool:
     """Replace the part at ``sp`` by two, the one of the most telling tree's greatest leaf on top;
     False if every tree is certain."""
     worst, spread = np.int64(-1), 0.0
@@ -94,7 +96,7 @@ def _split(t: Any, a: Any, g: int, sp: int) -> bool:
 
 
 @inner
-def _widen(t: Any, q: Any, a: Any, g: int, sp: int) -> None:
+def _widen(t: Tables, q: Question, a: Arena, g: Whole, sp: Whole) -> None:
     """Widen the part at ``sp``, every reading of which is above goal ``g``'s limit, while it is."""
     for j in range(len(a.at)):
         last = t.cells[j + 1] - t.cells[j] - 1
@@ -119,7 +121,7 @@ def _widen(t: Any, q: Any, a: Any, g: int, sp: int) -> None:
 
 
 @inner
-def _note_fragile(t: Any, q: Any, a: Any, sp: int) -> None:
+def _note_fragile(t: Tables, q: Question, a: Arena, sp: Whole) -> None:
     """Rows with a reading in the part at ``sp``, as a box of positions in ``lo[0]``, ``hi[0]``."""
     for j in range(len(a.at)):
         first, end = q.off[j], q.off[j + 1]
@@ -132,7 +134,7 @@ def _note_fragile(t: Any, q: Any, a: Any, sp: int) -> None:
 
 
 @inner
-def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
+def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: Whole) -> int:
     """Whether the row at positions ``at`` survives; if not, fragile rows like it are in ``lo[0]``
     and ``hi[0]`` of the arena."""
     parts = np.int64(0)
@@ -159,7 +161,7 @@ def survives(t: Any, q: Any, a: Any, at: Any, max_parts: int) -> int:
 
 @inner
 def keep_surviving(
-    t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, holds: Any
+    t: Tables, q: Question, a: Arena, at: Ints, column: Whole, max_parts: Whole, holds: Bytes
 ) -> None:
     """Of the values of ``column`` around ``at[column]`` that hold, keep those that survive, up to
     the first on each side that does not."""
@@ -177,7 +179,14 @@ def keep_surviving(
 
 @inner
 def keep_those_surviving(
-    t: Any, q: Any, a: Any, at: Any, column: int, max_parts: int, positions: Any, holds: Any
+    t: Tables,
+    q: Question,
+    a: Arena,
+    at: Ints,
+    column: Whole,
+    max_parts: Whole,
+    positions: Ints,
+    holds: Bytes,
 ) -> None:
     """Of some values of ``column`` that hold, keep those that survive."""
     trial = a.trial

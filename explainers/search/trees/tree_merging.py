@@ -42,11 +42,13 @@ from explainers.search.trees.structs import (
     Floats,
     Ints,
     Struct,
+    Whole,
     WordRows,
     Words,
     pointer_to,
 )
-from explainers.search.trees.tables import Tables, mark_leaf, spread_marks, tables_at
+from explainers.search.trees.table_building import mark_leaf, spread_marks
+from explainers.search.trees.tables import Tables, tables_at
 
 MOST_LEAVES = 64
 MOST_MEETINGS = 192
@@ -100,7 +102,7 @@ _forest_at = pointer_to(Forest)
 
 
 @inner
-def _tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
+def _tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> int:
     """Cells that the leaves within reach tell apart; how many slots those leaves fill."""
     n, slots = a.lo.shape[1], np.int64(0)
     for tree in range(len(t.words) - 1):
@@ -142,7 +144,7 @@ def _tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
 
 
 @inner
-def _fill(f: Any, first: int, last: int) -> None:
+def _fill(f: Forest, first: Whole, last: Whole) -> None:
     """The columns of slots ``first..last`` in the tables, anew."""
     n = f.lo.shape[2]
     for c in range(f.cells[n]):
@@ -160,7 +162,7 @@ def _fill(f: Any, first: int, last: int) -> None:
 
 
 @inner
-def _load(t: Any, a: Any, f: Any) -> bool:
+def _load(t: Tables, a: Arena, f: Forest) -> bool:
     """Leaves of ``t`` that are within reach; False if a tree has none."""
     n, n_goals = a.lo.shape[1], len(t.groups) - 1
     s, number = np.int64(0), np.int64(0)
@@ -204,7 +206,7 @@ def _load(t: Any, a: Any, f: Any) -> bool:
 
 
 @inner
-def _count_meetings(f: Any, s: int) -> None:
+def _count_meetings(f: Forest, s: Whole) -> None:
     """How many pairs of leaves of slot ``s`` and of every other meet, into ``met``."""
     n = f.lo.shape[2]
     for k in range(f.at[N]):
@@ -233,8 +235,10 @@ def _count_meetings(f: Any, s: int) -> None:
 
 
 @inner
-def _meet(q: Any, a: Any, f: Any, one: int, i: int, other: int, k: int, into: int,
-          best: float) -> bool:  # fmt: skip
+def _meet(
+    q: Question, a: Arena, f: Forest, one: Whole, i: Whole, other: Whole, k: Whole, into: Whole,
+    best: float,
+) -> bool:  # fmt: skip
     """Intersection of two leaves into row ``into`` of the new ones; False if it is empty or costs
     ``best``."""
     lo, hi = f.new_lo[into], f.new_hi[into]
@@ -254,7 +258,7 @@ def _meet(q: Any, a: Any, f: Any, one: int, i: int, other: int, k: int, into: in
 
 
 @inner
-def _join(q: Any, a: Any, f: Any, one: int, other: int, best: float) -> bool:
+def _join(q: Question, a: Arena, f: Forest, one: Whole, other: Whole, best: float) -> bool:
     """Put the meetings of two trees in the place of the first; False if there are too many."""
     n = np.int64(0)
     for i in range(f.count[one]):
@@ -273,7 +277,7 @@ def _join(q: Any, a: Any, f: Any, one: int, other: int, best: float) -> bool:
 
 
 @inner
-def _smallest(f: Any) -> int:
+def _smallest(f: Forest) -> int:
     """Slot of the smallest tree that is not fixed; -1 if there is none."""
     found, least = np.int64(-1), np.int64(MOST_LEAVES + 1)
     for s in range(f.at[N]):
@@ -283,7 +287,7 @@ def _smallest(f: Any) -> int:
 
 
 @inner
-def _partner(f: Any, s: int) -> int:
+def _partner(f: Forest, s: Whole) -> int:
     """Slot of the tree that ``s`` would grow least with; -1 if it would with all grow too much."""
     found, least = np.int64(-1), np.int64(MOST_MEETINGS)
     for k in range(f.at[N]):
@@ -296,7 +300,7 @@ def _partner(f: Any, s: int) -> int:
 
 
 @inner
-def _merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
+def _merge_some(q: Question, a: Arena, f: Forest, best: float) -> bool:
     """Join trees, small ones first, for about a millisecond; whether that is all. A tree without
     a leaf left ends it: nothing in the box is cheap enough."""
     for _ in range(JOINS_BETWEEN_LOOKS):
@@ -322,7 +326,7 @@ def _merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
 
 
 @inner
-def _write(f: Any, t: Any) -> None:
+def _write(f: Forest, t: Tables) -> None:
     """The trees that are left, each tree's leaves by value, into ``t``."""
     n = f.lo.shape[2]
     word = np.int64(0)
@@ -349,32 +353,32 @@ def _write(f: Any, t: Any) -> None:
 def _entry_points(sources: str) -> Any:
     """As those of :mod:`explainers.search.trees.entry_points`."""
 
-    class EntryPoints:
+    class MergingEntryPoints:
         @staticmethod
         @entry(STRUCT, STRUCT, SMALL_WHOLES, WHOLES, WHOLES)
-        def tell_apart(t: Any, a: Any, coarse: Any, begin: Any, cells: Any) -> int:
+        def tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> int:
             sources  # noqa: B018
             return _tell_apart(tables_at(t), arena_at(a), coarse, begin, cells)
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT)
-        def load(t: Any, a: Any, f: Any) -> bool:
+        def load(t: Tables, a: Arena, f: Forest) -> bool:
             sources  # noqa: B018
             return _load(tables_at(t), arena_at(a), _forest_at(f))
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, REAL)
-        def merge_some(q: Any, a: Any, f: Any, best: float) -> bool:
+        def merge_some(q: Question, a: Arena, f: Forest, best: float) -> bool:
             sources  # noqa: B018
             return _merge_some(question_at(q), arena_at(a), _forest_at(f), best)
 
         @staticmethod
         @entry(STRUCT, STRUCT)
-        def write(f: Any, t: Any) -> None:
+        def write(f: Forest, t: Tables) -> None:
             sources  # noqa: B018
             _write(_forest_at(f), tables_at(t))
 
-    return EntryPoints
+    return MergingEntryPoints
 
 
 entry_points = _entry_points(SOURCES)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.fit import Fitted, Grow, fit
-from explainers.causal.spec import Check, Status
+from explainers.causal.spec import ApprovalStatus, ProvenanceCheck
 from explainers.causal.validate import validate
 from explainers.causal.writing import write_causal
 from explainers.wording.numerals import count, figure
@@ -106,7 +106,7 @@ def accept_command(
     """Accept a proposed causal model: from then on it is used, in that person's name."""
     model = load_folder(folder.resolve())
     spec = graph_of(model, None)
-    if spec.status is not Status.PROPOSED:
+    if spec.status is not ApprovalStatus.PROPOSED:
         by_whom = f" by {spec.accepted_by}" if spec.accepted_by else ""
         raise Failure(f"version {spec.version} is {spec.status}{by_whom}, not proposed")
     if not by.strip():
@@ -114,7 +114,7 @@ def accept_command(
     build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
     accepted = replace(
         spec,
-        status=Status.ACCEPTED,
+        status=ApprovalStatus.ACCEPTED,
         accepted_by=by.strip(),
         accepted_at=today or datetime.date.today().isoformat(),
     )
@@ -177,7 +177,7 @@ def _show_fit(fitted: Fitted) -> None:
     out.print(table)
 
 
-def _show_checks(checks: Sequence[Check]) -> None:
+def _show_checks(checks: Sequence[ProvenanceCheck]) -> None:
     table = Table("check", "node", "value", "limit", "passed", "note")
     for c in checks:
         shown = ["" if v is None else figure(v) for v in (c.value, c.limit)]

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from explainers.causal import build_model
-from explainers.causal.drift import NodeDrift, Verdict, drift
+from explainers.causal.drift import DriftVerdict, NodeDrift, drift
 from explainers.wording.numerals import count, percentage
 from models.repository import load_folder
 from models.repository.folder import CAUSAL
@@ -40,7 +40,7 @@ def drift_command(
     rows = read_reference(data.read_bytes(), spec.schema, str(data))
     rng = np.random.default_rng(seed)
     nodes = drift(built, rows, nominal_of(spec.schema), spec.provenance.rows, rng)
-    moved = [node.name for node in nodes if node.verdict is Verdict.MOVED]
+    moved = [node.name for node in nodes if node.verdict is DriftVerdict.MOVED]
     if as_json:
         told = {"graph_version": spec.version, "rows": len(rows), "moved": moved}
         print_json({**told, "nodes": [_told(node) for node in nodes]})

@@ -15,11 +15,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal.effect import Effect, Observed, Refutation, estimate_effect, refute
+from explainers.causal.effect import EstimatedEffect, Observed, Refutation, estimate_effect, refute
 from explainers.causal.errors import NotIdentified
 from explainers.causal.evidence import Evidence, graph_digest
 from explainers.causal.identify import Diagram
-from explainers.causal.spec import CausalSpec, EffectFile, Status
+from explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
 from explainers.wording.numerals import percentage
 from models.repository import load_folder
 from models.repository import reference as files
@@ -68,7 +68,7 @@ def effect(
     """Identify, estimate and try to refute an effect on the real outcome."""
     model = load_folder(folder.resolve())
     spec, schema = graph_of(model, None), model.spec.schema
-    if spec.status is not Status.ACCEPTED:
+    if spec.status is not ApprovalStatus.ACCEPTED:
         raise Failure(f"the graph is {spec.status}: an effect is identified by an accepted one")
     if attach and not by.strip():
         raise Failure("--attach needs --by: a person answers for what answers will print")
@@ -123,7 +123,7 @@ def _held(
     return tuple(diagram.names[j] for j in diagram.adjustment(spec.schema.index(feature)))
 
 
-def _estimated(observed: Observed, seed: int) -> tuple[Effect, tuple[Refutation, ...]]:
+def _estimated(observed: Observed, seed: int) -> tuple[EstimatedEffect, tuple[Refutation, ...]]:
     rng = np.random.default_rng(seed)
     try:
         learners = learners_for(observed, seed)
@@ -233,11 +233,11 @@ def _band(feature: Feature, text: str, option: str) -> Band:
 # --- what came out ------------------------------------------------------------------------
 
 
-def _as_json(evidence: Evidence, found: Effect) -> dict[str, Any]:
+def _as_json(evidence: Evidence, found: EstimatedEffect) -> dict[str, Any]:
     return {**asdict(evidence), "se": found.estimate.se, "overlap": asdict(found.overlap)}
 
 
-def _show(evidence: Evidence, found: Effect) -> None:
+def _show(evidence: Evidence, found: EstimatedEffect) -> None:
     low, high = evidence.interval
     held = ", ".join(evidence.adjusted_for) or "nothing"
     table = Table("", "", show_header=False)

@@ -16,12 +16,20 @@ from explainers.causal import parse_causal
 from explainers.causal.discovery import (
     FOLLOWS_UNITS,
     Forbidden,
-    Proposal,
+    GraphProposal,
     propose,
     varsortability,
 )
 from explainers.causal.graph import Graph
-from explainers.causal.spec import CausalSpec, Edge, Node, NodeKind, Provenance, Role, Status
+from explainers.causal.spec import (
+    ApprovalStatus,
+    CausalSpec,
+    Edge,
+    Node,
+    NodeKind,
+    Provenance,
+    Role,
+)
 from explainers.causal.writing import write_causal
 from models.repository import load_folder
 from models.repository.folder import CAUSAL
@@ -69,7 +77,7 @@ def propose_command(
     schema = model.spec.schema
     if to is None and model.causal is not None:
         there = graph_of(model, None)
-        if there.status is not Status.PROPOSED:
+        if there.status is not ApprovalStatus.PROPOSED:
             raise Failure(f"{CAUSAL} is there and {there.status}: name another file with --out")
     roles = {Role.FIXED: fixed, Role.ACTIONABLE: actionable, Role.CONSEQUENCE: consequence}
     try:
@@ -90,7 +98,7 @@ def propose_command(
     where = "simulated rows" if data is None else data.name
     spec = CausalSpec(
         version="proposed",
-        status=Status.PROPOSED,
+        status=ApprovalStatus.PROPOSED,
         schema=schema,
         nodes={name: Node(name, NodeKind.FEATURE, role) for name, role in given.items()},
         edges=edges,
@@ -133,7 +141,7 @@ class _Search:
         )
 
 
-def _edges(proposal: Proposal, study: Study, found: Discovered) -> Iterator[Edge]:
+def _edges(proposal: GraphProposal, study: Study, found: Discovered) -> Iterator[Edge]:
     names = [study.schema.names[j] for j in study.columns]
     for edge in proposal.edges:
         yield Edge(
@@ -145,7 +153,9 @@ def _edges(proposal: Proposal, study: Study, found: Discovered) -> Iterator[Edge
         )
 
 
-def _notes(proposal: Proposal, found: Discovered, search: _Search, least: float) -> Iterator[str]:
+def _notes(
+    proposal: GraphProposal, found: Discovered, search: _Search, least: float
+) -> Iterator[str]:
     names = [search.study.schema.names[j] for j in search.study.columns]
     for i, j in proposal.undecided:
         yield f"{names[i]} and {names[j]} are joined, which way round was not found"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.ask import catalogue, questions
+from service.ask import answering, catalogue
 from service.ask.budget import Budget
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
@@ -23,7 +23,9 @@ def predict(model: ServedModel, body: Body) -> Reply:
     InvalidRequest, Refusal
         As there.
     """
-    return questions.predict(model, validation.read(requests.PredictionsRequest, body)).as_mapping()
+    return answering.predictions(
+        model, validation.read(requests.PredictionsRequest, body)
+    ).as_mapping()
 
 
 def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
@@ -35,7 +37,9 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
         As there.
     """
     request = validation.read(requests.ExplanationRequest, body)
-    return questions.explain(model, request, Budget.of(request.deadline_ms, settings)).as_mapping()
+    return answering.explanation(
+        model, request, Budget.of(request.deadline_ms, settings)
+    ).as_mapping()
 
 
 def models(registry: Registry) -> Reply:

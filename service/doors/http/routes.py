@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from service.ask import catalogue, questions
+from service.ask import answering, catalogue
 from service.ask.budget import Budget
 from service.audit.drafts import asked_by
 from service.doors.http.asking import LONGEST_NAME, AskingRoute, QuestionSelection, Selection
@@ -97,7 +97,7 @@ async def predict(
 ) -> Response:
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
-    asked = partial(questions.predict, served, request)
+    asked = partial(answering.predictions, served, request)
     return recorded(
         await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
     )
@@ -119,7 +119,7 @@ async def what_if(
 ) -> Response:
     """Set these on this instance: what would the model say, and which rules would break?"""
     served = state.registry.get(model, selected.version)
-    asked = partial(questions.what_if, served, request)
+    asked = partial(answering.what_if_reply, served, request)
     return recorded(
         await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
     )
@@ -149,7 +149,7 @@ async def explain(
         return accepted(await submit([asked_by(request)], served, recording))
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(request.deadline_ms, state.settings, turn)
-    asked = partial(questions.explain, served, request, budget, state.watch)
+    asked = partial(answering.explanation, served, request, budget, state.watch)
     answer = await recording.answer(
         Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
     )

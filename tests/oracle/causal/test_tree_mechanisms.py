@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from explainers.causal import build_model, draw_members, parse_causal
 from explainers.causal.fit import MEMBERS, fit
 from explainers.causal.mechanism import NoiseForm
-from explainers.causal.regressor import Regressor, Trees
+from explainers.causal.regressor import Regressor, TreeRegressor
 from explainers.causal.writing import write_causal
 from models.errors import GraphError, SpecError
 from models.onnx.export import export_onnx, to_bytes
@@ -68,7 +68,7 @@ def test_trees_give_what_onnx_runtime_gives(forest):
     ours, theirs = (built(forest, kind).mechanisms[2] for kind in ("trees", "onnx"))
     assert ours is not None
     assert theirs is not None
-    assert isinstance(ours.location, Trees)
+    assert isinstance(ours.location, TreeRegressor)
     assert isinstance(theirs.location, Regressor)
     x, y = training_rows()
     assert ours.location(x) == pytest.approx(theirs.location(x), abs=1e-4)
@@ -184,7 +184,7 @@ def test_trees_are_taken_where_they_are_likelier_and_read_back_as_the_same(grown
 
 def test_the_ensembles_of_a_mechanism_average_to_it_and_say_how_sure_it_is(grown):
     location = grown.model.mechanisms[2].location
-    assert isinstance(location, Trees)
+    assert isinstance(location, TreeRegressor)
     x = steps(60, seed=1)[:, :2]
     versions = location.members(np.random.default_rng(0), 2000)(x[None])
     assert versions.shape == (2000, 60)

@@ -11,7 +11,7 @@ import pytest
 from explainers.problem import Problem
 from explainers.verify import Proposal
 from models.predictor import Row, Rows
-from service.ask.usecases import Question, checker_of, problem_of
+from service.ask.question import Question, checker_of, problem_of
 from service.served.causal_model import Semantics
 from tests.support.answered import MILLING, served
 

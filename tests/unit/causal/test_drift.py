@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from explainers.causal import CausalModel
-from explainers.causal.drift import LEAST_ROWS, Verdict, drift
+from explainers.causal.drift import LEAST_ROWS, DriftVerdict, drift
 from explainers.causal.learning import learn, quantiles
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 from tests.support.equipment import AIR, GRAPH, LOAD, NAMES, SPEED, TORQUE, WEAR, equipment_rows
@@ -34,8 +34,8 @@ def fitted() -> CausalModel:
 
 def moved(rows: np.ndarray) -> set[str]:
     nodes = drift(fitted(), rows, [False] * 8, N_FITTED, np.random.default_rng(0))
-    assert Verdict.UNKNOWN not in {node.verdict for node in nodes}
-    return {node.name for node in nodes if node.verdict is Verdict.MOVED}
+    assert DriftVerdict.UNKNOWN not in {node.verdict for node in nodes}
+    return {node.name for node in nodes if node.verdict is DriftVerdict.MOVED}
 
 
 @pytest.mark.parametrize("seed", range(5, 13))
@@ -71,15 +71,18 @@ def test_causes_never_seen_before_are_not_held_against_a_mechanism():
     rows[:, AIR] += 100.0
     nodes = drift(fitted(), rows, [False] * 8, N_FITTED, np.random.default_rng(0))
     by_name = {node.name: node for node in nodes}
-    assert by_name["air"].verdict is Verdict.MOVED
+    assert by_name["air"].verdict is DriftVerdict.MOVED
     assert by_name["temperature"].outside == 1.0
-    assert by_name["temperature"].verdict is Verdict.UNKNOWN
+    assert by_name["temperature"].verdict is DriftVerdict.UNKNOWN
 
 
 def test_categories_move_by_their_shares():
     model = CausalModel(("kind",), type(GRAPH)(((),)), (None,), (Noise(1.0, KINDS),))
     rng = np.random.default_rng(0)
-    for shares, verdict in (((0.5, 0.3, 0.2), Verdict.KEPT), ((0.3, 0.3, 0.4), Verdict.MOVED)):
+    for shares, verdict in (
+        ((0.5, 0.3, 0.2), DriftVerdict.KEPT),
+        ((0.3, 0.3, 0.4), DriftVerdict.MOVED),
+    ):
         rows = rng.choice(3, size=(2000, 1), p=shares).astype(float)
         (node,) = drift(model, rows, [True], 400, rng)
         assert node.verdict is verdict
@@ -92,4 +95,4 @@ def test_too_few_rows_decide_nothing():
     nodes = drift(
         fitted(), equipment_rows(LEAST_ROWS - 1), [False] * 8, N_FITTED, np.random.default_rng(0)
     )
-    assert {node.verdict for node in nodes} == {Verdict.UNKNOWN}
+    assert {node.verdict for node in nodes} == {DriftVerdict.UNKNOWN}

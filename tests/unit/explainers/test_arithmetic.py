@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from explainers.search.milp.arithmetic import Box, believed
+from explainers.search.milp.arithmetic import ColumnBox, believed
 from explainers.search.milp.network import Layers
 
 UNIT = 2.0**-24 + 2.0**-53
@@ -51,7 +51,7 @@ def test_no_order_of_float32_sums_is_farther_off_than_is_said(widths: tuple[int,
         own, rows = layers(draw, *widths), columns(draw, 50, widths[0])
         told, off = believed(own, UNIT, rows)
         low, high = rows.min(axis=0).astype(np.float64), rows.max(axis=0).astype(np.float64)
-        box = Box.of(own, UNIT, low, high, np.zeros(widths[0]))
+        box = ColumnBox.of(own, UNIT, low, high, np.zeros(widths[0]))
         for _ in range(20):
             state = rows
             for k, (weights, bias) in enumerate(own):
@@ -71,7 +71,7 @@ def test_a_sum_below_a_box_is_below_all_of_it_and_meets_it_where_no_unit_turns(s
     weights = draw.normal(size=2)
     for width in (1.0, 1e-6):
         low, high = middle - width * draw.random(5), middle + width * draw.random(5)
-        box = Box.of(own, UNIT, low, high, np.zeros(5))
+        box = ColumnBox.of(own, UNIT, low, high, np.zeros(5))
         line, constant = box.below(weights)
         rows = draw.uniform(low, high, size=(500, 5))
         above = believed(own, UNIT, rows)[0] @ weights - (rows @ line + constant)

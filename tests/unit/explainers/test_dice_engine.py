@@ -13,7 +13,7 @@ from explainers.errors import DeadlineReached, NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
 from explainers.search.dice import Chances, Dice, Wish
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, SearchOutcome
 from models.predictor import Rows
 from tests.support.generated import SCHEMA, Stumps
 from tests.support.kinds import KINDS
@@ -65,7 +65,7 @@ def _with_references(problem: Problem, references: Rows | None) -> Problem:
     )
 
 
-def _search(problem: Problem, stumps: Stumps, sampler: FakeSampler) -> Outcome:
+def _search(problem: Problem, stumps: Stumps, sampler: FakeSampler) -> SearchOutcome:
     never = Deadline.never()
     return Dice(sampler).search(problem, Meter(stumps, never), never)
 

@@ -23,7 +23,7 @@ from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
-from explainers.search.engine import Engine, Meter, Outcome
+from explainers.search.engine import Engine, Meter, SearchOutcome
 from explainers.target import BY_REQUEST
 from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
@@ -132,7 +132,7 @@ class Noting:
     engine: Engine = field(default_factory=Blackbox)
     name: str = "noting"
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         self.stages.note("search")
         return replace(self.engine.search(problem, meter, deadline), nearest=None)
 

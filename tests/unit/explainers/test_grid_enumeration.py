@@ -11,7 +11,7 @@ import pytest
 
 from explainers.problem import Problem
 from explainers.search.milp.choices import Block, Choices
-from explainers.search.milp.grid_enumeration import Cell, TooMany, listed
+from explainers.search.milp.grid_enumeration import GridCell, TooMany, listed
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.network import Reach
 from explainers.search.milp.program import Program
@@ -70,7 +70,7 @@ def test_every_row_that_may_be_cheaper_and_in_the_target_is_listed(linear: bool)
         most = float(np.quantile(costs, 0.8))
         wanted = rows[(costs < most) & limits.told(rows).possible & problem.allowed(rows)]
         below = partial(model.below, problem, choices)
-        found = np.concatenate([rows[:0], *listed(Cell(choices, block), below, most, 1 << 20)])
+        found = np.concatenate([rows[:0], *listed(GridCell(choices, block), below, most, 1 << 20)])
         told = {row.tobytes() for row in found}
         assert len(told) == len(found)
         assert all(row.tobytes() in told for row in wanted)
@@ -82,7 +82,7 @@ def test_too_many_rows_are_refused_and_not_held() -> None:
     refused = 0
     for seed in range(24):
         problem, model, choices = asked(seed, linear=True)
-        cell = Cell(choices, cells(choices, np.random.default_rng(seed)))
+        cell = GridCell(choices, cells(choices, np.random.default_rng(seed)))
         below = partial(model.below, problem, choices)
         count = sum(map(len, listed(cell, below, math.inf, 1 << 20)))
         if count:

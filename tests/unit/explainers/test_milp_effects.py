@@ -19,7 +19,7 @@ from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, SearchOutcome
 from explainers.search.linear import Linear
 from explainers.search.milp.hull import Cap
 from explainers.search.milp.reals import read_reals
@@ -48,7 +48,7 @@ def asked(seed: int, consequences: Consequences, *, missing: bool = False) -> Pr
     return replace(problem, consequences=consequences)
 
 
-def search(problem: Problem) -> Outcome:
+def search(problem: Problem) -> SearchOutcome:
     never = Deadline.never()
     return ENGINE.search(problem, Meter(DEPLOYED.predictor, never), never)
 

@@ -16,7 +16,7 @@ from explainers.deadline import Deadline
 from explainers.errors import DocumentsDiffer
 from explainers.explain import explain
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, SearchOutcome
 from explainers.target import Target
 from explainers.transcript import terms_of
 from models.errors import GraphError, NotFinite
@@ -138,9 +138,9 @@ class InTurn(Claiming):
 
     turn: Iterator[Row]
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         row = next(self.turn)
-        return Outcome(row[None], float(problem.cost_of(row[None])[0]))
+        return SearchOutcome(row[None], float(problem.cost_of(row[None])[0]))
 
 
 def test_an_answer_that_a_further_one_beats_is_not_proven_the_cheapest() -> None:

@@ -20,7 +20,7 @@ from explainers.deadline import Deadline
 from explainers.explain import explain
 from explainers.policy import Policy, read_constraints
 from explainers.problem import Problem
-from explainers.search.engine import Meter, Outcome
+from explainers.search.engine import Meter, SearchOutcome
 from explainers.transcript import terms_of
 from explainers.verify import Checker, Proposal, Report
 from explainers.wording import Grounds, Wording
@@ -112,8 +112,8 @@ class Abstaining:
     action: Row
     name: str = "abstaining"
 
-    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> Outcome:
-        return replace(Outcome(np.empty((0, len(self.action)))), unsure=self.action)
+    def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
+        return replace(SearchOutcome(np.empty((0, len(self.action)))), unsure=self.action)
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
         return None

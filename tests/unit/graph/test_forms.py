@@ -11,7 +11,7 @@ import pytest
 from models.errors import GraphError
 from models.graph import floats
 from models.graph.checking import check_reading
-from models.graph.ensemble import Mode, TreeEnsemble
+from models.graph.ensemble import BranchMode, TreeEnsemble
 from models.graph.forms import GraphForm
 from models.graph.refusal import UnreadableGraph
 from models.predictor import Rows, Scores
@@ -60,13 +60,13 @@ def _leaf(core: TreeEnsemble, node: int, row: np.ndarray) -> int:
     while core.column[node] >= 0:
         x, t = float(row[core.column[node]]), float(core.threshold[node])
         holds = {
-            Mode.LT: x < t,
-            Mode.LE: x <= t,
-            Mode.GT: x > t,
-            Mode.GE: x >= t,
-            Mode.EQ: x == t,
-            Mode.NE: x != t,
-        }[Mode(int(core.mode[node]))]
+            BranchMode.LT: x < t,
+            BranchMode.LE: x <= t,
+            BranchMode.GT: x > t,
+            BranchMode.GE: x >= t,
+            BranchMode.EQ: x == t,
+            BranchMode.NE: x != t,
+        }[BranchMode(int(core.mode[node]))]
         holds = holds or bool(core.missing_true[node] and np.isnan(x))
         node = int(core.true_child[node] if holds else core.false_child[node])
     return node

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto
 
 from models.graph.finish import Link
-from models.graph.forms import Mode, TreeEnsemble
+from models.graph.forms import BranchMode, TreeEnsemble
 from models.graph.refusal import UnreadableGraph
 from models.graph.tree_nodes import read_regressor
 from models.graph.tree_v5 import read_ensemble
@@ -42,7 +42,7 @@ def test_every_mode_is_compared_as_onnxruntime_does(mode, missing_true):
     ]
     found = served(regressor(trees, 2))
     assert isinstance(found.form.core, TreeEnsemble)
-    assert [m.name for m in found.form.core._modes] == [Mode[_ours(mode)].name]
+    assert [m.name for m in found.form.core._modes] == [BranchMode[_ours(mode)].name]
     assert (agreement(found).labels, agreement(found).exact) == (0, 1.0)
     newer = served(ensemble(trees, 2))
     assert (agreement(newer).labels, agreement(newer).exact) == (0, 1.0)

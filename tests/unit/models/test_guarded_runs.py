@@ -14,7 +14,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper
 
 from models.errors import GraphError, OutOfService
-from models.onnx import Guard, Limits, load_predictor
+from models.onnx import Guard, GuardLimits, load_predictor
 from models.onnx.bounded import unbounded
 from models.onnx.box import box_of
 from models.onnx.sessions import open_here, open_session
@@ -22,7 +22,7 @@ from tests.support.endless import TRIGGER, endless, growing, slow
 from tests.unit.models.graphs import REGRESSION, graph_of, sum_graph, three_numbers, value
 
 SPEC = three_numbers(REGRESSION)
-SOON = Limits(run_seconds=0.5)
+SOON = GuardLimits(run_seconds=0.5)
 HARMLESS = np.zeros((1, 3))
 FATAL = np.full((1, 3), TRIGGER)
 
@@ -53,7 +53,7 @@ def test_the_process_of_a_graph_that_never_ends_is_gone() -> None:
 
 
 def test_a_run_in_this_process_is_ended_between_two_nodes() -> None:
-    guard = Guard("deep/1", Limits(run_seconds=0.2))
+    guard = Guard("deep/1", GuardLimits(run_seconds=0.2))
     session = open_session(slow(), guard)
     assert unbounded(slow()) is None
     with pytest.raises(OutOfService, match=r"deep/1 .* longer than 0\.2 s"):
@@ -63,7 +63,7 @@ def test_a_run_in_this_process_is_ended_between_two_nodes() -> None:
 
 
 def test_more_memory_than_allowed_is_refused_by_the_process_of_the_graph() -> None:
-    guard = Guard("big/1", Limits(memory_bytes=2 << 30))
+    guard = Guard("big/1", GuardLimits(memory_bytes=2 << 30))
     predictor = load_predictor(growing().SerializeToString(), SPEC, guard=guard)
     assert predictor.score(HARMLESS).tolist() == [[0.0]]
     with pytest.raises(GraphError, match="it may use 2 GiB of memory"):
@@ -71,7 +71,7 @@ def test_more_memory_than_allowed_is_refused_by_the_process_of_the_graph() -> No
 
 
 def test_a_process_that_dies_takes_the_model_out_of_service() -> None:
-    guard = Guard("press/2", Limits())
+    guard = Guard("press/2", GuardLimits())
     predictor = load_predictor(endless(1).SerializeToString(), SPEC, guard=guard)
     child = box_of(guard).process
     assert child is not None
@@ -83,7 +83,9 @@ def test_a_process_that_dies_takes_the_model_out_of_service() -> None:
 def test_scores_of_a_process_are_those_of_a_session_here() -> None:
     model, rows = endless(1), np.random.default_rng(0).normal(size=(100, 3))
     boxed = load_predictor(model.SerializeToString(), SPEC)
-    here = load_predictor(model.SerializeToString(), SPEC, guard=Guard(limits=Limits(boxed=False)))
+    here = load_predictor(
+        model.SerializeToString(), SPEC, guard=Guard(limits=GuardLimits(boxed=False))
+    )
     assert box_of(boxed.guard).process is not None
     assert box_of(here.guard).process is None
     assert (boxed.score(rows) == here.score(rows)).all()

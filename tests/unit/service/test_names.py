@@ -1,4 +1,4 @@
-"""Each class of ``service`` has a name of its own: one name, one idea, wherever it is read."""
+"""Each class has a name of its own, in ``service``, and in ``explainers`` and ``models``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from explainers.wording import LANGUAGES
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def defined_twice(root: Path, package: str) -> dict[str, list[str]]:
-    """Names of classes that ``package`` below ``root`` defines more than once, and where: files
+def defined_twice(root: Path, *packages: str) -> dict[str, list[str]]:
+    """Names of classes that ``packages`` below ``root`` define more than once, and where: files
     with lines. Nested classes count as well; what is only assigned (an alias) does not."""
     places: dict[str, list[str]] = {}
-    for file in sorted((root / package).rglob("*.py")):
+    for file in sorted(file for package in packages for file in (root / package).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.ClassDef):
                 where = f"{file.relative_to(root).as_posix()}:{node.lineno}"
@@ -30,6 +32,19 @@ def told(twice: Mapping[str, Sequence[str]]) -> str:
 def test_no_two_classes_of_the_service_have_one_name() -> None:
     twice = defined_twice(ROOT, "service")
     assert not twice, told(twice)
+
+
+def test_no_two_classes_of_explainers_and_models_have_one_name() -> None:
+    twice = defined_twice(ROOT, "explainers", "models")
+    folders = [f"explainers/wording/{language}/" for language in LANGUAGES]
+    ours = {name: where for name, where in twice.items() if not _is_said(where, folders)}
+    assert not ours, told(ours)
+
+
+def _is_said(where: Sequence[str], folders: Sequence[str]) -> bool:
+    """Whether one idea is said in several languages: at most once in the folder of each."""
+    each = [[at for at in where if at.startswith(folder)] for folder in folders]
+    return sum(map(len, each)) == len(where) and all(len(own) <= 1 for own in each)
 
 
 @pytest.mark.parametrize(

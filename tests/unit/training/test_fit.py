@@ -7,12 +7,12 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
 
 from models.training.dataset import Dataset, simulated_split
-from models.training.fit import Fitted, choose_threshold, fit, measure
+from models.training.fit import TrainedModel, choose_threshold, fit, measure
 from models.training.milling import QUALITY, WEAR
 
 
 @pytest.fixture(scope="module")
-def trained() -> Fitted:
+def trained() -> TrainedModel:
     split = simulated_split(10_000, seed=0)
     return fit(split.train, split.validation, seed=0, n_estimators=40)
 
@@ -57,7 +57,7 @@ def test_a_fit_without_any_alarm_is_measured_all_the_same() -> None:
 
 
 def test_more_wear_never_lowers_the_risk_and_a_better_variant_never_raises_it(
-    trained: Fitted,
+    trained: TrainedModel,
 ) -> None:
     rows = simulated_split(4000, seed=7).test.rows
     worn, better = rows.copy(), rows.copy()
@@ -69,7 +69,7 @@ def test_more_wear_never_lowers_the_risk_and_a_better_variant_never_raises_it(
     assert (trained.score(worn) > scores).any()
 
 
-def test_equal_data_and_seed_give_equal_trees(trained: Fitted) -> None:
+def test_equal_data_and_seed_give_equal_trees(trained: TrainedModel) -> None:
     split = simulated_split(10_000, seed=0)
     again = fit(split.train, split.validation, seed=0, n_estimators=40)
     ours, theirs = (t.estimator.get_booster().save_raw() for t in (trained, again))
@@ -77,7 +77,7 @@ def test_equal_data_and_seed_give_equal_trees(trained: Fitted) -> None:
     assert trained.threshold == again.threshold
 
 
-def test_failures_are_not_reweighted_so_scores_stay_probabilities(trained: Fitted) -> None:
+def test_failures_are_not_reweighted_so_scores_stay_probabilities(trained: TrainedModel) -> None:
     test = simulated_split(10_000, seed=0).test
     mean = float(trained.score(test.rows).mean())
     assert mean == pytest.approx(test.failed.mean(), abs=0.01)

@@ -17,7 +17,7 @@ from models.training.milling import (
     TORQUE,
     WEAR,
     WEAR_PER_PART,
-    Noise,
+    MachineNoise,
     carry_out,
     drive_speed,
     failure_modes,
@@ -28,8 +28,10 @@ from models.training.milling import (
 FILE = Path(__file__).parents[4] / "shared" / "data" / "ai4i2020" / "ai4i2020.csv"
 
 
-def noise(n: int = 1, *, life: float = 220.0, breaks: bool = False, random: bool = False) -> Noise:
-    return Noise(
+def noise(
+    n: int = 1, *, life: float = 220.0, breaks: bool = False, random: bool = False
+) -> MachineNoise:
+    return MachineNoise(
         process_offset=np.full(n, 10.0),
         speed_noise=np.zeros(n),
         tool_life=np.full(n, life),

@@ -12,7 +12,7 @@ from models.errors import DataError, ModelError, ParityError
 from models.repository import load_folder
 from models.training import held_out_alarms, package, simulate, train
 from models.training.dataset import CSV_COLUMNS, CSV_LABEL
-from models.training.fit import PARAMETERS, Fitted
+from models.training.fit import PARAMETERS, TrainedModel
 from models.training.template import NAME
 
 FILES = {"model.onnx", "spec.toml", "parity.json", "reference.csv", "examples.json"}
@@ -75,7 +75,7 @@ def test_a_version_that_is_there_is_never_overwritten(out: Path) -> None:
 def test_a_failed_parity_check_leaves_no_version_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Fitted, "score", lambda self, rows: np.zeros((len(rows), 1)))
+    monkeypatch.setattr(TrainedModel, "score", lambda self, rows: np.zeros((len(rows), 1)))
     with pytest.raises(ParityError):
         train(tmp_path, rows=2000)
     assert files_below(tmp_path) == {NAME}

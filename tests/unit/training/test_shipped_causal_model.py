@@ -10,7 +10,7 @@ import pytest
 import models
 from explainers.causal import build_model, parse_causal
 from explainers.causal.fit import fit
-from explainers.causal.spec import Status
+from explainers.causal.spec import ApprovalStatus
 from models.repository import load_folder
 from models.training.milling import (
     AIR,
@@ -38,7 +38,7 @@ def shipped():
 
 def test_it_is_accepted_and_passed_its_checks(shipped):
     spec, _ = shipped
-    assert spec.status is Status.ACCEPTED
+    assert spec.status is ApprovalStatus.ACCEPTED
     assert spec.accepted_by == "ifonly maintainers (simulator truth)"
     assert len(spec.provenance.checks) >= 7
     assert all(check.passed for check in spec.provenance.checks)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from explainers.target import Target
 from explainers.wording.numerals import percentage
-from service.ask import usecases
-from service.ask.usecases import Question, Rung
+from service.ask.plane import plane_of
+from service.ask.question import Question, Rung, problem_of
+from service.ask.what_if import what_if
 from service.ask.write_reply import Speaker
 from service.doors.pages.causal_graph import drawn as graph_of
 from service.doors.pages.operator.levers import levers_of
@@ -51,7 +52,7 @@ def test_a_percentage_is_never_rounded_over_its_threshold(share: float, limit: f
 def test_every_feature_is_a_lever_or_says_why_it_is_none(
     model: ServedModel, question: Question
 ) -> None:
-    problem = usecases.problem_of(model, question)
+    problem = problem_of(model, question)
     found = {lever.name: lever for lever in levers_of(model, problem, "en")}
     assert set(found) == set(model.schema.names)
     torque = found[TORQUE]
@@ -71,13 +72,13 @@ def test_every_feature_is_a_lever_or_says_why_it_is_none(
 def test_the_plane_says_what_what_if_says(model: ServedModel, question: Question) -> None:
     columns = model.schema.names.index(TORQUE), model.schema.names.index(SPEED)
     here = float(question.factual[columns[0]]), float(question.factual[columns[1]])
-    plane = usecases.plane(model, question, columns, 9, [here])
+    plane = plane_of(model, question, columns, 9, [here])
     assert here[0] in plane.xs
     assert here[1] in plane.ys
     for i in range(0, len(plane.xs), 3):
         for j in range(0, len(plane.ys), 3):
             settings = {columns[0]: float(plane.xs[i]), columns[1]: float(plane.ys[j])}
-            asked = usecases.what_if(model, question.factual, settings, Rung.COUNTERFACTUAL)
+            asked = what_if(model, question.factual, settings, Rung.COUNTERFACTUAL)
             assert asked.after.scores[0] == plane.scores[j, i, 0]
             assert (asked.after.decided == question.target.wanted) == plane.flips[j, i]
             assert plane.allowed[j, i] == (not asked.broken)
@@ -86,7 +87,7 @@ def test_the_plane_says_what_what_if_says(model: ServedModel, question: Question
 def test_the_plane_is_drawn_whole(model: ServedModel, question: Question) -> None:
     columns = model.schema.names.index(TORQUE), model.schema.names.index(SPEED)
     here = float(question.factual[columns[0]]), float(question.factual[columns[1]])
-    plane = usecases.plane(model, question, columns, 25, [here])
+    plane = plane_of(model, question, columns, 25, [here])
     drawing = drawn(plane, model, "en", [(*here, "now"), (1e9, 0.0, "far away")])
     area = sum(box.width * box.height for box in drawing.boxes)
     assert area == pytest.approx(drawing.across * drawing.down, rel=0.01)
@@ -105,17 +106,17 @@ def test_the_plane_and_a_what_if_tell_a_cleared_alarm_from_one_as_sure_as_is_dem
 ) -> None:
     columns = model.schema.names.index(TORQUE), model.schema.names.index(SPEED)
     asked = replace(question, target=model.policy.target())
-    plane = usecases.plane(model, asked, columns, 25)
+    plane = plane_of(model, asked, columns, 25)
     assert (plane.suffices <= plane.flips).all()
     assert 0 < plane.suffices.sum() < plane.flips.sum()
     assert drawn(plane, model, "en", []).demanded.startswith("M")
-    alone = usecases.plane(model, question, columns, 25)
+    alone = plane_of(model, question, columns, 25)
     assert (alone.flips == plane.flips).all()
     assert drawn(alone, model, "en", []).demanded == ""
     demand = asked.target.demand
     assert demand is not None
     for torque, unsure in ((56.0, "95 %"), (50.0, None), (62.0, None)):
-        said = usecases.what_if(model, question.factual, {columns[0]: torque}, Rung.COUNTERFACTUAL)
+        said = what_if(model, question.factual, {columns[0]: torque}, Rung.COUNTERFACTUAL)
         reply = Speaker(model).what_if(said).model_dump(mode="json", by_alias=True)
         shown = outcome_of(reply, model, "en", demand)
         assert (shown.unsure is None) == (unsure is None), torque

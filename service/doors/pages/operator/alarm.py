@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from explainers.wording import LANGUAGES, Language
-from service.ask import questions, usecases
+from service.ask import answering
 from service.ask.budget import Budget
+from service.ask.plane import plane_of
 from service.audit import records as api_trail
 from service.audit import reviews
 from service.doors.http.body import read_aside
@@ -121,7 +122,7 @@ async def explain(
     )
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
-    work = partial(questions.explain, model, question, budget, state.watch)
+    work = partial(answering.explanation, model, question, budget, state.watch)
     answer = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
     return page(
         request,
@@ -183,7 +184,7 @@ async def what_if(id: Identity, request: Request, state: Shared, row: Row = None
     visit = visit_of(request)
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
-    reply = await state.previewed(partial(questions.what_if, on.model, question))
+    reply = await state.previewed(partial(answering.what_if_reply, on.model, question))
     shown = outcome_of(reply.as_mapping(), on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=None)
 
@@ -194,7 +195,7 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
     visit = visit_of(request)
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
-    work = partial(questions.what_if, on.model, question)
+    work = partial(answering.what_if_reply, on.model, question)
     answer = await ask(request, Kind.WHAT_IF, on.model, question, work, id)
     shown = outcome_of(answer.reply.as_mapping(), on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
@@ -230,7 +231,7 @@ async def plane(
     demand = question.target.demand
 
     def drawn() -> Response:
-        found = usecases.plane(model, question, columns, MOST_VALUES, through)
+        found = plane_of(model, question, columns, MOST_VALUES, through)
         return page(
             request,
             "operator/plane.html",

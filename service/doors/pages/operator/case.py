@@ -9,8 +9,8 @@ from typing import Any
 from explainers.problem import Problem
 from explainers.target import Demand
 from explainers.wording import LANGUAGES, Language
-from service.ask import read_request, usecases
-from service.ask.usecases import Question, Rung
+from service.ask import read_request
+from service.ask.question import Question, Rung, problem_of
 from service.doors.http.context import AppState
 from service.doors.pages.operator import subject
 from service.doors.pages.operator.levers import LeverControl, levers_of
@@ -77,7 +77,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
     question = problem = None
     if model is not None and (request.target or model.decision.desired is not None):
         question = read_request.question(request, model)
-        problem = usecases.problem_of(model, question)
+        problem = problem_of(model, question)
     return CasePage(
         about,
         str(about.record.facts.model) if model is None else title_of(model, tag),

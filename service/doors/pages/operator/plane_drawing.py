@@ -13,7 +13,7 @@ from explainers.wording import Language
 from explainers.wording.gauges import Gauge
 from explainers.wording.numerals import figure, percentage
 from models.schema import Task
-from service.ask.usecases import Plane
+from service.ask.plane import Plane
 from service.served.registry import ServedModel
 
 LEFT, TOP, ACROSS, DOWN = 88, 10, 456, 300

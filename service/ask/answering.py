@@ -5,10 +5,13 @@ from __future__ import annotations
 from explainers.causal.errors import CausalError
 from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
-from service.ask import read_request, usecases
+from service.ask import read_request
 from service.ask.budget import Budget, Stopwatch
+from service.ask.explain import explain
+from service.ask.predict import predict
 from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
 from service.ask.problems import Refusal, rejections
+from service.ask.what_if import what_if
 from service.ask.write_reply import Speaker
 from service.errors import (
     ContradictoryConstraints,
@@ -22,24 +25,26 @@ from service.served.registry import ServedModel
 from service.wire import replies, requests
 
 
-def predict(model: ServedModel, request: requests.PredictionsRequest) -> replies.PredictionsReply:
+def predictions(
+    model: ServedModel, request: requests.PredictionsRequest
+) -> replies.PredictionsReply:
     rows = read_request.rows(request, model)
-    return Speaker(model).predictions(usecases.predict(model, rows))
+    return Speaker(model).predictions(predict(model, rows))
 
 
-def what_if(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
+def what_if_reply(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
     factual = read_request.instance(request.instance, model)
     settings = read_request.settings(request.set_, model)
     rung = read_request.rung(request.rung, model)
     try:
-        asked = usecases.what_if(model, factual, settings, rung)
+        asked = what_if(model, factual, settings, rung)
     except CausalError as error:
         fault = Fault(("set",), f"what follows cannot be told: {error}")
         raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
     return Speaker(model, request.languages).what_if(asked)
 
 
-def explain(
+def explanation(
     model: ServedModel,
     request: requests.ExplanationRequest,
     budget: Budget,
@@ -63,7 +68,7 @@ def _explained(
     speaker = Speaker(model, request.languages)
     try:
         question = read_request.question(request, model)
-        explanation = usecases.explain(model, question, budget.deadline(), spent)
+        explanation = explain(model, question, budget.deadline(), spent)
     except TargetAlreadyMet as error:
         prediction = speaker.prediction(error.prediction)
         raise Refusal(

@@ -1,0 +1,97 @@
+"""Bit tables, built once for a model and a target's form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+from numba import uint64
+
+from explainers.search.trees.compiled import SOURCES, STRUCT, WHOLES, entry, inner
+from explainers.search.trees.structs import Cells, Ints, Whole
+from explainers.search.trees.tables import LeafRows, Tables, tables_at
+
+
+def table_bytes(n_cells: int, n_leaves: int, n_trees: int) -> int:
+    """About how many bytes tables of this size would hold."""
+    return 16 * n_cells * (n_leaves // 64 + n_trees)
+
+
+def build_tables(
+    lower: npt.NDArray[np.int32],
+    upper: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float64],
+    trees: npt.NDArray[np.int64],
+    groups: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> Tables:
+    """Tables of leaves ``(n_leaves, n_features)`` in trees; ``counts`` is cells per feature."""
+    cells = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    sizes = np.diff(trees)
+    words = np.concatenate([[0], np.cumsum((sizes + 63) // 64)]).astype(np.int64)
+    tree_of = np.repeat(np.arange(len(sizes)), sizes)
+    order = np.lexsort((values, tree_of))
+    within = np.arange(len(order)) - np.repeat(trees[:-1] - trees[0], sizes)
+    slots = 64 * np.repeat(words[:-1], sizes) + within
+    n_bits = 64 * int(words[-1])
+    leaf_lo = np.zeros((n_bits, lower.shape[1]), dtype=np.int32)
+    leaf_hi = np.full((n_bits, lower.shape[1]), -1, dtype=np.int32)
+    value = np.full(n_bits, np.inf)
+    leaf_lo[slots], leaf_hi[slots], value[slots] = lower[order], upper[order], values[order]
+    tables = Tables(
+        cells=cells,
+        at_most=np.zeros((int(cells[-1]), int(words[-1])), dtype=np.uint64),
+        at_least=np.zeros((int(cells[-1]), int(words[-1])), dtype=np.uint64),
+        leaf_lo=leaf_lo,
+        leaf_hi=leaf_hi,
+        value=value,
+        full=np.zeros(int(words[-1]), dtype=np.uint64),
+        words=words,
+        groups=groups,
+        constant=np.zeros(len(groups) - 1),
+        fine=cells,
+        coarse=np.concatenate([np.arange(count) for count in counts]).astype(np.int32),
+        begin=np.concatenate([np.arange(count + 1) for count in counts]).astype(np.int64),
+    )
+    _fill(tables, slots)
+    return tables
+
+
+@inner
+def mark_leaf(t: LeafRows, w: Whole, mark: np.uint64, low: Cells, high: Cells) -> None:
+    """Set the bit of a leaf in word ``w``, at the first and the last cell of its intervals."""
+    for j in range(len(low)):
+        t.at_most[t.cells[j] + low[j], w] |= mark
+        t.at_least[t.cells[j] + high[j], w] |= mark
+
+
+@inner
+def spread_marks(t: LeafRows, first: Whole, last: Whole) -> None:
+    """Bits that are set at the ends of each leaf's intervals, spread over where it reaches: of
+    words ``first..last``."""
+    for j in range(len(t.cells) - 1):
+        for c in range(t.cells[j] + 1, t.cells[j + 1]):
+            for w in range(first, last + 1):
+                t.at_most[c, w] |= t.at_most[c - 1, w]
+        for c in range(t.cells[j + 1] - 2, t.cells[j] - 1, -1):
+            for w in range(first, last + 1):
+                t.at_least[c, w] |= t.at_least[c + 1, w]
+
+
+def _entry_point(sources: str) -> Callable[[Tables, Ints], None]:
+    @entry(STRUCT, WHOLES)
+    def fill(tables: Tables, slots: Ints) -> None:
+        sources  # noqa: B018
+        t = tables_at(tables)
+        for i in range(len(slots)):
+            slot = slots[i]
+            mark = uint64(1) << uint64(slot & 63)
+            t.full[slot >> 6] |= mark
+            mark_leaf(t, slot >> 6, mark, t.leaf_lo[slot], t.leaf_hi[slot])
+        spread_marks(t, np.int64(0), len(t.full) - 1)
+
+    return fill
+
+
+_fill = _entry_point(SOURCES)

@@ -1,0 +1,72 @@
+"""Which smallest allowed change would have flipped the decision?"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+from explainers.answer import AlreadyTarget, Answer, Infeasible
+from explainers.deadline import Deadline
+from explainers.explain import explain as search
+from explainers.problem import Problem
+from explainers.watch import Watch, unwatched
+from service.ask.question import Question, problem_of
+from service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
+from service.logs import logger
+from service.served.causal_model import Semantics, ServedCausal
+from service.served.registry import ServedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """An answer with the question that it answers."""
+
+    id: uuid.UUID
+    model: ServedModel
+    problem: Problem
+    answer: Answer
+    causal: ServedCausal | None = None
+    """By what features follow that are not set; None: nothing does."""
+    semantics: Semantics = Semantics.INDEPENDENT
+
+
+def explain(
+    model: ServedModel, question: Question, deadline: Deadline, watch: Watch = unwatched
+) -> Explanation:
+    """The smallest allowed change that flips the decision, or why there is none.
+
+    Raises
+    ------
+    TargetAlreadyMet
+        If the request names a target that the factual is in.
+    ContradictoryConstraints
+        If the request's constraints leave nothing, whatever the model says.
+    GraphError
+        If the model cannot score rows.
+    FailedInDoubt
+        If it, or anything else, fails after the checker has rejected something.
+    """
+    problem = problem_of(model, question)
+    identity = uuid.uuid4()
+    rejected: list[str] = []
+    try:
+        with in_doubt(rejected):
+            answer = search(
+                problem,
+                model.deployed.predictor,
+                engine=model.engine,
+                deadline=deadline,
+                watch=watch,
+                terms=model.rulebook.terms(question.asked),
+                doubted=rejected.append,
+            )
+    finally:
+        if rejected:  # what, and why, is in the reply and its record: values are not logged
+            told = "explanation %s: the checker does not find true %d proposals or claims about %s"
+            logger.error(told, identity, len(rejected), model.deployed.name)
+    if isinstance(answer, AlreadyTarget) and question.target_is_named:
+        raise TargetAlreadyMet(answer.prediction, answer.work.rejected)
+    if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
+        raise ContradictoryConstraints(problem.conflict or (), answer.work.rejected)
+    causal = model.causal if problem.consequences is not None else None
+    return Explanation(identity, model, problem, answer, causal, question.semantics)

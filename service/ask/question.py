@@ -1,0 +1,78 @@
+"""What one request asks for, as domain values, and the problem that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from explainers.constraints import Constraint
+from explainers.problem import Problem
+from explainers.target import Target
+from explainers.verify import Asked, Checker
+from models.predictor import Row
+from service.served.causal_model import Semantics, of_history
+from service.served.registry import ServedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What one request asks for, as domain values."""
+
+    factual: Row
+    target: Target
+    target_is_named: bool
+    """Whether the request names the target; if not, it is the model's desired class."""
+    constraints: tuple[Constraint, ...] = ()
+    alternatives: int = 1
+    seed: int = 0
+    semantics: Semantics = Semantics.INDEPENDENT
+    target_as_asked: Mapping[str, Any] | None = None
+    """The request's own ``target``, for the checker, which reads it by itself."""
+    constraints_as_asked: Mapping[str, Any] = field(default_factory=dict)
+    """The request's own ``constraints``, likewise."""
+
+    @property
+    def asked(self) -> Asked:
+        """The request as it was written."""
+        return Asked(
+            self.target_as_asked, self.constraints_as_asked, self.semantics.value, self.seed
+        )
+
+
+class Rung(StrEnum):
+    """Of Pearl's ladder."""
+
+    ASSOCIATION = "association"
+    """Another row is asked about; nothing follows from what is set."""
+    INTERVENTION = "intervention"
+    """Any machine that reads the same where nothing moves: the noise of what follows is redrawn."""
+    COUNTERFACTUAL = "counterfactual"
+    """This machine, with the noise that it had."""
+
+
+def checker_of(model: ServedModel, question: Question) -> Checker:
+    """Checks answers to ``question``, by the model's documents and its deployed graph."""
+    factual = tuple(question.factual.tolist())
+    return Checker(model.rulebook.terms(question.asked), factual, model.deployed.predictor.score)
+
+
+def problem_of(model: ServedModel, question: Question) -> Problem:
+    """The question under the model's policy, and with what follows by its causal model."""
+    problem = model.policy.problem(
+        question.factual,
+        question.target,
+        constraints=question.constraints,
+        alternatives=question.alternatives,
+        seed=question.seed,
+    )
+    causal = None if question.semantics is Semantics.INDEPENDENT else model.causal
+    if causal is None:
+        return problem
+    if question.semantics is Semantics.BACKTRACKING:
+        return replace(
+            problem, consequences=causal.history, constraints=of_history(problem.constraints)
+        )
+    limits = (*problem.constraints, *causal.constraints)
+    return replace(problem, consequences=causal.consequences, constraints=limits)
