@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+Path = tuple[str | int, ...]
+"""Keys and places in lists, from the outermost in."""
+
 
 class ExplainError(Exception):
     """Base of every error that ``explainers`` raises on purpose."""
@@ -30,11 +33,27 @@ class InvalidRule(ExplainError):
 class KeyedError(ExplainError):
     """A broken value at a key: ``key`` is a dotted path within what was given."""
 
-    def __init__(self, key: str, problem: str, value: object = None, limit: object = None) -> None:
+    def __init__(
+        self,
+        key: str,
+        problem: str,
+        value: object = None,
+        limit: object = None,
+        *,
+        path: Path = (),
+        unit: str = "",
+        is_sentence: bool = False,
+    ) -> None:
         self.key = key
         self.problem = problem
+        """What is said of the value: "is 3, below 5"; or, of its own, a whole sentence."""
         self.value = value
         self.limit = limit
+        self.path = path
+        """``key`` part by part, where it is known: names may hold dots themselves."""
+        self.unit = unit
+        """Of the feature that the key is of."""
+        self.is_sentence = is_sentence
         super().__init__(f"{key}: {problem}")
 
 

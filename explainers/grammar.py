@@ -1,7 +1,8 @@
 """The grammar of rules, and nothing of what they mean: a rule's text to its syntax tree.
 
-What a tree means is said twice on purpose: by :mod:`explainers.rules` for the engines, and by
-:mod:`explainers.verify.rules` for the checker, so that one slip cannot be both made and missed.
+What a tree means is said twice on purpose: by :mod:`explainers.constraints.rule_language` for the
+engines, and by :mod:`explainers.verify.rules` for the checker, so that one slip cannot be both made
+and missed.
 """
 
 from __future__ import annotations

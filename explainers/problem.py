@@ -17,7 +17,6 @@ from explainers.constraints import (
     LeavesOne,
     Mask,
     Origin,
-    Plausible,
     Rule,
     Source,
     Survives,
@@ -229,7 +228,7 @@ class Problem:
     @cached_property
     def _cheapest_first(self) -> tuple[Constraint, ...]:
         """Outlier scores last: they cost as much as a model call."""
-        return tuple(sorted(self.constraints, key=lambda c: isinstance(c, Plausible)))
+        return tuple(sorted(self.constraints, key=lambda c: c.asks_a_model))
 
     def cost_of(self, actions: Rows) -> Costs:
         """Cost of each action, ``(n,)``: of what is set, not of what follows."""

@@ -6,10 +6,11 @@ not one that they could catch.
 
 from __future__ import annotations
 
-CONSTRAINTS = ("base", "conditions", "direction", "immutable", "leaves_one", "max_change",
-               "max_changes", "not_missing", "only_to", "plausible", "propagation", "ranges",
-               "rule", "survives")  # fmt: skip
-SHARED = ("rules", "policy", "space", "cost", "target", "consequences", "problem",
+CONSTRAINTS = ("base", "cells", "conditions", "direction", "forms", "given", "immutable",
+               "leaves_one", "max_change", "max_changes", "not_missing", "only_to",
+               "plausible", "propagation", "ranges", "rule", "rule_language", "settable",
+               "survives")  # fmt: skip
+SHARED = ("policy", "space", "cost", "target", "consequences", "problem",
           "plausibility", "infeasible_subsystem")  # fmt: skip
 CAUSAL = ("consequences", "model", "members", "mechanism", "basis", "certainty", "expression",
           "intervals", "function", "graph", "build", "storage", "demands",

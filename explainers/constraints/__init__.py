@@ -19,17 +19,8 @@ the row: what would be read, effects included          Range, NotMissing, Rule (
 Where nothing follows, action and row are the same.
 """
 
-from explainers.constraints.base import (
-    Axes,
-    Cells,
-    Constraint,
-    Factual,
-    Mask,
-    Origin,
-    Single,
-    Source,
-    replaced,
-)
+from explainers.constraints.base import Constraint, Origin, Scorer, Single, Source
+from explainers.constraints.cells import Axes, Cells, Factual, Mask, replaced
 from explainers.constraints.conditions import (
     NEGATED,
     Changes,
@@ -46,10 +37,11 @@ from explainers.constraints.max_change import MaxChange
 from explainers.constraints.max_changes import MaxChanges
 from explainers.constraints.not_missing import NotMissing
 from explainers.constraints.only_to import OnlyTo
-from explainers.constraints.plausible import Plausible, Scorer
+from explainers.constraints.plausible import Plausible
 from explainers.constraints.propagation import conflict, cut_singly, propagate
-from explainers.constraints.ranges import Range, Settable
+from explainers.constraints.ranges import Range
 from explainers.constraints.rule import Rule
+from explainers.constraints.settable import Settable
 from explainers.constraints.survives import Survives
 
 __all__ = [

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import reduce
-from operator import or_
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from explainers.constraints.cells import Axes, Cells, Factual, Mask, replaced
+from explainers.constraints.forms import Form, Opaque, OwnValues
 from explainers.space import Axis
-from models.predictor import Row, Rows
+from explainers.speaker import Words
+from models.predictor import Row, Rows, Scores
 from models.schema import Labels
-
-Mask = npt.NDArray[np.bool_]
-Axes = tuple[Axis, ...]
-Cells = Any
-"""What stands under each feature: the numbers of one row, or the columns of many, ``(n_features,
-n_rows)``. The same operators read both."""
-Factual = Sequence[float] | Row
 
 
 class Source(StrEnum):
@@ -47,6 +40,12 @@ class Constraint:
     of_action: ClassVar[bool] = False
     """Whether it speaks of what is set, and not of the row that this leads to."""
 
+    words: ClassVar[Words] = {}
+    """Its own words, by language; of a language that is not in it, the language's folder has
+    them."""
+    asks_a_model: ClassVar[bool] = False
+    """Whether telling if rows keep it costs as much as a model call."""
+
     origin: Origin = field(kw_only=True)
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
@@ -68,6 +67,11 @@ class Constraint:
         """Features that the constraint reads; empty if it reads all of them."""
         raise NotImplementedError
 
+    @cached_property
+    def form(self) -> Form:
+        """What engines see of it."""
+        return Opaque()
+
 
 @dataclass(frozen=True)
 class Single(Constraint):
@@ -79,6 +83,10 @@ class Single(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset({self.column})
 
+    @cached_property
+    def form(self) -> Form:
+        return OwnValues(self.column) if self.of_action else Opaque()
+
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         narrowed = self.cut(axes[self.column], float(factual[self.column]))
         return replaced(axes, self.column, narrowed)
@@ -87,16 +95,7 @@ class Single(Constraint):
         raise NotImplementedError
 
 
-def replaced(axes: Axes, column: int, axis: Axis) -> Axes:
-    if axis is axes[column]:
-        return axes
-    return (*axes[:column], axis, *axes[column + 1 :])
+class Scorer(Protocol):
+    """Anything that gives each row one number: a :class:`models.predictor.Predictor` will do."""
 
-
-def emptied(axes: Axes, columns: Sequence[int]) -> Axes:
-    return tuple(Axis() if j in columns else axis for j, axis in enumerate(axes))
-
-
-def among(values: Any, some: Iterable[float]) -> Any:
-    """Where a number, or each of a column, is one of ``some``."""
-    return reduce(or_, (values == value for value in some), False)
+    def score(self, rows: Rows) -> Scores: ...

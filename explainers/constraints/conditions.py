@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from explainers.constraints.base import Axes, Cells, Factual, among, emptied, replaced
+from explainers.constraints.cells import Axes, Cells, Factual, among, emptied, replaced
 from explainers.space import LONGEST_LISTED, TOLERANCE, is_missing, moved, negation
 from models.predictor import Row
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing
 
 
@@ -36,3 +40,41 @@ class Direction(Single):
         if self.sense is Sense.UP:
             return axis.clip(factual, math.inf)
         return axis.clip(-math.inf, factual)
+
+
+_SENSES = (Sense.UP.value, Sense.DOWN.value)
+
+
+def _read(given: Given) -> Iterator[Direction]:
+    column, text = given.ordered_column(), given.value
+    if text not in _SENSES:
+        raise given.fault(f"is {text!r}, neither 'up' nor 'down'", text, _SENSES)
+    yield Direction(column, Sense(str(text)), origin=given.origin)
+
+
+def _of_feature(given: Given) -> Iterator[Direction]:
+    if given.value != "any":
+        yield from _read(given)
+
+
+KIND = ConstraintKind(
+    Direction,
+    place=40,
+    of_feature=Key(
+        "direction",
+        {
+            "title": "Direction",
+            "description": "`up`: may only be raised; `down`: only lowered. Not for nominal "
+            "features.",
+            "enum": ["any", *_SENSES],
+            "default": "any",
+        },
+        _of_feature,
+    ),
+    of_request=Key(
+        "directions",
+        {"enum": list(_SENSES), "description": "The only way in which a feature may move."},
+        _read,
+        by_feature=True,
+    ),
+)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import Any
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual, emptied, replaced
+from explainers.constraints.base import Constraint
+from explainers.constraints.cells import Axes, Cells, Factual, emptied, replaced
+from explainers.constraints.forms import OneStays
+from explainers.constraints.kind import ConstraintKind
 from explainers.space import moved, negation
 from models.predictor import Row
 
@@ -24,6 +27,10 @@ class LeavesOne(Constraint):
     def columns(self) -> frozenset[int]:
         return self.levers
 
+    @cached_property
+    def form(self) -> OneStays:
+        return OneStays(self.levers)
+
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return reduce(or_, (negation(moved(cells[j], factual[j])) for j in self.levers), False)
 
@@ -35,3 +42,7 @@ class LeavesOne(Constraint):
             return axes
         column = may_stay[0]
         return replaced(axes, column, axes[column].only([float(factual[column])]))
+
+
+KIND = ConstraintKind(LeavesOne)
+"""Declared by no document: a further answer is asked for by their number."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing, slack
 
 
@@ -28,3 +32,34 @@ class MaxChange(Single):
         if math.isnan(factual):
             return axis
         return axis.clip(factual - self.amount, factual + self.amount)
+
+
+def _read(given: Given) -> Iterator[MaxChange]:
+    yield MaxChange(given.number_column(), given.number(), origin=given.origin)
+
+
+KIND = ConstraintKind(
+    MaxChange,
+    place=60,
+    of_feature=Key(
+        "max_change",
+        {
+            "title": "Largest change",
+            "description": "The most that it may be changed by, either way, in its unit. "
+            "Numbers only.",
+            "type": "number",
+            "exclusiveMinimum": 0,
+        },
+        _read,
+    ),
+    of_request=Key(
+        "max_change",
+        {
+            "type": "number",
+            "minimum": 0.0,
+            "description": "The most that a feature may move by, in its unit.",
+        },
+        _read,
+        by_feature=True,
+    ),
+)

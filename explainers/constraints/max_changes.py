@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual
+from explainers.constraints.base import Constraint
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.forms import MostSet
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved
 from models.predictor import Row
 
@@ -22,6 +28,10 @@ class MaxChanges(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
+    @cached_property
+    def form(self) -> MostSet:
+        return MostSet(self.count)
+
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return sum(map(moved, cells, factual)) <= self.count
 
@@ -35,3 +45,28 @@ class MaxChanges(Constraint):
             axis if moves else axis.only([float(x)])
             for axis, x, moves in zip(axes, factual, must, strict=True)
         )
+
+
+def _read(given: Given) -> Iterator[MaxChanges]:
+    yield MaxChanges(given.count(), origin=given.origin)
+
+
+KIND = ConstraintKind(
+    MaxChanges,
+    place=90,
+    of_policy=Key(
+        "max_changes",
+        {
+            "title": "Most features changed",
+            "description": "How many features may be set at once. Default: no limit.",
+            "type": "integer",
+            "minimum": 1,
+        },
+        _read,
+    ),
+    of_request=Key(
+        "max_changes",
+        {"$ref": "featureCount", "description": "How many features may be set at once."},
+        _read,
+    ),
+)

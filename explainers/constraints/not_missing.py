@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.forms import StaysRead
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, is_missing
 
 
@@ -14,8 +20,34 @@ from explainers.space import Axis, is_missing
 class NotMissing(Single):
     """The feature's reading is, and stays, present or absent as it was."""
 
+    @cached_property
+    def form(self) -> StaysRead:
+        return StaysRead(self.column)
+
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return is_missing(cells[self.column]) == is_missing(factual[self.column])
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([factual]) if math.isnan(factual) else axis
+
+
+def _read(given: Given) -> Iterator[NotMissing]:
+    if given.context.schema.features[given.column].may_be_missing and not given.flag():
+        yield NotMissing(given.column, origin=given.origin)
+
+
+KIND = ConstraintKind(
+    NotMissing,
+    place=20,
+    of_feature=Key(
+        "fillable",
+        {
+            "title": "Fillable",
+            "description": "Whether a missing value may be set. Only where `missing = true`.",
+            "type": "boolean",
+            "default": False,
+        },
+        _read,
+        if_absent=True,
+    ),
+)

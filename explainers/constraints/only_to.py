@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single, among
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual, among
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
 from explainers.space import Axis, moved, negation
 
 
@@ -24,3 +28,31 @@ class OnlyTo(Single):
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         return axis.only([*self.values, factual])
+
+
+def _read(given: Given) -> Iterator[OnlyTo]:
+    yield OnlyTo(given.column, given.settable_values(), origin=given.origin)
+
+
+KIND = ConstraintKind(
+    OnlyTo,
+    place=70,
+    of_feature=Key(
+        "only_to",
+        {
+            "title": "Only these values",
+            "description": "The only values that it may be set to: multiples of the resolution, "
+            "or categories.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": ["number", "string"]},
+        },
+        _read,
+    ),
+    of_request=Key(
+        "only_to",
+        {"$ref": "values", "description": "The only values that a feature may be set to."},
+        _read,
+        by_feature=True,
+    ),
+)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual
-from models.predictor import Row, Rows, Scores, finite
-
-
-class Scorer(Protocol):
-    """Anything that gives each row one number: a :class:`models.predictor.Predictor` will do."""
-
-    def score(self, rows: Rows) -> Scores: ...
+from explainers.constraints.base import Constraint, Scorer
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.given import Given, as_float
+from explainers.constraints.kind import ConstraintKind, Key
+from explainers.plausibility import NeighbourDistance
+from models.predictor import Row, finite
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,8 @@ class Plausible(Constraint):
     A factual that is itself implausible does not make its counterfactuals so: the level is
     what the policy declares, for the row as it would be.
     """
+
+    asks_a_model = True
 
     scorer: Scorer
     lower: float = -math.inf
@@ -43,3 +44,91 @@ class Plausible(Constraint):
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         return axes
+
+
+def _read(given: Given) -> Iterator[Plausible]:
+    table = given.table()
+    origin = given.because(table.get("why")).origin
+    if table["method"] == "onnx":
+        scorer = _models_own(given)
+        yield Plausible(scorer, lower=_limit(given, "min_score"), origin=origin)
+    else:
+        distance = _neighbours(given)
+        yield Plausible(distance, upper=_limit(given, "max_distance"), origin=origin)
+
+
+def _limit(given: Given, name: str) -> float:
+    limit = given.table().get(name)
+    if limit is None:
+        raise given.at(name, None).fault("is missing")
+    return as_float(limit)
+
+
+def _models_own(given: Given) -> Scorer:
+    if given.context.scorer is None:
+        method = given.at("method", "onnx")
+        raise method.fault("is onnx, but the folder has no plausibility.onnx", "onnx")
+    return given.context.scorer
+
+
+def _neighbours(given: Given) -> NeighbourDistance:
+    context = given.context
+    if context.references is None:
+        method = given.at("method", "knn")
+        raise method.fault("is knn, but the folder has no reference rows", "knn")
+    limit, k = (1, len(context.references)), int(as_float(given.table().get("k", 5)))
+    if not limit[0] <= k <= limit[1]:
+        raise given.at("k", k).fault(f"is {k}, outside {list(limit)}", k, limit)
+    return NeighbourDistance(context.schema, context.references, context.scales, k)
+
+
+KIND = ConstraintKind(
+    Plausible,
+    place=100,
+    of_policy=Key(
+        "plausibility",
+        {"$ref": "#/$defs/plausibility"},
+        _read,
+        defs={
+            "plausibility": {
+                "title": "Plausibility",
+                "description": "How unlike the reference data a counterfactual may be at most.",
+                "type": "object",
+                "required": ["method"],
+                "additionalProperties": False,
+                "properties": {
+                    "method": {
+                        "title": "Method",
+                        "description": "`knn`: mean distance to the nearest rows of "
+                        "reference.csv; `onnx`: the score of plausibility.onnx.",
+                        "enum": ["knn", "onnx"],
+                    },
+                    "k": {
+                        "title": "Neighbours",
+                        "description": "knn: how many nearest reference rows.",
+                        "type": "integer",
+                        "minimum": 1,
+                        "default": 5,
+                    },
+                    "max_distance": {
+                        "title": "Largest distance",
+                        "description": "knn: the largest mean cost-scaled L1 distance allowed.",
+                        "type": "number",
+                        "exclusiveMinimum": 0,
+                    },
+                    "min_score": {
+                        "title": "Smallest score",
+                        "description": "onnx: the smallest score allowed (an isolation forest's "
+                        "is lower the odder the row).",
+                        "type": "number",
+                    },
+                    "why": {
+                        "title": "Why",
+                        "description": "The reason for the limit, by language.",
+                        "$ref": "#/$defs/labels",
+                    },
+                },
+            }
+        },
+    ),
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from explainers.constraints.base import Axes, Constraint, Single
+from explainers.constraints.base import Constraint, Single
+from explainers.constraints.cells import Axes
 from models.predictor import Row
 
 

@@ -1,12 +1,18 @@
-"""Intervals: where a feature must end, and where it may be set."""
+"""Where a feature must end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Cells, Factual, Single
-from explainers.space import Axis, is_missing, moved, negation
+from explainers.constraints.base import Single
+from explainers.constraints.cells import Cells, Factual
+from explainers.constraints.forms import OwnValues, Within
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
+from explainers.space import Axis, is_missing
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,10 @@ class Range(Single):
     lower: float
     upper: float
 
+    @cached_property
+    def form(self) -> Within | OwnValues:
+        return Within(self.column, self.lower, self.upper)
+
     def kept(self, cells: Cells, factual: Factual) -> Any:
         after = cells[self.column]
         return (after >= self.lower) & (after <= self.upper) | is_missing(after)
@@ -24,17 +34,18 @@ class Range(Single):
         return axis.clip(self.lower, self.upper)
 
 
-@dataclass(frozen=True)
-class Settable(Range):
-    """If the feature is set, it is set within ``[lower, upper]``; left alone, it may be outside."""
+def _read(given: Given) -> Iterator[Range]:
+    lower, upper = given.interval()
+    yield Range(given.number_column(), lower, upper, origin=given.origin)
 
-    of_action = True
 
-    def kept(self, cells: Cells, factual: Factual) -> Any:
-        stays = negation(moved(cells[self.column], factual[self.column]))
-        return stays | super().kept(cells, factual)
-
-    def cut(self, axis: Axis, factual: float) -> Axis:
-        cut = super().cut(axis, factual)
-        is_outside = factual < self.lower or factual > self.upper
-        return cut.adding(factual) if is_outside and factual in axis else cut
+KIND = ConstraintKind(
+    Range,
+    place=30,
+    of_request=Key(
+        "ranges",
+        {"$ref": "interval", "description": "Where a feature must end, in its unit."},
+        _read,
+        by_feature=True,
+    ),
+)

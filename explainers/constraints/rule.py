@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual
-from explainers.constraints.conditions import Condition, Truth, all_true
-from explainers.space import negation
+from explainers.constraints.base import Constraint, Origin
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.conditions import Condition
+from explainers.constraints.forms import Implication
+from explainers.constraints.given import Given
+from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.rule_language import read_conditions
+from explainers.errors import InvalidRule
 from models.predictor import Row
+from models.schema import Schema
+
+MAX_RULES = 50
+"""Of one request."""
+MAX_RULE_TEXT = 2_000
+"""Characters of all rules of a request: reading them takes time that no deadline cuts, up to 0.2 ms
+each."""
 
 
 @dataclass(frozen=True)
@@ -20,34 +34,91 @@ class Rule(Constraint):
     then: tuple[Condition, ...]
     when: tuple[Condition, ...] = ()
 
+    @cached_property
+    def form(self) -> Implication:
+        return Implication(self.then, self.when)
+
     @property
     def columns(self) -> frozenset[int]:
-        return frozenset().union(*(c.columns for c in (*self.when, *self.then)))
+        return self.form.columns
 
     def kept(self, cells: Cells, factual: Factual) -> Any:
-        kept = all_true(self.then, cells, factual)
-        return kept | negation(all_true(self.when, cells, factual)) if self.when else kept
+        return self.form.kept(cells, factual)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
-        open_ones = []
-        for condition in self.when:
-            truth = condition.truth(axes, factual)
-            if truth is Truth.NEVER:
-                return axes
-            if truth is Truth.SOMETIMES:
-                open_ones.append(condition)
-        if not open_ones:
-            for condition in self.then:
-                axes = condition.require(axes, factual)
-            return axes
-        refuted = any(c.truth(axes, factual) is Truth.NEVER for c in self.then)
-        if refuted and len(open_ones) == 1:
-            return self._forbid(open_ones[0], axes, factual)
-        return axes
+        return self.form.narrow(axes, factual)
 
-    @staticmethod
-    def _forbid(condition: Condition, axes: Axes, factual: Row) -> Axes:
-        # "not true" is weaker than "the opposite is true" where a value may be missing.
-        if any(axes[j].has_missing for j in condition.columns):
-            return axes
-        return condition.negated().require(axes, factual)
+
+def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:
+    """The constraint that ``text`` declares.
+
+    Raises
+    ------
+    InvalidRule
+        Naming the column and what was expected, or the feature that is not there.
+    """
+    when, then = read_conditions(text, schema)
+    return Rule(text, then, when, origin=origin)
+
+
+def _read(given: Given) -> Iterator[Rule]:
+    for each in given.items():
+        rule = each.with_why()
+        text = str(rule.value)
+        try:
+            yield read_rule(text, given.context.schema, rule.origin)
+        except InvalidRule as error:
+            raise rule.sentence(str(error), text) from error
+
+
+KIND = ConstraintKind(
+    Rule,
+    place=80,
+    of_policy=Key(
+        "rules",
+        {
+            "title": "Rules",
+            "description": "Hold for the whole row of every counterfactual, effects included.",
+            "type": "array",
+            "items": {"$ref": "#/$defs/rule"},
+        },
+        _read,
+        defs={
+            "rule": {
+                "title": "Rule",
+                "description": "One condition on the row, in the policy's rule language.",
+                "type": "object",
+                "required": ["rule"],
+                "additionalProperties": False,
+                "properties": {
+                    "rule": {
+                        "title": "Condition",
+                        "description": "E.g. `process_temperature - air_temperature >= 7` or "
+                        "`if tool_wear changes then tool_wear == 0`.",
+                        "type": "string",
+                        "minLength": 1,
+                    },
+                    "why": {
+                        "title": "Why",
+                        "description": "The reason for the rule, by language.",
+                        "$ref": "#/$defs/labels",
+                    },
+                },
+            }
+        },
+    ),
+    of_request=Key(
+        "rules",
+        {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": 1_000},
+            "maxItems": MAX_RULES,
+            "x-most-characters": MAX_RULE_TEXT,
+            "description": "Rules for the whole row, in the policy's rule language, e.g. "
+            "`process_temperature - air_temperature >= 8`; "
+            f"at most {MAX_RULE_TEXT} characters together.",
+        },
+        _read,
+        place=120,
+    ),
+)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from explainers.constraints.base import Axes, Cells, Constraint, Factual
+from explainers.constraints.base import Constraint, Source
+from explainers.constraints.cells import Axes, Cells, Factual
+from explainers.constraints.forms import Readings
+from explainers.constraints.given import Context, Given, Table
+from explainers.constraints.kind import ConstraintKind, Key
 from models.predictor import Row, Rows
 from models.schema import Schema
 
@@ -30,6 +36,10 @@ class Survives(Constraint):
     def columns(self) -> frozenset[int]:
         return frozenset()
 
+    @cached_property
+    def form(self) -> Readings:
+        return Readings(self.tolerances)
+
     def kept(self, cells: Cells, factual: Factual) -> Any:
         return True
 
@@ -45,3 +55,83 @@ class Survives(Constraint):
         lower = np.array([-np.inf if f.kind.is_categorical else f.lower for f in schema.features])
         upper = np.array([np.inf if f.kind.is_categorical else f.upper for f in schema.features])
         return np.asarray(np.clip(readings, np.minimum(lower, row), np.maximum(upper, row)))
+
+
+def read_tolerances(features: Table, schema: Schema) -> tuple[float, ...]:
+    """How far each feature's sensor may be off, by the tables of ``policy.features``; empty if
+    none says so.
+
+    Raises
+    ------
+    InvalidPolicy
+        If one is of a category, or no number of at least 0.
+    """
+    declared = [_tolerance(name, features, schema) for name in schema.names]
+    if all(given is None for given in declared):
+        return ()
+    return tuple(0.0 if given is None else given.number() for given in declared)
+
+
+def _tolerance(name: str, features: Table, schema: Schema) -> Given | None:
+    table = features.get(name, {})
+    assert isinstance(table, Mapping)
+    if TOLERANCE.name not in table:
+        return None
+    path = ("policy", "features", name, TOLERANCE.name)
+    value = table[TOLERANCE.name]
+    given = Given(value, path, Source.POLICY, Context(schema), schema[name])
+    given.number_column()
+    return given
+
+
+def _nothing(given: Given) -> Iterator[Survives]:
+    """A tolerance alone demands nothing."""
+    yield from ()
+
+
+def _read(given: Given) -> Iterator[Survives]:
+    if not given.flag():
+        return
+    tolerances = given.context.tolerances
+    if not any(tolerances):
+        raise given.fault("is true, but no feature of this model declares a tolerance", True)
+    yield Survives(tolerances, origin=given.origin)
+
+
+TOLERANCE = Key(
+    "tolerance",
+    {
+        "title": "Sensor tolerance",
+        "description": "Numbers only: how far a reading may be off, in the feature's unit, either "
+        "way.",
+        "type": "number",
+        "minimum": 0,
+        "default": 0,
+    },
+    _nothing,
+)
+KIND = ConstraintKind(
+    Survives,
+    place=110,
+    of_feature=TOLERANCE,
+    of_policy=Key(
+        "robust",
+        {
+            "title": "Survive the sensors",
+            "description": "Whether every answer must survive all readings within the declared "
+            "sensor tolerances.",
+            "type": "boolean",
+            "default": False,
+        },
+        _read,
+    ),
+    of_request=Key(
+        "robust",
+        {
+            "type": "boolean",
+            "description": "Whether the answer must survive every reading within the sensor "
+            "tolerances that the model's policy declares: proven over the whole box.",
+        },
+        _read,
+    ),
+)

@@ -16,7 +16,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import MaxChanges
+from explainers.constraints.forms import MostSet
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
 from explainers.problem import Problem
@@ -350,7 +350,8 @@ def _random_rows(
 
 
 def _most_changes(problem: Problem) -> int:
-    limits = [c.count for c in problem.constraints if isinstance(c, MaxChanges)]
+    forms = [c.form for c in problem.constraints]
+    limits = [form.count for form in forms if isinstance(form, MostSet)]
     return min([len(problem.movable), *limits])
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Comparison, Condition, Mask, Rule
+from explainers.constraints import Comparison, Condition, Mask
+from explainers.constraints.forms import Implication
 from explainers.problem import Problem
 from explainers.space import Axis, Positions
 from models.predictor import Row, Rows
@@ -35,8 +36,8 @@ def breakpoints_of_rules(problem: Problem, row: Row, column: int) -> list[float]
     """Values of ``column`` around which a constraint may hold on one side only, all else as in
     ``row``."""
     found = [float(problem.factual[column])]
-    for rule in problem.constraints:
-        if isinstance(rule, Rule):
+    for rule in (c.form for c in problem.constraints):
+        if isinstance(rule, Implication):
             for condition in (*rule.when, *rule.then):
                 found += _break(condition, problem.factual, row, column)
     return [value for value in found if math.isfinite(value)]

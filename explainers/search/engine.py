@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Mask
+from explainers.constraints import Constraint, Mask
 from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.problem import Problem
@@ -98,6 +98,12 @@ class Engine(Protocol):
     ) -> tuple[float, float]:
         """As :func:`range_by_asking`; an engine that knows the model need not ask it."""
         ...
+
+
+def refusal(engine: str, constraint: Constraint) -> NotEligible:
+    """Of a constraint whose form an engine does not know: none is ever dropped."""
+    name = type(constraint).__name__
+    return NotEligible(engine, f"{name} ({constraint.origin.key}) is not in the proof")
 
 
 def refuse_tolerances(problem: Problem, engine: str) -> None:

@@ -7,11 +7,12 @@ and a new language its own folder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from explainers.constraints import Constraint, Single
+from explainers.constraints import Constraint
+from explainers.constraints.registry import KINDS
 from explainers.languages import Language
 from explainers.speaker import Words
 from explainers.wording.gauges import Gauge, quantity
@@ -79,7 +80,7 @@ def saying(kind: type[Constraint], limits: type[Limits]) -> Saying | None:
     None where nobody has any."""
     for each in kind.__mro__:
         if issubclass(each, Constraint):
-            own: Words = getattr(each, "words", {})
+            own: Words = vars(each).get("words", {})
             found = own.get(limits.language) or limits.words.get(each)
             if found is not None:
                 return found
@@ -88,14 +89,7 @@ def saying(kind: type[Constraint], limits: type[Limits]) -> Saying | None:
 
 def kinds() -> tuple[type[Constraint], ...]:
     """All kinds of constraint that the package knows."""
-    return tuple(kind for kind in _below(Constraint) if kind.__module__.startswith("explainers."))
-
-
-def _below(base: type[Constraint]) -> Iterator[type[Constraint]]:
-    for kind in base.__subclasses__():
-        if kind is not Single:
-            yield kind
-        yield from _below(kind)
+    return tuple(kind.constraint for kind in KINDS)
 
 
 def require_words(limits: type[Limits], of: Sequence[type[Constraint]] | None = None) -> None:

@@ -21,6 +21,7 @@ from service.served.causal_model import Semantics
 from service.served.registry import ServedModel
 from service.wire import requests as wire
 from service.wire.base import Wire
+from service.wire.constraints import Constraints
 from service.wire.validation import called
 
 
@@ -201,7 +202,7 @@ def _ends(low: float | None, high: float | None) -> tuple[float, float]:
     return (-math.inf if low is None else low), (math.inf if high is None else high)
 
 
-def constraints(asked: wire.Constraints, model: ServedModel) -> tuple[Constraint, ...]:
+def constraints(asked: Constraints, model: ServedModel) -> tuple[Constraint, ...]:
     """What the request adds to the policy.
 
     Raises
@@ -209,23 +210,12 @@ def constraints(asked: wire.Constraints, model: ServedModel) -> tuple[Constraint
     InvalidRequest
         Naming the constraint, its value and the limit.
     """
-    table = _given(asked)
     try:
-        return read_constraints(table, model.schema, model.policy.tolerances)
+        return read_constraints(_given(asked), model.schema, model.policy.tolerances)
     except InvalidPolicy as error:
-        path = place(error.key, {"constraints": table})
-        problem = error.problem
-        if problem.startswith(("is ", "cannot ", "has ")):
-            problem = f"{called(path)} {problem}"
-        unit = _unit(path, model)
-        raise InvalidRequest(
-            RequestPart.CONSTRAINTS, [Fault(path, problem, error.value, unit, error.limit)]
-        ) from None
-
-
-def _unit(path: Path, model: ServedModel) -> str:
-    """Unit of the feature that ``path`` leads through, if it does."""
-    return next((model.schema[str(p)].unit for p in path if p in model.schema), "")
+        problem = error.problem if error.is_sentence else f"{called(error.path)} {error.problem}"
+        fault = Fault(error.path, problem, error.value, error.unit, error.limit)
+        raise InvalidRequest(RequestPart.CONSTRAINTS, [fault]) from None
 
 
 def place(key: str, document: object) -> Path:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, WithJsonSchema
 
 from service.settings import MAX_DEADLINE_MS
 from service.wire.base import Wire
+from service.wire.constraints import Constraints
 from service.wire.problem import ProblemDetails
 from service.wire.replies import ExplanationReply
 from service.wire.requests import (
@@ -15,7 +16,6 @@ from service.wire.requests import (
     MAX_INSTANCES,
     MAX_SEED,
     Attributes,
-    Constraints,
     Languages,
     Semantics,
     Target,

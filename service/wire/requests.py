@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, Language
 from service.settings import MAX_DEADLINE_MS
 from service.wire import examples
 from service.wire.base import (
-    MAX_FEATURES,
-    FeatureName,
     Instance,
-    Interval,
     Probability,
-    Value,
     Wire,
     absent_or_not_null,
 )
+from service.wire.constraints import Constraints
 
 MAX_INSTANCES = 1_000
 MAX_ALTERNATIVES = 10
 MAX_ATTRIBUTES = 16
-MAX_RULES = 50
-MAX_RULE_TEXT = 2_000
-"""Characters of all rules: reading them takes time that no deadline cuts, up to 0.2 ms each."""
 MAX_SEED = 2**53 - 1
 """The largest whole number that every JSON reader keeps."""
 
@@ -55,54 +49,6 @@ class Target(Wire):
         '(`policy.target.probability`), of another none. `{"min": 0}`: the decision alone counts.',
     )
     score: ScoreRange | None = Field(None, description="Without `class`.")
-
-
-Values = Annotated[list[Value], Field(min_length=1, max_length=1_000)]
-
-
-Rule = Annotated[str, Field(min_length=1, max_length=1_000)]
-
-
-def _not_too_long(rules: list[str]) -> list[str]:
-    length = sum(len(rule) for rule in rules)
-    if length > MAX_RULE_TEXT:
-        raise ValueError(f"rules have {length} characters together, above {MAX_RULE_TEXT}")
-    return rules
-
-
-class Constraints(Wire):
-    """What this request allows less than the model's policy does. Nothing here loosens it."""
-
-    freeze: list[FeatureName] = Field(
-        default=[], max_length=MAX_FEATURES, description="Features that keep their value."
-    )
-    ranges: dict[FeatureName, Interval] = Field(
-        default={}, description="Where a feature must end, in its unit."
-    )
-    directions: dict[FeatureName, Literal["up", "down"]] = Field(
-        default={}, description="The only way in which a feature may move."
-    )
-    max_change: dict[FeatureName, Annotated[float, Field(ge=0.0)]] = Field(
-        default={}, description="The most that a feature may move by, in its unit."
-    )
-    only_to: dict[FeatureName, Values] = Field(
-        default={}, description="The only values that a feature may be set to."
-    )
-    max_changes: Annotated[int, Field(ge=1, le=MAX_FEATURES)] | None = Field(
-        None, description="How many features may be set at once."
-    )
-    robust: bool = Field(
-        default=False,
-        description="Whether the answer must survive every reading within the sensor tolerances "
-        "that the model's policy declares: proven over the whole box.",
-    )
-    rules: Annotated[list[Rule], AfterValidator(_not_too_long)] = Field(
-        default=[],
-        max_length=MAX_RULES,
-        description="Rules for the whole row, in the policy's rule language, e.g. "
-        "`process_temperature - air_temperature >= 8`; "
-        f"at most {MAX_RULE_TEXT} characters together.",
-    )
 
 
 Languages = Annotated[

@@ -22,7 +22,7 @@ from bench.mutants.planting import Mutant, mutants_of
 from bench.mutants.questions import Questions, all_cases
 
 SLIPS = {
-    "a comparison of rules": ("explainers.constraints", "Comparison._compare"),
+    "a comparison of rules": ("explainers.constraints.conditions", "Comparison._compare"),
     "the cost": ("explainers.cost", "Cost._of_one"),
     "the cost of many rows": ("explainers.cost", "Cost.of"),
     "the target": ("explainers.target", "Target._met"),
@@ -112,7 +112,7 @@ def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
 
 
 LOOSE = (
-    ("constraints", "MaxChange.kept", "→ `abs(cells[self.column] - before) > self"),
+    ("constraints.max_change", "MaxChange.kept", "→ `abs(cells[self.column] - before) > self"),
     ("causal.members", "CausalMembers.counterfactual", "`now[j] = now[j] + acted[j]` dropped"),
     ("causal.basis", "Expansion._slopes", "`self.precisions * self.centres` → "),
     ("causal.certainty", "certainty", "`if shift` → `if not shift`"),

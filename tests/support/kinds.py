@@ -23,6 +23,8 @@ class ConstraintKind:
     feature: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Under ``policy.features``."""
     rule: str | None = None
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    """Under ``policy``, of the whole row: what the request says of it, too."""
     request: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -120,6 +122,7 @@ KINDS: tuple[ConstraintKind, ...] = (
     ConstraintKind(
         "at most two changes",
         lambda row, before: sum(moved(row, before)) <= 2,
+        policy={"max_changes": 2},
         request={"max_changes": 2},
     ),
     ConstraintKind(

@@ -29,7 +29,9 @@ def policy_table(kinds: Sequence[ConstraintKind]) -> dict[str, Any]:
     for kind in kinds:
         for name, table in kind.feature.items():
             features.setdefault(name, {}).update(table)
+    whole = {key: value for kind in kinds for key, value in kind.policy.items()}
     return {
+        **whole,
         "features": features,
         "rules": [k.rule for k in kinds if k.rule],
         "change_penalty": PENALTY,

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.consequences import Flow, Flows, NotAffine
-from explainers.constraints import Axes, NotMissing, Range, replaced
+from explainers.constraints import Axes, Single, replaced
+from explainers.constraints.forms import Within
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.milp.levers import Lever, Levers, Piece
@@ -105,7 +106,7 @@ class Following:
         problem, axes = self.problem, self.problem.axes
         effects = {flow.effect for flow in self.flows.each}
         for c in problem.constraints:
-            if isinstance(c, Range | NotMissing) and not c.of_action and c.column in effects:
+            if isinstance(c, Single) and not c.of_action and c.column in effects:
                 factual = float(problem.factual[c.column])
                 cut = c.cut(axes[c.column], factual)
                 if factual in axes[c.column] and c.column in self.readings:
@@ -159,8 +160,8 @@ class Following:
         factual = float(self.problem.factual[j])
         low, high = factual + room.low - half, factual + room.high + half
         for c in self.problem.constraints:
-            if isinstance(c, Range) and not c.of_action and c.column == j:
-                low, high = max(low, c.lower), min(high, c.upper)
+            if isinstance(c.form, Within) and c.form.column == j:
+                low, high = max(low, c.form.lower), min(high, c.form.upper)
         parts = (stretch.within(low, high) for stretch in self.readings[j].stretches)
         pieces = (_piece(part, is_whole=flow.is_whole) for part in parts if part is not None)
         return tuple(piece for piece in pieces if piece is not None)

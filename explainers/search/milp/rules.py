@@ -19,12 +19,17 @@ from explainers.constraints import (
     Condition,
     Constraint,
     IsIn,
-    LeavesOne,
-    MaxChanges,
-    Rule,
-    Single,
+)
+from explainers.constraints.forms import (
+    Implication,
+    MostSet,
+    OneStays,
+    OwnValues,
+    StaysRead,
+    Within,
 )
 from explainers.errors import NotEligible
+from explainers.search.engine import refusal
 from explainers.search.milp.choices import Choices, Literal
 from explainers.search.milp.program import Program
 from explainers.search.milp.structural_equations import add, read_part, total
@@ -34,16 +39,19 @@ HAIR = 1e-7
 """Of what a reading may move: a move by less may be none."""
 
 
-def check_kinds(constraints: Sequence[Constraint]) -> None:
+KNOWN = (Implication, MostSet, OneStays, OwnValues, StaysRead, Within)
+"""Forms that are rows, or are in the pieces of one feature."""
+
+
+def check_forms(constraints: Sequence[Constraint]) -> None:
     """Raises
     ------
     NotEligible
-        If one of ``constraints`` is of a kind that is no rows.
+        If one of ``constraints`` has a form that is no rows.
     """
     for constraint in constraints:
-        if not isinstance(constraint, Rule | MaxChanges | LeavesOne | Single):
-            name = type(constraint).__name__
-            raise NotEligible("milp", f"{name} ({constraint.origin.key}) is not in the proof")
+        if not isinstance(constraint.form, KNOWN):
+            raise refusal("milp", constraint)
 
 
 def add_constraints(program: Program, choices: Choices, constraints: Sequence[Constraint]) -> None:
@@ -52,23 +60,23 @@ def add_constraints(program: Program, choices: Choices, constraints: Sequence[Co
     Raises
     ------
     NotEligible
-        If one is of a kind that is no such rows.
+        If one has a form that is no such rows.
     """
-    check_kinds(constraints)
+    check_forms(constraints)
     for constraint in constraints:
-        match constraint:
-            case Rule():
-                _add_rule(program, choices, constraint)
-            case MaxChanges():
+        match constraint.form:
+            case Implication() as rule:
+                _add_rule(program, choices, rule)
+            case MostSet(count=count):
                 stays = [choices.is_set(j).negated() for j in choices.places]
-                _add_row(program, stays, len(stays) - constraint.count)
-            case LeavesOne():
-                if constraint.levers <= choices.places.keys():
-                    stays = [choices.is_set(j).negated() for j in sorted(constraint.levers)]
+                _add_row(program, stays, len(stays) - count)
+            case OneStays(columns=columns):
+                if columns <= choices.places.keys():
+                    stays = [choices.is_set(j).negated() for j in sorted(columns)]
                     _add_row(program, stays, 1.0)
 
 
-def _add_rule(program: Program, choices: Choices, rule: Rule) -> None:
+def _add_rule(program: Program, choices: Choices, rule: Implication) -> None:
     refuted = [_literal(program, choices, condition, holds=False) for condition in rule.when]
     for condition in rule.then:
         _add_row(program, [*refuted, _literal(program, choices, condition, holds=True)], 1.0)

@@ -33,7 +33,7 @@ from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.primal_heuristic import cheapest, find_incumbent, polished
 from explainers.search.milp.program import Solved
 from explainers.search.milp.question import MilpQuestion
-from explainers.search.milp.rules import check_kinds
+from explainers.search.milp.rules import check_forms
 from models.predictor import Row, Rows
 
 Mask = npt.NDArray[np.bool_]
@@ -130,7 +130,7 @@ class Search:
 
     def _prove(self) -> None:
         model, problem = self._model, self._problem
-        check_kinds(problem.constraints)  # before time is spent on a first answer
+        check_forms(problem.constraints)  # before time is spent on a first answer
         goals, following = model.goals(problem.target), model.following(problem)
         levers = model.levers(following)
         first = find_incumbent(problem, self._excess, self._sure)

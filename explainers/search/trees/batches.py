@@ -23,7 +23,7 @@ from explainers.search.trees.kernel import (
     narrow_masks,
 )
 from explainers.search.trees.question import Question
-from explainers.search.trees.structs import Floats, IntRows, Ints, Struct, pointer_to
+from explainers.search.trees.structs import Floats, IntRows, Ints, Struct, Whole, pointer_to
 from explainers.search.trees.tables import Tables
 
 
@@ -91,7 +91,7 @@ def _least_over(t: Tables, q: Question, a: Arena) -> float:
 
 
 @inner
-def _widest(q: Question, columns: Ints, lo: Ints, hi: Ints) -> int:
+def _widest(q: Question, columns: Ints, lo: Ints, hi: Ints) -> Whole:
     """That of ``columns`` of whose axis the box holds the greatest part; -1 if it holds one
     position of each."""
     widest, most = np.int64(-1), 0.0
@@ -107,6 +107,7 @@ def _widest(q: Question, columns: Ints, lo: Ints, hi: Ints) -> int:
 def bound(t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Bounded) -> None:
     """Shrink each of ``boxes``, and say of each what is known of it. A search of the whole space
     has begun in the arena."""
+    j: Whole
     lo, hi, cost = boxes.lo, boxes.hi, boxes.cost
     bottom, all_moved = np.int64(0), np.int64(ALL)  # else compiled anew for these very numbers
     for i in range(len(cost)):

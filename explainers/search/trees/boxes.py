@@ -7,7 +7,7 @@ import numpy as np
 from explainers.search.trees.compiled import cheapest, cost_at, inner
 from explainers.search.trees.question import Question
 from explainers.search.trees.rule_cuts import apply_rule, broken_rule
-from explainers.search.trees.structs import Ints, Whole
+from explainers.search.trees.structs import Flag, Ints, Whole
 
 FEATURE_BITS = 62
 ALL = (1 << FEATURE_BITS) - 1
@@ -25,13 +25,13 @@ def corner(q: Question, lo: Ints, hi: Ints, at: Ints) -> float:
 
 
 @inner
-def bit(j: Whole) -> int:
+def bit(j: Whole) -> Whole:
     """The bit of feature ``j`` in a set of features; of wide schemas several share one."""
     return np.int64(1) << (j % FEATURE_BITS)
 
 
 @inner
-def _cut_by_counts(q: Question, lo: Ints, hi: Ints, at: Ints) -> int:
+def _cut_by_counts(q: Question, lo: Ints, hi: Ints, at: Ints) -> Whole:
     """Hold features still where enough others must change: the features whose bounds moved, -1
     if nothing is left."""
     must, moved = np.int64(0), np.int64(0)
@@ -59,7 +59,7 @@ def _cut_by_counts(q: Question, lo: Ints, hi: Ints, at: Ints) -> int:
 
 
 @inner
-def _within(q: Question, j: Whole, dear: int, near: int, room: float) -> int:
+def _within(q: Question, j: Whole, dear: int, near: int, room: float) -> Whole:
     """The position nearest to ``dear`` on the way to ``near`` that costs less than ``room``;
     ``dear`` does not, ``near`` does."""
     if q.table[j] >= 0:
@@ -77,7 +77,7 @@ def _within(q: Question, j: Whole, dear: int, near: int, room: float) -> int:
 
 
 @inner
-def _cut_by_cost(q: Question, room: float, lo: Ints, hi: Ints, at: Ints) -> int:
+def _cut_by_cost(q: Question, room: float, lo: Ints, hi: Ints, at: Ints) -> Whole:
     """Cut off values that cost more than ``room`` beyond the corner's: the features whose bounds
     moved."""
     moved = np.int64(0)
@@ -93,7 +93,7 @@ def _cut_by_cost(q: Question, room: float, lo: Ints, hi: Ints, at: Ints) -> int:
 
 
 @inner
-def _width(q: Question, r: Whole, lo: Ints, hi: Ints) -> int:
+def _width(q: Question, r: Whole, lo: Ints, hi: Ints) -> Whole:
     """Positions left on the axes that rule ``r`` reads."""
     total = np.int64(0)
     for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
@@ -102,7 +102,7 @@ def _width(q: Question, r: Whole, lo: Ints, hi: Ints) -> int:
 
 
 @inner
-def _cut_by_rules(q: Question, moved: Whole, lo: Ints, hi: Ints) -> int:
+def _cut_by_rules(q: Question, moved: Whole, lo: Ints, hi: Ints) -> Whole:
     """Apply the rules that read a feature of ``moved``: the features whose bounds moved by them,
     -1 if nothing is left."""
     now = np.int64(0)
@@ -142,7 +142,7 @@ def shrink(q: Question, best: float, moved: Whole, lo: Ints, hi: Ints, at: Ints)
 
 
 @inner
-def allowed(q: Question, features: Whole, at: Ints) -> bool:
+def allowed(q: Question, features: Whole, at: Ints) -> Flag:
     """Whether the row at positions ``at`` keeps every count, and every rule that reads one of
     ``features``."""
     must = 0

@@ -160,7 +160,7 @@ leading_zeros: Any = _leading_zeros
 
 
 @inner
-def highest_bit(word: np.uint64) -> int:
+def highest_bit(word: np.uint64) -> Whole:
     """Index of the highest set bit of a word that is not 0."""
     return 63 - np.int64(leading_zeros(word))
 
@@ -170,7 +170,7 @@ bit_count: Any = _population
 
 
 @inner
-def _stretch_at(q: Question, j: Whole, position: Whole) -> int:
+def _stretch_at(q: Question, j: Whole, position: Whole) -> Whole:
     """The stretch of a long axis that a position is in, counted from the first of all axes."""
     x = q.long
     low, high = x.first[j], x.first[j] + q.off[j + 1] - q.off[j] - 1
@@ -206,7 +206,7 @@ def _long_cost(q: Question, j: Whole, position: Whole) -> float:
 
 
 @small
-def entry_at(q: Question, j: Whole, position: Whole) -> int:
+def entry_at(q: Question, j: Whole, position: Whole) -> Whole:
     """What is said of a position of axis ``j`` in the arrays of a question: of a long axis, of the
     stretch that it is in."""
     listed = q.listed[j]
@@ -216,7 +216,7 @@ def entry_at(q: Question, j: Whole, position: Whole) -> int:
 
 
 @inner
-def first_of(q: Question, j: Whole, entry: Whole) -> int:
+def first_of(q: Question, j: Whole, entry: Whole) -> Whole:
     """First position of an entry of axis ``j``; of the one beyond its last, how many there are."""
     if entry == q.off[j + 1]:
         return q.size[j]
@@ -244,19 +244,19 @@ def cost_at(q: Question, j: Whole, position: Whole) -> float:
 
 
 @small
-def cell_at(t: Tables, q: Question, j: Whole, position: Whole) -> int:
+def cell_at(t: Tables, q: Question, j: Whole, position: Whole) -> Whole:
     """Cell of the tables at hand that a position of axis ``j`` falls into."""
     return t.coarse[t.fine[j] + q.cell[entry_at(q, j, position)]]
 
 
 @small
-def first_in(t: CellMap, q: Question, j: Whole, cell: Whole) -> int:
+def first_in(t: CellMap, q: Question, j: Whole, cell: Whole) -> Whole:
     """First position of axis ``j`` in ``cell`` of the tables at hand, or beyond."""
     return q.first[t.fine[j] + j + t.begin[t.cells[j] + j + cell]]
 
 
 @small
-def cheapest(q: Question, j: Whole, low: Whole, high: Whole) -> int:
+def cheapest(q: Question, j: Whole, low: Whole, high: Whole) -> Whole:
     """Position of the least cost among ``low..high`` of axis ``j``."""
     if q.table[j] >= 0:
         return q.cheapest[q.table[j] + low * q.size[j] + high]

@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from explainers.consequences import Consequences
-from explainers.constraints import Mask, Rule, Survives
+from explainers.constraints import Mask
+from explainers.constraints.forms import Implication, Readings
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
@@ -71,7 +72,7 @@ class Trees:
         leaves = read_leaves(form, schema)
         self._layout = Layout.of(schema, form.columns, leaves.cells)
         self._targets = EnsembleTargets(form, leaves)
-        self._rules: dict[tuple[int, ...], tuple[tuple[Rule, ...], Flattened]] = {}
+        self._rules: dict[tuple[int, ...], tuple[tuple[Implication, ...], Flattened]] = {}
         self._asked: WeakKeyDictionary[Problem, SearchInstance] = WeakKeyDictionary()
         self._lock = Lock()
 
@@ -194,7 +195,7 @@ class Trees:
     ) -> Row | None:
         """The action that comes nearest to the target, if ``row`` does of all that move nothing."""
         own = self._targets.of(problem.target)
-        kept = tuple(c for c in problem.constraints if not isinstance(c, Survives))
+        kept = tuple(c for c in problem.constraints if not isinstance(c.form, Readings))
         problem = replace(problem, constraints=kept)
 
         def over(rows: Rows) -> Row:
@@ -243,7 +244,7 @@ class Trees:
                 self._asked[problem] = known
         return known
 
-    def _flattened(self, rules: tuple[Rule, ...]) -> Flattened:
+    def _flattened(self, rules: tuple[Implication, ...]) -> Flattened:
         """The rules of a policy are the same objects for all its questions."""
         key = tuple(map(id, rules))
         with self._lock:

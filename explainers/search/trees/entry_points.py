@@ -21,7 +21,7 @@ from explainers.search.trees.compiled import (
     entry,
 )
 from explainers.search.trees.question import Question, question_at
-from explainers.search.trees.structs import Bytes, Floats, IntRows, Ints
+from explainers.search.trees.structs import Bytes, Floats, IntRows, Ints, Whole
 from explainers.search.trees.tables import Tables, tables_at
 
 
@@ -33,7 +33,7 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLE)
-        def begin(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
+        def begin(t: Tables, q: Question, a: Arena, max_nodes: int) -> Whole:
             """A first answer, then the search of the whole space for a cheaper one; where an
             answer must survive the sensors, the first is only a guess at what one costs."""
             sources  # noqa: B018
@@ -55,7 +55,7 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLE)
-        def search(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
+        def search(t: Tables, q: Question, a: Arena, max_nodes: int) -> Whole:
             sources  # noqa: B018
             return kernel.search(tables_at(t), question_at(q), arena_at(a), max_nodes)
 
@@ -93,7 +93,7 @@ def _entry_points(sources: str) -> Any:
 
         @staticmethod
         @entry(STRUCT, STRUCT, STRUCT, WHOLES, WHOLE)
-        def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: int) -> int:
+        def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: int) -> Whole:
             sources  # noqa: B018
             return survival_kernel.survives(
                 tables_at(t), question_at(q), arena_at(a), at, max_parts

@@ -9,7 +9,8 @@ from itertools import accumulate
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Changes, Comparison, Condition, IsIn, Relation, Rule
+from explainers.constraints import Changes, Comparison, Condition, IsIn, Relation
+from explainers.constraints.forms import Implication
 from explainers.errors import NotEligible
 from explainers.search.trees import rule_cuts
 from explainers.search.trees.boxes import FEATURE_BITS
@@ -49,7 +50,7 @@ class Flattened:
         return replace(self.rules, flag=flag, fixed=fixed, fixed_size=fixed_size)
 
 
-def flatten(rules: Sequence[Rule], schema: Schema) -> Flattened:
+def flatten(rules: Sequence[Implication], schema: Schema) -> Flattened:
     """The rules as arrays.
 
     Raises
@@ -75,7 +76,7 @@ class _Flattening:
         self._reads: list[list[int]] = []
         self.of_factual: list[tuple[int, Comparison | IsIn]] = []
 
-    def add(self, rule: Rule) -> None:
+    def add(self, rule: Implication) -> None:
         for condition in rule.when:
             self._add(condition)
         self._split.append(len(self._conditions))

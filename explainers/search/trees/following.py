@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.consequences import Consequences
-from explainers.constraints import Rule
+from explainers.constraints.forms import Implication
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
@@ -225,7 +225,7 @@ def asked_of(
     consequences: Consequences,
     layout: Layout,
     limits: SumLimits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
+    rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> list[ModeInstance]:
     """The modes of a problem in which something may follow.
 

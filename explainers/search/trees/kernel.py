@@ -178,7 +178,7 @@ def lower_bound(t: Tables, q: Question, a: Arena, sp: Whole) -> bool:
 
 
 @inner
-def corner_value(t: Tables, q: Question, a: Arena, sp: Whole) -> int:
+def corner_value(t: Tables, q: Question, a: Arena, sp: Whole) -> Whole:
     """Score the corner exactly: 1 in the target, 0 not, 2 within rounding of its edge."""
     mask, at, corner = a.mask[sp], a.at, a.corner_mask
     for k in range(a.ints[WORDS]):
@@ -212,7 +212,7 @@ def corner_value(t: Tables, q: Question, a: Arena, sp: Whole) -> int:
 
 
 @inner
-def best_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
+def best_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whole, Whole]:
     """Feature and first position of the upper part of the cut that promises most: towards the
     least leaves of the trees, weighted by what they would gain. (-1, 0) if there is none."""
     n = a.gain.shape[0]
@@ -250,7 +250,7 @@ def best_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
 
 
 @inner
-def _any_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
+def _any_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whole, Whole]:
     """A cut between the corner's cell and a cell beside it; (-1, 0) if the box is one cell."""
     for j in range(len(a.at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
@@ -273,7 +273,7 @@ def _is_refused(a: Arena) -> bool:
 
 
 @inner
-def _other_leaves_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int, int]:
+def _other_leaves_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whole, Whole]:
     """A cut between the rows that share the corner's leaves, whose scores are all the same, and
     others; (-1, 0) if there are no others in the box."""
     for j in range(len(a.at)):
@@ -292,7 +292,7 @@ def _other_leaves_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[int,
 
 
 @inner
-def _rule_cut(q: Question, a: Arena, sp: Whole, r: Whole) -> tuple[int, int]:
+def _rule_cut(q: Question, a: Arena, sp: Whole, r: Whole) -> tuple[Whole, Whole]:
     """A cut that sets the corner's value of a feature of rule ``r`` apart: a missing value first,
     beside which nothing is known of a comparison, then one that was not changed. Or one that halves
     the feature along which costs differ most: one by one, its values would be as many boxes."""
@@ -322,7 +322,7 @@ def _rule_cut(q: Question, a: Arena, sp: Whole, r: Whole) -> tuple[int, int]:
 
 
 @inner
-def _is_fragile(a: Arena, lo: Ints, hi: Ints) -> int:
+def _is_fragile(a: Arena, lo: Ints, hi: Ints) -> Whole:
     """A box of `fragile` that holds all of ``lo..hi``, the newest first; -1 if there is none."""
     for i in range(a.ints[FRAGILE] - 1, -1, -1):
         inside = True
@@ -336,7 +336,7 @@ def _is_fragile(a: Arena, lo: Ints, hi: Ints) -> int:
 
 
 @inner
-def _fragile_cut(q: Question, a: Arena, sp: Whole, i: Whole) -> tuple[int, int]:
+def _fragile_cut(q: Question, a: Arena, sp: Whole, i: Whole) -> tuple[Whole, Whole]:
     """The cut along the side of box ``i`` of `fragile` beyond which the cheapest value lies."""
     column, edge, least = np.int64(-1), np.int64(0), np.inf
     for j in range(len(a.at)):
@@ -371,7 +371,7 @@ def _push_halves(t: Tables, q: Question, a: Arena, sp: Whole, column: Whole, edg
 
 
 @inner
-def search(t: Tables, q: Question, a: Arena, max_nodes: Whole) -> int:
+def search(t: Tables, q: Question, a: Arena, max_nodes: Whole) -> Whole:
     """Open up to ``max_nodes`` boxes of the stack in ``a``; see the codes at the top."""
     for _ in range(max_nodes):
         if a.ints[SP] == 0:

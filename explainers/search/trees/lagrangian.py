@@ -102,7 +102,7 @@ class Priced(NamedTuple):
 @allocating
 def _positions(
     t: Tables, q: Question, lo: Ints, hi: Ints, j: Whole, cell: Whole
-) -> tuple[int, int]:
+) -> tuple[Whole, Whole]:
     """First and last position of a cell of feature ``j`` in a box."""
     return max(lo[j], first_in(t, q, j, cell)), min(hi[j], first_in(t, q, j, cell + 1) - 1)
 
@@ -402,7 +402,9 @@ def _tell(
 
 
 @allocating
-def _disputed(t: Tables, low: Ints, high: Ints, above: Floats, below: Floats) -> tuple[int, int]:
+def _disputed(
+    t: Tables, low: Ints, high: Ints, above: Floats, below: Floats
+) -> tuple[Whole, Whole]:
     """The cell about which the trees disagree most; (-1, 0) if they agree."""
     most, column, edge = 0.0, -1, 0
     for j in range(len(low)):
@@ -416,7 +418,7 @@ def _disputed(t: Tables, low: Ints, high: Ints, above: Floats, below: Floats) ->
 @allocating
 def _disagreed(
     t: Tables, low: Ints, high: Ints, rest: Floats, above: Floats, below: Floats, least: float
-) -> tuple[int, int]:
+) -> tuple[Whole, Whole]:
     """Where the trees agree upon cells that are dearer than others by most, and at least by
     ``least``; (-1, 0) if nowhere."""
     column, edge = -1, 0
@@ -444,7 +446,7 @@ def _disagreed(
 def _cut(
     t: Tables, x: Parts, goal: Ints, price: Floats, low: Ints, high: Ints, pay: Floats,
     rest: Floats, above: Floats, below: Floats, least: float,
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[Whole, Whole]:  # fmt: skip
     """Where to halve: between cells that the trees disagree about; that the features would rather
     have; or that the trees would choose at other prices."""
     column, edge = _disputed(t, low, high, above, below)
@@ -495,7 +497,7 @@ def _copy(some: Floats, into: Floats) -> None:
 def _ascend(
     t: Tables, x: Parts, goal: Ints, limit: Floats, cost: Floats, low: Ints, high: Ints,
     charge: Floats, price: Floats, above: Floats, below: Floats, enough: float,
-) -> tuple[float, int, int]:  # fmt: skip
+) -> tuple[float, Whole, Whole]:  # fmt: skip
     """Better charges and prices, in place; the bound, rounding taken off, and below ``enough``
     where to halve."""
     pay, rest, _ = _account(t, x, goal, cost, high, charge, price)
@@ -563,7 +565,7 @@ def _entry_points(sources: str) -> Any:
         def ascend(
             t: Tables, x: Parts, goal: Ints, limit: Floats, cost: Floats, low: Ints, high: Ints,
             charge: Floats, price: Floats, above: Floats, below: Floats, enough: float,
-        ) -> tuple[float, int, int]:  # fmt: skip
+        ) -> tuple[float, Whole, Whole]:  # fmt: skip
             sources  # noqa: B018
             return _ascend(
                 tables_at(t), _parts_at(x), goal, limit, cost, low, high, charge, price, above,

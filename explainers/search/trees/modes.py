@@ -15,7 +15,8 @@ from itertools import combinations
 import numpy as np
 
 from explainers.consequences import Consequences
-from explainers.constraints import LeavesOne, Range, Settable
+from explainers.constraints import Constraint
+from explainers.constraints.forms import OneStays, Within
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.trees.layout import AxisLine, Layout
@@ -97,14 +98,14 @@ def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
     features = [problem.schema.features[j] for j in mode.followers]
     lower, upper = (np.array([getattr(f, end) for f in features]) for end in ("lower", "upper"))
     for constraint in problem.constraints:
-        if isinstance(constraint, Range) and not isinstance(constraint, Settable):
-            for k, j in enumerate(mode.followers):
-                if j == constraint.column:
-                    lower[k] = max(lower[k], constraint.lower)
-                    upper[k] = min(upper[k], constraint.upper)
+        form = constraint.form
+        if isinstance(form, Within) and form.column in mode.followers:
+            k = mode.followers.index(form.column)
+            lower[k] = max(lower[k], form.lower)
+            upper[k] = min(upper[k], form.upper)
     return lower, upper
 
 
-def is_kept(constraint: object, mode: Mode) -> bool:
+def is_kept(constraint: Constraint, mode: Mode) -> bool:
     """Whether every action of a mode keeps a constraint: one of its levers is left alone."""
-    return isinstance(constraint, LeavesOne) and not constraint.levers <= set(mode.set)
+    return isinstance(constraint.form, OneStays) and not constraint.form.columns <= set(mode.set)

@@ -96,7 +96,7 @@ def over_limit(t: Tables, q: Question, a: Arena, at: Ints) -> float:
 
 
 @inner
-def _verdict(t: Tables, q: Question, a: Arena, trial: Ints, column: Whole) -> int:
+def _verdict(t: Tables, q: Question, a: Arena, trial: Ints, column: Whole) -> Whole:
     """Of the row at ``trial``, on the line of ``column`` whose sums are known: :data:`HOLDS`,
     :data:`IN_DOUBT` within rounding of the target's edge, or 0."""
     cell = t.cells[column] + cell_at(t, q, column, trial[column])
@@ -193,6 +193,7 @@ def _step(t: Tables, q: Question, a: Arena, at: Ints) -> bool:
         if q.size[j] > 1:
             cell = t.cells[j] + cell_at(t, q, j, at[j])
             now = min(now, _missing_by(q, a.totals, cell))
+    position: Whole
     rate, column, position = 0.0, -1, 0
     for j in range(len(at)):
         if q.size[j] < 2:

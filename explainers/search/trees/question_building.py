@@ -7,10 +7,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from explainers.constraints import Constraint, LeavesOne, MaxChanges, Rule, Single, Survives
+from explainers.constraints import Constraint
+from explainers.constraints.forms import (
+    Implication,
+    MostSet,
+    OneStays,
+    OwnValues,
+    Readings,
+    StaysRead,
+    Within,
+)
 from explainers.errors import NotEligible
 from explainers.problem import Problem
-from explainers.search.engine import refuse_consequences
+from explainers.search.engine import refusal, refuse_consequences
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, AxisLine, Layout, Values
 from explainers.search.trees.question import Long, Question, SumLimits, none_long
@@ -23,7 +32,7 @@ def build_question(
     problem: Problem,
     layout: Layout,
     limits: SumLimits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
+    rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> Question:
     """A problem in which nothing follows from what is set, in arrays. ``rules_of`` flattens
     rules, or remembers having done so.
@@ -31,7 +40,7 @@ def build_question(
     Raises
     ------
     NotEligible
-        If the graph does not read a feature in order, or a constraint is of a kind that the kernel
+        If the graph does not read a feature in order, or a constraint has a form that the kernel
         does not know.
     """
     refuse_consequences(problem, "trees")
@@ -46,7 +55,7 @@ def question_of(
     lines: Sequence[AxisLine],
     constraints: Sequence[Constraint],
     limits: SumLimits,
-    rules_of: Callable[[tuple[Rule, ...]], Flattened],
+    rules_of: Callable[[tuple[Implication, ...]], Flattened],
 ) -> Question:
     """Rows on ``lines`` that keep those of ``constraints`` that relate features, in arrays.
     Raises as :func:`build_question`."""
@@ -165,22 +174,21 @@ def _cheapest_positions(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]
 
 def _sorted_constraints(
     constraints: Sequence[Constraint],
-) -> tuple[tuple[Rule, ...], int, list[list[int]]]:
+) -> tuple[tuple[Implication, ...], int, list[list[int]]]:
     """Rules, the most changes, and groups of levers of which one stays; axes hold the rest."""
-    rules: list[Rule] = []
+    rules: list[Implication] = []
     most = 1 << 30
     levers: list[list[int]] = []
     for constraint in constraints:
-        match constraint:
-            case Single() | Survives():  # in the axes; in `near` and `far`
+        match constraint.form:
+            case OwnValues() | Within() | StaysRead() | Readings():  # in axes; in `near` and `far`
                 pass
-            case Rule():
-                rules.append(constraint)
-            case MaxChanges():
-                most = min(most, constraint.count)
-            case LeavesOne():
-                levers.append(sorted(constraint.levers))
+            case Implication() as rule:
+                rules.append(rule)
+            case MostSet(count=count):
+                most = min(most, count)
+            case OneStays(columns=columns):
+                levers.append(sorted(columns))
             case _:
-                name = type(constraint).__name__
-                raise NotEligible("trees", f"{name} ({constraint.origin.key}) is not in the proof")
+                raise refusal("trees", constraint)
     return tuple(rules), most, levers

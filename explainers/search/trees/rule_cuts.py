@@ -6,7 +6,7 @@ import numpy as np
 
 from explainers.search.trees.compiled import inner, value_at
 from explainers.search.trees.question import Question
-from explainers.search.trees.structs import Ints, Whole
+from explainers.search.trees.structs import Flag, Ints, Whole
 from explainers.space import TOLERANCE
 
 ALWAYS, NEVER, SOMETIMES = 1, 0, 2
@@ -29,7 +29,7 @@ def _hull(q: Question, c: Whole, lo: Ints, hi: Ints) -> tuple[float, float, floa
 
 
 @inner
-def _missing(q: Question, c: Whole, lo: Ints, hi: Ints) -> int:
+def _missing(q: Question, c: Whole, lo: Ints, hi: Ints) -> Whole:
     """0: comparison ``c`` reads no missing value in the box, 1: it may, 2: it must."""
     found = 0
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
@@ -47,7 +47,7 @@ def _is_member(q: Question, c: Whole, j: Whole, p: Whole) -> bool:
 
 
 @inner
-def _truth(q: Question, c: Whole, lo: Ints, hi: Ints) -> int:
+def _truth(q: Question, c: Whole, lo: Ints, hi: Ints) -> Whole:
     """What is known of condition ``c`` over the whole box."""
     kind = q.rules.kind[c]
     if kind == CONSTANT:
@@ -116,7 +116,7 @@ def _true_at(q: Question, c: Whole, at: Ints) -> bool:
 
 
 @inner
-def _first_at_least(q: Question, j: Whole, limit: float, low: Whole, high: Whole) -> int:
+def _first_at_least(q: Question, j: Whole, limit: float, low: Whole, high: Whole) -> Whole:
     """First position of ``low..high`` whose value is at least ``limit``, or ``high + 1``."""
     while low <= high:
         middle = (low + high) >> 1
@@ -154,7 +154,7 @@ def _bound(q: Question, c: Whole, sign: float, lo: Ints, hi: Ints) -> bool:
 
 
 @inner
-def _require(q: Question, c: Whole, negated: bool | np.bool_, lo: Ints, hi: Ints) -> bool:
+def _require(q: Question, c: Whole, negated: Flag, lo: Ints, hi: Ints) -> bool:
     """Cut the box to where condition ``c`` is (not) true; False if nothing is left."""
     truth = _truth(q, c, lo, hi)
     if truth != SOMETIMES:
@@ -215,7 +215,7 @@ def apply_rule(q: Question, r: Whole, lo: Ints, hi: Ints) -> bool:
 
 
 @inner
-def broken_rule(q: Question, features: Whole, at: Ints) -> int:
+def broken_rule(q: Question, features: Whole, at: Ints) -> Whole:
     """A rule that reads one of ``features`` and that the row at positions ``at`` breaks, or -1."""
     for r in range(len(q.rules.rule) - 1):
         applies = q.rules.touched[r] & features != 0

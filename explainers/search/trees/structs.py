@@ -36,6 +36,7 @@ Flags = Annotated[npt.NDArray[np.bool_], types.boolean[::1]]
 FlagRows = Annotated[npt.NDArray[np.bool_], types.boolean[:, ::1]]
 Whole = int | np.int64
 """A whole number of compiled code, which knows one kind of them."""
+Flag = bool | np.bool_
 
 _arrays: Any = arrayobj
 _types: Any = types

@@ -134,7 +134,7 @@ def _note_fragile(t: Tables, q: Question, a: Arena, sp: Whole) -> None:
 
 
 @inner
-def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: Whole) -> int:
+def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: Whole) -> Whole:
     """Whether the row at positions ``at`` survives; if not, fragile rows like it are in ``lo[0]``
     and ``hi[0]`` of the arena."""
     parts = np.int64(0)

@@ -36,6 +36,7 @@ from explainers.search.trees.structs import (
     CellBoxes,
     CellRows,
     Cells,
+    Flag,
     FlagRows,
     Flags,
     FloatRows,
@@ -102,7 +103,7 @@ _forest_at = pointer_to(Forest)
 
 
 @inner
-def _tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> int:
+def _tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> Whole:
     """Cells that the leaves within reach tell apart; how many slots those leaves fill."""
     n, slots = a.lo.shape[1], np.int64(0)
     for tree in range(len(t.words) - 1):
@@ -277,7 +278,7 @@ def _join(q: Question, a: Arena, f: Forest, one: Whole, other: Whole, best: floa
 
 
 @inner
-def _smallest(f: Forest) -> int:
+def _smallest(f: Forest) -> Whole:
     """Slot of the smallest tree that is not fixed; -1 if there is none."""
     found, least = np.int64(-1), np.int64(MOST_LEAVES + 1)
     for s in range(f.at[N]):
@@ -287,7 +288,7 @@ def _smallest(f: Forest) -> int:
 
 
 @inner
-def _partner(f: Forest, s: Whole) -> int:
+def _partner(f: Forest, s: Whole) -> Whole:
     """Slot of the tree that ``s`` would grow least with; -1 if it would with all grow too much."""
     found, least = np.int64(-1), np.int64(MOST_MEETINGS)
     for k in range(f.at[N]):
@@ -308,7 +309,7 @@ def _merge_some(q: Question, a: Arena, f: Forest, best: float) -> bool:
         if s < 0:
             return True
         _count_meetings(f, s)
-        joined = np.bool_(False)
+        joined: Flag = np.bool_(False)
         for _ in range(TRIES):
             k = _partner(f, s)
             if k < 0:
@@ -356,7 +357,7 @@ def _entry_points(sources: str) -> Any:
     class MergingEntryPoints:
         @staticmethod
         @entry(STRUCT, STRUCT, SMALL_WHOLES, WHOLES, WHOLES)
-        def tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> int:
+        def tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> Whole:
             sources  # noqa: B018
             return _tell_apart(tables_at(t), arena_at(a), coarse, begin, cells)
 

@@ -152,7 +152,7 @@ def test_a_kind_in_the_policy_and_another_in_the_request_hold_together(
     terms = book.terms(Asked(constraints=asked))
     checker = Checker(terms, tuple(factual.tolist()), all_met)
     kept = [at_most(asked["max_changes"])]
-    kept += [first.keeps] if first.rule or first.feature else []
+    kept += [first.keeps] if first.rule or first.feature or first.policy else []
     kept += [second.keeps] if second.rule or second.request else []
     kept += [missing_stays] if first.name != "may be filled" else []
     actions = some_actions(factual, seed)

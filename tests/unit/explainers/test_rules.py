@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from explainers.constraints import Origin, Source
+from explainers.constraints.rule import read_rule
 from explainers.errors import InvalidRule
 from explainers.grammar import MAX_LENGTH
-from explainers.rules import read_rule
 from models.schema import Category, Feature, Kind, Schema
 
 SCHEMA = Schema(

@@ -14,6 +14,8 @@ from jsonschema import Draft202012Validator
 import models
 from models.errors import SpecError
 from models.spec import json_schema, parse_spec
+from tests.support.kinds import KINDS
+from tests.support.questions import policy_table
 from tests.unit.models.spec_example import FULL
 
 ARTIFACTS = Path(models.__file__).parent / "artifacts"
@@ -82,8 +84,9 @@ def test_every_key_has_a_title_and_a_description():
             assert described.get("description"), f"{path}/{key}"
 
 
-def test_the_full_example_uses_every_key_there_is():
-    used = set(keys_used(json_schema(), tomllib.loads(FULL)))
+def test_every_key_is_used_by_the_full_example_or_by_a_kind_that_the_oracle_tries():
+    policy = {"policy": policy_table(KINDS)}
+    used = {key for used in (tomllib.loads(FULL), policy) for key in keys_used(json_schema(), used)}
     other = {".decision.unit", ".policy.plausibility.min_score"}  # of another task, method
     assert used | other == set(keys_known(json_schema()))
 

@@ -228,7 +228,7 @@ def test_every_leaf_of_a_reply_is_reached_by_the_walk(answers: dict[str, Answere
 BARRED = (
     "explainers.search", "explainers.constraints", "explainers.cost", "explainers.target",
     "explainers.consequences", "explainers.causal", "explainers.problem", "explainers.policy",
-    "explainers.rules", "explainers.explain", "service.store", "service.ask",
+    "explainers.explain", "service.store", "service.ask",
     "service.audit", "service.doors.http", "service.served.registry",
     "sqlalchemy", "fastapi", "numba", "highspy",
 )  # fmt: skip

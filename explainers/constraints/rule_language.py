@@ -1,4 +1,4 @@
-"""Rules as plants write them, read into constraints.
+"""Rules as plants write them, read into conditions.
 
 A rule is a linear comparison, a statement about categories or about what changes, several of
 them joined by ``and``, or ``if ... then ...`` over them::
@@ -22,15 +22,7 @@ from typing import Any
 from lark import Token, Transformer
 from lark.exceptions import VisitError
 
-from explainers.constraints import (
-    Changes,
-    Comparison,
-    Condition,
-    IsIn,
-    Origin,
-    Relation,
-    Rule,
-)
+from explainers.constraints.conditions import Changes, Comparison, Condition, IsIn, Relation
 from explainers.errors import InvalidRule
 from explainers.grammar import has_primes, parse_rule
 from models.schema import Feature, Kind, Schema
@@ -45,8 +37,11 @@ _COMPARE: dict[Relation, Callable[[int, int], bool]] = {
 }
 
 
-def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:
-    """The constraint that ``text`` declares.
+Conditions = tuple[Condition, ...]
+
+
+def read_conditions(text: str, schema: Schema) -> tuple[Conditions, Conditions]:
+    """What ``text`` says, ``if`` and ``then``; nothing before the first where it always holds.
 
     Raises
     ------
@@ -55,12 +50,14 @@ def read_rule(text: str, schema: Schema, origin: Origin) -> Rule:
     """
     tree = parse_rule(text)
     try:
-        when, then = _RuleReader(text, schema, has_primes(tree)).transform(tree)
+        read: tuple[Conditions, Conditions] = _RuleReader(text, schema, has_primes(tree)).transform(
+            tree
+        )
     except VisitError as error:
         if isinstance(error.orig_exc, InvalidRule):
             raise error.orig_exc from None
         raise
-    return Rule(text, then, when, origin=origin)
+    return read
 
 
 @dataclass(frozen=True)
