@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from explainers.wording import LANGUAGES
 from explainers.wording.numerals import count, figure, percentage
+from models.schema import Labels
 from service.access import Principal
 from service.ask.write_reply import ifonly_version
 from service.doors.http import permissions
@@ -20,6 +21,7 @@ from service.doors.pages.static_files import address
 from service.doors.pages.visit import THEMES, Visit, visit_of
 from service.store.chain import timestamp
 from service.words.catalogue import is_said, say
+from service.words.labels import label_or
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -63,6 +65,7 @@ def _environment() -> Environment:
         "counted": count,
         "figure": figure,
         "percentage": percentage,
+        "spoken": _spoken,
     }
     return environment
 
@@ -109,6 +112,11 @@ def rendered(visit: Visit, template: str, **values: Any) -> str:
 
 def _said(visit: Visit, key: str, **values: object) -> str:
     return say(key, visit.language, **values)
+
+
+def _spoken(said: Labels, language: str) -> str:
+    """What a plant wrote, in the reader's language; else as it was written first."""
+    return label_or(said, language, next(iter(said.values()), ""))
 
 
 def title_of(slug: str, fallback: str, visit: Visit) -> str:

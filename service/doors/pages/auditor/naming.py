@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from explainers.wording import Language
+from explainers.wording.conventions import conventions
 from explainers.wording.numerals import figure
 from models.errors import UnknownModel
 from models.schema import Feature
@@ -125,6 +126,7 @@ def moment(text: str) -> str:
 
 def said_in(texts_by_tag: Mapping[str, str], tag: Language) -> tuple[str, str]:
     """A recorded text and its language: the page's own, if it was recorded in it."""
-    if tag in texts_by_tag:
-        return texts_by_tag[tag], tag
+    for own in (tag, *conventions(tag).labels_from):
+        if own in texts_by_tag:
+            return texts_by_tag[own], own
     return next(((text, other) for other, text in texts_by_tag.items()), ("", tag))

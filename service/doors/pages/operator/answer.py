@@ -13,7 +13,7 @@ from service.doors.pages.causal_graph import Drawing, Mark, drawn
 from service.doors.pages.operator.levers import levers_of
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from service.served.registry import ServedModel
-from service.words.labels import label
+from service.words.labels import label, label_or
 
 TRACK = 300
 """Length of the picture of a lever."""
@@ -127,7 +127,7 @@ class _View:
 
     def said(self, text: Mapping[str, str]) -> str:
         """In this language; what was asked for in another only, in that."""
-        return text.get(self._tag) or next(iter(text.values()), "")
+        return label_or(text, self._tag, next(iter(text.values()), ""))
 
     def way(self, found: Mapping[str, Any]) -> CounterfactualView:
         actions = tuple(self._step(part, computed=False) for part in found["actions"])

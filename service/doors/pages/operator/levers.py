@@ -16,7 +16,7 @@ from explainers.wording.gauges import Gauge
 from explainers.wording.units import Unit
 from models.schema import Feature
 from service.served.registry import ServedModel
-from service.words.labels import label
+from service.words.labels import label, label_or
 
 FEW = 12
 """A feature with so few values has a button for each."""
@@ -92,7 +92,7 @@ def _read(problem: Problem, column: int, tag: Language, *, may_follow: bool) -> 
         column,
         feature.name,
         label(feature, tag),
-        feature.description.get(tag, ""),
+        label_or(feature.description, tag, ""),
         "locked",
         gauge.value(value, tag),
         written(feature, value),

@@ -14,7 +14,7 @@ from service.served.registry import Registry, ServedModel
 from service.store import recent
 from service.store.chain import Payload, Record, timestamp
 from service.store.database import Database
-from service.words.labels import label
+from service.words.labels import label, label_or
 
 ALARMS, OTHERS = 12, 8
 """Entries of a page: more than a screen has; each costs some of the time to the first paint."""
@@ -96,7 +96,7 @@ def rank(verdict: PredictionVerdict) -> tuple[bool, float]:
 
 
 def title_of(model: ServedModel, tag: Language) -> str:
-    return model.deployed.spec.title.get(tag, model.name)
+    return label_or(model.deployed.spec.title, tag, model.name)
 
 
 def readings(instance: Mapping[str, Any], model: ServedModel | None, tag: Language) -> str:
