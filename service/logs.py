@@ -1,27 +1,38 @@
-"""Log lines, plain or JSON, that carry the request's id and never an instance's values."""
+"""Log lines, plain or JSON, that carry the request's id and never an instance's values.
+
+Whatever logs (this service, uvicorn, alembic) logs by :mod:`logging`; structlog makes the lines.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
 import traceback
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""Id of the request under way; threads that work for it inherit it."""
+from structlog.contextvars import bound_contextvars, get_contextvars, merge_contextvars
+from structlog.processors import JSONRenderer, format_exc_info
+from structlog.stdlib import ExtraAdder, ProcessorFormatter
+from structlog.typing import EventDict, WrappedLogger
 
 logger = logging.getLogger("ifonly")
 
 FIELDS = ("method", "path", "status", "milliseconds", "error")
 """What a record may carry besides its message, by ``extra``."""
+_TIMES = logging.Formatter()
 
 
-class _AddRequestId(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id.get()
-        return True
+def of_request(identity: str) -> AbstractContextManager[None]:
+    """Until the block ends lines are of this request; threads that work for it inherit its id."""
+    return bound_contextvars(request_id=identity)
+
+
+def request_id() -> str:
+    """Of the request under way."""
+    return str(get_contextvars().get("request_id", "-"))
 
 
 def escaped(text: str) -> str:
@@ -32,31 +43,34 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-class PlainLines(logging.Formatter):
+def _plain(_: WrappedLogger, __: str, event: EventDict) -> str:
     """One line, and what goes on below it indented behind a bar: nothing that a request said
     begins a line."""
+    record: logging.LogRecord = event["_record"]
+    time, identity = _TIMES.formatTime(record), event.get("request_id", "-")
+    text = f"{time} {record.levelname} {record.name} [{identity}] {event['event']}"
+    below = [event["exception"]] if "exception" in event else []
+    first, *others = "\n".join([text, *below]).split("\n")
+    return "\n".join([escaped(first), *(f"    | {escaped(line)}" for line in others)])
 
-    def format(self, record: logging.LogRecord) -> str:
-        first, *others = super().format(record).split("\n")
-        return "\n".join([escaped(first), *(f"    | {escaped(line)}" for line in others)])
+
+def _fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """What a JSON line says, in its order."""
+    record: logging.LogRecord = event["_record"]
+    line = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "request_id": event.get("request_id", "-"),
+        "message": event["event"],
+    }
+    line |= {name: event[name] for name in FIELDS if name in event}
+    return line | ({"traceback": event["exception"]} if "exception" in event else {})
 
 
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "request_id": getattr(record, "request_id", "-"),
-            "message": record.getMessage(),
-        }
-        line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        text = json.dumps(line, ensure_ascii=False, default=str)
-        return text if text.isprintable() else "".join(map(_spelled, text))
+def _printable(line: Mapping[str, Any], **_: Any) -> str:
+    text = json.dumps(line, ensure_ascii=False, default=str)
+    return text if text.isprintable() else "".join(map(_spelled, text))
 
 
 def _spelled(character: str) -> str:
@@ -64,15 +78,19 @@ def _spelled(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
+def formatter(log_format: Literal["plain", "json"]) -> logging.Formatter:
+    """Of the lines: of ours, and of the libraries'."""
+    written = (_fields, JSONRenderer(_printable)) if log_format == "json" else (_plain,)
+    return ProcessorFormatter(
+        foreign_pre_chain=[merge_contextvars, ExtraAdder(FIELDS)],
+        processors=[format_exc_info, *written],
+    )
+
+
 def configure(log_format: Literal["plain", "json"], level: str) -> None:
     """Send everything to stderr in one format; call once, at the start of a process."""
     handler = logging.StreamHandler()
-    handler.addFilter(_AddRequestId())
-    handler.setFormatter(
-        JsonLines()
-        if log_format == "json"
-        else PlainLines("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
-    )
+    handler.setFormatter(formatter(log_format))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

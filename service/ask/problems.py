@@ -61,7 +61,7 @@ class RequestProblem:
             "status": self.kind.status,
             "detail": _brief(detail),
             "instance": path,
-            "request_id": logs.request_id.get(),
+            "request_id": logs.request_id(),
             **({"errors": listed[:MAX_FAULTS]} if listed else {}),
             **self.extensions,
         }
@@ -115,7 +115,7 @@ def invalid(faults: Sequence[Fault], detail: str | None = None) -> RequestProble
 
 
 def _in_the_log() -> str:
-    return f"the log has the reason under request id {logs.request_id.get()}"
+    return f"the log has the reason under request id {logs.request_id()}"
 
 
 def _entry(fault: Fault) -> dict[str, Any]:

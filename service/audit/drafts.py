@@ -99,7 +99,7 @@ class Drafting:
         return Facts(
             actor=self.principal.actor,
             role=self.principal.in_words,
-            request_id=logs.request_id.get(),
+            request_id=logs.request_id(),
             engine_version=ifonly_version(),
             latency_us=round((time.perf_counter() - self.started) * 1e6),
             **({"about": self.about} | said),

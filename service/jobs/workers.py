@@ -235,15 +235,13 @@ def answer(
     row is not what was asked."""
     principal = Principal.of(job.actor, job.role)
     drafting = Drafting(principal, time.perf_counter(), about=job.id)
-    token = logs.request_id.set(job.request_id or "-")
-    try:
-        check(row)
-        seen = registry.within(scope)
-        return _explained(drafting, job, row, seen, settings, clock, scope, turn)
-    except Exception as error:
-        return _failed(drafting, job, row, _served(job, registry), error)
-    finally:
-        logs.request_id.reset(token)
+    with logs.of_request(job.request_id or "-"):
+        try:
+            check(row)
+            seen = registry.within(scope)
+            return _explained(drafting, job, row, seen, settings, clock, scope, turn)
+        except Exception as error:
+            return _failed(drafting, job, row, _served(job, registry), error)
 
 
 def _explained(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections.abc import AsyncIterator
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import anyio.to_thread
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
 
 from service.access import Principal, Role
 from service.audit import records
@@ -23,8 +23,9 @@ from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import guarded
 from service.doors.http.request_path import ApiRoute, QuestionRoute
 from service.doors.http.routes import ModelName, Selected
+from service.doors.http.streams import STILL_THERE, changes, streamed
 from service.doors.http.written import accepted, written
-from service.errors import Forbidden, JobNotFinished, Overloaded
+from service.errors import Forbidden, JobNotFinished
 from service.jobs import submission
 from service.store import jobs
 from service.store.chain import Kind
@@ -37,8 +38,6 @@ asking = APIRouter(prefix="/api/v1", route_class=QuestionRoute, tags=["jobs"])
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$", description="A job's id.")]
 LOOK_SECONDS = 0.5
 """Between two looks at how far a job is, for who listens."""
-SILENCE_SECONDS = 15.0
-"""After which a listener is told that we are still there."""
 
 
 @asking.post(
@@ -103,31 +102,20 @@ async def follow_job(id: Identity, request: Request, state: Shared) -> Response:
     """Server-sent events: the job each time that it gets further, named by its state; the last
     is `done` or `cancelled`. Ends, too, once the key or token would not open it any more."""
     job = await _find(state, id)
-    return StreamingResponse(
-        _progress(job, state, request),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return streamed(_progress(job, state, request))
 
 
-async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncIterator[str]:
-    told: StoredJob | None = None
-    silent = 0.0
+async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncIterator[bytes]:
+    look = partial(_find, state, job.id)
     admitted = Admitted(partial(authentication.is_still, request))
-    while await admitted.still() and not state.closing.is_set():
-        if job != told:
-            told, silent = job, 0.0
-            data = submission.shown(job).model_dump_json(by_alias=True)
-            yield f"event: {job.state}\ndata: {data}\n\n"
-        elif silent >= SILENCE_SECONDS:
-            silent = 0.0
-            yield ": still there\n\n"
-        if job.state.is_final:
+    async for now in changes(look, None, LOOK_SECONDS, state.closing, admitted):
+        if now is None:
+            yield STILL_THERE
+            continue
+        data = submission.shown(now).model_dump_json(by_alias=True)
+        yield format_sse_event(event=now.state, data_str=data)
+        if now.state.is_final:
             return
-        await asyncio.sleep(LOOK_SECONDS)
-        silent += LOOK_SECONDS
-        with contextlib.suppress(Overloaded):  # then at the next look
-            job = await _find(state, job.id)
 
 
 @router.get(

@@ -42,7 +42,12 @@ class RequestLog:
         headers = Headers(scope=scope)
         sent = headers.get(HEADER, "")
         identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
-        token = logs.request_id.set(identity)
+        with logs.of_request(identity):
+            await self._answer(identity, headers, scope, receive, send)
+
+    async def _answer(
+        self, identity: str, headers: Headers, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         started, status = time.perf_counter(), 0
         scope.setdefault("state", {})["started"] = started
 
@@ -73,7 +78,6 @@ class RequestLog:
             _log(scope, status, seconds)
             if self._replied is not None:
                 self._replied(scope["method"], _route(scope), status, seconds)
-            logs.request_id.reset(token)
 
 
 def _route(scope: Scope) -> str:

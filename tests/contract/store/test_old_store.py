@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tarfile
@@ -14,13 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
+import rfc8785
 import sqlalchemy as sa
 
 from service.audit.trust_root import verified
 from service.errors import OnHold
 from service.settings import Settings
 from service.store import erasure
-from service.store.chain import Kind
+from service.store.chain import Kind, canonical
 from service.store.database import Database, connect
 from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import newest, upgrade
@@ -277,6 +279,17 @@ def test_what_was_exported_still_proves_itself(old: OldStore) -> None:
     assert {"cosignatures", "time stamp", "reviews"} <= {check.name for check in checks}
     with (old.folder / "export.jsonl").open("rb") as lines:
         assert list(check_export(lines, [old.head])) == []
+
+
+def test_its_records_are_hashed_as_rfc_8785_has_it(old: OldStore) -> None:
+    """By a library that shares nothing with this service."""
+    for line in (old.folder / "export.jsonl").read_bytes().splitlines():
+        said = json.loads(line)
+        document = {k: v for k, v in said.items() if k not in ("hash", "salt", "payload", "proof")}
+        written = rfc8785.dumps(document)
+        assert canonical(document) == written
+        assert hashlib.sha256(written).hexdigest() == said["hash"]
+        assert rfc8785.dumps(said) == line
 
 
 def test_it_is_exported_as_it_was(

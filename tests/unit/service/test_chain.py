@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -136,13 +137,16 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_the_canonical_form_says_the_same_and_only_one_way(value: object) -> None:
+def test_the_canonical_form_says_the_same_and_only_one_way(value: Any) -> None:
     text = canonical(value)
+    assert text == rfc8785.dumps(value)
     assert json.loads(text) == value
     assert canonical(json.loads(text)) == text
 
 
-@pytest.mark.parametrize("value", [0.5, 2**53, float("nan"), {"é": 1}, {1: 2}, b"", {"a": [1.0]}])
+@pytest.mark.parametrize(
+    "value", [0.5, 2**53, float("nan"), {"é": 1}, {1: 2}, b"", {"a": [1.0]}, "\ud800"]
+)
 def test_what_readers_disagree_about_has_no_canonical_form(value: object) -> None:
     with pytest.raises(ValueError):
         canonical(value)

@@ -84,8 +84,7 @@ def test_an_answer_that_breaks_off_is_not_made_to_look_whole(
 
 
 def test_a_line_is_logged_for_each_request_with_its_id(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.handler.addFilter(logs._AddRequestId())
-    caplog.handler.setFormatter(logs.JsonLines())
+    caplog.handler.setFormatter(logs.formatter("json"))
     with caplog.at_level(logging.INFO, "ifonly"):
         asyncio.run(get("/nowhere?torque=48.1"))
     line = json.loads(caplog.text.strip().splitlines()[-1])

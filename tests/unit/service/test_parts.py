@@ -146,13 +146,13 @@ def test_where_an_error_came_from_is_told_without_its_message() -> None:
 
 def test_a_json_log_line_carries_a_traceback_only_when_asked_to() -> None:
     record = logging.LogRecord("ifonly", logging.INFO, __file__, 1, "hello %s", ("you",), None)
-    assert '"message": "hello you"' in logs.JsonLines().format(record)
-    assert "traceback" not in logs.JsonLines().format(record)
+    assert '"message": "hello you"' in logs.formatter("json").format(record)
+    assert "traceback" not in logs.formatter("json").format(record)
     try:
         raise ValueError
     except ValueError:
         record.exc_info = sys.exc_info()
-    assert "traceback" in logs.JsonLines().format(record)
+    assert "traceback" in logs.formatter("json").format(record)
 
 
 @pytest.mark.parametrize(
@@ -162,10 +162,10 @@ def test_nothing_that_a_request_says_begins_a_line_or_moves_a_terminal(sign: str
     forged = f"a{sign}2026-01-01 INFO ifonly [-] forged"
     record = logging.LogRecord("ifonly", logging.INFO, "", 0, "GET %s", (forged,), None)
     record.path = forged
-    plain = logs.PlainLines("%(levelname)s %(message)s").format(record)
+    plain = logs.formatter("plain").format(record)
     assert all(line.isprintable() for line in plain.split("\n"))
     assert all(line.startswith("    | ") for line in plain.split("\n")[1:])
-    told = logs.JsonLines().format(record)
+    told = logs.formatter("json").format(record)
     assert told.isprintable()
     assert json.loads(told)["path"] == forged
     assert "\n" not in logs.escaped(forged)

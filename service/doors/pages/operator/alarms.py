@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.sse import format_sse_event
 
 from service.doors.http.authentication import Admitted
 from service.doors.http.context import AppState, Shared
+from service.doors.http.streams import STILL_THERE, changes, streamed
 from service.doors.pages.operator.listing import listed
 from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute
 from service.doors.pages.visit import is_still, visit_of
-from service.errors import Overloaded
 from service.store import recent
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 LOOK_SECONDS = 1.0
 """Between two looks whether there is something new, for who listens."""
-SILENCE_SECONDS = 15.0
-"""After which a listener is told that we are still there."""
 Cursor = Annotated[str | None, Query(max_length=512)]
 
 
@@ -44,28 +40,12 @@ async def list_alarms(
 async def follow_alarms(request: Request, state: Shared) -> Response:
     """Server-sent events: ``changed`` each time that a list has a new entry; until the session
     ends."""
-    return StreamingResponse(
-        _signs(state, state.closing, Admitted(partial(is_still, request))),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return streamed(_signs(state, Admitted(partial(is_still, request))))
 
 
-async def _signs(state: AppState, closing: asyncio.Event, admitted: Admitted) -> AsyncIterator[str]:
-    look = partial(recent.newest, state.store.database)
-    told = await state.readers.run(look)
-    silent = 0.0
-    yield "retry: 2000\n\n"
-    while not closing.is_set() and await admitted.still():
-        sign = told
-        with contextlib.suppress(Overloaded):  # then at the next look
-            sign = await state.readers.run(look)
-        if sign != told:
-            told, silent = sign, 0.0
-            yield "event: changed\ndata: \n\n"
-        elif silent >= SILENCE_SECONDS:
-            silent = 0.0
-            yield ": still there\n\n"
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(closing.wait(), LOOK_SECONDS)
-        silent += LOOK_SECONDS
+async def _signs(state: AppState, admitted: Admitted) -> AsyncIterator[bytes]:
+    look = partial(state.readers.run, partial(recent.newest, state.store.database))
+    newest = await look()
+    yield format_sse_event(retry=2_000)
+    async for sign in changes(look, newest, LOOK_SECONDS, state.closing, admitted):
+        yield STILL_THERE if sign is None else format_sse_event(event="changed", data_str="")

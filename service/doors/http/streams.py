@@ -1,0 +1,51 @@
+"""Server-sent events: what is told as often as it changes, to whoever may still hear it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from fastapi import Response
+from fastapi.sse import EventSourceResponse, format_sse_event
+
+from service.doors.http.authentication import Admitted
+from service.errors import Overloaded
+
+T = TypeVar("T")
+
+SILENCE_SECONDS = 15.0
+"""After which a listener is told that we are still there."""
+STILL_THERE = format_sse_event(comment="still there")
+
+
+def streamed(events: AsyncIterator[bytes]) -> Response:
+    """``events``, each as :func:`fastapi.sse.format_sse_event` writes it; no proxy keeps them."""
+    unkept = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(events, headers=unkept)
+
+
+async def changes(
+    look: Callable[[], Awaitable[T]],
+    told: T | None,
+    seconds: float,
+    closing: asyncio.Event,
+    admitted: Admitted,
+) -> AsyncIterator[T | None]:
+    """What ``look`` finds, ``seconds`` apart, where it is not what was ``told`` before; None after
+    each 15 s of silence. Until the process is told to stop, or whoever listens may no more."""
+    silent = 0.0
+    while not closing.is_set() and await admitted.still():
+        found = told
+        with contextlib.suppress(Overloaded):  # then at the next look
+            found = await look()
+        if found != told:
+            told, silent = found, 0.0
+            yield found
+        elif silent >= SILENCE_SECONDS:
+            silent = 0.0
+            yield None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(closing.wait(), seconds)
+        silent += seconds
