@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeGuard, get_args
 
-Language = Literal["ko", "en"]
+Language = Literal["ko", "en", "ja"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT_LANGUAGES: tuple[Language, ...] = ("ko", "en")
 """Of a reply where the request names none."""
