@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from explainers.wording.numerals import percentage
 from service.access import Role
 from tests.browser.conftest import MODEL, Visit
 from tests.browser.test_every_page import FOCUSABLE, MISSED, NARROW, REACHED, SCRIPT, WIDE
@@ -126,7 +127,7 @@ def test_a_report_by_group_says_what_the_api_says(
     assert rows.count() == len(told["groups"]) >= 2
     for group in told["groups"]:
         row = rows.filter(has=page.get_by_role("rowheader", name=group["label"]["en"], exact=True))
-        share = f"{group['success']['share']:.1%}"
+        share = percentage(group["success"]["share"])
         assert share in row.inner_text()
     assert page.locator("main img").count() == 0
     assert page.is_visible("[data-print]")
