@@ -19,11 +19,11 @@ from models.errors import UnknownModel
 from service.access import Role
 from service.ask.problems import RequestProblem
 from service.doors.http import authentication, permissions
+from service.doors.http.access_records import record_look
 from service.doors.http.arguments import Endpoint, plain_first
 from service.doors.http.body import JsonRequest, check_media_type
 from service.doors.http.context import Context
 from service.doors.http.idempotency import answered_once
-from service.doors.http.looking import record_look
 from service.doors.http.problems import answered, problem_in
 from service.scheduling import worker_pools
 from service.served.registry import ServedModel
@@ -119,7 +119,7 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
         context.admit(principal)
         await context.state.rates.admit(principal.actor)
         worker_pools.asking.set(principal.actor)
-        async with context.state.floor.entered(principal.actor):
+        async with context.state.admission.entered(principal.actor):
             if rules.takes_json:
                 request = await _read(request, context)
             if rules.manner.takes_names:
