@@ -11,13 +11,17 @@ loop, in those of workers and in the journal's.
   `explainers.search` …), each pair of functions once, however often a loop calls it.
 * **entered again**: modules that were left for another and entered a second time before the
   question was translated. A call back into the module that called is none.
+* **called back**: of these, modules that were entered while a function of theirs that had called
+  another module was still under way: what is hard to follow with a finger.
 """
 
 from __future__ import annotations
 
 import argparse
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 
@@ -38,12 +42,13 @@ Place = tuple[str, str]
 class Trace:
     """What was called, in order, by thread."""
 
-    calls: list[tuple[int, Place | None, Place]] = field(default_factory=list)
-    """Thread, the nearest caller of ours, and what it called."""
+    calls: list[tuple[tuple[str, ...], Place | None, Place]] = field(default_factory=list)
+    """Modules under way, the innermost first, the nearest caller of ours, and what it called."""
 
     def note(self, frame: FrameType, event: str, _: object) -> None:
         if event == "call" and (here := place(frame)) is not None:
-            self.calls.append((threading.get_ident(), caller(frame), here))
+            above = tuple(places_above(frame))
+            self.calls.append((tuple(m for m, _ in above), above[0] if above else None, here))
 
     @property
     def files(self) -> set[str]:
@@ -57,13 +62,18 @@ class Trace:
     @property
     def again(self) -> list[str]:
         """Modules that were entered from elsewhere more than once before the translation."""
-        seen: list[str] = []
-        for _, by, (module, _) in self.calls:
-            if module in TRANSLATED:
-                break
-            if by is None or by[0] != module:
-                seen.append(module)
+        seen = [m for _, by, (m, _) in self._before() if by is None or by[0] != m]
         return sorted({m for m in seen if seen.count(m) > 1})
+
+    @property
+    def called_back(self) -> list[str]:
+        """Modules that were entered by way of others while they were under way themselves."""
+        calls = self._before()
+        return sorted({m for above, by, (m, _) in calls if by and by[0] != m and m in above})
+
+    def _before(self) -> list[tuple[tuple[str, ...], Place | None, Place]]:
+        """Calls before the translation."""
+        return list(takewhile(lambda call: call[2][0] not in TRANSLATED, self.calls))
 
 
 def place(frame: FrameType) -> Place | None:
@@ -75,13 +85,13 @@ def place(frame: FrameType) -> Place | None:
     return None
 
 
-def caller(frame: FrameType) -> Place | None:
+def places_above(frame: FrameType) -> Iterator[Place]:
+    """Functions of ours that are under way, the innermost first."""
     above = frame.f_back
     while above is not None:
         if (found := place(above)) is not None:
-            return found
+            yield found
         above = above.f_back
-    return None
 
 
 def package(module: str) -> str:
@@ -121,6 +131,7 @@ def main() -> None:
     trace = walked()
     print(f"{len(trace.files)} files, {len(trace.crossings)} crossings between packages")
     print(f"entered again before the question is translated: {', '.join(trace.again) or 'none'}")
+    print(f"called back: {', '.join(trace.called_back) or 'none'}")
     if options.list:
         for (a, f), (b, g) in sorted(trace.crossings):
             print(f"  {a} {f} -> {b} {g}")
