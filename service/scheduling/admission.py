@@ -4,7 +4,7 @@ What is read and written for a request takes the loop about a millisecond, and w
 under way takes thirty in a row. While several actors ask, in this process or another one of the
 service, each has only one under way in a process; the rest of theirs wait in turn, unread, and
 begin with a pause between them in which the others come first. An actor who is alone is not held
-up, and what takes longer than ``PATIENCE_SECONDS`` (a hard question) does not count any more.
+up, and what takes longer than ``HARD_SECONDS`` (a hard question) does not count any more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from service.errors import ShareSpent
 from service.scheduling.presence import Presence
 from service.scheduling.round_robin import Rotation
-from service.scheduling.worker_pools import PATIENCE_SECONDS
+from service.scheduling.time_slices import HARD_SECONDS
 
 AT_ONCE = 1
 """Requests of one actor in a process, while others ask."""
@@ -56,7 +56,7 @@ class AdmissionQueue:
         else:
             self._under_way[actor] += 1
         place = _AdmittedRequest(self, actor)
-        timer = loop.call_later(PATIENCE_SECONDS, place.leave)
+        timer = loop.call_later(HARD_SECONDS, place.leave)
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ from typing import Self
 from service.scheduling.round_robin import Rotation
 
 HARD_SECONDS = 0.05
-"""A search that has run for so long is a hard one."""
+"""A search, or any question, that has run for so long is a hard one: others have its place."""
 SLICE_SECONDS = 0.05
 """So long it runs before another one may."""
 QUIET_SECONDS = 0.005

@@ -19,11 +19,10 @@ import anyio.to_thread
 
 from service.errors import Overloaded, ShareSpent
 from service.scheduling.round_robin import Rotation
+from service.scheduling.time_slices import HARD_SECONDS
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 0.05
-"""After which a question is a slow one."""
 asking: ContextVar[str] = ContextVar("asking", default="")
 """The actor for whom something is done; empty: nobody known."""
 CONCURRENT = "questions at once"
@@ -44,7 +43,7 @@ class Workers:
         threads: int,
         max_waiting: int,
         slow: int = 0,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = HARD_SECONDS,
         *,
         kept: int = 0,
         most_each: int = 0,

@@ -15,7 +15,7 @@ from service.scheduling.admission import AT_ONCE, AdmissionQueue
 @pytest.fixture(autouse=True)
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """No request turns out to be slow, and nobody is forgotten, however slow the machine is."""
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 600.0)
+    monkeypatch.setattr(module, "HARD_SECONDS", 600.0)
     monkeypatch.setattr(presence, "ACTIVE_SECONDS", 600.0)
 
 
@@ -110,7 +110,7 @@ def test_a_request_that_goes_away_while_it_waits_leaves_nothing_behind() -> None
 
 def test_what_turns_out_to_be_slow_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+        monkeypatch.setattr(module, "HARD_SECONDS", 0.0)
         crowd = Crowd(AdmissionQueue())
         tasks = crowd.coming("other", 1) + crowd.coming("many", 8)
         while len(crowd.inside) < 9:
