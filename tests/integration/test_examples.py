@@ -27,7 +27,7 @@ WIRE: dict[str, type[BaseModel]] = {
     "problem": problem.ProblemDetails,
 }
 ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "service" / "api" / "examples"
+FOLDER = Path(examples.__file__).parent
 API = ROOT / "docs" / "api.md"
 UPDATE = os.environ.get("UPDATE_EXAMPLES") == "1"
 HINT = "the examples are out of date: UPDATE_EXAMPLES=1 python -m pytest " + __file__
