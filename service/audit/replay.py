@@ -15,8 +15,9 @@ from service.errors import CannotReplay, ErasedRecord, Path
 from service.served.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS
 from service.store import archive
-from service.store.chain import IntegrityFinding, Kind, Payload, Record
+from service.store.chain import IntegrityFinding, Payload, Record
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.wire import requests
 from service.wire.base import Wire
 

@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.store import archive
-from service.store.chain import Kind, Payload, Record
+from service.store.chain import Payload, Record
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.store.rows import payload_of, record_of
 from service.store.sight import within
 from service.store.standing import holds, standing, standing_only
