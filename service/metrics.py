@@ -22,7 +22,8 @@ from prometheus_client import (
     multiprocess,
 )
 
-from service.store.chain import Kind, Record
+from service.store.chain import Record
+from service.store.kinds import Kind
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

@@ -14,11 +14,12 @@ import httpx
 
 from service.access import Principal, Role
 from service.store import erasure, holds, jobs, keys, sessions, translog, witness
-from service.store.chain import Facts, Kind, now_us
+from service.store.chain import Facts, now_us
 from service.store.database import Database, connect
 from service.store.idempotency import Named, once
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal, JournalOptions
+from service.store.kinds import Kind
 from service.store.logcheck import KeptHead
 from service.store.migrate import upgrade
 from service.store.rates import Rate, take

@@ -41,8 +41,9 @@ from rich.table import Table
 
 from bench.attack.filled import HOUR_US, SIGNER, WITNESS, YEAR_US, fill, kept_head, opened
 from service.errors import ServiceError
-from service.store.chain import Facts, Head, Kind, Record, now_us, seal
+from service.store.chain import Facts, Head, Record, now_us, seal
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.store.logcheck import KeptHead
 from service.store.migrate import require_current
 from service.store.rows import record_of, row_of

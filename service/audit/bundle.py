@@ -22,9 +22,10 @@ from service.errors import CannotReplay, NotInLog
 from service.served.registry import Registry, ServedModel
 from service.store import archive, translog
 from service.store.archive import CheckedRecord
-from service.store.chain import Kind, Payload, Record, canonical
+from service.store.chain import Payload, Record, canonical
 from service.store.database import Database
 from service.store.export import line
+from service.store.kinds import Kind
 from service.store.translog import Prover, StoredHead
 from service.transparency import verifier
 from service.transparency.signing import Signer, sign_note

@@ -13,8 +13,9 @@ from service.ask.problems import RequestProblem, failed
 from service.ask.write_reply import ifonly_version
 from service.errors import ServiceError
 from service.served.registry import ServedModel
-from service.store.chain import Facts, Kind, Record
+from service.store.chain import Facts, Record
 from service.store.journal import Draft
+from service.store.kinds import Kind
 from service.wire.base import Wire
 from service.wire.replies import PredictionsReply
 from service.wire.strict_json import read_json

@@ -11,8 +11,9 @@ from service.audit.recheck import Recheck, recheck
 from service.audit.replay import AnswerDifference, Replay
 from service.served.registry import Registry
 from service.store import archive, verify_record
-from service.store.chain import Kind, Payload
+from service.store.chain import Payload
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.store.verify_record import Content, End
 from service.wire import inspection as wire
 from service.words import claims

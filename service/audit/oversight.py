@@ -24,8 +24,9 @@ from service.errors import Fault, InvalidRequest, RequestPart
 from service.served.registry import Registry
 from service.store import explanations
 from service.store.archive import Filter
-from service.store.chain import Kind, microseconds, now_us, timestamp
+from service.store.chain import microseconds, now_us, timestamp
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.wire import report as wire
 from service.words.catalogue import in_each, say_all
 from service.words.labels import label

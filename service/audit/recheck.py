@@ -11,7 +11,8 @@ from models.errors import GraphError
 from models.rounding import rounding_of
 from service.errors import CannotReplay
 from service.served.registry import Registry, ServedModel
-from service.store.chain import Kind, Payload, Record
+from service.store.chain import Payload, Record
+from service.store.kinds import Kind
 
 
 @dataclass(frozen=True)

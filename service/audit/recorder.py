@@ -24,9 +24,9 @@ from service.audit.drafts import Drafting
 from service.audit.runtime import Runtime
 from service.errors import JournalFull, ServiceError
 from service.served.registry import ServedModel
-from service.store.chain import Kind
 from service.store.idempotency import Named, once
 from service.store.journal import Draft, Receipt, RecordedWrite
+from service.store.kinds import Kind
 from service.wire.base import Wire
 from service.wire.replies import Audit, Proof
 

@@ -22,7 +22,6 @@ from service.store.archive import FILTERS, CheckedRecord, Filter
 from service.store.chain import (
     Facts,
     IntegrityFinding,
-    Kind,
     Payload,
     Record,
     document,
@@ -30,6 +29,7 @@ from service.store.chain import (
     timestamp,
 )
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.store.verification import VerificationReport
 from service.wire import trail as wire
 from service.wire.replies import Audit

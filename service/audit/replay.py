@@ -15,8 +15,9 @@ from service.errors import CannotReplay, ErasedRecord, Path
 from service.served.registry import Registry, ServedModel
 from service.settings import MAX_DEADLINE_MS
 from service.store import archive
-from service.store.chain import IntegrityFinding, Kind, Payload, Record
+from service.store.chain import IntegrityFinding, Payload, Record
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.wire import requests
 from service.wire.base import Wire
 
@@ -44,7 +45,8 @@ class Replay:
     record: Record
     changes: tuple[AnswerDifference, ...]
     versions: tuple[AnswerDifference, ...]
-    """Which software changed since; no change of the answer by itself."""
+    """Which software changed since, and what replies have told since; no change of the answer by
+    itself."""
     was_cut: bool
     """Whether the first answer was cut by its deadline: more time may find more."""
     recheck: Recheck | None = None
@@ -75,16 +77,18 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
         raise ErasedRecord(identity)
     kept = _kept(payload, seen.findings)
     model = asked_model(record, registry)
-    now = json.loads(_ask(record, model, kept).model_dump_json(by_alias=True))
+    reply = _ask(record, model, kept)
+    now = json.loads(reply.model_dump_json(by_alias=True))
     found = list(_changes((), kept["answer"], now))
+    since = VERSIONS.union(newer_members((), kept["answer"], reply))
     return Replay(
         record,
         tuple(
             AnswerDifference(pointer(p), a, b)
             for p, a, b in found
-            if not is_own(p) and p not in VERSIONS
+            if not is_own(p) and p not in since
         ),
-        tuple(AnswerDifference(pointer(p), a, b) for p, a, b in found if p in VERSIONS),
+        tuple(AnswerDifference(pointer(p), a, b) for p, a, b in found if p in since),
         bool(kept["answer"].get("deadline_hit", False)),
         recheck(record, payload, registry),
         seen.findings,
@@ -120,6 +124,22 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
             return answering.explanation(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
+
+
+def newer_members(path: Path, was: Any, reply: Any) -> Iterator[Path]:
+    """Members of ``reply`` that a recorded answer lacks and that replies of today always have:
+    when it was given, there were none such. One that replies may leave out says something by its
+    absence."""
+    if isinstance(reply, Wire) and isinstance(was, dict):
+        for name, field in type(reply).model_fields.items():
+            key = field.serialization_alias or name
+            if key in was:
+                yield from newer_members((*path, key), was[key], getattr(reply, name))
+            elif field.exclude_if is None:
+                yield (*path, key)
+    elif isinstance(reply, list) and isinstance(was, list):
+        for i, (before, part) in enumerate(zip(was, reply, strict=False)):
+            yield from newer_members((*path, i), before, part)
 
 
 def _changes(path: Path, was: Any, now: Any) -> Iterator[tuple[Path, Any, Any]]:

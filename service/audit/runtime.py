@@ -14,7 +14,7 @@ from service.scheduling.time_slices import Turns
 from service.scheduling.worker_pools import Workers
 from service.served.registry import Registry
 from service.settings import Settings
-from service.store.chain import Kind
+from service.store.kinds import Kind
 from service.store.opened import Store
 from service.store.sequencer import Sequencer
 

@@ -13,8 +13,9 @@ from service.audit.recorder import Recorder
 from service.errors import CannotUpload, Forbidden, ServiceError
 from service.served import uploads
 from service.served.uploads import Staged
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.journal import Draft
+from service.store.kinds import Kind
 from service.wire import models as wire
 
 UPLOADED, REFUSED = "uploaded", "refused"

@@ -26,7 +26,7 @@ from service.doors.http.written import JSON
 from service.errors import Fault, InvalidRequest, RequestPart, in_doubt
 from service.served.predictor_host import PredictorHost, agrees
 from service.served.registry import ServedModel
-from service.store.chain import Kind
+from service.store.kinds import Kind
 from service.wire import kserve as wire
 from service.wire import replies, requests, validation
 from service.wire.replies import Audit

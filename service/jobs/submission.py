@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from service.audit.recorder import Recorder, durable
 from service.served.registry import ServedModel
 from service.store import jobs
-from service.store.chain import Kind, timestamp
+from service.store.chain import timestamp
 from service.store.jobs import StoredJob
+from service.store.kinds import Kind
 from service.wire import jobs as wire
 from service.wire.replies import Audit
 

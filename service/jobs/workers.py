@@ -21,9 +21,9 @@ from service.scheduling.time_slices import OVER, Turn, Turns
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
 from service.store import jobs
-from service.store.chain import Kind
 from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Row, StoredJob
 from service.store.journal import Draft
+from service.store.kinds import Kind
 from service.store.opened import Store
 from service.wire import validation
 from service.wire.requests import ExplanationRequest

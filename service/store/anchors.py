@@ -18,16 +18,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import (
-    Facts,
-    Head,
-    IntegrityFinding,
-    Kind,
-    Record,
-    Trouble,
-    canonical,
-    document,
-)
+from service.store.chain import Facts, Head, IntegrityFinding, Record, Trouble, canonical, document
+from service.store.kinds import Kind
 from service.store.tables import log_heads, writers
 
 if sys.platform != "win32":

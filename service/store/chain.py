@@ -18,6 +18,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from service.store.kinds import Kind
+
 FORMAT = 1
 """Of the documents; another number means other fields or another way to hash."""
 GENESIS = "0" * 64
@@ -25,25 +27,6 @@ GENESIS = "0" * 64
 SALT_BYTES = 32
 MAX_WHOLE = 2**53 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Kind(StrEnum):
-    """What a record tells of."""
-
-    PREDICTION = "prediction"
-    WHAT_IF = "what_if"
-    EXPLANATION = "explanation"
-    REFUSAL = "refusal"
-    FAILURE = "failure"
-    REVIEW = "review"
-    ERASURE = "erasure"
-    ANCHOR = "anchor"
-    KEY = "key"
-    JOB = "job"
-    MODEL = "model"
-    SIGN_IN = "sign_in"
-    ACCESS = "access"
-    HOLD = "hold"
 
 
 def now_us() -> int:

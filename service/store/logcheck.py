@@ -16,8 +16,9 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from service.store import logtables, translog
-from service.store.chain import IntegrityFinding, Kind, Trouble, microseconds, stated_time
+from service.store.chain import IntegrityFinding, Trouble, microseconds, stated_time
 from service.store.database import Database
+from service.store.kinds import Kind
 from service.store.tables import log_heads, log_writers, records
 from service.store.translog import Run, as_bytes, trusted_head
 from service.transparency.merkle import Roots

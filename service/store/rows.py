@@ -9,7 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from service.store.chain import FACTS, Facts, Kind, Payload, Record, canonical
+from service.store.chain import FACTS, Facts, Payload, Record, canonical
+from service.store.kinds import Kind
 from service.store.tables import records
 
 MOST_VALUES = 30_000

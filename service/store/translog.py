@@ -17,9 +17,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import StoreDamaged
-from service.store.chain import Facts, Kind, now_us
+from service.store.chain import Facts, now_us
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
+from service.store.kinds import Kind
 from service.store.rows import upsert
 from service.store.tables import (
     log_heads,

@@ -18,7 +18,6 @@ from service.store.chain import (
     GENESIS,
     Head,
     IntegrityFinding,
-    Kind,
     Payload,
     Record,
     Trouble,
@@ -28,6 +27,7 @@ from service.store.chain import (
 from service.store.chain_membership import displaced, standing, standing_only
 from service.store.database import Database
 from service.store.erasure import Erasures
+from service.store.kinds import Kind
 from service.store.tables import PAGE_ORDER, records, writers
 from service.store.verification import VerificationReport, payload_findings
 

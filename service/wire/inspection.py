@@ -81,7 +81,8 @@ class ReplayReply(Wire):
     same: bool
     changes: list[ChangeReply]
     versions: list[ChangeReply] = Field(
-        description="Software that changed since; no change of the answer by itself."
+        description="Software that changed since, and members that replies have had only since; "
+        "no change of the answer by itself."
     )
     was_cut: bool = Field(description="Whether the first answer was cut by its deadline.")
     answer: RecheckReply | None = Field(

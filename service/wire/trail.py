@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from explainers.wording import Language
-from service.store.chain import Kind, Trouble
+from service.store.chain import Trouble
 from service.store.export import Format
+from service.store.kinds import Kind
 from service.wire.base import Wire, is_none
 from service.wire.replies import Audit, ExplanationReply, Proof
 

@@ -1,8 +1,8 @@
 """What people read, by key: one folder of texts for each language.
 
 A file of ``service/words/<language>/`` has sections of texts; a text's key is
-``"<section>.<name>"``, and a gap in it is ``{so}``. Tests name a key that a language lacks, and one
-that nothing says.
+``"<section>.<name>"``, and a gap in it is ``{so}``. A kind of record may bring its own words. Tests
+name a key that a language lacks, and one that nothing says.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from importlib.resources import files
 
 from explainers.wording import LANGUAGES, Language
 from models.schema import Labels
+from service.store.kinds import own_words
 
 
 @cache
 def texts(language: Language) -> Mapping[str, str]:
     """All texts of a language, by key."""
-    found: dict[str, str] = {}
+    found = dict(own_words(language))
     for file in files("service.words").joinpath(language).iterdir():
         for section, entries in tomllib.loads(file.read_text("utf-8")).items():
             found |= {f"{section}.{name}": text for name, text in entries.items()}
@@ -32,9 +33,9 @@ def say(key: str, language: Language, **values: object) -> str:
     return text.format_map(values) if values else text
 
 
-def is_said(key: str) -> bool:
+def is_said(key: str, language: Language) -> bool:
     """Whether there is such a text."""
-    return key in texts(LANGUAGES[0])
+    return key in texts(language)
 
 
 def in_each(told: Callable[[Language], str]) -> Labels:

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 
 from service.settings import Settings
 from service.store import archive
-from service.store.chain import Kind, Payload
+from service.store.chain import Payload
 from service.store.database import Database, connect
+from service.store.kinds import Kind
 from service.store.tables import payloads, records
 from service.store.verification import verify
 from tests.integration.conftest import serving

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.database import connect
 from service.store.journal import Draft, JournalOptions
+from service.store.kinds import Kind
 from service.store.opened import opened
 from service.store.verification import verify
 from tests.integration.test_faults import Load, process, until

@@ -22,9 +22,10 @@ from service.doors.cli.store import prepare
 from service.errors import StoreDamaged, StoreUnavailable
 from service.settings import Settings
 from service.store import archive
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.database import connect
 from service.store.journal import Draft, Journal, JournalOptions
+from service.store.kinds import Kind
 from service.store.logcheck import KeptHead
 from service.store.migrate import upgrade
 from service.store.opened import opened

@@ -16,8 +16,8 @@ import pytest
 
 from service.settings import Settings
 from service.store import archive, jobs
-from service.store.chain import Kind
 from service.store.database import connect
+from service.store.kinds import Kind
 from service.store.tables import job_rows
 from service.store.verification import verify
 from tests.integration.conftest import serving

@@ -24,8 +24,8 @@ from service.doors.http.oidc import Issuer
 from service.doors.http.permissions import ALLOWED, PAGES, WHOLE
 from service.settings import Settings
 from service.store import keys
-from service.store.chain import Kind
 from service.store.journal import JournalOptions
+from service.store.kinds import Kind
 from service.store.opened import opened
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear

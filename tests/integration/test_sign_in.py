@@ -15,8 +15,8 @@ from service.doors.pages.cookies import SESSION
 from service.doors.pages.failures import PAUSE_SECONDS, Failures
 from service.settings import Settings
 from service.store import archive, keys
-from service.store.chain import Kind
 from service.store.journal import JournalOptions
+from service.store.kinds import Kind
 from service.store.opened import opened
 from tests.integration.conftest import serving
 

@@ -25,7 +25,7 @@ from service.doors.http.access_records import EXPORTED
 from service.offline.policy_replay import PolicyReplay, replay_policy
 from service.served.registry import ServedModel, prepare
 from service.store import archive
-from service.store.chain import Kind
+from service.store.kinds import Kind
 from service.wire.strict_json import read_json
 
 Truth = list[bool | None]

@@ -21,8 +21,9 @@ from service.doors.http import access_records
 from service.settings import Settings
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
-from service.store.chain import Facts, Kind, now_us, timestamp
+from service.store.chain import Facts, now_us, timestamp
 from service.store.database import connect
+from service.store.kinds import Kind
 from service.store.migrate import require_current, upgrade
 from service.store.opened import Store
 

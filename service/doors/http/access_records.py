@@ -17,8 +17,9 @@ from fastapi import Request, Response
 from service.access import ANYONE
 from service.doors.http.context import Context
 from service.store import archive
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.journal import Draft
+from service.store.kinds import Kind
 
 READ, LISTED, EXPORTED = "read", "listed", "exported"
 """Status of the record: of one record, of several, of a file of them."""

@@ -16,8 +16,9 @@ from service.doors.http.written import JSON, prefers_async, written
 from service.errors import AlreadyAnswered, ErasedRecord, Fault, InvalidRequest, RequestPart
 from service.jobs import submission
 from service.store import archive, idempotency, jobs
-from service.store.chain import Kind, Payload, Record
+from service.store.chain import Payload, Record
 from service.store.idempotency import Named
+from service.store.kinds import Kind
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}

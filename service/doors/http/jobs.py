@@ -28,8 +28,8 @@ from service.doors.http.written import accepted, written
 from service.errors import Forbidden, JobNotFinished
 from service.jobs import submission
 from service.store import jobs
-from service.store.chain import Kind
 from service.store.jobs import Result, StoredJob
+from service.store.kinds import Kind
 from service.wire import jobs as wire
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])

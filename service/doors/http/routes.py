@@ -17,7 +17,7 @@ from service.doors.http.openapi import guarded
 from service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from service.doors.http.written import accepted, prefers_async, recorded, written
 from service.jobs.submission import submit
-from service.store.chain import Kind
+from service.store.kinds import Kind
 from service.wire import examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)

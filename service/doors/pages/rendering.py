@@ -122,4 +122,4 @@ def _spoken(said: Labels, language: str) -> str:
 def title_of(slug: str, fallback: str, visit: Visit) -> str:
     """What a kind of refusal is called."""
     key = f"problem.{slug}"
-    return say(key, visit.language) if is_said(key) else fallback
+    return say(key, visit.language) if is_said(key, visit.language) else fallback

@@ -13,9 +13,10 @@ from service.audit.drafts import Drafting
 from service.doors.http.context import application, context_of
 from service.doors.pages.visit import pages_of
 from service.store import idempotency, sessions
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.idempotency import Named
 from service.store.journal import Draft, RecordedWrite
+from service.store.kinds import Kind
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"

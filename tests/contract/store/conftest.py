@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.database import Database, connect
 from service.store.journal import Draft, Journal, JournalOptions
+from service.store.kinds import Kind
 from service.store.migrate import upgrade
 from tests.support.postgres import Server
 

@@ -19,11 +19,11 @@ from explainers.languages import LANGUAGES
 from service.errors import FormatUnavailable, InvalidCursor, UnknownRecord
 from service.store import archive
 from service.store.archive import FILTERS, Filter
-from service.store.chain import Kind
 from service.store.database import Database, connect
 from service.store.erasure import erase
 from service.store.export import Format, export
 from service.store.journal import Draft, Journal
+from service.store.kinds import Kind
 from service.store.migrate import upgrade
 from service.store.tables import records
 from tests.contract.store.conftest import STORES, draft, journal_of, new_url

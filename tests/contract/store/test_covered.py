@@ -26,12 +26,13 @@ from service.store import (
     sessions,
 )
 from service.store.archive import Filter
-from service.store.chain import Facts, Head, Kind, Payload, Record, Trouble, now_us, seal
+from service.store.chain import Facts, Head, Payload, Record, Trouble, now_us, seal
 from service.store.database import Database
 from service.store.idempotency import Named
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal
 from service.store.keys import Keyring
+from service.store.kinds import Kind
 from service.store.rows import record_of, row_of
 from service.store.tables import (
     idempotency_keys,

@@ -6,9 +6,9 @@ import pytest
 
 from service.store import explanations
 from service.store.archive import Filter
-from service.store.chain import Kind
 from service.store.database import Database
 from service.store.journal import Journal
+from service.store.kinds import Kind
 from tests.contract.store.conftest import draft
 from tests.contract.store.test_archive import plan
 

@@ -12,10 +12,11 @@ import pytest
 
 from service.errors import LostLease, QueueFull, UnknownRecord
 from service.store import archive, erasure, jobs
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
 from service.store.database import Database, connect
 from service.store.jobs import Answered, Claim, Row, State, StoredJob
 from service.store.journal import Draft, Journal
+from service.store.kinds import Kind
 from service.store.tables import job_rows
 from service.store.verification import verify
 from tests.contract.store.conftest import journal_of

@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from service.errors import JournalFull, StoreUnavailable
 from service.store import anchors, archive
-from service.store.chain import Facts, Head, Kind
+from service.store.chain import Facts, Head
 from service.store.database import Database, connect
 from service.store.journal import Draft, Journal
+from service.store.kinds import Kind
 from service.store.rows import record_of
 from service.store.tables import records, writers
 from service.store.verification import verify

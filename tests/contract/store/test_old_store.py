@@ -22,8 +22,10 @@ from service.audit.trust_root import verified
 from service.errors import OnHold
 from service.settings import Settings
 from service.store import erasure
-from service.store.chain import Kind, canonical
+from service.store.chain import canonical
 from service.store.database import Database, connect
+from service.store.kinds import KINDS as DECLARED
+from service.store.kinds import Kind
 from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import newest, upgrade
 from service.store.tables import metadata
@@ -175,6 +177,17 @@ def test_it_has_a_row_in_every_table_and_a_record_of_every_kind(
         }
     assert min(rows.values()) > 0, rows
     assert Counter(Kind(event["kind"]) for event in events) >= KINDS
+
+
+def test_a_record_has_a_status_that_its_kind_declares(events: list[dict[str, Any]]) -> None:
+    """But of a refusal and of a failure: theirs is the problem's."""
+    said = {
+        (kind, told["status"])
+        for told in events
+        if "status" in told and (kind := Kind(told["kind"])) not in (Kind.REFUSAL, Kind.FAILURE)
+    }
+    assert said <= {(kind, status) for kind, each in DECLARED.items() for status in each.statuses}
+    assert len(said) > 15
 
 
 def test_every_record_is_read_and_holds_in_its_chain(

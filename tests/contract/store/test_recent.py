@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from service.store import recent
-from service.store.chain import Kind
 from service.store.database import Database
 from service.store.journal import Journal
+from service.store.kinds import Kind
 from service.store.recent import LISTS, Which
 from tests.contract.store.conftest import draft
 from tests.contract.store.test_archive import plan

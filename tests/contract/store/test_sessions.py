@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from service.access import Principal, Role
 from service.store import archive, keys, sessions, tables
-from service.store.chain import Facts, Kind, now_us
+from service.store.chain import Facts, now_us
 from service.store.database import Database
 from service.store.journal import Journal
+from service.store.kinds import Kind
 
 HOUR = 3_600_000_000
 KIM = Principal("oidc:kim", frozenset({Role.OPERATOR, Role.AUDITOR}))

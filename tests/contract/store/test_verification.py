@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from service.store import archive
-from service.store.chain import Facts, Head, Kind, Trouble, hash_of, seal
+from service.store.chain import Facts, Head, Trouble, hash_of, seal
 from service.store.database import Database
 from service.store.erasure import erase, prune
 from service.store.journal import Draft, Journal, JournalOptions
+from service.store.kinds import Kind
 from service.store.opened import opened
 from service.store.rows import record_of
 from service.store.tables import payloads, records, writers

@@ -12,10 +12,10 @@ from service.access import NOTHING, Scope
 from service.errors import UnknownRecord
 from service.store import archive, explanations, recent
 from service.store.archive import Filter
-from service.store.chain import Kind
 from service.store.database import Database
 from service.store.erasure import erase
 from service.store.journal import Draft, Journal
+from service.store.kinds import Kind
 from service.store.visibility import only
 from tests.contract.store.conftest import draft
 

@@ -16,7 +16,6 @@ from service.store.chain import (
     Facts,
     Head,
     IntegrityFinding,
-    Kind,
     Payload,
     Record,
     Trouble,
@@ -28,6 +27,7 @@ from service.store.chain import (
     seal,
     timestamp,
 )
+from service.store.kinds import Kind
 
 WRITER = "0123456789abcdef"
 

@@ -24,29 +24,18 @@ _TONES: Mapping[str, tuple[Tone, str]] = {
     "infeasible": ("bad", "no"),
     "unknown": ("warn", "wait"),
     "abstained": ("warn", "wait"),
-    "already_target": ("plain", "info"),
     "alarm": ("bad", "alarm"),
     "no_alarm": ("good", "ok"),
     "approve": ("good", "ok"),
     "reject": ("bad", "no"),
-    "comment": ("plain", "info"),
     "acted": ("plain", "set"),
-    "not_acted": ("plain", "info"),
     "uploaded": ("good", "ok"),
     "refused": ("bad", "no"),
-    "created": ("plain", "info"),
     "revoked": ("warn", "lock"),
-    "signed_in": ("plain", "info"),
     "sign_in_failed": ("warn", "lock"),
-    "signed_out": ("plain", "info"),
     "put": ("warn", "lock"),
-    "lifted": ("plain", "info"),
-    "read": ("plain", "info"),
-    "listed": ("plain", "info"),
-    "exported": ("plain", "info"),
 }
-STATUSES = tuple(_TONES)
-"""What can be filtered by; a refusal's status is its kind, and is written in full."""
+"""What is shown otherwise than as a plain remark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +48,14 @@ class Badge:
 def badge(status: str, tag: Language) -> Badge:
     """A claim, a verdict, or whatever else a status says."""
     tone, sign = _TONES.get(status, ("plain", "info"))
-    word = named("status.", status, tag)
-    return Badge(tone, sign, word if word != status else named("problem.", status, tag))
+    section = "status." if is_said(f"status.{status}", tag) else "problem."
+    return Badge(tone, sign, named(section, status, tag))
 
 
 def named(section: str, value: str, tag: Language) -> str:
     """The word for ``value`` in a section of texts (``"kind."``); itself where there is none."""
     key = section + value
-    return say(key, tag) if is_said(key) else value
+    return say(key, tag) if is_said(key, tag) else value.replace("_", " ")
 
 
 @dataclass(frozen=True)

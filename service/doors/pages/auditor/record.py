@@ -20,7 +20,8 @@ from service.doors.pages.auditor.naming import (
     said_in,
 )
 from service.served.registry import Registry
-from service.store.chain import Facts, Kind
+from service.store.chain import Facts
+from service.store.kinds import Kind
 from service.wire.inspection import EventReply, ReplayReply
 from service.wire.trail import Finding, Review
 

@@ -14,14 +14,14 @@ from service.audit.replay import replay
 from service.audit.trust_root import verified
 from service.doors.http.context import AppState, Recording, Shared
 from service.doors.pages.auditor import queue, record, report, search
-from service.doors.pages.auditor.naming import STATUSES, badge
+from service.doors.pages.auditor.naming import badge
 from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute, refusal
 from service.doors.pages.visit import Visit, form_value, visit_of, whole
 from service.errors import InvalidRequest
 from service.store import translog
-from service.store.chain import Kind
 from service.store.export import MEDIA_TYPES, Format, export
+from service.store.kinds import STATUSES, Kind
 from service.wire import report as wire_many
 from service.wire import trail as wire
 from service.wire import validation
@@ -57,8 +57,8 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
         filters=search.form(filters),
         is_filtered=bool(filters),
         is_first=cursor is None,
-        kinds=[kind.value for kind in Kind],
-        statuses=STATUSES,
+        kinds=search.choices("kind.", Kind, _visit(request).language),
+        statuses=search.choices("status.", STATUSES, _visit(request).language),
         models=state.registry.names(),
         export=search.exported(filters),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -51,6 +51,11 @@ def form(said: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[str,
         name: value.removesuffix("Z") if name in ("since", "until") else value
         for name, value in shown.items()
     }
+
+
+def choices(section: str, values: Iterable[str], tag: Language) -> list[tuple[str, str]]:
+    """What can be chosen in a filter, each with its word."""
+    return [(str(value), named(section, value, tag)) for value in values]
 
 
 def matching(

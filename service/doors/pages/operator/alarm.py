@@ -38,7 +38,7 @@ from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute
 from service.doors.pages.visit import Visit, form_value, visit_of, whole
 from service.errors import Fault, InvalidRequest, RequestPart
-from service.store.chain import Kind
+from service.store.kinds import Kind
 from service.wire import requests, trail, validation
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)

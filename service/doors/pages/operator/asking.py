@@ -13,7 +13,7 @@ from service.audit.recorder import Recorded
 from service.doors.http.context import context_of
 from service.doors.http.problems import problem_in
 from service.served.registry import ServedModel
-from service.store.chain import Kind
+from service.store.kinds import Kind
 from service.wire.base import Wire
 
 R = TypeVar("R", bound=Wire)

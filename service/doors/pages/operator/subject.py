@@ -12,8 +12,9 @@ from service.audit.drafts import ALARM
 from service.errors import CannotReplay, ErasedRecord, UnknownRecord
 from service.served.registry import Registry, ServedModel
 from service.store import archive
-from service.store.chain import Kind, Payload, Record
+from service.store.chain import Payload, Record
 from service.store.database import Database
+from service.store.kinds import Kind
 
 KINDS = (Kind.PREDICTION, Kind.EXPLANATION)
 

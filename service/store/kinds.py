@@ -1,0 +1,90 @@
+"""The kinds of record: what each tells of, its statuses, and what people call both.
+
+A new kind is a member of :class:`Kind`, its entry in ``KINDS``, and whoever writes such records.
+Pages, filters, exports, the OpenAPI document and ``docs/audit.md`` (``python -m
+bench.record_kinds``) follow from here; tests name a word that a language lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Called = Mapping[str, str]
+"""By language tag; empty: the languages' folders have it (``kind.`` and ``status.`` there)."""
+
+
+class Kind(StrEnum):
+    """What a record tells of."""
+
+    PREDICTION = "prediction"
+    WHAT_IF = "what_if"
+    EXPLANATION = "explanation"
+    REFUSAL = "refusal"
+    FAILURE = "failure"
+    REVIEW = "review"
+    ERASURE = "erasure"
+    ANCHOR = "anchor"
+    KEY = "key"
+    JOB = "job"
+    MODEL = "model"
+    SIGN_IN = "sign_in"
+    ACCESS = "access"
+    HOLD = "hold"
+
+
+def _each(*statuses: str) -> Mapping[str, Called]:
+    """Statuses that the languages' folders have words for."""
+    return {status: {} for status in statuses}
+
+
+@dataclass(frozen=True, slots=True)
+class KindOfRecord:
+    """What is said of a kind, apart from its name."""
+
+    tells: str
+    """Of what, in English, as ``docs/audit.md`` lists it."""
+    statuses: Mapping[str, Called] = field(default_factory=dict)
+    """Each that such a record can have; none: it has no status, or says its own (``tells``)."""
+    called: Called = field(default_factory=dict)
+
+
+KINDS: Mapping[Kind, KindOfRecord] = {
+    Kind.PREDICTION: KindOfRecord("what the model says of rows", _each("alarm", "no_alarm")),
+    Kind.WHAT_IF: KindOfRecord("what would follow from what was set"),
+    Kind.EXPLANATION: KindOfRecord(
+        "an answer; its status is the claim",
+        _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
+    ),
+    Kind.REFUSAL: KindOfRecord("a question that was refused; its status is the kind of problem"),
+    Kind.FAILURE: KindOfRecord("a question that we failed; its status is the kind of problem"),
+    Kind.REVIEW: KindOfRecord(
+        "what somebody said of an explanation; its status is the verdict",
+        _each("approve", "reject", "comment", "acted", "not_acted"),
+    ),
+    Kind.ERASURE: KindOfRecord("that contents were erased"),
+    Kind.ANCHOR: KindOfRecord("the ends of all chains that moved"),
+    Kind.KEY: KindOfRecord(
+        "an API key, or the key that signs the log", _each("created", "revoked", "log_key")
+    ),
+    Kind.JOB: KindOfRecord(
+        "the beginning of a job, or its end", _each("queued", "done", "cancelled")
+    ),
+    Kind.MODEL: KindOfRecord("a model that was sent", _each("uploaded", "refused")),
+    Kind.SIGN_IN: KindOfRecord(
+        "a sign-in to the pages", _each("signed_in", "sign_in_failed", "signed_out")
+    ),
+    Kind.ACCESS: KindOfRecord("a look at what others asked", _each("read", "listed", "exported")),
+    Kind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
+}
+STATUSES = tuple(dict.fromkeys(status for each in KINDS.values() for status in each.statuses))
+"""What can be filtered by; a refusal's status is its kind, and is written in full."""
+
+
+def own_words(language: str) -> Iterator[tuple[str, str]]:
+    """What kinds and statuses bring their own words for, by key of the texts."""
+    for kind, each in KINDS.items():
+        named = {f"kind.{kind}": each.called}
+        named |= {f"status.{status}": called for status, called in each.statuses.items()}
+        yield from ((key, called[language]) for key, called in named.items() if language in called)
