@@ -95,7 +95,8 @@ def writer(struct: type[Struct]) -> tuple[Any, tuple[Any, ...]]:
     declared: Any = struct
     kinds = [
         # A struct within a struct is passed as its own table.
-        types.int64[::1] if isinstance(kind, Pointer) else kind for _, kind, _ in _fields(declared)
+        types.int64[::1] if isinstance(kind, Pointer) else kind
+        for _, kind, _ in _fields(declared)
     ]
     return _write, (types.int64[::1], _types.BaseTuple.from_types(kinds))
 
