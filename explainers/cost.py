@@ -41,6 +41,7 @@ class FeatureCost:
         if self.nominal or self.matrix is not None or math.isnan(factual):
             distance: Values = moved(values, factual) * self._step(values, factual)  # type: ignore[assignment]
             return distance
+        # Ordinal categories as well: their codes are ranks, so this counts steps.
         return abs(values - factual) / self.scale
 
     def _step(self, values: Values, factual: float) -> Values | float:
@@ -67,6 +68,7 @@ class Cost:
     def of_feature(self, column: int, values: Values, factual: float) -> Values:
         """One feature's part, the penalty included; the parts of a row add up to its cost."""
         total = self.features[column].of(values, factual)
+        # Here and not in the sum, so that the parts of a row add up to its cost.
         if self.change_penalty:
             total += self.change_penalty * moved(values, factual)
         return total
@@ -76,6 +78,8 @@ class Cost:
         if len(rows) == 1:
             return np.array([self._of_one(rows[0].tolist(), factual.tolist())])
         total = np.zeros(len(rows))
+        # In schema order and over what changed: the order in which
+        # `_of_one` adds, to the last digit.
         for column in np.flatnonzero(changed(rows, factual).any(axis=0)).tolist():
             total += self.of_feature(column, rows[:, column], float(factual[column]))
         return total

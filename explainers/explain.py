@@ -95,6 +95,8 @@ def explain(
     rounding = rounding_of(predictor)
     asking = _Asking(engine or Blackbox(), meter, deadline, watch, rounding, doubted)
     ask = partial(_asked, predictor, meter)
+    # Through the checker's door and not the meter's, so that the factual is
+    # scored even past the deadline.
     scores = ask(problem.factual[None, :])
     prediction = predicted(problem.target.decision, scores)
     if asking.needs_nothing(problem, terms, scores):
@@ -107,7 +109,9 @@ def explain(
         return asking.nothing(problem, checker, prediction, outcome)
     found, deadline_hit = [first], outcome.deadline_hit
     question, another = problem, checker
+    # Each alternative leaves at least one lever of the answer before it alone.
     while len(found) < problem.alternatives:
+        # Asked before the next question: what the time does not allow is told, not begun.
         deadline_hit |= deadline.expired()
         levers = frozenset(a.column for a in found[-1].actions)
         question, another = question.excluding(levers), another.excluding(leaves_one(levers))
@@ -118,6 +122,7 @@ def explain(
         if further is None:
             break
         found.append(further)
+    # A cheaper answer of a later rank shows that the bound of the first was wrong.
     found[0] = asking.uncontradicted(first, found[1:])
     with watch("complete"):
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
@@ -132,6 +137,7 @@ def _asked(predictor: Predictor, meter: Meter, rows: Rows) -> Scores:
     NotFinite
         If a score is no number.
     """
+    # Counted all the same: the answer says how much the model was asked.
     meter.asked(len(rows))
     return finite(predictor.score(rows), rows)
 
@@ -145,6 +151,7 @@ def _agreed(problem: Problem, terms: Terms) -> Terms:
         Naming what only one of them demands.
     """
     told = {constraint.origin.key for constraint in problem.constraints}
+    # By names alone: what each demands is the checker's to decide, by its own reading.
     if told != terms.keys:
         raise DocumentsDiffer(sorted(told - terms.keys), sorted(terms.keys - told))
     if goal_of(problem.target) != terms.goal:
@@ -180,6 +187,7 @@ class _Asking:
         if is_met is not claimed:
             told = "already in the target" if claimed else "not in the target"
             self._reject(problem.factual, (f"{told}, was claimed of scores {scores[0].tolist()}",))
+        # The checker's word, as everywhere else.
         return is_met
 
     def best(
@@ -189,13 +197,16 @@ class _Asking:
         cheapest that holds in this one. ``asked`` is the question of whose constraints ranges are
         told; None: none are."""
         firm = problem.firm(self.rounding)
+        # No rounding is known of this model, so the two questions are one.
         if firm is problem:
             return self._best(problem, checker, asked)
         ranged = None if asked is None else asked.firm(self.rounding)
         found, outcome = self._best(firm, checker.firm(self.rounding), ranged)
+        # A second search only where rounding can make a difference.
         if found is not None or not self._may_round(problem, outcome):
             return found, outcome
         found, outcome = self._best(problem, checker, asked)
+        # Told, since another session of the same graph may deny it.
         return found and replace(found, rests_on_rounding=True), outcome
 
     def _may_round(self, problem: Problem, outcome: SearchOutcome) -> bool:
@@ -214,6 +225,7 @@ class _Asking:
         with self.watch("search"):
             outcome = self.engine.search(problem, self.meter, self.deadline)
         for rank, action in enumerate(outcome.candidates):
+            # The bound was of the first proposal; if that does not hold, the engine erred.
             bound = None if rank else outcome.lower_bound
             found = self._checked(problem, checker, action, bound, asked)
             if found is not None:
@@ -234,6 +246,7 @@ class _Asking:
         not hold is not told, one that holds and is cheaper takes that claim back."""
         proposal = _proposal(problem, action)
         draft, ranges = checker.draft(proposal), dict[int, tuple[float, float]]()
+        # Ranges only of what may hold: they are the dearer part.
         if asked is not None and draft.is_open:
             columns = differing(proposal.action, problem.factual.tolist())
             with self.watch("complete"):
@@ -241,6 +254,7 @@ class _Asking:
         others = list(_other_ends(proposal.action, ranges))
         with self.watch("verify"):
             claimed = [Proposal(_with(proposal.action, j, end)) for j, end in others]
+            # The answer and all ends of its ranges in one call of the model.
             report, *ends = checker.judge([draft, *map(checker.draft, claimed)])
         if not report.holds:
             self._reject(proposal.action, report.reasons)
@@ -250,6 +264,7 @@ class _Asking:
             if told.holds:
                 bound = self._bound(told.action, told.cost, bound)
             else:
+                # A range of which one end fails is not told at all.
                 ranges.pop(j, None)
                 self._reject(_with(proposal.action, j, end), told.reasons, "range: ")
         return _counterfactual(problem, proposal, report, ranges, bound)
@@ -268,6 +283,7 @@ class _Asking:
 
     def _bound(self, action: Sequence[float], cost: float, bound: float | None) -> float | None:
         """``bound``, if ``action``, which holds, does not cost less."""
+        # Within slack: the last digit of a sum is no contradiction.
         if bound is None or cost >= bound - slack(bound):
             return bound
         self._reject(action, (f"bound: nothing below {bound} was claimed, and it costs {cost}",))
@@ -283,12 +299,15 @@ class _Asking:
         """The first answer, its bound taken back where another that holds is cheaper."""
         bound = first.lower_bound
         for other in others:
+            # An answer that rests on rounding is one to a weaker
+            # question, and refutes nothing firm.
             if not other.rests_on_rounding or first.rests_on_rounding:
                 bound = self._bound(other.row, other.cost, bound)
         return first if bound == first.lower_bound else replace(first, lower_bound=bound)
 
     def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
         """With how sure it is, where something follows from what is set."""
+        # Margins are measured against the target that the answer was found for.
         if not counterfactual.rests_on_rounding:
             problem = problem.firm(self.rounding)
         if problem.consequences is None:
@@ -303,6 +322,7 @@ class _Asking:
         self, problem: Problem, checker: Checker, prediction: Prediction, outcome: SearchOutcome
     ) -> Answer:
         """Why there is no answer; unless what is claimed of it is refuted by a row at hand."""
+        # Cut by the deadline, a surer action might still have come.
         if problem.conflict is None and outcome.unsure is not None and not outcome.deadline_hit:
             answer = self._unsure(problem, checker, prediction, outcome, outcome.unsure)
             if answer is not None:
@@ -313,6 +333,7 @@ class _Asking:
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
         claim = self._infeasible(problem, checker, prediction, outcome)
         refuted = self._refuted(problem, checker, claim.relaxation)
+        # Rows at hand are checked against the claim: it costs one call, and catches a wrong proof.
         if refuted is None:
             return claim
         self._reject(refuted.row, ("infeasible was claimed, and it holds",))
@@ -348,6 +369,7 @@ class _Asking:
     def _infeasible(
         self, problem: Problem, checker: Checker, prediction: Prediction, outcome: SearchOutcome
     ) -> Infeasible:
+        # Settled by the constraints alone, without the model.
         if problem.conflict is not None:
             relaxation = self.cheapest_relaxation(problem, checker, problem.conflict)
             work = self.work(replace(outcome, engine="propagation"), self.deadline.expired())
@@ -356,6 +378,7 @@ class _Asking:
             blocked_by = infeasible_subsystem(problem, self._reaches)
         best = self._nearest(problem, outcome, proven=True)
         demand = problem.target.demand
+        # It is named only where the decision alone could be reached, so that can be offered.
         if demand is not None and demand in blocked_by:
             relaxation = self.surest_relaxation(problem, checker, demand, best)
         else:
@@ -381,6 +404,7 @@ class _Asking:
         self, problem: Problem, outcome: SearchOutcome, *, proven: bool
     ) -> Prediction | None:
         scores = outcome.nearest
+        # Another search, worth its time only where it is sure that nothing is in the target.
         if scores is None and proven and not self.deadline.expired():
             with self.watch("search"), suppress(DeadlineReached):
                 scores = self.engine.nearest(problem, self.meter, self.deadline)
@@ -392,6 +416,7 @@ class _Asking:
         outcome = self.engine.search(problem, self.meter, self.deadline)
         if len(outcome.candidates):
             return True
+        # Neither found nor proven: None keeps the constraint from being blamed.
         return False if outcome.is_infeasible else None
 
     def cheapest_relaxation(
@@ -415,7 +440,9 @@ class _Asking:
         alone = problem.target.decision_alone
         targets = [alone]
         if best is not None and math.isfinite(demand.lower):
+            # Rounded down to whole percent, so that it can be reached and said in few digits.
             reached = math.floor(100.0 * alone.measure(np.array([best.scores]))[0]) / 100.0
+            # Then the decision alone, in case nothing reaches that after all.
             targets = [replace(alone, lower=reached), alone]
         for target in targets:
             if self.deadline.expired():

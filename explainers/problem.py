@@ -67,7 +67,9 @@ class Problem:
     def __post_init__(self) -> None:
         n = len(self.schema)
         factual = self.schema.row(self.factual)
+        # Shared by all that reads the question, in several threads.
         factual.setflags(write=False)
+        # Frozen to all others; here, once, the checked form takes the place of what was given.
         object.__setattr__(self, "factual", factual)
         if len(self.cost.features) != n:
             raise InvalidPolicy("cost", f"speaks of {len(self.cost.features)} features of {n}")
@@ -90,11 +92,13 @@ class Problem:
     @cached_property
     def axes(self) -> Axes:
         """The values each feature may take: a superset of what is allowed in allowed rows."""
+        # What one constraint leaves may let another cut further.
         return propagate(self._narrowing, self._whole, self.factual)
 
     @cached_property
     def single_axes(self) -> Axes:
         """The values that each feature may take by what is said of it alone."""
+        # For engines that narrow what relates features themselves, inside the search.
         return cut_singly(self._narrowing, self._whole, self.factual)
 
     @cached_property
@@ -124,13 +128,16 @@ class Problem:
             return self.constraints
         actions = tuple(c for c in self.constraints if c.of_action)
         axes = cut_singly(actions, self._whole, self.factual)
+        # By what may be set at all: only these can move others.
         levers = [j for j, x in enumerate(self.factual) if len(axes[j]) > (float(x) in axes[j])]
         moving = frozenset(k for j in levers for k in self.consequences.effects([j]))
+        # A limit on a reading says nothing of settings if the reading moves by itself.
         return tuple(c for c in self.constraints if c.of_action or not c.columns & moving)
 
     @cached_property
     def conflict(self) -> tuple[Constraint, ...] | None:
         """Constraints that contradict each other whatever the model says, or None."""
+        # Propagation emptied no axis, so no contradiction is known.
         if all(len(axis) for axis in self.axes):
             return None
         return conflict(self._narrowing, self._whole, self.factual)
@@ -146,6 +153,7 @@ class Problem:
         asked = [c for c in self.constraints if isinstance(c, Survives)]
         if len(asked) < 2:
             return asked[0] if asked else None
+        # Request and policy may both ask: who survives the wider box survives both.
         widest = tuple(map(max, zip(*(c.tolerances for c in asked), strict=True)))
         return replace(asked[0], tolerances=widest)
 
@@ -190,6 +198,7 @@ class Problem:
         rows = self.rows_of(actions) if rows is None else rows
         mask = self.readable(actions, rows)
         for constraint in self._cheapest_first:
+            # Each constraint is asked only of what all before it let through.
             alive = np.flatnonzero(mask)
             if not alive.size:
                 break
@@ -202,6 +211,7 @@ class Problem:
         ``score`` is the model's. What nothing follows from is certain, and not asked about."""
         if self.consequences is None:
             n = len(actions)
+            # Nothing follows, so no mechanism is in doubt.
             return Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
         return trust(self.consequences, self.factual, actions, self.margin(score))
 
@@ -215,6 +225,7 @@ class Problem:
             return np.ones(len(actions), dtype=np.bool_)
         lower, upper = self._bounds
         inside = (rows >= lower) & (rows <= upper)
+        # Only of what follows: what may be set is the axes' matter.
         return np.asarray((inside | ~changed(rows, actions)).all(axis=1))
 
     @cached_property
@@ -239,6 +250,7 @@ class Problem:
         """The factual, with what must change at its cheapest allowed value."""
         row = self.factual.copy()
         for j in self.movable:
+            # Its own value is not allowed, so every answer changes it.
             if float(row[j]) not in self.axes[j]:
                 values = self._cheapest_few(int(j))
                 costs = self.cost.of_feature(int(j), values, float(row[j]))
@@ -273,6 +285,7 @@ def closing_rules(consequences: Consequences, n: int) -> tuple[Rule, ...]:
     """Rules that an action keeps from which nothing follows, over ``n`` features; the same
     objects each time."""
     origin = Origin(Source.SCHEMA, "causal")
+    # Cached: engines remember what they make of rules by their identity.
     return tuple(
         Rule(
             "what follows is set",

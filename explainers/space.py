@@ -50,12 +50,14 @@ class Grid:
         _, digits, exponent = resolution.as_tuple()
         if not isinstance(exponent, int) or resolution <= 0:
             raise ValueError(f"resolution {resolution} is not a positive decimal")
+        # From the decimal's digits, never from a float: 0.1 is 1 / 10 here.
         numerator = int("".join(map(str, digits)))
         if exponent > 0:
             return Grid(numerator * 10**exponent, 0)
         return Grid(numerator, -exponent)
 
     def value(self, multiples: Positions) -> Values:
+        # A whole product, divided once: `0.1 * 532` would be rounded twice.
         return np.asarray(multiples * self.numerator, dtype=np.float64) / self.scale
 
     def at(self, multiple: int) -> float:
@@ -68,6 +70,7 @@ class Grid:
 
     def ceil(self, value: float) -> int:
         """Least multiple whose value is at least ``value``, within tolerance."""
+        # Within tolerance, so that rounding does not push a bound off its own grid value.
         return math.ceil(self._multiples(value))
 
     def floor(self, value: float) -> int:
@@ -82,6 +85,7 @@ class Grid:
 
     def at_least(self, value: float) -> int:
         """Least multiple whose value is at least ``value``, exactly."""
+        # One below the guess, then up: division may be off by one, comparing floats is exact.
         multiple = self.floor(value) - 1
         while self.at(multiple) < value:
             multiple += 1
@@ -144,6 +148,7 @@ class Axis:
         for i, other in enumerate(self.others):
             below = 0
             if self.grid is not None and self.count:
+                # NaN is last, so it stands behind the whole run.
                 ceiling = (
                     self.count if math.isnan(other) else self.grid.at_least(other) - self.first
                 )
@@ -157,6 +162,7 @@ class Axis:
             if not self.count:
                 return np.array(self.others, dtype=np.float64)
             positions = np.arange(len(self), dtype=np.int64)
+        # How many of the others stand before each position: the rest of it counts along the run.
         before = np.searchsorted(self._slots, positions, side="left")
         if not self.others:
             assert self.grid is not None or not positions.size
@@ -186,6 +192,7 @@ class Axis:
     @property
     def _ends(self) -> list[float]:
         """Among them the least and the greatest number."""
+        # NaN is no end of an interval.
         present = [v for v in self.others if not math.isnan(v)]
         ends = [present[0], present[-1]] if present else []
         if self.grid is not None and self.count:
@@ -213,6 +220,7 @@ class Axis:
         """The value of the axis nearest to each of ``values``; the axis has numbers."""
         ends = len(self) - self.has_missing - 1
         guess = self._guess(values)
+        # The guess may be off by one where a value stands off the grid between two multiples.
         around = np.stack([np.clip(guess + step, 0, ends) for step in (-1, 0, 1)])
         candidates = self.values(around)
         best = np.argmin(np.abs(candidates - values), axis=0)
@@ -230,6 +238,8 @@ class Axis:
 
     def clip(self, lower: float, upper: float) -> Axis:
         """The part within ``[lower, upper]``, within tolerance; NaN stays."""
+        # Values besides the run differ from question to question; plain
+        # runs recur and are remembered.
         if not self.others:
             return _clipped(self, lower, upper)
         return self._clip(lower, upper)
@@ -242,6 +252,7 @@ class Axis:
         first = max(self.first, self.grid.ceil(lower) if math.isfinite(lower) else self.first)
         last = self.first + self.count - 1
         last = min(last, self.grid.floor(upper) if math.isfinite(upper) else last)
+        # Ends that crossed leave nothing.
         count = max(0, last - first + 1)
         if count == self.count and len(others) == len(self.others):
             return self
@@ -266,6 +277,7 @@ class Axis:
             return replace(self, others=tuple(v for v in self.others if not same(v, value)))
         assert self.grid is not None
         multiple = self.grid.nearest(value)
+        # At an end the run stays a run; only in its middle it has to be listed.
         if multiple == self.first:
             return replace(self, first=self.first + 1, count=self.count - 1)
         if multiple == self.first + self.count - 1:
@@ -297,12 +309,14 @@ def _clipped(axis: Axis, lower: float, upper: float) -> Axis:
 
 def same(a: float, b: float) -> bool:
     """Equality in which a missing value equals a missing value."""
+    # NaN is not equal to itself.
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
 def differing(after: Iterable[float], before: Iterable[float]) -> list[int]:
     """Columns in which two rows of plain numbers differ; a missing value differs from a number."""
     pairs = enumerate(zip(after, before, strict=True))
+    # `a == a` fails for NaN alone; plain comparisons, since this runs for every answer.
     return [j for j, (a, b) in pairs if a != b and (a == a or b == b)]
 
 
@@ -341,4 +355,5 @@ def changed(rows: npt.NDArray[np.float64], factual: Row) -> npt.NDArray[np.bool_
     """Which cells of ``rows`` differ from the factual, ``(n_rows, n_features)``."""
     differ: npt.NDArray[np.bool_] = rows != factual
     missing = is_missing(factual)
+    # NaN differs from NaN by `!=`, and a value that was and is missing did not change.
     return differ & ~(is_missing(rows) & missing) if missing.any() else differ

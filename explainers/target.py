@@ -111,6 +111,7 @@ class Target:
         What the model says of it, it says by the scores as they are.
         """
         by_policy = self.origin.source is Source.POLICY
+        # By the plain scores: rounding is asked of answers, not of what the machine has decided.
         return (self.decision_alone if by_policy else self).plain.met(scores)
 
     def met(self, scores: Scores) -> npt.NDArray[np.bool_]:
@@ -125,12 +126,14 @@ class Target:
             return self._met(scores)
         low, high = self._ends(scores)
         met = self._met(low)
+        # Both ends: the target may be an interval.
         return met & self._met(high) if met.any() else met
 
     def _ends(self, scores: Scores) -> tuple[Scores, Scores]:
         """Scores that are as bad and as good as rounding may make them for the wanted output."""
         off = self.rounding.of(scores)
         if self.decision.task is Task.MULTICLASS:
+            # The worst case for the wanted class: it is low while its rivals are high.
             off[:, np.arange(scores.shape[1]) != self.wanted] *= -1.0
         return scores - off, scores + off
 
@@ -138,6 +141,7 @@ class Target:
         measured = self.measure(scores)
         inside: npt.NDArray[np.bool_] = (measured >= self.lower) & (measured <= self.upper)
         if self.decision.task is Task.MULTICLASS:
+            # A class can be the largest beside a NaN; such a row proves nothing.
             inside &= ~np.isnan(scores).any(axis=1)
         if self.wanted is not None:
             inside &= self.decision.decide(scores) == self.wanted
@@ -171,6 +175,7 @@ class Target:
             return scores[:, self.wanted]
         positive = scores[:, 0]
         is_probability = self.decision.task is Task.BINARY
+        # The model scores its positive class; the other's probability is what is left.
         if self.wanted == self.decision.positive or not is_probability:
             return positive
         return 1.0 - positive
@@ -180,6 +185,7 @@ class Target:
             return np.full(len(scores), np.inf)
         if self.decision.task is Task.MULTICLASS:
             rivals = scores.copy()
+            # So that the class is not its own rival.
             rivals[:, self.wanted] = -np.inf
             ahead = np.asarray(rivals.max(axis=1), dtype=np.float64)
             return np.asarray(scores[:, self.wanted] - ahead)

@@ -40,6 +40,7 @@ class BacktrackingConsequences:
         graph = model.graph
         below = frozenset[int]().union(*(graph.descendants[j] for j in columns))
         unknown = {j for j in columns if graph.parents[j] and model.mechanisms[j] is None}
+        # Nothing is cut off: what is acted on goes on following its causes.
         return tuple(j for j in graph.order if j in below | unknown)
 
     def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
@@ -69,6 +70,7 @@ class BacktrackingConsequences:
             place for place, j in enumerate(columns) if np.isnan(factual[j]) and j not in moved
         ]
         shifts = values - factual[list(columns)]
+        # Not read, so there is no difference: what it is set to is where it goes.
         shifts[..., places] = values[..., places]
         return shifts, frozenset(columns) - {columns[place] for place in places}
 
@@ -76,6 +78,7 @@ class BacktrackingConsequences:
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
     ) -> tuple[Rows, Rows]:
         """Of boxes of backgrounds nothing is known."""
+        # So exact engines refuse, and rows are asked one by one.
         low = np.full((len(lower), len(factual)), -np.inf)
         return low, -low
 
@@ -86,6 +89,7 @@ class BacktrackingConsequences:
     def flows(self, columns: Sequence[int]) -> Flows:
         if self.effects(columns):
             raise NotAffine("what is set goes on following from its causes")
+        # Nothing follows, so it is as if features moved alone.
         return Flows((), self.causal.gamma, self.causal.floor)
 
     def assurance(

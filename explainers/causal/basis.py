@@ -47,6 +47,8 @@ class Coordinates:
         """Coordinates over boxes of parents."""
         low, high = lower[..., self.parent], upper[..., self.parent]
         numbers = (low - self.centre) / self.spread, (high - self.centre) / self.spread
+        # An indicator is surely 1 where the box is that category alone,
+        # and may be 1 where it holds it.
         only = (low == self.level) & (high == self.level)
         reached = (low <= self.level) & (self.level <= high)
         return Interval(
@@ -88,6 +90,7 @@ class Expansion:
     def __call__(self, parents: Array) -> Array:
         """``(..., p)`` to ``(..., m)``."""
         z = self.coordinates(parents)
+        # Filled in place: a list of columns would be copied once more.
         features = np.empty((*z.shape[:-1], len(self)))
         m1 = len(self.exponents)
         for b, factors in enumerate(self._factors):
@@ -97,6 +100,7 @@ class Expansion:
         if len(self.centres):
             # The square of the distance, multiplied out: three products of matrices.
             distance = (z * z) @ self.precisions.T - 2.0 * z @ self._slopes.T + self._offsets
+            # Multiplied out, a distance of 0 may come out slightly negative.
             np.exp(-0.5 * np.maximum(distance, 0.0), out=features[..., m1:])
         return features
 
@@ -123,6 +127,7 @@ class Expansion:
         above = z.upper[..., None, :] - self.centres
         apart = intervals.magnitude(Interval(below, above))
         used = self.precisions > 0  # an unbounded coordinate that is left out must not matter
+        # The nearest and the farthest point of a box are found coordinate by coordinate.
         near = np.where(used, apart.lower, 0.0) ** 2
         far = np.where(used, apart.upper, 0.0) ** 2
         return (near * self.precisions).sum(axis=-1), (far * self.precisions).sum(axis=-1)
@@ -168,6 +173,7 @@ class Basis:
     def sd(self, parents: Array) -> Array:
         """How unsure the function itself is (not its noise) at each row, ``(n,)``."""
         spread = self.expansion(parents) @ self.root
+        # The variance is features @ root @ root.T @ features, so the squares of one product.
         return np.asarray(self.scale * np.sqrt((spread**2).sum(axis=-1)))
 
     def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
@@ -178,6 +184,7 @@ class Basis:
     def members(self, rng: np.random.Generator, k: int) -> Members:
         if not self.root.shape[1]:
             return always(self)
+        # Exact draws of the posterior: no sampling scheme, no burn-in.
         normal = rng.standard_normal((k, self.root.shape[1]))
         weights = self.weights + normal @ self.root.T
 
@@ -200,6 +207,7 @@ class Basis:
             return None
         slopes = self.scale * (self.weights[degrees == 1] @ expansion.exponents[degrees == 1])
         coefficients = np.zeros(self.n_parents)
+        # A parent may have several coordinates: plain assignment would keep the last.
         np.add.at(coefficients, coordinates.parent, slopes / coordinates.spread)
         level = self.shift + self.scale * self.weights[degrees == 0].sum()
         return float(level - (slopes * coordinates.centre / coordinates.spread).sum()), coefficients

@@ -84,6 +84,7 @@ class _Builder:
         parents = self._spec.parents(name)
         if given.file and given.kind in ("trees", "onnx"):
             function = self._graph(name, given, parents)
+            # Trees are read as leaves, so that each ensemble can be asked alone.
             if "members" in given.parameters and isinstance(function, TreeRegressor):
                 function = self._ensembles(name, given, function)
             return Mechanism(function, None, _declared_noise(given))
@@ -97,6 +98,7 @@ class _Builder:
             mechanism = mechanism_from_json(self._bytes(name, given), name, parents)
         except BadFile as error:
             raise self._error(name, error) from error
+        # The file and the spec must say the same: what is reviewed is the spec.
         if mechanism.form is not given.noise:
             raise SpecError(
                 self._file,
@@ -156,5 +158,6 @@ def _terms(terms: Sequence[Mapping[str, Any]], parents: Sequence[str]) -> tuple[
     exponents = np.array(
         [[term.get("powers", {}).get(name, 0) for name in parents] for term in terms],
         dtype=np.int64,
+        # No terms at all still need their second axis.
     ).reshape(len(terms), len(parents))
     return exponents, np.array([term["coefficient"] for term in terms], dtype=np.float64)

@@ -38,10 +38,12 @@ def standardised(parents: Array, nominal: Sequence[bool]) -> Coordinates:
         column = parents[:, i]
         if is_nominal:
             levels, counts = np.unique(column, return_counts=True)
+            # One category is left to the intercept; the commonest, so that it is known best.
             others = np.delete(levels, np.argmax(counts))
             rows += [(i, float(level), 0.0, 1.0) for level in others]
         else:
             spread = float(column.std())
+            # A constant column has no spread, and must not divide by 0.
             rows.append((i, np.nan, float(column.mean()), spread if spread > 0 else 1.0))
     parent, level, centre, scale = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Coordinates(
@@ -69,6 +71,7 @@ def basis_candidates(
     one candidate for each width of the bumps."""
     bent = _bent(z)
     found = []
+    # Several widths and no search over them: held-out rows weigh them afterwards.
     for width in (0.6, 1.0, 1.8):
         bumps = [_along(z, i, width) for i in bent]
         if bent and z.shape[1] > 1:
@@ -93,13 +96,16 @@ _Bumps = tuple[Array, Array, int]
 
 
 def _bent(z: Array) -> list[int]:
+    # Of few distinct values a bump could be fitted to each, and say nothing between.
     return [i for i in range(z.shape[1]) if len(np.unique(z[:, i])) >= _CONTINUOUS]
 
 
 def _along(z: Array, i: int, width: float, n: int = _BUMPS) -> _Bumps:
     """Bumps along coordinate ``i``, half of the spacing by rank and half by distance."""
     shares = np.linspace(0.0, 1.0, n)
+    # Not the extremes: one outlier would draw the bumps away from the rows.
     low, high = np.quantile(z[:, i], [0.005, 0.995])
+    # By rank alone, sparse ends have no bump; by distance alone, dense places have too few.
     places = 0.5 * np.quantile(z[:, i], shares) + 0.5 * (low + shares * (high - low))
     centres, precisions = np.zeros((n, z.shape[1])), np.zeros((n, z.shape[1]))
     centres[:, i] = places
@@ -113,6 +119,7 @@ def _together(z: Array, bent: Sequence[int], width: float, rng: np.random.Genera
     rows = z[rng.permutation(len(z))[:2000]]
     chosen = [0]
     distance = ((rows - rows[0]) ** 2).sum(axis=1)
+    # Farthest-point order: rows cover the space whatever their density.
     while len(chosen) < min(_JOINT, len(rows)) and distance.max() > 1e-9:
         chosen.append(int(np.argmax(distance)))
         distance = np.minimum(distance, ((rows - rows[chosen[-1]]) ** 2).sum(axis=1))
@@ -129,6 +136,7 @@ def _assembled(
     exponents = [np.zeros((1, c), dtype=np.int64), eye]
     groups = [np.array([_CONSTANT]), np.full(c, _LINEAR)]
     if degree > 1:
+        # A power of an indicator is the indicator itself, so only bent coordinates have powers.
         powers = [k * eye[i] for i in _bent(z) for k in range(2, degree + 1)]
         products = [eye[i] + eye[j] for i, j in combinations(range(c), 2)]
         more = powers + [p for p in products if _varies(z, p)]

@@ -61,16 +61,22 @@ def certainty(
     bound keeps ``gamma`` standard deviations away from it (Karimi et al. 2020, eq. 8).
     """
     graph = members.model.graph
+    # What is shifted goes on following its causes, so the effects of all that is acted on count.
     moves = any(graph.descendants[j] for j in columns) if shift else graph.affected(columns)
     if not moves:
         now = members.model.counterfactual(factual, columns, values, shift)
+        # Nothing follows, so no mechanism is asked: the margin is certain.
         alone = _margins(now, factual, margin)
         return Certainty(alone, np.zeros(len(alone)), alone, (alone >= 0).astype(float), gamma)
     rows = members.counterfactual(factual, columns, values, shift)
     k, n, d = rows.shape
+    # All members of all actions in one call of the deployed model.
     found = _margins(rows.reshape(k * n, d), factual, margin).reshape(k, n)
+    # One member without a value is enough: a spread that is not known may be any.
     finite = np.isfinite(found).all(axis=0)
+    # Zeros stand in for what is replaced below, so that no warning or NaN arises.
     sure = np.where(finite, found, 0.0)
+    # n - 1: few members would look surer than they are.
     mean, sd = sure.mean(axis=0), sure.std(axis=0, ddof=1 if k > 1 else 0)
     return Certainty(
         np.where(finite, mean, -np.inf),
@@ -99,6 +105,7 @@ def sensor_survival(
     """
     n = len(values)
     states = factual + sd * rng.standard_normal((n_draws, len(factual)))
+    # Each drawn state with every action, in the order that the reshape below takes apart.
     before = np.repeat(states, n, axis=0)
     rows = model.counterfactual(before, columns, np.tile(values, (n_draws, 1)), shift)
     met = _margins(rows, factual, margin) >= 0.0
@@ -135,6 +142,7 @@ def extrapolation(model: CausalModel, columns: Sequence[int], rows: Rows) -> Ext
             continue
         known.append(j)
         causes = rows[:, model.graph.parents[j]]
+        # A limit of 0 (all causes alike) must not divide by 0; anything beside it is outside.
         ratios.append(support.distance(causes) / max(support.limit, np.finfo(float).tiny))
     table = np.stack(ratios, axis=1) if ratios else np.empty((len(rows), 0))
     return Extrapolation(tuple(known), table, tuple(unknown))
@@ -183,12 +191,15 @@ def tipping(
     if cause not in model.graph.parents[effect] or mechanism is None:
         raise NoMechanism(model.names[effect], f"does not follow from {model.names[cause]}")
     place = model.graph.parents[effect].index(cause)
+    # Anchored at the factual, so that the machine's own noise stays what it was.
     tilted = _Tilted(mechanism, place, float(factual[cause]), np.repeat(slopes, n))
     mechanisms = list(model.mechanisms)
     mechanisms[effect] = replace(mechanism, location=tilted)
     other = replace(model, mechanisms=tuple(mechanisms))
     rows = other.counterfactual(factual, columns, np.tile(values, (len(RHO), 1)))
+    # All correlations at once: each repeats all actions.
     lost = (_margins(rows, factual, margin) < 0.0).reshape(len(RHO), n)
+    # Of those that undo it the nearest to 0: how little hidden cause is enough.
     strength = np.where(lost, np.abs(RHO)[:, None], np.inf)
     nearest = RHO[strength.argmin(axis=0)]
     return Tipping(cause, effect, np.where(lost.any(axis=0), nearest, np.nan))
@@ -213,6 +224,7 @@ class _Tilted:
 
     def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         low, high = self.mechanism.location.bounds(lower, upper)
+        # A line is least and greatest at its ends.
         ends = [self.slope * (x[:, self.place] - self.anchor) for x in (lower, upper)]
         return low - np.maximum(*ends), high - np.minimum(*ends)
 
@@ -229,6 +241,7 @@ def _noise_sd(model: CausalModel, j: int, factual: Row) -> float:
         raise NoMechanism(model.names[j], "has no noise whose spread is known")
     if mechanism is None:
         return known.sd
+    # Location-scale noise has the spread that it has at this machine.
     return known.sd * float(mechanism.scale(factual[None, model.graph.parents[j]])[0])
 
 
@@ -236,6 +249,7 @@ def _margins(rows: Rows, factual: Row, margin: Margin) -> Array:
     """Margin of each row; -inf where a mechanism has no value (a missing *reading* stays)."""
     lost = (np.isnan(rows) & ~np.isnan(factual)).any(axis=1) | np.isinf(rows).any(axis=1)
     found = np.full(len(rows), -np.inf)
+    # A model may refuse an empty batch.
     if not lost.all():
         found[~lost] = margin(rows[~lost])
     return found

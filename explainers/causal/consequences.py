@@ -54,6 +54,7 @@ class CausalConsequences:
         except CausalError:  # a node that cannot be computed: nothing is known of what follows
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
+            # Infinite and not NaN: a missing reading would look as if it stayed.
             rows[:, list(self.effects(columns))] = np.inf
         return self.read(rows)
 
@@ -61,6 +62,7 @@ class CausalConsequences:
         """What is read of rows: whole numbers are."""
         whole = list(self.whole)
         if whole:
+            # Once, when read: what follows from it follows before that.
             rows[:, whole] = np.rint(rows[:, whole])
         return rows
 
@@ -81,8 +83,10 @@ class CausalConsequences:
         if effects is not None:  # exact, also where two ways lead from a cause to an effect
             rise, fall = np.maximum(effects, 0.0), np.minimum(effects, 0.0)
             down, up = lower - factual[list(columns)], upper - factual[list(columns)]
+            # Both bounds hold, so the tighter of the two does.
             low = np.maximum(low, factual + down @ rise + up @ fall)
             high = np.minimum(high, factual + up @ rise + down @ fall)
+        # Rows are computed in another order, and must lie within.
         room = ROUNDING * np.maximum(1.0, np.maximum(np.abs(low), np.abs(high)))[:, moved]
         low[:, moved] -= room
         high[:, moved] += room
@@ -108,6 +112,7 @@ class CausalConsequences:
         """``values`` of what is in ``shift`` are added to what would follow anyhow."""
         read = self._as_read(margin)
         found = certainty(self.members, factual, columns, values, read, self.gamma, shift)
+        # Two demands: a distance from the edge, and a share that flips at all.
         return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
 
     def flows(self, columns: Sequence[int]) -> Flows:
@@ -134,6 +139,8 @@ class CausalConsequences:
         ties = tuple(
             tie
             for cause, effect in self.hidden
+            # A tie matters only where the edge carries the action: its
+            # cause moves, its effect follows.
             if cause in moved and effect in moved - {*columns}
             for tie in self._tie(factual, columns, one, self._as_read(margin), cause, effect)
         )

@@ -43,6 +43,7 @@ def consequences_of(
     own = policy.get("features", {})
     return CausalConsequences(
         model,
+        # Seed 0 and not the question's: all answers are held against the same versions.
         draw_members(model, np.random.default_rng(0), MEMBERS),
         demands.gamma,
         demands.floor,
@@ -57,6 +58,7 @@ def _error_sd(feature: Feature, policy: Mapping[str, Any]) -> float:
     if feature.kind.is_categorical:
         return 0.0
     step = 0.0 if feature.resolution is None else float(feature.resolution)
+    # A uniform error within plus or minus t has a standard deviation of t / sqrt(3).
     return float(policy.get("tolerance", step / 2.0)) / math.sqrt(3.0)
 
 

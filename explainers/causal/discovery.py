@@ -57,9 +57,11 @@ def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) ->
     edges: list[ProposedEdge] = []
     undecided = []
     parents: dict[int, list[int]] = {j: [] for j in range(d)}
+    # The surest first, so that a weaker edge gives way where both would close a loop.
     for i, j in sorted(pairs, key=lambda pair: -joined[pair]):
         cause, effect = (i, j) if votes[i, j] > votes[j, i] else (j, i)
         loop = find_loop({**parents, effect: [*parents[effect], cause]})
+        # A direction drawn by lot would look as if it were found.
         if votes[i, j] == votes[j, i] or loop:
             undecided.append((i, j))
             continue
@@ -74,6 +76,7 @@ def _votes(arcs: Arcs, forbidden: Forbidden) -> npt.NDArray[np.float64]:
     for i, j in arcs:
         votes[i, j] = 1.0
     both = votes * votes.T
+    # An open edge counts half for each direction.
     votes -= 0.5 * both
     turned = votes * forbidden
     return np.asarray(np.where(forbidden & forbidden.T, 0.0, votes - turned + turned.T))
@@ -93,6 +96,7 @@ def varsortability(graph: Graph, rows: Rows) -> float:
         step[i, j] = 1.0
     paths, found, total = np.eye(d), 0.0, 0.0
     for _ in range(d - 1):
+        # Paths of one step more, each counted once however many there are.
         paths = ((paths @ step) > 0).astype(float)
         total += paths.sum()
         found += (paths * (rises > 0)).sum() + 0.5 * (paths * (rises == 0)).sum()

@@ -105,6 +105,7 @@ def drift(
             found.append(NodeDrift(name, True, int(there.sum()), 0.0, tuple(tests)))
         elif mechanism is not None:
             parents, values = rows[there][:, causes], rows[there, j]
+            # Where its causes have moved elsewhere, it is they that drifted.
             seen = _seen(mechanism, parents)
             tests = _mechanism_tests(mechanism, parents[seen], values[seen], fitted_rows, rng)
             outside = 1.0 - float(seen.mean()) if len(seen) else 0.0
@@ -139,8 +140,10 @@ def _mechanism_tests(
     if known is None or known.sd <= 0 or n < LEAST_ROWS:
         return
     noise = mechanism.noise_of(parents, values) / known.sd
+    # Both samples err: the new rows, and those it was fitted to.
     share = math.sqrt(1.0 / n + 1.0 / fitted_rows)
     level, spread = float(noise.mean()), float(noise.std())
+    # By the larger spread: noise that grew makes its mean less sure, too.
     yield DriftTest("level", abs(level), _two_sided(level / (max(spread, 1.0) * share)))
     if spread > 0:
         # The error of a log standard deviation, by the noise's own fourth moment.
@@ -172,6 +175,7 @@ def _distance(test: str, new: Array, old: Array, fitted_rows: int) -> DriftTest:
     effect = max(0.0, float(np.abs(shares[0] - shares[1]).max()) - 0.5 / len(old))
     size = math.sqrt(1.0 / (1.0 / len(new) + 1.0 / fitted_rows))
     x = (size + 0.12 + 0.11 / size) * effect
+    # Kolmogorov's series, with Stephens's correction for small samples in `x`.
     terms = [2.0 * (-1) ** (k - 1) * math.exp(-2.0 * (k * x) ** 2) for k in range(1, 101)]
     return DriftTest(test, effect, 1.0 if x < 0.2 else min(1.0, max(0.0, math.fsum(terms))))
 
@@ -182,6 +186,7 @@ def _shares(new: Array, old: Array, fitted_rows: int) -> DriftTest:
     levels = np.unique(np.concatenate([new, old]))
     for level in levels.tolist():
         a, b = float((new == level).mean()), float((old == level).mean())
+        # The pooled share, as for any test of two proportions.
         both = (a * len(new) + b * fitted_rows) / (len(new) + fitted_rows)
         error = math.sqrt(max(both * (1 - both), 1e-12) * (1 / len(new) + 1 / fitted_rows))
         changes.append(abs(a - b))

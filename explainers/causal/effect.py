@@ -116,8 +116,10 @@ def estimate_effect(
         If hardly any rows are comparable: fewer than :data:`LEAST_ROWS` of either side.
     """
     _enough(observed.treated, "rows")
+    # Trimming needs the propensity, so it comes after the fit and before the mean.
     seen = _cross_fitted(observed, learners, rng)
     kept = (seen.propensity >= trim) & (seen.propensity <= 1.0 - trim)
+    # Asked again: trimming may take away a whole side.
     _enough(observed.treated[kept], "comparable rows")
     return EstimatedEffect(
         _augmented(observed[kept], seen[kept]),
@@ -144,7 +146,10 @@ def refute(
         return estimate_effect(other, learners, rng).estimate
 
     placebos = [
-        again(replace(observed, treated=rng.permutation(observed.treated))) for _ in range(draws)
+        # Shuffled, the treatment can have done nothing: what is found
+        # then is the method's own error.
+        again(replace(observed, treated=rng.permutation(observed.treated)))
+        for _ in range(draws)
     ]
     noise = rng.standard_normal((len(observed), 1))
     more = again(replace(observed, covariates=np.hstack([observed.covariates, noise])))
@@ -188,6 +193,7 @@ def _cross_fitted(observed: Observed, learners: Learners, rng: np.random.Generat
         out, own = fold == k, fold != k
         found[0, out] = learners.propensity(x[own], treated[own].astype(np.float64), x[out])
         for place, side in ((1, treated), (2, ~treated)):
+            # Each side's outcome is learned from that side alone, and asked of all.
             found[place, out] = learners.outcome(x[own & side], outcome[own & side], x[out])
     return _Seen(*found)
 
@@ -195,6 +201,7 @@ def _cross_fitted(observed: Observed, learners: Learners, rng: np.random.Generat
 def _folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Each fold with its share of the treated."""
     fold = np.empty(len(treated), dtype=np.int64)
+    # Else a fold could hold no treated row at all.
     for side in (treated, ~treated):
         own = rng.permutation(np.flatnonzero(side))
         fold[own] = np.arange(len(own)) % FOLDS
@@ -203,8 +210,10 @@ def _folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
 
 def _augmented(observed: Observed, seen: _Seen) -> Estimate:
     t, y, e = observed.treated, observed.outcome, seen.propensity
+    # What the outcome model missed, weighted by how rare such a row is on its side.
     left = np.where(t, (y - seen.if_treated) / e, -(y - seen.if_not) / (1.0 - e))
     scores = seen.if_treated - seen.if_not + left
+    # Cross-fitting makes the scores as good as independent, so their spread is the error.
     se = float(scores.std(ddof=1) / np.sqrt(len(scores)))
     return Estimate(float(scores.mean()), se, len(scores), int(t.sum()))
 

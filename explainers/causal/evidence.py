@@ -50,6 +50,7 @@ class Evidence:
     def covers(self, feature: str, before: float, after: float) -> bool:
         """Whether moving ``feature`` so is what was compared."""
         return (
+            # Outside of what was compared the effect may be any.
             feature == self.feature
             and self.before[0] <= before <= self.before[1]
             and self.after[0] <= after <= self.after[1]
@@ -81,6 +82,7 @@ class Evidence:
 
 def graph_digest(spec: CausalSpec) -> str:
     """Of who acts on whom, hidden common causes included; not of how."""
+    # Sorted, so that the order in the file does not matter; mechanisms are left out on purpose.
     arrows = sorted([e.cause, e.effect] for e in spec.edges)
     hidden = sorted(sorted(c.between) for c in spec.hidden)
     return hashlib.sha256(json.dumps([arrows, hidden]).encode()).hexdigest()

@@ -50,6 +50,7 @@ class Expression:
     """Of the parents, in the order of their columns."""
 
     def __post_init__(self) -> None:
+        # Read at once, so that a wrong formula is refused when the model is loaded.
         _ = self._part
 
     @property
@@ -85,12 +86,14 @@ class _ExpressionReader:
             tree = ast.parse(self._text.strip(), mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise InvalidExpression(self._text, f"is not a formula: {error}") from None
+        # Counted without recursion, before anything recurses into it.
         if sum(1 for _ in ast.walk(tree)) > MOST_NODES:
             raise InvalidExpression(self._text[:80], f"has more than {MOST_NODES} parts")
         return self._part(tree.body)
 
     def _part(self, node: ast.expr) -> ExpressionPart:
         match node:
+            # A bool is an int in Python, and no number here.
             case ast.Constant(value=bool()):
                 pass
             case ast.Constant(value=int() | float() as number):
@@ -169,6 +172,7 @@ class _ExpressionReader:
                 raise self._refusal(test, "a condition must compare two values by < <= > >=")
 
         def bound(low: Array, high: Array) -> Interval:
+            # Both sides are bounded; where the test is surely so, only one of them counts.
             d, a, b = difference.bound(low, high), body.bound(low, high), other.bound(low, high)
             ends = compare(d.lower, 0.0), compare(d.upper, 0.0)
             surely, possibly = ends[0] & ends[1], ends[0] | ends[1]
@@ -189,6 +193,7 @@ class _ExpressionReader:
 
 
 def _sigmoid(x: Array) -> Array:
+    # By tanh: `1 / (1 + exp(-x))` overflows far below 0.
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
@@ -227,6 +232,7 @@ def _negated(part: ExpressionPart) -> ExpressionPart:
 
 def _combined(operator: type[ast.operator], a: ExpressionPart, b: ExpressionPart) -> ExpressionPart:
     if operator is ast.Sub:
+        # One definition less: `a - b` is `a + (-b)`, exactly so in floats too.
         return _combined(ast.Add, a, _negated(b))
     if operator is ast.Add:
         return ExpressionPart(

@@ -58,6 +58,7 @@ class Falsification:
         """Share of shuffled graphs that fit as well: above 0.05, the graph is no better than
         chance."""
         as_good = sum(share <= self.broken for share in self.shuffled)
+        # The graph counts among those shuffled: no share of chance is 0.
         return (1 + as_good) / (1 + len(self.shuffled))
 
     @property
@@ -74,6 +75,7 @@ def falsify(
     n_permutations: int = PERMUTATIONS,
 ) -> Falsification:
     """Test ``graph`` on ``rows`` ``(n, d)``, all finite; ``nominal`` names unordered columns."""
+    # Shared by all graphs: shuffled ones ask for many of the same regressions.
     residuals = Residuals(rows, nominal)
     missing = _broken(graph, residuals)
     superfluous = _idle(graph, residuals)
@@ -96,6 +98,7 @@ def _statements(graph: Graph) -> list[tuple[int, int]]:
         (i, j)
         for j in graph.order
         for i in graph.order
+        # The earlier of two is no effect of the later, so the parents of the later must part them.
         if place[i] < place[j] and i not in graph.parents[j]
     ]
 

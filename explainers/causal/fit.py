@@ -84,6 +84,7 @@ def fit(
     """
     fitter = _Fitter(spec, rows, rng, kinds, forms, load_graph, grow)
     kept = {name: m for name, m in spec.mechanisms.items() if _is_declared(m)}
+    # First the declared ones alone, so that a wrong formula is said before anything is learned.
     declared = build_model(replace(spec, mechanisms=kept), files, load_graph=load_graph)
     for j, name in enumerate(spec.schema.names):
         mechanism = declared.mechanisms[j]
@@ -91,6 +92,7 @@ def fit(
             fitter.measure(name, kept[name], mechanism.noise_of)
         elif not spec.parents(name):
             fitter.root(name)
+        # A category with causes gets no law: it can be read, and never moves.
         elif not spec.schema[name].kind.is_categorical:
             fitter.learn(name)
     known = {m.file: (files or {})[m.file] for m in kept.values() if m.file}
@@ -136,6 +138,7 @@ class _Fitter:
     def learn(self, name: str) -> None:
         parents, values = self._complete(name)
         nominal = [self._spec.schema[p].kind is Kind.NOMINAL for p in self._spec.parents(name)]
+        # Here and not in `learn` alone: trees are compared on the same rows.
         if len(values) > MOST_ROWS:
             drawn = self._rng.choice(len(values), size=MOST_ROWS, replace=False)
             parents, values = parents[drawn], values[drawn]
@@ -145,6 +148,7 @@ class _Fitter:
         if gaps is not None:
             density = _normal_density(gaps)
             likelihoods["trees/additive"] = float(density.mean())
+            # The lower end of what they gain: they must surely be likelier, not by chance.
             if gain(found.held_out, density)[0] > LEAST_GAIN:
                 self._keep_trees(name, parents, values, float(gaps.std()), likelihoods)
                 return
@@ -162,6 +166,7 @@ class _Fitter:
             return None
         gaps = np.empty(len(values))
         for k in range(FOLDS):
+            # The folds of the other shapes: both densities are of the same rows held out.
             out = found.fold == k
             data = self._grow(parents[~out], values[~out], self._rng, 1)
             trees = self._load_graph(data, self._spec.parents(name), True)
@@ -177,6 +182,7 @@ class _Fitter:
         likelihoods: Mapping[str, float],
     ) -> None:
         assert self._grow is not None
+        # Many ensembles now: their spread is what plausible mechanisms are drawn from.
         data = self._grow(parents, values, self._rng, MEMBERS)
         spec = MechanismSpec("trees", sd=sd, parameters={"members": MEMBERS})
         self._keep(name, spec, data, "onnx")
@@ -186,6 +192,7 @@ class _Fitter:
     def measure(self, name: str, given: MechanismSpec, noise_of: NoiseOf) -> None:
         parents, values = self._complete(name)
         noise = noise_of(parents, values)
+        # A formula may be undefined on some rows; the others still show its spread.
         noise = noise[np.isfinite(noise)]
         sd = float(noise.std())
         self.mechanisms[name] = replace(given, sd=sd)
@@ -195,6 +202,7 @@ class _Fitter:
         """Causes and values of ``name`` where none of them is missing."""
         j = self._spec.schema.index(name)
         causes = list(self._spec.graph.parents[j])
+        # Of this node and its causes only: other columns may be missing.
         there = np.isfinite(self._rows[:, [*causes, j]]).all(axis=1)
         if there.sum() < LEAST_ROWS:
             raise ValueError(f"{name} has {there.sum()} complete rows, the least is {LEAST_ROWS}")
@@ -210,11 +218,13 @@ class _Fitter:
         """``name`` where a file may be called so; otherwise its column and what is left of it."""
         if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
             return name
+        # The column's number keeps names apart that differ in other signs only.
         left = re.sub(r"[^A-Za-z0-9_-]", "_", name)
         return f"{self._spec.schema.index(name)}.{left}"
 
 
 def _normal_density(gaps: Array) -> Array:
     """Log density of each, were they normal about 0."""
+    # A perfect fit has no variance, and the logarithm of 0 no value.
     variance = max(float((gaps**2).mean()), np.finfo(float).tiny)
     return np.asarray(-0.5 * (np.log(2.0 * np.pi * variance) + gaps**2 / variance))

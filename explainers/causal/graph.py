@@ -31,6 +31,7 @@ class Graph:
         parents: list[list[int]] = [[] for _ in range(n_columns)]
         for cause, effect in edges:
             parents[effect].append(cause)
+        # Sorted: weights in files stand in this order.
         return cls(tuple(tuple(sorted(p)) for p in parents))
 
     def __len__(self) -> int:
@@ -50,6 +51,7 @@ class Graph:
     def descendants(self) -> tuple[frozenset[int], ...]:
         """Columns that each column acts on, directly or through others; not itself."""
         found: list[frozenset[int]] = [frozenset()] * len(self)
+        # Effects first, so that what is below a child is known already.
         for j in reversed(self.order):
             children = [k for k, causes in enumerate(self.parents) if j in causes]
             found[j] = frozenset(children).union(*(found[k] for k in children))
@@ -71,6 +73,7 @@ class Graph:
         waiting = list(self.parents[effect])
         while waiting:
             j = waiting.pop()
+            # Its value is set, so nothing behind it leads here through it.
             if j in acted:
                 found.add(j)
             elif j not in seen:

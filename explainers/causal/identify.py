@@ -45,9 +45,11 @@ class Diagram:
         n, outcome = len(spec.schema), len(names) - 1
         edges = list(spec.graph.edges)
         edges += [(spec.schema.index(name), outcome) for name in causes or spec.schema.names]
+        # Of what was recorded besides nothing is known, so it may act on everything.
         edges += [(i, j) for i in range(n, outcome) for j in (*range(n), outcome)]
         pairs = [(spec.schema.index(a), spec.schema.index(b)) for a, b in _shared(spec)]
         pairs += [(spec.schema.index(name), outcome) for name in hidden]
+        # A hidden common cause is a node that nobody reads: no set can close a path through it.
         for pair in pairs:
             edges += [(len(names), j) for j in pair]
             names.append(HIDDEN)
@@ -74,10 +76,12 @@ class Diagram:
             raise NotIdentified(
                 f"by the graph {self.names[treatment]} does not act on the outcome: no effect"
             )
+        # What the treatment moves must not be held fixed: that would take away its effect.
         usable = frozenset(range(len(self.names))) - below - self.hidden - {treatment}
         on_the_way = {j for j in below if j == self.outcome or self.outcome in self._below(j)}
         beside = {i for j in on_the_way for i in self.graph.parents[j]} & usable
         above = self._above((treatment, self.outcome)) & usable
+        # The better one first; the causes of both close whatever can be closed.
         for chosen in (beside, above):
             path = self.open_path(treatment, chosen)
             if not path:
@@ -137,9 +141,11 @@ class _AssociationWalk:
         return []
 
     def _from(self, node: int, from_cause: bool) -> Iterator[Step]:
+        # Out of the back only: what leaves by its own arrows is the effect itself.
         if node == self.start:
             up, down = True, False
         elif from_cause:
+            # Two arrows meet here: closed, unless it or something below it is given.
             up, down = node in self._opened, node not in self.given
         else:
             up = down = node not in self.given

@@ -36,6 +36,7 @@ def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Depend
     if size == 0.0:
         return Dependence(0.0, 1.0)
     found = float((x * y).sum()) / size
+    # The tail of a chi-square with one degree of freedom, at n * correlation + 1.
     p = math.erfc(math.sqrt(max(len(a) * found + 1.0, 0.0) / 2.0))
     return Dependence(math.sqrt(max(found, 0.0)), p)
 
@@ -43,6 +44,7 @@ def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Depend
 def noise_dependence(noise: Array, causes: Array, rng: np.random.Generator) -> Dependence:
     """Of noise ``(n,)`` on causes ``(n, p)``: of itself and of its size, for a spread that
     changes with the causes hardly shows in the noise alone; p corrected for the two tests."""
+    # From the median, which a few outliers do not move.
     size = np.abs(noise - np.median(noise))
     both = [distance_correlation(u[:, None], causes, rng) for u in (noise, size)]
     strongest = max(both, key=lambda d: d.effect)
@@ -54,10 +56,12 @@ def _centred(a: Array) -> Array:
     spread = a.std(axis=0)
     z = (a - a.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     squares = (z * z).sum(axis=1)
+    # Multiplied out, a distance of 0 may come out slightly negative.
     d = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * z @ z.T, 0.0))
     n = len(d)
     rows = d.sum(axis=1) / (n - 2)
     centred = d - rows[:, None] - rows + d.sum() / ((n - 1) * (n - 2))
+    # U-centring leaves out the diagonal: that is what takes the bias away.
     np.fill_diagonal(centred, 0.0)
     return np.asarray(centred)
 
@@ -91,6 +95,7 @@ class Residuals:
             targets = targets - np.stack(means, axis=1)
         centred = targets - targets.mean(axis=0)
         spread = centred.std(axis=0)
+        # What is explained wholly leaves rounding, which must not be blown up to a spread of 1.
         return np.asarray(centred / np.where(spread > 1e-9, spread, np.inf))
 
 
@@ -126,6 +131,7 @@ def holm(p: Sequence[float]) -> list[float]:
     order = sorted(range(len(p)), key=p.__getitem__)
     corrected, largest = [0.0] * len(p), 0.0
     for rank, i in enumerate(order):
+        # Never smaller than one before it, or a weaker result could pass where a stronger failed.
         largest = max(largest, min(1.0, (len(p) - rank) * p[i]))
         corrected[i] = largest
     return corrected

@@ -33,7 +33,9 @@ def rise(function: Callable[[Array], Array], a: Interval) -> Interval:
 def _known(lower: Array, upper: Array) -> Interval:
     """NaN, from a domain that is left or from infinities that cancel, says nothing."""
     return Interval(
-        np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper)
+        # Unknown is everything: a bound may be too wide, never too narrow.
+        np.where(np.isnan(lower), -np.inf, lower),
+        np.where(np.isnan(upper), np.inf, upper),
     )
 
 
@@ -44,6 +46,7 @@ def negate(a: Interval) -> Interval:
 def multiply(a: Interval, b: Interval) -> Interval:
     """Products; 0 times an infinite bound is 0, as the limit of the bounds that it stands for."""
     with np.errstate(invalid="ignore"):
+        # With any signs, the ends of a product are among those of its factors' corners.
         corners = np.nan_to_num(
             np.stack([a.lower * b.lower, a.lower * b.upper, a.upper * b.lower, a.upper * b.upper]),
             nan=0.0,
@@ -57,6 +60,7 @@ def invert(a: Interval) -> Interval:
     """``1 / a``; everything where ``a`` reaches 0."""
     with np.errstate(divide="ignore"):
         lower, upper = 1.0 / a.upper, 1.0 / a.lower
+    # Through 0, the reciprocal goes to both infinities.
     through = (a.lower <= 0.0) & (a.upper >= 0.0)
     return Interval(np.where(through, -np.inf, lower), np.where(through, np.inf, upper))
 
@@ -69,6 +73,7 @@ def whole_power(a: Interval, exponent: int) -> Interval:
     if exponent % 2 or exponent == 0:
         return Interval(low, high)
     through = (a.lower <= 0.0) & (a.upper >= 0.0)
+    # A square is never negative; multiplied as two intervals, it would seem so.
     return Interval(np.where(through, 0.0, np.minimum(low, high)), np.maximum(low, high))
 
 
@@ -81,6 +86,7 @@ def magnitude(a: Interval) -> Interval:
 
 def weigh(features: Interval, weights: Array) -> Interval:
     """``features @ weights`` for features ``(..., m)`` and weights ``(m,)``: ``(...,)``."""
+    # A positive weight takes the same end, a negative one the other.
     up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
     return Interval(
         features.lower @ up + features.upper @ down, features.upper @ up + features.lower @ down

@@ -64,10 +64,12 @@ def learn(
     than noise that does not, by :data:`~explainers.causal.pooling.LEAST_GAIN`: it changes what
     happens to the noise when causes move.
     """
+    # Drawn at random and not the first ones: logs come in the order of time.
     if len(values) > MOST_ROWS:
         drawn = rng.choice(len(values), size=MOST_ROWS, replace=False)
         parents, values = parents[drawn], values[drawn]
     shapes = _shapes(parents, nominal, rng, kinds)
+    # The same folds for all shapes, so that their densities are compared row by row.
     fold = rng.permutation(len(values)) % FOLDS
     densities = {
         form: np.stack([_held_out(parents, values, s, form, fold) for s in shapes], axis=1)
@@ -76,6 +78,7 @@ def learn(
     weights = {form: shape_weights(densities[form], rng) for form in forms}
     pooled = {form: pooled_density(densities[form], weights[form]) for form in forms}
     form = _likelier(pooled)
+    # Shapes of weight 0 were left out by their weights.
     kept = [(s, float(w)) for s, w in zip(shapes, weights[form], strict=True) if w > 0]
     mechanism = _pooled(parents, values, kept, form)
     support = Support.of(shapes[0].candidate.expansion.coordinates, parents, rng)
@@ -91,6 +94,7 @@ def learn(
 def _likelier(pooled: Mapping[NoiseForm, Array]) -> NoiseForm:
     form = max(pooled, key=lambda form: float(pooled[form].mean()))
     plain = pooled.get(NoiseForm.ADDITIVE)
+    # The lower end of what it gains: with many rows a difference of no use is significant.
     if plain is None or gain(plain, pooled[form])[0] > LEAST_GAIN:
         return form
     return NoiseForm.ADDITIVE
@@ -131,6 +135,7 @@ def log_density(mechanism: Mechanism, parents: Array, values: Array) -> Array:
     noise = 1.0 if mechanism.noise is None else mechanism.noise.sd
     variance = (mechanism.scale(parents) * noise) ** 2
     if isinstance(mechanism.location, Basis):
+        # Else few rows would make a sure function out of a guess.
         variance = variance + mechanism.location.sd(parents) ** 2
     gap = values - mechanism.location(parents)
     return np.asarray(-0.5 * (np.log(2.0 * np.pi * variance) + gap**2 / variance))
@@ -172,6 +177,7 @@ def _fitted(parents: Array, values: Array, shape: _Shape, form: NoiseForm) -> Me
     """One shape; its noise is normal, with the standard deviation that the fit leaves to it."""
     candidate, wide = shape.candidate, shape.scale
     centre, spread = float(values.mean()), float(values.std()) or 1.0
+    # Standardised, because priors are about weights of a spread near 1.
     target, features = (values - centre) / spread, candidate.expansion(parents)
     scale: Basis | None = None
     if form is NoiseForm.ADDITIVE:
@@ -182,6 +188,7 @@ def _fitted(parents: Array, values: Array, shape: _Shape, form: NoiseForm) -> Me
         )
         # The scale speaks of the standardised target; its shift brings the unit back.
         scale = Basis(wide.expansion, log_scale.mean, log_scale.root, float(np.log(spread)), 1.0)
+    # The scale takes the weights back to the node's unit.
     location = Basis(candidate.expansion, posterior.mean, posterior.root, centre, spread)
     return Mechanism(location, scale, Noise(posterior.noise * (spread if scale is None else 1.0)))
 
@@ -195,6 +202,7 @@ def _pooled(
     locations = [m.location for m in fitted if isinstance(m.location, Basis)]
     scales = [m.log_scale for m in fitted if isinstance(m.log_scale, Basis)]
     bare = Mechanism(pool(locations, weights), pool(scales, weights) if scales else None)
+    # The mixture's noise: the mean of the variances, not of the standard deviations.
     variance = sum(
         w * m.noise.sd**2 for w, m in zip(weights, fitted, strict=True) if m.noise is not None
     )
@@ -205,6 +213,7 @@ def noise_sample(residuals: Array, sd: float) -> Noise:
     """Noise with standard deviation ``sd`` and the shape of ``residuals``."""
     centred = residuals - residuals.mean()
     own = float(centred.std())
+    # Residuals of a fit are a little too small; the shape is theirs, the size the posterior's.
     if own > 0:
         centred *= sd / own
     return Noise(sd, quantiles(centred))
@@ -213,5 +222,6 @@ def noise_sample(residuals: Array, sd: float) -> Noise:
 def quantiles(values: Array) -> Array:
     """At most :data:`SAMPLE` of ``values`` that stand for all, each at its quantile."""
     n = min(SAMPLE, len(values))
+    # The middle of each of n equal parts, so that the ends are not the extremes alone.
     at = (np.arange(n) + 0.5) / n
     return np.asarray(np.quantile(values, at, method="inverted_cdf"))

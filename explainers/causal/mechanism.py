@@ -32,6 +32,7 @@ class Noise:
     def draw(self, rng: np.random.Generator, n: int) -> Array:
         if self.sample is None:
             return rng.normal(0.0, self.sd, n)
+        # From the values seen, so that the noise keeps its shape.
         return rng.choice(self.sample, size=n)
 
 
@@ -78,6 +79,7 @@ class Mechanism:
         The same as :meth:`predict` with the abducted ``noise``, but for rounding: where no
         parent moves, neither does the value, to the last bit.
         """
+        # A difference of levels, not noise and back: 0 exactly where no parent moves.
         shift = self.location(after) - self.location(before)
         if self.log_scale is not None:
             shift += (self.scale(after) - self.scale(before)) * noise
@@ -91,6 +93,7 @@ class Mechanism:
             return low + noise, high + noise
         least, most = (np.exp(side) for side in self.log_scale.bounds(lower, upper))
         with np.errstate(invalid="ignore"):
+            # 0 times an infinite scale is 0: without noise the scale does not matter.
             ends = np.nan_to_num(np.stack([least * noise, most * noise]), nan=0.0, posinf=np.inf,
                                  neginf=-np.inf)  # fmt: skip
         return low + ends.min(axis=0), high + ends.max(axis=0)

@@ -31,12 +31,14 @@ class MemberMechanism:
         shift = self.location(after) - level
         if self.log_scale is not None:
             rise = self.log_scale(after) - self.log_scale(before)
+            # `expm1`: a scale that hardly moves must not lose its digits to 1 - 1.
             shift = shift + np.expm1(rise) * (value - level)
         return np.asarray(value + shift)
 
     def slopes(self, k: int) -> Array:
         """``(k, p)``: how the node moves with each parent, of a mechanism that is affine."""
         p = self.n_parents
+        # An affine function is known by its values at 0 and at the unit vectors.
         corners = np.concatenate([np.zeros((1, p)), np.eye(p)])[None]
         levels = self.location(corners)
         return np.broadcast_to(levels[:, 1:] - levels[:, :1], (k, p))
@@ -67,6 +69,7 @@ class CausalMembers:
         acted = {j: values[None, :, i] for i, j in enumerate(columns)}
         now = [acted[j] if j in acted and j not in shift else x for j, x in enumerate(now)]
         below = frozenset[int]().union(*(graph.descendants[j] for j in acted))
+        # What cannot be told depends on what was read, not on the member.
         lost = untold(graph, before, {j: set_to[0] for j, set_to in acted.items()}, shift)
         for j in graph.order:
             if j in acted and j not in shift:
@@ -77,6 +80,7 @@ class CausalMembers:
                 now[j] = np.where(lost[j], np.nan, now[j])
             if j in acted:
                 now[j] = now[j] + acted[j]
+        # Copies only here: until now a column that no member moves was held once.
         whole = [np.broadcast_to(column, (self.k, n)) for column in now]
         return np.stack(whole, axis=-1)
 
@@ -98,6 +102,7 @@ def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> Causal
     drawn: list[MemberMechanism | None] = []
     for mechanism in model.mechanisms:
         if mechanism is None:
+            # In schema order, location before scale: the checker draws the very same ones.
             drawn.append(None)
             continue
         scale = mechanism.log_scale

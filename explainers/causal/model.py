@@ -3,7 +3,7 @@
 Everything is done on whole arrays, node by node: no loop over rows. What follows from an action
 is a real number, not a value of the feature's grid: the grid says what can be *set*, and an
 effect is not set. The bounds of the schema still say what can be read; whoever asks whether an
-consequences is possible checks it against them as a constraint of the whole row.
+effect is possible checks it against them as a constraint of the whole row.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class CausalModel:
         """
         noise = rows.copy()
         for j in self._computed(range(self.n_columns)):
+            # Of the readings, not of what was computed: noise is what
+            # each reading is beyond its law.
             parents = rows[:, self.graph.parents[j]]
             noise[:, j] = self._noise(j, parents, rows[:, j])
         return noise
@@ -75,6 +77,7 @@ class CausalModel:
         rows = noise.copy()
         acted = _by_column(columns, values, len(noise))
         for j in self.graph.order:
+            # Set: whatever its causes do, it has this value.
             if j in acted and j not in shift:
                 rows[:, j] = acted[j]
                 continue
@@ -82,6 +85,7 @@ class CausalModel:
                 parents = rows[:, self.graph.parents[j]]
                 rows[:, j] = self._mechanism(j).predict(parents, noise[:, j])
             if j in acted:
+                # A shift moves the background, and the causes go on acting.
                 rows[:, j] += acted[j]
         return rows
 
@@ -108,9 +112,11 @@ class CausalModel:
                [2. , 5.5]])
         """
         before = np.atleast_2d(factual)
+        # One factual serves all actions; several are taken one for one.
         rows = np.repeat(before, len(values), axis=0) if len(before) == 1 else before.copy()
         acted = _by_column(columns, values, len(rows))
         lost = untold(self.graph, before, acted, shift)
+        # Nothing else is touched, so a reading that does not move stays as it is to the last bit.
         for j in self._moving(acted):
             if j in acted and j not in shift:
                 rows[:, j] = acted[j]
@@ -118,6 +124,7 @@ class CausalModel:
             causes = self.graph.parents[j]
             if causes:
                 rows[:, j] = self._moved(j, before[:, causes], rows[:, causes], before[:, j])
+            # After the law: trees have a number even for causes that were not read.
             if j in lost:
                 rows[lost[j], j] = np.nan
             if j in acted:
@@ -135,8 +142,10 @@ class CausalModel:
         low = np.repeat(factual[None], len(lower), axis=0)
         high = low.copy()
         low[:, columns], high[:, columns] = lower, upper
+        # Causes first, so each box is made of boxes that are known.
         for j in self.graph.affected(columns):
             causes = self.graph.parents[j]
+            # This machine's own noise is one number: only its causes have a range.
             noise = self._noise(j, factual[None, causes], factual[None, j])[0]
             mechanism = self._mechanism(j)
             low[:, j], high[:, j] = mechanism.bounds(low[:, causes], high[:, causes], noise)
@@ -153,6 +162,7 @@ class CausalModel:
             slopes = self.slopes(j)
             if slopes is None:
                 return None
+            # The chain rule: how it moves with its causes, and these with what is set.
             effects[:, j] = effects[:, self.graph.parents[j]] @ slopes
         return effects
 
@@ -165,7 +175,9 @@ class CausalModel:
             If nothing is known of how it moves.
         """
         mechanism = self._mechanism(j)
+        # Only some laws can be a line; the others have no such attribute.
         affine = getattr(mechanism.location, "affine", None)
+        # A scale that moves multiplies the noise, which is no longer affine.
         if affine is None or mechanism.log_scale is not None:
             return None
         return np.asarray(affine[1])
@@ -197,6 +209,7 @@ class CausalModel:
             drawn = set(range(self.n_columns))
             noise = np.full((n, self.n_columns), np.nan)
         else:
+            # Only what the action can move is another machine's; all else is known of this one.
             drawn = set(self.graph.affected(columns)) | (set(columns) & shift)
             noise = np.repeat(self._known_noise(factual, drawn)[None], n, axis=0)
         for j in sorted(drawn - (set(columns) - shift)):
@@ -257,6 +270,7 @@ class CausalModel:
 
     def _noise(self, j: int, parents: Rows, values: Array) -> Array:
         noise = self._mechanism(j).noise_of(parents, values)
+        # From numbers, no finite noise: the law cannot have made this reading.
         lost = ~np.isfinite(noise) & np.isfinite(values) & np.isfinite(parents).all(axis=1)
         if lost.any():
             i = int(np.argmax(lost))
@@ -268,9 +282,11 @@ class CausalModel:
 
     def _moved(self, j: int, before: Rows, after: Rows, value: Array) -> Array:
         mechanism = self._mechanism(j)
+        # Additive noise cancels in the difference of the two levels, so it is not worked out.
         noise = value if mechanism.log_scale is None else self._noise(j, before, value)
         with np.errstate(invalid="ignore"):
             moved = mechanism.moved(before, after, value, noise)
+        # A law may be undefined where nothing moved: there the reading stands.
         if np.isnan(moved).any():
             moved = np.where(unmoved(before, after), value, moved)
         return moved
@@ -290,10 +306,12 @@ def untold(
         return {}
     moves, lost = dict[int, Mask](), dict[int, Mask]()
     for j, values in acted.items():
+        # Set to what it was, or shifted by nothing, is no move.
         is_still = values == (0.0 if j in shift else before[:, j])
         moves[j] = ~(is_still | (np.isnan(values) & unread[:, j] if j not in shift else False))
     for j in graph.order:
         causes = [i for i in graph.parents[j] if i in moves]
+        # What is set has its value, whatever was not read above it.
         if causes and (j in shift or j not in acted):
             lost[j] = np.logical_or.reduce([moves[i] & unread[:, i] for i in causes])
             own = [moves[j]] if j in acted else []

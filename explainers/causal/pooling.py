@@ -29,6 +29,7 @@ def shape_weights(densities: Array, rng: np.random.Generator) -> Array:
     :data:`LEAST_GAIN`.
     """
     n, k = densities.shape
+    # The simplest first; the last needs no comparison, as it has nothing after it.
     for i in range(k - 1 if n >= MANY else 0):
         if all(gain(densities[:, i], densities[:, j])[1] < LEAST_GAIN for j in range(i + 1, k)):
             return np.asarray(np.eye(k)[i])
@@ -44,8 +45,10 @@ def gain(density: Array, other: Array) -> tuple[float, float]:
 
 def _resampled(densities: Array, rng: np.random.Generator) -> Array:
     n = len(densities)
+    # The Bayesian bootstrap: rows weighted at random in place of drawn again.
     shares = rng.dirichlet(np.ones(n), size=_RESAMPLES)
     totals = n * shares @ densities
+    # The greatest taken off, or the exponential overflows; it cancels in the ratio.
     odds = np.exp(totals - totals.max(axis=1, keepdims=True))
     weights = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
     kept = np.where(weights >= LEAST_WEIGHT, weights, 0.0)
@@ -74,12 +77,14 @@ def pool(shapes: Sequence[Basis], weights: Sequence[float]) -> Basis:
         row[place] = shape.weights
     share = np.array(weights)
     mean = share @ each
+    # Covariance of a mixture: how far the means are apart, and the mean of the covariances.
     parts = [np.sqrt(share) * (each - mean).T]
     for w, shape, place in zip(weights, shapes, places, strict=True):
         part = np.zeros((len(expansion), shape.root.shape[1]))
         part[place] = np.sqrt(w) * shape.root
         parts.append(part)
     root = np.concatenate(parts, axis=1)
+    # The same covariance in as few columns as there are functions.
     if root.shape[1] > len(expansion):
         root = np.asarray(np.linalg.qr(root.T, mode="r")).T
     return Basis(expansion, mean, root, first.shift, first.scale)

@@ -55,16 +55,19 @@ def fit_location(
     default 1.
     """
     if scale is not None:
+        # Weighted least squares: in units of its own noise each row counts alike.
         features, target = features / scale[:, None], target / scale
     n, gram, moment = len(target), features.T @ features, features.T @ target
     names = np.unique(groups[groups >= 0])
     alpha, beta = np.ones(len(names)), 1.0 / max(float(target.var()), _LEAST_NOISE**2)
+    # MacKay's fixed point: the precisions that make the evidence greatest.
     for _ in range(_ROUNDS):
         prior = _by_weight(groups, names, alpha)
         mean, covariance, _ = _solve(gram, moment, prior, beta)
         residual = float(((target - features @ mean) ** 2).sum())
         used, alpha_new = _renewed(groups, names, alpha, mean, np.diag(covariance))
         flat = float((groups < 0).sum())
+        # Rows less the weights that they pay for; never fewer than one.
         beta_new = max(n - used - flat, 1.0) / max(residual, n * _LEAST_NOISE**2)
         settled = np.allclose(alpha_new, alpha, rtol=1e-2) and np.isclose(beta_new, beta, 1e-3)
         alpha, beta = alpha_new, beta_new
@@ -81,6 +84,7 @@ def fit_location(
         - log_determinant
     )
     if scale is not None:
+        # The density of the target itself, not of the target in units of its noise.
         evidence -= float(np.log(scale).sum())
     return Posterior(mean, _root(covariance), float(beta**-0.5), float(evidence))
 
@@ -94,6 +98,7 @@ def fit_log_scale(features: Array, squares: Array, groups: Groups) -> Posterior:
     names = np.unique(groups[groups >= 0])
     alpha = np.full(len(names), 4.0)
     weights = np.zeros(features.shape[1])
+    # From the overall spread: Newton starts near enough to converge.
     weights[groups < 0] = 0.5 * np.log(squares.mean())
     for _ in range(6):
         prior = _by_weight(groups, names, alpha)
@@ -134,6 +139,7 @@ def _by_weight(groups: Groups, names: Groups, alpha: Array) -> Array:
 def _solve(gram: Array, moment: Array, prior: Array, beta: float) -> tuple[Array, Array, float]:
     """Posterior mean, covariance, and the log determinant of the posterior's precision."""
     precision = beta * gram + np.diag(prior)
+    # By Cholesky: the matrix is positive definite, and its determinant comes with the root.
     root = np.linalg.cholesky(_safe(precision))
     inverse = np.linalg.solve(root, np.eye(len(prior)))
     covariance = inverse.T @ inverse
@@ -175,6 +181,7 @@ def _newton(features: Array, squares: Array, prior: Array, start: Array) -> tupl
         hessian = _safe(features.T @ (2.0 * share[:, None] * features) + np.diag(prior))
         step = np.linalg.solve(hessian, gradient)
         size, trial = 1.0, loss(weights - step)
+        # Halved until it gains; `not <=` is true of NaN as well.
         while not trial <= now and size > 1e-6:
             size /= 2.0
             trial = loss(weights - size * step)
@@ -182,6 +189,7 @@ def _newton(features: Array, squares: Array, prior: Array, start: Array) -> tupl
         if not trial <= now:
             break
         weights, now = weights - size * step, trial
+        # A gain below that is rounding.
         if gained < 1e-9 * len(squares):
             break
     # The expected information, 2 for each row, is what an unlucky sample cannot shrink.

@@ -69,6 +69,7 @@ class TreeRegressor:
 
         Parents are cast as the graph casts them; each column must rise, or fall, with its parent.
         """
+        # A column may fall with its parent, so its ends are sorted after encoding.
         ends = self._columns(lower), self._columns(upper)
         reached = self._reach(np.minimum(*ends), np.maximum(*ends))
         is_reached_leaf = reached & self.trees.is_leaf
@@ -91,6 +92,7 @@ class TreeRegressor:
         def evaluate(parents: Array) -> Array:
             versions, n, p = parents.shape
             each = self._ensembles(parents.reshape(versions * n, p)).reshape(versions, n, -1)
+            # The same parents for all members: asked once, then each takes its own ensemble.
             if versions == 1:
                 return np.asarray(each[0].T[chosen])
             return np.asarray(each[np.arange(k), :, chosen])
@@ -118,6 +120,7 @@ class TreeRegressor:
             if not len(inner):
                 continue
             may, must = self._tests(inner, low, high)
+            # A box enters the true side if some row of it may pass, the other unless all must.
             reached[:, trees.true_child[inner]] = reached[:, inner] & may
             reached[:, trees.false_child[inner]] = reached[:, inner] & ~must
         return reached
@@ -136,6 +139,7 @@ class TreeRegressor:
             )
             for x in (low, high)
         ]
+        # Ordered tests are monotone, so what holds at both ends holds between.
         return ends[0] | ends[1], ends[0] & ends[1]
 
     @cached_property

@@ -88,12 +88,14 @@ def root_from_json(data: bytes, node: str) -> Noise:
 
 
 def _dump(table: Mapping[str, object]) -> bytes:
+    # NaN is no JSON, and a mechanism that holds one must not be kept.
     return (json.dumps(table, allow_nan=False) + "\n").encode()
 
 
 def _load(data: bytes, node: str, parents: Sequence[str]) -> Mapping[str, Any]:
     try:
         table = json.loads(data)
+    # JSON that is nested too deep is no mechanism either, and is told like any other.
     except (ValueError, RecursionError) as error:
         raise BadFile(f"is not JSON: {error}") from error
     if not isinstance(table, dict):
@@ -105,6 +107,7 @@ def _load(data: bytes, node: str, parents: Sequence[str]) -> Mapping[str, Any]:
 
 
 def _coordinates_out(c: Coordinates) -> dict[str, object]:
+    # JSON has no NaN.
     levels = [None if np.isnan(level) else level for level in c.level.tolist()]
     return {
         "parent": c.parent.tolist(),
@@ -116,6 +119,7 @@ def _coordinates_out(c: Coordinates) -> dict[str, object]:
 
 def _coordinates_in(table: Mapping[str, Any], n_parents: int) -> Coordinates:
     parent = np.array(table["parent"], dtype=np.int64)
+    # A negative number would silently read another parent, counted from the end.
     if ((parent < 0) | (parent >= n_parents)).any():
         raise ValueError(f"a coordinate reads a parent that is not one of {n_parents}")
     c = len(parent)
@@ -151,6 +155,7 @@ def _basis_in(table: Mapping[str, Any], n_parents: int) -> Basis:
     exponents = np.array(table["exponents"], dtype=np.int64).reshape(-1, c)
     centres = _floats(table["centres"], (-1, c))
     precisions = _floats(table["precisions"], centres.shape)
+    # A negative power has a pole; a negative precision grows without bound.
     if (exponents < 0).any() or (precisions < 0).any():
         raise ValueError("an exponent or a precision is below 0")
     expansion = Expansion(coordinates, exponents, centres, precisions)

@@ -33,11 +33,13 @@ class Support:
         squares = (z * z).sum(axis=1)[:, None] - 2.0 * z @ self.points.T
         squares += (self.points**2).sum(axis=1)
         k = min(NEIGHBOURS, len(self.points))
+        # Multiplied out, a distance of 0 may come out slightly negative.
         nearest = np.partition(np.maximum(squares, 0.0), k - 1, axis=1)[:, :k]
         return np.asarray(np.sqrt(nearest).mean(axis=1))
 
     def outside(self, parents: Array) -> npt.NDArray[np.bool_]:
         """Which rows of parents are farther than what was seen, ``(n,)``; NaN is."""
+        # Written so that NaN, a cause that cannot be told, is outside.
         return np.asarray(~(self.distance(parents) <= self.limit))
 
     @classmethod
@@ -47,5 +49,6 @@ class Support:
         kept = order[: min(POINTS, max(1, len(parents) // 2))]
         others = order[len(kept) :][:2000]
         known = cls(coordinates, coordinates(parents[kept]), np.inf)
+        # Of rows that are not among the points, or the nearest would be the row itself.
         fresh = known.distance(parents[others] if len(others) else parents)
         return cls(coordinates, known.points, float(np.quantile(fresh, QUANTILE)))

@@ -94,11 +94,14 @@ def validate(
     rows = rows[np.isfinite(rows).all(axis=1)]
     columns = [j for j, m in enumerate(model.mechanisms) if m is not None]
     tested = {j: _noise_dependence(model, j, rows, rng) for j in columns}
+    # One test a node: by chance one of twenty would fail.
     corrected = holm([tested[j].p for j in columns])
     noise = {j: Dependence(tested[j].effect, p) for j, p in zip(columns, corrected, strict=True)}
     nodes = tuple(_node(model, j, rows, noise[j]) for j in columns)
+    # Rows may come in the order of time, and the first ones be of one day.
     shuffled = rows[rng.permutation(len(rows))]
     few = shuffled[:GRAPH_ROWS]
+    # Directions are asked only about nodes whose noise gives reason to.
     suspects = [j for j, node in zip(columns, nodes, strict=True) if not node.noise_is_independent]
     return Validation(
         nodes,
@@ -116,6 +119,7 @@ def _node(model: CausalModel, j: int, rows: Rows, noise: Dependence) -> NodeVali
     left = float(((values - mechanism.location(parents)) ** 2).mean())
     return NodeValidation(
         model.names[j],
+        # A constant column has no variance to explain.
         1.0 - left / (float(values.var()) or 1.0),
         float(log_density(mechanism, parents, values).mean()),
         _within(mechanism, parents, values),
@@ -131,6 +135,7 @@ def _within(mechanism: Mechanism, parents: Array, values: Array) -> float:
     if known.sample is None:
         low, high = -1.96 * known.sd, 1.96 * known.sd
     else:
+        # By the noise's own quantiles, as it need not be normal.
         low, high = np.quantile(known.sample, [0.025, 0.975])
     return float(((noise >= low) & (noise <= high)).mean())
 
@@ -161,12 +166,15 @@ def _turns(
         turned = {k: list(p) for k, p in enumerate(graph.parents)}
         turned[j].remove(i)
         turned[i].append(j)
+        # Categories have no additive noise, and a turned edge must not close a loop.
         if not {i, j} & set(suspects) or find_loop(turned) or nominal[i] or nominal[j]:
             continue
         now = noises.largest(dict(enumerate(graph.parents)), (i, j))
         then = noises.largest(turned, (i, j))
+        # Wrong as declared and right when turned: either alone says nothing of the direction.
         if now >= DEPENDENT > then:
             found.append(Turn(i, j, now, then))
+    # The one that gains most by turning first.
     return sorted(found, key=lambda t: t.turned - t.as_declared)
 
 
@@ -181,6 +189,7 @@ class _Noises:
         return max(self._of(j, frozenset(parents[j])) for j in nodes)
 
     def _of(self, j: int, causes: frozenset[int]) -> float:
+        # A root's noise is its value, which depends on nothing.
         if not causes:
             return 0.0
         if (j, causes) not in self._known:
@@ -192,6 +201,8 @@ class _Noises:
         coordinates = standardised(x, [self._nominal[i] for i in causes])
         candidate = quick_candidate(coordinates, coordinates(x))
         features, target = candidate.expansion(x), (y - y.mean()) / (float(y.std()) or 1.0)
+        # Noise is judged on rows that were not fitted: residuals of fitted
+        # rows are made to look independent.
         half = len(x) // 2
         weights = fit_location(features[:half], target[:half], candidate.groups).mean
         noise = target[half:] - features[half:] @ weights
@@ -216,8 +227,10 @@ def _invertibility(model: CausalModel, rows: Rows, columns: Sequence[int]) -> fl
 def _composition(model: CausalModel, rows: Rows) -> float:
     worst = 0.0
     for j in range(model.n_columns):
+        # What must not move cannot be asked what it would be.
         if any(model.mechanisms[k] is None for k in model.graph.affected([j])):
             continue
+        # Setting what is so must change nothing (Galles and Pearl 1998).
         again = model.counterfactual(rows, [j], rows[:, [j]])
         worst = max(worst, *(_error(again[:, k], rows[:, k]) for k in range(model.n_columns)))
     return worst

@@ -56,6 +56,7 @@ class Constraint:
     def holds(self, rows: Rows, factual: Row) -> Mask:
         """Which of ``rows`` (or actions) keep the constraint, ``(n_rows,)``."""
         kept = self.kept(rows.T, factual)
+        # A kind may answer with one truth for all rows.
         return np.asarray(kept) if np.ndim(kept) else np.full(len(rows), kept, dtype=np.bool_)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
@@ -70,6 +71,7 @@ class Constraint:
     @cached_property
     def form(self) -> Form:
         """What engines see of it."""
+        # The safe default: every exact engine refuses it, none takes it for something else.
         return Opaque()
 
 

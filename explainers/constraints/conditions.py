@@ -105,6 +105,7 @@ class Comparison(Condition):
         """The total, and the size of its terms."""
         total, size = self.fixed(factual)
         for column, weight in self.now:
+            # The engines' compiled code adds in this order, too.
             term = weight * cells[column]
             total = total + term
             size = size + abs(term)
@@ -136,14 +137,18 @@ class Comparison(Condition):
         for column, weight in self.now:
             ends = (weight * axes[column].low, weight * axes[column].high)
             low, high = low + min(ends), high + max(ends)
+            # The size is the larger end's: the tolerance must cover every row between.
             size += max(abs(e) for e in ends)
         return low, high, TOLERANCE * max(size, 1.0)
 
     def truth(self, axes: Axes, factual: Row) -> Truth:
+        # A missing value on one axis makes the bounds of the others say nothing.
         if any(axes[j].has_missing for j, _ in self.now):
+            # Missing in every row: it is never true. In some: nothing is known of all.
             only = all(len(axes[j]) == 1 for j, _ in self.now if axes[j].has_missing)
             return Truth.NEVER if only else Truth.SOMETIMES
         low, high, tolerance = self._hull(axes, factual)
+        # An axis without numbers, or a factual that was not read.
         if math.isnan(low):
             return Truth.NEVER
         # Twice the tolerance: a superset is wanted, and ``true`` measures its terms row by row.
@@ -175,6 +180,7 @@ class Comparison(Condition):
         terms = [(j, sign * w) for j, w in self.now if w != 0.0]
         least = {j: min(w * axes[j].low, w * axes[j].high) for j, w in terms}
         size += sum(max(abs(w * axes[j].low), abs(w * axes[j].high)) for j, w in terms)
+        # What is left for one term while all others are at their least.
         room = 2 * TOLERANCE * max(size, 1.0) - sign * fixed - sum(least.values())
         for column, weight in terms:
             limit = (room + least[column]) / weight

@@ -73,6 +73,7 @@ class Implication:
         open_ones = []
         for condition in self.when:
             truth = condition.truth(axes, factual)
+            # One premise that fails, and the rule says nothing.
             if truth is Truth.NEVER:
                 return axes
             if truth is Truth.SOMETIMES:
@@ -82,6 +83,7 @@ class Implication:
                 axes = condition.require(axes, factual)
             return axes
         refuted = any(c.truth(axes, factual) is Truth.NEVER for c in self.then)
+        # What follows is impossible, so the one premise that is open must fail.
         if refuted and len(open_ones) == 1:
             return self._forbid(open_ones[0], axes, factual)
         return axes

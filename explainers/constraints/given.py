@@ -89,6 +89,7 @@ class Given:
             yield self.at(i, value)
 
     def _list(self) -> Sequence[object]:
+        # A string is a sequence too, of letters.
         if not isinstance(self.value, Sequence) or isinstance(self.value, str):
             raise self.fault(f"is {self.value!r}, not a list", self.value)
         return self.value
@@ -158,6 +159,7 @@ class Given:
     def number(self) -> float:
         """A number of at least 0."""
         value, number = self.value, as_float(self.value)
+        # Written so that NaN fails.
         if not 0.0 <= number < math.inf:
             raise self.fault(f"is {value}, not a number of at least 0", value, 0)
         return number
@@ -165,6 +167,7 @@ class Given:
     def count(self) -> int:
         """A whole number of at least 1."""
         value = self.value
+        # True is an int in Python, and no count.
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.fault(f"is {value}, not a whole number of at least 1", value, 1)
         return value
@@ -176,6 +179,7 @@ class Given:
             raise self.fault(f"has {len(ends)} ends, not 2", ends)
         lower = -math.inf if ends[0] is None else as_float(ends[0])
         upper = math.inf if ends[1] is None else as_float(ends[1])
+        # The same for an end that is no number.
         if not lower <= upper:
             said = f"[{plain(lower)}, {plain(upper)}]"
             raise self.fault(f"is {said}, the lower end above the upper", list(ends))
@@ -193,6 +197,7 @@ class Given:
         except InvalidInstance as error:
             wrong = error.problems[0]
             raise self.sentence(wrong.problem, self.value, wrong.limit) from error
+        # A list of values that the equipment cannot be set to would promise what nobody can do.
         if number not in settable:
             said = f"{self.value} {feature.unit}".rstrip()
             problem = f"{said} cannot be set: {feature.name} goes in steps of {feature.resolution}"

@@ -35,6 +35,7 @@ class Plausible(Constraint):
         return frozenset()
 
     def kept(self, cells: Cells, factual: Factual) -> Kept:
+        # One row or the columns of many: scorers take rows.
         rows = np.atleast_2d(np.transpose(cells))
         if not len(rows):
             return np.zeros(0, dtype=np.bool_)
@@ -42,6 +43,7 @@ class Plausible(Constraint):
         return (scores >= self.lower) & (scores <= self.upper)
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
+        # Nothing is known of single features: a row is odd as a whole.
         return axes
 
 

@@ -16,10 +16,12 @@ def propagate(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> Ax
     is still a superset of what is allowed.
     """
     relating = [c for c in constraints if not isinstance(c, Single)]
+    # Once: what speaks of one feature alone cuts the same whatever the others leave.
     axes = cut_singly(constraints, axes, factual)
     for _ in range(32):
         before = axes
         axes = _narrowed(relating, axes, factual)
+        # A fixed point.
         if axes == before:
             break
     return axes
@@ -34,6 +36,7 @@ def cut_singly(constraints: Sequence[Constraint], axes: Axes, factual: Row) -> A
     for c in constraints:
         if isinstance(c, Single):
             axis = cut[c.column] = c.cut(cut[c.column], values[c.column])
+            # Empty is empty: more cuts cannot bring a value back.
             if not axis:
                 break
     return tuple(cut)
@@ -61,6 +64,7 @@ def conflict(
     if not contradictory(constraints):
         return None
     kept = list(constraints)
+    # Each is left out once; what is contradictory without it does not need it.
     for candidate in list(kept):
         rest = [c for c in kept if c is not candidate]
         if contradictory(rest):

@@ -58,18 +58,21 @@ def _of_features(features: Table, context: Context) -> Iterator[Constraint]:
         table, path = _table(features, feature.name), ("policy", "features", feature.name)
         for kind in KINDS:
             key = kind.of_feature
+            # Some keys say something by being absent: a feature that may be missing stays so.
             if key is None or not (key.name in table or key.if_absent):
                 continue
             value, where = table.get(key.name), (*path, key.name)
             given = Given(value, where, Source.POLICY, context, feature)
             found = tuple(key.read(given.because(table.get("why"))))
             yield from found
+            # A feature that is never set needs no other limit.
             if found and kind.excludes_others:
                 break
 
 
 def _of_table(table: Table, parent: str, source: Source, context: Context) -> Iterator[Constraint]:
     for key in _KEYS[source]:
+        # A null means the same as a key that is not there.
         if table.get(key.name) is not None:
             given = Given(table[key.name], (parent, key.name), source, context)
             for part in given.by_feature() if key.by_feature else (given,):

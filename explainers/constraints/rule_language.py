@@ -54,6 +54,7 @@ def read_conditions(text: str, schema: Schema) -> tuple[Conditions, Conditions]:
             tree
         )
     except VisitError as error:
+        # lark wraps what a transformer raises; the fault of the rule is the inner one.
         if isinstance(error.orig_exc, InvalidRule):
             raise error.orig_exc from None
         raise
@@ -84,6 +85,7 @@ class _Sum:
         for reference, weight in self.weights:
             if reference.is_factual is factual:
                 totals[reference.column] = totals.get(reference.column, 0.0) + weight
+        # A feature that cancels out is not read, so it may be missing.
         return tuple(sorted((c, w) for c, w in totals.items() if w != 0.0))
 
 
@@ -126,6 +128,7 @@ class _RuleReader(Transformer[Token, Any]):
         reference, *texts = parts
         feature = self._categorical(reference)
         codes = frozenset(self._code(feature, t) for t in texts)
+        # An unknown name is refused by `_code`: it would never be true, unnoticed.
         return IsIn(reference.column, codes, of_factual=reference.is_factual)
 
     def not_in_categories(self, parts: list[Any]) -> Condition:
@@ -135,6 +138,7 @@ class _RuleReader(Transformer[Token, Any]):
         left, relation, right = parts
         total = left.plus(right.times(-1.0))
         now, before = total.of(factual=False), total.of(factual=True)
+        # It would hold or fail for all answers alike, which nobody means.
         if not now:
             raise self._invalid("compares nothing that could change")
         return Comparison(now, before, total.constant, Relation(str(relation)))
@@ -168,6 +172,7 @@ class _RuleReader(Transformer[Token, Any]):
 
     def reference(self, parts: list[Any]) -> _Reference:
         name, prime = parts
+        # One prime anywhere in the rule makes all bare names the factual.
         return _Reference(self._column(name), is_factual=self._primed and prime is None)
 
     def _column(self, name: Token) -> int:

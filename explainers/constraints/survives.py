@@ -40,6 +40,7 @@ class Survives(Constraint):
         return Readings(self.tolerances)
 
     def kept(self, cells: Cells, factual: Factual) -> Kept:
+        # The row alone says nothing of it: engines that cannot prove it are not eligible.
         return True
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
@@ -49,6 +50,7 @@ class Survives(Constraint):
         """Some readings of the box: corners, half of them, and points inside."""
         rng = np.random.default_rng(seed)
         shares = rng.uniform(-1.0, 1.0, (count, len(row)))
+        # Corners: every sensor as far off as it may be.
         shares[::2] = np.sign(shares[::2])
         readings = row + shares * np.array(self.tolerances)
         lower = np.array([-np.inf if f.kind.is_categorical else f.lower for f in schema.features])

@@ -69,14 +69,19 @@ class Blackbox:
         enumerated = 0
         deadline_hit = False
         try:
+            # Small questions are settled at once, by scoring everything.
             bound = _prove(incumbents, self.enumerable)
             if bound is None:
                 _hunt(incumbents)
+                # A cheap answer leaves less to be scored: the ball of
+                # its cost may now be small enough.
                 bound = _prove(incumbents, self.enumerable)
             while bound is None and enumerated < MOST_ENUMERATED:
+                # All sets of one lever, then of two: each that is whole is a claim of its own.
                 if not _enumerate(incumbents, self.enumerable, enumerated + 1):
                     break
                 enumerated += 1
+        # What was found stays, without a bound.
         except BudgetSpent:
             pass
         except DeadlineReached:
@@ -110,6 +115,7 @@ def _enumerate(incumbents: Incumbents, most: int, changes: int | None = None) ->
     rows = cost_ball(incumbents.problem, incumbents.cost, most, changes)
     if rows is None:
         return False
+    # Cheapest first: a row in the target ends the scoring of what is dearer.
     rows = rows[np.argsort(incumbents.problem.cost_of(rows), kind="stable")]
     for start in range(0, len(rows), PAIR_ROWS):
         incumbents.consider(rows[start : start + PAIR_ROWS])
@@ -119,15 +125,18 @@ def _enumerate(incumbents: Incumbents, most: int, changes: int | None = None) ->
 def _hunt(incumbents: Incumbents) -> None:
     """From the likeliest answers to the least likely, polishing whatever is found."""
     problem = incumbents.problem
+    # The budget of single moves is shared out, but no lever is left with a handful of values.
     each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))
     ladders = {int(j): _first_look(incumbents, int(j), each) for j in problem.movable}
     rungs, tried = _single_moves(incumbents, ladders)
     if _most_changes(problem) >= 2:
         tried = Tried.joined([tried, _pairs(incumbents, rungs)])
     _neighbours(incumbents)
+    # Before the beam, so that it need not grow what is dearer than a polished row.
     _polish(incumbents, rungs)
     _beam(incumbents, rungs, tried)
     _polish(incumbents, rungs)
+    # The one source of chance, so that the same seed gives the same answer.
     generator = np.random.default_rng(problem.seed)
     for _ in range(RANDOM_ROUNDS):
         incumbents.consider(_random_rows(problem, ladders, incumbents.cost, generator))
@@ -146,6 +155,7 @@ def _single_moves(incumbents: Incumbents, ladders: Ladders) -> tuple[Ladders, Tr
         start += len(ladder)
         rungs[j] = ladder.at(_telling(ladder.values, curve, float(factual[j])))
         entries += _entries(incumbents.problem, ladder, curve)
+    # A long axis was looked at in places only: halve down to where it enters the target.
     closed_in(incumbents.problem, incumbents.probe, start_row, entries)
     allowed = incumbents.problem.allowed(whole)
     missed = allowed & (shortfalls > 0)
@@ -177,6 +187,7 @@ def _entries(problem: Problem, ladder: Ladder, curve: npt.NDArray[np.float64]) -
         if met.size:
             far = axis.position(float(ladder.values[side[met[0]]]))
             bracket = Bracket.out_to(axis, ladder.column, factual, far)
+            # From the last rung that missed, if there is one, and else from the factual.
             before = ladder.values[side[: met[0]]][-1:]
             yield replace(bracket, near=axis.position(float(before[0]))) if len(before) else bracket
 
@@ -190,6 +201,7 @@ def _telling(
     keep = np.zeros(len(values), dtype=np.bool_)
     for side in (np.flatnonzero(up), np.flatnonzero(~up)):
         if side.size:
+            # The first has no rung before it to be compared with.
             keep[side[0]] = True
             keep[side[1:][np.diff(curve[side]) != 0.0]] = True
     return np.flatnonzero(keep)
@@ -200,6 +212,7 @@ def _pairs(incumbents: Incumbents, rungs: Ladders) -> Tried:
     pairs = list(combinations(rungs, 2))
     if not pairs:
         return _nothing_tried(incumbents)
+    # So many rungs a lever that all pairs together stay within their budget.
     each = int(np.clip(math.sqrt(PAIR_ROWS / len(pairs)), 4, 40))
     affordable = {j: ladder.below(incumbents.cost).thinned(each) for j, ladder in rungs.items()}
     start = incumbents.problem.start
@@ -219,11 +232,13 @@ def _neighbours(incumbents: Incumbents) -> None:
         return
     rows = np.repeat(problem.factual[None, :], len(problem.references), axis=0)
     for j in problem.movable:
+        # What was not read in the row seen keeps the value that it has here.
         seen = ~np.isnan(problem.references[:, j])
         rows[seen, j] = problem.axes[j].nearest(problem.references[seen, j])
     order = np.argsort(problem.cost_of(rows), kind="stable")
     for start in range(0, len(rows), STARTS):
         incumbents.consider(rows[order[start : start + STARTS]])
+        # One start is enough: it is polished next.
         if incumbents.cost < math.inf:
             return
 
@@ -231,6 +246,7 @@ def _neighbours(incumbents: Incumbents) -> None:
 def _beam(incumbents: Incumbents, rungs: Ladders, tried: Tried) -> None:
     """Grow the sets of levers that came nearest to the target, one lever at a time."""
     for _ in range(min(BEAM_DEPTH, _most_changes(incumbents.problem)) - 1):
+        # Nearest to the target first: one more lever is likeliest to bring these in.
         beam = tried.best(BEAM_WIDTH, incumbents.cost)
         if not len(beam):
             return
@@ -262,6 +278,7 @@ def _polish(incumbents: Incumbents, rungs: Ladders) -> None:
                 ],
             )
         )
+        # Nothing was gained, and the same row would only be drawn back in the same ways.
         if incumbents.cost >= before:
             return
 
@@ -278,6 +295,7 @@ def _retreats(incumbents: Incumbents, row: Row, column: int) -> Rows:
     spent = _cost_of_column(problem, row, column)
     values = _cheaper(incumbents, column, spent, RETREAT_RUNGS).values
     if float(problem.factual[column]) in problem.axes[column]:
+        # Taken back altogether, where the factual value is allowed.
         values = np.append(values, problem.factual[column])
     return _with_column(row, column, values)
 
@@ -299,6 +317,7 @@ def _trades(incumbents: Incumbents, row: Row, giving: int, taking: int) -> Rows:
     spent = _cost_of_column(problem, row, giving)
     held = _cost_of_column(problem, row, taking)
     given = _cheaper(incumbents, giving, spent, TRADE_RUNGS)
+    # It may spend what the other gives back, and no more.
     taken = _cheaper(incumbents, taking, held + spent, TRADE_RUNGS)
     if float(problem.factual[giving]) in problem.axes[giving]:
         given = Ladder(
@@ -335,12 +354,15 @@ def _random_rows(
         return rows[:0]
     sizes = generator.integers(1, min(_most_changes(problem), len(columns)) + 1, RANDOM_ROWS)
     priority = generator.random((RANDOM_ROWS, len(columns))).argsort(axis=1)
+    # Even over all ways to split; levers beyond the drawn number get nothing.
     shares = generator.dirichlet(np.ones(len(columns)), RANDOM_ROWS) * (priority < sizes[:, None])
+    # And in all a random part of the cost, so that cheap rows are drawn as well as dear ones.
     shares *= generator.random((RANDOM_ROWS, 1)) / shares.sum(axis=1, keepdims=True)
     for k, j in enumerate(columns):
         ladder = ladders[j].below(cost)
         if not len(ladder):
             continue
+        # Without an answer yet, up to twice the dearest value of the lever may be spent.
         ceiling = cost if math.isfinite(cost) else float(ladder.costs[-1]) * 2.0 + 1.0
         affordable = np.searchsorted(ladder.costs, shares[:, k] * ceiling, side="right")
         rung = np.minimum((generator.random(RANDOM_ROWS) * affordable).astype(np.int64), affordable)

@@ -35,6 +35,7 @@ MOST_ASKED = 64
 def breakpoints_of_rules(problem: Problem, row: Row, column: int) -> list[float]:
     """Values of ``column`` around which a constraint may hold on one side only, all else as in
     ``row``."""
+    # "If it changes" turns at the factual value.
     found = [float(problem.factual[column])]
     for rule in (c.form for c in problem.constraints):
         if isinstance(rule, Implication):
@@ -49,6 +50,7 @@ def _break(condition: Condition, factual: Row, row: Row, column: int) -> list[fl
     weight = sum(w for j, w in condition.now if j == column)
     rest = condition.fixed(factual)[0]
     rest += sum(w * float(row[j]) for j, w in condition.now if j != column)
+    # A comparison is linear in one feature: it turns where the sum is 0.
     return [-rest / weight] if weight else []
 
 
@@ -74,6 +76,8 @@ class Walk:
         model says so; where it must be asked about more than ``MOST_ASKED`` on a side, as far as it
         was."""
         (low, least), (high, most) = self._side(-1), self._side(1)
+        # Sure of nothing but the value itself: ask the model on the way
+        # to what holds in all sessions.
         if low == high:
             low, high = self._halved(least), self._halved(most)
         values = self.axis.values(np.array([low, high], dtype=np.int64))
@@ -88,6 +92,7 @@ class Walk:
             if known in (SURE, SAFE):
                 end, held = (last if known == SURE else end), last
                 continue
+            # All values of a part are alike to the model: its two ends speak for it.
             if self.starts is not None:
                 if known == NO or not self.asked(np.array([first, last])).all():
                     break
@@ -98,6 +103,7 @@ class Walk:
             if good:
                 end = held = first + sign * (good - 1)
             left -= good
+            # It stopped inside of the part.
             if held != last:
                 break
         return end, held
@@ -117,6 +123,7 @@ class Walk:
         """A position on the way to ``held``, all of which hold, of which the model says so too."""
         end, beyond = self.at, held
         while end != beyond:
+            # Rounded away from `end`, so that every step moves.
             middle = end + (beyond - end + (1 if beyond > end else -1)) // 2
             if self.asked(np.array([middle]))[0]:
                 end = middle
@@ -140,12 +147,14 @@ class Walk:
         low, high = 0, self.at - 1
         if sign > 0:
             low, high = self.at + 1, len(self.axis) - self.axis.has_missing - 1
+        # Beside a place rounding decides, so these positions are judged one by one.
         alone = (self.places[:, None] + np.arange(-BESIDE, BESIDE + 1)).ravel()
         runs = self.starts if self.starts is not None else alone[:0]
         begins = np.concatenate([[low], alone, alone + 1, runs])
         begins = np.sort(begins[(begins >= low) & (begins <= high)])
         first = begins[np.append(True, begins[1:] != begins[:-1])] if len(begins) else begins
         last = np.append(first[1:] - 1, high)[: len(first)]
+        # Going down, a part is entered at its last position.
         if sign < 0:
             first, last = last[::-1], first[::-1]
         return np.stack([first, last, (first + last) // 2], axis=1)

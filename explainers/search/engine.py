@@ -43,7 +43,7 @@ class SearchOutcome:
     """Every allowed row that changes at most so many features and is cheaper than the cheapest
     candidate was scored, and is not in the target."""
     engine: str = ""
-    """To which the rows, or the proof that there are none, are owed."""
+    """Name of the engine that found the rows, or proved that there are none."""
     unsure: Row | None = None
     """Where there is no candidate: the action that leads into the target most surely, yet not
     so surely as the policy demands."""
@@ -59,6 +59,7 @@ class SearchOutcome:
 
     def is_proven(self, problem: Problem) -> bool:
         """Whether nothing is left to look for: the cheapest row meets the bound, or none can."""
+        # Without rows only "there is none" ends the search; a finite bound does not.
         if self.lower_bound is None or not len(self.candidates):
             return self.is_infeasible
         return float(problem.cost_of(self.candidates[:1])[0]) <= self.lower_bound
@@ -144,6 +145,7 @@ def range_by_asking(
     at = axis.position(float(row[column]))
     most = MOST_WALKED if len(axis) <= LONGEST_LISTED else MOST_OF_LONG
     low, high = max(0, at - most), min(len(axis), at + 1 + most)
+    # Only those that may be walked: an axis may have millions.
     values = axis.values(np.arange(low, high, dtype=np.int64))
     at -= low
     below = _holding(problem, meter, row, column, values[:at][::-1], also)
@@ -166,6 +168,8 @@ def _holding(
         rows[:, column] = values[start : start + block]
         led = problem.rows_of(rows)
         holds = problem.allowed(rows, led)
+        # Each test is dearer than the one before, and asked only of what
+        # comes before the first failure.
         stop = _run(holds)
         holds[:stop] &= _met(problem, meter, led[:stop])
         if also is not None:
@@ -236,6 +240,7 @@ class Meter:
     def until(self, deadline: Deadline) -> Meter:
         """The same meter, running on, for a part of the time."""
         part = Meter(self._predictor, deadline, self._alike)
+        # One count for all parts: a budget of rows is the question's, not an engine's.
         part._count = self._count
         return part
 
@@ -267,13 +272,16 @@ class Meter:
             If a score is no finite number: nothing may be claimed of a model that gives none.
         """
         if self._alike is not None and len(rows) > 1:
+            # One row of each kind is scored, and its score given to all.
             _, first, each = np.unique(self._alike(rows), return_index=True, return_inverse=True)
             return np.asarray(self._score(rows[first])[each])
         return self._score(rows)
 
     def _score(self, rows: Rows) -> Scores:
         parts = []
+        # One call even of no rows, so that the scores have their shape.
         for start in range(0, max(1, len(rows)), ROWS_PER_RUN):
+            # Before each call: a call that has begun cannot be stopped here.
             self._deadline.check()
             part = rows[start : start + ROWS_PER_RUN]
             self._count.rows += len(part)

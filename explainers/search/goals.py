@@ -62,11 +62,13 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[LinearG
     wanted = target.wanted
     assert wanted is not None
     bounded = not (np.isinf(target.lower) and np.isinf(target.upper))
+    # The largest score is the largest raw output only if the link keeps their order.
     if not form.keeps_order or n_raw != len(target.decision.classes):
         raise NotEligible("exact", f"classes are decided after {form.link}")
     for rival in range(n_raw):
         if rival != wanted:
             weights = np.zeros(n_raw)
+            # Ahead of each rival: raw of the rival less raw of the wanted is at most 0.
             weights[rival], weights[wanted] = 1.0, -1.0
             yield _ahead(target, form, weights, rival)
     if not bounded:
@@ -74,6 +76,7 @@ def _multiclass(target: Target, form: GraphForm, n_raw: int) -> Iterator[LinearG
     if form.link is not Link.IDENTITY:
         raise NotEligible("exact", "a probability after a softmax is no limit on raw outputs")
     unit = np.eye(n_raw)[wanted]
+    # A lower limit with its sign turned, as goals are upper limits.
     if target.lower > -np.inf:
         yield LinearGoal(-unit, -target.lower - _flat(target, wanted), NUDGE)
     if target.upper < np.inf:
@@ -98,10 +101,12 @@ def _ahead(
     if not target.rounding:
         return LinearGoal(weights, 0.0, NUDGE)
     flat = _flat(target, target.wanted) + _flat(target, rival)
+    # Scores are the raw outputs, so the two roundings are what must lie between.
     if form.link is Link.IDENTITY:
         return LinearGoal(weights, -flat, NUDGE)
     enough = flat * len(weights) + max(target.rounding.steep)
     sure = 2.0 * np.arctanh(enough) if form.link is Link.SOFTMAX and enough < 1.0 else UNTOLD
+    # Between "surely not" at 0 and "surely" at `sure` lies doubt: half of it on each side.
     return LinearGoal(weights, -0.5 * float(sure), NUDGE + 0.5 * float(sure))
 
 
@@ -129,11 +134,13 @@ def _samples(target: Target, form: GraphForm) -> npt.NDArray[np.float64]:
     """Raw values between which, one by one, the target changes at most once: some of every size,
     some on both sides of each raw value at whose score it changes, and some between those, for an
     interval of scores may be narrow, and the scores in it rounded."""
+    # Every size from 1e-6 to 1e36: a target may begin at any of them.
     size = 2.0 ** np.arange(-20, 121)
     grid = np.concatenate([-size[::-1], [0.0], size])
     if form.link is not Link.IDENTITY:
         grid = np.concatenate([grid, np.linspace(-40.0, 40.0, 2001)])
     ends = np.unique([form.finish.least_raw(score) for score in _edges(target)])
+    # Scores that no raw output reaches have no place to look around.
     ends = ends[np.abs(ends) < RAW]
     around = ends[:, None] + np.maximum(np.abs(ends), 1e-3)[:, None] * NEAR
     return np.unique(np.concatenate([grid, around.ravel(), 0.5 * (ends[1:] + ends[:-1])]))
@@ -153,6 +160,7 @@ def _edges(target: Target) -> list[float]:
 
 def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> float:
     """The last raw value in the target on the way from ``inside`` to ``outside``."""
+    # Halving ends where no float lies between; towards 0 that could take a thousand steps.
     for _ in range(200):
         middle = 0.5 * (inside + outside)
         if middle in (inside, outside):
@@ -167,6 +175,7 @@ def _edge(target: Target, form: GraphForm, inside: float, outside: float) -> flo
 def _doubt(form: GraphForm, edge: float) -> float:
     """How far the raw value may move while its score moves by rounding only. A side on which the
     score moves no more at all (a logistic function that has reached 0) says nothing of that."""
+    # No link, so only the float32 of the score itself is in doubt.
     if form.link is Link.IDENTITY:
         return NUDGE * max(1e-3, abs(edge))
 
@@ -181,6 +190,7 @@ def _doubt(form: GraphForm, edge: float) -> float:
         return all(abs(score_at(edge + sign * doubt) - score) > seen for sign in sides)
 
     doubt = NUDGE
+    # Far out the link is flat: there a wide range of raw values has the same score.
     while doubt < 16.0 and not moves(doubt):
         doubt *= 2.0
     return _narrowed(moves, doubt)
@@ -189,6 +199,7 @@ def _doubt(form: GraphForm, edge: float) -> float:
 def _narrowed(moves: Callable[[float], bool], doubt: float) -> float:
     """Not half of ``doubt``, as doubling leaves it, but hardly more than where it ``moves``."""
     low = 0.5 * doubt
+    # Nothing to narrow: the least doubt was enough, or none would be.
     if doubt <= NUDGE or not moves(doubt):
         return doubt
     for _ in range(NARROWINGS):

@@ -51,6 +51,7 @@ class Tried:
     def best(self, most: int, below: float) -> Rows:
         """At most ``most`` rows cheaper than ``below``, nearest to the target first."""
         cheap = np.flatnonzero(self.costs < below)
+        # `lexsort` takes the last key first: nearest, and among equals cheapest.
         order = np.lexsort((self.costs[cheap], self.shortfalls[cheap]))
         return self.rows[cheap[order[:most]]]
 
@@ -68,6 +69,7 @@ class Incumbents:
         self._meter = meter
         self._also = also
         """What rows in the target must keep besides."""
+        # From what was scored before this search: the meter runs on from engine to engine.
         self._last_row = meter.rows + problem.max_rows
         self._rows: Rows = np.empty((0, len(problem.schema)))
         self._costs = np.empty(0)
@@ -124,6 +126,7 @@ class Incumbents:
             Once the time is up.
         """
         costs = self.problem.cost_of(rows)
+        # Cost first, which is cheap; then what follows and the rules; the model last.
         hopeful = np.flatnonzero(costs < self.cost)
         led = self.problem.rows_of(rows[hopeful])
         allowed = np.flatnonzero(self.problem.allowed(rows[hopeful], led))
@@ -141,6 +144,7 @@ class Incumbents:
             raise BudgetSpent
         led = self.problem.rows_of(rows)
         known = np.flatnonzero(self.problem.readable(rows, led))
+        # What cannot be read is far from everywhere, so curves fall away from it.
         shortfalls = np.full(len(rows), LOST)
         if not len(known):
             return shortfalls
@@ -153,6 +157,7 @@ class Incumbents:
         kept, costs = kept[(order := np.argsort(costs, kind="stable"))], costs[order]
         sure = self._sure(rows[kept])
         self._keep(rows[kept[sure]], costs[sure])
+        # In the target, and yet no answer: for a search that is as if it missed.
         met[kept[~sure]] = False
         # A row on the edge of the target, yet outside it, must not look as if it were inside.
         missing = np.maximum(self.problem.target.shortfall(scores), EDGE)
@@ -165,12 +170,14 @@ class Incumbents:
         left = self._last_row - self._meter.rows
         if left <= 0:
             raise BudgetSpent
+        # The cheapest come first, so those that the budget cuts off are the dearest.
         rows, costs = rows[:left], costs[:left]
         if not len(rows):
             return Tried(rows, costs, costs)
         scores = self._meter.score(led[:left])
         met = self.problem.target.met(scores)
         shortfalls = self.problem.target.shortfall(scores)
+        # Asked of rows in the target only, and before trust, which costs model rows.
         if self._also is not None:
             met[met] = self._also(led[:left][met])
         met[met] = self._sure(rows[met])
@@ -184,7 +191,7 @@ class Incumbents:
         Blocks that double are asked about until one has some: what is dearer is not needed."""
         sure = np.zeros(len(actions), dtype=np.bool_)
         if self.problem.consequences is None:
-            return ~sure
+            return ~sure  # nothing follows, so nothing is unsure
         start, block = 0, FIRST_CHECKED
         while start < len(actions) and not sure.any():
             if self._checked >= MOST_CHECKED:
@@ -205,6 +212,7 @@ class Incumbents:
     def _keep(self, rows: Rows, costs: npt.NDArray[np.float64]) -> None:
         rows = np.concatenate([self._rows, rows[:KEPT]])
         costs = np.concatenate([self._costs, costs[:KEPT]])
+        # Equal costs are ordered by the values, so that the first does not depend on who found it.
         order = np.lexsort((*rows.T[::-1], costs))[:KEPT]
         self._rows, self._costs = rows[order], costs[order]
 

@@ -37,6 +37,7 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     exact: tuple[Callable[[GraphForm, Schema], Engine], ...] = (Trees, Linear, Relu)
     for make in exact:
         if form is not None:
+            # A graph that an engine cannot read is left to those after it.
             with suppress(NotEligible):
                 engines.append(make(form, schema))
     return Portfolio((*engines, Blackbox()))
@@ -59,6 +60,7 @@ class Portfolio:
     def warm(self, problem: Problem, predictor: Predictor) -> None:
         """Build now, in each engine, what the first question with the target of ``problem`` would
         otherwise wait for."""
+        # As `explain` asks: tables and limits of another target would not be found again.
         problem = problem.firm(rounding_of(predictor))
         for engine in self.engines:
             deadline = Deadline.after(WARM_SECONDS)
@@ -76,6 +78,7 @@ class Portfolio:
         best: SearchOutcome | None = None
         for rank, engine in enumerate(self.engines):
             is_last = rank == len(self.engines) - 1
+            # An exact engine that runs out of time must leave some for a row, proven or not.
             until = deadline if is_last else deadline.sooner(EXACT_SHARE)
             try:
                 found = engine.search(problem, meter.until(until), until)
@@ -83,6 +86,7 @@ class Portfolio:
                 continue
             found = replace(found, engine=found.engine or engine.name)
             best = found if best is None else _better(problem, best, found)
+            # A proof cannot be bettered.
             if best.is_proven(problem) or deadline.expired():
                 break
         return best or SearchOutcome(np.empty((0, len(problem.schema))), engine="none")
@@ -98,6 +102,7 @@ class Portfolio:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
+        # The exact ones know the model; the last asks it value by value.
         for engine in self.engines[:-1]:
             try:
                 return engine.sufficient_range(problem, meter, row, column)
@@ -107,13 +112,15 @@ class Portfolio:
 
 
 def _better(problem: Problem, one: SearchOutcome, other: SearchOutcome) -> SearchOutcome:
-    """The cheaper rows, the higher bound, and the engine to which the rows are owed."""
+    """The cheaper rows, the higher bound, and the name of the engine that found the rows."""
     first, second = _cost(problem, one), _cost(problem, other)
     cheaper, dearer = (one, other) if first <= second and first < math.inf else (other, one)
     bounds = [b for b in (one.lower_bound, other.lower_bound) if b is not None]
     return replace(
         cheaper,
+        # The dearer rows behind: they are there if a cheaper one is not verified.
         candidates=np.concatenate([cheaper.candidates, dearer.candidates]),
+        # Every bound holds, so the highest does.
         lower_bound=max(bounds, default=None),
         nearest=cheaper.nearest if cheaper.nearest is not None else dearer.nearest,
         unsure=cheaper.unsure if cheaper.unsure is not None else dearer.unsure,

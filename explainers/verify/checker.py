@@ -102,6 +102,7 @@ class Checker:
 
     def check_all(self, proposals: Iterable[Proposal]) -> list[Report]:
         """Of each proposal; the deployed model is asked once for all of them."""
+        # One call of the model for all, since a call costs more than most of what is checked.
         return self.judge([self.draft(proposal) for proposal in proposals])
 
     @cached_property
@@ -116,6 +117,7 @@ class Checker:
         was, action = self._was, Reading(proposal.action)
         columns = moved(action, was)
         row = self._row(action, columns)
+        # The same object where nothing follows, so that its decimals are worked out once.
         read = action if row is action.values else Reading(row)
         draft = Draft([], proposal.action, row)
         self._settable(draft, action, columns)
@@ -123,8 +125,10 @@ class Checker:
             self._readable(draft, read, action)
         if not any(map(math.isinf, [*action.values, *row])):  # of infinity no limit says anything
             self._kept(draft, action, read, was)
+        # A price of what is off the grid or infinite would mean nothing.
         if draft.is_open:
             draft.cost = float(self.terms.price.of(action, was, columns))
+        # Also where something is broken already: the report tells of all that does not hold.
         self._as_claimed(draft, proposal, columns)
         if draft.is_open:
             # What is published is what is scored: the claimed row, which is this one but for
@@ -138,9 +142,11 @@ class Checker:
         versions = self._versions(action, columns)
         told = [row for row in versions if not self._is_lost(row)]
         draft.n_versions, draft.n_lost = len(told), len(versions) - len(told)
+        # In this order: `_judged` takes the scores apart again by these counts.
         draft.to_score += [draft.row, *told, *self._readings(draft.row)]
         if self.terms.what_follows is not None:
             draft.via = self.terms.what_follows.via(columns)
+        # A law without a value for this action is no law by which it surely flips.
         if draft.n_lost:
             says = f"{draft.n_lost} plausible versions cannot be told"
             draft.checks.append(Check("certainty", False, says))
@@ -158,9 +164,11 @@ class Checker:
         for j in columns:
             feature, value = self.terms.schema.features[j], action[j]
             if feature.kind.is_categorical:
+                # By place, so 1.5 and NaN are no category.
                 fits = value in range(len(feature.categories))
             else:
                 step = feature.resolution
+                # Exact decimals: in float64, 53.2 leaves a remainder by 0.1.
                 fits = step is not None and math.isfinite(value)
                 fits = fits and feature.lower <= value <= feature.upper
                 fits = fits and _WIDE.remainder(action.exact(j), step or Decimal(1)) == 0
@@ -179,6 +187,7 @@ class Checker:
     def _kept(self, draft: Draft, action: Reading, read: Reading, was: Reading) -> None:
         for limit in self.terms.limits:
             now = action if limit.of_action else read
+            # Every limit, even after one is broken: the reasons are read by people.
             if not limit.holds(now, was):
                 draft.checks.append(Check(limit.key, False, self._broken(limit, now)))
             elif self.tells_all:
@@ -216,6 +225,7 @@ class Checker:
             return apart
         loose = follows.effects(columns, self.terms.is_history)
         features = self.terms.schema.features
+        # Sums are near by the size of their terms; a feature of a small range has small ones.
         size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
         return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
 
@@ -232,8 +242,10 @@ class Checker:
         """Readings within the sensors' tolerances: corners first, then points inside."""
         if not self.terms.survival:
             return []
+        # Drawn anew from the question's seed, so that the same answer meets the same readings.
         rng = np.random.default_rng(self.terms.seed)
         shares = rng.uniform(-1.0, 1.0, (READINGS, len(row)))
+        # Half of them corners, where a linear score is at its worst.
         shares[: READINGS // 2] = np.where(shares[: READINGS // 2] < 0.0, -1.0, 1.0)
         return [self._reading(row, own) for own in shares.tolist()]
 
@@ -241,6 +253,7 @@ class Checker:
         found = []
         features = zip(self.terms.schema.features, self.terms.tolerances, strict=True)
         for (feature, tolerance), value, share in zip(features, row, shares, strict=True):
+            # A sensor reads nothing beyond its bounds, but for a factual that is there already.
             low, high = min(feature.lower, value), max(feature.upper, value)
             is_fixed = feature.kind.is_categorical or not tolerance or value != value
             found.append(value if is_fixed else min(max(value + share * tolerance, low), high))
@@ -251,6 +264,7 @@ class Checker:
     def judge(self, drafts: Sequence[Draft]) -> list[Report]:
         """The drafts with the deployed model's word, which is asked once for all of them."""
         rows = [row for draft in drafts for row in draft.to_score]
+        # Without rows nothing is asked: a model need not take an empty batch.
         scores = self.score(np.array(rows)).tolist() if rows else []
         reports, at = [], 0
         for draft in drafts:
@@ -266,6 +280,7 @@ class Checker:
             met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
+            # With versions lost, the check above has said so already.
             if draft.n_versions and not draft.n_lost:
                 checks.append(self._certain(margins))
             readings = scores[1 + draft.n_versions :]
@@ -281,6 +296,7 @@ class Checker:
         """See :attr:`Report.margins`."""
         if self.terms.what_follows is None or not scores:
             return []
+        # Nothing follows from this action: its only version is the row itself.
         is_alone = not draft.n_versions + draft.n_lost
         versions = scores[:1] if is_alone else scores[1 : 1 + draft.n_versions]
         known = (self.terms.goal.margin(scored, self.rounding) for scored in versions)
@@ -292,9 +308,11 @@ class Checker:
         follows = self.terms.what_follows
         assert follows is not None
         chance = sum(m >= 0.0 for m in margins) / len(margins)
+        # `fsum` is exact but for one rounding, so the order of versions does not matter.
         mean = math.fsum(margins) / len(margins)
         deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
         lower = mean - follows.gamma * math.sqrt(deviation)
+        # The engines add in another order, and must not be refused for that.
         holds = lower >= -NEAR and chance >= follows.floor
         return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
 
@@ -303,12 +321,14 @@ class Checker:
         if all(map(math.isfinite, row)):
             return False
         pairs = zip(row, self.factual, strict=True)
+        # NaN from a reading that is there means that nobody can tell what it would be.
         return any(abs(v) == math.inf or (v != v and was == was) for v, was in pairs)
 
     # --- claims -----------------------------------------------------------------------------
 
     def bounded(self, cost: float, lower_bound: float) -> Check:
         """No bound is above the cost of what was found."""
+        # A bound above the cost of an answer would prove the answer impossible.
         fits = exact(lower_bound) <= exact(cost) + slack(exact(cost))
         return Check("bound", fits, f"nothing below {lower_bound} claimed, {cost} found")
 
@@ -317,7 +337,9 @@ class Checker:
         ``cost``, which is claimed to be the least (infinite: that there is none); then that claim
         is false. None if there is no such action among them."""
         was, most = self._was, Decimal(cost)
+        # Cheaper by more than rounding: an answer of the same cost contradicts nothing.
         most -= slack(most) if most.is_finite() else 0
+        # The cheap look first: reference rows are many, and most break a limit of the action.
         may = [Proposal(a) for a in others if self._may_hold(Reading(a), was, most)]
         batches = (may[i : i + AT_ONCE] for i in range(0, len(may), AT_ONCE))
         return next((r for batch in batches for r in self.check_all(batch) if r.holds), None)
@@ -326,6 +348,7 @@ class Checker:
         """A look that ends at the first thing that is broken."""
         if any(map(math.isinf, action.values)):
             return False
+        # Limits on the row wait until what follows is known.
         limits = (limit for limit in self.terms.limits if limit.of_action)
         if not all(limit.holds(action, was) for limit in limits):
             return False

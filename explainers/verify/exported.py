@@ -73,10 +73,12 @@ def check_answer(
         return list(_Answer(answer, request, book, score, rounding).sections())
     except InvalidInstance as error:
         raise NotAnAnswer(str(error)) from error
+    # Before its bases below, so that its own message stays.
     except NotAnAnswer:
         raise
     except ExplainError as error:
         raise NotAnAnswer(str(error)) from error
+    # The JSON comes from outside: whatever it lacks is said in one way.
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
 
@@ -104,6 +106,7 @@ class _Answer:
     def _factual(self) -> tuple[float, ...]:
         if self._request is not None:
             return tuple(self._schema.read(self._request["instance"]).tolist())
+        # Without the request: from what the answer itself says was read before.
         for found in self._told():
             was = {part["feature"]: part["from"] for part in _moving(found)}
             return tuple(self._schema.read({**found["instance"], **was}).tolist())
@@ -118,6 +121,7 @@ class _Answer:
     def sections(self) -> Iterator[Section]:
         yield Section("question", tuple(self._question()))
         for k, found in enumerate(self._answer["counterfactuals"]):
+            # An alternative is held against the terms that it was found under.
             checks = (_ranked(found, k), *self._counterfactual(found, self._further(k)))
             yield Section(f"counterfactual {found['rank']}", checks)
         relaxation = self._answer.get("relaxation")
@@ -147,6 +151,7 @@ class _Answer:
         if self._request is None:
             return
         said, seed = self._answer["semantics"], self._answer["provenance"]["seed"]
+        # Left out, the service chose, and the answer says what.
         asked = self._request.get("semantics") or said
         yield Check("semantics", said == asked, f"{said}, {asked} is asked for")
         own = self._checker.terms.seed
@@ -157,6 +162,7 @@ class _Answer:
         ends = said.get("score") if goal.wanted is None else said.get("probability")
         low, high = (ends or {}).get("min"), (ends or {}).get("max")
         wanted = None if goal.wanted is None else self._book.decision.class_names[goal.wanted]
+        # What is said must be what was asked for; what it means is checked row by row.
         fits = (
             said.get("class") == wanted
             and (-math.inf if low is None else low) == goal.low
@@ -169,6 +175,7 @@ class _Answer:
         decision = self._book.decision
         decided = int(decision.decide(np.array([scores]))[0])
         name = decision.class_names[decided] if decided >= 0 else None
+        # Replies tell the probability of the class that is decided.
         number, expected = said.get("probability"), scores[0]
         if decision.task is Task.REGRESSION:
             number = said.get("score")
@@ -179,6 +186,7 @@ class _Answer:
         fits = said.get("class") == name and number is not None and _scored(number, expected)
         if decision.task is Task.MULTICLASS:
             each = zip(decision.class_names, scores, strict=True)
+            # Each class on its own: a reply could tell another's number.
             fits = fits and all(_scored(said["probabilities"][k], score) for k, score in each)
         told = f"{said.get('class')} {number} claimed, {name} {expected} by the deployed model"
         return Check("prediction", fits, told)
@@ -195,12 +203,14 @@ class _Answer:
 
     def _relaxed(self, relaxation: Json) -> Checker:
         terms, key = self._checker.terms, relaxation["lifted"]["key"]
+        # The demand is the target's, not one of the limits.
         if key in DEMANDS:
             return self._checker.under(terms.aiming(terms.goal.alone))
         return self._checker.under(terms.without(key))
 
     def _counterfactual(self, found: Json, checker: Checker) -> Iterator[Check]:
         action = self._action(found)
+        # Unless it says that it rests on rounding, it must hold in every session.
         if not found.get("rests_on_rounding", False):
             checker = checker.firm(self._rounding)
         row = [_read(f, found["instance"][f.name]) for f in self._schema.features]
@@ -237,6 +247,7 @@ class _Answer:
             yield Check("from", same(value, was), f"{feature.name} was {value}; read: {was}")
             delta = None
             if not (feature.kind.is_categorical or math.isnan(value) or math.isnan(now)):
+                # In decimals, as a person subtracts: 308.2 - 300.3 is 7.9.
                 delta = float(exact(now) - exact(value))
             fits = part.get("delta") == delta
             yield Check("delta", fits, f"{feature.name}: {part.get('delta')} told, {delta} is")
@@ -248,6 +259,7 @@ class _Answer:
         told = {part["feature"] for part in _moving(found)}
         moving = {n for n, a, r, w in zip(names, action, row, was, strict=True)
                   if not (same(a, w) and same(r, w))}  # fmt: skip
+        # Told as set must be exactly what differs in the action.
         held = {n for n, a, w in zip(names, action, was, strict=True) if not same(a, w)}
         fits = moving <= told and sorted(a["feature"] for a in found["actions"]) == sorted(held)
         return Check("told", fits, f"{sorted(moving)} move, {sorted(told)} told")
@@ -262,6 +274,7 @@ class _Answer:
             yield Check("via", part["via"] == ways, told)
         if found.get("assurance") is not None and report.margins:
             chance = found["assurance"]["chance_under_this_model"]
+            # The count may differ by the versions that are within rounding of the edge.
             ends = [sum(m >= end for m in report.margins) for end in (SCORED, -SCORED)]
             low, high = (n / len(report.margins) for n in ends)
             told = f"{chance} of {len(report.margins)} versions claimed, {low} to {high} do"
@@ -284,6 +297,7 @@ class _Answer:
                 told = f"{setting['feature']}: {setting['to']} in [{low}, {high}]"
                 yield Check("range", low <= setting["to"] <= high, told)
         ends = list(_ends(found, self._schema))
+        # The same checks as of an answer: an end is a claim that this value would do too.
         reports = checker.check_all([Proposal(_with(action, j, end)) for j, end in ends])
         for (j, end), report in zip(ends, reports, strict=True):
             name = self._schema.names[j]
@@ -308,6 +322,7 @@ class _Answer:
         elif status == "already_target":
             goal = self._checker.terms.goal
             scores = self._score(np.array([self._checker.factual]))[0].tolist()
+            # What the policy demands is demanded of a change, not of a factual.
             fits = not found and goal.alone.met(scores)
             yield Check("status", fits, f"already there, scored {scores}")
         else:

@@ -62,6 +62,7 @@ class WeightedSum:
         n = len(table["weights"])
         return cls(
             tuple(places), table["exponents"], table["centres"], table["precisions"],
+            # An empty root has no second axis to read: -1 makes (n, 0) of it.
             table["weights"], np.array(table["root"], dtype=np.float64).reshape(n, -1),
             float(table["shift"]), float(table["scale"]),
         )  # fmt: skip
@@ -76,6 +77,7 @@ class WeightedSum:
 
     def __call__(self, parents: Sequence[Value]) -> Value:
         z = [_coordinate(parents[i], level, c, s) for i, level, c, s in self.coordinates]
+        # Term by term, not as a product of matrices: the engines' arithmetic must not be shared.
         total: Value = 0.0
         for weight, phi in zip(self.weights, self._phis(z), strict=True):
             total = total + weight * phi
@@ -92,6 +94,7 @@ class WeightedSum:
         for centre, precision in zip(self.centres, self.precisions, strict=True):
             square: Value = 0.0
             for value, c, p in zip(z, centre, precision, strict=True):
+                # A precision of 0 leaves the coordinate out, even one that is missing or infinite.
                 if p:
                     square = square + p * (value - c) ** 2
             found.append(np.exp(-0.5 * square))
@@ -100,6 +103,7 @@ class WeightedSum:
     def versions(self, rng: np.random.Generator, k: int) -> WeightedSum:
         if not self.root.shape[1]:
             return self
+        # A standard normal times the root has the posterior's covariance.
         drawn = rng.standard_normal((k, self.root.shape[1])) @ self.root.T
         weights = [mean + drawn[:, b] for b, mean in enumerate(self.weights)]
         return WeightedSum(
@@ -111,6 +115,7 @@ class WeightedSum:
 def _coordinate(value: Value, level: float | None, centre: float, spread: float) -> Value:
     if level is None:
         return (value - centre) / spread
+    # 0 and 1 as floats, so that powers and sums go on as for numbers.
     return np.where(np.equal(value, level), 1.0, 0.0)
 
 
@@ -123,6 +128,7 @@ class Written:
 
     def __call__(self, parents: Sequence[Value]) -> Value:
         with np.errstate(all="ignore"):
+            # Parsed each time: the checker keeps no compiled form that could be wrong by itself.
             tree = ast.parse(self.text.strip(), mode="eval").body
             return _evaluate(tree, dict(zip(self.names, parents, strict=True)))
 
@@ -174,6 +180,8 @@ def _evaluate(node: ast.expr, names: Mapping[str, Value]) -> Value:
             test=ast.Compare(left=left, ops=[op], comparators=[right]), body=body, orelse=other
         ):
             holds = _RELATIONS[type(op)](_evaluate(left, names), _evaluate(right, names))
+            # Both branches are worked out; what the other one cannot
+            # do (a log of -1) is thrown away.
             return np.where(holds, _evaluate(body, names), _evaluate(other, names))
     raise ValueError(f"{ast.unparse(node)!r} is no part of a formula")
 
@@ -193,6 +201,7 @@ class GraphFormula:
     chosen: npt.NDArray[np.int64] | None = None
 
     def __call__(self, parents: Sequence[Value]) -> Value:
+        # One row, or one for each plausible version.
         rows = np.stack(np.broadcast_arrays(*map(np.atleast_1d, parents)), axis=-1)
         rows = np.asarray(rows, dtype=np.float64)
         if self.chosen is None:
@@ -213,7 +222,9 @@ class GraphFormula:
         assert self.form is not None
         trees = self.form.core
         assert isinstance(trees, TreeEnsemble)
+        # Through the graph's own type and back, so that thresholds decide as they do in the graph.
         columns = np.asarray(self.form.columns.encode(rows), dtype=trees.dtype).astype(np.float64)
         leaves = trees.values[trees.leaves_of(columns), 0].reshape(len(rows), self.n_members, -1)
+        # The graph yields their average, so one ensemble alone counts as many times.
         raw = self.n_members * leaves.sum(axis=2) + trees.base[0]
         return np.asarray(self.form.scores_of(raw.reshape(-1, 1)).reshape(raw.shape))

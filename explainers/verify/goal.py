@@ -33,6 +33,7 @@ class ScoreGoal:
         ``rounding``, by which they may differ between sessions, how far in all of them."""
         if any(map(math.isnan, scores)):
             return math.nan
+        # The worse of the two ends counts.
         return min(map(self._margin, self._ends(scores, rounding)))
 
     def met(self, scores: Sequence[float], rounding: Rounding = UNKNOWN) -> bool:
@@ -51,7 +52,10 @@ class ScoreGoal:
         worst, best = [], []
         terms = zip(scores, rounding.flat, rounding.steep, strict=True)
         for k, (score, flat, steep) in enumerate(terms):
+            # A score is nearest to its logistic's flat parts at 0 and 1,
+            # where rounding moves it least.
             off = flat + steep * max(score * (1.0 - score), 0.0)
+            # Rivals the other way: the wanted class at its lowest meets them at their highest.
             if self._is_one_of_many and k != self.wanted:
                 off = -off
             worst.append(score - off)
@@ -75,6 +79,7 @@ class ScoreGoal:
         if self._is_one_of_many:
             best = 0
             for k, score in enumerate(scores):
+                # Strictly: of equal classes the first is decided, as by the deployed decision.
                 if score > scores[best]:
                     best = k
             return best
@@ -133,6 +138,7 @@ def read_goal(
             decision, wanted, low if low > 0.0 else -math.inf, high if high < 1.0 else math.inf
         )
     least = policy.get("target", {}).get("probability", {}).get("min")
+    # Demanded of the desired class only: nobody demands that a failure be sure.
     demanded = wanted == decision.desired and least
     return ScoreGoal(decision, wanted, float(least) if demanded else -math.inf)
 

@@ -79,8 +79,10 @@ class Law:
     def follow(self, before: Sequence[Value], after: Sequence[Value], value: float) -> Value:
         """What ``value``, read under parents ``before``, becomes under ``after``."""
         was, now = self.level(before), self.level(after)
+        # The noise is the reading beyond the level, and stays: so only the level's move is added.
         if self.log_scale is None:
             return value + (now - was)
+        # The noise in units of its spread stays; the spread moves with the causes.
         growth = np.exp(self.log_scale(after) - self.log_scale(before))
         return now + growth * (value - was)
 
@@ -117,6 +119,7 @@ class Laws:
         itself. In another past what is set goes on following its causes, and of what has causes
         and no law nobody knows its own part."""
         acted, below = frozenset(columns), set[int]()
+        # Causes first, so one pass sees all that is below.
         for j in self.order:
             if any(i in acted or i in below for i in self.parents[j]):
                 below.add(j)
@@ -129,6 +132,7 @@ class Laws:
         not only through another of them."""
         acted, found = frozenset(columns), dict[int, set[int]]()
         for j in self.order:
+            # What is set ends a way: it has its value whatever is behind it.
             ways = [{i} if i in acted else found.get(i, set()) for i in self.parents[j]]
             found[j] = set[int]().union(*ways)
         return {j: tuple(sorted(ways)) for j, ways in found.items() if ways}
@@ -145,6 +149,7 @@ class Laws:
     ) -> list[list[float]]:
         """The same by each plausible version of the laws."""
         found = self._walk(self._versions, factual, settings, is_history)
+        # What no version moves is one number, for all of them.
         columns = [np.broadcast_to(value, (self.n_versions,)) for value in found]
         return [[self._read(j, float(c[m])) for j, c in enumerate(columns)]
                 for m in range(self.n_versions)]  # fmt: skip
@@ -152,6 +157,8 @@ class Laws:
     @cached_property
     def _versions(self) -> tuple[Law | None, ...]:
         """Each node's posterior is drawn in schema order, level before scale, from seed 0."""
+        # The order of draws is part of docs/causal.md: the engines'
+        # versions must be these very ones.
         rng = np.random.default_rng(0)
         return tuple(None if a is None else a.versions(rng, self.n_versions) for a in self.laws)
 
@@ -166,8 +173,10 @@ class Laws:
         moved: set[int] = set()
         for j in self.order:
             follows = any(i in moved for i in self.parents[j])
+            # Its background cannot be told apart from what its causes did.
             if j in settings and is_history and self.parents[j] and laws[j] is None:
                 now[j] = np.inf
+            # An action cuts what leads into the node (Pearl's do).
             elif j in settings and not (is_history and follows):
                 now[j] = np.float64(settings[j])
             elif follows:
@@ -193,6 +202,7 @@ class Laws:
             return np.nan  # a cause that nobody has read moves, from where or by how much
         before, after = [np.float64(factual[i]) for i in causes], [now[i] for i in causes]
         still = _still(before, after)
+        # Not computed: a law may be undefined where the machine already is.
         if np.all(still):
             return factual[j]
         try:
@@ -200,6 +210,7 @@ class Laws:
                 followed = law.follow(before, after, factual[j])
         except GraphError:  # it has no number for such causes
             followed = np.nan
+        # Versions under which nothing moved keep the reading to the last bit.
         return np.where(still, factual[j], followed) if np.any(still) else followed
 
     def _read(self, j: int, value: float) -> float:
@@ -209,6 +220,7 @@ class Laws:
 
 def _still(before: Sequence[float], after: Sequence[Value]) -> Value:
     """Whether no cause reads otherwise: one word, or one a version."""
+    # A cause that is missing and stays missing has not moved.
     same = [(np.asarray(a) == b) | (np.isnan(a) & np.isnan(b))
             for a, b in zip(after, before, strict=True)]  # fmt: skip
     return np.logical_and.reduce(np.broadcast_arrays(*same))
@@ -233,6 +245,7 @@ def read_laws(
         If a file is missing or is not what its digest says.
     """
     document = tomllib.loads(text.decode("utf-8-sig"))
+    # A proposal of a discovery run is no law until a person has accepted it.
     if document["status"] != "accepted":
         return None
     parents = _parents(document, schema)
@@ -259,6 +272,7 @@ def _parents(document: Mapping[str, Any], schema: Schema) -> tuple[tuple[int, ..
     for edge in document.get("edges", ()):
         if edge["from"] in schema:
             causes[schema.index(edge["to"])].add(schema.index(edge["from"]))
+    # Sorted, as files name parents in the schema's order.
     return tuple(tuple(sorted(own)) for own in causes)
 
 
@@ -268,6 +282,7 @@ def _law(
     files: Mapping[str, bytes],
     open_graph: OpenGraph | None,
 ) -> Law | None:
+    # A root has no law; a node with causes and no mechanism must not move.
     if table is None or table["kind"] == "root":
         return None
     if "file" in table:
@@ -292,6 +307,7 @@ def _law_of_file(
         predictor, form = open_graph(data, parents, bool(members))
         return Law(GraphFormula(predictor, form, members))
     document = json.loads(data)
+    # Weights are by place: with parents in another order they would be others' weights.
     if document["parents"] != list(parents):
         raise ValueError(f"{table['file']} has parents {document['parents']}, not {list(parents)}")
     scale = document["log_scale"]
@@ -305,6 +321,7 @@ def _bytes(table: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     if data is None:
         raise ValueError(f"{table['file']} is missing")
     digest = hashlib.sha256(data).hexdigest()
+    # Named by its digest, so that a file that was changed does not pass for the old one.
     if digest != table["sha256"]:
         raise ValueError(f"{table['file']} has sha256 {digest}, not {table['sha256']}")
     return data

@@ -50,6 +50,7 @@ def neighbour_distance(
         totals = np.zeros(len(reference))
         for j, feature in enumerate(schema.features):
             totals += _apart(row[j], reference[:, j], scales[j], feature.kind is Kind.NOMINAL)
+        # All distances and a sort: slower than the engines' way, and not shared with it.
         return float(np.sort(totals)[:k].sum()) / k / len(schema)
 
     return distance

@@ -38,6 +38,7 @@ class Limit:
     def is_of_history(self) -> bool:
         """Whether another past must keep it too, in which nothing is set."""
         by_request = self.key == ALTERNATIVES or self.key.startswith(REQUEST)
+        # What may be *set* says nothing of a past in which nothing is set.
         return by_request or not self.of_action or self.key == MAX_CHANGES
 
 
@@ -53,6 +54,7 @@ def stays_present(key: str, j: int) -> Limit:
     """The feature's reading is, and stays, there or absent."""
 
     def holds(now: Reading, was: Reading) -> bool:
+        # Both ways: a sensor cannot be set to be broken either.
         return now.is_missing(j) == was.is_missing(j)
 
     return Limit(key, "stays present or absent", holds, (j,), of_action=False)
@@ -63,6 +65,7 @@ def one_way(key: str, j: int, sense: str) -> Limit:
     up = {"up": True, "down": False}[sense]
 
     def holds(now: Reading, was: Reading) -> bool:
+        # Without a reading there is no side to be on.
         if was.is_missing(j):
             return True
         return now[j] >= was[j] if up else now[j] <= was[j]
@@ -74,6 +77,7 @@ def ends_within(key: str, j: int, low: float, high: float) -> Limit:
     """The feature ends in an interval, set or not."""
 
     def holds(now: Reading, was: Reading) -> bool:
+        # Whether a value may be missing is said by another key.
         return now.is_missing(j) or low <= now[j] <= high
 
     return Limit(key, f"ends in [{low}, {high}]", holds, (j,), of_action=False)
@@ -97,6 +101,7 @@ def moves_at_most(key: str, j: int, amount: float) -> Limit:
             return True
         if now.is_missing(j):
             return False
+        # In decimals, and within the tolerance that every sum is compared with.
         return abs(now.exact(j) - was.exact(j)) <= most + slack(was.exact(j))
 
     return Limit(key, f"moves by at most {amount}", holds, (j,))
@@ -106,6 +111,7 @@ def only_to(key: str, j: int, values: Sequence[float]) -> Limit:
     """If the feature is set, then to one of some values."""
 
     def holds(now: Reading, was: Reading) -> bool:
+        # Left alone is allowed: the list says what may be set.
         return not moves(now, was, j) or now[j] in values
 
     return Limit(key, f"is set only to {list(values)}", holds, (j,))
@@ -159,8 +165,10 @@ def policy_limits(policy: Table, schema: Schema) -> Iterator[Limit]:
 def _of_feature(key: str, j: int, feature: Feature, table: Table) -> Iterator[Limit]:
     can_be_set = feature.kind.is_categorical or feature.resolution is not None
     if not table.get("actionable", can_be_set):
+        # A feature that is not set has no other limit that could be broken.
         yield stays(f"{key}.actionable", j)
         return
+    # The default is that a missing value stays missing.
     if feature.may_be_missing and not table.get("fillable", False):
         yield stays_present(f"{key}.fillable", j)
     if table.get("direction", "any") != "any":

@@ -34,8 +34,10 @@ class FeaturePrice:
         return self.fixed + self.weight * self._distance(now, was, j)
 
     def _distance(self, now: Reading, was: Reading, j: int) -> Decimal:
+        # From nothing there is no distance: filling a value costs one step.
         if was.is_missing(j):
             return _ONE
+        # Before the kinds: a declared matrix counts for ordered categories too.
         if self.matrix is not None:
             return self.matrix[int(was[j])][int(now[j])]
         if self.is_nominal:
@@ -72,6 +74,7 @@ def _read(feature: Feature, table: Mapping[str, Any], seen: Sequence[float] | An
     matrix = table.get("cost_matrix")
     return FeaturePrice(
         weight=exact(table.get("weight", 1.0)),
+        # A feature without spread or bounds is measured in its own unit.
         scale=exact(scale) if 0.0 < scale < math.inf else _ONE,
         fixed=exact(table.get("fixed_cost", 0.0)),
         matrix=None if matrix is None else tuple(tuple(map(exact, row)) for row in matrix),
@@ -88,6 +91,7 @@ def default_scale(feature: Feature, seen: Any) -> float:
     if present:
         middle = float(np.median(present))
         deviation = float(np.median([abs(v - middle) for v in present]))
+        # More than half of the rows may be alike; then the spread still says something.
         found = deviation or present[-1] - present[0]
         if found:
             return found

@@ -17,6 +17,7 @@ class Reading:
 
     def __init__(self, values: Sequence[float]) -> None:
         self.values = list(values)
+        # Only of columns that are asked for: decimals cost more than all else in a check.
         self._exact: dict[int, Decimal] = {}
 
     def __getitem__(self, column: int) -> float:
@@ -37,6 +38,7 @@ class Reading:
 @lru_cache(maxsize=4096)  # the rows of one question have most values in common
 def exact(value: float) -> Decimal:
     """``308.2`` as the decimal 308.2, not as the float64 nearest to it."""
+    # `repr` is the shortest text that reads back as the same float, and so what was written.
     return Decimal(repr(float(value)))
 
 

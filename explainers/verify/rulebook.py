@@ -51,6 +51,7 @@ class Terms:
     def without(self, key: str) -> Terms:
         """With the limit of that key lifted."""
         kept = tuple(limit for limit in self.limits if limit.key != key)
+        # A key may be a demand for survival, which is no limit.
         return replace(self, limits=kept, survival=self.survival - {key})
 
     def aiming(self, goal: ScoreGoal) -> Terms:
@@ -110,6 +111,7 @@ class Rulebook:
             limits.append(plausibility_limit(table, schema, price, reference, plausibility))
         own = policy.get("features", {})
         tolerances = tuple(float(own.get(n, {}).get("tolerance", 0.0)) for n in schema.names)
+        # A feature that the policy freezes already needs no second limit, which would be named too.
         frozen = {limit.columns for limit in limits if limit.key.endswith(".actionable")}
         nodes = (stays(f"causal.nodes.{n}.role", schema.index(n)) for n in never_set)
         return cls(
@@ -127,6 +129,7 @@ class Rulebook:
         """
         limits = (*self.limits, *request_limits(asked.constraints, self.schema))
         is_history = asked.semantics == BACKTRACKING
+        # The causal file's roles are about acting, so only interventions keep them.
         if asked.semantics == INTERVENTIONAL:
             limits = (*limits, *self.never_set)
         elif is_history:

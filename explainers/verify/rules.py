@@ -34,6 +34,7 @@ class Statement:
     """Features that it speaks of."""
 
     def holds(self, after: Reading, before: Reading) -> bool:
+        # A premise that fails, or reads a missing value, makes the rule say nothing.
         for test in self.when:
             if not test(after, before):
                 return True
@@ -46,6 +47,7 @@ class Statement:
 def read_statement(text: str, schema: Schema) -> Statement:
     """What a rule says. Of names and categories that are not the model's: KeyError, ValueError."""
     tree = parse_rule(text)
+    # With a prime anywhere in a rule, unprimed names mean the factual: known before reading.
     reader = _RuleWalk(schema, has_primes(tree))
     parts = [reader.conditions(part) for part in tree.children if isinstance(part, Tree)]
     when, then = parts if tree.data == "implication" else ((), parts[0])
@@ -83,7 +85,9 @@ class _RuleWalk:
     def _comparison(self, node: Node) -> Test:
         left, relation, right = node.children
         weights: dict[Term, Decimal] = {}
+        # All to the left: `a >= b + 8` becomes `a - b - 8 >= 0`.
         constant = self._add(_tree(left), _ONE, weights) + self._add(_tree(right), -_ONE, weights)
+        # A feature that cancels out is not read, so it may be missing.
         return compares({t: w for t, w in weights.items() if w}, constant, str(relation))
 
     def _add(self, total: Node, sign: Decimal, weights: dict[Term, Decimal]) -> Decimal:
@@ -96,6 +100,7 @@ class _RuleWalk:
                     constant += own * weight
                 else:
                     weights[term] = weights.get(term, Decimal(0)) + own * weight
+                # A sign belongs to the next term only.
                 own = sign
             elif part is not None:
                 own = -sign if str(part) == "-" else sign
@@ -111,6 +116,7 @@ class _RuleWalk:
             case "scaled_after":
                 return self._reference(_tree(parts[0])), Decimal(str(parts[1]))
             case "divided":
+                # In decimals: one rounding at the context's 28 digits.
                 return self._reference(_tree(parts[0])), _ONE / Decimal(str(parts[1]))
             case _:
                 return self._reference(_tree(parts[0])), _ONE
@@ -159,6 +165,7 @@ def stays(column: int) -> Test:
 
 def is_one_of(column: int, of_factual: bool, codes: frozenset[int]) -> Test:
     """A missing value is none of any categories."""
+    # NaN is in no set of codes.
     return lambda after, before: (before if of_factual else after)[column] in codes
 
 
@@ -176,6 +183,7 @@ def compares(weights: Mapping[Term, Decimal], constant: Decimal, relation: str) 
             term = weight * row.exact(j)
             total += term
             size += abs(term)
+        # Within the tolerance of the definition (docs/engines.md), measured by the terms' size.
         return _stands(total, relation, WITHIN * max(size, _ONE))
 
     return test

@@ -69,6 +69,7 @@ class Conventions:
         if not symbol:
             return number
         if symbol in self.signs_in_front:
+            # -$5, not $-5.
             sign = "-" if number.startswith("-") else ""
             return f"{sign}{symbol}{number.removeprefix('-')}"
         if symbol == "pH":
@@ -115,6 +116,7 @@ def canonical(symbol: str) -> str:
 @cache
 def _canonical() -> Mapping[str, str]:
     found = {other: unit for unit, others in _COUNTED.items() for other in others}
+    # Any language's word may stand in a schema, whoever reads the sentence.
     for language in LANGUAGES:
         found |= conventions(language).aliases
     return found

@@ -58,6 +58,7 @@ class Gauge:
         """``value`` in the digits that mean something: of a computed one, the resolution's."""
         resolution = self.feature.resolution
         if not computed:
+            # 0 digits count as meant: what was computed is cut to the resolution.
             return shown(value, resolution)
         if resolution is None and self.feature.kind is Kind.INTEGER:
             resolution = Decimal(1)
@@ -106,6 +107,7 @@ class Change:
     def delta(self) -> Number:
         """Size of a numeric change: the difference of the two decimals, not of two doubles."""
         exact = abs(difference(decimal(self.after), decimal(self.before)))
+        # Both are told in full, so whoever subtracts must get this very difference.
         if all(number.exact for number in self._readings):
             return Number(exact)
         return self.gauge.number(exact, self.computed)
@@ -137,6 +139,7 @@ class Change:
     def numbers(self, language: str) -> tuple[str, str] | None:
         """Before and after without their units; None where there are no two numbers to show."""
         values = self.values(language)
+        # Two readings that print alike would say that nothing changed.
         if not self.is_numeric or values[0] == values[1]:
             return None
         if self.gauge.unit.stands_in_front(language):

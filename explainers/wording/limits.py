@@ -57,6 +57,7 @@ class Limits:
         number = Number(decimal(amount))
         if gauge.feature.kind.is_categorical:
             return self.ended(self.steps(number), particle)
+        # A difference of percentages is in points, of °C in °C without a zero.
         said = quantity(number, gauge.unit.difference, self.language)
         return self.ended(said, particle)
 
@@ -78,6 +79,7 @@ class Limits:
 def saying(kind: type[Constraint], limits: type[Limits]) -> Saying | None:
     """The words of a kind: its own, else the language's, else those of the kind it is made from;
     None where nobody has any."""
+    # A caller's own kind that is made from one of ours may be said as that.
     for each in kind.__mro__:
         if issubclass(each, Constraint):
             own: Words = vars(each).get("words", {})

@@ -43,11 +43,13 @@ def shown(value: Decimal, resolution: Decimal | None = None, digits: int = EXACT
     """
     places = 0 if resolution is None else _places(resolution)
     _, spelled, exponent = value.as_tuple()
+    # Few digits were written by somebody; many come from float32.
     if len(spelled) <= digits or -_whole(exponent) <= places:
         return Number(value)
     rounded = _significant(value, ROUNDED_DIGITS)
     if resolution is not None:
         on_grid = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, _WIDE)
+        # A value below half a step would round to 0, which it is not.
         rounded = on_grid if on_grid else rounded
     return Number(tidy(rounded), exact=False)
 
@@ -55,6 +57,7 @@ def shown(value: Decimal, resolution: Decimal | None = None, digits: int = EXACT
 def apart(value: Decimal, limit: Decimal | None, places: int = 0) -> Number:
     """``value`` rounded to ``places`` decimals, or to as many more as keep it on its side of
     ``limit``: what is below must not be printed as equal."""
+    # One digit more at a time: the shortest text that is on the right side.
     for digits in range(places, places + 12):
         rounded = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _WIDE)
         if limit is None or value == limit or _side(rounded, limit) == _side(value, limit):
@@ -68,6 +71,7 @@ def percent(share: Decimal) -> Decimal:
 
 
 def ceiling_percent(share: float) -> int:
+    # Rounded first: 0.07 * 100 is 7.000000000000001, and would become 8.
     return math.ceil(round(share * 100, 6))
 
 
@@ -79,6 +83,7 @@ def percentage(share: float, limit: float | None = None) -> str:
     edges = [percent(decimal(edge)) for edge in (0.0, 1.0, limit) if edge is not None]
     for digits in range(1, 12):
         rounded = exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN, _WIDE)
+        # Strictly inside stays strictly inside: 0.99997 must not read 100.0 %.
         if all(_side(rounded, edge) == _side(exact, edge) for edge in edges):
             return f"{rounded:,f} %"
     return exact_percentage(share)
@@ -107,6 +112,7 @@ def _signed(value: Decimal, signed: bool) -> str:
 def write(value: Decimal) -> str:
     """All digits of ``value``, thousands grouped; powers of ten where it is very long."""
     value = tidy(value)
+    # Very long numbers are read wrongly digit by digit.
     if value and not -6 <= value.adjusted() < 15:
         scale = value.adjusted()
         return f"{write(tidy(value.scaleb(-scale, _WIDE)))}×10{superscript(scale)}"
@@ -132,6 +138,7 @@ def tidy(value: Decimal) -> Decimal:
     if not value:
         return _ZERO
     value = value.normalize(_WIDE)
+    # `normalize` writes 50 as 5E+1.
     return value.quantize(_ONE, context=_WIDE) if value == value.to_integral_value() else value
 
 

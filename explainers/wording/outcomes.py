@@ -85,6 +85,7 @@ class Outcome:
 
     def denied(self) -> Outcome:
         """The opposite; of a class with a probability, that they are not both reached."""
+        # Not "the other class": it may be the class and only lack the probability.
         if self.odds is not None:
             return Outcome(Verdict(self.odds.label), False, self.odds)
         return replace(self, holds=not self.holds)
@@ -128,17 +129,20 @@ class Speech:
         """What is aimed at where no target is given."""
         if self.decision.desired is not None:
             return self.of_class(self.decision.desired)
+        # Of two classes, whoever explains one aims at the other.
         if len(self.decision.classes) == 2 and prediction.decided >= 0:
             return self.of_class(1 - prediction.decided)
         return Outcome(Goal())
 
     def of_class(self, position: int) -> Outcome:
         """The decision is that class: by its clause, the alarm, the limit, or the label."""
+        # From the plant's own words to the class's name: the first that there is.
         own = self._clause(position)
         if own is not None:
             return Outcome(own)
         two = len(self.decision.classes) == 2
         other = self._clause(1 - position) if two else None
+        # Of two classes one is the other's opposite.
         if other is not None:
             return Outcome(other, holds=False)
         if self._alarm and two:
@@ -165,6 +169,7 @@ class Speech:
             needed = self._needed(target, unit)
             value = decimal(best.scores[0])
             return Closest("", _kept_apart(value, needed, None), unit, needed)
+        # Scores that are no probabilities have no percent.
         if not all(0.0 <= s <= 1.0 for s in best.scores):
             return None
         shown_class = self._class_on_scale(target)
@@ -179,6 +184,7 @@ class Speech:
         """The probability of a class."""
         if self.decision.task is Task.MULTICLASS:
             return decimal(prediction.scores[position])
+        # In decimals: 1 - 0.93 is 0.07 then, and not 0.06999999999999995.
         share = decimal(prediction.scores[0])
         return share if position == self.decision.positive else difference(Decimal(1), share)
 
@@ -187,6 +193,7 @@ class Speech:
         wanted = self.decision.desired if target is None else target.wanted
         if self.decision.task is Task.MULTICLASS:
             return wanted
+        # Without a probability asked for, the threshold is on the positive class's scale.
         bounded = target is not None and target.wanted is not None and _bounds(target, PERCENT)
         return wanted if bounded else self.decision.positive
 
@@ -205,6 +212,7 @@ class Speech:
         limit = _number(self.decision.threshold, unit)
         if position == self.decision.positive:
             return Bounds(limit, None, unit)
+        # A score at the threshold is the positive class, so it is outside for the other.
         return Bounds(None, limit, unit, below=True)
 
     def _score(self, target: Target) -> Score:
@@ -247,6 +255,7 @@ def _number(value: float, unit: Unit) -> Number:
 def _kept_apart(value: Decimal, needed: Bounds | None, places: int | None) -> Number:
     """``value`` in few digits, but never on the wrong side of what was needed."""
     limits = [] if needed is None else [n.value for n in (needed.lower, needed.upper) if n]
+    # Only the nearest limit could be met by rounding.
     limit = min(limits, key=lambda x: abs(x - value), default=None)
     if places is not None:
         return apart(value, limit, places)

@@ -113,6 +113,7 @@ class DecisionWords:
 
 def known_languages(labels: Labels, key: str) -> None:
     for language, text in labels.items():
+        # A language that is misspelt would never be said, and nobody would notice.
         if language not in LANGUAGES or not clean(text):
             problem = "is empty" if language in LANGUAGES else f"is none of {', '.join(LANGUAGES)}"
             raise InvalidPolicy(f"{key}.{language}", problem, text, LANGUAGES)

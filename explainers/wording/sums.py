@@ -61,7 +61,9 @@ def inequality(comparison: Comparison, gauges: Sequence[Gauge]) -> Inequality:
     if terms:
         terms, constant, flipped = _scaled(terms, constant)
         relation = _MIRRORED[relation] if flipped else relation
+    # What can change stands on the left, what was read on the right.
     left = [t for t in terms if not t.of_factual] or terms
+    # Without a constant and a factual, what is subtracted goes to the right: a >= b.
     if not constant and len(left) == len(terms):
         left = [t for t in left if t.weight > 0]
     right = [Term(-t.weight, t.column, t.of_factual) for t in terms if t not in left]
@@ -73,13 +75,16 @@ def _scaled(terms: list[Term], constant: Decimal) -> tuple[list[Term], Decimal, 
     """Divided by the first weight if every quotient is short, else only by its sign; then with
     a positive constant, if a positive term can stand before it."""
     first = terms[0].weight
+    # Enough digits to see whether a quotient ends or goes on for ever.
     with localcontext(prec=40):
         for divisor in (first, Decimal(1).copy_sign(first)):
             weights = [tidy(t.weight / divisor) for t in terms]
             scaled = tidy(constant / divisor)
             if _are_short([*weights, scaled]):
                 break
+    # Dividing by a negative number turns the relation round.
     flipped = first < 0
+    # "b - a >= 8" and not "a - b <= -8".
     if scaled < 0 and min(weights) < 0 and not any(t.of_factual for t in terms):
         weights, scaled, flipped = [-w for w in weights], -scaled, not flipped
     moved = [Term(w, t.column, t.of_factual) for w, t in zip(weights, terms, strict=True)]
@@ -97,8 +102,10 @@ def _shared_unit(terms: list[Term], gauges: Sequence[Gauge]) -> Unit:
         return Unit("")
     unit = units.pop()
     total = sum((t.weight for t in terms), Decimal(0))
+    # Weights that cancel make a difference of readings, whose unit may be another.
     if total == 0:
         return unit.difference
+    # Twice 20 °C is not 40 °C, so such a sum has no unit.
     return Unit("") if unit.has_own_zero and total != 1 else unit
 
 
@@ -109,6 +116,7 @@ def constant_in_words(said: Inequality, gauges: Sequence[Gauge], language: str) 
         codes = range(len(gauges[column].feature.categories))
         if said.constant in codes:
             return gauges[column].value(float(said.constant), language)
+    # With terms on the right the sign is said by "more" or "less".
     size = said.constant if not said.right else abs(said.constant)
     return quantity(Number(size), said.unit, language)
 

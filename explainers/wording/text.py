@@ -12,6 +12,7 @@ from models.schema import Category, Feature, Labels
 @lru_cache(maxsize=4_096)
 def clean(text: str) -> str:
     """``text`` on one line: control, format and separator characters become single spaces."""
+    # A line break or a direction mark in a label could make the sentence say something else.
     spaced = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text)
     return " ".join(spaced.split())
 
@@ -40,4 +41,5 @@ def bracketed(text: str, glue: str = " ") -> str:
 
 def reason(why: Labels, language: str) -> str:
     """A reason without the period that would end the sentence around it."""
+    # The sentence around it brings its own period.
     return clean(why.get(language, "")).rstrip(".。 ")

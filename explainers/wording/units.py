@@ -115,6 +115,7 @@ def normal(symbol: str) -> str:
 def atom(symbol: str) -> tuple[str, str] | None:
     """Prefix and unit, by Pint's names, of one symbol without power: the first way to read it
     that plants mean (Pint knows many more)."""
+    # Pint also reads "min" as milli-inches and "cd" as centi-days: what plants mean is listed.
     for prefix, unit, _ in _registry().parse_unit_name(symbol):
         if prefix in PREFIXES and unit in UNITS:
             return prefix, unit
@@ -130,6 +131,7 @@ def _one_factor(symbol: str) -> tuple[str, int] | None:
     if "/" in symbol or len(factors) != 1:
         return None
     found = atom(factors[0][0])
+    # A typographic minus is no minus to `int`.
     power = factors[0][1].replace("−", "-") or "1"
     return None if found is None else (found[1], int(power))
 
@@ -140,6 +142,7 @@ def _dimension(symbol: str) -> Dimension:
     if found is None:
         return Dimension.LEVEL
     unit, power = found
+    # By dimension and not by name: mm, ft and m are all lengths.
     sizes = {k: v * power for k, v in _registry().get_dimensionality(unit).items()}
     for name, measured in _DIMENSIONS.items():
         if sizes == measured:
@@ -152,9 +155,12 @@ def _has_own_zero(symbol: str) -> bool:
     found = _one_factor(symbol)
     if found is None or found[1] != 1:
         return False
+    # 0 of such a unit is not 0 of its base unit: 0 °C are 273.15 K.
     return bool(_registry().Quantity(0.0, found[0]).to_base_units().magnitude != 0.0)
 
 
 @cache
 def _registry() -> pint.UnitRegistry[float]:
+    # Made once, as reading the definitions takes a while; no cache
+    # folder: explainers write no files.
     return pint.UnitRegistry(cache_folder=None)

@@ -62,6 +62,7 @@ class Wording:
         self._grounds = grounds
         self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
         for gauge in self._gauges:
+            # Now and not in the first sentence: Pint reads its definitions, which takes a while.
             gauge.unit.learn()
         spoken = {tag: catalogue(tag) for tag in LANGUAGES}
         readers: Readers = {tag: each.clause for tag, each in spoken.items()}
@@ -98,17 +99,20 @@ class Wording:
                     parts.append(voice.grammar.blocked(named, more))
                 parts += voice.closest(nearest, target)
                 if way_out is not None:
+                    # Where the demand was lifted, the way out reaches less than was asked for.
                     surest = target and way_out.target
                     said = self.counterfactual(way_out.counterfactual, language, target=surest)
                     parts.append(voice.grammar.lifted(voice.limit(way_out.lifted), said))
                 return voice.joined(parts)
             case Unknown(work=work, best=nearest):
                 outcome = voice.aim(target, answer.prediction)
+                # What stopped the search is said: the time, or the model rows.
                 rows = None if work.deadline_hit else work.rows
                 said = voice.grammar.unknown(outcome, rows)
                 return voice.joined([said, *voice.closest(nearest, target)])
             case Abstained(chance=chance):
                 outcome = voice.aim(target, answer.prediction)
+                # Rounded down: 99.6 % must not be told as certainty.
                 return voice.grammar.abstained(outcome, math.floor(100.0 * chance))
             case AlreadyTarget(prediction=prediction):
                 return voice.joined(voice.already(target, prediction))
@@ -126,6 +130,7 @@ class Wording:
         voice = self._voice(language)
         actions = [self._change(a) for a in counterfactual.actions]
         effects = [self._change(e) for e in counterfactual.effects]
+        # An effect may come out as it was, by rounding to whole numbers: nothing to tell.
         effects = [e for e in effects if e.before != e.after]
         outcome = voice.fact(target, counterfactual.prediction)
         said = voice.grammar.counterfactual(actions, effects, outcome, rank)
@@ -163,6 +168,7 @@ class Wording:
         gauge = self._gauges[moved.column]
         is_set = isinstance(moved, Action)
         says_own = is_set and self._grounds is not Grounds.HISTORY  # "replaced" is what people do
+        # What follows is done by nobody, so the plant's words for doing it do not fit.
         own = self._own.of(moved.column, moved.counterfactual) if says_own else NOTHING
         return Change(gauge, moved.factual, moved.counterfactual, own, computed=not is_set)
 
@@ -208,6 +214,8 @@ class _Voice:
         """That there is nothing to change; and how probable it is, where more is demanded."""
         if target is None or target.demand is None or target.met(np.array([prediction.scores]))[0]:
             return [self.grammar.already(self.fact(target, prediction))]
+        # The demand is of changes; a factual that is decided as wanted
+        # needs none, but may be less sure.
         said = [self.grammar.already(self.fact(target.decision_alone, prediction))]
         closest = self.speech.closest(prediction, target)
         if closest is not None:
@@ -224,5 +232,6 @@ def _claim(grammar: Grammar, best: Counterfactual, out_of_time: bool) -> str:
     if best.gap == 0.0:
         return grammar.proven_smallest()
     percent = None if best.gap is None else ceiling_percent(best.gap)
+    # "At most 100 % smaller" says nothing.
     bounded = percent if percent is not None and percent < 100 else None
     return grammar.not_proven_smallest(bounded, out_of_time)

@@ -49,6 +49,7 @@ class Choice:
     def step_in(self, solution: Floats) -> int:
         if self.step is None:
             return 0
+        # The solver's whole numbers are whole within a tolerance.
         steps = round(float(solution[self.step]) * self.piece.unit)
         return min(max(steps, 0), self.piece.steps)
 
@@ -83,6 +84,7 @@ class Choices:
         each = []
         for lever in levers.each:
             own = tuple(_choice(program, piece) for piece in lever.pieces)
+            # Exactly one piece of each lever.
             program.row([c.pick for c in own], np.ones(len(own)), lower=1.0, upper=1.0)
             each.append(own)
         return cls(problem, levers, tuple(each))
@@ -132,6 +134,7 @@ class Choices:
 
     def chosen(self, solution: Floats) -> tuple[Choice, ...]:
         """The piece of each lever that a solution picks."""
+        # The largest, not "equal to 1": binaries come back as 0.9999999.
         return tuple(max(own, key=lambda c: float(solution[c.pick])) for own in self.each)
 
     def is_alone(self, place: int, choice: Choice) -> bool:
@@ -142,6 +145,7 @@ class Choices:
         """The one action of a solution."""
         chosen = self.chosen(solution)
         steps = tuple(
+            # Left alone, a reading that follows lies anywhere in its piece: that is no choice.
             0 if self.is_alone(place, choice) else choice.step_in(solution)
             for place, choice in enumerate(chosen)
         )
@@ -180,6 +184,7 @@ class Choices:
             picked += self.alone(column) if is_alone else [choice.pick]
             if not is_alone and choice.step is not None:
                 others += _outside(program, choice, block.first[place], block.last[place])
+        # Some lever chooses another piece, or is outside of its steps.
         weights = [-1.0] * len(picked) + [1.0] * len(others)
         program.row([*picked, *others], weights, lower=1.0 - len(self.each))
 
@@ -190,6 +195,7 @@ def _outside(program: Program, choice: Choice, first: int, last: int) -> list[in
     unit, steps, found = choice.piece.unit, choice.piece.steps, []
     if first > 0:
         found.append(program.binary())
+        # In units of the variable, which for a fine run goes from 0 to 1.
         room = (steps - first + 1.0) / unit
         program.row([choice.step, found[-1]], [1.0, room], upper=steps / unit)
     if last < steps:
@@ -205,5 +211,6 @@ def _choice(program: Program, piece: Piece) -> Choice:
     unit, is_whole = piece.unit, not (piece.width or piece.is_fine)
     last = piece.steps / unit
     step = program.variable(0.0, last, cost=unit * piece.cost_rise, whole=is_whole)
+    # No steps into a piece that is not picked.
     program.row([step, pick], [1.0, -last], upper=0.0)
     return Choice(piece, pick, step)

@@ -62,6 +62,7 @@ class ConfidenceCuts:
     def cut(self, solution: Floats) -> bool:
         """Add a row that the refused action of ``solution`` breaks; whether there is one."""
         movers = self.plausible.movers(solution)
+        # Which features are set decides what follows, so sums are made once a set of movers.
         if movers not in self._known:
             self._known[movers] = self.plausible.sums(movers)
         sums = self._known[movers]
@@ -71,6 +72,7 @@ class ConfidenceCuts:
         if row.lacks(solution) >= LEAST:
             self._add(row, sums)
             return True
+        # The bound cannot refuse it, so it must be the share of mechanisms that it lacks.
         share = float((self.curve(sums.at(solution)) >= 0.0).mean())
         if movers in self._shared or share >= self._flows.floor:
             return False
@@ -98,6 +100,8 @@ class ConfidenceCuts:
         least = self._least(sums.believed) + sums.constant
         rows = []
         for part in range(HALVINGS):
+            # Fewer raw outputs make the hull nearer to the curve, and
+            # the row speak of fewer actions.
             low = max(least, here - (self._top - least) * 0.5**part) if part else least
             rows.append(self._row(sums, weights, raws, low))
             if rows[-1].lacks(solution) >= enough:
@@ -117,6 +121,7 @@ class ConfidenceCuts:
         up, down = Cap.over(points, values).lines(raws), Cap.over(points, -values).lines(raws)
         rises = weights * np.where(weights > 0.0, up[0], -down[0])
         levels = weights * np.where(weights > 0.0, up[1], -down[1])
+        # Between two points the curve may be that far from what was looked at.
         bends = np.abs(np.diff(values, 2)).max(initial=0.0)
         steepest = np.abs(np.diff(values)).max() / (points[1] - points[0])
         slack = float(np.abs(weights).sum()) * (bends + steepest * doubt)
@@ -132,6 +137,7 @@ class ConfidenceCuts:
     def _add(self, row: Row, sums: Sums) -> None:
         """It holds unless other movers are set or what is believed is below it."""
         program = self._program
+        # Scaled by the most that the row can lack, so that one excuse is enough to lift it.
         most = -self._least(row.weights) - row.level
         excuse = total((1.0, sums.others))
         if row.low > self._least(sums.believed) + sums.constant:
@@ -153,6 +159,7 @@ class ConfidenceCuts:
             if most > 0.0:
                 line = total((1.0 / most, _sparse(weights)), (1.0, {binary: 1.0}))
                 add(program, line, upper=1.0 + (self._top - sums.constant) / most)
+        # The smaller number: 0.9 of 10 must not become 10 through rounding.
         needed = float(math.ceil(self._flows.floor * len(inside) - 1e-9))
         line = total((1.0, dict.fromkeys(inside, 1.0)), (needed, sums.others))
         add(program, line, lower=needed * (1.0 - sums.others_constant))
@@ -163,6 +170,7 @@ def _tangent(margins: Floats, gamma: float) -> Floats:
     k = len(margins)
     apart = margins - margins.mean()
     sd = margins.std(ddof=1) if k > 1 else 0.0
+    # The gradient of the standard deviation; at 0 any of its subgradients will do.
     slope = apart / ((k - 1) * sd) if sd > 0.0 else np.zeros(k)
     return np.asarray(1.0 / k - gamma * slope)
 

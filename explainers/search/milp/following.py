@@ -44,6 +44,7 @@ class Room:
         """Widened for the rounding of its arithmetic."""
         ends = [sorted((s * r.low, s * r.high)) for s, r in zip(slopes, causes, strict=True)]
         low, high = sum(end[0] for end in ends), sum(end[1] for end in ends)
+        # Outward: a room too wide costs time, one too narrow would lose rows.
         slack = ROUNDING * max(abs(low), abs(high))
         return cls(low - slack, high + slack)
 
@@ -109,6 +110,8 @@ class Following:
             if isinstance(c, Single) and not c.of_action and c.column in effects:
                 factual = float(problem.factual[c.column])
                 cut = c.cut(axes[c.column], factual)
+                # The factual value means that it is left alone, which
+                # it may be wherever it then goes.
                 if factual in axes[c.column] and c.column in self.readings:
                     cut = cut.adding(factual)
                 axes = replaced(axes, c.column, cut)
@@ -120,6 +123,7 @@ class Following:
         found = {
             lever.column: Rooms(_set_room(lever, factual[lever.column])) for lever in levers.each
         }
+        # Causes come first, so the rooms of what a flow reads are there.
         for flow in self.moving:
             assert flow.slopes is not None
             causes = [found[i].own if i in found else Room() for i in flow.causes]
@@ -151,6 +155,7 @@ class Following:
                 return None
             alone = tuple(range(len(kept), len(kept) + len(pieces)))
             each[j] = replace(lever, pieces=(*kept, *pieces), alone=alone)
+            # From now on the pieces say what the columns read.
             constant[reading.own] = 0.0
             deviation[reading.own] = np.maximum(deviation[reading.own], reading.deviation)
         return Levers(tuple(each.values()), constant, deviation)
@@ -159,6 +164,7 @@ class Following:
         j, half = flow.effect, HALF if flow.is_whole else 0.0
         factual = float(self.problem.factual[j])
         low, high = factual + room.low - half, factual + room.high + half
+        # A limit on what is read cuts the pieces, and needs no row.
         for c in self.problem.constraints:
             if isinstance(c.form, Within) and c.form.column == j:
                 low, high = max(low, c.form.lower), min(high, c.form.upper)
@@ -194,6 +200,7 @@ def _piece(stretch: Stretch, *, is_whole: bool) -> Piece | None:
         return Piece(
             low, 1, 0.0, 0.0, stretch.first, width * stretch.rise, follows=True, width=width
         )
+    # Read as a whole number: only those within the stretch, rounding aside.
     first, last = math.ceil(low - ROUNDING), math.floor(high + ROUNDING)
     if first > last:
         return None

@@ -117,6 +117,7 @@ class GridCell:
             over = self._below(line)
             lines.append(over)
             for a, b in zip(cost.weights, over.weights, strict=True):
+                # Weighed so that this lever drops out: a bound on the others, whatever it does.
                 if a * b < 0.0:
                     lines.append(cost.plus(over, -a / b))
         return lines
@@ -142,6 +143,7 @@ class GridCell:
             if place in self.moving:
                 weights.append(rise)
                 size += abs(rise) * choice.piece.steps
+        # Room for the rounding of these very sums: a row must not be lost in the last digit.
         return StepInequality(tuple(weights), constant, ROOM * size)
 
     def cheapest(self, cost: StepInequality, over: StepInequality) -> Block:
@@ -152,6 +154,7 @@ class GridCell:
         for k, place in enumerate(self.moving):
             rise, weight = cost.weights[k], over.weights[k]
             near, far = self.block.first[place], self.block.last[place]
+            # Below the factual, cost falls with the step: the cheap end is the last.
             if rise < 0.0:
                 near, far = far, near
             at[place] = near
@@ -159,6 +162,7 @@ class GridCell:
             gain = weight * (near - far)
             if gain > 0.0:
                 rates.append((gain / max(rise * (far - near), 1e-300), k, far))
+        # Greedy by gain for cost, which is exact for reals; the last step is rounded up.
         for _, k, far in sorted(rates, reverse=True):
             place, weight = self.moving[k], abs(over.weights[k])
             steps = min(abs(far - at[place]), math.ceil(max(missing, 0.0) / weight))
@@ -184,6 +188,7 @@ class GridCell:
             return self._rows(np.zeros((1, 0), dtype=np.int64))
         block, longest = self.block, self.moving.index(self.longest)
         ends = [(block.first[place], block.last[place]) for place in self.moving]
+        # All levers but the longest are laid out; of that, each line leaves an interval.
         start, stop = ends.pop(longest)
         if math.prod(b - a + 1 for a, b in ends) > AT_ONCE:
             return None
@@ -216,6 +221,7 @@ class GridCell:
 
 def _cut(line: StepInequality, first: list[int], last: list[int]) -> bool:
     """Cut ends of steps by one line; whether any are left."""
+    # The least that each lever can add; what all leave over is what one may exceed its own by.
     parts = [min(w * a, w * b) for w, a, b in zip(line.weights, first, last, strict=True)]
     spare = line.room - line.constant - sum(parts)
     if spare < 0.0:
@@ -225,6 +231,8 @@ def _cut(line: StepInequality, first: list[int], last: list[int]) -> bool:
             continue
         end = (spare + part) / weight
         if weight > 0.0:
+            # One step more than computed, since the division is rounded;
+            # 2^62 keeps infinity an integer.
             last[k] = min(last[k], math.floor(min(end, 2.0**62)) + 1)
         else:
             first[k] = max(first[k], math.ceil(max(end, -(2.0**62))) - 1)
@@ -238,6 +246,7 @@ def _narrow(low: Steps, high: Steps, weight: float, room: Floats) -> None:
     if weight == 0.0:
         high[room < 0.0] = low[room < 0.0] - 1
         return
+    # Clipped before the cast: infinity is no int64.
     ends = np.clip(room / weight, low - 2.0, high + 2.0)
     if weight > 0.0:
         np.minimum(high, np.floor(ends).astype(np.int64) + 1, out=high)
@@ -257,6 +266,7 @@ def listed(cell: GridCell, below: BelowOf, cost: float, most: int) -> Iterator[R
     made, boxes, open_cells = 0, 0, [cell]
     while open_cells:
         boxes += 1
+        # Depth first, so that few boxes are open at once.
         box: GridCell | None = open_cells.pop()
         assert box is not None
         lines = box.lines(below(box.block), cost)
@@ -288,6 +298,7 @@ def block_around(program: Program, choices: Choices, solution: Floats, limit: fl
     if not moving:
         return alone
     chosen = [alone.choices[place] for place in moving]
+    # Each lever's extent by two linear programs, with the pieces fixed and the cost limited.
     steps = [choice.step for choice in chosen if choice.step is not None]
     extents = program.extents(steps, solution, limit)
     first, last = list(alone.first), list(alone.last)
@@ -306,9 +317,11 @@ def moving_in(choices: Choices, block: Block) -> list[int]:
 
 
 def _steps(choice: Choice, here: int, extent: Floats) -> tuple[int, int]:
+    # The solver could not tell: the proposal's own step alone is decided.
     if np.isnan(extent).any():
         return here, here
     unit, steps = choice.piece.unit, choice.piece.steps
+    # A step outward on both sides, as the extents are the solver's and rounded.
     first, last = math.floor(extent[0] * unit) - 1, math.ceil(extent[1] * unit) + 1
     return max(0, min(first, here)), min(steps, max(last, here))
 
@@ -318,6 +331,7 @@ def _shrunk(choices: Choices, block: Block, solution: Floats) -> Block:
     here, moving = choices.at(solution).first, moving_in(choices, block)
     first, last = list(block.first), list(block.last)
     while block.size > MOST_ROWS:
+        # Towards the proposal, so that it stays in, and is gone from the program afterwards.
         place = max(moving, key=lambda p: last[p] - first[p])
         first[place] = here[place] - (here[place] - first[place]) // 2
         last[place] = here[place] + (last[place] - here[place]) // 2
@@ -331,6 +345,7 @@ def farther(choices: Choices, block: Block) -> Rows:
     at = np.array([[block.first[place] for place in here.moving]], dtype=np.int64)
     parts = [at]
     for k, place in enumerate(here.moving):
+        # Doubling distances: near rows are tried closely, far ones are reached in few steps.
         away = 2 ** np.arange(block.choices[place].piece.steps.bit_length(), dtype=np.int64)
         steps = np.concatenate([at[0, k] - away, at[0, k] + away])
         steps = steps[(steps >= 0) & (steps <= block.choices[place].piece.steps)]

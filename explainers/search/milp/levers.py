@@ -54,6 +54,7 @@ class Piece:
         """The step at which it is nearest to ``value``."""
         if self.grid is None or math.isnan(value):
             return 0
+        # Clipped to the piece: the grid goes on beyond it.
         return min(max(self.grid.nearest(value) - self.multiple, 0), self.steps)
 
     def away(self, value: float) -> float:
@@ -89,6 +90,7 @@ class Piece:
 
     def within(self, budget: float) -> Piece | None:
         """The part that costs no more; the cost only rises, or only falls."""
+        # Slack outward: a value at exactly the budget stays in.
         room = budget - self.cost + slack(budget)
         if self.cost_rise == 0.0:
             return self if room >= 0.0 else None
@@ -158,6 +160,7 @@ class Levers:
         """Without values that alone make a row dearer; None if every row is."""
         if budget == math.inf:
             return self
+        # With all others at their cheapest, this is what is left for one.
         spare = budget - sum(lever.least for lever in self.each)
         each = []
         for lever in self.each:
@@ -172,6 +175,7 @@ class Levers:
 
 def exactly(value: float) -> Fraction:
     """The decimal number that a float was written as."""
+    # `repr` gives the shortest decimal that reads back, which is what was written in the policy.
     return Fraction(repr(float(value)))
 
 
@@ -190,13 +194,16 @@ def read_levers(
     alone = [np.zeros(0)] * len(axes)
     for j in moving:
         alone[j] = np.array(_alone(axes[j], float(problem.factual[j])))
+    # The factual row in the first line, values of every feature side by side in the others.
     constant, *lines = encode_side_by_side(columns, problem.factual, alone)
     rows = np.array(lines).reshape(-1, len(constant))
+    # A matrix that holds NaN or infinity means nothing to the solver.
     if not (np.isfinite(rows).all() and np.isfinite(constant).all()):
         raise NotEligible("milp", "a value is read as no number")
     deviation, each = np.zeros(len(constant)), []
     for j in moving:
         own = readings[j].own
+        # What moves is in its pieces; the constant keeps what does not.
         constant[own] = 0.0
         if readings[j].deviation is not None:
             deviation[own] = readings[j].deviation
@@ -209,6 +216,7 @@ def read_levers(
 
 def _alone(axis: Axis, factual: float) -> list[float]:
     """Values that are pieces of their own: those off the run, and the factual one."""
+    # The factual is set apart because it costs nothing: beside it, cost has a kink.
     on_run = factual in axis and not any(same(factual, other) for other in axis.others)
     return [*axis.others, factual] if on_run else list(axis.others)
 
@@ -225,6 +233,7 @@ def _pieces(
         return
     spans = [s for a, b in _runs(axis, factual) for s in reading.within(a, b - a)]
     ends = np.array([[s.multiple, s.multiple + s.steps] for s in spans], dtype=np.int64)
+    # Cost is straight on one side of the factual, so its ends say all of it.
     ends_cost = problem.cost.of_feature(j, grid.value(ends), factual)
     for span, (first, last) in zip(spans, ends_cost.tolist(), strict=True):
         rise = (last - first) / max(1, span.steps)
@@ -248,6 +257,7 @@ def _runs(axis: Axis, factual: float) -> list[tuple[int, int]]:
     if math.isnan(factual):
         return [(first, last)]
     nearest = axis.grid.nearest(factual)
+    # Split at the factual, where cost turns; the factual value is in neither run.
     below = nearest - (axis.grid.at(nearest) >= factual)
     above = nearest + (axis.grid.at(nearest) <= factual)
     runs = [(first, min(below, last)), (max(above, first), last)]

@@ -42,7 +42,9 @@ class LayeredModel:
         self, form: GraphForm, schema: Schema, layers: Sequence[tuple[Matrix, Matrix]]
     ) -> None:
         self.form = form
+        # float64, so that our own error is far below that of a float32 graph.
         self._layers = [(w.astype(np.float64), b.astype(np.float64)) for w, b in layers]
+        # Half of eps: one operation, rounded to nearest.
         self._unit = float(np.finfo(form.core.dtype).eps) / 2.0
         # Of the graph's arithmetic and of ours, which is in float64.
         self._rounded = self._unit + float(np.finfo(np.float64).eps) / 2.0
@@ -133,6 +135,7 @@ class LayeredModel:
         steps = zip(choices.levers.each, block.choices, block.first, block.last, strict=True)
         for lever, choice, first, last in steps:
             piece = choice.piece
+            # Columns are straight over a piece, so they lie between those at its two ends.
             ends[0, lever.own] = piece.inputs + first * piece.inputs_rise
             ends[1, lever.own] = piece.inputs + last * piece.inputs_rise
         low, high = ends.min(axis=0), ends.max(axis=0)

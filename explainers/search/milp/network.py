@@ -92,6 +92,7 @@ class Reach:
         parts = self.ends @ directions
         least = self._sums(parts)
         if np.isfinite(self.budget):
+            # Lagrangian bounds: each price gives a valid one, so the greatest of them is taken.
             for price in self._prices(parts):
                 priced = self._sums(parts + price * self.costs[:, None])
                 least = np.maximum(least, priced - price * self.budget)
@@ -104,6 +105,7 @@ class Reach:
         total = each.sum(axis=0)
         if self.besides is None:
             return np.asarray(total[None, :])
+        # One feature must then choose another piece: the least over which of them does.
         others = np.where(self.besides[:, None], np.inf, parts)
         return np.asarray(total - each + np.minimum.reduceat(others, self.starts))
 
@@ -114,8 +116,10 @@ class Reach:
             np.split(parts, self.starts[1:]), np.split(self.costs, self.starts[1:]), strict=True
         ):
             home = int(np.argmin(cost))
+            # Ends that cost as much as home would have an infinite rate.
             extra = np.maximum(cost - cost[home], 1e-12)[:, None]
             rates.append(np.maximum((group[home] - group) / extra, 0.0).max(axis=0))
+        # The best price of a knapsack relaxation is the rate of one of its items.
         return np.sort(np.array(rates), axis=0)[::-1][:MOST_PRICES]
 
 
@@ -150,6 +154,7 @@ def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit:
     lows: list[Floats] = []
     highs: list[Floats] = []
     for k in range(len(layers) - 1):
+        # Bounds first: a unit that they settle takes no binary.
         low, high = bounds(reach, layers[: k + 1], lows, highs)
         state = _rectified(program, _through(state, *layers[k], unit), low, high)
         lows, highs = [*lows, low], [*highs, high]
@@ -160,6 +165,7 @@ def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
     """One layer; sums of ``n`` products in any order (Higham 2002, 3.1)."""
     magnitude = np.abs(weights)
     n = len(weights) + 2
+    # The bound of Higham for any order of summation: the runtime's order is not known.
     gamma = n * unit / (1.0 - n * unit)
     sizes = (state.size + state.error) @ magnitude + np.abs(bias)
     error = state.error @ magnitude + gamma * sizes
@@ -169,6 +175,7 @@ def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:
 def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lines:
     """``max(0, ·)`` of each line, which lies between ``low`` and ``high``."""
     weights, constant = state.weights.copy(), state.constant.copy()
+    # Off everywhere: what leaves it is 0. A unit that is on everywhere stays the line it was.
     weights[:, high <= 0.0] = 0.0
     constant[high <= 0.0] = 0.0
     open_units = np.flatnonzero((low < 0.0) & (high > 0.0))
@@ -178,6 +185,7 @@ def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lin
         used = np.flatnonzero(own)
         value = program.variable(0.0, float(high[i]), whole=False)
         on = program.binary()
+        # At least the line; at most it where the unit is on; at most 0 where it is off.
         program.row([*used, value], [*-own[used], 1.0], lower=shift)
         program.row([*used, value, on], [*-own[used], 1.0, -low[i]], upper=shift - low[i])
         program.row([value, on], [1.0, -high[i]], upper=0.0)
@@ -194,12 +202,14 @@ def bounds(
     """Least and greatest value of each line that leaves ``layers``."""
     weights, bias = layers[-1]
     n = weights.shape[1]
+    # The greatest value is the negative of the least of the negated line: one pass for both.
     both = np.concatenate([weights, -weights], axis=1)
     both, shift = behind(layers[:-1], lows, highs, both, np.concatenate([bias, -bias]))
     least = reach.least(both) + shift
     if lows:  # neither bound is always the better one
         low, high = intervals(np.maximum(lows[-1], 0.0), np.maximum(highs[-1], 0.0), weights, bias)
         least = np.maximum(least, np.concatenate([low, -high]))
+    # Outward, for the rounding of the bounds' own arithmetic.
     least -= MARGIN * np.maximum(1.0, np.abs(least))
     return least[:n], -least[n:]
 
@@ -227,8 +237,10 @@ def _relaxed(weights: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats
     """Lower bounds of ``max(0, lines) @ weights``, as weights of the lines and a constant."""
     on, off = low >= 0.0, high <= 0.0
     span = np.maximum(high - low, 1e-300)
+    # Above a ReLU lies its chord; below it, the one of 0 and the line that leaves less area.
     chord = np.where(on, 1.0, np.where(off, 0.0, high / span))
     under = np.where(on, 1.0, np.where(off, 0.0, (high > -low).astype(np.float64)))
     rise = np.where(on | off, 0.0, -low * chord)
     up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    # Positive weights take the lower side, negative ones the upper: a lower bound of the sum.
     return under[:, None] * up + chord[:, None] * down, rise @ down

@@ -57,12 +57,14 @@ class Settings:
         ends = [_ends(lever, float(factual[lever.column])) for lever in levers]
         low = np.array([min([0.0, *(move for move, _ in own)]) for own in ends])
         high = np.array([max([0.0, *(move for move, _ in own)]) for own in ends])
+        # The least rate of any end: how far a budget leads must not be told too small.
         rate = np.array([min([math.inf, *(c / abs(m) for m, c in own if m)]) for own in ends])
         return cls(low, high, rate, budget)
 
     def most(self, directions: Floats) -> Floats:
         """No action goes farther than this in ``directions``, ``(m, n)``: ``(m,)``. The best moves
         for their cost first, until the budget is spent."""
+        # The knapsack in fractions: greedy is exact, and never less than what whole moves reach.
         gains = np.maximum(directions * self.low, directions * self.high)
         if self.budget == math.inf:
             return np.asarray(gains.sum(axis=1))
@@ -101,6 +103,7 @@ class PlausibleMechanisms:
         budget: float,
     ) -> PlausibleMechanisms | None:
         """None where the goal is no such limit, or something is read otherwise."""
+        # With several limits, outputs or layers the margin is no curve over one sum.
         if len(goals) > 1 or len(goals[0].weights) > 1 or len(layers) > 1:
             return None
         readings = following.readings.items()
@@ -144,6 +147,7 @@ class PlausibleMechanisms:
             reads += pulls[j] * self._dense(read_part(choices, j))
         sets = np.array([self._dense(set_part(choices, j)) for j in choices.places])
         weights, constant, _ = self.question.total(self.goal)
+        # What follows is read by the plausible mechanism in place of the believed one.
         each, apart = weights - reads + pulled @ sets, pulled[1:] - pulled[0]
         low, high = (float(self._settings.most(d).max()) for d in (-apart, apart))
         return Sums(each[1:], each[0], constant, low, high, *self._others(movers))
@@ -182,6 +186,7 @@ class PlausibleMechanisms:
             alone = dict.fromkeys(choices.alone(flow.effect), 1.0)
             is_set = flow.effect in movers
             line.append((1.0 if is_set else -1.0, alone))
+            # Counts movers whose setting differs, so 0 exactly where the same are set.
             constant += not is_set
         return total(*line), constant
 

@@ -35,6 +35,7 @@ def find_incumbent(problem: Problem, excess: Excess, sure: Sure) -> Row | None:
     """
     ladders = [Ladder.spread(problem, int(j), RUNGS) for j in problem.movable]
     row = problem.start
+    # So many moves and no more: this is a first answer, from which the proof goes on.
     for _ in range(2 * len(ladders) + 2):
         rows = _moves(problem, ladders, row)
         over = excess(rows)
@@ -56,6 +57,7 @@ def polished(problem: Problem, excess: Excess, sure: Sure, row: Row) -> Row:
         if cheaper is None:
             break
         before, row, cost = cost, cheaper, float(problem.cost_of(cheaper[None, :])[0])
+        # The proof looks at all that is cheaper anyway.
         if before - cost <= LITTLE * cost:
             break
     return row
@@ -79,6 +81,7 @@ def cheapest(problem: Problem, rows: Rows, sure: Sure) -> Row | None:
     """Of the cheapest allowed ones, in blocks that double, the first that is sure."""
     rows = rows[problem.allowed(rows)]
     rows = rows[np.argsort(problem.cost_of(rows), kind="stable")]
+    # Being sure costs a score a mechanism, so few are asked first.
     start, block = 0, FIRST_CHECKED
     while start < min(len(rows), MOST_CHECKED):
         holds = np.flatnonzero(sure(rows[start : start + block]))
@@ -93,9 +96,11 @@ def _step(problem: Problem, rows: Rows, over: Floats) -> Row | None:
     costs = problem.cost_of(rows)
     with np.errstate(invalid="ignore"):  # a target that nothing reaches is infinitely far
         gains = np.nan_to_num(over[0] - over, nan=-np.inf)
+    # The small term: a move that costs nothing has no rate.
     rates = gains / (np.maximum(costs - costs[0], 0.0) + 1e-3)
     if not rates.max() > 0.0:
         return None
+    # Of moves about as good for their cost the one that goes farthest: fewer steps to the target.
     good = np.flatnonzero(rates >= NEARLY * rates.max())
     return np.asarray(rows[good[np.argmax(gains[good])]])
 

@@ -25,8 +25,10 @@ GIVEN_SECONDS = 0.001
 """Less than this is not waiting, but the difference between two clocks."""
 _OPTIONS: dict[str, bool | int | float | str] = {
     "output_flag": False,
+    # One thread and one seed: the same question must get the same answer.
     "threads": 1,
     "random_seed": 0,
+    # No relative gap: HiGHS would stop early on dear answers.
     "mip_rel_gap": 0.0,
     "mip_abs_gap": 1e-6,
     # Not tighter: at 1e-9, without presolve, 1 optimum in 234 was lost (docs/decisions/0032).
@@ -124,6 +126,7 @@ class Program:
 
     def minimise_only(self, variable: int) -> None:
         """Let nothing else cost anything."""
+        # Variables keep their numbers, so solutions are still read in the same way.
         self._cost = [float(number == variable) for number in range(self.n_variables)]
 
     def solve(self, deadline: Deadline, *, otherwise: bool = False) -> Solved:
@@ -135,6 +138,7 @@ class Program:
         """
         presolve = "off" if self.presolve == otherwise else "on"
         with_heuristics = self.heuristics and not otherwise
+        # A new solver each time: nothing of one question may reach the next.
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (_OPTIONS | ({} if with_heuristics else _NO_HEURISTICS)).items():
             solver.setOptionValue(option, value)
@@ -150,6 +154,7 @@ class Program:
         in ``values``, rows are kept nearly and what it costs is at most ``cost``; NaN where the
         solver cannot tell."""
         lower, upper = self.bounds
+        # Pieces are fixed as proposed; steps within them are let go as real numbers.
         is_binary = np.array(self._whole) & (upper - lower <= 1.0)
         lower[is_binary] = upper[is_binary] = np.round(values[is_binary])
         solver = highspy.Highs()  # type: ignore[no-untyped-call]
@@ -158,6 +163,7 @@ class Program:
         model = self._model()
         model.integrality_ = []
         model.col_lower_, model.col_upper_ = lower, upper
+        # Looser than the solver, so that no row that it could propose is outside of the extents.
         model.row_lower_ = np.asarray(model.row_lower_) - LOOSENED
         model.row_upper_ = np.asarray(model.row_upper_) + LOOSENED
         model.col_cost_ = np.zeros(self.n_variables)
@@ -167,6 +173,8 @@ class Program:
         solver.addRow(-math.inf, limit, len(used), used.astype(np.int32), self.cost[used])
         found = np.full((2, len(variables)), math.nan)
         for place, variable in enumerate(variables):
+            # One factorisation serves all: only costs change, so each
+            # run starts from the last basis.
             for side, sign in enumerate((1.0, -1.0)):
                 solver.changeColCost(variable, sign)
                 solver.run()
@@ -185,6 +193,7 @@ class Program:
         model.row_lower_ = np.array([lower for _, _, lower, _ in self._rows])
         model.row_upper_ = np.array([upper for _, _, _, upper in self._rows])
         matrix = model.a_matrix_
+        # Row by row, as the program was written: HiGHS turns it itself.
         matrix.format_ = highspy.MatrixFormat.kRowwise
         matrix.num_col_, matrix.num_row_ = model.num_col_, model.num_row_
         matrix.start_ = np.cumsum([0, *(len(v) for v, _, _, _ in self._rows)])
@@ -221,5 +230,6 @@ def _read(solver: highspy.Highs) -> Solved:
     has_values = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     values = np.array(solver.getSolution().col_value) if has_values else None
     finished = status == highspy.HighsModelStatus.kOptimal
+    # Infinite before the first bound is known, and then it says nothing.
     bound = float(info.mip_dual_bound) / COST_UNIT
     return Solved(values, bound if math.isfinite(bound) else -math.inf, finished, nodes)

@@ -57,12 +57,16 @@ class MilpQuestion:
         widened = None if affordable is None else following.widened(affordable)
         if widened is None:
             return None
+        # Presolve starts HiGHS's restarts, which do not pay where
+        # hidden layers are (decision 0032).
         program = Program(presolve=len(layers) == 1, heuristics=budget == math.inf)
         choices = Choices.add(program, following.problem, widened)
         tie(program, choices, following)
         add_constraints(program, choices, following.problem.constraints)
         question = cls(program, choices, lay(program, choices, layers, budget, unit))
         has_fine = widened.has_fine
+        # Where all is plain, pieces were cut by the budget, and a
+        # thin row could only mislead HiGHS.
         if budget < math.inf and not (has_fine and question.is_plain):
             limit = budget + THIN * max(1.0, abs(budget)) if has_fine else budget
             program.dense_row(program.cost, upper=limit)
@@ -78,6 +82,7 @@ class MilpQuestion:
         """Whether it is known without solving anything that no row within ``budget`` meets all
         goals, but for those with the pieces of ``besides``: one goal is out of reach even where
         no constraint is kept."""
+        # Bounds of the first lay-out hold within less budget too.
         reach = replace(self.laid.reach, budget=budget)
         if besides is not None:
             reach = replace(reach, besides=self._ends_of(besides))
@@ -96,6 +101,7 @@ class MilpQuestion:
         """Rows for ``goals``, loosened by all that may be in doubt about them."""
         for goal in goals:
             weights, constant, size = self.total(goal)
+            # To the size of 1: the solver's tolerances are absolute.
             scale = max(size, 1e-300)
             limit = goal.limit + doubt_of(goal, self.raw) + SOLVER_DOUBT * size - constant
             self.program.dense_row(weights / scale, upper=limit / scale)
@@ -106,6 +112,7 @@ class MilpQuestion:
         for goal in goals:
             weights, constant, _ = self.total(goal)
             used = np.flatnonzero(weights)
+            # A goal that nothing meets has no distance: its raw output is measured from 0.
             limit = goal.limit if math.isfinite(goal.limit) else 0.0
             self.program.row([*used, excess], [*weights[used], -1.0], upper=limit - constant)
         self.program.minimise_only(excess)

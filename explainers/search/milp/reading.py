@@ -88,6 +88,7 @@ def read_features(columns: Columns, schema: Schema) -> tuple[FeatureReading, ...
 
 
 def _some_value(feature: Feature) -> float:
+    # Any readable value will do: each column is made of one feature alone.
     return 0.0 if feature.kind.is_categorical else float(feature.lower)
 
 
@@ -100,6 +101,7 @@ def _read(
     steps = np.arange(axis.count)
     if axis.count > MOST_READ:
         steps = np.unique(np.linspace(0, axis.count - 1, SPREAD).astype(np.int64))
+    # Until nothing bends between two values that were looked at.
     while True:
         values = grid.value(axis.first + steps)
         inputs = _encoded(columns, plain, j, own, values)
@@ -118,6 +120,7 @@ def _closer(steps: Indices, edges: Sequence[tuple[int, int]]) -> Indices:
     """More steps where one part of the columns ends and the next begins, until none is between."""
     ends = np.array([b for _, b in edges], dtype=np.int64)
     ends = ends[ends < len(steps)]
+    # The gap where a bend was found and those beside it, since the bend may be in any of them.
     gaps = np.unique(np.concatenate([ends - 1, *(ends + k for k in (-2, 0))]))
     gaps = gaps[(gaps >= 0) & (gaps + 1 < len(steps))]
     if not (steps[ends] - steps[ends - 1] > 1).any():
@@ -145,6 +148,7 @@ def _reading_of(
         width = float(values[b - 1] - values[a])
         if width:
             steepest = np.maximum(steepest, np.abs(inputs[b - 1] - inputs[a]) / width)
+    # Not all values were looked at: between them, float32 alone may be so far off.
     if len(multiples) <= multiples[-1] - multiples[0]:
         size = np.abs(values).max() * steepest + np.abs(inputs).max(axis=0)
         deviation = deviation + 2.0**-22 * size
@@ -163,6 +167,7 @@ def _encoded(columns: Columns, plain: Floats, j: int, own: Indices, values: Floa
         some = values[start : start + ROWS_AT_ONCE]
         rows: Rows = np.repeat(plain[None, :], len(some), axis=0)
         rows[:, j] = some
+        # float64 from here on: the program's arithmetic; what float32 took is in the deviation.
         parts.append(columns.encode(rows)[:, own].astype(np.float64))
     return np.concatenate(parts)
 
@@ -181,6 +186,7 @@ def _straight(values: Floats, inputs: Floats) -> Iterator[tuple[int, int]]:
             closed += 1
             yield a, b
             continue
+        # At least one further, or a span would never get shorter.
         middle = a + max(1, int(np.argmax(off.max(axis=1))))
         open_spans += [(middle, b), (a, middle)]
 

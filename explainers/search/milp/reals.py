@@ -83,6 +83,7 @@ def read_reals(columns: Columns, schema: Schema, j: int) -> RealReading:
         raise NotEligible("milp", f"{feature.name} follows, and is a category")
     if not (math.isfinite(feature.lower) and math.isfinite(feature.upper)):
         raise NotEligible("milp", f"{feature.name} follows, and has no bounds")
+    # Whole numbers are looked at one by one; between them nothing is ever read.
     is_whole = feature.kind is Kind.INTEGER and feature.upper - feature.lower < MOST_WHOLE
     if is_whole:
         points = np.arange(math.ceil(feature.lower), math.floor(feature.upper) + 1.0)
@@ -107,6 +108,7 @@ def _line(
     points = np.linspace(lower, upper, POINTS)
     inputs = encode_alone(columns, schema, j, own, points)
     off = np.abs(inputs - stretch.first - (points[:, None] - stretch.lower) * stretch.rise)
+    # Farther out a slope that is slightly off shows more: the allowance grows with it.
     if not (off <= allowed * (1.0 + 2.0 * BEYOND)).all():
         return None
     rounding = _rounding(points, inputs, np.abs(stretch.rise))
@@ -146,6 +148,7 @@ def _reading(
         raise NotEligible("milp", f"{name} is bent in {len(ends)} places")
     deviation = np.zeros(len(own))
     if not is_whole and len(points) > 2:
+        # A bend between two points is as far from straight as it is beside them.
         deviation = _bends(points, inputs).max(axis=0)
     if (deviation > allowed).any():
         raise NotEligible("milp", f"{name} follows, and is read in jumps")
@@ -179,6 +182,7 @@ def _straight(
             yield a, b
             continue
         middle = a + int(np.argmax(off.max(axis=1)))
+        # Parts of reals share their end; whole numbers leave no gap between two parts.
         waiting += [(middle, b), (a, middle if closed else middle - 1)]
 
 

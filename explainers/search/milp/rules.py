@@ -68,15 +68,18 @@ def add_constraints(program: Program, choices: Choices, constraints: Sequence[Co
             case Implication() as rule:
                 _add_rule(program, choices, rule)
             case MostSet(count=count):
+                # At most `count` set is at least all others left alone.
                 stays = [choices.is_set(j).negated() for j in choices.places]
                 _add_row(program, stays, len(stays) - count)
             case OneStays(columns=columns):
+                # Otherwise one of them has no other value, so it stays anyway.
                 if columns <= choices.places.keys():
                     stays = [choices.is_set(j).negated() for j in sorted(columns)]
                     _add_row(program, stays, 1.0)
 
 
 def _add_rule(program: Program, choices: Choices, rule: Implication) -> None:
+    # "If A and B then C" as a clause: not A, or not B, or C.
     refuted = [_literal(program, choices, condition, holds=False) for condition in rule.when]
     for condition in rule.then:
         _add_row(program, [*refuted, _literal(program, choices, condition, holds=True)], 1.0)
@@ -93,6 +96,7 @@ def _add_row(program: Program, literals: Sequence[Literal], least: float) -> Non
 
 def _literal(program: Program, choices: Choices, condition: Condition, *, holds: bool) -> Literal:
     """That ``condition`` is true, or is not."""
+    # Nothing that it reads can move: its truth is a constant.
     if not condition.columns & choices.places.keys():
         return Literal.of(_true_of_factual(choices, condition) == holds)
     match condition:
@@ -163,12 +167,14 @@ def _comparison(
     factual = choices.problem.factual
     constants = [float(factual[j]) for j, _ in condition.now if j not in choices.places]
     if any(map(math.isnan, [*constants, condition.fixed(factual)[0]])):
+        # What reads a missing value is not true, whatever the rest.
         return Literal.of(not holds)
     total = IntegerSum.of(choices, condition)
     relation = condition.relation if holds else NEGATED[condition.relation]
     switches = [total.switch(program, *limits) for limits in total.limits(relation)]
     reads = {j for j, _ in condition.now} & choices.places.keys()
     missing = [v for j in sorted(reads) for v in choices.is_missing(j).weights]
+    # Missing is one more way for a comparison not to hold.
     if not holds:
         return Literal(dict.fromkeys([*switches, *missing], 1.0))
     for switch in switches:

@@ -66,6 +66,7 @@ class BudgetSchedule:
 
     def budgets(self, best: float, most: float) -> list[float]:
         if best < math.inf:
+            # Only cheaper rows are looked for: the best itself must not come back from the program.
             cheaper = best - SAME_COST * max(1.0, best)
             return [min(share * best, cheaper) for share in self.shares]
         return [*(share * most for share in self.guesses), math.inf]
@@ -103,11 +104,15 @@ class Search:
         self._deadline = deadline
         self._action: Row | None = None
         self._best = math.inf
+        # Whether the best is only the word of the mathematics, and the model was not asked yet.
         self._is_hope = False
+        # Proven by both ways of the solver; `_hint` by one of them,
+        # said only of a search that is cut.
         self._bound = 0.0
         self._hint = 0.0
         self._unsure: Row | None = None
         self._surest = -math.inf
+        # The last action that was cut off for being unsure: it may come back within rounding.
         self._cut_off: Row | None = None
         self._alone = 0
         self._blocks = 0
@@ -124,6 +129,7 @@ class Search:
         unsure = self._unsure
         if self._action is not None:
             actions, unsure = self._action[None, :], None
+        # One way alone must not make an answer optimal (decision 0071).
         hint = 0.0 if self._is_met(self._hint) else self._hint
         bound = min(max(self._bound, hint), self._best)
         return SearchOutcome(actions, bound, None, deadline_hit, unsure=unsure)
@@ -134,12 +140,17 @@ class Search:
         goals, following = model.goals(problem.target), model.following(problem)
         levers = model.levers(following)
         first = find_incumbent(problem, self._excess, self._sure)
+        # On fine grids a sure row is kept as a hope: the model is asked
+        # with the rows around it, once.
         if first is not None and not (levers.has_fine and self._hope(first)):
             self._take(first)
+        # From below: small programs are closed fast, and a cheaper
+        # row found early shrinks the rest.
         for budget in self._ladder.budgets(self._best, levers.most):
             self._deadline.check()
             if self._closed(goals, following, levers, budget):
                 return
+            # Closed without an answer: nothing within the budget is in the target.
             self._bound = max(self._bound, budget)
         self._bound = self._best  # nothing is cheaper, at any budget
 
@@ -148,6 +159,7 @@ class Search:
         rows = self._problem.rows_of(actions)
         known = self._problem.readable(actions, rows)
         found = np.full(len(actions), LOST)
+        # Limits with the doubt taken off: what has no excess is surely in the target.
         found[known] = self._limits.excess(rows[known])
         return found
 
@@ -166,11 +178,14 @@ class Search:
         has lost rows that are there (decision 0071).
         """
         question = self._model.question(following, levers, budget)
+        # No program is needed: nothing can move, nothing is affordable,
+        # or the target is out of reach.
         if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
             return False
         if question.is_beyond(goals, budget):
             return self._improved_within(budget)
         settled = self._settle_first(question, budget)
+        # All rows with those pieces are decided, so only others could still reach the goal.
         if settled is not None and question.is_beyond(goals, min(budget, self._best), settled):
             return self._improved_within(budget)
         question.require(goals)
@@ -182,10 +197,12 @@ class Search:
             verdict = None
             if solved.values is not None and not self._is_between(question, solved.values):
                 verdict = self._take(question.action(solved.values))
+            # The budget's own row limits the program, so its bound says nothing beyond the budget.
             self._note_bound(min(solved.bound, budget), is_sure=otherwise)
             if not solved.finished:
                 raise DeadlineReached("the deadline has passed")
             if solved.values is None or self._closes(question, solved, verdict, budget):
+                # Both ways have said so.
                 if otherwise:
                     return self._improved_within(budget)
                 otherwise = True
@@ -196,6 +213,8 @@ class Search:
                 ):
                     self._settle(question, solved.values)
             elif verdict is ProposalVerdict.WRONG or not self._cut(question, cuts, solved.values):
+                # The program is a superset: what it lets in and the
+                # definitions refuse leaves it by name.
                 question.forbid(question.choices.at(solved.values))
 
     def _closes(
@@ -205,6 +224,7 @@ class Search:
         assert solved.values is not None
         if solved.bound >= budget:
             return True
+        # A proposal between grid values is no row; only the bound can close the search.
         if question.is_fine(solved.values):
             return self._is_met(solved.bound)
         return verdict is ProposalVerdict.TAKEN
@@ -218,6 +238,7 @@ class Search:
 
     def _is_between(self, question: MilpQuestion, solution: Floats) -> bool:
         """Whether a proposal lies between values of the grid and is no more than where to look."""
+        # With effects the proposal itself, moved onto the grid, is tried first.
         return self._problem.consequences is None and question.is_fine(solution)
 
     def _settle_first(self, question: MilpQuestion, budget: float) -> Block | None:
@@ -233,6 +254,7 @@ class Search:
         if block is None or not any(choice.piece.is_fine for choice in block.choices):
             return None
         cell = GridCell(question.choices, question.choices.whole(block))
+        # With two levers or more the rows around are many unless a good one is known among them.
         if len(cell.moving) > 1:
             below = self._model.below(self._problem, question.choices, cell.block)
             self._draw_near(question.choices, cell.cheapest(*cell.lines(below, math.inf)[:2]))
@@ -241,6 +263,7 @@ class Search:
     def _settle(self, question: MilpQuestion, solution: Floats) -> None:
         """Decide every row of the grid around a proposal that lies between its values."""
         self._blocks += 1
+        # From here on the answer stays feasible, with the bound that is known.
         if self._blocks > MOST_BLOCKS:
             raise _Undecided
         choices = question.choices
@@ -249,6 +272,7 @@ class Search:
             whole = choices.whole(choices.at(solution))
             if self._decided(question, GridCell(choices, whole), MOST_ROWS):
                 return
+        # Too many rows have these pieces: only those hardly dearer than the proposal are decided.
         limit = limit_of(question.program, choices, solution, self._best)
         cell = GridCell(choices, block_around(question.program, choices, solution, limit))
         if not self._decided(question, cell, MOST_ROWS, by_cost=True):
@@ -265,6 +289,7 @@ class Search:
             found = [self._possible(actions) for actions in parts]
         except TooMany:
             return False
+        # All parts are made before any is asked about, so that the cheapest comes first.
         self._take_first(np.concatenate([np.empty((0, len(self._problem.schema))), *found]))
         question.forbid(cell.block)
         return True
@@ -273,6 +298,7 @@ class Search:
         """Take an action near that of ``block`` that is in the target for sure, so that few rows
         around it are cheaper than the best."""
         rows = farther(choices, block)
+        # A row as dear as the best would leave as many to be looked at.
         rows = rows[self._problem.cost_of(rows) < self._best]
         if not len(rows):
             return
@@ -306,6 +332,7 @@ class Search:
         """Take the cheapest of ``actions``, which may be in the target, that is an answer. The
         model is asked up to the first that is likely to be."""
         actions = actions[np.argsort(self._problem.cost_of(actions), kind="stable")]
+        # The hope is asked about at last, behind all that is cheaper.
         if self._is_hope and self._action is not None:
             actions = np.concatenate([actions, self._action[None, :]])
         rows = self._problem.rows_of(actions)
@@ -313,6 +340,8 @@ class Search:
         start = 0
         while start < len(rows):
             ahead = likely[likely >= start]
+            # Up to the first likely one: nothing dearer is asked about
+            # before it is known what that is.
             stop = 1 + int(ahead[0]) if len(ahead) else len(rows)
             stop = min(stop, start + ROWS_PER_RUN)
             met = self._problem.target.met(self._meter.score(rows[start:stop]))
@@ -331,6 +360,7 @@ class Search:
             return True
         trust = self._problem.trust(action[None, :], self._meter.score)
         if not trust.holds[0]:
+            # The surest of those refused is what an abstention tells.
             self._note_unsure(action, float(trust.lower[0]))
             self._alone += 1
             if self._alone > MOST_ALONE:
@@ -356,6 +386,7 @@ class Search:
         if not math.isfinite(bound):
             return
         is_met = self._is_met(bound)
+        # Within rounding of the best it is the best: the solver's last digits are no gap.
         least = self._best if is_met else bound - _rounding(bound)
         if is_sure:
             self._bound = max(self._bound, least)
@@ -371,6 +402,7 @@ class Search:
         best is looked at, and settles as much."""
         actions = action[None, :]
         cost = float(self._problem.cost_of(actions)[0])
+        # Taken, because for the search it settles as much as a row that is in the target.
         if cost >= self._best:
             return ProposalVerdict.TAKEN
         row = self._problem.rows_of(actions)

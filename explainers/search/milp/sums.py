@@ -57,6 +57,8 @@ class IntegerSum:
                 ends = [end for choice in own for end in _ends(weight, choice)]
                 least, most = min(ends), max(ends)
             low, high, size = low + least, high + most, size + max(abs(least), abs(most))
+        # The common step of all terms: sums are whole numbers of it, so
+        # 0.5 parts "at most" from "above".
         step = reduce(_common, [*weights.values(), constant], Fraction(0))
         is_exact = (
             not _goes_anywhere(choices, condition) and step >= SMALLEST and step >= FINEST * size
@@ -68,6 +70,7 @@ class IntegerSum:
             float(low / unit),
             float(high / unit),
             slack,
+            # Where steps are too fine, both sides are let in and the definition decides.
             -slack if is_exact else slack,
         )
 
@@ -91,6 +94,7 @@ class IntegerSum:
         """A binary that is 1 only where the sum is between the limits."""
         switch = program.binary()
         variables, weights = [*self.weights, switch], list(self.weights.values())
+        # A limit that no sum breaks needs no row.
         if lower > self.low:
             room = lower - self.low
             program.row(variables, [*weights, -room], lower=self.low - self.constant)
@@ -115,6 +119,7 @@ def _by_column(condition: Comparison) -> dict[int, Fraction]:
 
 def _meant(value: float, size: float) -> Fraction:
     """``value`` without the rounding of the floats it was summed of."""
+    # 0.1 + 0.2 was meant as 3/10, and its exact fraction would make the common step vanish.
     simple = Fraction(value).limit_denominator(SIMPLE)
     return simple if abs(simple - Fraction(value)) <= ROUNDING * size else Fraction(value)
 

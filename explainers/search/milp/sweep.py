@@ -71,12 +71,14 @@ class TargetLimits:
         overs = []
         for goal in self.firm:
             doubt = goal.band + error @ np.abs(goal.weights)
+            # A doubt so large would push every row out: then the plain word has to guide.
             overs.append(raw @ goal.weights - goal.limit + np.where(doubt < UNSURE, doubt, 0.0))
         return np.asarray(np.max(overs, axis=0))
 
     def verdicts(self, rows: Rows, error: Floats) -> Verdicts:
         """What is known of rows whose errors may be as large as ``error``, ``(n_outputs,)``."""
         raw, own = believed(self.layers, self.unit, self.columns.encode(rows))
+        # The error of the whole sweep, so that one verdict stands for all rows between two places.
         own = np.maximum(own, error)
         firm = _told(self.firm, raw, own)
         safe = _told(self.plain, raw, own).sure if self.plain else np.zeros_like(firm.sure)
@@ -133,6 +135,7 @@ def _told(goals: Sequence[LinearGoal], raw: Floats, error: Floats) -> Told:
     for goal in goals:
         over = raw @ goal.weights - goal.limit
         doubt = goal.band + error @ np.abs(goal.weights)
+        # All goals must be met; one that may be missed makes the row unsure.
         sure &= over <= -doubt
         likely &= over <= 0.0
         possible &= over <= doubt

@@ -19,6 +19,7 @@ from explainers.search.trees.structs import (
 )
 from explainers.search.trees.tables import Tables
 
+# A full stack is told to the caller (`kernel.FULL`) and never overwritten.
 STACK = 1_024
 IDLE = 4
 """Arenas kept for later searches."""
@@ -110,10 +111,13 @@ class Arena(Struct):
             cell=np.empty(n, np.int64),
             trial=np.empty(n, np.int64),
             refused=np.empty(n, np.int64),
+            # Empty unless rows must survive the sensors: the proof
+            # then puts its own in their place.
             fragile_lo=np.empty((0, n), np.int64),
             fragile_hi=np.empty((0, n), np.int64),
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
+            # As many as there are names of slots at the top, here and below.
             ints=np.zeros(6, np.int64),
             floats=np.zeros(5),
         )
@@ -131,10 +135,13 @@ class Arenas:
         self._idle: list[Arena] = []
 
     def lent(self) -> Loan:
+        # A list's `pop` and `append` are one step each in Python: no
+        # lock is needed between threads.
         try:
             arena = self._idle.pop()
         except IndexError:
             arena = Arena.of(self._tables)
+        # Counts and flags of the search before would be taken for this one's.
         arena.ints[:] = 0
         return Loan(arena, self._idle)
 

@@ -69,6 +69,7 @@ cuts_at, bounded_at = pointer_to(Cuts), pointer_to(Bounded)
 @inner
 def _reaches(t: Tables, q: Question, a: Arena) -> bool:
     """Whether the trees can come down to their limits in the box at ``lo[0]``, ``hi[0]``."""
+    # From the whole each time: boxes of a batch come from anywhere and share no parent.
     for k in range(a.ints[WORDS]):
         a.mask[0, a.word[k]] = t.full[a.word[k]]
     for j in range(len(q.size)):
@@ -122,13 +123,17 @@ def bound(t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Boun
             continue
         boxes.over[i] = _least_over(t, q, a)
         for j in range(len(q.size)):
+            # What follows costs nothing, so any position would do for a
+            # corner: the middle is a fair guess.
             if q.counts[j] == 0:
                 a.at[j] = (lo[i, j] + hi[i, j]) >> 1
         corner_value(t, q, a, bottom)
         j, at = best_cut(t, q, a, bottom)
+        # What follows cannot be cut itself; what it follows from can.
         if j >= 0 and (q.counts[j] == 0 or at <= lo[i, j] or at > hi[i, j]):
             j = _widest(q, cuts.column[cuts.first[j] : cuts.first[j + 1]], lo[i], hi[i])
             at = np.int64(-1)
+        # No tree gains: cut the widest, as bounds of what follows tighten with the box.
         if j < 0:
             j = _widest(q, cuts.column[: cuts.first[0]], lo[i], hi[i])
             at = np.int64(-1)

@@ -27,8 +27,10 @@ class Compiler(Protocol):
     def __call__(self, function: Function, /) -> Function: ...
 
 
+# A division by zero must give infinity and not raise: nothing here could catch an exception.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
 """Without numba's reference counting (`_nrt`): nothing here allocates, and nothing here should."""
+# numba has no types of its own; behind `Any` mypy strict lets the decorators pass.
 _njit: Any = njit
 inner: Compiler = _njit(**_OPTIONS, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """For what only compiled code calls."""
@@ -60,6 +62,7 @@ class Entry:
         if self.arguments in self.compiled.overloads:
             return False
         self.compiled.compile(self.arguments)
+        # Cache misses are what was compiled here; what was on disk is loaded, not made.
         return self.arguments in self.compiled.stats.cache_misses
 
 
@@ -95,12 +98,14 @@ def compile_all(told: Callable[[int, int], None] | None = None) -> None:
     Takes half a minute or more where no machine code is kept yet, and else some tenths of a second.
     ``told`` is called after each part that had to be compiled, with how many are ready of how many.
     """
+    # Writers first: every entry is called with the tables that they write.
     writers = [Entry(*writer(struct)) for struct in Struct.__subclasses__()]
     parts = (*writers, *ENTRIES)
     for done, each in enumerate(parts, start=1):
         if each.compile() and told is not None:
             told(done, len(parts))
     for each in ENTRIES:
+        # From now on another type is an error, not half a minute inside a request.
         each.compiled.disable_compile()
 
 
@@ -109,13 +114,16 @@ def passing_addresses(compiled: Any) -> Any:
 
     @wraps(compiled.py_func)
     def call(*given: object) -> object:
+        # The struct is held by the caller's arguments for as long as this runs.
         return compiled(*[x.address if isinstance(x, Struct) else x for x in given])
 
     return call
 
 
 def _sources() -> str:
+    # Sorted: file systems list in any order, and the digest must not depend on it.
     texts = [file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py"))]
+    # Modules without compiled code cannot change it, and need no new compiling.
     made_of = [text for text in texts if b"@inner" in text or b"Struct" in text]
     return sha256(b"".join(made_of)).hexdigest()
 
@@ -128,6 +136,7 @@ SOURCES = _sources()
 def _trailing_zeros(typing_context: Any, word: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # The last argument says that a word of 0 may give anything: no test for it is generated.
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
 
     return uint64(uint64), generate
@@ -187,8 +196,10 @@ def _stretch_at(q: Question, j: Whole, position: Whole) -> Whole:
 def _long_value(q: Question, j: Whole, position: Whole) -> float:
     x, k = q.long, _stretch_at(q, j, position)
     steps = position - x.start[k]
+    # The first of a stretch is listed, because it may be on no grid.
     if steps == 0:
         return q.value[q.off[j] + k - x.first[j]]
+    # In the order of `Grid.at`, so that it is the same double.
     return ((x.multiple[k] + steps) * x.numerator[j]) / x.scale[j]
 
 
@@ -196,6 +207,7 @@ def _long_value(q: Question, j: Whole, position: Whole) -> float:
 def _long_cost(q: Question, j: Whole, position: Whole) -> float:
     """The same number as that of the definition, which is computed in the same order."""
     x, k = q.long, _stretch_at(q, j, position)
+    # From a missing factual every number costs the same, so the listed cost is that of all.
     if position == x.start[k] or np.isnan(x.factual[j]):
         return q.cost[q.off[j] + k - x.first[j]]
     value = _long_value(q, j, position)
@@ -258,6 +270,7 @@ def first_in(t: CellMap, q: Question, j: Whole, cell: Whole) -> Whole:
 @small
 def cheapest(q: Question, j: Whole, low: Whole, high: Whole) -> Whole:
     """Position of the least cost among ``low..high`` of axis ``j``."""
+    # A declared matrix: the cheapest of each interval was looked up beforehand.
     if q.table[j] >= 0:
         return q.cheapest[q.table[j] + low * q.size[j] + high]
     middle = q.middle[j]

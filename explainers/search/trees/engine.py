@@ -66,6 +66,7 @@ class Trees:
     name = "trees"
 
     def __init__(self, form: GraphForm, schema: Schema, *, patience: int | None = None) -> None:
+        # Here and not at the first question: no request may wait for the compiler.
         compile_all()
         self._patience = patience
         self._form = form
@@ -73,10 +74,12 @@ class Trees:
         self._layout = Layout.of(schema, form.columns, leaves.cells)
         self._targets = EnsembleTargets(form, leaves)
         self._rules: dict[tuple[int, ...], tuple[tuple[Implication, ...], Flattened]] = {}
+        # Weakly: what is known of a question goes when the question does.
         self._asked: WeakKeyDictionary[Problem, SearchInstance] = WeakKeyDictionary()
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
+        # What nothing follows from first: its row is what effects have to beat.
         row = self._proof(problem.inert, meter, deadline).nearest()
         try:
             if problem.consequences is not None:
@@ -90,12 +93,14 @@ class Trees:
     ) -> tuple[float, float]:
         """From the tables: the model is asked only within rounding of the target's edge, and
         where something follows."""
+        # The tables know no effects, so the model is asked value by value.
         if problem.consequences is not None and not self._stays_inert(problem, row, column):
             known = meter.knowing(self._layout.alike)
             return range_by_asking(problem, known, row, column, self._survival(problem))
         inert = problem.inert
         asked = self._in_arrays(inert)
         at = asked.question.positions(row, problem.factual, inert.single_axes)
+        # A row that is off these axes is not known to the tables.
         if at is None:
             return range_by_asking(problem, meter, row, column)
         values = asked.question.values(column)
@@ -109,6 +114,7 @@ class Trees:
         if IN_DOUBT in found.tobytes():
             unsure = np.flatnonzero(found == IN_DOUBT)
             rows = np.repeat(row[None, :], len(unsure), axis=0)
+            # In one call for all values in doubt.
             rows[:, column] = values[unsure]
             found[unsure] = self._met(problem, meter, rows)
         first, last = run_around(found.tobytes(), int(at[column]))
@@ -170,7 +176,9 @@ class Trees:
         if not consequences.severs:
             raise NotEligible(self.name, "what is set may follow as well")
         own = self._targets.of(problem.target)
+        # Before the search, so that what cannot be kept is refused at once.
         modes = asked_of(problem, consequences, self._layout, own.limits, self._flattened)
+        # What it costs closes all boxes of the modes that are dearer.
         inert = self._proof(problem.inert, meter, deadline).run()
         meter = meter.knowing(self._layout.alike)
         survival = self._survival(problem)
@@ -183,6 +191,7 @@ class Trees:
                     bound = min(bound, following.settle(mode, incumbents))
         except DeadlineReached:
             bound = 0.0
+        # A row that was left undecided might be the answer, at any cost.
         if survival is not None and survival.undecided:
             bound = 0.0
         bound = min(bound, incumbents.cost)
@@ -195,6 +204,7 @@ class Trees:
     ) -> Row | None:
         """The action that comes nearest to the target, if ``row`` does of all that move nothing."""
         own = self._targets.of(problem.target)
+        # Tolerances of sensors say nothing of how near a row's score comes.
         kept = tuple(c for c in problem.constraints if not isinstance(c.form, Readings))
         problem = replace(problem, constraints=kept)
 
@@ -236,6 +246,7 @@ class Trees:
         """The problem in arrays; made once, while the problem is asked about."""
         with self._lock:
             known = self._asked.get(problem)
+        # Made outside of the lock; if two threads do, the later one stays.
         if known is None:
             own = self._targets.of(problem.target)
             question = build_question(problem, self._layout, own.limits, self._flattened)
@@ -246,6 +257,8 @@ class Trees:
 
     def _flattened(self, rules: tuple[Implication, ...]) -> Flattened:
         """The rules of a policy are the same objects for all its questions."""
+        # By identity, as hashing every rule would cost more. The rules are kept beside what is made
+        # of them, so that no id is used again.
         key = tuple(map(id, rules))
         with self._lock:
             known = self._rules.get(key)

@@ -57,6 +57,7 @@ class EnsembleTargets:
         NotEligible
             If the target is no set of limits on sums over trees, or the tables are too large.
         """
+        # Values and not the target itself: requests make new targets that ask the same.
         key = (
             target.wanted,
             target.lower,
@@ -66,6 +67,7 @@ class EnsembleTargets:
         )
         with self._lock:
             known = self._known.get(key)
+        # Outside of the lock: two threads may make the same limits, which are cheap.
         if known is None:
             goals = goals_of(target, self._form, self._leaves.values.shape[1])
             known = EnsembleTarget(goals, *self._tables_for(goals), self._limits_of(goals))
@@ -77,12 +79,14 @@ class EnsembleTargets:
 
     def _limits_of(self, goals: Sequence[LinearGoal]) -> SumLimits:
         return SumLimits(
+            # The base is in every sum, so it is taken off the limit once.
             np.array([goal.limit - goal.weights @ self._leaves.base for goal in goals]),
             np.array([goal.band + self._noise(goal) for goal in goals]),
         )
 
     def _tables_for(self, goals: Sequence[LinearGoal]) -> tuple[Tables, Arenas]:
         key = tuple(goal.weights.tobytes() for goal in goals)
+        # Inside of the lock: tables are large, and must not be made twice.
         with self._lock:
             if key not in self._tables:
                 tables = _tables_of(self._leaves, goals)
@@ -93,6 +97,8 @@ class EnsembleTargets:
         """How far a float32 sum over the trees, in any order, may be from the exact one."""
         sizes = np.abs(self._leaves.values @ goal.weights)
         starts = self._leaves.trees[:-1]
+        # Each addition errs by at most 2^-24 of the partial sum, which
+        # the sizes of all leaves bound.
         total = float(np.maximum.reduceat(sizes, starts).sum())
         total += float(np.abs(goal.weights) @ np.abs(self._leaves.base))
         return len(starts) * 2.0**-24 * total
@@ -105,7 +111,9 @@ def _tables_of(leaves: Leaves, goals: Sequence[LinearGoal]) -> Tables:
     parts, lengths, groups = [], [], [0]
     for goal in goals:
         values = leaves.values @ goal.weights
+        # A tree whose leaves are all 0 in this goal would only cost time.
         used = np.add.reduceat(np.abs(values), leaves.trees[:-1]) > 0.0
+        # At least one, so that every goal has a group of trees.
         used[0] |= not used.any()
         parts.append((np.flatnonzero(used[tree_of]), values))
         lengths.append(sizes[used])

@@ -1,4 +1,4 @@
-"""The entry_points from Python into the compiled search."""
+"""The entry points from Python into the compiled search."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ def _entry_points(sources: str) -> Any:
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
             cost = primal_heuristic.find_incumbent(tables, asked, arena)
+            # A row in the target may still fail the sensors, so its cost must not cut anything off.
             is_answer = len(asked.near) == 0
             best = cost if is_answer else np.inf
             kernel.start(tables, asked, arena, best, asked.least, asked.most)
             arena.floats[GUESS] = cost
+            # After `start`, which clears the flags.
             if best < np.inf:
                 arena.ints[HAS_BEST] = 1
             return kernel.search(tables, asked, arena, max_nodes)
@@ -108,6 +110,7 @@ def _entry_points(sources: str) -> Any:
             sources  # noqa: B018
             tables, asked, arena = tables_at(t), question_at(q), arena_at(a)
             primal_heuristic.hold_around(tables, asked, arena, at, column, out)
+            # Survival is dear, so it is asked only of values that hold without it.
             if len(asked.near) > 0:
                 survival_kernel.keep_surviving(tables, asked, arena, at, column, max_parts, out)
 

@@ -37,11 +37,13 @@ class Flattened:
 
     def for_factual(self, factual: Row) -> FlatRules:
         """The arrays for a question about ``factual``."""
+        # Most rules read the counterfactual alone, and their arrays serve every question.
         if not self.of_factual:
             return self.rules
         flag = self.rules.flag.copy()
         fixed, fixed_size = self.rules.fixed.copy(), self.rules.fixed_size.copy()
         for at, condition in self.of_factual:
+            # With the factual known, its terms are a constant of the comparison.
             if isinstance(condition, Comparison):
                 fixed[at], fixed_size[at] = condition.fixed(factual)
             else:
@@ -98,6 +100,7 @@ class _Flattening:
             case Changes():
                 flag = int(condition.does)
                 self._conditions.append((rule_cuts.CHANGES, flag, condition.column, 0.0, 0.0))
+            # Replaced for each factual in `for_factual`; until then it must not be taken for true.
             case IsIn(of_factual=True):
                 self._conditions.append((rule_cuts.CONSTANT, rule_cuts.NEVER, -1, 0.0, 0.0))
                 self.of_factual.append((at, condition))
@@ -107,6 +110,7 @@ class _Flattening:
                 inside = np.isin(np.arange(count), list(condition.codes)) == condition.inside
                 self._member.append(inside.astype(np.uint8))
                 self._conditions.append((rule_cuts.MEMBER, start, condition.column, 0.0, 0.0))
+            # A kind that is unknown here would be dropped silently: the engine refuses instead.
             case _:
                 raise NotEligible("trees", f"{type(condition).__name__} is not in the proof")
         self._terms.append(len(self._term))
@@ -129,6 +133,7 @@ class _Flattening:
             member=np.concatenate([np.zeros(0, np.uint8), *self._member]),
             reads=offsets(self._reads),
             read=np.array([j for group in self._reads for j in group], dtype=np.int64),
+            # Through a set, as features that share a bit would be added twice.
             touched=np.array(
                 [sum(1 << bit for bit in {j % FEATURE_BITS for j in g}) for g in self._reads],
                 dtype=np.int64,

@@ -75,6 +75,7 @@ class Boxes(NamedTuple):
             np.concatenate([self.cost, other.cost]),
             np.concatenate([self.tried, other.tried]),
         )
+        # Stable, so that the same question opens the same boxes in the same order.
         return both.at(np.argsort(both.cost, kind="stable"))
 
 
@@ -114,14 +115,18 @@ class EffectSearch:
         if not self.arena.ints[SP]:
             return math.inf
         boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
+        # Small at first: the cheapest boxes often hold the answer, and a batch is bounded whole.
         size = 8
         while len(boxes.cost) and boxes.cost[0] < incumbents.cost:
             if self.deadline.expired():
                 return float(boxes.cost[0])
+            # Boxes that cost as much as the best need no bounds.
             size = min(size, int(np.searchsorted(boxes.cost, incumbents.cost)))
             some, boxes = boxes.at(slice(size)), boxes.at(slice(size, None))
             try:
                 halves = self._halves(asked, some, incumbents)
+            # These boxes came out cheapest first, so nothing untried
+            # costs less than the first of them.
             except (DeadlineReached, BudgetSpent):
                 return float(some.cost[0])
             boxes = boxes.joined(halves)
@@ -148,6 +153,8 @@ class EffectSearch:
         boxes = _parts(asked, self.arena.lo[0], self.arena.hi[0])
         boxes = boxes._replace(cost=np.full_like(boxes.cost, -np.inf))  # nearest first, here
         bounded = 0
+        # A row must be nearer by more than sums may round, or every
+        # box of a cell would be looked at.
         while len(boxes.cost) and boxes.cost[0] < best - near:
             self.deadline.check()
             bounded += BATCH
@@ -169,8 +176,10 @@ class EffectSearch:
         found, tried = self._bounded(asked, boxes, incumbents.cost)
         incumbents.opened(len(tried))
         is_open = (found.cost < math.inf) & self._may_open(asked, found)
+        # A half has its parent's corner, or a new one; each corner is asked once.
         new = is_open & (found.corner != tried).any(axis=1)
         incumbents.consider(self._actions(asked, found.corner[new]))
+        # A corner may just have made the best cheaper, which closes boxes of this batch.
         return _cut(found, is_open & (found.cost < incumbents.cost), None, asked.question)
 
     def _bounded(self, asked: ModeInstance, boxes: Boxes, best: float) -> tuple[Bounded, Ints]:
@@ -179,6 +188,7 @@ class EffectSearch:
         boxes = self._with_effects(asked, boxes)
         found = Bounded.of(boxes.lo, boxes.hi)
         entry_points.bound_boxes(self.tables, asked.question, self.arena, best, asked.cuts, found)
+        # What follows is no part of an action; a fixed number makes corners comparable.
         found.corner[:, asked.mode.followers] = 0
         return found, boxes.tried
 
@@ -189,12 +199,14 @@ class EffectSearch:
         ends = [q.columns(np.array(columns), side) for side in (boxes.lo, boxes.hi)]
         low, high = self.consequences.bounds(self.problem.factual, columns, *ends)
         low, high = low[:, followers], high[:, followers]
+        # Infinite in one box may be a wide box; in all boxes there are no bounds to be had.
         if not (np.isfinite(low) & np.isfinite(high)).any(axis=0).all():
             raise NotEligible("trees", "nothing bounds what follows")
         possible = ((low <= asked.upper) & (high >= asked.lower)).all(axis=1)
         boxes, low, high = boxes.at(np.flatnonzero(possible)), low[possible], high[possible]
         low, high = np.maximum(low, asked.lower), np.minimum(high, asked.upper)
         for k, j in enumerate(followers):
+            # Outward: a box may be kept too long, never dropped too early.
             boxes.lo[:, j], boxes.hi[:, j] = q.around(j, low[:, k], high[:, k])
         return boxes
 
@@ -203,6 +215,7 @@ class EffectSearch:
         columns = list(asked.mode.set)
         actions = self._actions(asked, corners)
         rows = self.consequences.rows(self.problem.factual, columns, actions[:, columns])
+        # What cannot be told, or leaves the schema's bounds, is no row to compare.
         known = self.problem.readable(actions, rows)
         return actions[known], rows[known]
 
@@ -210,11 +223,13 @@ class EffectSearch:
         """Which boxes hold actions from which something follows."""
         q, openers = asked.question, list(asked.mode.openers)
         lo, hi = boxes.lo[:, openers], boxes.hi[:, openers]
+        # Actions that set no opener have no effects: they were searched as the inert question.
         return np.asarray(((lo != hi) | (lo != q.home[openers])).any(axis=1))
 
     def _actions(self, asked: ModeInstance, positions: Ints) -> Rows:
         factual = self.problem.factual
         rows = np.repeat(factual[None, :], len(positions), axis=0)
+        # Followers keep the factual value, which says that they are not set.
         own = np.delete(np.arange(len(factual)), asked.mode.followers)
         rows[:, own] = asked.question.columns(own, positions)
         return rows
@@ -237,6 +252,7 @@ def asked_of(
     found = []
     for mode in modes_of(problem, consequences):
         lines = lines_of(problem, layout, mode)
+        # Some feature has no value in this mode, so it holds no action.
         if lines is None:
             continue
         related = [c for c in problem.constraints if not is_kept(c, mode)]
@@ -246,6 +262,7 @@ def asked_of(
             list(consequences.via(mode.set, j)) if j in mode.followers else [] for j in range(n)
         ]
         first = offsets([mode.set, *instead])[1:]
+        # A cut that a tree asks of a follower is made on what it follows from.
         columns = [*mode.set, *(j for group in instead for j in group)]
         cuts = Cuts(np.array(columns, dtype=np.int64), first)
         found.append(ModeInstance(mode, question, *limits_of(problem, mode), cuts))
@@ -255,6 +272,7 @@ def asked_of(
 def _parts(asked: ModeInstance, lo: Ints, hi: Ints) -> Boxes:
     """A box, cut along the longest axis of the openers."""
     j = max(asked.mode.openers, key=lambda k: int(hi[k] - lo[k]))
+    # Fewer than PARTS where the axis is short: equal edges would make empty boxes.
     edges = np.unique(np.linspace(lo[j], hi[j] + 1, PARTS + 1).astype(np.int64))
     parts = [np.repeat(side[None, :], len(edges) - 1, axis=0) for side in (lo, hi)]
     parts[0][:, j], parts[1][:, j] = edges[:-1], edges[1:] - 1
@@ -275,6 +293,7 @@ def _cut(
     if not len(cut):
         return Boxes(found.lo[cut], found.hi[cut], found.cost[cut], found.corner[cut])
     ends = _ends(found, cut, min(max(WIDE // len(cut), 2), MOST_PARTS))
+    # Parts of an axis with fewer values than parts are empty, and left out.
     source, part = np.nonzero(ends[:, :-1] < ends[:, 1:])
     lo, hi = found.lo[cut[source]], found.hi[cut[source]]
     rows, column = np.arange(len(source)), found.column[cut[source]]
@@ -292,7 +311,9 @@ def _ends(found: Bounded, cut: Ints, parts: int) -> Ints:
     low, end = found.lo[cut, column], found.hi[cut, column] + 1
     share = np.arange(parts + 1) / parts
     ends = low[:, None] + ((end - low)[:, None] * share).astype(np.int64)
+    # A tree has named the edge: two parts there tell more than many equal ones.
     by_edge = edge != (low + end) >> 1
+    # All inner ends at the edge: every part but two is empty.
     ends[by_edge, 1:-1] = edge[by_edge, None]
     return ends
 

@@ -61,10 +61,12 @@ def least_within(t: CellMap, q: Question, a: Arena, j: Whole, low: Whole, high: 
     ``j`` costs beyond the box's own cheapest; infinity if none falls there."""
     first = max(first_in(t, q, j, low), a.lo[0, j])
     last = min(first_in(t, q, j, high + 1) - 1, a.hi[0, j])
+    # No settable value of the box falls into these cells.
     if first > last:
         return np.inf
     if first <= a.corner[j] <= last:
         return 0.0
+    # `corner` is the bottom box's cheapest, so the difference is never negative.
     return cost_at(q, j, cheapest(q, j, first, last)) - cost_at(q, j, a.corner[j])
 
 
@@ -73,6 +75,7 @@ def _leaf_cost(t: Tables, q: Question, a: Arena, leaf: Whole) -> float:
     """Least cost of a row of the bottom box that reaches a leaf, rules aside; infinity if none
     does."""
     total = a.floats[CORNER]
+    # Cost is a sum over features and a leaf is a box, so the least is exact feature by feature.
     for j in range(len(q.size)):
         total += least_within(t, q, a, j, t.leaf_lo[leaf, j], t.leaf_hi[leaf, j])
     return total
@@ -85,9 +88,10 @@ def _note_reach(t: Tables, q: Question, a: Arena, best: float) -> None:
         word, left = uint64(0), a.mask[0, w]
         while left != uint64(0):
             lowest = lowest_bit(left)
-            left &= left - uint64(1)
+            left &= left - uint64(1)  # clears the lowest bit
             leaf = w * 64 + np.int64(lowest)
             a.leaf_cost[leaf] = _leaf_cost(t, q, a, leaf)
+            # Strictly: a row that costs as much as the best is no better answer.
             if a.leaf_cost[leaf] < best:
                 word |= uint64(1) << lowest
         a.reach[w] = word
@@ -96,12 +100,14 @@ def _note_reach(t: Tables, q: Question, a: Arena, best: float) -> None:
 @inner
 def _lessen_reach(a: Arena, best: float) -> None:
     """Keep the bits of the leaves that a row cheaper than ``best`` reaches."""
+    # The best cost only falls, so a leaf that has left `reach` never comes back.
     for w in range(len(a.reach)):
         left = a.reach[w]
         while left != uint64(0):
             lowest = lowest_bit(left)
             left &= left - uint64(1)
             if a.leaf_cost[w * 64 + np.int64(lowest)] >= best:
+                # The bit is set, so this clears it.
                 a.reach[w] ^= uint64(1) << lowest
 
 
@@ -112,6 +118,8 @@ def _note_undecided(t: Tables, a: Arena, n_goals: Whole) -> None:
     A tree that reaches none closes every box: it counts as infinitely far from the target.
     """
     n, n_words = np.int64(0), np.int64(0)
+    # Near the best answer most trees have one leaf left: they are added up once, here, and no box
+    # looks at them again until `reach` shrinks.
     for g in range(n_goals):
         a.base[g] = t.constant[g]
         a.group[g] = n
@@ -121,6 +129,7 @@ def _note_undecided(t: Tables, a: Arena, n_goals: Whole) -> None:
                 word = a.reach[w]
                 if word != uint64(0):
                     single = word & (word - uint64(1)) == uint64(0)
+                    # More than one is all that matters, so two stands for any number.
                     leaves += 1 if single else 2
                     only = w * 64 + np.int64(lowest_bit(word))
             if leaves == 1:
@@ -141,6 +150,8 @@ def _note_undecided(t: Tables, a: Arena, n_goals: Whole) -> None:
 def narrow_masks(t: Tables, q: Question, a: Arena, sp: Whole) -> None:
     """AND the box's word masks with the rows of every bound that moved since last time."""
     mask, lo, hi = a.mask[sp], a.lo[sp], a.hi[sp]
+    # A half lies inside its box: the new bound's row holds fewer of the leaves that the old one's
+    # held, so an AND with it is enough, and nothing begins again from `full`.
     for j in range(len(lo)):
         low, high = cell_at(t, q, j, lo[j]), cell_at(t, q, j, hi[j])
         if low != a.cell_lo[sp, j]:
@@ -164,14 +175,20 @@ def lower_bound(t: Tables, q: Question, a: Arena, sp: Whole) -> bool:
         for i in range(a.group[g], a.group[g + 1]):
             tree, least = a.tree[i], np.int64(-1)
             for w in range(t.words[tree], t.words[tree + 1]):
+                # `reach` may have shrunk since the mask was copied from the box around.
                 word = mask[w] & a.reach[w]
                 mask[w] = word
+                # Leaves are sorted by value across a tree's words: the
+                # first bit that is set is the least.
                 if least < 0 and word != uint64(0):
                     least = w * 64 + np.int64(lowest_bit(word))
+            # Each row reaches one leaf of each tree; without one, no
+            # row of the box is cheap enough.
             if least < 0:
                 return False
             a.least[tree] = least
             total += t.value[least]
+        # Up to the band float32 sums of the deployed model may still come down to the limit.
         if total > q.limit[g] + q.band[g]:
             return False
     return True
@@ -185,6 +202,7 @@ def corner_value(t: Tables, q: Question, a: Arena, sp: Whole) -> Whole:
         corner[a.word[k]] = mask[a.word[k]]
     for j in range(len(at)):
         a.cell[j] = a.cell_lo[sp, j]
+        # Where the box is one cell wide, its mask has these two rows already.
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
             a.cell[j] = cell_at(t, q, j, at[j])
             cell = t.cells[j] + a.cell[j]
@@ -204,6 +222,7 @@ def corner_value(t: Tables, q: Question, a: Arena, sp: Whole) -> Whole:
             a.leaf[tree] = leaf
             total += t.value[leaf]
         a.over[g] = total - q.limit[g]
+        # One goal that is missed decides; one in doubt must not make up for it.
         if a.over[g] > q.band[g]:
             verdict = 0
         elif a.over[g] >= -q.band[g] and verdict == 1:
@@ -219,18 +238,22 @@ def best_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whole, Whole]
     for j in range(n):
         a.gain[j, 0] = a.gain[j, 1] = 0.0
     for g in range(len(q.limit)):
+        # The corner meets this goal for certain, so its trees pull nowhere.
         if a.over[g] < -q.band[g]:
             continue
         for i in range(a.group[g], a.group[g + 1]):
             tree = a.tree[i]
             least = a.least[tree]
             gain = t.value[a.leaf[tree]] - t.value[least]
+            # The corner is in this tree's least leaf already.
             if gain <= 0.0:
                 continue
             for j in range(n):
                 cell = a.cell[j]
                 low, high = t.leaf_lo[least, j], t.leaf_hi[least, j]
                 if cell < low:
+                    # The nearest edge: beyond it are the least leaves
+                    # of all trees that pull this way.
                     if a.gain[j, 1] == 0.0 or low < a.edge[j, 1]:
                         a.edge[j, 1] = low
                     a.gain[j, 1] += gain
@@ -243,7 +266,7 @@ def best_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whole, Whole]
         if a.gain[j, 1] > most:
             most, column, edge = a.gain[j, 1], j, a.edge[j, 1]
         if a.gain[j, 0] > most:
-            most, column, edge = a.gain[j, 0], j, a.edge[j, 0] + 1
+            most, column, edge = a.gain[j, 0], j, a.edge[j, 0] + 1  # cut above the leaf's last cell
     if column < 0:
         return -1, 0
     return column, first_in(t, q, column, edge)
@@ -255,6 +278,7 @@ def _any_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whole, Whole]
     for j in range(len(a.at)):
         if a.cell_lo[sp, j] != a.cell_hi[sp, j]:
             cell = a.cell[j]
+            # The corner's cell is then the last of the lower part, or else the first of the upper.
             if cell < a.cell_hi[sp, j]:
                 return j, first_in(t, q, j, cell + 1)
             return j, first_in(t, q, j, cell)
@@ -280,6 +304,7 @@ def _other_leaves_cut(t: Tables, q: Question, a: Arena, sp: Whole) -> tuple[Whol
         first, last = a.cell_lo[sp, j], a.cell_hi[sp, j]
         if first == last:
             continue
+        # Rows between these cells reach the corner's leaf in each tree: one score for all of them.
         for i in range(a.group[len(q.limit)]):
             leaf = a.leaf[a.tree[i]]
             first = max(first, t.leaf_lo[leaf, j])
@@ -299,11 +324,14 @@ def _rule_cut(q: Question, a: Arena, sp: Whole, r: Whole) -> tuple[Whole, Whole]
     lo, hi = a.lo[sp], a.hi[sp]
     for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
         j = q.rules.read[k]
+        # A missing value is last on its axis, so the upper part is this value alone.
         if lo[j] < a.at[j] and np.isnan(value_at(q, j, a.at[j])):
             return j, a.at[j]
     for c in range(q.rules.rule[r], q.rules.rule[r + 1]):
         j = q.rules.column[c]
         if q.rules.kind[c] == CHANGES and lo[j] < hi[j] and a.at[j] == q.home[j]:
+            # The corner's value becomes the first or the last of a part,
+            # and stands alone the next time.
             return j, (a.at[j] if a.at[j] > lo[j] else a.at[j] + 1)
     column, most = np.int64(-1), -np.inf
     for k in range(q.rules.reads[r], q.rules.reads[r + 1]):
@@ -324,6 +352,7 @@ def _rule_cut(q: Question, a: Arena, sp: Whole, r: Whole) -> tuple[Whole, Whole]
 @inner
 def _is_fragile(a: Arena, lo: Ints, hi: Ints) -> Whole:
     """A box of `fragile` that holds all of ``lo..hi``, the newest first; -1 if there is none."""
+    # Neighbours on the stack fail alike, so the newest box is the likeliest to hold this one.
     for i in range(a.ints[FRAGILE] - 1, -1, -1):
         inside = True
         for j in range(len(lo)):
@@ -342,6 +371,8 @@ def _fragile_cut(q: Question, a: Arena, sp: Whole, i: Whole) -> tuple[Whole, Who
     for j in range(len(a.at)):
         here = cost_at(q, j, a.at[j])
         low, high = a.fragile_lo[i, j], a.fragile_hi[i, j]
+        # Only what is beyond a side can survive; the least extra cost
+        # is where the next answer may be.
         if high < a.hi[sp, j]:
             extra = cost_at(q, j, cheapest(q, j, high + 1, a.hi[sp, j])) - here
             if extra < least:
@@ -362,10 +393,12 @@ def _push_halves(t: Tables, q: Question, a: Arena, sp: Whole, column: Whole, edg
         a.cell_lo[sp + 1, j], a.cell_hi[sp + 1, j] = a.cell_lo[sp, j], a.cell_hi[sp, j]
     for k in range(a.ints[WORDS]):
         a.mask[sp + 1, a.word[k]] = a.mask[sp, a.word[k]]
+    # Depth first into the cheaper half: the first answers are cheap, and what they exclude is much.
     near_is_low = a.at[column] < edge
     low, high = (sp + 1, sp) if near_is_low else (sp, sp + 1)
     a.hi[low, column] = edge - 1
     a.lo[high, column] = edge
+    # Rules that do not read this column have been applied to the whole box already.
     a.moved[low] = a.moved[high] = bit(column)
     a.ints[SP] = sp + 2
 
@@ -380,17 +413,21 @@ def search(t: Tables, q: Question, a: Arena, max_nodes: Whole) -> Whole:
         a.ints[SP] = sp
         a.ints[NODES] += 1
         best = a.floats[BEST]
+        # A better row narrows what every box on the stack may reach: noted once, not box by box.
         if best < a.floats[FLOOR]:
             a.floats[FLOOR] = best
             _lessen_reach(a, best)
             _note_undecided(t, a, len(q.limit))
+        # Cost and rules before trees: they are cheap, and every cell that they cut saves an AND.
         cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at)
+        # A box inside one of `fragile` has no row that survives.
         if cost == np.inf or _is_fragile(a, a.lo[sp], a.hi[sp]) >= 0:
             continue
         narrow_masks(t, q, a, sp)
         if not lower_bound(t, q, a, sp):
             continue
         verdict = corner_value(t, q, a, sp)
+        # Rules are asked of the corner only once the trees let it through: few corners get so far.
         if verdict != 0:
             broken = broken_rule(q, np.int64(ALL), a.at)
             fragile = _is_fragile(a, a.at, a.at)
@@ -400,27 +437,37 @@ def search(t: Tables, q: Question, a: Arena, max_nodes: Whole) -> Whole:
                 column, edge = _rule_cut(q, a, sp, broken)
             elif fragile >= 0:
                 column, edge = _fragile_cut(q, a, sp, fragile)
+            # The caller has said no to this very row, and the box came back: cut beside it.
             elif verdict == 2 and _is_refused(a):
                 if len(q.near) > 0:
+                    # Refused and in no fragile box: survival was left undecided,
+                    # and the proof's bound knows it.
                     column, edge = _any_cut(t, q, a, sp)
                 else:
                     column, edge = _other_leaves_cut(t, q, a, sp)
             elif verdict == 2:
+                # The box stays open: if the row is taken its cost
+                # closes the box, else the box is cut.
                 a.ints[SP] = sp + 1
                 a.floats[WAITING] = cost
                 return VERDICT
             else:
+                # The corner is the cheapest row of the box, so nothing else in it is worth a look.
                 a.floats[BEST] = cost
                 a.ints[HAS_BEST] = 1
                 for j in range(len(a.at)):
                     a.best[j] = a.at[j]
                 continue
         else:
+            # The corner misses the target: go where the trees gain most.
             column, edge = best_cut(t, q, a, sp)
+            # In exact numbers some tree always gains here; no box may be dropped for rounding.
             if column < 0:
                 column, edge = _any_cut(t, q, a, sp)
+        # What cannot be cut is one row, or rows that all fail by what the corner fails by.
         if column < 0:
             continue
+        # Nothing may be dropped: the caller goes on with the open boxes by another way.
         if sp + 2 > a.lo.shape[0]:
             a.ints[SP] = sp + 1
             return FULL
@@ -432,11 +479,13 @@ def search(t: Tables, q: Question, a: Arena, max_nodes: Whole) -> Whole:
 def start(t: Tables, q: Question, a: Arena, best: float, lo: Ints, hi: Ints) -> None:
     """Put one box on the stack; only what is cheaper than ``best`` is looked for in it."""
     a.floats[BEST] = a.floats[FLOOR] = best
+    # What is known of fragile rows holds for the question, not for one box, so it stays.
     a.ints[:FRAGILE] = 0
     a.ints[WORDS] = len(t.full)
     for j in range(len(a.at)):
         a.lo[0, j] = lo[j]
         a.hi[0, j] = hi[j]
+        # As if the masks were of the whole axes: `narrow_masks` then sees every bound that moved.
         a.cell_lo[0, j] = 0
         a.cell_hi[0, j] = t.cells[j + 1] - t.cells[j] - 1
     for w in range(len(t.full)):
@@ -445,7 +494,9 @@ def start(t: Tables, q: Question, a: Arena, best: float, lo: Ints, hi: Ints) -> 
     a.moved[0] = ALL
     a.floats[CORNER] = shrink(q, best, a.moved[0], a.lo[0], a.hi[0], a.corner)
     if a.floats[CORNER] < np.inf:
+        # The rules have just been applied.
         a.moved[0] = 0
+        # The masks first: the leaves that they leave are those whose costs are noted.
         narrow_masks(t, q, a, np.int64(0))
         _note_reach(t, q, a, best)
         _note_undecided(t, a, len(q.limit))
@@ -465,6 +516,7 @@ def least_cost(q: Question, lo: Ints, hi: Ints) -> float:
 def open_bound(q: Question, a: Arena) -> float:
     """Least cost that an unopened box could still have, infinity if there is none."""
     least = np.inf
+    # Boxes on the stack may not be cut yet; their cheapest corner is a bound all the same.
     for sp in range(a.ints[SP]):
         least = min(least, least_cost(q, a.lo[sp], a.hi[sp]))
     return least

@@ -121,6 +121,8 @@ def _least_costs(t: Tables, q: Question, lo: Ints, hi: Ints) -> tuple[Floats, In
             first, last = _positions(t, q, lo, hi, j, c)
             if first <= last:
                 own[c] = cost_at(q, j, cheapest(q, j, first, last))
+            # No row is there, so any cost is safe; infinity would spoil
+            # the sum of sizes in `_ascend`.
             elif c > low[j]:
                 own[c] = own[c - 1]
     return cost, low, high
@@ -132,6 +134,7 @@ def _lay_out(t: Tables, reach: Words, low: Ints, high: Ints) -> tuple[Ints, ...]
     n, n_trees = len(low), len(t.words) - 1
     first = np.zeros(n_trees + 1, np.int64)
     size = 0
+    # Counted first, because compiled code cannot grow an array.
     for w in range(len(reach)):
         for b in range(64):
             size += (reach[w] >> np.uint64(b)) & np.uint64(1) != 0
@@ -146,8 +149,10 @@ def _lay_out(t: Tables, reach: Words, low: Ints, high: Ints) -> tuple[Ints, ...]
         first[k + 1] = at
     parts, tree = np.zeros(n + 1, np.int64), np.empty(n_trees * n, np.int64)
     pieces, spans = np.zeros(n_trees * n + 1, np.int64), np.empty(n_trees * n, np.int64)
+    # Each leaf begins at most two pieces of a feature, its own and the one after; each part one.
     cell = np.empty(2 * size * n + n_trees * n, np.int64)
     low_piece, high_piece = np.empty(size * n, np.int64), np.empty(size * n, np.int64)
+    # Marked with the number of the part, so that nothing has to be cleared between two trees.
     begins = np.full(t.cells[n] + 1, -1, np.int64)
     number = np.zeros(t.cells[n] + 1, np.int64)
     n_parts = n_pieces = n_spans = 0
@@ -164,6 +169,7 @@ def _lay_out(t: Tables, reach: Words, low: Ints, high: Ints) -> tuple[Ints, ...]
                 if a < after <= b:
                     begins[after] = n_parts
                     apart = True
+            # The tree does not see this feature here: a charge would be the same in all its leaves.
             if not apart:
                 continue
             tree[n_parts], spans[n_parts] = k, n_spans
@@ -198,6 +204,7 @@ def _inherit(x: Parts, high: Ints, other: Parts, charge: Floats) -> Floats:
     for j in range(len(x.parts) - 1):
         k = other.parts[j]
         for p in range(x.parts[j], x.parts[j + 1]):
+            # Both list a feature's parts by tree, so one pass finds the pairs.
             while k < other.parts[j + 1] and other.tree[k] < x.tree[p]:
                 k += 1
             if k == other.parts[j + 1] or other.tree[k] != x.tree[p]:
@@ -207,6 +214,8 @@ def _inherit(x: Parts, high: Ints, other: Parts, charge: Floats) -> Floats:
                 last = x.cell[i + 1] - 1 if i + 1 < x.pieces[p + 1] else high[j]
                 while at + 1 < end and other.cell[at + 1] <= x.cell[i]:
                     at += 1
+                # Any charges give a bound. The least of those covered is
+                # what a leaf pays there already.
                 own[i] = charge[at]
                 beyond = at + 1
                 while beyond < end and other.cell[beyond] <= last:
@@ -240,6 +249,7 @@ def _account(
     pay, rest = np.empty(len(x.leaf)), cost.copy()
     size = 0.0
     for k in range(len(x.first) - 1):
+        # What rounding can be is bounded by the sizes that enter the sums.
         most = 0.0
         for i in range(x.first[k], x.first[k + 1]):
             pay[i] = price[goal[k]] * t.value[x.leaf[i]]
@@ -258,6 +268,8 @@ def _account(
                 at += 1
             for i in range(start, x.pieces[p + 1]):
                 most = max(most, abs(charge[i]))
+                # No row is in a piece that the tree has no leaf in:
+                # nothing else may choose it either.
                 _add(x, p, i, o, high[j], rest, -charge[i] if met[i - start] else np.inf)
             size += most
     return pay, rest, size
@@ -275,6 +287,7 @@ def _share_out(
         start, at, end = x.pieces[p], x.spans[p], x.pieces[p + 1] - x.pieces[p] - 1
         for i in range(start, x.pieces[p + 1]):
             asked[i] = np.inf
+        # A leaf that spans all pieces asks the same of each: noted once, not piece by piece.
         whole, anywhere = _least_charge(charge, start, np.int64(0), end), np.inf
         for i in range(x.first[x.tree[p]], x.first[x.tree[p] + 1]):
             if x.low[at] == 0 and x.high[at] == end:
@@ -287,8 +300,11 @@ def _share_out(
             at += 1
         for i in range(start, x.pieces[p + 1]):
             asked[i] = min(asked[i], anywhere)
+            # The old charge is given back, and what the tree would pay
+            # is thrown in: shared out below.
             _add(x, p, i, o, high[j], rest, charge[i] + asked[i])
     left = x.parts[j + 1] - x.parts[j]
+    # Forth and back in turn: charges travel both ways through the trees (Kolmogorov 2006).
     for turn in range(left):
         p = x.parts[j + 1] - 1 - turn if back else x.parts[j] + turn
         start, at = x.pieces[p], x.spans[p]
@@ -297,9 +313,12 @@ def _share_out(
             least = np.inf
             for c in range(o + x.cell[i], o + after):
                 least = min(least, rest[c])
+            # No row is there. `dear` closes such a leaf as infinity
+            # would, and can be taken away again.
             if least == np.inf:
                 charge[i] = dear
                 continue
+            # In equal parts among the trees still to come; the last takes what is left.
             share = least / (left - turn)
             charge[i] = share - asked[i]
             for c in range(o + x.cell[i], o + after):
@@ -324,6 +343,7 @@ def _chosen(
         if goal[k] == g:
             least, best = np.inf, x.first[k]
             for i in range(x.first[k], x.first[k + 1]):
+                # `pay` holds the price times the value already; only the difference is added.
                 own = pay[i] + more * t.value[x.leaf[i]]
                 if own < least:
                     least, best = own, i
@@ -351,12 +371,15 @@ def _reprice(t: Tables, x: Parts, goal: Ints, limit: Floats, price: Floats, pay:
     result = 0.0
     for g in range(len(limit)):
         total, value = _chosen(t, x, goal, g, 0.0, pay)
+        # The bound is concave in a price, and its slope is the chosen value less the limit: its
+        # sign says on which side the best price is.
         now = total - price[g] * limit[g]
         low, high = -0.5 * price[g], price[g]
         if value > limit[g]:
             low = 0.0
         else:
             high = 0.0
+        # Six halvings: prices are refined again after each sweep, so no more is needed here.
         for _ in range(6):
             middle = 0.5 * (low + high)
             if _chosen(t, x, goal, g, middle, pay)[1] > limit[g]:
@@ -365,6 +388,7 @@ def _reprice(t: Tables, x: Parts, goal: Ints, limit: Floats, price: Floats, pay:
                 high = middle
         more = 0.5 * (low + high)
         then = _chosen(t, x, goal, g, more, pay)[0] - (price[g] + more) * limit[g]
+        # The search ends beside a kink and not on it, so the old price may be the better one.
         if then > now:
             now = then
             price[g] += more
@@ -384,6 +408,7 @@ def _tell(
     """Count, for every cell, the trees whose cheapest leaf begins there or later, and those whose
     leaf ends before it; at prices higher by the part ``more``."""
     for c in range(len(above)):
+        # Earlier sweeps still count a little: near the best charges, choices jump between leaves.
         above[c] *= FADING
         below[c] *= FADING
     for k in range(len(x.first) - 1):
@@ -409,6 +434,7 @@ def _disputed(
     most, column, edge = 0.0, -1, 0
     for j in range(len(low)):
         for c in range(low[j] + 1, high[j] + 1):
+            # A cut helps by the smaller side: in both halves some trees lose their cheapest leaf.
             votes = min(above[t.cells[j] + c], below[t.cells[j] + c])
             if votes > most:
                 most, column, edge = votes, j, c
@@ -426,6 +452,7 @@ def _disagreed(
         o = t.cells[j]
         first, last = low[j], high[j]
         for c in range(low[j] + 1, high[j] + 1):
+            # Without disputes, all leaves of all trees hold the cells `first..last`.
             if above[o + c] > 0.0:
                 first = c
             if below[o + c] > 0.0:
@@ -437,6 +464,7 @@ def _disagreed(
                 inside = min(inside, rest[o + c])
             elif rest[o + c] < outside:
                 outside, at = rest[o + c], c
+        # Cut between the agreed cells and the cheapest elsewhere, so that both must give way.
         if inside - outside > least:
             least, column, edge = inside - outside, j, (first if at < first else last + 1)
     return column, edge
@@ -460,6 +488,8 @@ def _cut(
         _tell(t, x, goal, price, more, low, high, pay, ups, downs)
         _tell(t, x, goal, price, -more, low, high, pay, ups, downs)
         column, edge = _disputed(t, low, high, ups, downs)
+        # Small changes first: the first price at which trees disagree
+        # shows the nearest other choice.
         more *= 4.0
     return column, edge
 
@@ -477,6 +507,7 @@ def _wish(
             first, last = _positions(t, q, lo, hi, j, c)
             if first > last:
                 continue
+            # Trees whose leaf ends before this cell, and those whose leaf begins after it.
             against = below[o + c]
             if c < high[j]:
                 against += above[o + c + 1]
@@ -503,6 +534,7 @@ def _ascend(
     pay, rest, _ = _account(t, x, goal, cost, high, charge, price)
     asked, best = np.empty(len(charge)), -np.inf
     kept, kept_price = charge.copy(), price.copy()
+    # A sweep may lose where a price moved, so the best charges are kept.
     for s in range(SWEEPS):
         for turn in range(len(low)):
             j = len(low) - 1 - turn if s % 2 else turn
@@ -514,6 +546,7 @@ def _ascend(
             best = bound
             _copy(charge, kept)
             _copy(price, kept_price)
+            # The box is closed: more would prove nothing.
             if best >= enough:
                 break
     _copy(kept, charge)
@@ -529,6 +562,7 @@ def _ascend(
     for g in range(len(limit)):
         size += abs(price[g] * limit[g])
         bound += _chosen(t, x, goal, g, 0.0, pay)[0] - price[g] * limit[g]
+    # Rounding must never close a box: it is taken off the bound.
     bound -= MARGIN * size
     if bound >= enough:
         return bound, -1, 0

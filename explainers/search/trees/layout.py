@@ -84,11 +84,13 @@ class AxisLine(NamedTuple):
             return i, is_entry
         start, multiple, grid, size = self.stretches
         end = int(start[i]) if i < len(start) else size
+        # Before the first, on an entry, or beyond all numbers: there is no stretch to look into.
         if i == 0 or is_entry or math.isnan(value):
             return end, is_entry
         begin, first = int(start[i - 1]), int(multiple[i - 1])
 
         def key(steps: int) -> float:
+            # The first of a stretch may be off the grid; here it only has to be below `value`.
             return grid.at(first + steps) if steps else -math.inf
 
         steps = bisect_left(range(end - begin), value, key=key)
@@ -115,6 +117,7 @@ class Run(NamedTuple):
         """The part of an axis that is a run of the grid."""
         at = axis.first - self.start
         span = slice(at, at + axis.count)
+        # Counted from the part's own beginning, and never outside of it.
         first = np.minimum(np.maximum(self.first - at, 0), axis.count)
         return AxisLine(self.values[span], self.cells[span], first)
 
@@ -142,9 +145,11 @@ class Layout:
     def of(cls, schema: Schema, columns: Columns, cells: tuple[FeatureCells, ...]) -> Layout:
         """The layout of a model. Every column is made of one feature alone, so that features can
         be encoded side by side, whatever stands in the others."""
+        # A first layout without runs, to ask the graph for the cells of the runs.
         plain = cls(schema, columns, cells, (None,) * len(schema))
         whole = [Axis.of(feature, math.nan) for feature in schema.features]
         kept = [
+            # Runs are slices of numbers; what may be missing has a value more.
             0 < axis.count <= LONGEST_LISTED and not feature.may_be_missing
             for axis, feature in zip(whole, schema.features, strict=True)
         ]
@@ -159,6 +164,8 @@ class Layout:
             cells,
             tuple(
                 Run(axis.first, v, c, c.searchsorted(numbers))
+                # Cells that fall somewhere are no run; the feature is
+                # refused once it is asked about.
                 if keep and (c[1:] >= c[:-1]).all()
                 else None
                 for axis, keep, v, c, numbers in zip(
@@ -174,6 +181,7 @@ class Layout:
 
     def cells_of(self, values: Sequence[Values]) -> list[Cells]:
         """Cells of some values of every feature, int32."""
+        # All features at once: to encode a batch costs one call, whatever is in its columns.
         rows = np.zeros((max(map(len, values)), len(values)))
         for j, own in enumerate(values):
             rows[: len(own), j] = own
@@ -187,6 +195,7 @@ class Layout:
         key, kinds = np.zeros(len(rows), dtype=np.int64), 1
         for j in np.flatnonzero((rows != rows[0]).any(axis=0)):
             own = self.cells[j]
+            # The key would overflow: number the keys that occur, which are at most as many as rows.
             if kinds * own.count >= 1 << 62:
                 _, key = np.unique(key, return_inverse=True)
                 kinds = len(rows)
@@ -223,6 +232,7 @@ class Layout:
 
     def _find_readable(self, column: int) -> tuple[Axis, Edges]:
         feature = self.schema.features[column]
+        # A category has no order, so what follows from a box would be no interval.
         if self.cells[column].cuts is None:
             raise NotEligible("trees", f"{feature.name} is a category and follows from others")
         axis = fine_axis(feature.lower, feature.upper)
@@ -269,16 +279,20 @@ class Layout:
         else:
             looked = np.arange(axis.first, last + 1)
         cells = cells_at(looked)
+        # Halving below needs cells that only rise.
         if (cells[1:] < cells[:-1]).any():
             name = self.schema.names[column]
             raise NotEligible("trees", f"the graph does not read {name} in order")
         numbers = np.arange(cells[0] + 1, cells[-1] + 1)
+        # Between these two neighbours among what was looked at each cell begins.
         at = cells.searchsorted(numbers)
         low, high = looked[at - 1], looked[at]
+        # All edges are halved at once: one question to the graph for each step.
         while len(low) and (high - low).max() > 1:
             middle = (low + high) // 2
             above = cells_at(middle) >= numbers
             low, high = np.where(above, low, middle), np.where(above, middle, high)
+        # Cells that no value falls into share a start with the next.
         starts = np.unique(np.append(high, axis.first)).astype(np.int64)
         return Edges(starts, cells_at(starts), axis.grid.value(starts))
 
@@ -290,6 +304,7 @@ class Layout:
             return values
         # One step outward: the sum of two decimals may be rounded inward.
         end = np.nextafter(values + math.copysign(off, toward), toward)
+        # A factual may lie beyond the bounds: the clip then ends at the value itself.
         return np.clip(end, np.minimum(feature.lower, values), np.maximum(feature.upper, values))
 
     def _cells_of_one(self, column: int, values: Values) -> Cells:
@@ -335,6 +350,7 @@ class Layout:
             None if axis.count > LONGEST_LISTED else self._of_axis(j, axis)
             for j, axis in enumerate(axes)
         ]
+        # Cells that no run knows are asked for in one call of the graph for all features.
         foreign = [j for j, line in enumerate(lines) if line is None]
         if foreign:
             asked = [_NOTHING] * len(axes)
@@ -360,9 +376,12 @@ class Layout:
         def made() -> AxisLine:
             runs = _runs(axis, self._all_edges(j, off), home)
             if home:
+                # The value that must not stay is a part of its own, so
+                # that dropping it leaves two runs.
                 runs = _Runs(*(each[runs.multiples != home[0]] for each in runs))
             return self._stretched(j, axis, runs, others, own)
 
+        # Made for one factual, so there is nothing to remember.
         if home or len(others):
             return made()
         return remembered(self._parts, (j, axis, off), made)
@@ -376,6 +395,7 @@ class Layout:
     def _join_edges(self, j: int, off: float) -> Edges:
         own = self.edges(j)
         ends = [self.edges(j, off, end).starts for end in (-math.inf, math.inf)]
+        # Cut wherever the value, its least or its greatest reading enters another cell.
         starts = np.unique(np.concatenate([own.starts, *ends]))
         cells = own.cells[own.starts.searchsorted(starts, side="right") - 1]
         grid = Axis.of(self.schema.features[j], math.nan).grid
@@ -393,6 +413,7 @@ class Layout:
         if len(others):
             at = values.searchsorted(others)  # a missing one last
             values, cells = np.insert(values, at, others), np.insert(cells, at, own)
+            # A value off the grid is an entry of one position; its multiple says nothing.
             multiples, counts = np.insert(multiples, at, 0), np.insert(counts, at, 1)
         ends = np.cumsum(counts)
         size = int(ends[-1]) if len(ends) else 0
@@ -405,6 +426,7 @@ class Layout:
         """None if the graph must be asked for some of the cells."""
         run = self.runs[j]
         if self.cells[j].cuts is None:
+            # A category's code is its cell, so the graph need not be asked.
             values = axis.values()
             return self.line(j, values, self.cells[j].of(values, values))
         if run is None:
@@ -441,10 +463,12 @@ class Layout:
 
 def remembered(memory: dict[Key, Made], key: Key, make: Callable[[], Made]) -> Made:
     """What was made under a key before, or is made now, whatever other threads make or forget."""
+    # Two threads may make the same: both are right, and a lock would cost every question.
     known = memory.get(key)
     if known is None:
         known = make()
         if len(memory) >= MOST_REMEMBERED:
+            # Rare, and simpler than to know which was used last.
             memory.clear()
         memory[key] = known
     return known
@@ -473,8 +497,10 @@ def _runs(axis: Axis, edges: Edges, home: list[int]) -> _Runs:
         edges.cells[some],
         edges.values[some].copy(),
     )
+    # The first edge lies at or before the axis: its part begins where the axis does.
     multiples[0], values[0] = axis.first, axis.grid.at(axis.first)
     own = {axis.grid.at_least(v) for v in axis.others if not math.isnan(v)}
+    # From home to the next multiple, so that home alone is a part.
     own |= {place for multiple in home for place in (multiple, multiple + 1)}
     new = np.array(sorted(m for m in own if axis.first < m <= last), dtype=np.int64)
     new = new[~np.isin(new, multiples)]
@@ -493,7 +519,9 @@ def _home(axis: Axis, value: float) -> list[int]:
 def fine_axis(lower: float, upper: float) -> Axis:
     """From one number to another, both of them on it, in steps of :data:`FINEST`."""
     largest = max(abs(lower), abs(upper), 10.0**-FINEST)
+    # Bounds that are equal have no extent; one unit in the last place stands in.
     extent = max(upper - lower, math.ulp(largest))
+    # Limited twice: by the extent, and by what float64 can tell apart so far from 0.
     power = min(FINEST - math.log10(extent), MOST_DIGITS - math.log10(largest))
     grid = Grid(1, max(0, math.floor(power)))
     first, beyond = grid.at_least(lower), grid.at_least(upper)

@@ -85,6 +85,7 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     core = form.core
     if not isinstance(core, TreeEnsemble):
         raise NotEligible("trees", f"the graph is {type(core).__name__}, not a tree ensemble")
+    # Sums over trees must stay finite too, or a bound could be infinity minus infinity.
     largest = float(np.finfo(core.sums).max) / max(core.n_trees, 1)
     if not (np.abs(core.values) <= largest).all():  # NaN is not
         raise NotEligible("trees", "some of its leaves, or sums of them, are no finite numbers")
@@ -116,6 +117,7 @@ def _cuts(core: TreeEnsemble, column: int) -> Thresholds:
     """Values at which a test of this column changes: all tests as ``x >= cut``."""
     tests = core.column == column
     thresholds, modes = core.threshold[tests], core.mode[tests]
+    # `x <= t` is `x < next(t)`, exactly: in the graph's own type, no number lies between them.
     following = np.nextafter(thresholds, np.array(np.inf, dtype=thresholds.dtype))
     at = np.isin(modes, (BranchMode.LT, BranchMode.GE, BranchMode.EQ, BranchMode.NE))
     after = np.isin(modes, (BranchMode.LE, BranchMode.GT, BranchMode.EQ, BranchMode.NE))
@@ -132,6 +134,8 @@ def _unfold(core: TreeEnsemble, cuts: list[Thresholds]) -> Paths:
         index[tests] = np.searchsorted(column_cuts, thresholds)
         after[tests] = np.searchsorted(column_cuts, following)
     last = np.array([len(c) for c in cuts], dtype=np.int32)
+    # A guess, as only "!=" and missing values make more paths than
+    # leaves; more are asked for below.
     most = 4 * len(core.column) + 64
     while True:
         size, node, tree, lower, upper, missing = _paths(
@@ -148,6 +152,7 @@ def _unfold(core: TreeEnsemble, cuts: list[Thresholds]) -> Paths:
         )
         if size <= most:
             return Paths(node[:size], tree[:size], lower[:size], upper[:size], missing[:size])
+        # A graph of few nodes may unfold into any number of paths.
         if most >= MOST_LEAVES:
             raise NotEligible("trees", f"the ensemble has more than {MOST_LEAVES} leaves")
         most = min(MOST_LEAVES, 4 * most)
@@ -187,6 +192,7 @@ def _paths(
             node = stack[sp]
             c = column[node]
             if c < 0:
+                # Counted on without room, so that the caller learns how much is needed.
                 if size < most:
                     node_of[size], tree_of[size] = node, tree
                     for k in range(n_columns):
@@ -213,6 +219,7 @@ def _paths(
                 within = inside if side == 0 else not inside
                 # NaN != x is true, so that a missing value passes such a test by itself.
                 missing_here = base_ok[c] and (missing_true[node] or m == 5) == (side == 0)
+                # Where a test is false may be two intervals, on both sides of where it is true.
                 for part in range(2):
                     if within:
                         if part == 1:
@@ -222,7 +229,9 @@ def _paths(
                         a, b = base_lo[c], min(base_hi[c], first - 1)
                     else:
                         a, b = max(base_lo[c], final + 1), base_hi[c]
+                    # Once only, or a missing value would reach two leaves.
                     takes_missing = missing_here and part == 0
+                    # No number gets here, but a missing value may.
                     if a > b and not takes_missing:
                         continue
                     stack[sp] = child
@@ -247,6 +256,7 @@ def _feature_cells(
         raise NotEligible("trees", f"{feature.name} enters the graph as {len(own)} columns")
     column = int(own[0])
     ends = np.zeros((2, len(schema)))
+    # Infinite bounds cannot be scaled; far enough is as good to see which way the graph reads.
     ends[:, j] = np.clip([feature.lower, feature.upper], -1e30, 1e30)
     low, high = columns.encode(ends)[:, column]
     return FeatureCells(len(cuts[column]) + 1 + missing, cuts[column], bool(low > high), column)
@@ -267,6 +277,7 @@ def _by_feature(
     out_upper = np.zeros((len(lower), n), dtype=np.int32)
     for j, feature in enumerate(schema.features):
         own = cells[j]
+        # The common case: one column and no missing value, so an interval stays one.
         if own.cuts is not None and not feature.may_be_missing:
             if own.column >= 0:
                 first, final = lower[source, own.column], upper[source, own.column]
@@ -282,6 +293,7 @@ def _by_feature(
                 out_upper[:, j] = last - first if own.flipped else final
             continue
         allowed = _allowed(columns, feature, j, own, cuts, lower, upper, missing, n)[source]
+        # Where a run of allowed cells begins and ends: a leaf is repeated for each of its runs.
         begins = allowed & ~np.pad(allowed, ((0, 0), (1, 0)))[:, :-1]
         ends = allowed & ~np.pad(allowed, ((0, 0), (0, 1)))[:, 1:]
         which, first = np.nonzero(begins)
@@ -311,6 +323,7 @@ def _allowed(
             inside = (lower[:, [own.column]] <= k) & (k <= upper[:, [own.column]])
             allowed = np.column_stack([inside, missing[:, own.column]])
         return allowed
+    # Each category is encoded and sent down the tests, whatever its columns look like.
     values = np.arange(own.count, dtype=np.float64)
     if feature.may_be_missing:
         values[-1] = np.nan
@@ -321,5 +334,6 @@ def _allowed(
         at = encoded[:, column]
         k = np.searchsorted(cuts[column], at, side="right")
         inside = (lower[:, [column]] <= k) & (k <= upper[:, [column]])
+        # A leaf is reached if all columns of the category agree.
         allowed &= np.where(np.isnan(at), missing[:, [column]], inside)
     return allowed

@@ -57,9 +57,11 @@ def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
         raise NotEligible("trees", f"{len(movers)} features can be set and can follow")
     for count in range(len(movers) + 1):
         for against in combinations(movers, count):
+            # What would follow is a lever only if it is set against its causes.
             acted = [j for j in levers if j not in moving or j in against]
             followers = sorted(frozenset[int]().union(*(behind[j] for j in acted)) - set(acted))
             openers = [j for j in acted if behind[j] & set(followers)]
+            # Without one nothing follows: that is the inert question, which is searched apart.
             if openers:
                 yield Mode(tuple(acted), frozenset(against), tuple(followers), tuple(openers))
 
@@ -76,6 +78,7 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[AxisLine] | N
     for j, value in enumerate(problem.factual.tolist()):
         axis = problem.axes_if_set[j]
         if j in mode.followers:
+            # A place holder: the line is replaced by what may follow, below.
             axis = Axis(others=(value,))
         elif j not in mode.set:
             axis = axis.only([value])
@@ -87,6 +90,7 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[AxisLine] | N
         return None
     for j in mode.followers:
         value = float(problem.factual[j])
+        # Its noise cannot be abducted without a reading, so where it would move to is unknown.
         if np.isnan(value):
             raise NotEligible("trees", f"{problem.schema.names[j]} would move, and is missing")
         lines[j] = layout.spread(j, value)
@@ -108,4 +112,5 @@ def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
 
 def is_kept(constraint: Constraint, mode: Mode) -> bool:
     """Whether every action of a mode keeps a constraint: one of its levers is left alone."""
+    # Kept by every action of the mode, so the kernel need not ask.
     return isinstance(constraint.form, OneStays) and not constraint.form.columns <= set(mode.set)

@@ -34,6 +34,8 @@ def _line(t: Tables, q: Question, a: Arena, g: Whole, j: Whole) -> None:
         while left != uint64(0):
             leaf = w * 64 + np.int64(lowest_bit(left))
             left &= left - uint64(1)
+            # Added where the leaf's interval begins, taken off behind its end: the running sum
+            # below is then the score at each cell, in one pass.
             total[start + t.leaf_lo[leaf, j]] += t.value[leaf]
             after = start + t.leaf_hi[leaf, j] + 1
             if after < end:
@@ -49,6 +51,8 @@ def _lines(t: Tables, q: Question, a: Arena, at: Ints) -> None:
     n, running = len(at), a.corner_mask
     for w in range(len(running)):
         running[w] = t.full[w]
+    # Two passes: the AND over all features before `j`, then over all behind it. So each feature is
+    # left out in turn at two ANDs, not one for every other feature.
     for j in range(n):
         row = t.cells[j] + cell_at(t, q, j, at[j])
         up, down, mask = t.at_most[row], t.at_least[row], a.line_mask[j]
@@ -88,6 +92,7 @@ def _line_of(t: Tables, q: Question, a: Arena, at: Ints, column: Whole) -> None:
 @inner
 def over_limit(t: Tables, q: Question, a: Arena, at: Ints) -> float:
     """How far the sums of the row at ``at`` are above their limits, the worst of them."""
+    # Any line through the row has its sum; that of feature 0 will do.
     _line_of(t, q, a, at, 0)
     worst = -np.inf
     for g in range(len(q.limit)):
@@ -107,6 +112,7 @@ def _verdict(t: Tables, q: Question, a: Arena, trial: Ints, column: Whole) -> Wh
             return 0
         if over >= -q.band[g]:
             found = IN_DOUBT
+    # Rules last; only those that read the moved feature can have changed.
     return found if allowed(q, bit(column), trial) else 0
 
 
@@ -120,6 +126,7 @@ def hold_around(t: Tables, q: Question, a: Arena, at: Ints, column: Whole, out: 
         trial[j] = at[j]
     for p in range(len(out)):
         out[p] = 0
+    # The answer itself was verified.
     out[at[column]] = HOLDS
     for step in (-1, 1):
         p = at[column] + step
@@ -150,6 +157,7 @@ def _missing_by(q: Question, totals: FloatRows, cell: Whole) -> float:
     """How far a cell of a line is from the target; 0 inside, rounding aside."""
     over = 0.0
     for g in range(len(q.limit)):
+        # Beyond the band, so that what is found holds whatever the rounding.
         over = max(over, totals[g, cell] - (q.limit[g] - q.band[g]))
     return over
 
@@ -172,10 +180,12 @@ def _best_move(t: Tables, q: Question, a: Arena, at: Ints, best: float) -> float
             if first > last:
                 continue
             p = cheapest(q, j, first, last)
+            # The cheap tests first: rules are asked of few cells.
             if others + cost_at(q, j, p) >= best or _missing_by(q, a.totals, cell) > 0.0:
                 continue
             trial[j] = p
             if allowed(q, np.int64(ALL), trial):
+                # Added up again in order: the difference above may be off in its last digit.
                 exact = cost_of(q, trial)
                 if exact < best:
                     best = exact
@@ -192,6 +202,7 @@ def _step(t: Tables, q: Question, a: Arena, at: Ints) -> bool:
     for j in range(len(at)):
         if q.size[j] > 1:
             cell = t.cells[j] + cell_at(t, q, j, at[j])
+            # The sum is the same on each line through `at`; lines are known of levers only.
             now = min(now, _missing_by(q, a.totals, cell))
     position: Whole
     rate, column, position = 0.0, -1, 0
@@ -207,6 +218,7 @@ def _step(t: Tables, q: Question, a: Arena, at: Ints) -> bool:
             if gain <= 0.0:
                 continue
             p = cheapest(q, j, first, last)
+            # Cheaper and nearer at once has no price; the small term keeps the rate finite.
             extra = max(cost_at(q, j, p) - cost_at(q, j, at[j]), 0.0)
             if gain / (extra + 1e-3) > rate:
                 rate, column, position = gain / (extra + 1e-3), j, p
@@ -226,12 +238,14 @@ def _descend(t: Tables, q: Question, a: Arena, best: float) -> float:
     """
     n, at = len(q.size), a.at
     before, steps = best, np.int64(0)
+    # Every move costs a line for each lever, and this is only a first answer: so many will do.
     while steps < 2 * n + 4:
         _lines(t, q, a, at)
         best = _best_move(t, q, a, at, before)
         if best < before or not _step(t, q, a, at):
             break
         steps += 1
+    # After greedy moves some lever may have gone too far: single moves take it back.
     while steps > 0 and best < before:
         before = best
         for j in range(n):
@@ -246,6 +260,7 @@ def find_incumbent(t: Tables, q: Question, a: Arena) -> float:
     """Positions of a good row into ``best`` of the arena; its cost, infinity if none was found.
     The best single move from the factual is often the optimum."""
     for j in range(len(q.size)):
+        # The factual, or where that is not allowed the cheapest value that is.
         a.at[j] = cheapest(q, j, np.int64(0), q.size[j] - 1)
     return _descend(t, q, a, np.inf)
 
@@ -256,6 +271,7 @@ def _exchange(t: Tables, q: Question, a: Arena, best: float) -> float:
     n, at = len(q.size), a.at
     while True:
         before = best
+        # -1: nothing is put back.
         for back in range(-1, n):
             if back >= 0 and a.best[back] == a.corner[back]:
                 continue

@@ -92,6 +92,7 @@ class Proof:
     ) -> None:
         """``patience``: boxes opened on the tables of the whole model before trees are merged;
         by default the fewer, the more levers there are."""
+        # A feature with one position is no lever.
         levers = max(1, int(np.count_nonzero(asked.question.size > 1)))
         self._patience = PATIENCE // levers if patience is None else patience
         self._problem = problem
@@ -124,12 +125,14 @@ class Proof:
     def run(self) -> SearchOutcome:
         deadline_hit = False
         try:
+            # A feature without any allowed value: no row is allowed, whatever the model says.
             if not all(self._asked.question.size):
                 self._bound = math.inf
             else:
                 self._prove()
         except DeadlineReached:
             deadline_hit = True
+        # The bound may have passed the best cost; a bound above a known answer says nothing.
         bound = min(self._bound, self._best)
         if self._positions is not None:
             row = self._asked.question.row(self._positions)
@@ -143,12 +146,16 @@ class Proof:
         t, q = self._asked.tables, self._asked.question
         if not all(q.size):
             return None
+        # How near a row comes is asked of its score, not of what sensors may make of it.
         q = replace(q, near=q.near[:0], far=q.far[:0])
         nearest, short, missing = None, 0.0, math.inf
         with self._asked.arenas.lent() as arena:
+            # Halving between what is too little and what a row that is known misses the limits by.
             for _ in range(NEAREST_STEPS):
+                # Infinity cannot be halved; a step this large loosens everything.
                 loosened = replace(q, limit=q.limit + 0.5 * (short + min(missing, 1e300)))
                 entry_points.start(t, loosened, arena, math.inf, q.least, q.most)
+                # The first row that is found will do: how much is missing is then known exactly.
                 while entry_points.search(t, loosened, arena, 256) == kernel.MORE:
                     if arena.ints[HAS_BEST] or arena.ints[NODES] >= NEAREST_BOXES:
                         break
@@ -167,15 +174,19 @@ class Proof:
         t, q = self._asked.tables, self._asked.question
         with self._asked.arenas.lent() as lent:
             arena = self._with_fragile(lent)
+            # No longer than the patience at once: easy questions end
+            # here, hard ones go to merged trees.
             status = entry_points.begin(t, q, arena, min(_chunk(t), self._patience))
             self._guess = float(arena.floats[GUESS])
             if self._drive(t, q, arena, status, self._patience):
                 self._bound = min(self._best, self._open)
                 return
             for cap in self._caps():
+                # Each cap is searched anew, so what the search before left open counts no more.
                 self._open = math.inf
                 try:
                     cap = self._settle(t, q, arena, cap)
+                # Also at the deadline: what was settled below the cap stays proven.
                 finally:
                     self._bound = max(self._bound, min(cap, self._best, self._open))
                 if self._best <= cap:
@@ -195,6 +206,8 @@ class Proof:
         if self._best == math.inf:
             yield from self._caps_without_answer()
             return
+        # From below: a small ball of cost merges well, and is often
+        # empty of answers (decision 0033).
         cap = FIRST_CAP * self._best
         while True:
             yield cap
@@ -203,9 +216,11 @@ class Proof:
     def _caps_without_answer(self) -> list[float]:
         most = self._dearest
         if self._guess == math.inf:
+            # Nothing is known of what an answer costs; the last cap settles everything.
             return [most / 64, most / 16, math.inf]
         caps = [self._guess]
         while caps[-1] < most:
+            # The small term moves a guess of 0 on.
             caps.append(GROWTH * caps[-1] + 1e-9)
         return [*caps, math.inf]
 
@@ -218,17 +233,21 @@ class Proof:
         while not settled:
             cap = self._cap_for(cap)
             entry_points.start(t, q, arena, cap, *whole)
+            # The whole space is closed by cost and rules alone.
             if not arena.ints[SP]:
                 return cap
             try:
                 near = self._merged(t, q, arena, cap)
+            # Nothing inside the cap was looked at: the cheapest corner is all that is known.
             except DeadlineReached:
                 self._open = min(self._open, float(arena.floats[CORNER]))
                 raise
+            # A tree without a leaf cheap enough: nothing below the cap is in the target.
             if near is None:
                 return cap
             own = self._with_fragile(Arena.of(near))
             entry_points.start(near, q, own, cap, *whole)
+            # One box, only to learn how the search stands; `_drive` goes on from there.
             status = entry_points.search(near, q, own, 1)
             settled = self._drive(near, q, own, status, PATIENCE_IN_BOX) or self._split(
                 near, q, own, cap
@@ -237,11 +256,13 @@ class Proof:
 
     def _cap_for(self, cap: float) -> float:
         """``cap``, or the best cost if that is less, or but little more."""
+        # Two balls of nearly the same size are dearer than the larger one.
         return self._best if LAST_CAP * self._best <= cap else cap
 
     def _split(self, t: Tables, q: Question, arena: Arena, cap: float) -> bool:
         """Settle what is cheaper than ``cap``: the box of the least bound is searched for a while,
         then halved, until the least bound is ``cap``."""
+        # The ticket orders boxes of the same bound: arrays cannot be compared.
         least, ticket = 0.0, count()
         queue: list[tuple[float, int, Priced]] = []
         boxes: list[Box] = [(q.least, q.most)]
@@ -253,9 +274,12 @@ class Proof:
                     if found is not None:
                         heappush(queue, (found.bound, next(ticket), found))
                         self._round(found)
+                # The heap gives the least bound first, so all others are at least as high.
                 if not queue or queue[0][0] >= min(cap, self._best):
                     return True
                 least = queue[0][0]
+                # A better row was found meanwhile: trees merged within
+                # less cost are fewer and tighter.
                 if not WORTH_MERGING_AGAIN * cap <= self._cap_for(cap) <= cap:
                     return False
                 _, _, around = heappop(queue)
@@ -264,11 +288,13 @@ class Proof:
                 settled = self._drive(t, q, arena, status, PATIENCE_IN_BOX, least)
                 boxes = [] if settled else _halves(t, q, around)
         except DeadlineReached:
+            # All boxes in the queue have at least this bound.
             self._open = min(self._open, least)
             raise
 
     def _round(self, box: Priced) -> None:
         """A row near what suits the trees of a box, if it is better than the best."""
+        # Moves along lines know nothing of sensors; what they find would not do.
         if self._robust:
             return
         t, q = self._asked.tables, self._asked.question
@@ -282,6 +308,7 @@ class Proof:
         self, t: Tables, q: Question, arena: Arena, cap: float, box: Box, around: Priced | None
     ) -> Priced | None:
         """A box with a bound; None if nothing in it costs less than ``cap``."""
+        # Charges need a finite cost to be measured against.
         best = min(cap, self._best, self._dearest)
         entry_points.start(t, q, arena, best, *box)
         if not arena.ints[SP]:
@@ -295,6 +322,7 @@ class Proof:
         has a row that costs less than ``least``."""
         try:
             while True:
+                # Before anything may raise, so that a row found at the deadline is not lost.
                 self._take(a)
                 if status == kernel.DONE:
                     return True
@@ -306,6 +334,7 @@ class Proof:
                     self._open = min(self._open, max(least, float(entry_points.open_bound(q, a))))
                     raise DeadlineReached("the deadline has passed")
                 status = entry_points.search(t, q, a, min(_chunk(t), most_nodes))
+        # Counted also when the deadline cuts in.
         finally:
             self._meter.opened(int(a.ints[NODES]))
 
@@ -317,11 +346,13 @@ class Proof:
     def _ask(self, q: Question, a: Arena) -> None:
         """A candidate that the tables cannot decide upon."""
         if self._survives(q, a) if self._robust else self._is_met(q, a):
+            # As the kernel would have done, had the tables been sure.
             a.floats[BEST] = a.floats[WAITING]
             a.best[:] = a.at
             a.ints[HAS_BEST] = 1
             self._take(a)
         else:
+            # The kernel opens the box again, and cuts it beside this row.
             a.refused[:] = a.at
             a.ints[REFUSED] = 1
 
@@ -332,8 +363,10 @@ class Proof:
 
     def _survives(self, q: Question, a: Arena) -> bool:
         """Whether the candidate survives the sensors; if not, fragile rows like it are noted."""
+        # An arena of its own: the search's holds open boxes in the same arrays.
         with self._asked.arenas.lent() as own:
             found = entry_points.survives(self._asked.tables, q, own, a.at.copy(), MOST_PARTS)
+            # The row counts as no answer, so nothing dearer than it may be called optimal.
             if found == UNDECIDED:
                 self._open = min(self._open, float(a.floats[WAITING]))
             if found != FAILS:
@@ -363,6 +396,7 @@ def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
         column = int(np.argmax(box.hi - box.lo))
         edge = int(box.lo[column] + box.hi[column] + 1) // 2
     else:
+        # From a cell of the merged tables to one of the model, and to its first position.
         cell = t.begin[t.cells[column] + column + box.edge]
         edge = int(q.first[t.fine[column] + column + cell])
     below, above = box.hi.copy(), box.lo.copy()
@@ -372,4 +406,5 @@ def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
 
 def _chunk(t: Tables) -> int:
     """Boxes to open between two looks at the deadline."""
+    # A box costs about as many steps as there are words; 16 keep calls from Python rare.
     return max(16, WORDS_BETWEEN_LOOKS // (len(t.full) + 1))

@@ -87,7 +87,7 @@ class Question(Struct):
     listed: Ints
     """``(n_features,)`` the same of each axis with an entry for each position; -1 of a long one."""
     size: Ints
-    """Ints of each axis."""
+    """Number of positions on each axis."""
     long: Long
     least: Ints
     """First position of every axis, 0."""
@@ -99,7 +99,7 @@ class Question(Struct):
     first: Ints
     """First position whose cell is at least ``k``; feature ``j`` begins at ``cells[j] + j``."""
     middle: Ints
-    """Ints below the factual; costs rise from there on both sides."""
+    """Number of positions below the factual; costs rise from there on both sides."""
     home: Ints
     """Position of the factual value, -1 where it is not allowed."""
     counts: Bytes
@@ -120,8 +120,20 @@ class Question(Struct):
     rules: FlatRules
 
     def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Ints | None:
-        """Where each value of ``row`` stands on its axis; None if one is not on it. ``axes`` are
-        what the question was made of."""
+        """Where each value of a row stands on its axis.
+
+        Parameters
+        ----------
+        row, factual : ndarray, shape (n_features,)
+            Physical units, categories as codes, NaN if missing.
+        axes : sequence of Axis
+            What the question was made of.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_features,), or None
+            None if a value is not on its axis.
+        """
         at, values = self.home.copy(), row.tolist()
         for j in differing(values, factual.tolist()):
             own = self.values(j)
@@ -152,8 +164,11 @@ class Question(Struct):
     def columns(self, some: slice | Ints, positions: Ints) -> Rows:
         """The values of some columns of rows, at positions ``(n, n_features)`` of all axes."""
         listed, at = self.listed[some], positions[:, some]
+        # Most models have no long axis: one look-up does for all columns.
         if not len(self.long.start):
             return np.asarray(self.value[listed + at])
+        # A position of a long axis is no index: its first entry stands
+        # in until it is computed below.
         rows = np.asarray(self.value[np.where(listed < 0, self.off[:-1][some], listed + at)])
         columns = np.arange(len(self.size))[some]
         for k in np.flatnonzero(listed < 0).tolist():
@@ -161,7 +176,7 @@ class Question(Struct):
         return rows
 
     def values_at(self, column: int, positions: Ints) -> Floats:
-        """Floats of one axis."""
+        """Values of one axis at positions ``(n,)``."""
         x, entries = self.long, self.entries(column, positions)
         values = self.value[entries]
         if self.listed[column] >= 0:
@@ -169,6 +184,7 @@ class Question(Struct):
         k = entries + (x.first[column] - self.off[column])
         steps = positions - x.start[k]
         multiples = (x.multiple[k] + steps) * x.numerator[column]
+        # The first of a stretch is listed: it may be a value off the grid.
         return np.where(steps > 0, multiples / x.scale[column], values)
 
     def costs_at(self, column: int, positions: Ints) -> Floats:
@@ -177,6 +193,7 @@ class Question(Struct):
         if self.listed[column] >= 0 or np.isnan(x.factual[column]):
             return known
         values = self.values_at(column, positions)
+        # In the order of the definition of cost, so that the last digit agrees.
         distance = np.abs(values - x.factual[column]) / x.spread[column]
         costs = x.weight[column] * distance + x.fixed[column] + x.penalty[column]
         costs = np.where(values == x.factual[column], 0.0, costs)
@@ -191,11 +208,24 @@ class Question(Struct):
         return np.asarray(off + starts.searchsorted(positions, side="right") - 1)
 
     def around(self, column: int, low: Floats, high: Floats) -> tuple[Ints, Ints]:
-        """Ints of a long axis between whose values all numbers from ``low`` to ``high`` are,
-        each ``(n,)`` and within the axis; no farther out than a step or two, and of a number that
-        begins a stretch, its own."""
+        """Positions of a long axis that enclose numbers.
+
+        Parameters
+        ----------
+        column : int
+            A feature whose axis is long.
+        low, high : ndarray, shape (n,)
+            Ends of intervals, in the feature's unit, within the axis.
+
+        Returns
+        -------
+        tuple of ndarray, each shape (n,)
+            Positions between whose values the whole interval lies: at most a step or two farther
+            out; of a number that begins a stretch, its own position.
+        """
         x, first, last = self.long, self.long.first[column], self.most[column]
         values = self.value[self.off[column] : self.off[column + 1]]
+        # One more start, so that the last stretch has an end like any other.
         starts = np.append(x.start[first : first + len(values)], last + 1)
         rate = x.scale[column] / x.numerator[column]
         found = []
@@ -203,6 +233,7 @@ class Question(Struct):
             k = np.maximum(values.searchsorted(ends, side="right") - 1, 0)
             steps = np.floor(ends * rate).astype(np.int64) - x.multiple[first + k] + beside
             least, most = starts[k], np.minimum(starts[k + 1] - (beside < 0), last)
+            # Never past the stretch: beyond its ends the grid's arithmetic does not hold.
             at = np.minimum(np.maximum(least + steps, least + (beside > 0)), most)
             found.append(np.where(values[k] == ends, least, at))
         return found[0], found[1]
@@ -219,6 +250,8 @@ class Question(Struct):
         """No less than the dearest values of all axes cost together."""
         total, off = 0.0, self.off.tolist()
         for j, listed in enumerate(self.listed.tolist()):
+            # Costs rise from the factual outward, so between two
+            # entries nothing is dearer than both.
             total += float(self.cost[off[j] : off[j + 1]].max())
             if listed < 0:  # the last value is not the first of its stretch
                 total += float(self.costs_at(j, self.most[j : j + 1])[0])

@@ -65,12 +65,15 @@ def question_of(
     middle, home, table, squares = [], [], [], [np.zeros(0, np.int64)]
     for j, line in enumerate(lines):
         at, is_home = line.place(factual[j])
+        # Of the factual, or of where it would be: costs rise on both sides of it.
         middle.append(at)
         home.append(at if is_home else -1)
         is_long = line.stretches is not None
+        # Costs that rise on both sides need no table: the nearest allowed value is the cheapest.
         if is_long or line.size < 2 or problem.cost.features[j].rises or _rise(costs[j], at):
             table.append(-1)
             continue
+        # The table is a square of the axis.
         if line.size > MOST_CATEGORIES:
             name = problem.schema.names[j]
             raise NotEligible("trees", f"costs of {name} do not rise with distance")
@@ -103,6 +106,7 @@ def question_of(
         far=far,
         limit=limits.limit,
         band=limits.band,
+        # More than there are features is no limit, and 1 << 30 is one that nobody reaches.
         most_changes=min(len(lines), most_changes),
         levers=offsets(levers),
         lever=np.array([j for group in levers for j in group], dtype=np.int64),
@@ -130,6 +134,7 @@ def _long(problem: Problem, lines: Sequence[AxisLine]) -> Long:
         scale=scale,
         factual=problem.factual.copy(),
         spread=np.array([cost.scale for cost in costs]),
+        # What follows costs nothing: its weights are 0.
         weight=is_set * [cost.weight for cost in costs],
         fixed=is_set * [cost.fixed for cost in costs],
         penalty=is_set * problem.cost.change_penalty,
@@ -151,6 +156,7 @@ def readings_of(problem: Problem, layout: Layout, values: Sequence[Values]) -> t
 
 def _costs(problem: Problem, column: int, line: AxisLine, before: float) -> Values:
     values = line.values
+    # A feature that follows, or stays, costs nothing.
     if not line.is_set or (line.size == 1 and values[0] == before):
         return np.zeros(len(values))
     return problem.cost.of_feature(column, values, before)
@@ -159,6 +165,7 @@ def _costs(problem: Problem, column: int, line: AxisLine, before: float) -> Valu
 def _rise(costs: npt.NDArray[np.float64], middle: int) -> bool:
     """Whether costs rise from the factual on both sides."""
     steps = costs[1:] - costs[:-1]
+    # The step across `middle` joins the two sides, so it may go either way.
     return bool((steps[middle:] >= 0).all() and (steps[: max(middle - 1, 0)] <= 0).all())
 
 
@@ -189,6 +196,7 @@ def _sorted_constraints(
                 most = min(most, count)
             case OneStays(columns=columns):
                 levers.append(sorted(columns))
+            # A rule that the proof cannot keep must never be dropped.
             case _:
                 raise refusal("trees", constraint)
     return tuple(rules), most, levers

@@ -25,6 +25,7 @@ def _hull(q: Question, c: Whole, lo: Ints, hi: Ints) -> tuple[float, float, floa
         low += min(x, y)
         high += max(x, y)
         size += max(abs(x), abs(y))
+    # Twice the slack of `_true_at`, as the terms of a row may be rounded otherwise than the ends.
     return low, high, 2.0 * TOLERANCE * max(size, 1.0)
 
 
@@ -54,15 +55,18 @@ def _truth(q: Question, c: Whole, lo: Ints, hi: Ints) -> Whole:
         return q.rules.flag[c]
     if kind == COMPARISON:
         missing = _missing(q, c, lo, hi)
+        # What reads a missing value is not true (`Condition.true`).
         if missing:
             return NEVER if missing == 2 else SOMETIMES
         low, high, margin = _hull(q, c, lo, hi)
         relation = q.rules.flag[c]
+        # A strict and a loose comparison differ within the margin only, where neither is certain.
         if relation == LE or relation == LT:
             return ALWAYS if high < -margin else NEVER if low > margin else SOMETIMES
         if relation == GE or relation == GT:
             return ALWAYS if low > margin else NEVER if high < -margin else SOMETIMES
         apart = low > margin or high < -margin
+        # Never ALWAYS: that needs one total, and one row is decided by `_true_at`.
         if relation == EQ:
             return NEVER if apart else SOMETIMES
         return ALWAYS if apart else SOMETIMES
@@ -130,20 +134,24 @@ def _first_at_least(q: Question, j: Whole, limit: float, low: Whole, high: Whole
 @inner
 def _bound(q: Question, c: Whole, sign: float, lo: Ints, hi: Ints) -> bool:
     """Cut the box by ``sign * total <= 0``; False if nothing is left."""
+    # Both are of the box as it came; cuts below only make them more careful.
     _, _, margin = _hull(q, c, lo, hi)
     least = 0.0
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
         least += min(w * value_at(q, j, lo[j]), w * value_at(q, j, hi[j]))
+    # What one term may be above its least while all others are at theirs.
     room = margin - sign * q.rules.fixed[c] - least
     for k in range(q.rules.terms[c], q.rules.terms[c + 1]):
         j, w = q.rules.term_column[k], sign * q.rules.term_weight[k]
         low, high = value_at(q, j, lo[j]), value_at(q, j, hi[j])
         beside = 1 - np.int64(q.counts[j])  # what follows may lie between two positions
         limit = (room + min(w * low, w * high)) / w
+        # Outward, by more than the division and the sums before it can round.
         limit += TOLERANCE * max(1.0, abs(limit)) * (1.0 if w > 0 else -1.0)
         if w > 0:
             if high > limit:
+                # The first value above the limit; the one before it is the last that may stay.
                 first = _first_at_least(q, j, np.nextafter(limit, np.inf), lo[j], hi[j])
                 hi[j] = min(hi[j], first - 1 + beside)
         elif low < limit:
@@ -161,23 +169,27 @@ def _require(q: Question, c: Whole, negated: Flag, lo: Ints, hi: Ints) -> bool:
         return (truth == ALWAYS) != negated
     kind = q.rules.kind[c]
     if kind == COMPARISON:
+        # A missing value among numbers: the box is no interval of what makes the condition true.
         if _missing(q, c, lo, hi):
             return True
         relation = q.rules.flag[c]
         if negated:
-            relation = (GT, GE, LT, LE, NE, EQ)[relation]
+            relation = (GT, GE, LT, LE, NE, EQ)[relation]  # indexed by LE, LT, GE, GT, EQ, NE
         if (relation == LE or relation == LT or relation == EQ) and not _bound(q, c, 1.0, lo, hi):
             return False
         if relation == GE or relation == GT or relation == EQ:
             return _bound(q, c, -1.0, lo, hi)
+        # What is left is "not equal", which takes a single value out of the middle.
         return True
     j = q.rules.column[c]
     if kind == CHANGES:
         home = q.home[j]
         if (q.rules.flag[c] == 1) == negated:
             lo[j] = hi[j] = home
+        # What follows lies between positions: the box may not lose the position nearest to home.
         elif q.counts[j] == 0:
             return True
+        # Boxes are intervals: home can be taken off an end only.
         elif lo[j] == home:
             lo[j] += 1
         elif hi[j] == home:
@@ -197,6 +209,7 @@ def apply_rule(q: Question, r: Whole, lo: Ints, hi: Ints) -> bool:
     open_ones, last = np.int64(0), np.int64(-1)
     for c in range(q.rules.rule[r], q.rules.split[r]):
         truth = _truth(q, c, lo, hi)
+        # One condition that fails makes the rule say nothing.
         if truth == NEVER:
             return True
         if truth == SOMETIMES:
@@ -207,6 +220,8 @@ def apply_rule(q: Question, r: Whole, lo: Ints, hi: Ints) -> bool:
             if not _require(q, c, np.bool_(False), lo, hi):
                 return False
         return True
+    # If what follows is impossible, the only open condition must fail. Of a comparison that may
+    # read a missing value nothing is cut: that is another way for it to fail.
     if open_ones == 1 and (q.rules.kind[last] != COMPARISON or not _missing(q, last, lo, hi)):
         for c in range(q.rules.split[r], q.rules.rule[r + 1]):
             if _truth(q, c, lo, hi) == NEVER:
@@ -218,6 +233,7 @@ def apply_rule(q: Question, r: Whole, lo: Ints, hi: Ints) -> bool:
 def broken_rule(q: Question, features: Whole, at: Ints) -> Whole:
     """A rule that reads one of ``features`` and that the row at positions ``at`` breaks, or -1."""
     for r in range(len(q.rules.rule) - 1):
+        # Rules that read none of what was moved held before, and hold still.
         applies = q.rules.touched[r] & features != 0
         for c in range(q.rules.rule[r], q.rules.split[r]):
             if not _true_at(q, c, at):

@@ -66,11 +66,13 @@ class Struct:
         values = []
         for name, kind, dtype in _fields(struct):
             value = getattr(self, name)
+            # Compiled code reads raw memory: another type or order would be read as wrong numbers.
             if dtype is None:
                 value = value.address if isinstance(value, Struct) else value
             elif value.dtype != dtype or value.ndim != kind.ndim or not value.flags.c_contiguous:
                 raise TypeError(f"{name} is {value.dtype} {value.shape} and not {kind}")
             values.append(value)
+        # The arrays stay in `self`, which keeps them alive; the table holds bare addresses.
         slots = np.empty(SLOTS * len(values), dtype=np.int64)
         _write(slots, *values)
         return slots
@@ -82,6 +84,7 @@ S = TypeVar("S", bound=Struct)
 @cache
 def _fields(struct: Any) -> tuple[tuple[str, Any, np.dtype[Any] | None], ...]:
     """Name, numba's type and numpy's, of arrays, of every field."""
+    # In the order of declaration, which is also that of the slots in compiled code.
     hints = get_type_hints(struct, include_extras=True)
     kinds = [(name, _kind(hint)) for name, hint in hints.items()]
     return tuple((name, kind, _dtype(kind)) for name, kind in kinds)
@@ -91,7 +94,9 @@ def writer(struct: type[Struct]) -> tuple[Any, tuple[Any, ...]]:
     """What is compiled to write the table of a struct, and the types that it takes."""
     declared: Any = struct
     kinds = [
-        types.int64[::1] if isinstance(kind, Pointer) else kind for _, kind, _ in _fields(declared)
+        # A struct within a struct is passed as its own table.
+        types.int64[::1] if isinstance(kind, Pointer) else kind
+        for _, kind, _ in _fields(declared)
     ]
     return _write, (types.int64[::1], _types.BaseTuple.from_types(kinds))
 
@@ -101,7 +106,7 @@ def _kind(hint: Any) -> Any:
         return types.int64
     if isinstance(hint, type) and issubclass(hint, Struct):
         return Pointer(hint)
-    return get_args(hint)[1]
+    return get_args(hint)[1]  # numba's type, beside numpy's
 
 
 def _dtype(kind: Any) -> np.dtype[Any] | None:
@@ -165,6 +170,7 @@ def _read_field(context: Any, builder: Any, pointer: Pointer, value: Any, field:
 
     def slot(k: int) -> Any:
         load = builder.load(builder.gep(table, [ir.Constant(word, first + k)]))
+        # The table never changes once written, so loads may be moved out of loops.
         load.set_metadata("invariant.load", builder.module.add_metadata([]))
         return load
 
@@ -175,9 +181,11 @@ def _read_field(context: Any, builder: Any, pointer: Pointer, value: Any, field:
     array = _arrays.make_array(kind)(context, builder)
     size = context.get_abi_sizeof(context.get_data_type(kind.dtype))
     shape, strides = [slot(1 + k) for k in range(kind.ndim)], [ir.Constant(word, size)]
+    # C order: the strides follow from the lengths, so they are not stored.
     for length in reversed(shape[1:]):
         strides.insert(0, builder.mul(strides[0], length))
     data = builder.inttoptr(slot(0), array.data.type)
+    # No meminfo: numba must not count references to memory that Python owns.
     _arrays.populate_array(array, data, shape, strides, ir.Constant(word, size), meminfo=None)
     return array._getvalue()
 

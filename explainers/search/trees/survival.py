@@ -33,8 +33,10 @@ class Survival:
         if not len(rows):
             return np.zeros(0, dtype=np.bool_)
         ends = readings_of(self.problem, self.layout, list(rows.T))
+        # One row a sample again, in the C order that compiled code takes.
         near, far = (np.ascontiguousarray(end.reshape(rows.T.shape).T) for end in ends)
         n = rows.shape[1]
+        # A question with one position an axis, so that a row off every grid can be asked about.
         one = replace(
             self.asked.question,
             off=np.arange(n + 1),

@@ -30,6 +30,7 @@ SURVIVES, FAILS, UNDECIDED = 0, 1, 2
 def _narrow(t: Tables, a: Arena, sp: Whole) -> None:
     """Leaves of the part at ``sp``."""
     mask = a.mask[sp]
+    # From the whole, since parts are few and widening also lets leaves back in.
     for w in range(len(t.full)):
         mask[w] = t.full[w]
     for j in range(len(a.at)):
@@ -49,6 +50,8 @@ def _most(t: Tables, a: Arena, g: Whole, sp: Whole) -> float:
         a.leaf[tree] = a.least[tree] = -1
         for w in range(t.words[tree], t.words[tree + 1]):
             if mask[w] != uint64(0):
+                # Leaves are sorted by value across the words, so the
+                # last word that has a bit decides.
                 a.leaf[tree] = w * 64 + highest_bit(mask[w])
                 if a.least[tree] < 0:
                     a.least[tree] = w * 64 + np.int64(lowest_bit(mask[w]))
@@ -59,6 +62,7 @@ def _most(t: Tables, a: Arena, g: Whole, sp: Whole) -> float:
 @inner
 def _least(t: Tables, a: Arena, g: Whole, sp: Whole) -> float:
     """Sum of the least leaves of goal ``g``."""
+    # The part has just been widened, so its mask is out of date.
     _narrow(t, a, sp)
     mask, total = a.mask[sp], t.constant[g]
     for tree in range(t.groups[g], t.groups[g + 1]):
@@ -74,10 +78,12 @@ def _split(t: Tables, a: Arena, g: Whole, sp: Whole) -> bool:
     """Replace the part at ``sp`` by two, the one of the most telling tree's greatest leaf on top;
     False if every tree is certain."""
     worst, spread = np.int64(-1), 0.0
+    # The tree with the widest spread: a cut along its greatest leaf lowers the sum most.
     for tree in range(t.groups[g], t.groups[g + 1]):
         its = t.value[a.leaf[tree]] - t.value[a.least[tree]]
         if its > spread:
             worst, spread = np.int64(tree), its
+    # Every tree has one value left over the part, so the sum is exact and above the limit.
     if worst < 0:
         return False
     leaf = a.leaf[worst]
@@ -87,6 +93,7 @@ def _split(t: Tables, a: Arena, g: Whole, sp: Whole) -> bool:
         if first > low or last < high:
             for k in range(len(a.at)):
                 a.cell_lo[sp + 1, k], a.cell_hi[sp + 1, k] = a.cell_lo[sp, k], a.cell_hi[sp, k]
+            # One side at a time: the other is cut when this part is split again.
             if first > low:
                 a.cell_hi[sp, j], a.cell_lo[sp + 1, j] = first - 1, first
             else:
@@ -103,12 +110,14 @@ def _widen(t: Tables, q: Question, a: Arena, g: Whole, sp: Whole) -> None:
         for side in range(2):
             is_low = side == 0
             here = np.int64(a.cell_lo[sp, j]) if is_low else np.int64(a.cell_hi[sp, j])
+            # Tries the whole way first, then halves: a reading that fails often fails to the end.
             step = here if is_low else last - here
             while step > 0:
                 if is_low:
                     a.cell_lo[sp, j] = here - step
                 else:
                     a.cell_hi[sp, j] = here + step
+                # Every reading in it is above the limit, even where all trees are at their least.
                 if _least(t, a, g, sp) > q.limit[g]:
                     here = here - step if is_low else here + step
                     step = min(step, here if is_low else last - here)
@@ -125,6 +134,7 @@ def _note_fragile(t: Tables, q: Question, a: Arena, sp: Whole) -> None:
     """Rows with a reading in the part at ``sp``, as a box of positions in ``lo[0]``, ``hi[0]``."""
     for j in range(len(a.at)):
         first, end = q.off[j], q.off[j + 1]
+        # `near` and `far` rise along an axis, so rows that can read the part are an interval.
         while first < end and q.far[first] < a.cell_lo[sp, j]:
             first += 1
         last = end - 1
@@ -145,9 +155,11 @@ def survives(t: Tables, q: Question, a: Arena, at: Ints, max_parts: Whole) -> Wh
         sp = np.int64(0)
         while sp >= 0:
             parts += 1
+            # The second: a part needs the place above it to be split.
             if parts > max_parts or sp + 2 > a.mask.shape[0]:
                 return UNDECIDED
             _narrow(t, a, sp)
+            # Limits have the band taken off already (`question_of`): no doubt is left here.
             if _most(t, a, g, sp) <= q.limit[g]:
                 sp -= 1
             elif _split(t, a, g, sp):

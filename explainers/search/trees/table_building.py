@@ -15,6 +15,7 @@ from explainers.search.trees.tables import LeafRows, Tables, tables_at
 
 def table_bytes(n_cells: int, n_leaves: int, n_trees: int) -> int:
     """About how many bytes tables of this size would hold."""
+    # Two tables of 8-byte words; each tree wastes less than a word on rounding up.
     return 16 * n_cells * (n_leaves // 64 + n_trees)
 
 
@@ -31,12 +32,15 @@ def build_tables(
     sizes = np.diff(trees)
     words = np.concatenate([[0], np.cumsum((sizes + 63) // 64)]).astype(np.int64)
     tree_of = np.repeat(np.arange(len(sizes)), sizes)
+    # By tree, then by value: the lowest bit of a tree's words is then its least leaf.
     order = np.lexsort((values, tree_of))
     within = np.arange(len(order)) - np.repeat(trees[:-1] - trees[0], sizes)
     slots = 64 * np.repeat(words[:-1], sizes) + within
     n_bits = 64 * int(words[-1])
     leaf_lo = np.zeros((n_bits, lower.shape[1]), dtype=np.int32)
+    # Bits without a leaf have an empty box, so that nothing ever reaches them.
     leaf_hi = np.full((n_bits, lower.shape[1]), -1, dtype=np.int32)
+    # And would be infinitely far from every limit.
     value = np.full(n_bits, np.inf)
     leaf_lo[slots], leaf_hi[slots], value[slots] = lower[order], upper[order], values[order]
     tables = Tables(
@@ -51,6 +55,7 @@ def build_tables(
         groups=groups,
         constant=np.zeros(len(groups) - 1),
         fine=cells,
+        # The cells here are those of the model; only merged tables join some of them.
         coarse=np.concatenate([np.arange(count) for count in counts]).astype(np.int32),
         begin=np.concatenate([np.arange(count + 1) for count in counts]).astype(np.int64),
     )
@@ -62,6 +67,7 @@ def build_tables(
 def mark_leaf(t: LeafRows, w: Whole, mark: np.uint64, low: Cells, high: Cells) -> None:
     """Set the bit of a leaf in word ``w``, at the first and the last cell of its intervals."""
     for j in range(len(low)):
+        # Only the ends here: spreading all leaves at once takes one pass, not one a leaf.
         t.at_most[t.cells[j] + low[j], w] |= mark
         t.at_least[t.cells[j] + high[j], w] |= mark
 
@@ -73,6 +79,7 @@ def spread_marks(t: LeafRows, first: Whole, last: Whole) -> None:
     for j in range(len(t.cells) - 1):
         for c in range(t.cells[j] + 1, t.cells[j + 1]):
             for w in range(first, last + 1):
+                # What begins at or before a cell begins at or before the next.
                 t.at_most[c, w] |= t.at_most[c - 1, w]
         for c in range(t.cells[j + 1] - 2, t.cells[j] - 1, -1):
             for w in range(first, last + 1):

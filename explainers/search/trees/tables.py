@@ -56,6 +56,7 @@ class Tables(Struct):
     leaf_lo: CellRows
     """``(64 * n_words, n_features)``"""
     leaf_hi: CellRows
+    # float64, whatever the graph adds in: the band allows for what float32 sums lose.
     value: Floats
     """``(64 * n_words,)``"""
     full: Words

@@ -106,11 +106,13 @@ _forest_at = pointer_to(Forest)
 def _tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) -> Whole:
     """Cells that the leaves within reach tell apart; how many slots those leaves fill."""
     n, slots = a.lo.shape[1], np.int64(0)
+    # A tree of more than 64 leaves takes several slots.
     for tree in range(len(t.words) - 1):
         leaves = np.int64(0)
         for w in range(t.words[tree], t.words[tree + 1]):
             leaves += np.int64(bit_count(a.reach[w]))
         slots += (leaves + MOST_LEAVES - 1) // MOST_LEAVES
+    # Three uses of `begin`, one after the other: flags, new numbers of old cells, the result.
     for c in range(t.cells[n]):
         begin[c] = 0
     for w in range(len(t.full)):
@@ -148,6 +150,7 @@ def _tell_apart(t: Tables, a: Arena, coarse: Cells, begin: Ints, cells: Ints) ->
 def _fill(f: Forest, first: Whole, last: Whole) -> None:
     """The columns of slots ``first..last`` in the tables, anew."""
     n = f.lo.shape[2]
+    # Emptied first: a joined tree has other leaves in the same bits.
     for c in range(f.cells[n]):
         for s in range(first, last + 1):
             f.at_most[c, s] = f.at_least[c, s] = uint64(0)
@@ -181,16 +184,21 @@ def _load(t: Tables, a: Arena, f: Forest) -> bool:
                 while left != uint64(0):
                     leaf = w * 64 + np.int64(lowest_bit(left))
                     left &= left - uint64(1)
+                    # One leaf left is a constant, and takes no slot.
                     if leaves == 1:
                         f.constant[g] += t.value[leaf]
                         continue
                     if i == MOST_LEAVES:
                         f.count[s] = i
+                        # `wide`: joining counts the bits of one word, so a tree
+                        # of several slots has no partner.
                         f.tree[s], f.goal[s], f.fixed[s], f.wide[s] = number, g, True, True
                         s, i = s + 1, np.int64(0)
                     for j in range(n):
                         old = t.cells[j] + j
                         f.lo[s, i, j] = f.coarse[t.fine[j] + t.begin[old + t.leaf_lo[leaf, j]]]
+                        # The last fine cell of the leaf is the one
+                        # before the next coarse cell begins.
                         f.hi[s, i, j] = f.coarse[
                             t.fine[j] + t.begin[old + t.leaf_hi[leaf, j] + 1] - 1
                         ]
@@ -216,6 +224,7 @@ def _count_meetings(f: Forest, s: Whole) -> None:
         for k in range(f.at[N]):
             f.mask[k] = ~uint64(0)
         for j in range(n):
+            # No leaf of this tree is bounded here, so the feature keeps none apart.
             if not f.used[s, j]:
                 continue
             if f.lo[s, i, j] > 0:
@@ -248,8 +257,10 @@ def _meet(
         hi[j] = min(f.hi[one, i, j], f.hi[other, k, j])
         if lo[j] > hi[j]:
             return False
+    # A meeting that no row cheaper than `best` reaches can be left out: it holds no better answer.
     total = a.floats[CORNER]
     for j in range(len(lo)):
+        # A feature that neither tree reads stays at its cheapest, at no extra cost.
         if f.used[one, j] or f.used[other, j]:
             total += least_within(f, q, a, j, lo[j], hi[j])
             if total >= best:
@@ -265,9 +276,11 @@ def _join(q: Question, a: Arena, f: Forest, one: Whole, other: Whole, best: floa
     for i in range(f.count[one]):
         for k in range(f.count[other]):
             if _meet(q, a, f, one, i, other, k, n, best):
+                # The 65th was written to the spare row; the first tree is untouched so far.
                 if n == MOST_LEAVES:
                     return False
                 n += 1
+    # A tree's leaves are disjoint, so their meetings are the leaves of the sum of both trees.
     for i in range(n):
         for j in range(f.lo.shape[2]):
             f.lo[one, i, j], f.hi[one, i, j] = f.new_lo[i, j], f.new_hi[i, j]
@@ -281,6 +294,7 @@ def _join(q: Question, a: Arena, f: Forest, one: Whole, other: Whole, best: floa
 def _smallest(f: Forest) -> Whole:
     """Slot of the smallest tree that is not fixed; -1 if there is none."""
     found, least = np.int64(-1), np.int64(MOST_LEAVES + 1)
+    # The smallest first: it has the most partners that it stays within 64 leaves with.
     for s in range(f.at[N]):
         if 0 < f.count[s] < least and not f.fixed[s]:
             found, least = np.int64(s), f.count[s]
@@ -292,8 +306,10 @@ def _partner(f: Forest, s: Whole) -> Whole:
     """Slot of the tree that ``s`` would grow least with; -1 if it would with all grow too much."""
     found, least = np.int64(-1), np.int64(MOST_MEETINGS)
     for k in range(f.at[N]):
+        # Trees of different goals are in different sums, so they cannot be added.
         if k == s or f.count[k] == 0 or f.wide[k] or f.goal[k] != f.goal[s]:
             continue
+        # Meetings by count alone: what they cost is asked of the chosen partner only.
         growth = f.met[k] - max(f.count[k], f.count[s])
         if f.met[k] <= MOST_MEETINGS and growth < least:
             found, least = np.int64(k), growth
@@ -317,10 +333,11 @@ def _merge_some(q: Question, a: Arena, f: Forest, best: float) -> bool:
             joined = _join(q, a, f, s, k, best)
             if joined:
                 break
-            f.met[k] = MOST_MEETINGS + 1
+            f.met[k] = MOST_MEETINGS + 1  # not to be tried again
         if not joined:
             f.fixed[s] = True
         elif f.count[s] == 0:
+            # Tells the caller that nothing is cheap enough: see `merged`.
             f.at[N] = 0
             return True
     return False
@@ -335,6 +352,8 @@ def _write(f: Forest, t: Tables) -> None:
         count = f.count[s]
         if count == 0:
             continue
+        # Leaves must be by value again, as the lowest bit has to be
+        # the least. There are 64 at most.
         for i in range(count):  # by how many others come before it
             rank = np.int64(0)
             for k in range(count):
@@ -401,6 +420,7 @@ def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline
     while not entry_points.merge_some(q, arena, forest, best):
         deadline.check()
     kept = np.flatnonzero(forest.count[: forest.at[N]])
+    # No trees are left either because all were decided, or because nothing was cheap enough.
     if not len(kept) and forest.at[N] == 0 and _has_trees(t, arena):
         return None
     return _tables(t, forest, kept)
@@ -454,6 +474,7 @@ def _tables(t: Tables, f: Forest, kept: npt.NDArray[np.int64]) -> Tables:
         at_least=np.zeros((n_cells, n_words), np.uint64),
         leaf_lo=np.zeros((64 * n_words, n), np.int32),
         leaf_hi=np.full((64 * n_words, n), -1, np.int32),
+        # Bits without a leaf are in no mask; infinity would show at once if one were read.
         value=np.full(64 * n_words, np.inf),
         full=np.zeros(n_words, np.uint64),
         words=np.append(starts, n_words).astype(np.int64),
