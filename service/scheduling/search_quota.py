@@ -57,8 +57,8 @@ class Shares:
         if self._share is None:
             return
         seen = self._seen.get(actor)
-        # A stale look costs at most what is searched in a second; a fresh one each time would cost
-        # a query.
+        # A stale look costs at most what is searched in a
+        # second; a fresh one each time would cost a query.
         if seen is None or time.monotonic() - seen.at > LOOK_SECONDS:
             seen = self._note(actor, await read(partial(self._left, actor, self._share)))
         if seen.left <= 0.0:

@@ -100,16 +100,15 @@ class Turns:
                 self._release()
             self._waiting.put(actor, mine)
             self._grant()
-        # A loop: the event may be set by nobody while short questions come and go without one
-        # ending.
+        # Polled: that the quiet is over the clock says, and nobody signals it.
         while not mine.is_set():
             self._watch(mine)
 
     def _watch(self, mine: threading.Event) -> None:
         """Wait a while; one of those who wait looks often."""
         with self._lock:
-            # One looks often and grants for all: each of a hundred waiting would wake the
-            # interpreter.
+            # One looks often and grants for all: each of a
+            # hundred waiting would wake the interpreter.
             watches = not self._has_watch
             self._has_watch = True
         mine.wait(QUIET_SECONDS if watches else LONGEST_QUIET_SECONDS)
@@ -150,8 +149,7 @@ class Turns:
         if self._running >= self._at_once:
             return False
         now = time.monotonic()
-        # Both: short questions first, but a hard one now and then, or a busy service never ends
-        # one.
+        # Short questions first; but a hard one now and then, or a busy service would never end one.
         return not self.is_busy(now) or now - self._ran >= LONGEST_QUIET_SECONDS
 
 
@@ -178,7 +176,7 @@ class Turn:
         # Of this thread: what others compute meanwhile is not charged to the actor.
         self._told = time.thread_time()
         if self._background:
-            # Rows of jobs are nobody's hurry: they begin behind the hard ones.
+            # Nobody waits for the reply to a job's row: it takes its turn as a hard one at once.
             self._hard = True
             self._wait(held=False)
         else:
@@ -201,8 +199,8 @@ class Turn:
 
     def clock(self) -> float:
         """Seconds that only its own search takes."""
-        # What was waited is taken off: a search has the time it asked for, whoever else asks
-        # (decision 0077).
+        # What was waited is taken off: a search has the time
+        # it asked for, whoever else asks (decision 0077).
         return time.monotonic() - self.waited + (OVER if self._turns.stopped else 0.0)
 
     def give_way(self) -> None:
@@ -219,8 +217,8 @@ class Turn:
         turns = self._turns
         if not self._hard:
             self._hard = True
-            # It ceases to be a short question, or it would keep hard searches waiting, itself among
-            # them.
+            # It ceases to be a short question, or it would
+            # keep hard searches waiting, itself among them.
             turns.end_short()
             self._wait(held=False)
         elif turns.is_wanted or turns.is_busy(time.monotonic()):

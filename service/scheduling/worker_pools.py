@@ -51,8 +51,8 @@ class Workers:
     ) -> None:
         """``max_waiting``: who may wait, more if they are of more actors; ``most_each``: questions
         of one actor, 0: any."""
-        # As many as places there can ever be: who gets one is decided below, never by anyio's
-        # queue.
+        # As many as places there can ever be: who gets
+        # one is decided below, never by anyio's queue.
         self._limiter = anyio.CapacityLimiter(threads + slow + kept)
         self._threads = threads
         self._room = threads + slow
@@ -93,8 +93,8 @@ class Workers:
             timer.cancel()
             place.leave()
             if not done.cancelled():
-                # asyncio logs an exception that nobody has retrieved, with its message, which may
-                # quote a request.
+                # asyncio logs an exception that nobody has retrieved,
+                # with its message, which may quote a request.
                 done.exception()  # somebody has looked, also if nobody waits for it any more
 
         # When the thread is done, not when the client has gone away.
@@ -188,7 +188,7 @@ class _WorkerPlace:
         self._quick = True
 
     def is_slow(self) -> None:
-        # Only where slow threads exist: else the quick places would be given away twice.
+        # Without slow threads the place stays taken: there is no other thread for it.
         if self._workers._room > self._workers._threads:
             self._quick = False
             self._workers._slow()

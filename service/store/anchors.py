@@ -101,8 +101,8 @@ def write_down(file: Path, record: Record) -> None:
             # os.write may take only a part.
             while line:
                 line = line[os.write(handle, line) :]
-            # On the disk before the heads are marked as anchored: else a crash leaves them in no
-            # file.
+            # On the disk before the heads are marked as
+            # anchored: else a crash leaves them in no file.
             os.fsync(handle)
     finally:
         os.close(handle)

@@ -360,8 +360,7 @@ def _pieces(
         piece = chosen.where(*here).order_by(records.c.sequence).limit(PIECE)
         rows: Sequence[sa.Row[Any] | Unread]
         try:
-            # A transaction for each piece: an old snapshot would keep SQLite from folding its WAL
-            # in.
+            # A transaction for each piece: an old snapshot would hold SQLite's WAL open.
             with database.reading() as connection:
                 rows = connection.execute(piece).all()
         except StoreDamaged:

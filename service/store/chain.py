@@ -169,8 +169,7 @@ def document(record: Record) -> dict[str, Any]:
         "payload_digest": record.payload_digest,
         "time": stated_time(facts.time_us),
     }
-    # Absent, not null: a field that a later version adds leaves the hashes of old records as they
-    # were.
+    # Absent, not null: a field that is added later leaves the hashes of old records as they are.
     return {key: value for key, value in said.items() if value is not None}
 
 
@@ -190,8 +189,7 @@ def timestamp(time_us: int) -> str:
     '2023-11-14T22:13:20.000001Z'
     """
     moment = _EPOCH + timedelta(microseconds=time_us)
-    # isoformat leaves a fraction of zero out unless told: one moment must have one spelling to
-    # hash.
+    # Unless told, isoformat leaves out a fraction of zero: one moment must have one spelling.
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -238,8 +236,7 @@ def _check(value: object) -> None:
                 raise ValueError(f"{value} is beyond what every JSON reader keeps")
         case dict():
             for key, item in value.items():
-                # RFC 8785, 3.2.3 sorts keys by UTF-16 units, Python by code points: both agree on
-                # ASCII.
+                # RFC 8785, 3.2.3 sorts by UTF-16 units, Python by code points: ASCII is the same.
                 if not (isinstance(key, str) and key.isascii()):
                     raise ValueError(f"key {key!r} is not ASCII text")
                 if not isinstance(item, str):

@@ -169,8 +169,7 @@ def _set(connection: sqlite3.Connection, pragma: str) -> None:
 
 def _postgresql(url: sa.URL) -> Database:
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "ifonly"}
-    # pre_ping: readers notice a restarted server before they ask; the writer's retries do it for
-    # it.
+    # pre_ping: readers notice a restarted server before they ask; the writer tries again anyway.
     reader = sa.create_engine(
         url, connect_args=arguments, pool_size=READERS, max_overflow=0, pool_pre_ping=True
     ).execution_options(postgresql_readonly=True)
@@ -227,6 +226,6 @@ def is_passing(error: DBAPIError) -> bool:
         return True
     if isinstance(error, sa.exc.OperationalError) and state is None:
         return True  # no connection, so no state
-    # 57P: the server stops or starts; 080: the connection; 40001, 40P01: try again (PostgreSQL,
-    # appendix A).
+    # 57P: the server stops or starts; 080: the connection;
+    # 40001, 40P01: try again (PostgreSQL, appendix A).
     return state is not None and (state[:3] in ("57P", "080") or state in ("40001", "40P01"))

@@ -39,8 +39,8 @@ class Named:
         """``parts``: whatever makes the request what it is."""
         digest = hashlib.sha256()
         for part in parts:
-            # Each part is hashed alone: joined, the end of one could pass for the beginning of the
-            # next.
+            # Each part is hashed alone: joined, the end of
+            # one could pass for the beginning of the next.
             digest.update(hashlib.sha256(part).digest())
         return cls(actor, key, digest.hexdigest())
 
@@ -85,8 +85,8 @@ def once(named: Named, work: Draft | RecordedWrite) -> RecordedWrite:
         made = work if isinstance(work, Draft) else work(connection)
         assert isinstance(made, Draft)
         payload = with_name(named, made.payload)
-        # The insert decides, not a look before it: on PostgreSQL two at once would both see
-        # nothing.
+        # The insert decides, not a look before it: on
+        # PostgreSQL two at once would both see nothing.
         written = connection.execute(
             sa.text(
                 "INSERT INTO idempotency_keys (actor, key, digest, record, created_us) "

@@ -120,8 +120,8 @@ class Journal:
     """Appends to a chain of its own. ``start`` it, ``close`` it; ``append`` from any thread."""
 
     def __init__(self, database: Database, options: JournalOptions) -> None:
-        # A new chain for each start: nobody goes on with a chain whose end it did not write
-        # (decision 0050).
+        # A new chain for each start: nobody goes on with a
+        # chain whose end it did not write (decision 0050).
         self.writer = secrets.token_hex(8)
         self._database = database
         self._options = options
@@ -137,8 +137,8 @@ class Journal:
         self._anchor_due = 0.0
         self._last_anchor = 0
         self._is_well = True
-        # Only the thread writes these: others read a count that was true a moment ago, without a
-        # lock.
+        # Only the thread writes these: others read a count
+        # that was true a moment ago, without a lock.
         self._batches = 0
         self._records = 0
 
@@ -274,8 +274,7 @@ class Journal:
     def _make(self, changing: _PendingWrite[Any]) -> None:
         try:
             changing.done.set_result(self._transaction(changing.change))
-        # Whatever it is: an exception that left here would end the thread, and all later work would
-        # wait.
+        # Whatever it is: an exception that left here would end the thread and hang all later work.
         except Exception as error:
             if not isinstance(error, ServiceError):
                 # The type alone: a driver's message may quote a row.
@@ -379,8 +378,8 @@ class Journal:
             if self._options.anchor_file is not None:
                 # Before they are marked: what is not in the file is anchored again.
                 anchors.write_down(self._options.anchor_file, record)
-            # A transaction of its own: a crash before it anchors the same heads twice, which is
-            # harmless.
+            # A transaction of its own: a crash before it
+            # anchors the same heads twice, which is harmless.
             with self._database.writer.begin() as connection:
                 anchors.mark(connection, heads)
         # Not fatal: requests go on being recorded, and the next interval tries again.

@@ -173,8 +173,8 @@ class _Grants:
             record = record_of(row)
             detail = record.facts.detail
             key = str(detail.get("key", "")) if isinstance(detail, dict) else ""
-            # Whatever of a key's records does not stand takes its rights: tampering can end a key,
-            # never give one.
+            # Whatever of a key's records does not stand takes its
+            # rights: tampering can end a key, never give one.
             if not stands(row):
                 self._doubtful[key] = record
             elif record.facts.status == REVOKED:
@@ -236,8 +236,8 @@ class Keyring:
         for key in found:
             for finding in key.findings:
                 logger.error("key %s is refused: %s (%s)", key.id, finding.text, finding.where)
-        # Replaced whole: readers in other threads see the keys of before or those of now, without a
-        # lock.
+        # Replaced whole: readers in other threads see the
+        # keys of before or those of now, without a lock.
         self._keys = {key.id: key for key in found}
         self._loaded = began
 

@@ -111,8 +111,8 @@ def _level(
     connection: sa.Connection, actor: str, per_second: float, burst: float, now: int
 ) -> tuple[float, int]:
     """What is in a bucket now, full if it is new, and until when it then is filled."""
-    # Inserted first, so that there is a row to lock: two who see none would each pour a full
-    # bucket.
+    # Inserted first, so that there is a row to lock:
+    # two who see none would each pour a full bucket.
     connection.execute(
         sa.text(
             "INSERT INTO rate_buckets (actor, tokens, filled_us) "

@@ -491,8 +491,8 @@ def _grow(database: Database, size: int, leaves: Sequence[bytes]) -> dict[Place,
     for place in last_tiles(size):
         end = hashes_in(place, size) * HASH_BYTES
         try:
-            # Cut: others may have appended since the size was read. The comparison in `append`
-            # decides.
+            # Cut: others may have appended since the size
+            # was read. The comparison in `append` decides.
             last[place] = stored.tile(place)[:end]
         except KeyError:
             raise LogBroken(f"tile {place} of the log is missing") from None

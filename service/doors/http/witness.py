@@ -59,6 +59,8 @@ async def add_checkpoint(request: Request, state: Shared) -> Response:
     try:
         shown = AddCheckpointRequest.parse(body)
         checkpoint = trusted(shown, logs)
+        # Written before it is signed: a cosignature that
+        # leaves must never be forgotten (tlog-witness).
         why = await asyncio.wrap_future(state.store.journal.change(take(shown, checkpoint)))
         if why is not None:
             raise why
