@@ -54,6 +54,7 @@ def recourse(
     """
     since, until = _period(query)
     asked = (database, Kind.EXPLANATION, query.model, since, until)
+    # Counted first: each is read whole, and a report must not read for minutes.
     count = explanations.count_about_model(*asked)
     if count > MAX_CASES:
         problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
@@ -75,6 +76,7 @@ def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> b
 
 def _period(query: wire.ReportQuery) -> tuple[int, int]:
     until = records.time_of("until", query.until)
+    # The end is not within the period: one more, so that what was recorded just now is.
     until = now_us() + 1 if until is None else until
     since = records.time_of("since", query.since)
     return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
@@ -94,6 +96,7 @@ def _grouped(
 ) -> tuple[groups.CaseGroup, ...]:
     if by is None:
         return ()
+    # Of what an erased one told is nothing known, so it belongs to no group.
     known = [case for case in cases if not case.erased]
     kind, _, name = by.partition(":")
     if kind == "attribute":

@@ -71,6 +71,7 @@ class Trials:
         """
         if self._trusted is not None and folder.resolve().parent.parent == self._trusted:
             return
+        # By content: a folder that was touched is sound still, one that was changed is tried again.
         content = content_of(folder)
         with self._lock:
             if not _sound.has(self.limits, content):
@@ -96,6 +97,7 @@ class Trials:
             line = ""
         finally:
             watchdog.leave(run)
+        # No line: it was killed, by the watchdog, the system, or its own graph.
         if not line:
             code = child.wait()
             self._end()
@@ -119,7 +121,11 @@ class Trials:
                 [sys.executable, "-m", "service.served.trial_worker", *map(str, numbers)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                # What libraries print would fill a pipe that
+                # nobody reads, and the child would wait for ever.
                 stderr=subprocess.DEVNULL,
+                # -m puts the working folder on Python's path:
+                # none that somebody could write a module into.
                 cwd="/",
                 env=environment() | _compiled(),
                 text=True,
