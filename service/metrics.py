@@ -109,6 +109,7 @@ class Metrics:
             registry=registry,
         )
         self._job_rows = Gauge(
+            # All processes count the same table: the newest word and not the sum.
             "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
         )
 
@@ -122,6 +123,7 @@ class Metrics:
 
     def out_of_service(self, names: Iterable[str]) -> None:
         """These models, and no others, are out of service in this process."""
+        # Of several processes the shared folder cannot unsay a label (prometheus-client).
         if FOLDER not in os.environ:
             self._out_of_service.clear()
         for name in names:

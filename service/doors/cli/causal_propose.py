@@ -111,6 +111,7 @@ def propose_command(
         ),
     )
     target, text = to or folder / CAUSAL, write_causal(spec, COMMENT)
+    # Read back: what is proposed must be what `accept` can read.
     parse_causal(text, str(target), schema)
     target.write_bytes(text)
     _show(edges)

@@ -36,6 +36,7 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
+    # A partial: uvicorn pickles it for the processes that it spawns.
     return partial(_configured, chosen, shared())
 
 

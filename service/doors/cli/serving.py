@@ -106,6 +106,7 @@ class Greeter(threading.Thread):
     def run(self) -> None:
         try:
             with httpx.Client(
+                # trust_env: no proxy of the environment stands before loopback.
                 base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False
             ) as client:
                 if self._is_ready(client):
@@ -179,7 +180,9 @@ def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False)
         ws="none",
         lifespan="on",
         log_config=None,
+        # Lines of requests are ours: doors.http.request_log.
         access_log=False,
+        # Tells strangers no version to look faults up for.
         server_header=False,
         timeout_graceful_shutdown=chosen.shutdown_seconds,
         timeout_worker_healthcheck=HUNG_SECONDS,
@@ -209,6 +212,7 @@ def listen(host: str, port: int) -> socket.socket:
         # With its protocol named (``create_server`` leaves it 0) asyncio knows the socket for TCP
         # and turns Nagle's algorithm off; otherwise each reply waits 40 ms for an acknowledgement.
         listener = socket.socket(family, kind, protocol)
+        # On Windows the option would let a second process take the same port.
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
