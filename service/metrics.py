@@ -108,8 +108,8 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        # mostrecent: all processes count the same table, so their sum would be too much.
         self._job_rows = Gauge(
-            # All processes count the same table: the newest word and not the sum.
             "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
         )
 

@@ -105,8 +105,8 @@ class Greeter(threading.Thread):
 
     def run(self) -> None:
         try:
+            # trust_env: no proxy of the environment stands before loopback.
             with httpx.Client(
-                # trust_env: no proxy of the environment stands before loopback.
                 base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False
             ) as client:
                 if self._is_ready(client):
