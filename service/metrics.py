@@ -123,7 +123,7 @@ class Metrics:
 
     def out_of_service(self, names: Iterable[str]) -> None:
         """These models, and no others, are out of service in this process."""
-        # Of several processes the shared folder cannot unsay a label (prometheus-client).
+        # With several processes prometheus-client cannot clear labels: they are in a shared folder.
         if FOLDER not in os.environ:
             self._out_of_service.clear()
         for name in names:

@@ -58,8 +58,7 @@ def explain(
                 engine=model.engine,
                 deadline=deadline,
                 watch=watch,
-                # The checker reads the request by itself: `asked`
-                # is the text of it, not what we made of it.
+                # The checker reads the request's own text (`asked`), not what we made of it.
                 terms=model.rulebook.terms(question.asked),
                 doubted=rejected.append,
             )

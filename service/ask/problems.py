@@ -140,7 +140,7 @@ def _quoted(value: object) -> Any:
     if isinstance(value, bool | None):
         return value
     if isinstance(value, int):
-        # Longer ones as text: few JSON readers keep them.
+        # Few JSON readers keep a longer one, so it is text.
         return value if abs(value) < 2**64 else _brief(str(value))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -263,7 +263,7 @@ def _model_failed(error: Exception) -> RequestProblem:
 
 
 _OURS: Mapping[type[Exception], Callable[[Exception], RequestProblem]] = {
-    # In this order: PLAIN are ServiceErrors too, and the two below it GraphErrors.
+    # The order matters: PLAIN are ServiceErrors too, NotFinite and OutOfService GraphErrors.
     Refusal: _refusal,
     **dict.fromkeys(PLAIN, _plain),
     errors.ServiceError: _service_error,

@@ -76,7 +76,7 @@ def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> b
 
 def _period(query: wire.ReportQuery) -> tuple[int, int]:
     until = records.time_of("until", query.until)
-    # The end is not within the period: one more, so that what was recorded just now is.
+    # The end is excluded: one more includes what was recorded just now.
     until = now_us() + 1 if until is None else until
     since = records.time_of("since", query.since)
     return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
@@ -96,7 +96,7 @@ def _grouped(
 ) -> tuple[groups.CaseGroup, ...]:
     if by is None:
         return ()
-    # Of what an erased one told is nothing known, so it belongs to no group.
+    # An erased case has no readings and attributes left, so it belongs to no group.
     known = [case for case in cases if not case.erased]
     kind, _, name = by.partition(":")
     if kind == "attribute":

@@ -34,7 +34,7 @@ async def wait(runtime: Runtime, writer: str, sequence: int) -> Wire | None:
     end = asyncio.get_running_loop().time() + PROOF_SECONDS
     try:
         while (found := await runtime.readers.run(look)) is None:
-            # After the look: a record that a head has already needs no waiting.
+            # Asked after the look: a record that a head already has needs no waiting.
             if asyncio.get_running_loop().time() > end:
                 return None
             await _next_head(runtime)

@@ -103,12 +103,12 @@ class Recorder:
 
         is_brief = kind is not Kind.EXPLANATION  # those say so themselves, until they are hard
         if not is_brief:
-            # Before a thread is waited for: who has spent their share takes no place in the queue.
+            # Asked before the queue: whoever has spent their share takes no place in it.
             await runtime.shares.admit(self.principal.actor, runtime.readers.run)
         with runtime.turns.brief() if is_brief else nullcontext():
             reply, content, draft, done = await runtime.lane(kind).run(answered, patience)
         audit = await self._stands(draft, done)
-        # Without a sequence (eventual durability) the record has no place that could be proven.
+        # With eventual durability there is no sequence yet, so no place to prove.
         if not proof or audit.sequence is None:
             return Recorded(reply, content, audit)
         found = await proofs.wait(runtime, audit.writer, audit.sequence)

@@ -90,7 +90,7 @@ def witness_keys(settings: Settings) -> dict[str, VerifierKey]:
         If a key is none.
     """
     try:
-        # As cosigners sign: with the time (tlog-cosignature), so under the key's other type.
+        # Cosigners sign the time too (tlog-cosignature), under the key's other type.
         return {u: VerifierKey.parse(k).timed for u, k in settings.audit_witnesses.items()}
     except NotProven as error:
         raise NoLogKey(f"a witness cannot be known: {error}") from None
@@ -159,7 +159,7 @@ def ready_signer(settings: Settings, database: Database, journal: Journal) -> Si
     signer, made = signer_of(settings, database)
     known = translog.state(database)
     if signer is not None and known is None:
-        # Waited for: heads name a key that a record must name first.
+        # The record must be durable first: verifiers accept heads only of keys that a record names.
         journal.append(translog.begin(signer.key, "system")).result()
         logs.logger.info("the audit log is signed by %s%s", signer.key, " (new)" if made else "")
         return signer

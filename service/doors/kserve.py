@@ -140,7 +140,8 @@ def _explained(
 ) -> replies.ExplanationReply:
     reply = answering.explanation(model, request, budget, state.watch)
     if state.predictor is not None:
-        # Before it is recorded: an answer that the predictor denies is no answer.
+        # Asked before the record is made: an answer that
+        # the predictor denies is recorded as refused.
         with state.watch("predictor"), in_doubt(reply.work.rejected):
             _confirm(model, given, reply, state.predictor)
     return reply
@@ -158,7 +159,7 @@ def _confirm(
     """
     rows = [_in_order(model, row) for row in (given, *(c.instance for c in reply.counterfactuals))]
     ours = model.deployed.predictor.score(np.array([model.schema.read(row) for row in rows]))
-    # In the form that the client used: that is what its predictor reads.
+    # The client's form (objects or lists) is the one that its predictor reads.
     in_their_form = rows if isinstance(given, Mapping) else [[*row.values()] for row in rows]
     theirs = predictor.predict(model.name, in_their_form)
     for place, (said, scores) in enumerate(zip(theirs, ours, strict=True)):

@@ -58,8 +58,7 @@ class JobWorkers:
         self._cancelled: frozenset[str] = frozenset()
         self._workers = [
             _Worker(
-                # The journal's name, which each start makes
-                # anew: a process never renews another's lease.
+                # The journal's name is new at each start: no process renews another's lease.
                 f"{store.journal.writer}-{k}",
                 self,
                 store,
@@ -92,7 +91,7 @@ class JobWorkers:
         self._woken.set()
         last = time.monotonic() + self._patience
         for thread in self._threads:
-            # One end for all: a slow thread uses up the others' patience, not its own again.
+            # One end for all threads: stopping takes `patience` once, not once a thread.
             thread.join(max(0.0, last - time.monotonic()))
 
     @property
@@ -105,8 +104,8 @@ class JobWorkers:
 
     def pause(self, seconds: float) -> None:
         """Until there may be something to do."""
-        # Cleared only while it runs: a stop must wake each of those who wait.
         self._woken.wait(seconds)
+        # Not cleared once it stops: a stop must wake each of those who wait.
         if not self._stopping.is_set():
             self._woken.clear()
 
@@ -119,13 +118,12 @@ class JobWorkers:
             try:
                 self._cancelled = jobs.cancelled(self._store.database, [job for _, job in held])
                 if held and time.monotonic() >= due:
-                    # A third of the lease, so that a write that
-                    # waits in the journal does not lose it.
+                    # A third of the lease, so that a renewal may
+                    # wait in the journal and still be in time.
                     due = time.monotonic() + self._lease_us / 3e6
                     for name, _ in held:
                         self._store.journal.change(jobs.renew(name, self._lease_us)).result()
-            # Never ends: leases that are not renewed would
-            # give the rows away while they are answered.
+            # Goes on: without renewals rows would be given away while they are answered.
             except ServiceError as error:
                 logs.logger.warning("leases could not be renewed: %s", error)
 
@@ -175,7 +173,7 @@ class _Worker:
 
     def _turn(self) -> bool:
         """Lease rows and answer them; whether there were any."""
-        # Asked of a reader first: a claim is a write, and idle workers look twice a second.
+        # A reader is asked first: a claim is a write, and idle workers look twice a second.
         if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
             return False
         change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
@@ -187,8 +185,7 @@ class _Worker:
             self._answer_all(claim)
         finally:
             self.job = None
-            # Also after a failure: what was not answered is
-            # free at once, not at the end of the lease.
+            # Also after a failure: rows not answered are free at once, not when the lease ends.
             self._store.journal.change(jobs.hand_back(self.name)).result()
         return True
 
@@ -203,8 +200,7 @@ class _Worker:
             draft = answer(
                 claim.job, row, self._registry, self._settings, clock, checked, scope, turn
             )
-            # After the answer: it was cut short by the jump
-            # of its clock, and is not what was asked for.
+            # Asked after the search, which the jump of its clock has cut short.
             if self._pool.is_over(claim.job.id):
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
@@ -212,8 +208,7 @@ class _Worker:
             if time.monotonic() >= due:
                 break
         is_quick = time.monotonic() < due
-        # As many as fit into one turn: found by doubling,
-        # as rows differ from milliseconds to a minute.
+        # Finds how many rows fit into one turn: a row takes milliseconds or a minute.
         self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
         self._write(claim.job, found)
 
@@ -223,7 +218,7 @@ class _Worker:
         if self._asked[0] != job.id:
             try:
                 self._asked = job.id, jobs.questions(self._store.database, job)
-            # Of each row a refusal, then: the job ends, and each line says why.
+            # Each row is then refused, so that the job ends and each line says why.
             except NotAsSealed as error:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
@@ -276,7 +271,7 @@ def _explained(
     scope: Scope,
     turn: Turn | None,
 ) -> Draft:
-    # Not in the claim: it is answered like any row, with a record that says so.
+    # Checked here and not in the claim: the row is answered, by a record that says why.
     if row.attempts > MAX_ATTEMPTS:
         ended = f"{MAX_ATTEMPTS} workers have ended while they answered this row"
         raise Refusal(ROW_ABANDONED, ended)

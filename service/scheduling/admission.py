@@ -56,8 +56,7 @@ class Floor:
         else:
             self._under_way[actor] += 1
         place = _AdmittedRequest(self, actor)
-        # A hard question counts as under way for so long
-        # only: its actor's quick ones go on meanwhile.
+        # A hard question counts for so long only: its actor's quick ones go on meanwhile.
         timer = loop.call_later(PATIENCE_SECONDS, place.leave)
         try:
             yield
@@ -76,8 +75,7 @@ class Floor:
             await mine
         except BaseException:
             self._waiting.remove(actor, mine)
-            # A place was given just as the wait was cancelled:
-            # it goes to the next, or it is lost for ever.
+            # A place given just as the wait was cancelled goes to the next, or it is lost for ever.
             if mine.done() and not mine.cancelled():
                 self._free(actor)
             raise

@@ -25,7 +25,7 @@ Stamps: TypeAlias = "ctypes.Array[ctypes.c_double]"
 
 def shared() -> Stamps:
     """What processes have in common that are given it as they are started."""
-    # Raw: a lock would let a process that is killed while it holds it stop all others.
+    # Without a lock: a process killed while it held one would stop all others.
     return multiprocessing.get_context("spawn").RawArray(ctypes.c_double, SLOTS)
 
 

@@ -75,8 +75,8 @@ class Turns:
     def end_short(self) -> None:
         with self._lock:
             self.short -= 1
-            # The quiet that follows lets a client who asks one thing after another not meet a hard
-            # search each time (decision 0084).
+            # The quiet spares a client who asks one thing
+            # after another a hard search each time (0084).
             self._short_until = time.monotonic() + QUIET_SECONDS
             self._grant()
 
@@ -100,7 +100,7 @@ class Turns:
                 self._release()
             self._waiting.put(actor, mine)
             self._grant()
-        # Polled: that the quiet is over the clock says, and nobody signals it.
+        # Polled: only the clock ends the quiet, and nobody signals that.
         while not mine.is_set():
             self._watch(mine)
 
@@ -141,7 +141,7 @@ class Turns:
             found = self._waiting.pop()
             assert found is not None
             self._running += 1
-            # At the grant, not at the end: the longest quiet is counted from when one last ran.
+            # Set at the grant too: the longest quiet counts from when a hard search last ran.
             self._ran = time.monotonic()
             found[1].set()
 
@@ -199,8 +199,7 @@ class Turn:
 
     def clock(self) -> float:
         """Seconds that only its own search takes."""
-        # What was waited is taken off: a search has the time
-        # it asked for, whoever else asks (decision 0077).
+        # Waiting is taken off: a search has the time it asked for, whoever else asks (0077).
         return time.monotonic() - self.waited + (OVER if self._turns.stopped else 0.0)
 
     def give_way(self) -> None:
@@ -217,8 +216,8 @@ class Turn:
         turns = self._turns
         if not self._hard:
             self._hard = True
-            # It ceases to be a short question, or it would
-            # keep hard searches waiting, itself among them.
+            # It is no short question any more, or it would
+            # hold up hard searches, itself among them.
             turns.end_short()
             self._wait(held=False)
         elif turns.is_wanted or turns.is_busy(time.monotonic()):

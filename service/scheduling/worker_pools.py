@@ -51,8 +51,7 @@ class Workers:
     ) -> None:
         """``max_waiting``: who may wait, more if they are of more actors; ``most_each``: questions
         of one actor, 0: any."""
-        # As many as places there can ever be: who gets
-        # one is decided below, never by anyio's queue.
+        # As many as places can ever be taken: who gets one is decided below, not by anyio.
         self._limiter = anyio.CapacityLimiter(threads + slow + kept)
         self._threads = threads
         self._room = threads + slow
@@ -93,9 +92,9 @@ class Workers:
             timer.cancel()
             place.leave()
             if not done.cancelled():
-                # asyncio logs an exception that nobody has retrieved,
-                # with its message, which may quote a request.
-                done.exception()  # somebody has looked, also if nobody waits for it any more
+                # Retrieved here: asyncio logs what nobody
+                # retrieves, and the message may quote a request.
+                done.exception()
 
         # When the thread is done, not when the client has gone away.
         task.add_done_callback(over)
@@ -103,20 +102,20 @@ class Workers:
         return await asyncio.shield(task)
 
     async def _admitted(self, actor: str, patience: float) -> None:
-        # Not past those who wait, even where there is a place: they came first.
+        # A free place is not taken past those who wait: they came first.
         if not self._queue and self._may(actor) and not self._is_spent(actor):
             self._take(actor)
             return
         self._check(actor)
         mine = asyncio.get_running_loop().create_future()
         self._queue.put(actor, mine)
-        # The place may be one that is kept for actors who have none.
+        # It may get a kept place at once, past those who wait and may not have one.
         self._dispatch()
         try:
             async with asyncio.timeout(None if patience == math.inf else patience):
                 await mine
         except BaseException as error:
-            # BaseException: a cancelled wait must leave the queue, too.
+            # A cancelled wait must leave the queue, too.
             self._queue.remove(actor, mine)
             if mine.done() and not mine.cancelled():  # it was given a place, and is not there
                 _WorkerPlace(self, actor).leave()
@@ -136,7 +135,7 @@ class Workers:
         if self.waiting < self._max_waiting:
             return
         others = self._queue.actors - bool(mine)
-        # Equal shares of the queue among who waits and who comes.
+        # Who waits and who comes now have equal shares of the queue.
         fair = self._max_waiting // (others + 1)
         if mine < fair:
             return
@@ -156,7 +155,7 @@ class Workers:
 
     def _may(self, actor: str) -> bool:
         """Whether there is a place for one more of the actor's."""
-        # Who has a thread leaves the kept places to those who have none.
+        # An actor who has a thread leaves the kept places to those who have none.
         if self._held[actor]:
             return self._quick < self._threads and self._inside < self._room
         return self._quick < self._threads + self._kept and self._inside < self._room + self._kept

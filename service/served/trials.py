@@ -71,7 +71,7 @@ class Trials:
         """
         if self._trusted is not None and folder.resolve().parent.parent == self._trusted:
             return
-        # By content: a folder that was touched is sound still, one that was changed is tried again.
+        # Known by content: a touched folder stays sound, a changed one is tried again.
         content = content_of(folder)
         with self._lock:
             if not _sound.has(self.limits, content):
@@ -97,7 +97,7 @@ class Trials:
             line = ""
         finally:
             watchdog.leave(run)
-        # No line: it was killed, by the watchdog, the system, or its own graph.
+        # No reply: the watchdog, the system or the graph itself has ended the child.
         if not line:
             code = child.wait()
             self._end()
@@ -121,11 +121,9 @@ class Trials:
                 [sys.executable, "-m", "service.served.trial_worker", *map(str, numbers)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                # What libraries print would fill a pipe that
-                # nobody reads, and the child would wait for ever.
+                # Nobody reads it: a full pipe would block the child for ever.
                 stderr=subprocess.DEVNULL,
-                # -m puts the working folder on Python's path:
-                # none that somebody could write a module into.
+                # `-m` puts the working folder on the path: here nobody can write a module into it.
                 cwd="/",
                 env=environment() | _compiled(),
                 text=True,

@@ -55,8 +55,7 @@ def stage(registry: Registry, archive: IO[bytes]) -> Staged:
         If that version is there already, or the folder of models cannot be written.
     """
     try:
-        # In the repository itself: a rename from elsewhere
-        # is a copy, and not atomic (decision 0063).
+        # In the repository itself: a rename across file systems is not atomic (decision 0063).
         root = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=registry.root))
     except OSError as error:
         raise CannotUpload(
@@ -103,7 +102,7 @@ def _sha256(archive: IO[bytes]) -> str:
 
 def _check_new(registry: Registry, parcel: Parcel) -> None:
     name, version = parcel.folder.parts[-2:]
-    # Asked early, to say so before the trial; the rename in `publish` decides.
+    # An early answer, before the trial; the rename in `publish` decides.
     if (registry.root / name / version).exists():
         raise _is_there(name, version)
 

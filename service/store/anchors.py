@@ -75,7 +75,7 @@ def mark(connection: sa.Connection, heads: Heads) -> None:
     for writer, head in sorted(heads.items()):
         connection.execute(
             sa.update(writers)
-            # Two processes may anchor the same heads: the later one must not lower the hint.
+            # Two processes may anchor one chain: the later must not lower the hint.
             .where(writers.c.id == writer, writers.c.anchored < head.sequence)
             .values(anchored=head.sequence)
         )
@@ -101,8 +101,7 @@ def write_down(file: Path, record: Record) -> None:
             # os.write may take only a part.
             while line:
                 line = line[os.write(handle, line) :]
-            # On the disk before the heads are marked as
-            # anchored: else a crash leaves them in no file.
+            # Flushed before the heads are marked: else a crash leaves them in no file.
             os.fsync(handle)
     finally:
         os.close(handle)
@@ -120,7 +119,7 @@ def read_down(file: Path) -> Iterator[tuple[str, Head] | IntegrityFinding | str]
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             text = line.strip(_NOTHING)
-            # A line of zeros alone is told too, as one that was cut off.
+            # A line of zeros alone counts as one that was cut off.
             if text or b"\0" in line:
                 yield from _heads_of(text, f"line {number} of {file.name}", file.name)
 

@@ -124,7 +124,7 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
         chosen = chosen.where(SPOKEN[wanted.language])
     if wanted.begins is not None:
         few = sa.select(records.c.id).where(records.c.id.between(*_ends(wanted.begins)))
-        # MATERIALIZED: the few ids are looked up first, whatever the planner would rather do.
+        # MATERIALIZED makes the planner look up the few ids first.
         named = few.cte("named").prefix_with("MATERIALIZED")
         chosen = chosen.join(named, named.c.id == records.c.id)
     return newest_first(chosen, cursor, limit)
@@ -300,7 +300,7 @@ def _followed(
         if isinstance(row, Unread):
             continue  # the next one is said to follow nothing
         record, payload = record_of(row), payload_of(row)
-        # Checked whether it is wanted or not: the next record's link is held against it.
+        # Records that are not wanted are checked too: the next one's link is held against them.
         found = check(record, at) + (payload.findings(record) if payload is not None else [])
         if _fits(row, wanted):
             yield CheckedRecord(record, payload, tuple(found))

@@ -105,7 +105,7 @@ def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> I
         ) from None
     schema = pa.schema([(n, pa.int64() if n in _NUMBERS else pa.string()) for n in _COLUMNS])
 
-    # A generator inside: without pyarrow the call fails, not the first piece of a reply under way.
+    # An inner generator: without pyarrow the call fails, not a reply under way.
     def pieces() -> Iterator[bytes]:
         pipe = _Pipe()
         with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
@@ -118,7 +118,7 @@ def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> I
                     yield pipe.taken()
             if rows:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
-        # After the block: the writer ends with the file's footer.
+        # Taken after the block, at whose end the writer writes the footer.
         yield pipe.taken()
 
     return pieces()

@@ -85,8 +85,7 @@ def once(named: Named, work: Draft | RecordedWrite) -> RecordedWrite:
         made = work if isinstance(work, Draft) else work(connection)
         assert isinstance(made, Draft)
         payload = with_name(named, made.payload)
-        # The insert decides, not a look before it: on
-        # PostgreSQL two at once would both see nothing.
+        # The insert decides: on PostgreSQL two that look first would both see nothing.
         written = connection.execute(
             sa.text(
                 "INSERT INTO idempotency_keys (actor, key, digest, record, created_us) "

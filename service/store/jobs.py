@@ -317,7 +317,7 @@ def _in_turn() -> sa.Select[Any]:
 
     The index is asked for one actor after the other: however many jobs one has, they are one.
     """
-    # A loose index scan: neither database skips from one actor to the next by itself.
+    # This is known as a loose index scan.
     first = sa.select(sa.func.min(jobs.c.actor).label("actor")).where(IS_OPEN)
     actors = first.cte("actors", recursive=True)
     later = sa.select(sa.func.min(jobs.c.actor)).where(IS_OPEN, jobs.c.actor > actors.c.actor)
@@ -368,7 +368,7 @@ def claim(
     """
 
     def change(connection: sa.Connection) -> Claim | None:
-        # Here and not outside: the journal may run this seconds after it was asked for.
+        # Read when it runs, which may be seconds after it was asked for.
         now = now_us()
         found = _next(connection, now, newcomers=newcomers)
         if found is None:
@@ -455,8 +455,8 @@ def finish(job: StoredJob, worker: str, answered: Sequence[Answered]) -> Recorde
         kept = [row for row in answered if _keep(connection, job.id, worker, row)]
         if not kept:
             raise LostLease(f"rows of job {job.id} were answered or cancelled by somebody else")
-        # Locks the job's row on PostgreSQL: of two workers with the last rows the later sees both
-        # counts, so exactly one ends the job.
+        # PostgreSQL locks the job's row here: of two workers with the last rows the second sees
+        # both counts, so one of them ends the job.
         connection.execute(
             sa.update(jobs)
             .where(jobs.c.id == job.id)

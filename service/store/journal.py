@@ -120,8 +120,7 @@ class Journal:
     """Appends to a chain of its own. ``start`` it, ``close`` it; ``append`` from any thread."""
 
     def __init__(self, database: Database, options: JournalOptions) -> None:
-        # A new chain for each start: nobody goes on with a
-        # chain whose end it did not write (decision 0050).
+        # A chain for each start: nobody continues one whose end it did not write (decision 0050).
         self.writer = secrets.token_hex(8)
         self._database = database
         self._options = options
@@ -137,8 +136,7 @@ class Journal:
         self._anchor_due = 0.0
         self._last_anchor = 0
         self._is_well = True
-        # Only the thread writes these: others read a count
-        # that was true a moment ago, without a lock.
+        # Only the thread writes these, so others may read them without a lock.
         self._batches = 0
         self._records = 0
 
@@ -368,7 +366,6 @@ class Journal:
                 signed = anchors.signed_head(connection)
             own = heads.get(self.writer)
             if own is not None and own.sequence == self._last_anchor:
-                # else each anchor would call for the next one, for ever
                 del heads[self.writer]  # nothing in it but the last anchor
             if not heads:
                 return
@@ -378,8 +375,7 @@ class Journal:
             if self._options.anchor_file is not None:
                 # Before they are marked: what is not in the file is anchored again.
                 anchors.write_down(self._options.anchor_file, record)
-            # A transaction of its own: a crash before it
-            # anchors the same heads twice, which is harmless.
+            # In a second transaction: after a crash between them heads are anchored twice, no harm.
             with self._database.writer.begin() as connection:
                 anchors.mark(connection, heads)
         # Not fatal: requests go on being recorded, and the next interval tries again.

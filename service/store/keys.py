@@ -84,7 +84,7 @@ def create(
     token = f"{PREFIX}{identity}_{secrets.token_urlsafe(32)}"
     digest = _digest(token)
     detail = {"key": identity, "role": role.value, "digest": digest, "expires_us": expires_us}
-    # Absent where it is everything, as in records of keys that were made before there were scopes.
+    # Absent where it is everything, as in records from before there were scopes.
     detail |= {} if scope.in_words is None else {"scope": scope.in_words}
     facts = Facts(kind=Kind.KEY, actor=actor, status=CREATED, detail=detail)
     # A label may name somebody: it can be erased.
@@ -173,8 +173,8 @@ class _Grants:
             record = record_of(row)
             detail = record.facts.detail
             key = str(detail.get("key", "")) if isinstance(detail, dict) else ""
-            # Whatever of a key's records does not stand takes its
-            # rights: tampering can end a key, never give one.
+            # A record that does not stand ends the key's
+            # rights: tampering can end a key, not make one.
             if not stands(row):
                 self._doubtful[key] = record
             elif record.facts.status == REVOKED:
@@ -230,14 +230,13 @@ class Keyring:
         StoreUnavailable, StoreDamaged
             If the store cannot be read; the next who asks tries again.
         """
-        # Before the reading: what changes while it runs is looked for again in time.
+        # Taken before the reading: what changes during it counts as unseen.
         began = time.monotonic()
         found = listing(self._database)
         for key in found:
             for finding in key.findings:
                 logger.error("key %s is refused: %s (%s)", key.id, finding.text, finding.where)
-        # Replaced whole: readers in other threads see the
-        # keys of before or those of now, without a lock.
+        # Replaced whole, so that readers in other threads need no lock.
         self._keys = {key.id: key for key in found}
         self._loaded = began
 

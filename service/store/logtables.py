@@ -117,7 +117,7 @@ def _writers(connection: sa.Connection, runs: Sequence[sa.Row[Any]]) -> Iterator
     for run in runs:
         ends[run.writer] = ends.get(run.writer, 0) + run.length
     said = {row.writer: row.integrated for row in _raw(connection, log_writers)}
-    # By text: tampered keys may be of several types, which do not compare.
+    # Sorted as text: tampered keys may be of several types, which do not compare.
     for writer in sorted({*ends, *said}, key=str):
         if said.get(writer) != ends.get(writer):
             text = f"{ends.get(writer)} records are leaves, and {said.get(writer)} are said to be"

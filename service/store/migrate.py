@@ -36,8 +36,7 @@ def upgrade(database: Database) -> str:
         _refuse_newer(found)
         if found != newest():
             config = _config()
-            # Alembic takes this connection: the migrations
-            # run in the transaction that holds the lock.
+            # Alembic uses this connection: migrations run in the transaction that has the lock.
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         for index in BY_LANGUAGE:  # of a language that an earlier version did not speak, too

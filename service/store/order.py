@@ -87,8 +87,7 @@ class Order:
                 time for name, c in self._chains.items() if name != writer for time in c.anchors
             )
             done = 0
-            # The sentinel at the end: records that no
-            # anchor has seen are held against the last one.
+            # The sentinel holds records that no anchor has seen against the last anchor.
             for time, sequence in [*sorted(chain.seen), (_NEVER, _NEVER)]:
                 if sequence > done:
                     yield from _backdated(writer, chain, done, time, others)

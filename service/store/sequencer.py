@@ -136,7 +136,7 @@ class Sequencer:
         JournalFull, StoreUnavailable, StoreDamaged
             If the store cannot be used.
         """
-        # Before the records are read: what is recorded meanwhile is news for the next turn.
+        # Counted before records are read: what comes meanwhile is news for the next turn.
         seen = self._journal.commits[1]
         while True:
             # A demand does not wait for the lease: the comparison in `append` keeps two from harm.
@@ -149,7 +149,7 @@ class Sequencer:
             head = translog.sign(batch, self._signer)
             if not self._append(batch, head):
                 continue  # somebody else was faster: look what is left
-            # Only once it is stored: a head that was not stored was given to nobody.
+            # Kept only once it is stored: no other head was given to anybody.
             self._last = batch.checkpoint
             if self._options.signed is not None:
                 self._options.signed(head)

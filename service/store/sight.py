@@ -59,7 +59,7 @@ def _conditions(
 ) -> list[sa.ColumnElement[bool]]:
     named = [_like(database, table.c.model, pattern) for pattern in scope.models]
     said = [_attribute(database, table, name).in_(values) for name, values in scope.attributes]
-    # false: a scope without models sees none; an empty OR would see all.
+    # A scope without models sees none; an empty OR would see all.
     return [sa.or_(sa.false(), *named), *said]
 
 

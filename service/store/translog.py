@@ -414,8 +414,8 @@ def _gather(
     stored = tree_of(database)
     # The tree as it will be, before any of it is written.
     whole = Tree(lambda place: tiles[place] if place in tiles else stored.tile(place))
-    # What this process signed last, and what is stored: a log that signs two histories is worse
-    # than one that stops (decision 0081).
+    # It must begin with what we signed last and with what is stored: a log that signs two histories
+    # is worse than one that stops (decision 0081).
     for head in (last, None if known is None else known.checkpoint):
         _begins_with(whole, head, before.size)
     size = before.size + len(leaves)
@@ -491,8 +491,7 @@ def _grow(database: Database, size: int, leaves: Sequence[bytes]) -> dict[Place,
     for place in last_tiles(size):
         end = hashes_in(place, size) * HASH_BYTES
         try:
-            # Cut: others may have appended since the size
-            # was read. The comparison in `append` decides.
+            # Others may have appended since the size was read; the comparison in `append` decides.
             last[place] = stored.tile(place)[:end]
         except KeyError:
             raise LogBroken(f"tile {place} of the log is missing") from None

@@ -117,7 +117,7 @@ def verify(
 
 
 def _chains(reading: _Reading) -> Iterator[IntegrityFinding]:
-    # Before the chains are read: anchors that are written meanwhile only go further than this.
+    # Read before the chains: anchors written meanwhile only go further than this.
     claimed = _anchored(reading.database)
     for writer, head in archive.heads(reading.database):
         reading.report.writers += 1

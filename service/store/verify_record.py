@@ -156,7 +156,7 @@ def _until(database: Database, record: Record) -> End:
 def _anchors(
     database: Database, when: sa.ColumnElement[bool], order: Iterable[sa.ColumnElement[object]]
 ) -> list[Record]:
-    # Found by the clock, believed by their own chains: `standing_only` below.
+    # The clock only finds candidates; `standing_only` holds each against its own chain.
     chosen = sa.select(records, standing()).where(records.c.kind == Kind.ANCHOR.value, when)
     with database.reading() as connection:
         rows = connection.execute(chosen.order_by(*order).limit(LOOK)).all()

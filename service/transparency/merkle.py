@@ -116,8 +116,7 @@ class Tree:
             else:
                 path.append(self._range(first, middle))
                 first = middle
-        # An old tree that is whole on the left is left out:
-        # the verifier has its root (RFC 9162, 2.1.4.1).
+        # Of an old tree that is one whole subtree the verifier has the root (RFC 9162, 2.1.4.1).
         if first:
             path.append(self._range(first, end))
         return path[::-1]

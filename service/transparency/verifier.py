@@ -93,7 +93,7 @@ def check_consistency(
             raise NotProven(f"there are two trees of {new}")
         return
     path = list(hashes)
-    # Step 2: of a whole old tree the root is not in the proof, for the verifier has it.
+    # Step 2: where the old tree is one whole subtree, the proof leaves its root out.
     if old & (old - 1) == 0:
         path.insert(0, old_root)
     if not path:
@@ -167,7 +167,7 @@ class VerifierKey:
     @property
     def id(self) -> bytes:
         named = self.name.encode() + b"\n" + bytes([self.kind]) + self.public
-        # As C2SP signed-note has it: four bytes tell keys of a name apart, and prove nothing.
+        # C2SP signed-note: four bytes tell keys of one name apart; they prove nothing.
         return hashlib.sha256(named).digest()[:4]
 
     @property
@@ -535,10 +535,10 @@ class _Bundle:
         if stamp is None:
             return
         log = self._key()
-        # Without cosignatures, which came after the stamp.
+        # Only the log's own lines: cosignatures came after the stamp.
         own = [s for s in self._note().signatures if s.name == log.name]
         message = str(Note(self._note().text, tuple(own))).encode()
-        # The bundle's own only where none are given: a forger would bring theirs along.
+        # The bundle's own roots come second: a forger would bring theirs along.
         roots = self._roots or self._members.get("tsa-roots.pem")
         yield check_stamp(stamp, message, roots)
 

@@ -41,7 +41,7 @@ class PatientOnlySoLong(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_head()
-        # After uvicorn has counted it: its own set is the count.
+        # uvicorn has added this one to its set above, so the set is the count.
         if len(self.connections) > self._most:
             transport.write(FULL)
             transport.close()

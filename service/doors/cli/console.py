@@ -114,7 +114,7 @@ def read_object(text: str, what: str) -> dict[str, Any]:
     if text == "-":
         data = sys.stdin.buffer.read()
     elif text.lstrip().startswith("{"):
-        # As it was typed: what is no UTF-8 is refused with its place, not with a traceback.
+        # surrogateescape gives back the bytes as typed: the reader refuses bad UTF-8 by its place.
         data = text.encode("utf-8", "surrogateescape")
     else:
         try:

@@ -36,7 +36,7 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
-    # A partial: uvicorn pickles it for the processes that it spawns.
+    # uvicorn pickles the factory for the processes it spawns; a closure would not pickle.
     return partial(_configured, chosen, shared())
 
 

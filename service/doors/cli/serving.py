@@ -180,9 +180,9 @@ def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False)
         ws="none",
         lifespan="on",
         log_config=None,
-        # Lines of requests are ours: doors.http.request_log.
+        # doors.http.request_log writes a line a request.
         access_log=False,
-        # Tells strangers no version to look faults up for.
+        # A version tells strangers which faults to try.
         server_header=False,
         timeout_graceful_shutdown=chosen.shutdown_seconds,
         timeout_worker_healthcheck=HUNG_SECONDS,

@@ -61,14 +61,14 @@ class AskingRoute(QuestionRoute):
 async def _plain(request: Request, asked: type[Wire]) -> dict[str, Any] | None:
     """The endpoint's arguments, where they are plain to see."""
     model = request.path_params["model"]
-    # A query or Prefer is for FastAPI to read: it refuses what is wrong in them in its own words.
+    # FastAPI reads queries and Prefer, and refuses what is wrong in them.
     if request.scope["query_string"] or "prefer" in request.headers:
         return None
     if len(model) > LONGEST_NAME:
         return None
     try:
         wanted = asked.model_validate(await request.json())
-    # FastAPI reads the same body again and says what is wrong: one place words refusals.
+    # FastAPI validates the body again and refuses it: refusals have one wording.
     except ValidationError:
         return None
     context = context_of(request)

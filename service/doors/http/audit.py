@@ -137,7 +137,7 @@ async def bundle_one(id: Identity, state: Shared) -> Response:
     """Everything that there is about a record, in one file that proves itself: `ifonly audit
     check`."""
     database = state.store.database
-    # Every member of the bundle needs a proof: wait for a head that has the newest of them.
+    # Each record of the bundle needs a proof, so a head must have the newest of them.
     for record, _ in await state.readers.run(partial(bundling.entries_of, database, id)):
         await proofs.wait(state, record.writer, record.sequence)
     made = await state.readers.run(partial(_bundled, state, id))
@@ -171,7 +171,7 @@ def _bundled(state: AppState, identity: str) -> bytes:
 async def replay_one(id: Identity, state: Shared) -> Response:
     """Ask a recorded question again of the model with the same digests. Records nothing."""
     again = partial(replay, state.store.database, state.registry, id)
-    # Among those who explain, not the readers: a replay searches.
+    # A replay searches, so it takes a thread of those that explain.
     came = await state.workers.run(again)
     return written(inspection.replayed(came))
 
@@ -197,7 +197,7 @@ async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared
     Reads every explanation in the period: some thousands a second."""
     database, registry = state.store.database, state.registry
     if query.format == "csv":
-        # Auditors: what reads the whole store has threads of its own, and never all that read.
+        # What reads the whole store has a thread of its own, so that it never takes all readers.
         body = await state.auditors.run(partial(oversight.as_csv, database, registry, query))
         name = 'attachment; filename="recourse.csv"'
         return Response(body, media_type=CSV, headers={"Content-Disposition": name})
@@ -227,7 +227,7 @@ async def verify_all(state: Shared) -> Response:
 async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared) -> Response:
     """The trail as a file, chain by chain, with salts and payloads: enough to verify it."""
     entries = records.entries(state.store.database, query)
-    # One prover for the whole file: all its proofs are of one head.
+    # One prover: all proofs of the file are by one head.
     prover = await state.readers.run(partial(translog.prover, state.store.database))
     pieces = records.gathered(export(entries, query.format, prover))
     name = f'attachment; filename="audit.{query.format.value}"'

@@ -52,7 +52,7 @@ async def is_still(request: Request) -> bool:
     if state.settings.no_auth:
         return True
     try:
-        # Compared whole: a role or a scope that has changed ends what was begun with the old one.
+        # Roles and scope are compared too: a change of either ends what was begun before.
         return bool(await find(_token(request), state) == context_of(request).principal)
     except ServiceError:
         return False
@@ -86,8 +86,7 @@ def _token(request: Request) -> str:
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if not header:
-        # No header is no attempt: the reply then invites
-        # (RFC 6750, section 3.1), and names no error.
+        # Nothing was tried: RFC 6750, 3.1 then wants no error code in the reply.
         raise Unauthenticated("an API key or a token is needed", was_tried=False)
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
@@ -106,12 +105,11 @@ async def find(token: str, state: AppState) -> Principal:
         If the keys cannot be read.
     """
     found: Principal | None = None
-    # By its prefix: no token of an issuer begins so, and no key is sent to an issuer's check.
+    # The prefix decides: no issuer's token begins so.
     if token.startswith(PREFIX):
         keyring = state.store.keyring
         if keyring.should_load(token):
-            # Threads of their own: strangers who try keys
-            # hold up nobody who is known (decision 0084).
+            # Threads for strangers: who tries keys holds up nobody who is known (decision 0084).
             await state.door.run(keyring.load)
         found = keyring.find(token)
     elif state.issuer is not None:
@@ -126,7 +124,6 @@ async def _with_its_key(issuer: Issuer, token: str) -> None:
     """Wait, in no thread, until the issuer was asked for the key of a token, if it has to be."""
     asked = issuer.asked_for(token)
     if asked is not None:
-        # Who waited in vain is refused as anybody whose key
-        # is unknown, not told that the issuer is away.
+        # An issuer that does not answer looks like an unknown key: both are refused alike.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.wrap_future(asked), FETCH_SECONDS)

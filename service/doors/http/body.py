@@ -121,7 +121,7 @@ def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
         return body
     if coding not in ("gzip", "x-gzip"):
         raise UnsupportedMediaType(f"the content encoding is {coding}; this takes gzip or none")
-    # A view: each member's rest is a slice, and bytes would copy it every time.
+    # A memoryview: slicing bytes would copy the rest at every member.
     return _unpacked(memoryview(body), limit)
 
 
@@ -168,8 +168,7 @@ def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> l
         raise _unsupported(headers, LINES)
     # A mark of byte order is what Windows tools put before UTF-8.
     text = plain(body, headers, settings.max_job_bytes).removeprefix(b"\xef\xbb\xbf")
-    # Counted before they are split: a body of nothing
-    # but newlines would become millions of objects.
+    # Counted before the split: a body of newlines would become millions of objects.
     if (ends := text.count(b"\n")) > MAX_ENDS * settings.max_job_rows:
         raise TooManyRows(ends, settings.max_job_rows)
     lines = [line for line in text.split(b"\n") if line.strip()]

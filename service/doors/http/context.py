@@ -87,7 +87,6 @@ class Context:
 def application(request: Request) -> AppState:
     """All of it, whoever asks."""
     state = request.app.state.ifonly
-    # Raises where the application is another one, not deep inside a route.
     assert isinstance(state, AppState)
     return state
 

@@ -27,7 +27,7 @@ HEALTH = "/healthz/"
 EVENTS = "/events"
 """How paths of event streams end."""
 SAFE = ("GET", "HEAD", "OPTIONS")
-# Nothing that a URL reads as its own (`/`, `@`, a space): a forged authority stays outside.
+# No character that URLs give a meaning to (`/`, `@`, `?`): `ours@evil` is no name of ours.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^\s:\[\]/?#@\\]{1,253})(?::(\d{1,5}))?")
 _PORTS = {"http": "80", "https": "443"}
 
@@ -77,7 +77,7 @@ class KnownHosts:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # Before any host is asked for: a probe uses whatever address it has.
+        # Probes of an orchestrator use whatever address they have.
         if scope["type"] != "http" or scope["path"].startswith(HEALTH):
             await self._app(scope, receive, send)
             return
@@ -92,7 +92,7 @@ class KnownHosts:
             await self._app(scope, receive, send)
             return
         response = answered(RequestProblem(kind, problem), scope["path"])
-        # The body was not read: what follows on this connection would be taken for a request.
+        # The body is unread: it would be taken for the next request on this connection.
         response.headers["Connection"] = "close"
         await response(scope, receive, send)
 

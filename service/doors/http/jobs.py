@@ -60,10 +60,10 @@ async def explain_all(
 
     A line that is wrong is answered with its problem; it does not keep the others from theirs.
     """
-    # Before the body: a job about a model that is not served is refused at once.
+    # Looked up before the body is read: a job about an unknown model is refused at once.
     served = state.registry.get(model, selected.version)
     body = await request.body()
-    # In a thread: a body of a job may have a hundred thousand lines.
+    # A job's body may be megabytes: a thread unpacks and splits it.
     lines = await anyio.to_thread.run_sync(read_lines, body, request.headers, state.settings)
     return accepted(await submission.submit(lines, served, recording))
 
@@ -137,7 +137,7 @@ async def read_result(id: Identity, state: Shared) -> Response:
     if not job.state.is_final:
         raise JobNotFinished(id, job.answered, job.rows)
     rows = await state.readers.run(partial(jobs.results, state.store.database, id))
-    # In pieces: each line by itself would cost a change of threads.
+    # Gathered: each line by itself would cost a change of threads.
     lines = records.gathered(map(_line, rows))
     return StreamingResponse(lines, media_type=LINES)
 

@@ -61,14 +61,12 @@ async def record_look(
     status = LOOKS.get((request.method, template))
     if status is None or context.principal in (None, ANYONE) or response.status_code >= 300:
         return
-    # Not what is refused: nothing was shown.
     looks, actor = context.state.looks, context.recorder().principal.actor
     what = f"{request.method} {request.url.path}?{request.url.query}"
     if looks.is_new(actor, what, time.monotonic()):
         try:
             await _record(request, context, template, status)
-        # Whatever it was, a cancelled request too: the
-        # look was not recorded, so the next one must be.
+        # Also when the request was cancelled: this look is not recorded, so the next must be.
         except BaseException:
             looks.forget(actor, what)
             raise
@@ -78,7 +76,7 @@ async def _record(request: Request, context: Context, template: str, status: str
     state, identity = context.state, request.path_params.get("id")
     recorder = context.recorder(identity)
     if identity is not None:
-        # Only one record has an owner; a list of one's own and others' is a look at others.
+        # A look at one's own record needs none; a list may have others' and always does.
         find = partial(archive.actor_of, state.store.database, identity)
         if await state.readers.run(find) == recorder.principal.actor:
             return

@@ -86,8 +86,7 @@ class Issuer:
     def claims(self, token: str, *, waits: bool = True) -> Mapping[str, Any] | None:
         """What ``token`` says; None if it is not to be trusted. ``waits``: as for :meth:`find`."""
         try:
-            # Only the thread that may wait; the event loop
-            # has waited before (`authentication.find`).
+            # Requests have waited on the event loop before (`authentication.find`), in no thread.
             asked = self.asked_for(token) if waits else None
             if asked is not None:
                 with contextlib.suppress(TimeoutError):
@@ -98,15 +97,15 @@ class Issuer:
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 key,
-                # Ours, not the token's `alg`: a token cannot choose a weaker one (RFC 8725, 3.1).
+                # Our list, not the token's `alg`, decides (RFC 8725, 3.1).
                 algorithms=ALGORITHMS,
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=LEEWAY_SECONDS,
-                # PyJWT checks what is there; without `exp` a token would be good for ever.
+                # PyJWT checks claims that are there: a token without `exp` would be good for ever.
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        # Too: a token is anybody's text, with any nesting and any Unicode.
+        # A token is anybody's text, so decoding may fail in any of these ways.
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             logs.logger.info("a token was refused: %s", type(error).__name__)
             return None
@@ -115,7 +114,7 @@ class Issuer:
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         value = _within(claims, self._roles_claim)
         named = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        # A claim that is no text or list gives no role, and so no right.
+        # A claim of another type gives no role, so no right.
         return frozenset(role for role in Role if role.value in named)
 
     def _scope(self, claims: Mapping[str, Any]) -> Scope:
@@ -139,8 +138,8 @@ class Issuer:
             return None
         with self._lock:
             age = time.monotonic() - self._fetched
-            # A known key is fetched anew each hour only; unknown
-            # ones each 10 s: no token makes us hammer an issuer.
+            # Bounds how often tokens make us ask the issuer:
+            # hourly, and every 10 s for unknown keys.
             if self._fetching is None and age > (KEEP_SECONDS if is_known else REFETCH_SECONDS):
                 self._fetching = promised()
                 threading.Thread(target=self._fetch, args=[self._fetching], daemon=True).start()
@@ -152,7 +151,7 @@ class Issuer:
             found = jwt.PyJWKSet.from_dict(json.loads(_read(self._jwks_url))).keys
             self._keys = {key.key_id: key for key in found if key.key_id and _may_sign(key)}
         # It must reach the end below: a future that is never done holds up everybody who waits.
-        except Exception as error:  # whatever it was, whoever waits is told
+        except Exception as error:
             logs.logger.warning("the issuer's keys cannot be read: %s", type(error).__name__)
         with self._lock:
             self._fetched = time.monotonic()
@@ -183,8 +182,8 @@ def _read(url: str) -> bytes:
     with httpx.stream("GET", url, timeout=FETCH_SECONDS) as reply:
         for part in reply.raise_for_status().iter_bytes():
             found += part
-            # The whole time, too: httpx's own limit is
-            # between two parts, and a drip never meets it.
+            # httpx limits the time between two parts, which
+            # a drip never meets: this limits the whole.
             if time.monotonic() > until or len(found) > MAX_KEYS_BYTES:
                 raise httpx.ReadError("the keys are too long, or take too long")
     return bytes(found)

@@ -118,7 +118,7 @@ def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:
     KeyError
         If nobody has said.
     """
-    # One set of roles for all methods of a route: two would need two rows and two routes.
+    # Fails unless all methods of the route are for the same roles.
     (roles,) = {ALLOWED[method, path] for method in methods}
     return roles
 

@@ -117,7 +117,7 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         problem = problem_in(request, error)
         if problem is None:
-            # Not ours: the outermost middleware logs it and says nothing of it to the client.
+            # The outermost middleware logs it and tells the client nothing of it.
             raise error
         return answered(problem, request.url.path, error)
 

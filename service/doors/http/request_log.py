@@ -61,7 +61,7 @@ class RequestLog:
 
         try:
             with self._tracing.request(scope["method"], headers) as said:
-                # Inside: the span has the route's template, which is known only once it was found.
+                # Said at the end: only then is the route's template known.
                 try:
                     await self._app(scope, receive, send_with_id)
                 finally:
@@ -70,10 +70,9 @@ class RequestLog:
             logs.logger.info("the client went away")
         except Exception as error:
             kind = type(error).__name__
-            # Where it happened and its type: a message may quote readings.
+            # Type and place only: a message may quote readings.
             logs.logger.error("failed: %s", logs.where(error), extra={"error": kind})
             logs.logger.debug("the failure's message", exc_info=error)
-            # the client sees the connection break, not a short answer
             if status:  # half of an answer is sent already: break it off, visibly
                 raise
             await internal_error(scope["path"])(scope, receive, send_with_id)

@@ -75,8 +75,7 @@ class ApiRoute(APIRoute):
 
     manner: ClassVar[Manner] = Manner()
 
-    # When the service is built: a route without a row
-    # in the table fails then, not when it is asked.
+    # Runs when the service is built: a route that the table lacks fails then.
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         methods = self.methods or set()
         rules = RouteRules(
@@ -110,25 +109,25 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
     before? Then its answer, and a record of who looked at it; or what is wrong with it."""
     context = Context.begun(request)
     try:
-        # Before the body: nobody unknown makes us read one.
+        # Who asks comes before the body: nobody unknown makes us read one.
         principal = await authentication.admit(request, rules.roles, tells_all=rules.is_whole)
         context.admit(principal)
-        # Before the turn: who asks too often does not wait in a place that others need.
+        # The rate comes before the turn: who asks too often takes no place that others need.
         await context.state.rates.admit(principal.actor)
-        # Threads are given out by actor: the pools read it here.
+        # Thread pools share by actor, and read it from this variable.
         worker_pools.asking.set(principal.actor)
         async with context.state.floor.entered(principal.actor):
-            # Read within the turn: what waits is unread, and costs the event loop nothing.
+            # The body is read within the turn: requests that wait cost the event loop nothing.
             if rules.takes_json:
                 request = await _read(request, context)
             if rules.manner.takes_names:
                 response = await answered_once(request, context, partial(endpoint, request))
             else:
                 response = await endpoint(request)
-            # Before the reply leaves: a look that cannot be recorded shows nothing.
+            # Recorded before the reply leaves: a look that cannot be recorded shows nothing.
             await record_look(request, context, rules.template, response)
             return response
-    # Nobody to tell, and nothing was answered.
+    # Nobody is left to be told.
     except ClientDisconnect:
         raise
     except Exception as error:
@@ -162,7 +161,7 @@ async def _recorded(
 
 def _model(request: Request, context: Context) -> ServedModel | None:
     """That the question is about, if they may see it."""
-    # By `find`, not `get`: a model that is out of service is still the one that was asked.
+    # `find`, not `get`: a model that is out of service was asked all the same.
     try:
         version = request.query_params.get("version")
         return context.state.registry.find(request.path_params["model"], version)

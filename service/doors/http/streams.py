@@ -47,8 +47,7 @@ async def changes(
         elif silent >= SILENCE_SECONDS:
             silent = 0.0
             yield None
-        # Waits for the end of the process, not for the
-        # clock alone: a stop does not wait for listeners.
+        # Woken by the end of the process: a stop does not wait for listeners.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), seconds)
         silent += seconds

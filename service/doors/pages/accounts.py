@@ -33,8 +33,7 @@ class Accounts:
         self._client = settings.oidc_client_id
         self._secret = settings.oidc_client_secret
         self._issuer = settings.oidc_issuer
-        # From the settings, never from the request: a
-        # forged Host would have the code sent elsewhere.
+        # Taken from the settings: a forged Host would have the code sent elsewhere.
         self._reply = f"{(settings.public_url or '').rstrip('/')}{REPLY}"
         # An ID token is for the client that asked for it.
         self._tokens = Issuer(
@@ -58,8 +57,8 @@ class Accounts:
         Unauthenticated
             If the issuer does not answer.
         """
-        # state ties the reply to this browser (RFC 6749, 10.12), nonce the ID token to this sign-
-        # in, verifier the code to us (RFC 7636).
+        # state ties the reply to this browser (RFC 6749, 10.12), nonce the ID token to this flow,
+        # verifier the code to us (RFC 7636).
         said = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
         digest = hashlib.sha256(said["verifier"].encode()).digest()
         query = {
@@ -103,7 +102,7 @@ class Accounts:
     def _places(self) -> dict[str, str]:
         base = self._issuer.rstrip("/")
         found = _asked("GET", f"{base}/.well-known/openid-configuration")
-        # OpenID Connect Discovery, 4.3: such a document is not to be used.
+        # OpenID Connect Discovery, 4.3: the document of another issuer must not be used.
         if found.get("issuer") != self._issuer:
             raise Unauthenticated("the issuer calls itself something else", was_tried=True)
         return {name: str(found.get(name, "")) for name in _ENDPOINTS}

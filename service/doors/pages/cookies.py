@@ -73,7 +73,7 @@ class Cookies:
             value,
             max_age=seconds,
             httponly=True,
-            # Plain http is for loopback, where a browser would drop a secure cookie.
+            # On plain http, for loopback, browsers may drop a secure cookie.
             secure=request.url.scheme == "https",
             samesite=same_site,
         )

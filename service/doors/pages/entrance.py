@@ -141,8 +141,7 @@ async def from_issuer(
     # A page, not a redirect: the browser came from another site, and would not send a strict
     # cookie along with where such a redirect leads.
     response = page(request, "onward.html", to=local(said["back"]))
-    # By its state a reply begins one session: sent
-    # again, here or to another process, it begins none.
+    # `once` is the reply's state: sent again, to any process, it begins no second session.
     try:
         await _begin(request, response, principal, once=state)
     except AlreadyAnswered:

@@ -49,7 +49,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("service.doors.pages"),
         autoescape=True,
-        # A name that a template has wrong fails in a test, and is no gap in a page.
+        # A misspelt name in a template fails a test instead of leaving a gap in a page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

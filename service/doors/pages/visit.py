@@ -112,7 +112,7 @@ async def _principal(state: AppState, token: str | None) -> Principal | None:
     if token is None:
         return None
     look = partial(sessions.find, state.store.database, state.store.keyring, token)
-    # In turn by token: whoever clicks much waits behind themselves.
+    # Shared by token: whoever clicks much waits behind themselves.
     return await state.door.run(look, actor=token)
 
 
@@ -149,7 +149,7 @@ async def check_form(request: Request, visit: Visit) -> None:
     Forbidden
         If it does not.
     """
-    # Browsers say it, programs need not; the token below decides in any case.
+    # Browsers send this header, programs need not; the token below decides in any case.
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden("the request comes from a page of another site")
     given = request.headers.get(HEADER_TOKEN)

@@ -76,7 +76,7 @@ def discover(
     finally:
         timer.cancel()
     library, *graphs = [json.loads(line) for line in output.splitlines()] or [""]
-    # Killed for its time it fails too: what it has printed by then counts.
+    # A child killed for its time fails too, and what it had printed counts.
     if child.returncode and not late.is_set():
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise DiscoveryFailed(f"{algorithm} failed: {last}")
