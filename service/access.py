@@ -26,7 +26,9 @@ class Role(StrEnum):
     """All of it."""
 
 
+# No brackets: fnmatch would read a set of characters, and the databases' patterns something else.
 _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
+# It stands in JSON paths of queries (service.store.visibility).
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _LONGEST_VALUE = 128
 _MOST = 64
@@ -63,6 +65,7 @@ class Scope:
         ValueError
             If it is anything else.
         """
+        # An empty object would be everything, which nobody writes on purpose.
         if not isinstance(value, Mapping) or set(value) - {"models", "attributes"} or not value:
             raise ValueError("a scope is an object with models, attributes, or both")
         attributes = value.get("attributes", {})
@@ -144,6 +147,7 @@ class Principal:
     @classmethod
     def of(cls, actor: str, roles: str | None, scope: str | None = None) -> Principal:
         """Whoever a record names; ``roles`` and ``scope``: as in :attr:`in_words`."""
+        # Without accounts records have no roles.
         if roles is None:
             return ANYONE
         named = frozenset(Role(role) for role in roles.split(",") if role)

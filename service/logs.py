@@ -94,10 +94,11 @@ def configure(log_format: Literal["plain", "json"], level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # uvicorn brings handlers of its own; its access lines are ours (service.doors.http.context).
+    # uvicorn brings handlers of its own; its access lines are ours (doors.http.request_log).
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    # httpx logs each URL, alembic each step.
     for name in ("httpx", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -109,6 +109,7 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        # mostrecent: all processes count the same table, so their sum would be too much.
         self._job_rows = Gauge(
             "ifonly_waiting_rows", "Of jobs.", multiprocess_mode="mostrecent", registry=registry
         )
@@ -123,6 +124,7 @@ class Metrics:
 
     def out_of_service(self, names: Iterable[str]) -> None:
         """These models, and no others, are out of service in this process."""
+        # With several processes prometheus-client cannot clear labels: they are in a shared folder.
         if FOLDER not in os.environ:
             self._out_of_service.clear()
         for name in names:

@@ -35,6 +35,7 @@ class Tracing:
         """A span within the one that is open."""
         if self._tracer is None:
             return nullcontext()
+        # No exception in the span: its message may quote a reading.
         return self._tracer.start_as_current_span(  # type: ignore[no-any-return]
             name, record_exception=False, set_status_on_exception=False
         )
@@ -45,6 +46,7 @@ class Tracing:
         if self._tracer is None:
             yield _unsaid
             return
+        # Imported only here: the packages are an extra.
         from opentelemetry.trace import SpanKind, StatusCode
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 

@@ -80,6 +80,7 @@ def _explained(
         ) from None
     except ContradictoryConstraints as error:
         raise _contradiction(error, request, speaker) from None
+    # A failure in wording still reports what the checker rejected.
     with watch("words"), in_doubt(explanation.answer.work.rejected):
         return speaker.explanation(explanation, budget.ms, spent.times())
 
@@ -89,6 +90,7 @@ def _contradiction(
 ) -> Refusal:
     """All the constraints in words; a pointer and the value for those that the request brought."""
     conflict = [speaker.constraint(c) for c in error.constraints]
+    # Problem details are in English where the request asked for it, else in its first language.
     in_words = [c.text.get("en") or next(iter(c.text.values())) for c in conflict]
     named = " and ".join(f"{c.key} ({t})" for c, t in zip(conflict, in_words, strict=True))
     faults = []

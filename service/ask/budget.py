@@ -80,6 +80,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str, /) -> Iterator[None]:
+        # Less what was waited so far: a stage that gives way is not charged for it.
         began = time.perf_counter() - self._waited()
         try:
             with self._watch(stage):

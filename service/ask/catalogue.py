@@ -99,6 +99,7 @@ def _finite(bound: float) -> float | None:
 
 def spec_as_json(model: ServedModel) -> bytes:
     """``spec.toml`` as JSON; an infinite bound, which JSON cannot write, is ``null``."""
+    # -sig: editors on Windows put a mark of byte order before UTF-8.
     document = tomllib.loads(model.spec_text.decode("utf-8-sig"))
     return json.dumps(_without_infinities(document), ensure_ascii=False).encode()
 

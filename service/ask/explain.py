@@ -48,6 +48,7 @@ def explain(
     """
     problem = problem_of(model, question)
     identity = uuid.uuid4()
+    # Filled while it searches: a failure half way still says what was rejected.
     rejected: list[str] = []
     try:
         with in_doubt(rejected):
@@ -57,6 +58,7 @@ def explain(
                 engine=model.engine,
                 deadline=deadline,
                 watch=watch,
+                # The checker reads the request's own text (`asked`), not what we made of it.
                 terms=model.rulebook.terms(question.asked),
                 doubted=rejected.append,
             )

@@ -57,6 +57,7 @@ def plane_of(
     consequences = problem.consequences
     rows = actions if consequences is None else consequences.rows(problem.factual, levers, values)
     told = ~np.any(np.isinf(rows) | np.isnan(rows) & ~np.isnan(actions), axis=1)
+    # Untold rows are scored as their actions, so that one call does all; `told` masks them.
     scores = model.deployed.predictor.score(np.where(told[:, np.newaxis], rows, actions))
     shape = (len(ys), len(xs))
     return Plane(

@@ -82,6 +82,7 @@ class Refusal(Exception):
 
 
 def as_json(said: Mapping[str, Any]) -> bytes:
+    # NaN is no JSON: a client's parser would fail on the refusal.
     return json.dumps(said, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -139,6 +140,7 @@ def _quoted(value: object) -> Any:
     if isinstance(value, bool | None):
         return value
     if isinstance(value, int):
+        # Few JSON readers keep a longer one, so it is text.
         return value if abs(value) < 2**64 else _brief(str(value))
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -208,6 +210,7 @@ def _service_error(error: Exception) -> RequestProblem:
             return RequestProblem(kinds.PREDICTOR_UNAVAILABLE, str(error), retry_seconds=LATER)
         case errors.StoreUnavailable() | errors.StoreDamaged() | errors.StoreOutdated():
             logs.logger.error("the store failed: %s", error)
+            # Which disk or host has failed is for the log.
             return RequestProblem(kinds.STORE_UNAVAILABLE, _in_the_log(), retry_seconds=LATER)
         case errors.NotAsSealed():
             logs.logger.error("%s", error)
@@ -260,6 +263,7 @@ def _model_failed(error: Exception) -> RequestProblem:
 
 
 _OURS: Mapping[type[Exception], Callable[[Exception], RequestProblem]] = {
+    # The order matters: PLAIN are ServiceErrors too, NotFinite and OutOfService GraphErrors.
     Refusal: _refusal,
     **dict.fromkeys(PLAIN, _plain),
     errors.ServiceError: _service_error,

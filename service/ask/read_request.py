@@ -41,6 +41,7 @@ def rows(request: wire.PredictionsRequest, model: ServedModel) -> Rows:
         try:
             read.append(instance(values, model, ("instances", i)))
         except InvalidRequest as error:
+            # All instances are read: a client mends everything at once.
             faults.extend(error.faults)
     if faults:
         raise InvalidRequest(RequestPart.INSTANCE, faults)

@@ -88,6 +88,7 @@ def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], run
     row = _followed(causal, factual, action, columns) if draws is None else draws.mean(action)
     before, after = predict(model, np.array([factual, row]))
     limits = (*model.policy.constraints, *(causal.constraints if causal else ()))
+    # Rules of what is set look at the action; all others at what would be read.
     of = {True: action[np.newaxis], False: row[np.newaxis]}
     moved = np.flatnonzero(changed(of[True], factual)[0])
     return WhatIf(

@@ -93,6 +93,7 @@ def bundle(database: Database, registry: Registry, keepers: Keepers, identity: s
         If it cannot be signed now.
     """
     entries = entries_of(database, identity)
+    # One head for all of it: a reader has one signature to check.
     head = _head(database, entries)
     (record, payload), *reviews = entries
     prover = Prover(database, head)
@@ -135,6 +136,7 @@ def _proof(prover: Prover, record: Record) -> dict[str, Any]:
     found = prover.of(record.writer, record.sequence)
     if found is None:
         raise NotInLog(record.facts.id)
+    # The head is a member of its own, for it is the same for all proofs.
     return {key: value for key, value in found.as_json().items() if key != "checkpoint"}
 
 
@@ -170,6 +172,7 @@ def _claims(
 def _model(model: ServedModel, registry: Registry) -> Iterator[tuple[str, bytes]]:
     card = catalogue.description(model, registry).model_dump(mode="json", by_alias=True)
     yield "model.json", _json(card | {"parity": model.deployed.parity})
+    # As it was when the model was loaded: the file may have changed since.
     yield "model/spec.toml", model.spec_text
     if model.causal is not None and model.deployed.causal is not None:
         yield "model/causal.toml", model.deployed.causal

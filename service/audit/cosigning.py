@@ -72,6 +72,8 @@ class Vouching:
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._newest: StoredHead | None = None
+        # We need not remember a witness's size: asked
+        # from 0, it answers 409 with it (tlog-witness).
         self._sizes = dict.fromkeys(vouchers.witnesses, 0)
         self._stamp_at = 0.0
         self._complaints: dict[str, str] = {}
@@ -98,6 +100,7 @@ class Vouching:
                 head = self._newest
                 if head is not None and not self._closing.is_set():
                     self.vouch(client, head)
+                    # Heads signed meanwhile are skipped: only the newest is worth a question.
                     self._closing.wait(self._pause())
 
     def _pause(self) -> float:
@@ -124,6 +127,7 @@ class Vouching:
         note = Note.parse(head.note)
         for _ in range(TRIES):
             old = self._sizes[url]
+            # The store was set back, or the witness keeps another log of this name.
             if old > head.size:
                 raise NotProven(f"it has cosigned {old} leaves, and the log has {head.size}")
             hashes = translog.consistency(self._store.database, old, head.size)
@@ -135,6 +139,7 @@ class Vouching:
             if reply.status_code != httpx.codes.OK:
                 raise NotProven(f"it does not cosign: {reply.status_code} {reply.text[:200]}")
             line = str(cosignature_in(reply.text, note.text, key))
+            # Moved only after the signature held: else the next proof begins at a wrong size.
             self._sizes[url] = head.size
             return line
         raise NotProven("it has cosigned another head each time")

@@ -40,6 +40,7 @@ class Drafting:
         self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
     ) -> tuple[bytes, Draft]:
         """The reply's body, and the record of it."""
+        # Written once: what is sent and what is recorded are the same bytes.
         body = reply.model_dump_json(by_alias=True).encode()
         work, provenance = getattr(reply, "work", None), getattr(reply, "provenance", None)
         said: dict[str, Any] = {
@@ -118,6 +119,7 @@ def _decided(model: ServedModel, reply: Wire) -> str | None:
 
 def _counts(work: Wire) -> dict[str, int]:
     """What the search did; of what was rejected the number, what it was is in the reply."""
+    # Without times, which no replay repeats: the payload has them (decision 0077).
     counts: dict[str, Any] = work.model_dump(exclude={"times"})
     return counts | _rejected(len(counts.pop("rejected", ())))
 
@@ -145,6 +147,7 @@ def content(answer: bytes, request: bytes) -> bytes:
 
 def asked_as_json(body: bytes) -> bytes:
     """The body as JSON; of what is none, or too long, only how long it was."""
+    # Only JSON is kept as it came: a payload is spliced together and must stay an object.
     if len(body) <= MAX_REFUSED:
         try:
             read_json(body)

@@ -33,6 +33,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
     about = archive.seen_about(database, identity, Kind.REVIEW)
     findings = [*seen.findings, *(f for each in about for f in each.findings)]
     answer = kept.get("answer")
+    # No claim is worded for an answer that is not the one that was sealed.
     is_told = isinstance(answer, dict) and not seen.findings
     before, after = archive.beside(database, record)
     return wire.EventReply(
@@ -73,6 +74,7 @@ def verified(database: Database, registry: Registry, identity: str) -> wire.Stre
         until=_end(found.until),
         records=found.read,
         findings=records.findings(found.findings),
+        # What is not as it was sealed is not worth checking: that it was altered is the news.
         answer=None if found.findings else _answer(database, registry, identity),
     )
 

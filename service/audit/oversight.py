@@ -55,6 +55,7 @@ def recourse(
     """
     since, until = _period(query)
     asked = (database, Kind.EXPLANATION, query.model, since, until)
+    # Counted first: each is read whole, and a report must not read for minutes.
     count = explanations.count_about_model(*asked)
     if count > MAX_CASES:
         problem = f"the period has {count:,} explanations; a report takes {MAX_CASES:,}: shorten it"
@@ -76,6 +77,7 @@ def as_csv(database: Database, registry: Registry, query: wire.ReportQuery) -> b
 
 def _period(query: wire.ReportQuery) -> tuple[int, int]:
     until = records.time_of("until", query.until)
+    # The end is excluded: one more includes what was recorded just now.
     until = now_us() + 1 if until is None else until
     since = records.time_of("since", query.since)
     return max(until - PERIOD_US, EARLIEST_US) if since is None else since, until
@@ -95,6 +97,7 @@ def _grouped(
 ) -> tuple[groups.CaseGroup, ...]:
     if by is None:
         return ()
+    # An erased case has no readings and attributes left, so it belongs to no group.
     known = [case for case in cases if not case.erased]
     kind, _, name = by.partition(":")
     if kind == "attribute":

@@ -34,6 +34,7 @@ async def wait(runtime: Runtime, writer: str, sequence: int) -> Wire | None:
     end = asyncio.get_running_loop().time() + PROOF_SECONDS
     try:
         while (found := await runtime.readers.run(look)) is None:
+            # Asked after the look: a record that a head already has needs no waiting.
             if asyncio.get_running_loop().time() > end:
                 return None
             await _next_head(runtime)
@@ -43,6 +44,7 @@ async def wait(runtime: Runtime, writer: str, sequence: int) -> Wire | None:
 
 
 async def _next_head(runtime: Runtime) -> None:
+    # Another process signs: all that can be done here is to look again.
     if runtime.sequencer is None:
         await asyncio.sleep(LOOK_SECONDS)
         return

@@ -17,6 +17,7 @@ class RecentAccesses:
         last = self._seen.get((who, what))
         if last is not None and now - last < SAME_SECONDS:
             return False
+        # Bounds memory; what is forgotten is recorded once more, never not at all.
         if len(self._seen) >= MOST_REMEMBERED:
             self._seen.clear()
         self._seen[who, what] = now

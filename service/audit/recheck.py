@@ -71,6 +71,7 @@ def asked_model(record: Record, registry: Registry) -> ServedModel:
     for version in versions:
         served = registry.find(name, version)
         deployed, causal = served.deployed, None
+        # As in the record: a causal model that nobody accepted answered nothing.
         if served.causal is not None:
             causal = deployed.causal_sha256
         asked = (facts.model_sha256, facts.spec_sha256, facts.causal_sha256)

@@ -103,10 +103,12 @@ class Recorder:
 
         is_brief = kind is not Kind.EXPLANATION  # those say so themselves, until they are hard
         if not is_brief:
+            # Asked before the queue: whoever has spent their share takes no place in it.
             await runtime.shares.admit(self.principal.actor, runtime.readers.run)
         with runtime.turns.brief() if is_brief else nullcontext():
             reply, content, draft, done = await runtime.lane(kind).run(answered, patience)
         audit = await self._stands(draft, done)
+        # With eventual durability there is no sequence yet, so no place to prove.
         if not proof or audit.sequence is None:
             return Recorded(reply, content, audit)
         found = await proofs.wait(runtime, audit.writer, audit.sequence)
@@ -194,4 +196,5 @@ def _complain(done: Future[Receipt]) -> None:
 
 def with_member(body: bytes, name: str, value: Wire) -> bytes:
     """``body``, an object with members, with one more at its end."""
+    # Spliced, not parsed: before the member the reply is byte for byte what was recorded.
     return b'%b,"%b":%b}' % (body[:-1], name.encode(), value.model_dump_json().encode())

@@ -140,6 +140,7 @@ def reviewed(
         If it has no counterfactual of that rank.
     """
     record, payload = _explanation(database, identity)
+    # An erased explanation does not tell any more how many answers it had.
     if request.rank is not None and payload is not None:
         count = len(json.loads(payload.content)["answer"]["counterfactuals"])
         if request.rank > count:

@@ -78,6 +78,7 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
     kept = _kept(payload, seen.findings)
     model = asked_model(record, registry)
     reply = _ask(record, model, kept)
+    # Through JSON, as the recorded one went: numbers and lists then compare alike.
     now = json.loads(reply.model_dump_json(by_alias=True))
     found = list(_changes((), kept["answer"], now))
     since = VERSIONS.union(newer_members((), kept["answer"], reply))
@@ -121,6 +122,8 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
         case Kind.EXPLANATION:
             request = requests.ExplanationRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])
+            # It reports the first one's deadline, a part of
+            # the answer, and gets all the time there is.
             return answering.explanation(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")

@@ -59,6 +59,7 @@ def signer_of(settings: Settings, database: Database) -> tuple[Signer | None, bo
 
 def _name() -> str:
     """A name for a log that nobody has named, which no other has."""
+    # RFC 2606 keeps .invalid from ever being somebody's domain.
     return f"ifonly.invalid/{secrets.token_hex(6)}"
 
 
@@ -89,6 +90,7 @@ def witness_keys(settings: Settings) -> dict[str, VerifierKey]:
         If a key is none.
     """
     try:
+        # Cosigners sign the time too (tlog-cosignature), under the key's other type.
         return {u: VerifierKey.parse(k).timed for u, k in settings.audit_witnesses.items()}
     except NotProven as error:
         raise NoLogKey(f"a witness cannot be known: {error}") from None
@@ -157,6 +159,7 @@ def ready_signer(settings: Settings, database: Database, journal: Journal) -> Si
     signer, made = signer_of(settings, database)
     known = translog.state(database)
     if signer is not None and known is None:
+        # The record must be durable first: verifiers accept heads only of keys that a record names.
         journal.append(translog.begin(signer.key, "system")).result()
         logs.logger.info("the audit log is signed by %s%s", signer.key, " (new)" if made else "")
         return signer

@@ -36,7 +36,9 @@ async def take_in(archive: IO[bytes], recorder: Recorder, path: str) -> wire.Upl
         await _refused(error, recorder, path)
         raise
     try:
+        # The zip has the model's name, so only now is it known whether they may send it.
         _check_scope(found, recorder.principal)
+        # Recorded before it is served: no model may decide anything without a record of its coming.
         audit = await recorder.record(Draft(_uploaded(found, recorder)))
         await anyio.to_thread.run_sync(uploads.publish, registry, found)
     except (CannotUpload, Forbidden) as error:

@@ -109,11 +109,13 @@ def create_app(
             models = Registry.of(settings, warm=warm)
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
+            # Closed in the opposite order: what is opened first is used by all that follows.
             stack.callback(metrics.close)
             stack.callback(traces.close)
             told = stack.enter_context(closing())
             over = told if waits_for_store else None
             store = await _opened(settings, metrics.committed, stack, over)
+            # The signer tells the vouchers of each head, so they exist first.
             signed = stack.enter_context(vouching(settings, store))
             signing = sequencing(settings, store, signed)
             sequencer = await anyio.to_thread.run_sync(stack.enter_context, signing)
@@ -130,6 +132,7 @@ def create_app(
                 previews=Workers(1, settings.max_waiting, 1, kept=1),
                 store=store,
                 readers=Workers(READERS, settings.max_waiting),
+                # max_waiting 0 refuses a second one: the first may read for minutes.
                 auditors=Workers(threads=1, max_waiting=0),
                 parsers=Workers(threads=1, max_waiting=settings.max_waiting),
                 door=Workers(DOORKEEPERS, MOST_AT_DOOR),
@@ -161,6 +164,7 @@ def create_app(
                 try:
                     yield
                 finally:
+                    # Searches end first: a thread that searches cannot be joined.
                     turns.stop()
                     watchdog.stop_all()  # nobody waits any more for what the graphs say
                     await anyio.to_thread.run_sync(job_workers.stop)
@@ -201,6 +205,7 @@ def create_app(
         longer={"/bulk": settings.max_job_bytes, "/models": settings.max_upload_bytes},
         seconds=settings.body_seconds,
     )
+    # Added after the limit, so asked before it: a misdirected request is refused unread.
     app.add_middleware(KnownHosts, hosts=Hosts.of(settings))
     app.add_middleware(RequestLog, replied=metrics.replied, tracing=traces)
     app.add_middleware(SafeHeaders)  # added last, so outermost
@@ -268,6 +273,7 @@ async def _opened(
             opening = opened_by(settings, observer=observer)
             return await anyio.to_thread.run_sync(stack.enter_context, opening)
         except StoreUnavailable as error:
+            # A first start fails at once: somebody is there to read why.
             if over is None or over.is_set():
                 raise
             logs.logger.warning("the store is away, and is tried again: %s", error)

@@ -114,6 +114,7 @@ async def explain(
     """
     served = state.registry.get(model, selected.version)
     shared = request.model_dump(by_alias=True, exclude_unset=True, exclude={"instances"})
+    # All rows are read before the first is answered: one that is wrong refuses all of them.
     asked = [
         validation.read(
             requests.ExplanationRequest, shared | {"instance": _named(row, place, served)}
@@ -139,6 +140,8 @@ def _explained(
 ) -> replies.ExplanationReply:
     reply = answering.explanation(model, request, budget, state.watch)
     if state.predictor is not None:
+        # Asked before the record is made: an answer that
+        # the predictor denies is recorded as refused.
         with state.watch("predictor"), in_doubt(reply.work.rejected):
             _confirm(model, given, reply, state.predictor)
     return reply
@@ -156,6 +159,7 @@ def _confirm(
     """
     rows = [_in_order(model, row) for row in (given, *(c.instance for c in reply.counterfactuals))]
     ours = model.deployed.predictor.score(np.array([model.schema.read(row) for row in rows]))
+    # The client's form (objects or lists) is the one that its predictor reads.
     in_their_form = rows if isinstance(given, Mapping) else [[*row.values()] for row in rows]
     theirs = predictor.predict(model.name, in_their_form)
     for place, (said, scores) in enumerate(zip(theirs, ours, strict=True)):

@@ -27,6 +27,7 @@ async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder)
     detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
     facts = recorder.drafting.facts(Kind.JOB, model, status=jobs.State.QUEUED.value, detail=detail)
     job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
+    # Durable before the reply: the job's record is all that its client has.
     receipt = await asyncio.wrap_future(recorder.append(work))
     runtime.wake()
     return shown(job, durable(receipt))

@@ -50,6 +50,7 @@ class JobWorkers:
     def __init__(self, store: Store, registry: Registry, settings: Settings, turns: Turns) -> None:
         self._store = store
         self._lease_us = round(settings.job_lease_seconds * 1e6)
+        # Three beats a lease: one that is missed gives nothing away.
         self._beat_seconds = min(BEAT_SECONDS, settings.job_lease_seconds / 3)
         self._patience = settings.shutdown_seconds
         self._stopping = threading.Event()
@@ -57,6 +58,7 @@ class JobWorkers:
         self._cancelled: frozenset[str] = frozenset()
         self._workers = [
             _Worker(
+                # The journal's name is new at each start: no process renews another's lease.
                 f"{store.journal.writer}-{k}",
                 self,
                 store,
@@ -65,6 +67,7 @@ class JobWorkers:
                 turns,
                 is_kept=k >= settings.job_threads,
             )
+            # Without threads for jobs, none is kept either: another process does the work.
             for k in range(settings.job_threads + KEPT if settings.job_threads else 0)
         ]
         self._threads = [
@@ -88,6 +91,7 @@ class JobWorkers:
         self._woken.set()
         last = time.monotonic() + self._patience
         for thread in self._threads:
+            # One end for all threads: stopping takes `patience` once, not once a thread.
             thread.join(max(0.0, last - time.monotonic()))
 
     @property
@@ -101,6 +105,7 @@ class JobWorkers:
     def pause(self, seconds: float) -> None:
         """Until there may be something to do."""
         self._woken.wait(seconds)
+        # Not cleared once it stops: a stop must wake each of those who wait.
         if not self._stopping.is_set():
             self._woken.clear()
 
@@ -108,13 +113,17 @@ class JobWorkers:
         """Say that the workers are still there, and learn what was cancelled."""
         due = 0.0
         while not self._stopping.wait(self._beat_seconds):
+            # Only those who hold rows: idle workers cost no write.
             held = [(w.name, job) for w in self._workers if (job := w.job) is not None]
             try:
                 self._cancelled = jobs.cancelled(self._store.database, [job for _, job in held])
                 if held and time.monotonic() >= due:
+                    # A third of the lease, so that a renewal may
+                    # wait in the journal and still be in time.
                     due = time.monotonic() + self._lease_us / 3e6
                     for name, _ in held:
                         self._store.journal.change(jobs.renew(name, self._lease_us)).result()
+            # Goes on: without renewals rows would be given away while they are answered.
             except ServiceError as error:
                 logs.logger.warning("leases could not be renewed: %s", error)
 
@@ -164,6 +173,7 @@ class _Worker:
 
     def _turn(self) -> bool:
         """Lease rows and answer them; whether there were any."""
+        # A reader is asked first: a claim is a write, and idle workers look twice a second.
         if not jobs.is_any_free(self._store.database, newcomers=self._is_kept):
             return False
         change = jobs.claim(self.name, self._most, self._lease_us, newcomers=self._is_kept)
@@ -175,6 +185,7 @@ class _Worker:
             self._answer_all(claim)
         finally:
             self.job = None
+            # Also after a failure: rows not answered are free at once, not when the lease ends.
             self._store.journal.change(jobs.hand_back(self.name)).result()
         return True
 
@@ -189,12 +200,15 @@ class _Worker:
             draft = answer(
                 claim.job, row, self._registry, self._settings, clock, checked, scope, turn
             )
+            # Asked after the search, which the jump of its clock has cut short.
             if self._pool.is_over(claim.job.id):
                 break  # what was cut short is no answer
             found.append(Answered(row.number, draft))
+            # Whoever comes next has a turn; the rest goes back below.
             if time.monotonic() >= due:
                 break
         is_quick = time.monotonic() < due
+        # Finds how many rows fit into one turn: a row takes milliseconds or a minute.
         self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
         self._write(claim.job, found)
 
@@ -204,6 +218,7 @@ class _Worker:
         if self._asked[0] != job.id:
             try:
                 self._asked = job.id, jobs.questions(self._store.database, job)
+            # Each row is then refused, so that the job ends and each line says why.
             except NotAsSealed as error:
                 return partial(_refuse, error)
         return partial(jobs.check, job, digests=self._asked[1])
@@ -235,11 +250,13 @@ def answer(
     row is not what was asked."""
     principal = Principal.of(job.actor, job.role)
     drafting = Drafting(principal, time.perf_counter(), about=job.id)
+    # The id of the request that brought the job: the log of its rows is found by it.
     with logs.of_request(job.request_id or "-"):
         try:
             check(row)
             seen = registry.within(scope)
             return _explained(drafting, job, row, seen, settings, clock, scope, turn)
+        # Any failure is the row's answer: a row that raised here would be tried for ever.
         except Exception as error:
             return _failed(drafting, job, row, _served(job, registry), error)
 
@@ -254,6 +271,7 @@ def _explained(
     scope: Scope,
     turn: Turn | None,
 ) -> Draft:
+    # Checked here and not in the claim: the row is answered, by a record that says why.
     if row.attempts > MAX_ATTEMPTS:
         ended = f"{MAX_ATTEMPTS} workers have ended while they answered this row"
         raise Refusal(ROW_ABANDONED, ended)

@@ -36,6 +36,7 @@ def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
     """The better way to predict ``values``; where nothing is held fixed, their mean."""
     is_flag = bool(np.isin(values, (0.0, 1.0)).all())
     ways = [_learner(make, is_flag) for make in _ways(is_flag, seed)]
+    # One division for all ways: they are compared on the same rows.
     fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
     best = ways[int(np.argmin([_loss(way, rows, values, fold) for way in ways]))]
 

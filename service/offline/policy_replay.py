@@ -119,6 +119,7 @@ def _cases(
     for k, row in enumerate(rows):
         was, answer = _said(before, row, alarms[0][k], seconds)
         now, _ = _said(after, row, alarms[1][k], seconds)
+        # Without an alarm there is nothing that an answer would have to hold against.
         still = _holds(after, row, answer) if now.alarm else None
         yield ReplayedRow(k, was, now, still, truth[k])
 

@@ -56,6 +56,7 @@ class AdmissionQueue:
         else:
             self._under_way[actor] += 1
         place = _AdmittedRequest(self, actor)
+        # A hard question counts for so long only: its actor's quick ones go on meanwhile.
         timer = loop.call_later(HARD_SECONDS, place.leave)
         try:
             yield
@@ -67,12 +68,14 @@ class AdmissionQueue:
         waiting = self._waiting.count(actor)
         if waiting >= MOST_WAITING:
             raise ShareSpent(WAITING, waiting, MOST_WAITING, 1.0)
+        # A future a request and no semaphore: who is next is decided by actor, not by arrival.
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put(actor, mine)
         try:
             await mine
         except BaseException:
             self._waiting.remove(actor, mine)
+            # A place given just as the wait was cancelled goes to the next, or it is lost for ever.
             if mine.done() and not mine.cancelled():
                 self._free(actor)
             raise
@@ -85,6 +88,7 @@ class AdmissionQueue:
         pause = 0.0
         if self._presence.others(actor):
             pause = min(max(2.0 * took, LEAST_PAUSE), LONGEST_PAUSE)
+        # The place is freed after the pause, in which others' requests reach the loop first.
         asyncio.get_running_loop().call_later(pause, self._free, actor)
 
     def _free(self, actor: str) -> None:
@@ -92,7 +96,7 @@ class AdmissionQueue:
         if not self._under_way[actor]:
             del self._under_way[actor]
         while (found := self._waiting.pop(lambda a: self._under_way[a] < AT_ONCE)) is not None:
-            if not found[1].done():
+            if not found[1].done():  # else whoever waited has gone away
                 self._under_way[found[0]] += 1
                 found[1].set_result(None)
 

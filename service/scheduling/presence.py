@@ -25,6 +25,7 @@ Stamps: TypeAlias = "ctypes.Array[ctypes.c_double]"
 
 def shared() -> Stamps:
     """What processes have in common that are given it as they are started."""
+    # Without a lock: a process killed while it held one would stop all others.
     return multiprocessing.get_context("spawn").RawArray(ctypes.c_double, SLOTS)
 
 
@@ -34,6 +35,7 @@ class Presence:
     def __init__(self, stamps: Stamps | None = None) -> None:
         """``stamps``: of :func:`shared`; by default this process has its own."""
         own = (ctypes.c_double * SLOTS)() if stamps is None else stamps
+        # A view of the same memory: counting 4,096 doubles costs microseconds.
         self._stamps = np.frombuffer(memoryview(own), dtype=np.float64)
 
     def note(self, actor: str) -> None:
@@ -48,4 +50,5 @@ class Presence:
 
 
 def _slot(actor: str) -> int:
+    # crc32 and not hash(): Python salts that anew in each process.
     return zlib.crc32(actor.encode()) % SLOTS

@@ -29,9 +29,11 @@ class Rates:
         """
         if self._rate is None:
             return
+        # Clearing all costs each actor one commit, and spares keeping an order of use.
         if len(self._tokens) >= MOST_ACTORS:
             self._tokens.clear()
         tokens = self._tokens.setdefault(actor, Tokens())
+        # A loop: other requests of the actor may have spent the handful meanwhile.
         while not tokens.spend():
             taken = self._journal.change(take(actor, self._rate))
             tokens.put(await asyncio.wrap_future(taken))

@@ -40,6 +40,7 @@ class Rotation(Generic[T]):
     def pop(self, may: Callable[[str], bool] = _anybody) -> tuple[str, T] | None:
         """The first thing of the actor whose turn it is, of those who ``may``; that actor is then
         the last. None if there is none."""
+        # Skips who may not: an actor whose places are taken holds up nobody.
         actor = next((a for a in self._queues if may(a)), None)
         if actor is None:
             return None
@@ -49,6 +50,7 @@ class Rotation(Generic[T]):
         if queue:
             self._queues.move_to_end(actor)
         else:
+            # Drops empty queues: memory holds who waits, not all who ever asked.
             del self._queues[actor]
         return actor, item
 

@@ -57,6 +57,7 @@ class Shares:
         if self._share is None:
             return
         seen = self._seen.get(actor)
+        # Saves a query a request; what is missed is at most a second's searching.
         if seen is None or time.monotonic() - seen.at > LOOK_SECONDS:
             seen = self._note(actor, await read(partial(self._left, actor, self._share)))
         if seen.left <= 0.0:
@@ -72,6 +73,7 @@ class Shares:
         try:
             spent = self._journal.change(rates.spend(actor, seconds, self._share))
         except JournalFull as error:
+            # The search is done and its answer good: it is given free rather than lost.
             logs.logger.warning("%.1f s of search are nobody's: %s", seconds, error)
             return
         spent.add_done_callback(partial(self._paid, actor))

@@ -75,6 +75,8 @@ class Turns:
     def end_short(self) -> None:
         with self._lock:
             self.short -= 1
+            # The quiet spares a client who asks one thing
+            # after another a hard search each time (0084).
             self._short_until = time.monotonic() + QUIET_SECONDS
             self._grant()
 
@@ -98,12 +100,15 @@ class Turns:
                 self._release()
             self._waiting.put(actor, mine)
             self._grant()
+        # Polled: only the clock ends the quiet, and nobody signals that.
         while not mine.is_set():
             self._watch(mine)
 
     def _watch(self, mine: threading.Event) -> None:
         """Wait a while; one of those who wait looks often."""
         with self._lock:
+            # One looks often and grants for all: each of a
+            # hundred waiting would wake the interpreter.
             watches = not self._has_watch
             self._has_watch = True
         mine.wait(QUIET_SECONDS if watches else LONGEST_QUIET_SECONDS)
@@ -136,6 +141,7 @@ class Turns:
             found = self._waiting.pop()
             assert found is not None
             self._running += 1
+            # Set at the grant too: the longest quiet counts from when a hard search last ran.
             self._ran = time.monotonic()
             found[1].set()
 
@@ -143,6 +149,7 @@ class Turns:
         if self._running >= self._at_once:
             return False
         now = time.monotonic()
+        # Short questions first; but a hard one now and then, or a busy service would never end one.
         return not self.is_busy(now) or now - self._ran >= LONGEST_QUIET_SECONDS
 
 
@@ -166,8 +173,10 @@ class Turn:
         """Seconds that it gave way to others."""
 
     def __enter__(self) -> Self:
+        # Of this thread: what others compute meanwhile is not charged to the actor.
         self._told = time.thread_time()
         if self._background:
+            # Nobody waits for the reply to a job's row: it takes its turn as a hard one at once.
             self._hard = True
             self._wait(held=False)
         else:
@@ -183,18 +192,21 @@ class Turn:
     ) -> None:
         if self._hard:
             self._turns.leave()
+            # Whatever is left, however little: the end of a search is charged, too.
             self._tell(0.0)
         else:
             self._turns.end_short()
 
     def clock(self) -> float:
         """Seconds that only its own search takes."""
+        # Waiting is taken off: a search has the time it asked for, whoever else asks (0077).
         return time.monotonic() - self.waited + (OVER if self._turns.stopped else 0.0)
 
     def give_way(self) -> None:
         """Wait, if it is another's turn."""
         now = time.monotonic()
         if self._hard and self._turns.is_busy(now):
+            # A hard search that was just let on is not stopped by the next short question at once.
             if now >= self._firm:
                 self._pause()
         elif now >= self._look:
@@ -204,12 +216,15 @@ class Turn:
         turns = self._turns
         if not self._hard:
             self._hard = True
+            # It is no short question any more, or it would
+            # hold up hard searches, itself among them.
             turns.end_short()
             self._wait(held=False)
         elif turns.is_wanted or turns.is_busy(time.monotonic()):
             self._wait(held=True)
         else:
             self._look = time.monotonic() + SLICE_SECONDS
+        # In pieces: a charge is a write to the store.
         self._tell(CHARGE_SECONDS)
 
     def _wait(self, *, held: bool) -> None:

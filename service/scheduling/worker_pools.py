@@ -50,6 +50,7 @@ class Workers:
     ) -> None:
         """``max_waiting``: who may wait, more if they are of more actors; ``most_each``: questions
         of one actor, 0: any."""
+        # As many as places can ever be taken: who gets one is decided below, not by anyio.
         self._limiter = anyio.CapacityLimiter(threads + slow + kept)
         self._threads = threads
         self._room = threads + slow
@@ -82,6 +83,7 @@ class Workers:
         actor = asking.get() if actor is None else actor
         await self._admitted(actor, patience)
         place = _WorkerPlace(self, actor)
+        # As a task: the thread's work goes on, and is recorded, when whoever asked has gone away.
         task = asyncio.ensure_future(anyio.to_thread.run_sync(answer, limiter=self._limiter))
         timer = asyncio.get_running_loop().call_later(self._patience, place.is_slow)
 
@@ -89,24 +91,30 @@ class Workers:
             timer.cancel()
             place.leave()
             if not done.cancelled():
-                done.exception()  # somebody has looked, also if nobody waits for it any more
+                # Retrieved here: asyncio logs what nobody
+                # retrieves, and the message may quote a request.
+                done.exception()
 
         # When the thread is done, not when the client has gone away.
         task.add_done_callback(over)
+        # Shielded: a client that goes away cancels the wait, not the work.
         return await asyncio.shield(task)
 
     async def _admitted(self, actor: str, patience: float) -> None:
+        # A free place is not taken past those who wait: they came first.
         if not self._queue and self._may(actor) and not self._is_spent(actor):
             self._take(actor)
             return
         self._check(actor)
         mine = asyncio.get_running_loop().create_future()
         self._queue.put(actor, mine)
+        # It may get a kept place at once, past those who wait and may not have one.
         self._dispatch()
         try:
             async with asyncio.timeout(None if patience == math.inf else patience):
                 await mine
         except BaseException as error:
+            # A cancelled wait must leave the queue, too.
             self._queue.remove(actor, mine)
             if mine.done() and not mine.cancelled():  # it was given a place, and is not there
                 _WorkerPlace(self, actor).leave()
@@ -126,6 +134,7 @@ class Workers:
         if self.waiting < self._max_waiting:
             return
         others = self._queue.actors - bool(mine)
+        # Who waits and who comes now have equal shares of the queue.
         fair = self._max_waiting // (others + 1)
         if mine < fair:
             return
@@ -145,6 +154,7 @@ class Workers:
 
     def _may(self, actor: str) -> bool:
         """Whether there is a place for one more of the actor's."""
+        # An actor who has a thread leaves the kept places to those who have none.
         if self._held[actor]:
             return self._quick < self._threads and self._inside < self._room
         return self._quick < self._threads + self._kept and self._inside < self._room + self._kept
@@ -176,6 +186,7 @@ class _WorkerPlace:
         self._quick = True
 
     def is_slow(self) -> None:
+        # Without slow threads the place stays taken: there is no other thread for it.
         if self._workers._room > self._workers._threads:
             self._quick = False
             self._workers._slow()

@@ -25,6 +25,7 @@ class PredictorHost:
 
     def __init__(self, host: str) -> None:
         base = host if "://" in host else f"http://{host}"
+        # No proxy of the environment: the predictor is beside us, and readings stay there.
         self._client = httpx.Client(base_url=base, timeout=TIMEOUT_SECONDS, trust_env=False)
 
     def predict(self, model: str, instances: Sequence[Any]) -> list[Any]:

@@ -80,6 +80,7 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     file = f"{deployed.name}/{deployed.version}/{SPEC}"
     spec = deployed.spec
     text = (deployed.folder / SPEC).read_bytes()
+    # Clients and bundles are shown this text: it must be the one that the model was loaded by.
     if hashlib.sha256(text).hexdigest() != deployed.spec_sha256:
         raise SpecError(file, "", "changed while it was read")
     try:
@@ -140,6 +141,7 @@ class Registry:
 
     def within(self, scope: Scope) -> Registry:
         """The same models as somebody of that scope sees them."""
+        # A view: the repository, and what is loaded, is one for all scopes.
         other = copy(self)
         other._scope = scope
         return other
@@ -196,6 +198,7 @@ class Registry:
         self._log_refused(before)
 
     def _looked(self) -> RefreshChanges:
+        # The sandbox's process ends with the look: none idles with a model's memory.
         with closing(self._sandbox) if self._sandbox is not None else nullcontext():
             return self._repository.refresh()
 

@@ -71,6 +71,7 @@ class Sandbox:
         """
         if self._trusted is not None and folder.resolve().parent.parent == self._trusted:
             return
+        # Known by content: a touched folder stays sound, a changed one is tried again.
         content = content_of(folder)
         with self._lock:
             if not _sound.has(self.limits, content):
@@ -96,6 +97,7 @@ class Sandbox:
             line = ""
         finally:
             watchdog.leave(run)
+        # No reply: the watchdog, the system or the graph itself has ended the child.
         if not line:
             code = child.wait()
             self._end()
@@ -119,7 +121,9 @@ class Sandbox:
                 [sys.executable, "-m", "service.served.sandbox_worker", *map(str, numbers)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                # Nobody reads it: a full pipe would block the child for ever.
                 stderr=subprocess.DEVNULL,
+                # `-m` puts the working folder on the path: here nobody can write a module into it.
                 cwd="/",
                 env=environment() | _compiled(),
                 text=True,

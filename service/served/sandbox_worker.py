@@ -30,12 +30,13 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not come between the lines
     run_seconds, seconds, memory = float(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
-    limits = GuardLimits(run_seconds, seconds, memory, boxed=False)
+    limits = GuardLimits(run_seconds, seconds, memory, boxed=False)  # this process is the box
     compile_all()  # if nobody has: no folder is to blame for the time, nor for the file
     wall_in(memory)
     print(READY, file=replies, flush=True)
     for line in sys.stdin:
         folder, root = map(Path, json.loads(line))
+        # Anew for each folder: one that took long leaves the next its whole time.
         more_processor(seconds)
         print(json.dumps(tried(folder, root, limits)), file=replies, flush=True)
 
@@ -62,6 +63,7 @@ def _try(folder: Path, root: Path, limits: GuardLimits) -> None:
     prepare(deployed)
     rows = trial_rows(deployed.spec.schema)
     try:
+        # As many rows as a run may ever have: what a graph needs grows with them.
         deployed.predictor.score(np.resize(rows, (CHUNK, rows.shape[1])))
     except GraphError as error:
         raise GraphError(f"{'/'.join(folder.parts[-2:])}/model.onnx: {error}") from error

@@ -55,6 +55,7 @@ def stage(registry: Registry, archive: IO[bytes]) -> Staged:
         If that version is there already, or the folder of models cannot be written.
     """
     try:
+        # In the repository itself: a rename across file systems is not atomic (decision 0063).
         root = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=registry.root))
     except OSError as error:
         raise CannotUpload(
@@ -101,6 +102,7 @@ def _sha256(archive: IO[bytes]) -> str:
 
 def _check_new(registry: Registry, parcel: Parcel) -> None:
     name, version = parcel.folder.parts[-2:]
+    # An early answer, before the trial; the rename in `publish` decides.
     if (registry.root / name / version).exists():
         raise _is_there(name, version)
 
@@ -135,6 +137,7 @@ def publish(registry: Registry, found: Staged) -> None:
     place = registry.root / name / version
     try:
         place.parent.mkdir(exist_ok=True)
+        # Fails where a version is: a rename replaces an empty folder at the most.
         os.rename(found.parcel.folder, place)
     except OSError as error:
         if error.errno in _THERE:

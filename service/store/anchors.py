@@ -55,6 +55,7 @@ def facts(heads: Heads, engine_version: str, signed: str | None = None) -> Facts
 
 def heads_in(detail: Any) -> dict[str, Head]:
     """The heads that an anchor's detail holds; none where it is not an anchor's."""
+    # A forged anchor must become findings, not a crash of the verifier.
     try:
         return {str(w): Head(int(s), str(d)) for w, (s, d) in detail["heads"].items()}
     except (TypeError, ValueError, KeyError, AttributeError):
@@ -66,6 +67,7 @@ def mark(connection: sa.Connection, heads: Heads) -> None:
     for writer, head in sorted(heads.items()):
         connection.execute(
             sa.update(writers)
+            # Two processes may anchor one chain: the later must not lower the hint.
             .where(writers.c.id == writer, writers.c.anchored < head.sequence)
             .values(anchored=head.sequence)
         )
@@ -88,8 +90,10 @@ def write_down(file: Path, record: Record) -> None:
             if os.fstat(handle).st_size:
                 os.lseek(handle, -1, os.SEEK_END)
                 line = line if os.read(handle, 1) == b"\n" else b"\n" + line
+            # os.write may take only a part.
             while line:
                 line = line[os.write(handle, line) :]
+            # Flushed before the heads are marked: else a crash leaves them in no file.
             os.fsync(handle)
     finally:
         os.close(handle)
@@ -107,6 +111,7 @@ def read_down(file: Path) -> Iterator[tuple[str, Head] | IntegrityFinding | str]
     with file.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             text = line.strip(_NOTHING)
+            # A line of zeros alone counts as one that was cut off.
             if text or b"\0" in line:
                 yield from _heads_of(text, f"line {number} of {file.name}", file.name)
 

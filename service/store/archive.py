@@ -125,6 +125,7 @@ def query(wanted: Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
         chosen = chosen.where(SPOKEN[wanted.language])
     if wanted.begins is not None:
         few = sa.select(records.c.id).where(records.c.id.between(*_ends(wanted.begins)))
+        # MATERIALIZED makes the planner look up the few ids first.
         named = few.cte("named").prefix_with("MATERIALIZED")
         chosen = chosen.join(named, named.c.id == records.c.id)
     return newest_first(chosen, cursor, limit)
@@ -139,6 +140,7 @@ def _ends(begins: str) -> tuple[str, str]:
 
 def cursor_of(row: sa.Row[Any]) -> str:
     """Of the page after a record."""
+    # A place and not an offset: records that come meanwhile shift no page.
     place = [row.time_us, row.writer, row.sequence]
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
@@ -147,9 +149,11 @@ def _place(cursor: str) -> tuple[Any, ...]:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         time_us, writer, sequence = json.loads(base64.urlsafe_b64decode(padded))
+    # A cursor is whatever a client sends: RecursionError is for deeply nested JSON.
     except (ValueError, TypeError, RecursionError):
         raise InvalidCursor(cursor) from None
     are_stored = all(type(n) is int and abs(n) < _TOO_LARGE for n in (time_us, sequence))
+    # PostgreSQL takes no NUL in text, and surrogates have no UTF-8.
     if not are_stored or type(writer) is not str or not writer.isprintable():
         raise InvalidCursor(cursor)
     return literals(time_us, writer, sequence)
@@ -297,6 +301,7 @@ def _followed(
         if isinstance(row, Unread):
             continue  # the next one is said to follow nothing
         record, payload = record_of(row), payload_of(row)
+        # Records that are not wanted are checked too: the next one's link is held against them.
         found = check(record, at) + (payload.findings(record) if payload is not None else [])
         if _fits(row, wanted):
             yield CheckedRecord(record, payload, tuple(found))
@@ -356,6 +361,7 @@ def _pieces(
         piece = chosen.where(*here).order_by(records.c.sequence).limit(PIECE)
         rows: Sequence[sa.Row[Any] | Unread]
         try:
+            # A transaction for each piece: an old snapshot would hold SQLite's WAL open.
             with database.reading() as connection:
                 rows = connection.execute(piece).all()
         except StoreDamaged:

@@ -25,7 +25,9 @@ def backup(database: Database, target: Path) -> int:
     if not database.is_sqlite or file is None:
         raise StoreUnavailable("this store is PostgreSQL: back it up with pg_dump")
     try:
+        # x: a file that is there may be an older backup.
         target.open("xb").close()
+        # Closed to others before there is anything in it to read.
         target.chmod(0o600)
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
             source.backup(copy, pages=PAGES)

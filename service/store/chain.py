@@ -24,13 +24,16 @@ FORMAT = 1
 """Of the documents; another number means other fields or another way to hash."""
 GENESIS = "0" * 64
 """What the first record of a chain has for its predecessor's hash."""
+# As long as the digest: salts are no easier to try than the digest is to invert.
 SALT_BYTES = 32
+# RFC 7493 (I-JSON), section 2.2: beyond this a reader that keeps doubles rounds.
 MAX_WHOLE = 2**53 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now_us() -> int:
     """Microseconds since 1970, UTC, by the system's clock."""
+    # Integer division: a float of seconds since 1970 can be off by the last microsecond.
     return (datetime.now(UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -116,6 +119,7 @@ class Payload:
 
     def findings(self, record: Record) -> list[IntegrityFinding]:
         """Whether it is the one that was sealed with ``record``."""
+        # The length first: a byte moved from the content to the salt gives the same digest.
         if len(self.salt) == SALT_BYTES and self.digest == record.payload_digest:
             return []
         text = f"the payload of record {record.sequence} is not the one that was sealed"
@@ -148,12 +152,14 @@ def document(record: Record) -> dict[str, Any]:
         "payload_digest": record.payload_digest,
         "time": stated_time(facts.time_us),
     }
+    # Absent, not null: a field that is added later leaves the hashes of old records as they are.
     return {key: value for key, value in said.items() if value is not None}
 
 
 def stated_time(time_us: int) -> str:
     """As :func:`timestamp`; of what is none, something that no sealed record says."""
     try:
+        # A tampered cell must become a finding, not a crash of the verifier.
         return timestamp(time_us)
     except (TypeError, OverflowError):
         return f"no time: {time_us!r}"
@@ -166,6 +172,7 @@ def timestamp(time_us: int) -> str:
     '2023-11-14T22:13:20.000001Z'
     """
     moment = _EPOCH + timedelta(microseconds=time_us)
+    # Unless told, isoformat leaves out a fraction of zero: one moment must have one spelling.
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -181,6 +188,7 @@ def microseconds(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no offset from UTC")
     try:
+        # In year 1 or 9999 an offset can lead out of what datetime can say.
         moment.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{text} is in no year that has four digits") from None
@@ -197,6 +205,7 @@ def canonical(value: object) -> bytes:
     return _write(value).encode()
 
 
+# Built once: json.dumps makes an encoder a call when its options are not the default ones.
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -210,6 +219,7 @@ def _check(value: object) -> None:
                 raise ValueError(f"{value} is beyond what every JSON reader keeps")
         case dict():
             for key, item in value.items():
+                # RFC 8785, 3.2.3 sorts by UTF-16 units, Python by code points: ASCII is the same.
                 if not (isinstance(key, str) and key.isascii()):
                     raise ValueError(f"key {key!r} is not ASCII text")
                 if not isinstance(item, str):
@@ -270,6 +280,7 @@ def check(record: Record, before: Head) -> list[IntegrityFinding]:
         last = record.sequence - 1
         which = f"records {expected} to {last} are" if last > expected else f"record {last} is"
         report(expected, Trouble.MISSING, f"{which} missing")
+    # elif: after a gap the hash cannot fit either, and that would be the same lie told twice.
     elif record.previous != before.hash:
         text = f"record {record.sequence} does not follow record {before.sequence}"
         report(record.sequence, Trouble.UNLINKED, text)
@@ -290,6 +301,7 @@ def _holds(record: Record) -> bool:
 
 def _altered(record: Record) -> IntegrityFinding:
     at = record.sequence
+    # Swapped neighbours, and rows renumbered after a deletion, stand one place from their own.
     for place in (at - 1, at + 1):
         elsewhere = Record(
             record.writer, place, record.previous, record.payload_digest, record.facts, record.hash

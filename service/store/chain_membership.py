@@ -66,6 +66,7 @@ class Sealed:
     """
 
     def __init__(self) -> None:
+        # Without a lock: two threads may hash the same row, which costs only work.
         self._known: set[bytes] = set()
         self._key = os.urandom(32)
 
@@ -78,11 +79,13 @@ class Sealed:
         if own_findings(record_of(row)):
             return False
         if len(self._known) >= MOST_REMEMBERED:
+            # Bounds memory; what was forgotten is hashed once more.
             self._known.clear()
         self._known.add(known)
         return True
 
     def _digest(self, values: tuple[Any, ...]) -> bytes:
+        # repr tells 1 from "1" and b"1": SQLite keeps any type in any column.
         return blake2b(repr(values).encode(), key=self._key, digest_size=16).digest()
 
 
@@ -147,6 +150,7 @@ def contradictions(
     """Every column of ``row`` that is not what ``record`` says; ``name``: of the row."""
     for column, value in said.items():
         found = row._mapping[column]
+        # To Python 1 == True == 1.0; SQLite keeps whichever was put there.
         if found != value or type(found) is not type(value):
             text = f"{column} of {name} is not what record {record.sequence} says"
             yield contradicted(record, table, column, text)

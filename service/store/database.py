@@ -85,6 +85,7 @@ def connect(url: str) -> Database:
     except ArgumentError:
         raise StoreUnavailable("the database's address is not a URL") from None
     match parsed.get_backend_name():
+        # No ":memory:": the two engines would each have a database of their own.
         case "sqlite" if parsed.database and parsed.database != ":memory:":
             return _sqlite(parsed, Path(parsed.database))
         case "postgresql" | "postgres":
@@ -106,7 +107,10 @@ def _sqlite(url: sa.URL, file: Path) -> Database:
         ) from None
     shared: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}}
     reader = sa.create_engine(url, pool_size=READERS, max_overflow=0, **shared)
+    # One connection: the journal's thread is a process's only writer (decision 0050).
     writer = sa.create_engine(url, pool_size=1, max_overflow=0, **shared)
+    # SQLite checks foreign keys only if told. trusted_schema: triggers and views that somebody
+    # planted call no function that has side effects.
     both = ("foreign_keys = ON", "trusted_schema = OFF")
     _configure(reader, _begin_reading, ("query_only = ON", *both))
     # secure_delete: what is erased is overwritten, not only forgotten.
@@ -117,6 +121,7 @@ def _sqlite(url: sa.URL, file: Path) -> Database:
 
 
 def _begin_reading(connection: sa.Connection) -> None:
+    # Without it each statement sees another moment: the driver begins nothing for a SELECT.
     connection.exec_driver_sql("BEGIN")
 
 
@@ -164,6 +169,7 @@ def _set(connection: sqlite3.Connection, pragma: str) -> None:
 
 def _postgresql(url: sa.URL) -> Database:
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "ifonly"}
+    # pre_ping: readers notice a restarted server before they ask; the writer tries again anyway.
     reader = sa.create_engine(
         url, connect_args=arguments, pool_size=READERS, max_overflow=0, pool_pre_ping=True
     ).execution_options(postgresql_readonly=True)
@@ -171,8 +177,10 @@ def _postgresql(url: sa.URL) -> Database:
 
     @sa.event.listens_for(writer, "connect")
     def on_connect(connection: Any, _: object) -> None:
+        # Only `off` is raised: the other levels flush at least here, and are the plant's choice.
         if connection.execute("SHOW synchronous_commit").fetchone()[0] == "off":
             connection.execute("SET synchronous_commit = on")
+        # SET belongs to the transaction that SHOW began: without a commit it is rolled back.
         connection.commit()
 
     return Database(reader, writer)
@@ -218,4 +226,6 @@ def is_passing(error: DBAPIError) -> bool:
         return True
     if isinstance(error, sa.exc.OperationalError) and state is None:
         return True  # no connection, so no state
+    # 57P: the server stops or starts; 080: the connection;
+    # 40001, 40P01: try again (PostgreSQL, appendix A).
     return state is not None and (state[:3] in ("57P", "080") or state in ("40001", "40P01"))

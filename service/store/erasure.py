@@ -79,6 +79,7 @@ def prune(journal: Journal, older_than_us: int, actor: str, keep_days: float = 0
             f"{timestamp(newest)}"
         )
     while True:
+        # A list: the work may run again, and what the last run erased is what was committed.
         erased: list[int] = []
         journal.append(_by_age(older_than_us, actor, erased)).result()
         yield erased[-1]

@@ -39,6 +39,7 @@ def unreviewed(
     while len(waiting) <= limit:
         asked = explained_query(wanted, after, piece)
         with database.reading() as connection:
+            # The query reads one row too many: here a full piece tells that there may be more.
             rows = connection.execute(within(database, asked)).all()[:piece]
             judged = _judged(connection, [row.id for row in rows])
         waiting += [row for row in rows if row.id not in judged]

@@ -60,6 +60,7 @@ def line(seen: CheckedRecord, prover: Prover | None) -> dict[str, Any]:
     if seen.payload is not None:
         told |= {
             "salt": seen.payload.salt.hex(),
+            # Tampered content may not be UTF-8: it is exported all the same, with its finding.
             "payload": seen.payload.content.decode(errors="replace"),
         }
     findings = [finding.text for finding in seen.findings]
@@ -104,6 +105,7 @@ def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> I
         ) from None
     schema = pa.schema([(n, pa.int64() if n in _NUMBERS else pa.string()) for n in _COLUMNS])
 
+    # An inner generator: without pyarrow the call fails, not a reply under way.
     def pieces() -> Iterator[bytes]:
         pipe = _Pipe()
         with pq.ParquetWriter(pipe, schema, compression="zstd") as writer:
@@ -116,6 +118,7 @@ def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> I
                     yield pipe.taken()
             if rows:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
+        # Taken after the block, at whose end the writer writes the footer.
         yield pipe.taken()
 
     return pieces()

@@ -149,6 +149,7 @@ def free(connection: sa.Connection) -> Iterator[sa.ColumnElement[bool]]:
     if over_records:
         yield records.c.id.not_in(over_records)
     if over_models:
+        # coalesce: NULL NOT IN (...) is NULL, and what has no model would never be erased.
         yield sa.func.coalesce(records.c.model, "").not_in(over_models)
 
 

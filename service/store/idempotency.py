@@ -39,6 +39,8 @@ class Named:
         """``parts``: whatever makes the request what it is."""
         digest = hashlib.sha256()
         for part in parts:
+            # Each part is hashed alone: joined, the end of
+            # one could pass for the beginning of the next.
             digest.update(hashlib.sha256(part).digest())
         return cls(actor, key, digest.hexdigest())
 
@@ -83,6 +85,7 @@ def once(named: Named, work: Draft | RecordedWrite) -> RecordedWrite:
         made = work if isinstance(work, Draft) else work(connection)
         assert isinstance(made, Draft)
         payload = with_name(named, made.payload)
+        # The insert decides: on PostgreSQL two that look first would both see nothing.
         written = connection.execute(
             sa.text(
                 "INSERT INTO idempotency_keys (actor, key, digest, record, created_us) "
@@ -108,6 +111,7 @@ def with_name(named: Named, payload: bytes | None) -> bytes:
     said = json.dumps({"key": named.key, "digest": named.digest}).encode()
     if payload is None:
         return b'{"once":%b}' % said
+    # Spliced, not parsed: the answer stays byte for byte as it was sent.
     return b'%b,"once":%b}' % (payload[:-1], said)
 
 

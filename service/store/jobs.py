@@ -135,6 +135,7 @@ def submit(
         If that many rows of the actor wait already that with these there would be more than
         ``most_waiting``; or of all actors ``MOST_QUEUES`` times as many.
     """
+    # Hashed before the transaction, for whose end other processes wait.
     salts = [secrets.token_bytes(SALT_BYTES) for _ in requests]
     digests = [Payload(*pair).digest for pair in zip(salts, requests, strict=True)]
     said = {"rows": len(requests), "questions": _root(digests)}
@@ -184,6 +185,7 @@ def _root(digests: Iterable[str | None]) -> str:
 
 
 def _check_room(connection: sa.Connection, actor: str, rows: int, most: int) -> None:
+    # On PostgreSQL two at once may both pass: the bound guards the store's size, nobody's right.
     waiting = _waiting(connection, jobs.c.actor == actor)
     if waiting + rows > most:
         raise QueueFull(waiting, most)
@@ -210,8 +212,10 @@ def find(database: Database, identity: str) -> StoredJob:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
+    # One moment: a job that ends between two queries would contradict its records.
     with database.snapshot() as connection:
         job = _find(connection, identity)
+        # Out of scope reads as unknown: 404, as for what never was (decision 0083).
         if not database.scope.has_model(job.model) or not database.scope.covers(
             _scope(connection, identity)
         ):
@@ -314,6 +318,7 @@ def _in_turn() -> sa.Select[Any]:
 
     The index is asked for one actor after the other: however many jobs one has, they are one.
     """
+    # This is known as a loose index scan.
     first = sa.select(sa.func.min(jobs.c.actor).label("actor")).where(IS_OPEN)
     actors = first.cte("actors", recursive=True)
     later = sa.select(sa.func.min(jobs.c.actor)).where(IS_OPEN, jobs.c.actor > actors.c.actor)
@@ -334,6 +339,7 @@ def _in_turn() -> sa.Select[Any]:
 
 def _served(now: int) -> sa.Select[Any]:
     """Actors at whose rows somebody works."""
+    # `>` and not `<>`: the index on workers then leads to leased rows alone.
     leased = sa.and_(IS_UNANSWERED, job_rows.c.worker > _NOBODY, job_rows.c.leased_until_us > now)
     joined = job_rows.join(jobs, jobs.c.id == job_rows.c.job)
     return sa.select(jobs.c.actor).select_from(joined).where(leased).distinct()
@@ -363,6 +369,7 @@ def claim(
     """
 
     def change(connection: sa.Connection) -> Claim | None:
+        # Read when it runs, which may be seconds after it was asked for.
         now = now_us()
         found = _next(connection, now, newcomers=newcomers)
         if found is None:
@@ -375,6 +382,7 @@ def claim(
             .where(job_rows.c.job == found.job, job_rows.c.number.in_([r.number for r in rows]))
             .values(worker=worker, leased_until_us=now + lease_us, attempts=job_rows.c.attempts + 1)
         )
+        # Only the first claim of a job sets when it was started.
         connection.execute(
             sa.update(jobs)
             .where(jobs.c.id == found.job, jobs.c.state == State.QUEUED.value)
@@ -393,6 +401,7 @@ def _rows_from(
     connection: sa.Connection, found: _Next, most: int, now: int
 ) -> Sequence[sa.Row[Any]]:
     """Free rows of one job, of ``most`` numbers; locked. One that was begun before is alone."""
+    # A range and not LIMIT: rows that others have leased are not stepped over one by one.
     numbers = job_rows.c.number.between(found.number, found.number + most - 1)
     rows = connection.execute(
         sa.select(job_rows)
@@ -426,6 +435,7 @@ def hand_back(worker: str) -> UnrecordedWrite[int]:
         freed = connection.execute(
             sa.update(job_rows)
             .where(job_rows.c.worker == worker, IS_UNANSWERED)
+            # Back to the attempts before: a stop in good order does not make a row suspect.
             .values(worker=_NOBODY, leased_until_us=0, attempts=job_rows.c.attempts - 1)
         )
         return freed.rowcount
@@ -446,6 +456,8 @@ def finish(job: StoredJob, worker: str, answered: Sequence[Answered]) -> Recorde
         kept = [row for row in answered if _keep(connection, job.id, worker, row)]
         if not kept:
             raise LostLease(f"rows of job {job.id} were answered or cancelled by somebody else")
+        # PostgreSQL locks the job's row here: of two workers with the last rows the second sees
+        # both counts, so one of them ends the job.
         connection.execute(
             sa.update(jobs)
             .where(jobs.c.id == job.id)
@@ -473,6 +485,7 @@ def _keep(connection: sa.Connection, job: str, worker: str, row: Answered) -> bo
             job_rows.c.worker == worker,
             IS_UNANSWERED,
         )
+        # The record has the question from now on: one place to erase it from (decision 0053).
         .values(record=row.draft.facts.id, request=None, salt=None)
     )
     return written.rowcount == 1
@@ -563,6 +576,7 @@ def results(database: Database, identity: str) -> Iterator[Result]:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
+    # Before the first line leaves: a reply that has begun cannot become a 409.
     _check_complete(database, find(database, identity))
     return _results(database, identity)
 
@@ -587,6 +601,7 @@ def _results(database: Database, identity: str) -> Iterator[Result]:
             rows = connection.execute(piece.order_by(job_rows.c.number).limit(PIECE)).all()
         for row in rows:
             record = record_of(row)
+            # A record that does not stand says nothing of its row.
             found = tuple(doubts(row)) or tuple(_mislaid(record, identity, row.number))
             yield Result(row.number, record, payload_of(row), found)
         if len(rows) < PIECE:
@@ -635,6 +650,7 @@ def check(job: StoredJob, row: Row, digests: Sequence[str | None]) -> None:
         If a row does not ask what was asked; ``digests``: of :func:`questions`.
     """
     digest = digests[row.number] if row.number < len(digests) else ""
+    # None: the row is of a version that kept no digests.
     if digest is not None and Payload(row.salt or b"", row.request).digest != digest:
         raise NotAsSealed(job.id, [_question(job.id, row.number)])
 
@@ -680,6 +696,7 @@ def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFi
     facts = begun.facts
     said: dict[str, Any] = {n: getattr(facts, n) for n in ("model", "version", "actor", "role")}
     said |= {"request_id": facts.request_id, "created_us": facts.time_us}
+    # Older records lack the count: then there is nothing to hold it against.
     said |= {"rows": (facts.detail or {}).get("rows", job.rows)}
     yield from _compared(name, row, said, begun)
     if ended is None:

@@ -38,6 +38,7 @@ logger = logging.getLogger("ifonly")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+# Bounds how long one transaction holds the lock that other processes wait for.
 MAX_BATCH = 256
 PAUSE_SECONDS = 0.1
 """Between two tries of a transaction that met a passing obstacle."""
@@ -119,19 +120,23 @@ class Journal:
     """Appends to a chain of its own. ``start`` it, ``close`` it; ``append`` from any thread."""
 
     def __init__(self, database: Database, options: JournalOptions) -> None:
+        # A chain for each start: nobody continues one whose end it did not write (decision 0050).
         self.writer = secrets.token_hex(8)
         self._database = database
         self._options = options
         self._queue: queue.Queue[_PendingAppend | _PendingWrite[Any] | None] = queue.Queue(
             options.capacity
         )
+        # A daemon: an interpreter that exits without `close` must not hang on a thread that waits.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._closing = threading.Event()
         self._gate = threading.Lock()
+        # None: not known; it is read in the next transaction.
         self._head: Head | None = Head()
         self._anchor_due = 0.0
         self._last_anchor = 0
         self._is_well = True
+        # Only the thread writes these, so others may read them without a lock.
         self._batches = 0
         self._records = 0
 
@@ -158,6 +163,7 @@ class Journal:
         StoreUnavailable, StoreDamaged
             If that cannot be done.
         """
+        # In the caller's thread: who starts the service is told if the store cannot be written.
         try:
             with self._database.writer.begin() as connection:
                 connection.execute(
@@ -170,6 +176,7 @@ class Journal:
                 )
         except DBAPIError as error:
             raise failure(error) from error
+        # A process that was killed anchored nothing at its end: whoever starts next does it.
         self._anchor()
         self._thread.start()
 
@@ -203,6 +210,7 @@ class Journal:
         with self._gate:
             if self._closing.is_set():
                 raise JournalFull(self.waiting)
+            # Refused, never waited for: callers hold the event loop or a worker.
             try:
                 self._queue.put_nowait(waiting)
             except queue.Full:
@@ -226,6 +234,7 @@ class Journal:
             self._write_all([w for w in batch if w is not None])
             if not batch and not self._is_well:
                 self._probe()
+            # At the end too: no later anchor comes from this process.
             if not is_open or time.monotonic() >= self._anchor_due:
                 self._anchor()
 
@@ -235,6 +244,7 @@ class Journal:
         seconds = max(0.0, self._anchor_due - time.monotonic())
         if not self._is_well:
             seconds = min(seconds, PROBE_SECONDS)
+        # No timer: what waits while a transaction is flushed is company enough (decision 0050).
         try:
             batch.append(self._queue.get(timeout=seconds))
             while len(batch) < MAX_BATCH:
@@ -250,6 +260,7 @@ class Journal:
             if isinstance(waiting, _PendingAppend) and isinstance(waiting.work, Draft):
                 together.append(waiting)
                 continue
+            # What was put first is written first: other work may be about the records before it.
             self._write(together)
             together = []
             if isinstance(waiting, _PendingAppend):
@@ -261,8 +272,10 @@ class Journal:
     def _make(self, changing: _PendingWrite[Any]) -> None:
         try:
             changing.done.set_result(self._transaction(changing.change))
+        # Whatever it is: an exception that left here would end the thread and hang all later work.
         except Exception as error:
             if not isinstance(error, ServiceError):
+                # The type alone: a driver's message may quote a row.
                 logger.error("a change could not be written: %s", type(error).__name__)
             changing.done.set_exception(error)
 
@@ -270,6 +283,7 @@ class Journal:
         if not batch:
             return
         try:
+            # Other work comes alone and may make several records: its receipt is the last one's.
             written = self._commit([w.work for w in batch])[-len(batch) :]
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, ServiceError):
@@ -296,6 +310,7 @@ class Journal:
 
         began = time.perf_counter()
         self._transaction(write)
+        # After the commit: metrics count what is durable, once, however often it was tried.
         if self._options.observer is not None:
             self._options.observer(attempt.sealed, time.perf_counter() - began, self.waiting)
         self._head = attempt.sealed[-1].head
@@ -317,9 +332,11 @@ class Journal:
                 is_over = self._closing.is_set() or time.monotonic() > give_up
                 if is_over or not is_passing(error):
                     ours = _ours(error)
+                    # A row that the database will not take says nothing about the store.
                     self._is_well = not isinstance(ours, ServiceError)
                     raise ours from error
             except BaseException:
+                # Read anew: with a wrong head every later batch would fail.
                 self._head = None
                 raise
             time.sleep(PAUSE_SECONDS)
@@ -329,6 +346,7 @@ class Journal:
         own = writers.c.id == self.writer
         try:
             with self._database.writer.begin() as connection:
+                # A write that changes nothing: on a full disk a read would succeed.
                 connection.execute(
                     sa.update(writers).where(own).values(anchored=writers.c.anchored)
                 )
@@ -340,6 +358,7 @@ class Journal:
 
     def _anchor(self) -> None:
         """Write the heads that moved into this chain, and perhaps into a file."""
+        # First: an anchor that fails is tried at the next interval, not in a busy loop.
         self._anchor_due = time.monotonic() + self._options.anchor_seconds
         try:
             with self._database.reading() as connection:
@@ -356,8 +375,10 @@ class Journal:
             if self._options.anchor_file is not None:
                 # Before they are marked: what is not in the file is anchored again.
                 anchors.write_down(self._options.anchor_file, record)
+            # In a second transaction: after a crash between them heads are anchored twice, no harm.
             with self._database.writer.begin() as connection:
                 anchors.mark(connection, heads)
+        # Not fatal: requests go on being recorded, and the next interval tries again.
         except (ServiceError, DBAPIError, OSError) as error:
             logger.error("the chains could not be anchored: %s", error)
 
@@ -382,6 +403,7 @@ class _Attempt:
     def write(self, connection: sa.Connection, head: Head) -> None:
         if self.sealed and head == self.sealed[-1].head:
             return  # the try before was committed after all
+        # Work that writes rows runs anew in each try: the one before was rolled back with its rows.
         if head != self._prepared:
             self._seal([d for work in self._works for d in _drafts(work, connection)], head)
         insert(connection, records, [row_of(r) for r in self.sealed])
@@ -390,6 +412,7 @@ class _Attempt:
         at = self.sealed[-1].head
         place = {"own": self._writer, "before": head.sequence}
         place |= {"sequence": at.sequence, "hash": at.hash}
+        # Compared as it is changed: a second writer of this chain fails here instead of forking it.
         if connection.execute(_MOVED, place).rowcount != 1:
             raise StoreUnavailable(f"somebody else has written to the chain of {self._writer}")
 

@@ -38,6 +38,7 @@ _SAID = ("role", "digest", "expires_us", "scope")
 """Columns that the detail of a key's record has, too."""
 PREFIX = "ifonly_"
 _TOKEN = re.compile(r"ifonly_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+# Compared with where there is no such key, so that the answer takes as long.
 _NOBODY = hashlib.sha256(secrets.token_bytes(32)).hexdigest()
 CREATED, REVOKED = "created", "revoked"
 FRESH_SECONDS = 5.0
@@ -84,6 +85,7 @@ def create(
     token = f"{PREFIX}{identity}_{secrets.token_urlsafe(32)}"
     digest = _digest(token)
     detail = {"key": identity, "role": role.value, "digest": digest, "expires_us": expires_us}
+    # Absent where it is everything, as in records from before there were scopes.
     detail |= {} if scope.in_words is None else {"scope": scope.in_words}
     facts = Facts(kind=Kind.KEY, actor=actor, status=CREATED, detail=detail)
     # A label may name somebody: it can be erased.
@@ -138,6 +140,7 @@ def listing(database: Database) -> tuple[Key, ...]:
         If the store cannot be read.
     """
     chosen = sa.select(keys).order_by(keys.c.created_us, keys.c.id)
+    # One moment: a key that is made between two reads would have a row and no record.
     with database.snapshot() as connection:
         rows = connection.execute(chosen).all()
         grants = _Grants(connection.execute(whole().where(records.c.kind == Kind.KEY.value)))
@@ -171,6 +174,8 @@ class _Grants:
             record = record_of(row)
             detail = record.facts.detail
             key = str(detail.get("key", "")) if isinstance(detail, dict) else ""
+            # A record that does not stand ends the key's
+            # rights: tampering can end a key, not make one.
             if not stands(row):
                 self._doubtful[key] = record
             elif record.facts.status == REVOKED:
@@ -226,11 +231,13 @@ class Keyring:
         StoreUnavailable, StoreDamaged
             If the store cannot be read; the next who asks tries again.
         """
+        # Taken before the reading: what changes during it counts as unseen.
         began = time.monotonic()
         found = listing(self._database)
         for key in found:
             for finding in key.findings:
                 logger.error("key %s is refused: %s (%s)", key.id, finding.text, finding.where)
+        # Replaced whole, so that readers in other threads need no lock.
         self._keys = {key.id: key for key in found}
         self._loaded = began
 
@@ -238,6 +245,7 @@ class Keyring:
         """Whether what is known is too old to judge ``token``."""
         age = time.monotonic() - self._loaded
         found = _TOKEN.fullmatch(token)
+        # What has not even a key's form makes nobody look into the database.
         is_known = found is None or found[1] in self._keys
         return age > (FRESH_SECONDS if is_known else RELOAD_SECONDS)
 

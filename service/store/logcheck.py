@@ -90,6 +90,7 @@ def last_signed(anchors: Path, key: VerifierKey) -> Checkpoint | None:
         If the file cannot be read.
     """
     with anchors.open("rb") as lines:
+        # May land in the middle of a line, which is then skipped as no anchor.
         lines.seek(max(0, anchors.stat().st_size - TAIL_BYTES))
         found = list(_noted(lines))
     heads = []
@@ -276,10 +277,12 @@ class _Limits:
     def __init__(self, claims: Sequence[_Claim]) -> None:
         timed = [(c.checkpoint.size, c.time) for c in claims if c.is_kept and c.time is not None]
         self._timed = sorted(timed, reverse=True)
+        # Before any time: no head has been passed yet.
         self._limit = -(2**62)
 
     def at(self, index: int) -> int:
         """Microseconds since 1970, for leaf ``index``."""
+        # A head of n leaves lacks leaf n and all after it.
         while self._timed and self._timed[-1][0] <= index:
             _, when = self._timed.pop()
             self._limit = max(self._limit, when * 1_000_000 - CLOCKS_US)
@@ -297,6 +300,7 @@ def _backdated(writer: str, sequence: int, time_us: int, limit: int) -> Iterator
 
 def _late(database: Database, claims: Sequence[_Claim]) -> Iterator[IntegrityFinding]:
     """Records that are no leaves, and say that they are older than a kept head."""
+    # Beyond every leaf: what is no leaf is in none of the heads.
     limit = _Limits(claims).at(2**62)
     done = sa.func.coalesce(log_writers.c.integrated, 0)
     chosen = (

@@ -117,6 +117,7 @@ def _writers(connection: sa.Connection, runs: Sequence[sa.Row[Any]]) -> Iterator
     for run in runs:
         ends[run.writer] = ends.get(run.writer, 0) + run.length
     said = {row.writer: row.integrated for row in _raw(connection, log_writers)}
+    # Sorted as text: tampered keys may be of several types, which do not compare.
     for writer in sorted({*ends, *said}, key=str):
         if said.get(writer) != ends.get(writer):
             text = f"{ends.get(writer)} records are leaves, and {said.get(writer)} are said to be"
@@ -136,6 +137,7 @@ def _tiles(connection: sa.Connection, size: int) -> Iterator[IntegrityFinding]:
             continue
         seen += 1
         if row.level != level:
+            # Rows come by level: what a level must be is what the one below folded to.
             below, above, level = above if row.level == level + 1 else {}, {}, row.level
         if level and _hashes(row) != _folded(row, below):
             text = f"tile {level}/{row.number} is not made of those below"
@@ -149,6 +151,7 @@ def _tiles(connection: sa.Connection, size: int) -> Iterator[IntegrityFinding]:
 
 def _is_tile(row: sa.Row[Any], size: int) -> bool:
     """Whether a log of ``size`` leaves has such a tile, so long."""
+    # Eight levels of 256 hashes are more leaves than any size can say.
     if not (is_whole(row.level) and row.level < 8 and is_whole(row.number)):
         return False
     expected = hashes_in((row.level, row.number), size) * HASH_BYTES

@@ -36,6 +36,7 @@ def upgrade(database: Database) -> str:
         _refuse_newer(found)
         if found != newest():
             config = _config()
+            # Alembic uses this connection: migrations run in the transaction that has the lock.
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
         for index in BY_LANGUAGE:  # of a language that an earlier version did not speak, too
@@ -80,6 +81,7 @@ def _revisions() -> tuple[str, ...]:
 
 def _config() -> Config:
     config = Config()
+    # Alembic's ConfigParser reads % as the beginning of a variable.
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     return config
 

@@ -54,6 +54,7 @@ class Order:
         """The next record of a chain."""
         if type(sequence) is int and type(time_us) is int:
             chain = self._of(writer)
+            # Capped: a tampered time may be more than the array can hold.
             chain.latest = max(chain.latest, min(time_us, _NEVER))
             chain.sequences.append(sequence)
             chain.times.append(chain.latest)
@@ -64,6 +65,7 @@ class Order:
         chain = self._of(by)
         if type(time_us) is int:
             chain.latest = max(chain.latest, min(time_us, _NEVER))
+        # A chain's own anchors prove nothing against its own clock.
         if by != writer:
             self._ends.append((writer, sequence))
 
@@ -85,6 +87,7 @@ class Order:
                 time for name, c in self._chains.items() if name != writer for time in c.anchors
             )
             done = 0
+            # The sentinel holds records that no anchor has seen against the last anchor.
             for time, sequence in [*sorted(chain.seen), (_NEVER, _NEVER)]:
                 if sequence > done:
                     yield from _backdated(writer, chain, done, time, others)

@@ -25,5 +25,6 @@ def findings(database: Database) -> Iterator[IntegrityFinding]:
         yield from key.findings
     yield from keys.lost(database)
     for part in (sessions.findings, sessions.secret_findings, jobs.findings, idempotency.findings):
+        # A snapshot for each part: one long snapshot would hold SQLite's WAL open.
         with database.snapshot() as connection:
             yield from part(connection)

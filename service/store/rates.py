@@ -57,6 +57,7 @@ def take(actor: str, rate: Rate) -> UnrecordedWrite[Taken]:
     """Up to a handful of tokens out of the actor's bucket."""
 
     def change(connection: sa.Connection) -> Taken:
+        # Read when it runs, which may be later than it was asked for.
         now = now_us()
         level, stamp = _level(connection, actor, rate.per_second, rate.burst, now)
         tokens = min(rate.handful, math.floor(level))
@@ -110,6 +111,7 @@ def _level(
     connection: sa.Connection, actor: str, per_second: float, burst: float, now: int
 ) -> tuple[float, int]:
     """What is in a bucket now, full if it is new, and until when it then is filled."""
+    # Inserted first, so that there is a row to lock: else two would each pour a full bucket.
     connection.execute(
         sa.text(
             "INSERT INTO rate_buckets (actor, tokens, filled_us) "

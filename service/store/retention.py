@@ -69,11 +69,13 @@ def _jobs(connection: sa.Connection, before_us: int) -> int:
         ids.append(job.id)
     if not ids:
         return 0
+    # Rows before the job, as in service.store.jobs: nobody waits in a circle.
     gone = connection.execute(sa.delete(job_rows).where(job_rows.c.job.in_(ids))).rowcount
     return gone + connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids))).rowcount
 
 
 def _some(connection: sa.Connection, table: sa.Table, is_old: sa.ColumnElement[bool]) -> int:
+    # A subquery: PostgreSQL's DELETE has no LIMIT, nor has SQLite's as it is usually built.
     key = sa.tuple_(*table.primary_key.columns)
     some = sa.select(*table.primary_key.columns).where(is_old).limit(ROWS_AT_ONCE)
     return connection.execute(sa.delete(table).where(key.in_(some))).rowcount

@@ -57,11 +57,13 @@ class Sequencer:
         self._journal = journal
         self._signer = signer
         self._options = options
+        # A daemon, as the journal's: an exit without `close` must not hang.
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
         self._wake = threading.Event()
         self._closing = False
         self._lock = threading.Lock()
         self._wanted: list[Future[None]] = []
+        # Other than any count: the first turn looks for what earlier processes left.
         self._seen = -1
         self._look_at = 0.0
         self._last = options.last
@@ -95,10 +97,12 @@ class Sequencer:
     def _run(self) -> None:
         while not self._closing:
             self._wake.wait(self._options.seconds)
+            # Cleared before the list is taken: a demand that comes in between wakes the next turn.
             self._wake.clear()
             with self._lock:
                 wanted, self._wanted = self._wanted, []
             self._turn(wanted)
+        # Once more: what was recorded since the last turn gets a head before the process ends.
         self._turn([])
 
     def _turn(self, wanted: list[Future[None]]) -> None:
@@ -132,8 +136,10 @@ class Sequencer:
         JournalFull, StoreUnavailable, StoreDamaged
             If the store cannot be used.
         """
+        # Counted before records are read: what comes meanwhile is news for the next turn.
         seen = self._journal.commits[1]
         while True:
+            # A demand does not wait for the lease: the comparison in `append` keeps two from harm.
             if not (force or self._is_our_turn()):
                 return
             origin = self._signer.key.name
@@ -143,6 +149,7 @@ class Sequencer:
             head = translog.sign(batch, self._signer)
             if not self._append(batch, head):
                 continue  # somebody else was faster: look what is left
+            # Kept only once it is stored: no other head was given to anybody.
             self._last = batch.checkpoint
             if self._options.signed is not None:
                 self._options.signed(head)
@@ -158,6 +165,7 @@ class Sequencer:
 
     def _is_our_turn(self) -> bool:
         found = translog.state(self._database)
+        # Another key signs this log now, and two keys must not sign one log.
         if found is None or found.key != str(self._signer.key):
             return False
         left = found.held_until_us - now_us()

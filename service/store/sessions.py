@@ -59,6 +59,7 @@ def signing_secret(database: Database, journal: Journal) -> bytes:
     facts = Facts(kind=Kind.KEY, actor="system", status=CREATED, detail=_detail_of(value))
 
     def work(connection: sa.Connection) -> Draft:
+        # Asked again in the transaction: of two processes that start at once one makes it.
         if _vouched(connection) is not None:
             raise _AlreadyMade
         connection.execute(sa.delete(page_secrets).where(page_secrets.c.name == SIGNING))
@@ -71,6 +72,7 @@ def signing_secret(database: Database, journal: Journal) -> bytes:
         return found
     with contextlib.suppress(_AlreadyMade):  # by another process, meanwhile
         journal.append(work).result()
+    # Read back: all processes sign with the stored one, whoever made it.
     return signing_secret(database, journal)
 
 
@@ -110,6 +112,7 @@ def begin(session: NewSession, facts: Facts) -> RecordedWrite:
     facts = replace(facts, role=roles, detail={**(facts.detail or {}), **said})
 
     def work(connection: sa.Connection) -> Draft:
+        # Needs no timer: ended sessions go when the next one begins.
         connection.execute(sa.delete(sessions).where(sessions.c.expires_us <= now_us()))
         connection.execute(
             sa.insert(sessions).values(
@@ -191,6 +194,7 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
     said |= {"actor": record.facts.actor, "roles": record.facts.role}
     said |= {"created_us": record.facts.time_us}
     yield from contradictions("sessions", f"the session of {row.actor}", row, said, record)
+    # Signing out deletes the row: one that is there all the same was put back past the service.
     for other in told:
         if other.facts.kind is Kind.SIGN_IN and other.facts.about == row.record:
             text = f"the session of {row.actor} was ended by record {other.sequence}"

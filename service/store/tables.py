@@ -63,6 +63,7 @@ PAGE_ORDER = (records.c.time_us, records.c.writer, records.c.sequence)
 """The order in which records of all writers are shown."""
 
 sa.Index("ix_audit_records_id", records.c.id, unique=True)
+# Each ends in page order, so that a page is read from the index in one stretch.
 sa.Index("ix_audit_records_time", *PAGE_ORDER)
 for _filter in ("kind", "model", "status", "actor", "request_id", "about"):
     sa.Index(f"ix_audit_records_{_filter}", records.c[_filter], *PAGE_ORDER)

@@ -150,6 +150,7 @@ def tree_of(database: Database) -> Tree:
 
     def tile(place: Place) -> bytes:
         level, number = place
+        # Untyped, as the stamp in `_HEAD` below.
         chosen = sa.select(sa.type_coerce(log_tiles.c.hashes, sa.types.NullType())).where(
             log_tiles.c.level == level, log_tiles.c.number == sa.literal(number, sa.BigInteger)
         )
@@ -336,6 +337,7 @@ def begin(key: VerifierKey, actor: str) -> RecordedWrite:
 
     def work(connection: sa.Connection) -> Draft:
         values = {"id": 1, "size": 0, "key": str(key), "holder": "", "held_until_us": 0}
+        # A log that is there keeps its size and lease: only the key changes.
         upsert(connection, log_state, [values], ("id",), ("key",))
         facts = Facts(kind=Kind.KEY, actor=actor, status=LOG_KEY, detail={"key": str(key)})
         return Draft(facts)
@@ -345,6 +347,7 @@ def begin(key: VerifierKey, actor: str) -> RecordedWrite:
 
 def keys_of(database: Database) -> list[VerifierKey]:
     """Every key that ever signed this log, by the records that say so."""
+    # Also records that do not stand: the check of the chains finds a forged one.
     chosen = sa.select(records.c.detail).where(
         records.c.kind == Kind.KEY.value, records.c.status == LOG_KEY
     )
@@ -410,7 +413,10 @@ def _gather(
     leaves = [hashed for run in found for hashed in run.hashes]
     tiles = _grow(database, before.size, leaves)
     stored = tree_of(database)
+    # The tree as it will be, before any of it is written.
     whole = Tree(lambda place: tiles[place] if place in tiles else stored.tile(place))
+    # It must begin with what we signed last and with what is stored: a log that signs two histories
+    # is worse than one that stops (decision 0081).
     for head in (last, None if known is None else known.checkpoint):
         _begins_with(whole, head, before.size)
     size = before.size + len(leaves)
@@ -437,6 +443,7 @@ def _waiting(database: Database) -> Iterator[_PendingLeaves]:
         sa.select(writers.c.id, done.label("integrated"), writers.c.head_sequence)
         .select_from(writers.outerjoin(log_writers, log_writers.c.writer == writers.c.id))
         .where(writers.c.head_sequence > done)
+        # Oldest chains first: a store that is older than its log is taken in over many batches.
         .order_by(begun, writers.c.id)
     )
     with database.reading() as connection:
@@ -463,6 +470,7 @@ def _hashes(connection: sa.Connection, writer: str, after: int, end: int) -> Ite
     )
     for expected, (sequence, hashed) in enumerate(connection.execute(chosen), after + 1):
         data = as_bytes(hashed)
+        # A run is records without a gap: what follows one waits, and `audit verify` names the gap.
         if sequence != expected or data is None:
             return
         yield leaf_hash(data)
@@ -474,6 +482,7 @@ def as_bytes(hashed: Any) -> bytes | None:
         data = bytes.fromhex(hashed)
     except (ValueError, TypeError):
         return None
+    # fromhex takes capitals and spaces too, which no sealed hash has.
     return data if len(data) == HASH_BYTES and data.hex() == hashed else None
 
 
@@ -483,6 +492,7 @@ def _grow(database: Database, size: int, leaves: Sequence[bytes]) -> dict[Place,
     for place in last_tiles(size):
         end = hashes_in(place, size) * HASH_BYTES
         try:
+            # Others may have appended since the size was read; the comparison in `append` decides.
             last[place] = stored.tile(place)[:end]
         except KeyError:
             raise LogBroken(f"tile {place} of the log is missing") from None
@@ -494,6 +504,7 @@ def _grow(database: Database, size: int, leaves: Sequence[bytes]) -> dict[Place,
 def _begins_with(tree: Tree, head: Checkpoint | None, size: int) -> None:
     if head is None or head.size == 0:
         return
+    # A restored backup looks so, too: nothing is signed until a person adopts another name.
     if head.size > size:
         raise LogBroken(f"a head of {head.size} leaves was signed, and the log has {size}")
     try:
@@ -514,6 +525,7 @@ def _runs(database: Database, size: int, found: Sequence[_PendingLeaves]) -> tup
         chosen = sa.select(log_runs).order_by(log_runs.c.start.desc()).limit(1)
         last = connection.execute(chosen).one_or_none()
     first = made[0]
+    # Others appended meanwhile, or it was tampered with: `append` or `audit verify` tells which.
     if last is None or last.start + last.length != size:
         return tuple(made)
     if (last.writer, last.first + last.length) == (first.writer, first.first):
@@ -539,11 +551,13 @@ def append(batch: Batch, head: StoredHead, holder: str, lease_us: int) -> Unreco
 
     def change(connection: sa.Connection) -> bool:
         turned = connection.execute(
+            # Compared as it is changed: of two that gathered the same leaves one changes no row.
             sa.update(log_state)
             .where(log_state.c.size == batch.before.size)
             .values(size=head.size, holder=holder, held_until_us=now_us() + lease_us)
         )
         if turned.rowcount != 1:
+            # The journal tries a broken transaction again, which may have gone through.
             return _is_there(connection, head)
         _write(connection, batch, head)
         return True
@@ -556,6 +570,7 @@ def _write(connection: sa.Connection, batch: Batch, head: StoredHead) -> None:
         {"level": level, "number": number, "hashes": hashes}
         for (level, number), hashes in batch.tiles.items()
     ]
+    # The last tile of each level grows until it has 256 hashes; whole ones never change.
     upsert(connection, log_tiles, tiles, ("level", "number"), ("hashes",))
     made = [
         {"start": r.start, "writer": r.writer, "first": r.first, "length": r.length}

@@ -105,6 +105,7 @@ def verify(
     if anchor_file is not None:
         kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
+    # SQLite's own word first: it explains what cannot be read later.
     report.add(_pages(database))
     report.add(_whatever(_logged(database, kept, witnesses, report)))
     report.add(_whatever(_chains(reading)))
@@ -117,6 +118,7 @@ def verify(
 
 
 def _chains(reading: _Reading) -> Iterator[IntegrityFinding]:
+    # Read before the chains: anchors written meanwhile only go further than this.
     claimed = _anchored(reading.database)
     for writer, head in archive.heads(reading.database):
         reading.report.writers += 1
@@ -186,6 +188,7 @@ def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[IntegrityFin
             yield IntegrityFinding(writer, found.sequence, Trouble.UNREADABLE, text)
             continue
         record, payload = found
+        # After a record that cannot be read nobody knows its hash: the next one's word is taken.
         yield from check(record, Head(at.sequence, record.previous) if is_torn else at)
         yield from payload_findings(record, payload, reading.erasures, report)
         reading.order.record(writer, record.sequence, record.facts.time_us)

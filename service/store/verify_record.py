@@ -104,6 +104,7 @@ def around(database: Database, identity: str) -> Stretch:
         counted.add(check(link, at))
         is_among = is_among or link == record
         at = link.head
+    # else: all could be read, so the end can be compared.
     else:
         counted.add(_at_the_end(record.writer, at, until))
     if not is_among:
@@ -155,6 +156,7 @@ def _until(database: Database, record: Record) -> End:
 def _anchors(
     database: Database, when: sa.ColumnElement[bool], order: Iterable[sa.ColumnElement[object]]
 ) -> list[Record]:
+    # The clock only finds candidates; `standing_only` holds each against its own chain.
     chosen = sa.select(records, standing()).where(records.c.kind == Kind.ANCHOR.value, when)
     with database.reading() as connection:
         rows = connection.execute(chosen.order_by(*order).limit(LOOK)).all()

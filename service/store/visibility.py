@@ -59,6 +59,7 @@ def _conditions(
 ) -> list[sa.ColumnElement[bool]]:
     named = [_like(database, table.c.model, pattern) for pattern in scope.models]
     said = [_attribute(database, table, name).in_(values) for name, values in scope.attributes]
+    # A scope without models sees none; an empty OR would see all.
     return [sa.or_(sa.false(), *named), *said]
 
 
@@ -80,7 +81,9 @@ def _attribute(database: Database, table: sa.FromClause, name: str) -> sa.Scalar
     text: sa.ColumnElement[Any]
     if database.is_sqlite:
         text = sa.cast(payload.c.content, sa.Text)
+        # Scope has checked the name: it has no character that a path or a literal reads as its own.
         path = f"$.request.attributes.{name}"
+        # json_extract raises on what is no JSON: one such payload would fail the whole query.
         value = sa.case((sa.func.json_valid(text) == 1, sa.func.json_extract(text, path)))
     else:
         text = sa.func.convert_from(payload.c.content, "UTF8")

@@ -116,6 +116,7 @@ class Tree:
             else:
                 path.append(self._range(first, middle))
                 first = middle
+        # Of an old tree that is one whole subtree the verifier has the root (RFC 9162, 2.1.4.1).
         if first:
             path.append(self._range(first, end))
         return path[::-1]
@@ -157,6 +158,7 @@ def grown(size: int, last: Mapping[Place, bytes], leaves: Iterable[bytes]) -> di
             tile = changed[place] = bytearray(last[place] if number % TILE else b"")
         tile += hashed
         if number % TILE == TILE - 1:
+            # A full tile's root is one hash of the level above.
             append(level + 1, number // TILE, fold(tile))
 
     for number, leaf in enumerate(leaves, size):

@@ -95,6 +95,7 @@ class LocalSigner:
         if len(material) != 1 + HASH_BYTES or material[0] != ED25519 or not is_name(name):
             raise NoKey(f"this is no private key: {PREFIX}name+hash+base64")
         signer = cls.of(name, material[1:])
+        # The hash finds a mistyped key: any 32 bytes are a seed.
         if signer.key.id.hex() != digest:
             raise NoKey("the private key's hash is not that of the rest")
         return signer
@@ -121,6 +122,7 @@ class OutsideSigner:
         except Exception as error:
             raise NoKey(f"the signer failed: {type(error).__name__}: {error}") from error
         signature = _signature(answer)
+        # A KMS with a wrong key would sign heads that nobody can verify.
         try:
             VerifierKey(self.key.name, self.key.public).signed(message.decode(), signature)
         except NotProven:
@@ -158,6 +160,7 @@ def outside(key: VerifierKey, how: str) -> OutsideSigner:
 
 
 def _run(command: str, message: bytes) -> bytes:
+    # Split into words, without a shell: nothing in the setting is run as shell code.
     done = subprocess.run(
         shlex.split(command), input=message, capture_output=True, timeout=COMMAND_SECONDS
     )

@@ -27,6 +27,7 @@ def stamp(client: httpx.Client, url: str, message: bytes, roots: bytes | None) -
         nonce = decode_timestamp_response(body).tst_info.nonce
     except ValueError as error:
         raise NotProven(f"the authority has not stamped it: {error}") from None
+    # RFC 3161, 2.4.2: without the nonce an old response could be passed off as this one.
     if nonce != request.nonce:
         raise NotProven("the time stamp answers another request")
     check_stamp(body, message, roots)

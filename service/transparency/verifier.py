@@ -41,6 +41,7 @@ class NotProven(ValueError):
 
 
 def leaf_hash(data: bytes) -> bytes:
+    # 00 before leaves and 01 before nodes: neither passes for the other (RFC 6962, 2.1).
     return hashlib.sha256(b"\x00" + data).digest()
 
 
@@ -92,6 +93,7 @@ def check_consistency(
             raise NotProven(f"there are two trees of {new}")
         return
     path = list(hashes)
+    # Step 2: where the old tree is one whole subtree, the proof leaves its root out.
     if old & (old - 1) == 0:
         path.insert(0, old_root)
     if not path:
@@ -165,6 +167,7 @@ class VerifierKey:
     @property
     def id(self) -> bytes:
         named = self.name.encode() + b"\n" + bytes([self.kind]) + self.public
+        # C2SP signed-note: four bytes tell keys of one name apart; they prove nothing.
         return hashlib.sha256(named).digest()[:4]
 
     @property
@@ -241,6 +244,7 @@ class Note:
             whole = written if isinstance(written, str) else written.decode()
         except UnicodeDecodeError:
             raise NotProven("a note is UTF-8, and this is not") from None
+        # The last empty line: a note's text may have some of its own.
         body, blank, lines = whole.rpartition("\n\n")
         if not blank or not lines.endswith("\n") or len(whole) > MAX_NOTE:
             raise NotProven("this is no signed note: text, an empty line, signatures")
@@ -262,6 +266,7 @@ class Note:
         found = [s for s in self.signatures if s.name == key.name and s.key_id == key.id]
         if not found:
             raise NotProven(f"{key.name} has not signed this")
+        # All of them must hold: a false one beside a true one is a forgery all the same.
         times = [key.signed(self.text, signature.data) for signature in found]
         return times[-1]
 
@@ -404,6 +409,7 @@ def read_bundle(file: Any) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(file) as packed:
             infos = packed.infolist()
+            # Readers of zips differ in which of two they take.
             if len({info.filename for info in infos}) < len(infos):
                 raise NotProven("a member is there twice")
             if any(info.file_size > MAX_MEMBER for info in infos):
@@ -518,6 +524,7 @@ class _Bundle:
             if note.has(key):
                 when = note.by(key)
                 yield f"{key.name} found it consistent at {utc(when or 0)} (key {key})"
+        # Both types of the log's key: it signs the text, and the text with the time.
         ours = {(k.name, k.id) for k in (log, log.timed, *known)}
         for signature in note.signatures:
             if (signature.name, signature.key_id) not in ours:
@@ -528,8 +535,10 @@ class _Bundle:
         if stamp is None:
             return
         log = self._key()
+        # Only the log's own lines: cosignatures came after the stamp.
         own = [s for s in self._note().signatures if s.name == log.name]
         message = str(Note(self._note().text, tuple(own))).encode()
+        # The bundle's own roots come second: a forger would bring theirs along.
         roots = self._roots or self._members.get("tsa-roots.pem")
         yield check_stamp(stamp, message, roots)
 
@@ -556,6 +565,7 @@ class _Bundle:
 def utc(seconds: int) -> str:
     from datetime import UTC, datetime
 
+    # A signed time may be any number; datetime ends with the year 9999.
     return datetime.fromtimestamp(min(seconds, 2**37), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -29,6 +29,7 @@ from service.transparency.verifier import (
     unb64,
 )
 
+# tlog-witness: more no tree of 2**63 leaves needs.
 MOST_HASHES = 63
 
 
@@ -85,6 +86,7 @@ class AddCheckpointRequest:
             hashes = tuple(unb64(line) for line in lines)
             if not (blank and first.startswith("old ") and size.isascii() and size.isdigit()):
                 raise NotProven("the first line is not `old` and a size")
+            # One spelling for one size: what is signed must be read alike everywhere.
             if str(int(size[:20])) != size or len(hashes) > MOST_HASHES:
                 raise NotProven("the size has zeros before it, or there are too many hashes")
             if any(len(each) != HASH_BYTES for each in hashes):
@@ -147,12 +149,14 @@ def follows(shown: AddCheckpointRequest, checkpoint: Checkpoint, seen: CosignedH
         If it does not.
     """
     if shown.old != seen.size or (
+        # Two roots for one size: the log is told, as of another size, and no proof is asked for.
         checkpoint.size == seen.size != 0 and checkpoint.root != seen.root
     ):
         raise OtherSize(seen.size)
     try:
         check_consistency(seen.size, checkpoint.size, seen.root, checkpoint.root, shown.hashes)
     except NotProven as problem:
+        # An empty log has no root that could be compared.
         if seen.size == checkpoint.size == 0 and not shown.hashes:
             return
         raise NotWitnessed(WitnessRefusal.NOT_CONSISTENT, str(problem)) from None

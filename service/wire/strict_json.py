@@ -102,6 +102,7 @@ class _Reader:
         """Whether something was read that stands for a fault: a walk then finds its place."""
         self._wrong = 0
         self._left = _GLANCE
+        # Of this thread: what others compute meanwhile is not the body's.
         self._until = time.thread_time() + MAX_SECONDS
 
     def read(self, text: str) -> Any:
@@ -147,6 +148,7 @@ class _Reader:
 
     def _int(self, text: str) -> int | _NotANumber:
         self.glance()
+        # The length first: int() of many digits takes a time that grows with their square.
         return int(text) if len(text) <= _MAX_DIGITS else self._no_number(text)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

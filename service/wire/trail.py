@@ -18,6 +18,7 @@ MAX_PAGE = 500
 
 Verdict = Literal["approve", "reject", "comment", "acted", "not_acted"]
 Outcome = Literal["as_predicted", "not_as_predicted", "not_known"]
+# No NUL: PostgreSQL refuses it in text.
 Short = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]*$")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 

@@ -9,6 +9,7 @@ from models.schema import Feature, Labels, Schema, plain
 from service.words.catalogue import in_each, say, say_all
 from service.words.labels import label
 
+# Said at import: a key that a language lacks keeps the process from starting.
 NOTHING_FOLLOWS = say_all("assumption.nothing_follows")
 MOVED_ALONE = say_all("assumption.moved_alone")
 DECISION_NOT_OUTCOME = say_all("assumption.decision_not_outcome")

@@ -17,6 +17,7 @@ from service.words.labels import label, label_or
 
 def known_of(causal: ServedCausal | None, actions: Sequence[Action]) -> tuple[Evidence, ...]:
     """Of doing ``actions`` and nothing else."""
+    # Evidence is of one feature that was moved: of two at once it says nothing.
     if causal is None or len(actions) != 1:
         return ()
     (done,) = actions

@@ -17,6 +17,7 @@ Row = Sequence[Cell]
 HEADER = ("section", "name", "measure", "value", "low95", "high95", "count", "of")
 BOM = "\ufeff"
 """Without it a well-known spreadsheet reads Korean as something else."""
+# The full-width signs, too: spreadsheets in East Asia take them for the others.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 

@@ -75,6 +75,7 @@ def fit_command(
         spec.provenance,
         data=f"{data.name if data else 'simulated'}: {len(first):,} rows fitted, the "
         f"{len(rows) - len(first):,} after them tested",
+        # Digest of the numbers, little-endian: it does not depend on how the file spells them.
         data_sha256=hashlib.sha256(np.ascontiguousarray(rows, "<f8").tobytes()).hexdigest(),
         rows=len(first),
         fitted_at=today or datetime.date.today().isoformat(),
@@ -111,6 +112,7 @@ def accept_command(
         raise Failure(f"version {spec.version} is {spec.status}{by_whom}, not proposed")
     if not by.strip():
         raise Failure("--by is empty: a person answers for a graph")
+    # A graph that cannot be built cannot be accepted.
     build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
     accepted = replace(
         spec,
@@ -164,6 +166,7 @@ def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
 
 
 def write_graph(folder: Path, spec: CausalSpec, comment: str) -> None:
+    # Written beside it and renamed: a running service reads the old file or the new one.
     draft = folder / f".{CAUSAL}"
     draft.write_bytes(write_causal(spec, comment))
     draft.replace(folder / CAUSAL)

@@ -111,6 +111,7 @@ def propose_command(
         ),
     )
     target, text = to or folder / CAUSAL, write_causal(spec, COMMENT)
+    # Read back: `accept` must be able to read what is proposed.
     parse_causal(text, str(target), schema)
     target.write_bytes(text)
     _show(edges)

@@ -41,6 +41,7 @@ class PatientOnlySoLong(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_head()
+        # uvicorn has added this one to its set above, so the set is the count.
         if len(self.connections) > self._most:
             transport.write(FULL)
             transport.close()
@@ -51,6 +52,7 @@ class PatientOnlySoLong(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        # None: the head is whole, and what comes is a body.
         if self._head_due is None or self.transport.is_closing():
             return
         self._head_bytes += len(data)
@@ -59,6 +61,7 @@ class PatientOnlySoLong(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        # A later request on the same connection: its head has its time, too.
         if self._head_due is None:
             self._await_head()
 

@@ -114,6 +114,7 @@ def read_object(text: str, what: str) -> dict[str, Any]:
     if text == "-":
         data = sys.stdin.buffer.read()
     elif text.lstrip().startswith("{"):
+        # surrogateescape gives back the bytes as typed: the reader refuses bad UTF-8 by its place.
         data = text.encode("utf-8", "surrogateescape")
     else:
         try:

@@ -36,6 +36,7 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def application(chosen: Settings) -> partial[FastAPI]:
     """What a process serves, made in that process."""
+    # uvicorn pickles the factory for the processes it spawns; a closure would not pickle.
     return partial(_configured, chosen, shared())
 
 

@@ -105,6 +105,7 @@ class Greeter(threading.Thread):
 
     def run(self) -> None:
         try:
+            # trust_env: no proxy of the environment stands before loopback.
             with httpx.Client(
                 base_url=self._url, timeout=ANSWER_SECONDS, trust_env=False
             ) as client:
@@ -181,7 +182,9 @@ def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False)
         ws="none",
         lifespan="on",
         log_config=None,
+        # doors.http.request_log writes a line a request.
         access_log=False,
+        # A version tells strangers which faults to try.
         server_header=False,
         timeout_graceful_shutdown=chosen.shutdown_seconds,
         timeout_worker_healthcheck=HUNG_SECONDS,
@@ -211,6 +214,7 @@ def listen(host: str, port: int) -> socket.socket:
         # With its protocol named (``create_server`` leaves it 0) asyncio knows the socket for TCP
         # and turns Nagle's algorithm off; otherwise each reply waits 40 ms for an acknowledgement.
         listener = socket.socket(family, kind, protocol)
+        # On Windows the option would let a second process take the same port.
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

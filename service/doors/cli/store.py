@@ -192,6 +192,7 @@ def revoke(
     key: Annotated[str, typer.Argument(help="Prefix of the key, as `keys list` shows it.")],
 ) -> None:
     """End a key. Services that run know of it within five seconds."""
+    # A whole key may be pasted: its id stands between the underscores.
     parts = key.split("_")
     identity = parts[1] if key.startswith(store_keys.PREFIX) else key
     with opened_by(settings(), migrate=False) as store:

@@ -67,6 +67,7 @@ async def record_look(
     if looks.is_new(actor, what, time.monotonic()):
         try:
             await _record(request, context, template, status)
+        # Also when the request was cancelled: this look is not recorded, so the next must be.
         except BaseException:
             looks.forget(actor, what)
             raise
@@ -76,6 +77,7 @@ async def _record(request: Request, context: Context, template: str, status: str
     state, identity = context.state, request.path_params.get("id")
     recorder = context.recorder(identity)
     if identity is not None:
+        # A look at one's own record needs none; a list may have others' and always does.
         find = partial(archive.actor_of, state.store.database, identity)
         if await state.readers.run(find) == recorder.principal.actor:
             return

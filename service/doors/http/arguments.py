@@ -57,16 +57,19 @@ def plain_first(
 
 async def _plain(request: Request, asked: type[Wire]) -> dict[str, Any] | None:
     model = request.path_params["model"]
+    # FastAPI reads queries and Prefer, and refuses what is wrong in them.
     if request.scope["query_string"] or "prefer" in request.headers:
         return None
     if len(model) > LONGEST_NAME:
         return None
     try:
         wanted = asked.model_validate(await request.json())
+    # FastAPI validates the body again and refuses it: refusals have one wording.
     except ValidationError:
         return None
     return {
         "model": model,
+        # An empty query, so every default.
         "selected": QuestionSelection(),
         "request": wanted,
         "recording": context_of(request).recorder(),

@@ -28,6 +28,7 @@ from service.wire import trail as wire
 router = APIRouter(prefix="/api/v1", route_class=OnceRoute)
 
 Identity = Annotated[
+    # No NUL: PostgreSQL refuses it in text, and no id has one.
     str, Path(max_length=64, pattern=r"^[^\x00]*$", description="An explanation's id.")
 ]
 CSV = "text/csv"
@@ -136,6 +137,7 @@ async def bundle_one(id: Identity, state: Shared) -> Response:
     """Everything that there is about a record, in one file that proves itself: `ifonly audit
     check`."""
     database = state.store.database
+    # Each record of the bundle needs a proof, so a head must have the newest of them.
     for record, _ in await state.readers.run(partial(bundling.entries_of, database, id)):
         await proofs.wait(state, record.writer, record.sequence)
     made = await state.readers.run(partial(_bundled, state, id))
@@ -169,6 +171,7 @@ def _bundled(state: AppState, identity: str) -> bytes:
 async def replay_one(id: Identity, state: Shared) -> Response:
     """Ask a recorded question again of the model with the same digests. Records nothing."""
     again = partial(replay, state.store.database, state.registry, id)
+    # A replay searches, so it takes a thread of those that explain.
     came = await state.workers.run(again)
     return written(inspection.replayed(came))
 
@@ -194,6 +197,7 @@ async def report(query: Annotated[wire_many.ReportQuery, Query()], state: Shared
     Reads every explanation in the period: some thousands a second."""
     database, registry = state.store.database, state.registry
     if query.format == "csv":
+        # What reads the whole store has a thread of its own, so that it never takes all readers.
         body = await state.auditors.run(partial(oversight.as_csv, database, registry, query))
         name = 'attachment; filename="recourse.csv"'
         return Response(body, media_type=CSV, headers={"Content-Disposition": name})
@@ -223,6 +227,7 @@ async def verify_all(state: Shared) -> Response:
 async def export_all(query: Annotated[wire.ExportQuery, Query()], state: Shared) -> Response:
     """The trail as a file, chain by chain, with salts and payloads: enough to verify it."""
     entries = records.entries(state.store.database, query)
+    # One prover: all proofs of the file are by one head.
     prover = await state.readers.run(partial(translog.prover, state.store.database))
     pieces = records.gathered(export(entries, query.format, prover))
     name = f'attachment; filename="audit.{query.format.value}"'

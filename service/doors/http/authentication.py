@@ -52,6 +52,7 @@ async def is_still(request: Request) -> bool:
     if state.settings.no_auth:
         return True
     try:
+        # Roles and scope are compared too: a change of either ends what was begun before.
         return bool(await find(_token(request), state) == context_of(request).principal)
     except ServiceError:
         return False
@@ -85,6 +86,7 @@ def _token(request: Request) -> str:
     header = request.headers.get("authorization", "")
     scheme, _, token = header.partition(" ")
     if not header:
+        # Nothing was tried: RFC 6750, 3.1 then wants no error code in the reply.
         raise Unauthenticated("an API key or a token is needed", was_tried=False)
     token = token.strip()
     if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN or not token.isascii():
@@ -103,9 +105,11 @@ async def find(token: str, state: AppState) -> Principal:
         If the keys cannot be read.
     """
     found: Principal | None = None
+    # The prefix decides: no issuer's token begins so.
     if token.startswith(PREFIX):
         keyring = state.store.keyring
         if keyring.should_load(token):
+            # Threads for strangers: who tries keys holds up nobody who is known (decision 0084).
             await state.door.run(keyring.load)
         found = keyring.find(token)
     elif state.issuer is not None:
@@ -120,5 +124,6 @@ async def _with_its_key(issuer: Issuer, token: str) -> None:
     """Wait, in no thread, until the issuer was asked for the key of a token, if it has to be."""
     asked = issuer.asked_for(token)
     if asked is not None:
+        # An issuer that does not answer looks like an unknown key: both are refused alike.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.wrap_future(asked), FETCH_SECONDS)

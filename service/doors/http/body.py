@@ -59,6 +59,7 @@ class JsonRequest(Request):
             if self.headers.get("content-encoding") is None:
                 self._plain = packed
             else:
+                # Unpacked by a thread: some kilobytes of gzip may be megabytes.
                 self._plain = await state.parsers.run(partial(plain, packed, self.headers, limit))
         return self._plain
 
@@ -96,6 +97,7 @@ def _media_type(headers: Mapping[str, str]) -> str:
 def _read_media_type(declared: str) -> str:
     header = Message()
     header["content-type"] = declared or "none"
+    # email's parser knows the quoting of parameters (RFC 9110, 5.6.6), which a split does not.
     charset = header.get_content_charset("utf-8")
     if charset not in ("utf-8", "utf8", "us-ascii"):
         raise UnsupportedMediaType(f"the charset is {charset}; JSON is written in utf-8")
@@ -119,6 +121,7 @@ def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
         return body
     if coding not in ("gzip", "x-gzip"):
         raise UnsupportedMediaType(f"the content encoding is {coding}; this takes gzip or none")
+    # A memoryview: slicing bytes would copy the rest at every member.
     return _unpacked(memoryview(body), limit)
 
 
@@ -135,6 +138,7 @@ def _unpacked(body: memoryview, limit: int) -> bytes:
 
 def _member(body: memoryview, place: int, found: bytearray, limit: int) -> int:
     """Unpack the member that begins at ``place`` into ``found``; where the next one begins."""
+    # 16: the gzip format alone, neither zlib's nor raw deflate.
     member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     while not member.eof:
         piece = body[place : place + _PIECE]
@@ -142,6 +146,7 @@ def _member(body: memoryview, place: int, found: bytearray, limit: int) -> int:
             raise MalformedBody("the body is gzip that is cut short")
         place += len(piece)
         try:
+            # One byte more than the limit is enough to know that it is exceeded; a bomb ends there.
             found += member.decompress(piece, limit + 1 - len(found))
         except zlib.error:
             raise MalformedBody("the body is not gzip, and says that it is") from None
@@ -161,7 +166,9 @@ def read_lines(body: bytes, headers: Mapping[str, str], settings: Settings) -> l
     kind = _media_type(headers)
     if kind not in (LINES, *OTHER_LINES):
         raise _unsupported(headers, LINES)
+    # A mark of byte order is what Windows tools put before UTF-8.
     text = plain(body, headers, settings.max_job_bytes).removeprefix(b"\xef\xbb\xbf")
+    # Counted before the split: a body of newlines would become millions of objects.
     if (ends := text.count(b"\n")) > MAX_ENDS * settings.max_job_rows:
         raise TooManyRows(ends, settings.max_job_rows)
     lines = [line for line in text.split(b"\n") if line.strip()]

@@ -27,6 +27,7 @@ HEALTH = "/healthz/"
 EVENTS = "/events"
 """How paths of event streams end."""
 SAFE = ("GET", "HEAD", "OPTIONS")
+# No character that URLs give a meaning to (`/`, `@`, `?`): `ours@evil` is no name of ours.
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[^\s:\[\]/?#@\\]{1,253})(?::(\d{1,5}))?")
 _PORTS = {"http": "80", "https": "443"}
 
@@ -76,12 +77,14 @@ class KnownHosts:
         self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Probes of an orchestrator use whatever address they have.
         if scope["type"] != "http" or scope["path"].startswith(HEALTH):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         problem = self._misdirected(headers.getlist("host"), scope["http_version"])
         kind = MISDIRECTED
+        # An event stream is a GET that a page of another site could keep open and listen to.
         if problem is None and (scope["method"] not in SAFE or scope["path"].endswith(EVENTS)):
             problem = self._foreign(headers.getlist("origin"), headers.get("host", ""))
             kind = FORBIDDEN
@@ -89,12 +92,14 @@ class KnownHosts:
             await self._app(scope, receive, send)
             return
         response = answered(RequestProblem(kind, problem), scope["path"])
+        # The body is unread: it would be taken for the next request on this connection.
         response.headers["Connection"] = "close"
         await response(scope, receive, send)
 
     def _misdirected(self, given: list[str], version: str) -> str | None:
         if not given and version == "1.0":
             return None  # no browser
+        # Two Hosts are read differently by proxies and by us (request smuggling; RFC 9112, 3.2).
         if len(given) != 1:
             return f"the request has {len(given)} Host headers; it needs one"
         found = _AUTHORITY.fullmatch(given[0].lower())
@@ -110,8 +115,10 @@ class KnownHosts:
         found = _AUTHORITY.fullmatch(authority)
         if len(given) == 1 and scheme in _PORTS and found is not None:
             ours = _AUTHORITY.fullmatch(host.lower())
+            # An Origin leaves the default port of its scheme out, as a Host may.
             port = found[2] or _PORTS[scheme]
             same = ours is not None and found[1] == ours[1] and port == (ours[2] or _PORTS[scheme])
+            # `*` allows any Host; it must not allow any site's page.
             named = "*" not in self._hosts.patterns and self._hosts.names(found[1])
             if same or named:  # the latter: a proxy in front has put another Host in
                 return None

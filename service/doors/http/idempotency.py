@@ -48,9 +48,11 @@ async def answered_once(request: Request, context: Context, answer: Answer) -> R
         return await answer()
     state, principal = context.state, context.principal
     assert principal is not None  # routes whose requests have names are not for everybody
+    # The digest covers method, path, query and body: a key sent to another route is refused.
     named = Named.of(principal.actor, _checked(key), await _parts(request))
     context.named = named
     try:
+        # Two at once may both pass here: `once` looks again in the transaction that records.
         await state.readers.run(partial(idempotency.check, state.store.database, named))
         return await answer()
     except AlreadyAnswered as found:
@@ -88,6 +90,7 @@ def _replay(state: AppState, named: Named, identity: str) -> Response:
         return written(told, 202, {"Location": told.links.self_, **REPLAYED})
     if record.facts.kind is Kind.REVIEW:
         return written(records.review(record, payload), 201, REPLAYED)
+    # Read from the record, not from a copy: what was erased there cannot be had by its name.
     return Response(_answer(record, payload), 200, REPLAYED, JSON)
 
 

@@ -60,8 +60,10 @@ async def explain_all(
 
     A line that is wrong is answered with its problem; it does not keep the others from theirs.
     """
+    # Looked up before the body is read: a job about an unknown model is refused at once.
     served = state.registry.get(model, selected.version)
     body = await request.body()
+    # A job's body may be megabytes: a thread unpacks and splits it.
     lines = await anyio.to_thread.run_sync(read_lines, body, request.headers, state.settings)
     return accepted(await submission.submit(lines, served, recording))
 
@@ -107,6 +109,7 @@ async def follow_job(id: Identity, request: Request, state: Shared) -> Response:
 
 async def _progress(job: StoredJob, state: AppState, request: Request) -> AsyncIterator[bytes]:
     look = partial(_find, state, job.id)
+    # A stream outlives the check at its beginning: a revoked key must not listen on.
     admitted = Admitted(partial(authentication.is_still, request))
     async for now in changes(look, None, LOOK_SECONDS, state.closing, admitted):
         if now is None:
@@ -134,6 +137,7 @@ async def read_result(id: Identity, state: Shared) -> Response:
     if not job.state.is_final:
         raise JobNotFinished(id, job.answered, job.rows)
     rows = await state.readers.run(partial(jobs.results, state.store.database, id))
+    # Gathered: each line by itself would cost a change of threads.
     lines = records.gathered(map(_line, rows))
     return StreamingResponse(lines, media_type=LINES)
 

@@ -39,6 +39,7 @@ class BodyLimit:
         limit = self._limit(scope)
         in_time = _in_time(receive, self._seconds)
         declared = Headers(scope=scope).get("content-length", "")
+        # Cut before int(), which raises on numbers of thousands of digits.
         if declared.isdecimal() and (length := int(declared[:MAX_DIGITS])) > limit:
             refusal: Refusal = BodyTooLarge(length, limit)
             try:
@@ -52,6 +53,7 @@ class BodyLimit:
 
     def _limit(self, scope: Scope) -> int:
         for end, limit in self._longer.items():
+            # By the path's end: middleware runs before the route is known.
             if scope["method"] == "POST" and scope["path"].endswith(end):
                 return limit
         return self._max_bytes
@@ -60,6 +62,7 @@ class BodyLimit:
 def _in_time(receive: Receive, seconds: float) -> Receive:
     """``receive`` that raises once the body should have been whole; what comes after the body
     (that the client goes away) may take for ever."""
+    # One end for the whole body: a limit for each part would never end a drip.
     by = asyncio.get_running_loop().time() + seconds
     whole = False
 
@@ -97,6 +100,7 @@ async def _drain(receive: Receive, max_bytes: int) -> None:
     """Take in, and drop, as much as any body may have: most clients read no answer before
     they have sent everything."""
     total = 0
+    # Whoever sends more than any body may have is cut off unheard.
     while total <= max_bytes:
         message = await receive()
         if message["type"] != "http.request" or not message.get("more_body", False):

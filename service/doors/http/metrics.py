@@ -22,6 +22,7 @@ router = APIRouter(route_class=ApiRoute, tags=["health"])
 )
 async def metrics(state: Shared) -> Response:
     """Counts and times for Prometheus, of all processes that share its folder."""
+    # Rows wait in the store, for whichever process takes them.
     rows = await state.readers.run(partial(jobs.waiting, state.store.database))
     broken = (r.name for r in state.registry.refused.values() if r.is_out_of_service)
     state.metrics.out_of_service(broken)

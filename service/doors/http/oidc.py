@@ -76,6 +76,7 @@ class Issuer:
         claims = self.claims(token, waits=waits)
         if claims is None:
             return None
+        # Text that is a name: it stands in records, logs and pages.
         subject = str(claims["sub"])
         if not 0 < len(subject) <= MAX_SUBJECT or not subject.isprintable():
             logs.logger.info("a token was refused: its sub is no name")
@@ -85,6 +86,7 @@ class Issuer:
     def claims(self, token: str, *, waits: bool = True) -> Mapping[str, Any] | None:
         """What ``token`` says; None if it is not to be trusted. ``waits``: as for :meth:`find`."""
         try:
+            # Requests have waited on the event loop before (`authentication.find`), in no thread.
             asked = self.asked_for(token) if waits else None
             if asked is not None:
                 with contextlib.suppress(TimeoutError):
@@ -95,12 +97,15 @@ class Issuer:
             claims: Mapping[str, Any] = jwt.decode(
                 token,
                 key,
+                # Our list, not the token's `alg`, decides (RFC 8725, 3.1).
                 algorithms=ALGORITHMS,
                 audience=self._audience,
                 issuer=self._issuer,
                 leeway=LEEWAY_SECONDS,
+                # PyJWT checks claims that are there: a token without `exp` would be good for ever.
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
+        # A token is anybody's text, so decoding may fail in any of these ways.
         except (jwt.PyJWTError, ValueError, RecursionError) as error:
             logs.logger.info("a token was refused: %s", type(error).__name__)
             return None
@@ -109,6 +114,7 @@ class Issuer:
     def _roles(self, claims: Mapping[str, Any]) -> frozenset[Role]:
         value = _within(claims, self._roles_claim)
         named = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        # A claim of another type gives no role, so no right.
         return frozenset(role for role in Role if role.value in named)
 
     def _scope(self, claims: Mapping[str, Any]) -> Scope:
@@ -132,6 +138,8 @@ class Issuer:
             return None
         with self._lock:
             age = time.monotonic() - self._fetched
+            # Bounds how often tokens make us ask the issuer:
+            # hourly, and every 10 s for unknown keys.
             if self._fetching is None and age > (KEEP_SECONDS if is_known else REFETCH_SECONDS):
                 self._fetching = promised()
                 threading.Thread(target=self._fetch, args=[self._fetching], daemon=True).start()
@@ -142,7 +150,8 @@ class Issuer:
         try:
             found = jwt.PyJWKSet.from_dict(json.loads(_read(self._jwks_url))).keys
             self._keys = {key.key_id: key for key in found if key.key_id and _may_sign(key)}
-        except Exception as error:  # whatever it was, whoever waits is told
+        # It must reach the end below: a future that is never done holds up everybody who waits.
+        except Exception as error:
             logs.logger.warning("the issuer's keys cannot be read: %s", type(error).__name__)
         with self._lock:
             self._fetched = time.monotonic()
@@ -173,6 +182,8 @@ def _read(url: str) -> bytes:
     with httpx.stream("GET", url, timeout=FETCH_SECONDS) as reply:
         for part in reply.raise_for_status().iter_bytes():
             found += part
+            # httpx limits the time between two parts, which
+            # a drip never meets: this limits the whole.
             if time.monotonic() > until or len(found) > MAX_KEYS_BYTES:
                 raise httpx.ReadError("the keys are too long, or take too long")
     return bytes(found)

@@ -118,6 +118,7 @@ def allowed(methods: Iterable[str], path: str) -> frozenset[Role]:
     KeyError
         If nobody has said.
     """
+    # Fails unless all methods of the route are for the same roles.
     (roles,) = {ALLOWED[method, path] for method in methods}
     return roles
 

@@ -85,14 +85,17 @@ def headers_of(
     if problem.retry_seconds is not None:
         headers["Retry-After"] = str(problem.retry_seconds)
     if isinstance(error, HTTPException):
+        # Starlette puts `Allow` and the like on its own errors.
         headers |= error.headers or {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = (
+            # RFC 6750, 3.1: an error only where credentials were sent.
             'Bearer error="invalid_token"' if error.was_tried else "Bearer"
         )
     if problem.kind is kinds.METHOD_NOT_ALLOWED:
         headers["Allow"] = permissions.methods_of(path)
     if problem.kind is kinds.BODY_TOO_SLOW:
+        # The rest of the body may still come: the connection cannot be used again.
         headers["Connection"] = "close"
     return headers
 
@@ -114,6 +117,7 @@ def install(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         problem = problem_in(request, error)
         if problem is None:
+            # The outermost middleware logs it and tells the client nothing of it.
             raise error
         return answered(problem, request.url.path, error)
 

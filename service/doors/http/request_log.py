@@ -41,6 +41,7 @@ class RequestLog:
             return
         headers = Headers(scope=scope)
         sent = headers.get(HEADER, "")
+        # An id goes into logs and records: what could forge a line is replaced.
         identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
         with logs.of_request(identity):
             await self._answer(identity, headers, scope, receive, send)
@@ -60,6 +61,7 @@ class RequestLog:
 
         try:
             with self._tracing.request(scope["method"], headers) as said:
+                # Said at the end: only then is the route's template known.
                 try:
                     await self._app(scope, receive, send_with_id)
                 finally:
@@ -68,6 +70,7 @@ class RequestLog:
             logs.logger.info("the client went away")
         except Exception as error:
             kind = type(error).__name__
+            # Type and place only: a message may quote readings.
             logs.logger.error("failed: %s", logs.where(error), extra={"error": kind})
             logs.logger.debug("the failure's message", exc_info=error)
             if status:  # half of an answer is sent already: break it off, visibly
@@ -80,6 +83,7 @@ class RequestLog:
                 self._replied(scope["method"], _route(scope), status, seconds)
 
 
+# A path in a label or span would be a series for each id that was ever asked.
 def _route(scope: Scope) -> str:
     """Its template, never its path."""
     return getattr(scope.get("route"), "path_format", "none")
@@ -94,5 +98,6 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
         "milliseconds": round(seconds * 1000, 1),
     }
     level = logs.logger.debug if scope["path"].startswith("/healthz/") else logs.logger.info
+    # Escaped: a newline in a path must not begin a line of its own.
     shown = fields | {name: logs.escaped(scope[name]) for name in ("method", "path")}
     level("%(method)s %(path)s %(status)s in %(milliseconds)s ms", shown, extra=fields)

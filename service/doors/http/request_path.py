@@ -77,6 +77,7 @@ class ApiRoute(APIRoute):
 
     manner: ClassVar[Manner] = Manner()
 
+    # Runs when the service is built: a route that the table lacks fails then.
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         methods = self.methods or set()
         rules = RouteRules(
@@ -115,23 +116,30 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
     before? Then its answer, and a record of who looked at it; or what is wrong with it."""
     context = Context.begun(request)
     try:
+        # Who asks comes before the body: nobody unknown makes us read one.
         principal = await authentication.admit(request, rules.roles, tells_all=rules.is_whole)
         context.admit(principal)
+        # The rate comes before the turn: who asks too often takes no place that others need.
         await context.state.rates.admit(principal.actor)
+        # Thread pools share by actor, and read it from this variable.
         worker_pools.asking.set(principal.actor)
         async with context.state.admission.entered(principal.actor):
+            # The body is read within the turn: requests that wait cost the event loop nothing.
             if rules.takes_json:
                 request = await _read(request, context)
             if rules.manner.takes_names:
                 response = await answered_once(request, context, partial(endpoint, request))
             else:
                 response = await endpoint(request)
+            # Recorded before the reply leaves: a look that cannot be recorded shows nothing.
             await record_look(request, context, rules.template, response)
             return response
+    # Nobody is left to be told.
     except ClientDisconnect:
         raise
     except Exception as error:
         problem = problem_in(request, error)
+        # A failure that nobody foresaw is recorded before it goes on to the log.
         audit = await _recorded(rules, request, context, problem)
         if problem is None:
             raise
@@ -160,6 +168,7 @@ async def _recorded(
 
 def _model(request: Request, context: Context) -> ServedModel | None:
     """That the question is about, if they may see it."""
+    # `find`, not `get`: a model that is out of service was asked all the same.
     try:
         version = request.query_params.get("version")
         return context.state.registry.find(request.path_params["model"], version)

@@ -21,6 +21,7 @@ def closing() -> Iterator[asyncio.Event]:
     """
     event = asyncio.Event()
     loop = asyncio.get_running_loop()
+    # Only a main thread may take signals.
     if threading.current_thread() is not threading.main_thread():
         yield event
         event.set()

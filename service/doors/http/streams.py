@@ -22,6 +22,7 @@ STILL_THERE = format_sse_event(comment="still there")
 
 def streamed(events: AsyncIterator[bytes]) -> Response:
     """``events``, each as :func:`fastapi.sse.format_sse_event` writes it; no proxy keeps them."""
+    # nginx keeps a reply until it is long enough unless X-Accel-Buffering says no.
     unkept = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(events, headers=unkept)
 
@@ -46,6 +47,7 @@ async def changes(
         elif silent >= SILENCE_SECONDS:
             silent = 0.0
             yield None
+        # Woken by the end of the process: a stop does not wait for listeners.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), seconds)
         silent += seconds

@@ -59,6 +59,7 @@ async def add_checkpoint(request: Request, state: Shared) -> Response:
     try:
         shown = AddCheckpointRequest.parse(body)
         checkpoint = trusted(shown, logs)
+        # Kept before it is signed: a witness must never forget what it cosigned (tlog-witness).
         why = await asyncio.wrap_future(state.store.journal.change(take(shown, checkpoint)))
         if why is not None:
             raise why

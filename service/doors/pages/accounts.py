@@ -33,6 +33,7 @@ class Accounts:
         self._client = settings.oidc_client_id
         self._secret = settings.oidc_client_secret
         self._issuer = settings.oidc_issuer
+        # Taken from the settings: a forged Host would have the code sent elsewhere.
         self._reply = f"{(settings.public_url or '').rstrip('/')}{REPLY}"
         # An ID token is for the client that asked for it.
         self._tokens = Issuer(
@@ -56,6 +57,8 @@ class Accounts:
         Unauthenticated
             If the issuer does not answer.
         """
+        # state ties the reply to this browser (RFC 6749, 10.12), nonce the ID token to this flow,
+        # verifier the code to us (RFC 7636).
         said = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")}
         digest = hashlib.sha256(said["verifier"].encode()).digest()
         query = {
@@ -99,6 +102,7 @@ class Accounts:
     def _places(self) -> dict[str, str]:
         base = self._issuer.rstrip("/")
         found = _asked("GET", f"{base}/.well-known/openid-configuration")
+        # OpenID Connect Discovery, 4.3: the document of another issuer must not be used.
         if found.get("issuer") != self._issuer:
             raise Unauthenticated("the issuer calls itself something else", was_tried=True)
         return {name: str(found.get(name, "")) for name in _ENDPOINTS}

@@ -93,6 +93,7 @@ def drawn(
 def _layers(names: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
     """Each name one layer after the last of its causes; those that are tied to nothing last."""
     depth = dict.fromkeys(names, 0)
+    # As often as there are names: no path has more edges.
     for _ in names:
         for cause, effect in edges:
             depth[effect] = max(depth[effect], depth[cause] + 1)
@@ -103,6 +104,7 @@ def _layers(names: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
 
 def _edge(cause: Node, effect: Node) -> Edge:
     x1, y1 = cause.x + WIDTH, cause.y + HEIGHT // 2
+    # Short of the node: the arrow's head takes the rest.
     x2, y2 = effect.x - 7, effect.y + HEIGHT // 2
     bend = (x1 + x2) // 2
     return Edge(

@@ -21,6 +21,7 @@ class Cookies:
     another, so that one which somebody else has planted is worth nothing."""
 
     def __init__(self, secret: bytes) -> None:
+        # A salt for each use: what was signed as one is worth nothing as another.
         self._session = _signer(secret, "session")
         self._form = _signer(secret, "form")
         self._flow = URLSafeTimedSerializer(
@@ -72,6 +73,7 @@ class Cookies:
             value,
             max_age=seconds,
             httponly=True,
+            # On plain http, for loopback, browsers may drop a secure cookie.
             secure=request.url.scheme == "https",
             samesite=same_site,
         )

@@ -75,12 +75,14 @@ async def sign_in(request: Request, state: Shared) -> Response:
     back = local(await form_value(request, "next"))
     key = (await form_value(request, "key")).strip()
     try:
+        # Keys only: a token of the issuer that is pasted here must not become a session.
         if not key.startswith(PREFIX) or len(key) > MAX_KEY:
             raise Unauthenticated("not a key", was_tried=True)
         principal = await authentication.find(key, state)
     except Unauthenticated:
         return await _failed(request, back, sign_ins.KEY)
     response = RedirectResponse(back, 303)
+    # The session ends with this key.
     await _begin(request, response, principal, principal.actor.partition(":")[2])
     return response
 
@@ -106,6 +108,7 @@ async def sign_out(request: Request) -> Response:
     if visit.principal is not None:
         await sign_ins.end(request, visit.principal, visit.token)
     response = RedirectResponse("/sign-in", 303)
+    # Another token: forms of pages that are still open are worth nothing.
     pages_of(request).give(response, new_token(), request)
     return response
 
@@ -138,6 +141,7 @@ async def from_issuer(
     # A page, not a redirect: the browser came from another site, and would not send a strict
     # cookie along with where such a redirect leads.
     response = page(request, "onward.html", to=local(said["back"]))
+    # `once` is the reply's state: sent again, to any process, it begins no second session.
     try:
         await _begin(request, response, principal, once=state)
     except AlreadyAnswered:
@@ -168,6 +172,7 @@ async def prefer(request: Request) -> Response:
     back = local(await form_value(request, "back"))
     response: Response = RedirectResponse(back, 303)
     if "hx-request" in request.headers:
+        # Language and light are the whole page's: htmx is told to load it anew.
         response = Response(status_code=200, headers={"HX-Refresh": "true"})
     for name, cookie, known in (("language", LANGUAGE, LANGUAGES), ("theme", THEME, THEMES)):
         chosen = await form_value(request, name)

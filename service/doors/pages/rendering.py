@@ -49,6 +49,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("service.doors.pages"),
         autoescape=True,
+        # A misspelt name in a template fails a test instead of leaving a gap in a page.
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -52,6 +52,7 @@ def address(name: str) -> str:
 @router.get("/static/{name}")
 async def read_file(name: Annotated[str, Path(max_length=64)], request: Request) -> Response:
     """A file of the pages."""
+    # A look-up in a table: no path is ever made of what was asked.
     file = shipped().get(name)
     if file is None:
         raise HTTPException(404)

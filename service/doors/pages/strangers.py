@@ -46,4 +46,5 @@ class Strangers:
             rest = (1.0 / SHARE - 1.0) * (time.thread_time() - began)
             loop = asyncio.get_running_loop()
             rest = min(max(rest, LEAST_REST), LONGEST_REST)
+            # Held until then: the next stranger waits, and whoever is known does not.
             loop.call_later(rest, self._turn.release)

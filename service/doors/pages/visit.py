@@ -112,6 +112,7 @@ async def _principal(state: AppState, token: str | None) -> Principal | None:
     if token is None:
         return None
     look = partial(sessions.find, state.store.database, state.store.keyring, token)
+    # Shared by token: whoever clicks much waits behind themselves.
     return await state.door.run(look, actor=token)
 
 
@@ -148,11 +149,13 @@ async def check_form(request: Request, visit: Visit) -> None:
     Forbidden
         If it does not.
     """
+    # Browsers send this header, programs need not; the token below decides in any case.
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise Forbidden("the request comes from a page of another site")
     given = request.headers.get(HEADER_TOKEN)
     if given is None:
         given = await form_value(request, FORM_TOKEN)
+    # is_new: a browser without our cookie has been given no page whose token could be right.
     if visit.is_new or not pages_of(request).cookies.is_form_token(given, visit.token):
         raise Forbidden("the page is too old, or cookies are off: load it again")
 
@@ -178,5 +181,7 @@ def whole(text: str) -> int | str:
 
 def local(path: str) -> str:
     """``path`` if it leads to a page of ours; else the first page."""
+    # Browsers take `//host` for another site, and a backslash for a slash.
     is_ours = path.startswith("/") and not path.startswith("//") and "\\" not in path
+    # isprintable: no end of a line may come into the header Location.
     return path if is_ours and path.isprintable() else "/"

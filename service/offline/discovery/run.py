@@ -56,6 +56,7 @@ def discover(
     DiscoveryFailed
         If not even the first graph was found.
     """
+    # By path: that interpreter has the libraries, and need not have ifonly.
     command = [python, str(WORKER), algorithm, str(runs), str(seed)]
     pipe = subprocess.PIPE
     try:
@@ -75,6 +76,7 @@ def discover(
     finally:
         timer.cancel()
     library, *graphs = [json.loads(line) for line in output.splitlines()] or [""]
+    # A child killed for its time fails too, and what it had printed counts.
     if child.returncode and not late.is_set():
         last = complaint.decode(errors="replace").strip().rpartition("\n")[2]
         raise DiscoveryFailed(f"{algorithm} failed: {last}")

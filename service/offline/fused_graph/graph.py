@@ -83,6 +83,7 @@ def _whole(nodes: Nodes, d: int, n_scores: int) -> ModelProto:
     graph = helper.make_graph(nodes.nodes, "causal", inputs, outputs, nodes.constants)
     opsets = [helper.make_opsetid(domain, v) for domain, v in sorted(nodes.opsets.items())]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="ifonly")
+    # onnx writes its own newest version, which runtimes in the field may not read.
     model.ir_version = min(model.ir_version, _NEWEST_IR)
     checker.check_model(model)
     return model

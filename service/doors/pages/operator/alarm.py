@@ -117,6 +117,7 @@ async def explain(
     visit = visit_of(request)
     case = await _found(request, state, id, row)
     model, _ = served(case)
+    # In every language: whoever reads the record later may read another one.
     question = case.request.model_copy(
         update={"alternatives": ALTERNATIVES, "languages": list(LANGUAGES)}
     )
@@ -182,6 +183,7 @@ async def review(
 async def what_if(id: Identity, request: Request, state: Shared, row: Row = None) -> Response:
     """What would be, were these set. A preview while a slider moves: it leaves no record."""
     visit = visit_of(request)
+    # `settable` reads less than a whole case: this is asked while a slider moves.
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
     reply = await state.previewed(partial(answering.what_if_reply, on.model, question))

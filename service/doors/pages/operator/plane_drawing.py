@@ -187,6 +187,7 @@ def _said(plane: Plane, model: ServedModel, row: int, column: int) -> str:
 def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[Box]:
     """Each row of cells as runs of one kind."""
     for j, row in enumerate(kinds):
+        # Runs instead of cells: a plane has 49 times 49 of these.
         cuts = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), len(row)]
         top, bottom = ys.edge(j + 1), ys.edge(j)
         for i, k in pairwise(cuts):

@@ -104,6 +104,7 @@ def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | 
         if payload is None:
             continue
         kept = json.loads(payload.content)
+        # One record may have many rows, each with explanations of its own.
         if kept["request"]["instance"] == subject.instance:
             where = records.audit(record).model_dump()
             return {**kept["answer"], "audit": where}
