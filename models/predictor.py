@@ -49,6 +49,7 @@ def finite(
     if np.isfinite(scores).all():
         return scores
     matrix = scores if scores.ndim == 2 else scores[:, None]
+    # The first is named: one is enough to show that the model is at fault.
     place, column = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
     name = outputs[column] if outputs else str(column)
     raise NotFinite(scorer, name, float(matrix[place, column]), place, rows[place].tolist())

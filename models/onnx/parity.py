@@ -73,10 +73,12 @@ def check_parity(
     rng = np.random.default_rng(seed)
     near = threshold_neighbours(rows, thresholds, rng)
     real = rows[rng.integers(len(rows), size=max(n_rows - len(near), 0))]
+    # Through float32: both must see the very numbers that the graph compares.
     tried = np.concatenate([near, real]).astype(np.float32).astype(np.float64)
     ours, theirs = native(tried), exported(tried)
     if ours.shape != theirs.shape:
         raise ParityError(f"native scores have shape {ours.shape}, exported {theirs.shape}")
+    # Relative for scores beyond 1, whose last digits are larger.
     difference = (np.abs(ours - theirs) / np.maximum(np.abs(ours), 1.0)).max(axis=1)
     relabelled = decision.decide(ours) != decision.decide(theirs)
     report = ParityReport(
@@ -107,6 +109,7 @@ def threshold_neighbours(
         down = np.nextafter(exact, np.float32(-np.inf))
         up = np.nextafter(exact, np.float32(np.inf))
         readings = np.concatenate([down, exact, up]).astype(np.float64)
+        # In real rows, since a split deep in a tree is reached only by such.
         drawn = rows[rng.integers(len(rows), size=len(readings))].copy()
         drawn[:, column] = readings
         built.append(drawn)
