@@ -48,7 +48,6 @@ def environment() -> dict[str, str]:
     """Of a process that runs graphs."""
     found = {name: os.environ[name] for name in _KEPT if name in os.environ}
     paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
-    # One thread: a boxed model must not take the processors of the service.
     return found | {"PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
 
 

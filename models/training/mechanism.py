@@ -27,6 +27,7 @@ def grow_mechanism(parents: Array, values: Array, rng: np.random.Generator, memb
     grown = []
     n = len(values)
     for _ in range(members):
+        # The bootstrap: how the ensembles differ is how unsure the mechanism is.
         drawn = np.arange(n) if members == 1 else rng.integers(0, n, n)
         model = xgboost.XGBRegressor(
             n_estimators=ROUNDS,
@@ -46,6 +47,7 @@ def average(models: list[ModelProto]) -> ModelProto:
     if len(models) == 1:
         return models[0]
     result = models[0]
+    # Nothing but one ensemble, or the mean of leaves would not be the mean of outputs.
     (node,) = result.graph.node
     tables = [
         {a.name: helper.get_attribute_value(a) for a in m.graph.node[0].attribute} for m in models
@@ -57,6 +59,7 @@ def average(models: list[ModelProto]) -> ModelProto:
         elif name == "target_weights":
             merged[name] = [w / len(models) for t in tables for w in t[name]]
         elif name.endswith("treeids"):
+            # Tree numbers go on counting, so that trees of two ensembles are not taken for one.
             merged[name] = [i + k * ROUNDS for k, t in enumerate(tables) for i in t[name]]
         elif isinstance(value, (list, tuple)) or hasattr(value, "__len__"):
             merged[name] = (
