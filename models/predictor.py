@@ -38,8 +38,17 @@ class Predictor(Protocol):
 def finite(
     scores: Scores, rows: Rows, scorer: str = "model", outputs: Sequence[str] = ()
 ) -> Scores:
-    """``scores`` of ``rows``, all of which are numbers; ``outputs`` are the names of the columns,
-    their positions where they have none.
+    """Scores, all of which are numbers.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,) or (n, n_outputs)
+    rows : ndarray, shape (n, n_features)
+        That were scored.
+    scorer : str
+        How the error calls it.
+    outputs : sequence of str
+        Names of the columns; their positions where there are none.
 
     Raises
     ------

@@ -21,8 +21,16 @@ _MOST = 512
 
 
 def check_reading(form: GraphForm, predictor: Predictor, rows: Rows) -> None:
-    """Compare scores on at most 512 of ``rows``, ``(n, n_features)``, and on as many in which one
-    feature is moved to where a tree splits it.
+    """Compare the scores of a reading with those of the graph that is served.
+
+    Parameters
+    ----------
+    form : GraphForm
+    predictor : Predictor
+        The graph in ONNX Runtime.
+    rows : ndarray, shape (n, n_features)
+        At most 512 of them are tried, and as many in which one feature is moved to where a tree
+        splits it.
 
     Raises
     ------

@@ -33,10 +33,21 @@ STRETCH = 2.0
 
 
 def bound_rounding(form: GraphForm, rows: Rows, *, bounded: bool) -> Rounding | None:
-    """What is proven of ``form``; None where its link says too little.
+    """What is proven of the rounding of a graph's scores.
 
-    ``rows``, ``(n, n_features)``, have each feature's least and greatest value and each category;
-    where ``bounded`` is False, as large values as have been seen.
+    Parameters
+    ----------
+    form : GraphForm
+    rows : ndarray, shape (n, n_features)
+        They have each feature's least and greatest value and each category.
+    bounded : bool
+        Whether every feature has bounds. Where not, ``rows`` have as large values as have been
+        seen, and others may be :data:`STRETCH` times as large.
+
+    Returns
+    -------
+    Rounding or None
+        None where the link says too little.
     """
     # Of the whole core: outputs that we read as differences are rounded one by one.
     off, size = sums_off(form.whole, _sizes(form, rows, 1.0 if bounded else STRETCH))
@@ -49,8 +60,18 @@ def bound_rounding(form: GraphForm, rows: Rows, *, bounded: bool) -> Rounding | 
 
 
 def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
-    """How far each output of ``core`` may be from the exact sum, and how large it may be; columns
-    are no larger than ``sizes``, ``(n_columns,)``. Both ``(n_outputs,)``."""
+    """How far each output of a core may be from the exact sum, and how large it may be.
+
+    Parameters
+    ----------
+    core : TreeEnsemble, Affine or ReluNetwork
+    sizes : ndarray, shape (n_columns,)
+        No column is larger in magnitude.
+
+    Returns
+    -------
+    tuple of two ndarray, each shape (n_outputs,)
+    """
     match core:
         case TreeEnsemble():
             return _trees_off(core)

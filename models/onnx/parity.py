@@ -59,10 +59,22 @@ def check_parity(
     seed: int = 0,
     tolerance: float = TOLERANCE,
 ) -> ParityReport:
-    """Compare ``native`` with ``exported`` on ``n_rows`` rows drawn from and built on ``rows``.
+    """Compare a trained model with its exported graph.
 
-    Three rows for every threshold come first (all of them, even beyond ``n_rows``); rows drawn
-    from ``rows`` fill up the rest. Both scorers get the same float32 values.
+    Parameters
+    ----------
+    native, exported : callable
+        Rows to scores; both get the same float32 values.
+    rows : ndarray, shape (n, n_columns)
+        Others are drawn from these and built on them.
+    thresholds : mapping of int to ndarray
+        Column to its split thresholds. Three rows for every threshold come first (all of them, even
+        beyond ``n_rows``); rows drawn from ``rows`` fill up the rest.
+    decision : Decision
+    n_rows : int
+    seed : int
+    tolerance : float
+        Largest difference of a score; relative for scores beyond 1.
 
     Raises
     ------

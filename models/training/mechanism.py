@@ -17,10 +17,16 @@ ROUNDS, DEPTH, RATE = 80, 3, 0.1
 
 
 def grow_mechanism(parents: Array, values: Array, rng: np.random.Generator, members: int) -> bytes:
-    """Gradient-boosted trees from ``parents`` ``(n, p)`` to ``values`` ``(n,)`` as ONNX.
+    """Gradient-boosted trees as a mechanism, in ONNX.
 
-    One ensemble is grown on the rows as they are; of several each on rows drawn with replacement.
-    Their trees stand one ensemble after the other, :data:`ROUNDS` each.
+    Parameters
+    ----------
+    parents : ndarray, shape (n, p)
+    values : ndarray, shape (n,)
+    rng : numpy.random.Generator
+    members : int
+        Ensembles. One is grown on the rows as they are; of several each on rows drawn with
+        replacement. Their trees stand one ensemble after the other, :data:`ROUNDS` each.
     """
     import xgboost
 
