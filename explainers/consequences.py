@@ -100,21 +100,57 @@ class Consequences(Protocol):
         ...
 
     def rows(self, factual: Row, columns: Sequence[int], values: Floats) -> Rows:
-        """The rows that actions lead to, ``(n, d)``; NaN where an effect cannot be told, infinite
-        where nothing is known of how it follows, so that it must not move: what is missing may
-        stay so, and would look no different."""
+        """The rows that actions lead to.
+
+        Parameters
+        ----------
+        factual : ndarray, shape (d,)
+            In schema order, physical units, categories as codes, NaN if missing.
+        columns : sequence of int
+            What is set.
+        values : ndarray, shape (n, len(columns))
+            To which values, one line for each action.
+
+        Returns
+        -------
+        ndarray, shape (n, d)
+            NaN where an effect cannot be told. Infinite where nothing is known of how it follows,
+            so that it must not move: what is missing may stay so, and would look no different.
+        """
         ...
 
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Floats, upper: Floats
     ) -> tuple[Rows, Rows]:
-        """Rows below and above every row that each box of actions leads to: ``lower`` and
-        ``upper`` are ``(m, len(columns))``, the results ``(m, d)``, infinite where nothing is
-        known."""
+        """Rows below and above every row that each box of actions leads to.
+
+        Parameters
+        ----------
+        factual : ndarray, shape (d,)
+        columns : sequence of int
+            What is set.
+        lower, upper : ndarray, shape (m, len(columns))
+            Ends of the boxes, in the features' units.
+
+        Returns
+        -------
+        tuple of two ndarray, each shape (m, d)
+            Infinite where nothing is known.
+        """
         ...
 
     def trust(self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin) -> Trust:
-        """How far each action can be trusted; asks for all margins at once."""
+        """How far each action can be trusted; asks for all margins at once.
+
+        Parameters
+        ----------
+        factual : ndarray, shape (d,)
+        columns : sequence of int
+            What is set.
+        values : ndarray, shape (n, len(columns))
+        margin : callable
+            Rows, shape (m, d), to how far each is inside the target, shape (m,).
+        """
         ...
 
     def flows(self, columns: Sequence[int]) -> Flows:
@@ -131,7 +167,17 @@ class Consequences(Protocol):
     def assurance(
         self, factual: Row, columns: Sequence[int], values: Floats, margin: Margin
     ) -> Assurance:
-        """How sure one action is, ``values`` ``(len(columns),)``."""
+        """How sure one action is.
+
+        Parameters
+        ----------
+        factual : ndarray, shape (d,)
+        columns : sequence of int
+            What is set.
+        values : ndarray, shape (len(columns),)
+        margin : callable
+            As for :meth:`trust`.
+        """
         ...
 
 

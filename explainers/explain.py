@@ -63,10 +63,24 @@ def explain(
     """The smallest allowed change that puts the prediction in the target, or why there is none.
 
     The same problem and predictor give the same answer, unless the deadline cuts the search;
-    then ``answer.work.deadline_hit`` says so. ``terms`` are what the documents say that an answer
-    must keep, for the checker; where there are no documents, what ``problem`` itself declares.
-    ``doubted`` is told what the checker does not find true as it happens, so that it is known even
-    where the model fails later in the question; answers list it in ``answer.work.rejected``.
+    then ``answer.work.deadline_hit`` says so.
+
+    Parameters
+    ----------
+    problem : Problem
+    predictor : Predictor
+        The deployed model: rows, shape (n, n_features), to scores, shape (n, n_outputs).
+    engine : Engine, optional
+        Who searches; by default the one that works on any graph.
+    deadline : Deadline
+    watch : Watch
+        Told of each stage; see :class:`explainers.watch.Watch`.
+    terms : Terms, optional
+        What the documents say that an answer must keep, for the checker; where there are no
+        documents, what ``problem`` itself declares.
+    doubted : callable
+        Told at once what the checker does not find true, so that it is known even where the model
+        fails later in the question; answers list it in ``answer.work.rejected``.
 
     Raises
     ------

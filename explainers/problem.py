@@ -184,8 +184,18 @@ class Problem:
         )
 
     def rows_of(self, actions: Rows) -> Rows:
-        """The row that each action leads to, both ``(n, n_features)``. An action is the factual
-        with the features that are set; one that has its factual value is not set, it follows."""
+        """The row that each action leads to.
+
+        Parameters
+        ----------
+        actions : ndarray, shape (n, n_features)
+            The factual with the features that are set. A feature that has its factual value is not
+            set: it follows.
+
+        Returns
+        -------
+        ndarray, shape (n, n_features)
+        """
         return (
             actions
             if self.consequences is None
@@ -193,8 +203,19 @@ class Problem:
         )
 
     def allowed(self, actions: Rows, rows: Rows | None = None) -> Mask:
-        """Which actions keep every constraint, ``(n,)``; ``rows`` if it is known what they lead
-        to."""
+        """Which actions keep every constraint.
+
+        Parameters
+        ----------
+        actions : ndarray, shape (n, n_features)
+            The factual with what is set.
+        rows : ndarray, shape (n, n_features), optional
+            What they lead to, where that is known.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,)
+        """
         rows = self.rows_of(actions) if rows is None else rows
         mask = self.readable(actions, rows)
         for constraint in self._cheapest_first:
@@ -207,8 +228,15 @@ class Problem:
         return mask
 
     def trust(self, actions: Rows, score: Callable[[Rows], Scores]) -> Trust:
-        """How far each action, which leads into the target by what is believed, can be trusted;
-        ``score`` is the model's. What nothing follows from is certain, and not asked about."""
+        """How far each action can be trusted; what nothing follows from is certain, and not asked.
+
+        Parameters
+        ----------
+        actions : ndarray, shape (n, n_features)
+            They lead into the target by what is believed.
+        score : callable
+            The model's: rows, shape (m, n_features), to scores.
+        """
         if self.consequences is None:
             n = len(actions)
             # Nothing follows, so no mechanism is in doubt.

@@ -47,6 +47,7 @@ def read_document(
     """
     document = _parse(text, file)
     problems = [*islice(_not_numbers(document, (), may_be_infinite), MAX_PROBLEMS)]
+    # A schema says nothing sensible of numbers that are none.
     if not problems:
         found = islice(_misshapen(document, schema), MAX_PROBLEMS)
         problems = list(dict.fromkeys(found))  # one a missing key
@@ -69,10 +70,12 @@ def _parse(text: bytes, file: str) -> Document:
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         raise SpecError(file, "", f"is not UTF-8 text (line {line}): {error.reason}") from error
+    # Before `tomllib`, which takes quadratic time on some texts.
     problem = problem_of(source)
     if problem is not None:
         raise SpecError(file, "", problem)
     try:
+        # Decimals, so that 0.1 is 1 / 10 when a grid is made of it.
         return tomllib.loads(source, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         last = source.count("\n") + 1
@@ -105,6 +108,7 @@ def _fits_float(value: int | Decimal, may_be_infinite: bool) -> bool:
         number = float(value)
     except OverflowError:
         return False
+    # 1e-400 is no 0 to whoever wrote it.
     return math.isfinite(number) and (number != 0.0 or value == 0)
 
 

@@ -38,8 +38,17 @@ class Predictor(Protocol):
 def finite(
     scores: Scores, rows: Rows, scorer: str = "model", outputs: Sequence[str] = ()
 ) -> Scores:
-    """``scores`` of ``rows``, all of which are numbers; ``outputs`` are the names of the columns,
-    their positions where they have none.
+    """Scores, all of which are numbers.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,) or (n, n_outputs)
+    rows : ndarray, shape (n, n_features)
+        That were scored.
+    scorer : str
+        How the error calls it.
+    outputs : sequence of str
+        Names of the columns; their positions where there are none.
 
     Raises
     ------
@@ -49,6 +58,7 @@ def finite(
     if np.isfinite(scores).all():
         return scores
     matrix = scores if scores.ndim == 2 else scores[:, None]
+    # The first is named: one is enough to show that the model is at fault.
     place, column = (int(k) for k in np.argwhere(~np.isfinite(matrix))[0])
     name = outputs[column] if outputs else str(column)
     raise NotFinite(scorer, name, float(matrix[place, column]), place, rows[place].tolist())

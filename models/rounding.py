@@ -55,6 +55,7 @@ class Rounding:
         if not self.flat:
             return np.zeros_like(scores)
         flat, steep = self._arrays
+        # A score just outside [0, 1] has no logistic's slope left.
         return np.asarray(flat + steep * np.maximum(scores * (1.0 - scores), 0.0))
 
     @cached_property
@@ -67,5 +68,6 @@ UNKNOWN = Rounding()
 
 def rounding_of(predictor: Predictor) -> Rounding:
     """What ``predictor`` says of itself as ``rounding``; :data:`UNKNOWN` where it says nothing."""
+    # A predictor of a notebook need not know of rounding at all.
     found = getattr(predictor, "rounding", UNKNOWN)
     return found if isinstance(found, Rounding) else UNKNOWN

@@ -93,6 +93,7 @@ class Feature:
                 known = ", ".join(repr(n) for n in names)
                 raise self._invalid(value, f"{self.name} is {value!r}, not one of {known}", names)
             return float(names.index(value))
+        # True is an int in Python, and no reading.
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._invalid(
                 value, f"{self.name} is {value!r} ({type(value).__name__}), not a number"
@@ -100,6 +101,7 @@ class Feature:
         try:
             number = float(value)
         except OverflowError:
+            # A whole number of a thousand digits: told below as "not finite".
             number = math.inf
         unit = f" {self.unit}" if self.unit else ""
         if not math.isfinite(number):
@@ -121,6 +123,7 @@ class Feature:
             return None
         if self.kind.is_categorical:
             return self.categories[int(number)].name
+        # 53 and not 53.0, wherever the step is whole.
         if self.kind is Kind.INTEGER or (
             self.resolution is not None and self.resolution >= 1 and float(number).is_integer()
         ):
@@ -196,8 +199,10 @@ class Schema:
             given = f"has shape {row.shape}, a row ({len(self)},): {', '.join(self.names)}"
             raise InvalidInstance([FieldProblem("", given, limit=self.names)])
         lower, upper, are_numbers, gaps = self._limits
+        # Codes must be whole as well; NaN fails each comparison, so it is told apart below.
         inside = (row >= lower) & (row <= upper) & (are_numbers | (row == np.rint(row)))
         if not inside.all():
+            # Only where something is wrong: this runs with every question.
             wrong = np.flatnonzero(~(inside | (np.isnan(row) & gaps))).tolist()
             if wrong:
                 raise InvalidInstance([self.features[j].outside(float(row[j])) for j in wrong])
@@ -228,6 +233,7 @@ class Schema:
         lower = np.where(codes, 0.0, [f.lower for f in self.features])
         upper = np.where(codes, last, [f.upper for f in self.features])
         gaps = np.array([f.may_be_missing for f in self.features], dtype=np.bool_)
+        # The largest float in place of infinity, so that an infinite reading is outside.
         return np.nan_to_num(lower), np.nan_to_num(upper), ~codes, gaps
 
     def read(self, instance: Any) -> Row:
@@ -260,6 +266,7 @@ class Schema:
                 row[j] = feature.read(instance[feature.name])
             except InvalidInstance as error:
                 problems.extend(error.problems)
+        # All of them at once: whoever sends a row mends it once.
         if problems:
             raise InvalidInstance(problems)
         return row
@@ -307,6 +314,7 @@ class Decision:
     def decide(self, scores: Scores) -> npt.NDArray[np.int64]:
         """Class position of each row of ``scores``, ``(n_rows,)``; -1 where nothing decides."""
         if self.task is Task.MULTICLASS:
+            # The first of equals, as the task says.
             return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
         if self.threshold is None:
             return np.full(len(scores), -1, dtype=np.int64)

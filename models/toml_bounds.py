@@ -33,6 +33,7 @@ _TOKEN = re.compile(
 
 def problem_of(text: str) -> str | None:
     """Why ``text`` is not parsed at all; None if it may be."""
+    # Characters are at most as many as bytes.
     if len(text) > MAX_BYTES:
         return f"is longer than {MAX_BYTES:,} bytes"
     values = tables = parts = depth = 0
@@ -41,8 +42,10 @@ def problem_of(text: str) -> str | None:
         kind = token.lastgroup
         if kind == "skip":
             continue
+        # Dots count within one key: a name goes on with it, anything else begins anew.
         parts = parts + 1 if kind == "dot" else parts if kind == "name" else 0
         values += kind == "value"
+        # A bracket at the beginning of a line is a table's header, elsewhere an array.
         tables += begins and token[0] == "["
         depth += (kind == "open") - (kind == "close")
         begins = kind == "end"

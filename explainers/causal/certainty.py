@@ -55,10 +55,26 @@ def certainty(
     gamma: float,
     shift: frozenset[int] = NONE,
 ) -> Certainty:
-    """The lower confidence bound of each action's margin, ``values`` ``(n, k)``.
+    """The lower confidence bound of each action's margin.
 
     A point estimate sits on the boundary, where any error of a mechanism loses the answer; the
     bound keeps ``gamma`` standard deviations away from it (Karimi et al. 2020, eq. 8).
+
+    Parameters
+    ----------
+    members : CausalMembers
+        ``k`` plausible versions of the model.
+    factual : ndarray, shape (d,)
+    columns : sequence of int
+        What is acted on.
+    values : ndarray, shape (n, len(columns))
+        In the features' units.
+    margin : callable
+        Rows to how far each is inside the target; called once.
+    gamma : float
+        Standard deviations of the margin over the members.
+    shift : frozenset of int
+        Columns whose values are added to what follows from their causes.
     """
     graph = members.model.graph
     # What is shifted goes on following its causes, so the effects of all that is acted on count.
@@ -98,10 +114,29 @@ def sensor_survival(
     n_draws: int = 200,
     shift: frozenset[int] = NONE,
 ) -> Array:
-    """Share of draws of the sensors' errors in which each action still flips, ``(n,)``.
+    """Share of draws of the sensors' errors in which each action still flips.
 
-    ``sd`` ``(d,)`` is the standard deviation of each reading's error, 0 for none (categories).
     The machine's true state is the reading less its error; the same values are set on it.
+
+    Parameters
+    ----------
+    model : CausalModel
+    rng : numpy.random.Generator
+    factual : ndarray, shape (d,)
+    columns : sequence of int
+    values : ndarray, shape (n, len(columns))
+    margin : callable
+        Rows to how far each is inside the target.
+    sd : ndarray, shape (d,)
+        Standard deviation of each reading's error, in its unit; 0 for none (categories).
+    n_draws : int
+    shift : frozenset of int
+        As for :func:`certainty`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        From 0 to 1.
     """
     n = len(values)
     states = factual + sd * rng.standard_normal((n_draws, len(factual)))

@@ -110,6 +110,17 @@ def estimate_effect(
 ) -> EstimatedEffect:
     """The average effect among comparable rows.
 
+    Parameters
+    ----------
+    observed : Observed
+        ``n`` rows, none missing.
+    learners : Learners
+        Of the propensity and of the outcome.
+    rng : numpy.random.Generator
+        Draws the folds.
+    trim : float
+        Rows whose propensity is below it, or above 1 minus it, are left out.
+
     Raises
     ------
     NotIdentified

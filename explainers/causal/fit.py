@@ -70,12 +70,27 @@ def fit(
     load_graph: LoadGraph | None = None,
     grow: Grow | None = None,
 ) -> Fitted:
-    """Learn the mechanisms of ``spec`` from ``rows``, ``(n, d)``, in schema order.
+    """Learn the mechanisms of a causal spec from rows.
 
     A mechanism that was declared (a formula, numbers, a graph in ``files``) is kept, and only
     the spread of its noise is measured. A category that follows from something gets none: it
-    can be read and never moves. With ``grow`` (and ``load_graph``, which opens what it yields)
-    trees are tried as well, and taken where they are surely likelier on held-out rows.
+    can be read and never moves.
+
+    Parameters
+    ----------
+    spec : CausalSpec
+    rows : ndarray, shape (n, d)
+        In schema order, physical units, categories as codes, NaN if missing.
+    rng : numpy.random.Generator
+    kinds, forms : sequence
+        Shapes and forms of noise that are tried, simplest first.
+    files : mapping of str to bytes, optional
+        What ``spec`` names, by path.
+    load_graph : callable, optional
+        Opens mechanisms that are ONNX graphs.
+    grow : callable, optional
+        With it (and ``load_graph``, which opens what it yields) trees are tried as well, and taken
+        where they are surely likelier on held-out rows.
 
     Raises
     ------

@@ -25,9 +25,18 @@ class Dependence:
 
 
 def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Dependence:
-    """Of ``a`` ``(n, p)`` and ``b`` ``(n, q)``: 0 where they are independent, of whatever shape
-    the dependence is. Bias-corrected (Székely and Rizzo 2013); p by the chi-square test of Shen,
-    Panda and Vogelstein 2022, which never rejects more often than it says."""
+    """Distance correlation: 0 where two things are independent, whatever shape dependence has.
+
+    Bias-corrected (Székely and Rizzo 2013); p by the chi-square test of Shen, Panda and Vogelstein
+    2022, which never rejects more often than it says.
+
+    Parameters
+    ----------
+    a : ndarray, shape (n, p)
+    b : ndarray, shape (n, q)
+    rng : numpy.random.Generator
+        Draws rows where they are too many for a matrix of distances.
+    """
     if len(a) > _MOST_ROWS:
         drawn = rng.choice(len(a), size=_MOST_ROWS, replace=False)
         a, b = a[drawn], b[drawn]

@@ -56,13 +56,26 @@ def learn(
     kinds: Sequence[str] = KINDS,
     forms: Sequence[NoiseForm] = tuple(NoiseForm),
 ) -> Learned:
-    """The mechanism from ``parents``, ``(n, p)``, to ``values``, ``(n,)``; all finite.
+    """One mechanism, learned from rows.
 
-    ``nominal`` tells which parents are unordered categories; ``kinds`` stand from the simplest
-    to the richest. Shapes are taken together, each by its weight (see
+    Shapes are taken together, each by its weight (see
     :func:`~explainers.causal.pooling.shape_weights`). Noise that scales must surely be likelier
     than noise that does not, by :data:`~explainers.causal.pooling.LEAST_GAIN`: it changes what
     happens to the noise when causes move.
+
+    Parameters
+    ----------
+    parents : ndarray, shape (n, p)
+        All finite, in the features' units.
+    values : ndarray, shape (n,)
+        Of the node, all finite.
+    nominal : sequence of bool
+        Which parents are unordered categories.
+    rng : numpy.random.Generator
+    kinds : sequence of str
+        From the simplest to the richest.
+    forms : sequence of NoiseForm
+        That are tried.
     """
     # Drawn at random and not the first ones: logs come in the order of time.
     if len(values) > MOST_ROWS:
@@ -128,9 +141,20 @@ def _held_out(
 
 
 def log_density(mechanism: Mechanism, parents: Array, values: Array) -> Array:
-    """Of ``values`` given ``parents``, were the noise normal; ``(n,)``.
+    """Log density of values given their causes, were the noise normal.
 
     What the location is unsure of counts as noise.
+
+    Parameters
+    ----------
+    mechanism : Mechanism
+    parents : ndarray, shape (n, p)
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In nats.
     """
     noise = 1.0 if mechanism.noise is None else mechanism.noise.sd
     variance = (mechanism.scale(parents) * noise) ** 2

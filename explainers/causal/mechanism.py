@@ -74,10 +74,23 @@ class Mechanism:
         return (values - self.location(parents)) / self.scale(parents)
 
     def moved(self, before: Array, after: Array, value: Array, noise: Array) -> Array:
-        """What ``value``, read under parents ``before``, becomes under ``after``; ``(n,)``.
+        """What a value becomes when its causes move.
 
-        The same as :meth:`predict` with the abducted ``noise``, but for rounding: where no
-        parent moves, neither does the value, to the last bit.
+        The same as :meth:`predict` with the abducted noise, but for rounding: where no parent
+        moves, neither does the value, to the last bit.
+
+        Parameters
+        ----------
+        before, after : ndarray, shape (n, p)
+            Parents as they were read, and as they would be.
+        value : ndarray, shape (n,)
+            Read under ``before``.
+        noise : ndarray, shape (n,)
+            Abducted from it; not looked at where noise is additive.
+
+        Returns
+        -------
+        ndarray, shape (n,)
         """
         # A difference of levels, not noise and back: 0 exactly where no parent moves.
         shift = self.location(after) - self.location(before)

@@ -69,10 +69,22 @@ class CausalModel:
         values: Array | None = None,
         shift: frozenset[int] = NONE,
     ) -> Rows:
-        """Rows that follow from ``noise`` once ``columns`` are set to ``values``; steps 2 and 3.
+        """Rows that follow from noise once some columns are set; steps 2 and 3 of 3.
 
-        ``noise`` is ``(n, d)``; ``values`` ``(n, k)`` or ``(k,)``, one for each of ``columns``.
-        Columns in ``shift`` are not set: their value is added to what would follow anyhow.
+        Parameters
+        ----------
+        noise : ndarray, shape (n, d)
+            As :meth:`abduct` gives it.
+        columns : sequence of int
+            What is set.
+        values : ndarray, shape (n, k) or (k,)
+            One for each of ``columns``.
+        shift : frozenset of int
+            Columns that are not set: their value is added to what would follow anyhow.
+
+        Returns
+        -------
+        ndarray, shape (n, d)
         """
         rows = noise.copy()
         acted = _by_column(columns, values, len(noise))
@@ -136,8 +148,18 @@ class CausalModel:
     ) -> tuple[Rows, Rows]:
         """Rows below and above every counterfactual of each box of actions.
 
-        ``lower`` and ``upper`` are ``(m, k)``, the results ``(m, d)``. They hold up to the
-        rounding of float64 and are infinite where a mechanism has no bounds.
+        Parameters
+        ----------
+        factual : ndarray, shape (d,)
+        columns : sequence of int
+            What is set.
+        lower, upper : ndarray, shape (m, k)
+            Ends of the boxes, one for each of ``columns``.
+
+        Returns
+        -------
+        tuple of two ndarray, each shape (m, d)
+            They hold up to the rounding of float64, and are infinite where a mechanism has none.
         """
         low = np.repeat(factual[None], len(lower), axis=0)
         high = low.copy()
@@ -193,12 +215,29 @@ class CausalModel:
         factual: Row | None = None,
         shift: frozenset[int] = NONE,
     ) -> Rows:
-        """``n`` rows with noise drawn anew after ``columns`` are set to ``values``, ``(k,)``.
+        """Rows with noise drawn anew after an action.
 
-        With a ``factual``, what the action cannot move keeps its reading and only the noise of
-        what follows is redrawn (the sub-population of Karimi et al. 2020); without one all is
-        drawn. Without an action: rows as they are observed (rung 1). Noises are drawn
-        independently, so declared hidden common causes do not show.
+        With a factual, what the action cannot move keeps its reading and only the noise of what
+        follows is redrawn (the sub-population of Karimi et al. 2020); without one all is drawn.
+        Without an action: rows as they are observed (rung 1). Noises are drawn independently, so
+        declared hidden common causes do not show.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        n : int
+            Number of rows.
+        columns : sequence of int
+            What is set.
+        values : ndarray, shape (k,)
+            One for each of ``columns``.
+        factual : ndarray, shape (d,), optional
+        shift : frozenset of int
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        ndarray, shape (n, d)
 
         Raises
         ------
@@ -295,11 +334,24 @@ class CausalModel:
 def untold(
     graph: Graph, before: Rows, acted: Mapping[int, Array], shift: frozenset[int]
 ) -> dict[int, Mask]:
-    """Of each column that follows: the rows, ``(n,)``, in which a cause of it moves that was not
-    read: from where, or by how much, nobody can tell. Empty where everything was read.
+    """Where an effect cannot be told, because a cause of it moves that was not read.
 
-    ``before`` are the factuals, ``(1 or n, d)``, ``acted`` and ``shift`` as in
-    :meth:`CausalModel.counterfactual`.
+    From where it moves, or by how much, nobody knows then.
+
+    Parameters
+    ----------
+    graph : Graph
+    before : ndarray, shape (1, d) or (n, d)
+        The factuals.
+    acted : mapping of int to ndarray, shape (n,)
+        What is acted on, to its values.
+    shift : frozenset of int
+        As for :meth:`CausalModel.counterfactual`.
+
+    Returns
+    -------
+    dict of int to ndarray of bool, shape (n,)
+        Of each column that follows; empty where everything was read.
     """
     unread = np.isnan(before)
     if not unread.any():

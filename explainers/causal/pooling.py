@@ -20,13 +20,23 @@ _RESAMPLES = 200
 
 
 def shape_weights(densities: Array, rng: np.random.Generator) -> Array:
-    """How far each shape is believed, ``(k,)``, from the log densities of held-out rows under
-    each, ``(n, k)``, the simplest first.
+    """How far each shape is believed, by the rows that were held out.
 
     Each counts by how likely it would be on rows drawn again (pseudo-BMA+, Yao et al. 2018): a
     shape that is too simple is wrong without knowing it, and few rows cannot tell. Of
-    :data:`MANY` the simplest is taken alone that is *surely* as likely as all after it, but for
-    :data:`LEAST_GAIN`.
+    :data:`MANY` rows and more the simplest is taken alone that is *surely* as likely as all after
+    it, but for :data:`LEAST_GAIN`.
+
+    Parameters
+    ----------
+    densities : ndarray, shape (n, k)
+        Log density of each held-out row under each shape, the simplest first, in nats.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        They add up to 1.
     """
     n, k = densities.shape
     # The simplest first; the last needs no comparison, as it has nothing after it.

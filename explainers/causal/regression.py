@@ -51,8 +51,15 @@ def fit_location(
 ) -> Posterior:
     """Weights of ``target ~ features @ w + scale * noise``.
 
-    ``features`` is ``(n, m)``, ``target`` ``(n,)`` and of a spread near 1; ``scale`` ``(n,)``,
-    default 1.
+    Parameters
+    ----------
+    features : ndarray, shape (n, m)
+    target : ndarray, shape (n,)
+        Of a spread near 1.
+    groups : ndarray of int, shape (m,)
+        The group of each weight, which share a prior; -1: no prior to speak of.
+    scale : ndarray, shape (n,), optional
+        1 where it is left out.
     """
     if scale is not None:
         # Weighted least squares: in units of its own noise each row counts alike.
@@ -90,10 +97,17 @@ def fit_location(
 
 
 def fit_log_scale(features: Array, squares: Array, groups: Groups) -> Posterior:
-    """Weights of the log scale ``h = features @ v`` of noise whose squares were ``squares``.
+    """Weights of the log scale ``h = features @ v`` of noise.
 
     Maximises ``sum(-h - squares * exp(-2 h) / 2)`` with a normal prior (Laplace posterior).
-    ``squares`` ``(n,)`` must be above 0.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, m)
+    squares : ndarray, shape (n,)
+        Squares of the noise, all above 0.
+    groups : ndarray of int, shape (m,)
+        As for :func:`fit_location`.
     """
     names = np.unique(groups[groups >= 0])
     alpha = np.full(len(names), 4.0)
@@ -116,7 +130,20 @@ def fit_both(
 ) -> tuple[Posterior, Posterior]:
     """Location and log scale of ``target ~ features @ w + exp(scale_features @ v) * noise``.
 
-    The location's noise then is 1 up to what the scale does not explain.
+    Parameters
+    ----------
+    features : ndarray, shape (n, m)
+    target : ndarray, shape (n,)
+        Of a spread near 1.
+    groups : ndarray of int, shape (m,)
+        As for :func:`fit_location`.
+    scale_features : ndarray, shape (n, s)
+    scale_groups : ndarray of int, shape (s,)
+
+    Returns
+    -------
+    tuple of Posterior
+        The location, whose noise then is 1 up to what the scale does not explain; the log scale.
     """
     location, scale = fit_location(features, target, groups), None
     log_scale: Posterior

@@ -89,8 +89,19 @@ def validate(
     rng: np.random.Generator,
     n_permutations: int = PERMUTATIONS,
 ) -> Validation:
-    """Test ``model`` on ``rows`` ``(n, d)`` that it was not fitted to; ``nominal`` names the
-    unordered columns. Rows with missing readings are left out."""
+    """Test a model on rows that it was not fitted to.
+
+    Parameters
+    ----------
+    model : CausalModel
+    rows : ndarray, shape (n, d)
+        Rows with missing readings are left out.
+    nominal : sequence of bool, length d
+        Which columns are unordered categories.
+    rng : numpy.random.Generator
+    n_permutations : int
+        Shuffled graphs that the graph is held against.
+    """
     rows = rows[np.isfinite(rows).all(axis=1)]
     columns = [j for j, m in enumerate(model.mechanisms) if m is not None]
     tested = {j: _noise_dependence(model, j, rows, rng) for j in columns}

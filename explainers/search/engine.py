@@ -133,13 +133,28 @@ def range_by_asking(
     column: int,
     also: Callable[[Rows], Mask] | None = None,
 ) -> tuple[float, float]:
-    """A run of settable values around ``row[column]`` with each of which, everything else set as
-    in ``row``, every rule holds and the prediction stays in the target; ends included. ``also``
-    is what rows in the target must keep besides.
+    """A run of settable values around one value of an answer, each of which would do.
 
     Walks outward from the value in blocks that double, one model call a block and side. Every value
     of the run was asked about; it is the widest there is unless it ends after ``MOST_WALKED``
     values on a side, ``MOST_OF_LONG`` of a long axis, beyond which nobody looked.
+
+    Parameters
+    ----------
+    problem : Problem
+    meter : Meter
+    row : ndarray, shape (n_features,)
+        The answer's action.
+    column : int
+        The feature whose value moves; everything else is set as in ``row``.
+    also : callable, optional
+        What rows in the target must keep besides: rows to a mask.
+
+    Returns
+    -------
+    tuple of float
+        Both ends of the run, in the feature's unit. With each value every rule holds and the
+        prediction stays in the target.
     """
     axis = problem.axes[column]
     at = axis.position(float(row[column]))

@@ -56,11 +56,20 @@ def check_answer(
     score: Score,
     rounding: Rounding = UNKNOWN,
 ) -> list[Section]:
-    """Every check of ``answer``, part by part.
+    """Every check of an exported answer, part by part.
 
-    ``request`` is what was asked; None: it is not known, so that only the model's own documents
-    are held against the answer, and the section ``question`` says so. ``rounding`` is that of the
-    model's scores: what does not say that it rests on it must hold whatever it is.
+    Parameters
+    ----------
+    answer : mapping
+        The JSON of a reply, or of its record.
+    request : mapping, optional
+        What was asked. None: it is not known, so that only the model's own documents are held
+        against the answer, and the section ``question`` says so.
+    book : Rulebook
+    score : callable
+        The deployed model: rows, shape (n, n_features), to scores.
+    rounding : Rounding
+        Of the model's scores: what does not say that it rests on it must hold whatever it is.
 
     Raises
     ------

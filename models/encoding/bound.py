@@ -61,6 +61,7 @@ class BoundInput:
 
     def feed(self, rows: Rows) -> Tensor:
         """Tensor for ``rows``, ``(n, d)``; a plain IEEE cast to the input's type."""
+        # Most graphs take the row as it is, and then nothing is picked.
         plain = rows if self._is_whole_row else rows.take(self._sources, axis=1)
         if self._is_exact:
             self._check_whole(plain)
@@ -72,6 +73,7 @@ class BoundInput:
                 matrix[:, self._targets] = plain
                 for feature, columns, table in self._tables:
                     matrix[:, columns] = table[self._positions(feature, rows[:, feature])]
+        # An input of rank 1 takes one column as a line.
         return matrix[:, 0] if len(self.tensor.shape) == 1 else matrix
 
     @cached_property
@@ -102,6 +104,7 @@ class BoundInput:
             missing = self.encodings[feature].missing
             if self._is_exact and missing != 0.0:
                 missing = 0.0  # never read: `bind` refuses it where a value may be missing
+            # One line more for a missing value, so that codes and NaN are looked up alike.
             lines = [(*(c.values or ()), missing) for c in columns]
             table = np.array(lines, dtype=self.tensor.dtype).T
             yield feature, np.array([c.column for c in columns], dtype=np.intp), table
@@ -111,6 +114,7 @@ class BoundInput:
         encoding = self.encodings[feature]
         n = len(encoding.table)
         missing = np.isnan(codes)
+        # A code that is none would read another category's line, from the end if negative.
         known = (codes >= 0) & (codes < n) & (codes == np.floor(codes))
         if encoding.may_be_missing:
             known |= missing
@@ -121,6 +125,7 @@ class BoundInput:
 
     def _check_whole(self, values: npt.NDArray[np.float64]) -> None:
         with np.errstate(invalid="ignore"):
+            # There and back: what an integer cannot hold would be cut without a word.
             exact = values.astype(self.tensor.dtype).astype(np.float64) == values
         if not exact.all():
             row, column = np.argwhere(~exact)[0]

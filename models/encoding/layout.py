@@ -68,6 +68,7 @@ def _places(
 
 def _remaining(encodings: Sequence[FeatureEncoding], names: Mapping[str, object]) -> list[str]:
     """Inputs that no feature claims by name: where the others go."""
+    # One matrix takes everything, whatever it is called.
     if len(names) == 1:
         return list(names)
     claimed = {e.place.name for e in encodings if e.place.name}
@@ -81,6 +82,7 @@ def _input_of(encoding: FeatureEncoding, names: Mapping[str, object], rest: list
         return encoding.place.name
     if encoding.place.column is None and encoding.name in names:
         return encoding.name
+    # What has no place of its own goes where others do, if there is but one such input.
     if len(rest) == 1:
         return rest[0]
     raise GraphError(
@@ -99,6 +101,7 @@ def _lay_out(
     if not pieces:
         raise GraphError(f"{tensor} gets no feature: name it in a feature's `input`")
     given = [column for _, _, column in pieces if column is not None]
+    # Counting on from what others name would put columns where nobody meant them.
     if given and len(given) < len(pieces):
         loose = next(encodings[f].name for f, _, column in pieces if column is None)
         raise GraphError(f"{tensor}: some features name their column, but {loose} does not")
@@ -124,6 +127,7 @@ def _check_columns(tensor: TensorInput, names: list[str], places: list[int]) -> 
         if place in taken:
             raise GraphError(f"{tensor}: column {place} is both {taken[place]} and {name}")
         taken[place] = name
+    # An open width is as wide as what is laid out on it.
     width = tensor.width if tensor.width is not None else max(taken) + 1
     beyond = {place: name for place, name in taken.items() if place >= width}
     gaps = [str(place) for place in range(width) if place not in taken]

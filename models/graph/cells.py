@@ -56,6 +56,7 @@ class Cell:
             self,
             sense=self.sense * sense,
             unit=unit,
+            # Different functions of the cells beside it may change which of them is the largest.
             order=self.order * sense if alike else 0,
             share=False,
             plain=False,
@@ -79,8 +80,10 @@ def shared(line: Sequence[Cell], *, keeps_order: bool = True) -> list[Cell]:
     Without ``keeps_order`` nothing is said of how they move, only to which source each belongs.
     """
     sources = frozenset().union(*(cell.sources for cell in line))
+    # Such as SOFTMAX_ZERO, which leaves out what is 0.
     if not keeps_order:
         return [Cell(sources, _main(cell, sources)) for cell in line]
+    # Softmax stays where one number is added to all, if each cell is one source, unchanged.
     shift = all(cell.plain for cell in line) and len(sources) == len(line)
     return [
         Cell(
@@ -107,6 +110,7 @@ def _sense_of_share(line: Sequence[Cell], k: int, sources: frozenset[int]) -> in
         pulls = {-cell.sense for cell in others if not cell.is_constant}
         pulls |= set() if own.is_constant else {own.sense}
         return pulls.pop() if len(pulls) == 1 else 0
+    # Else its own source moves the others as well, and which effect is larger is not known.
     own_only = all(own.main not in cell.sources for cell in others)
     return own.sense if own_only and len(own.sources) == 1 else 0
 

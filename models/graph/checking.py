@@ -21,18 +21,28 @@ _MOST = 512
 
 
 def check_reading(form: GraphForm, predictor: Predictor, rows: Rows) -> None:
-    """Compare scores on at most 512 of ``rows``, ``(n, n_features)``, and on as many in which one
-    feature is moved to where a tree splits it.
+    """Compare the scores of a reading with those of the graph that is served.
+
+    Parameters
+    ----------
+    form : GraphForm
+    predictor : Predictor
+        The graph in ONNX Runtime.
+    rows : ndarray, shape (n, n_features)
+        At most 512 of them are tried, and as many in which one feature is moved to where a tree
+        splits it.
 
     Raises
     ------
     UnreadableGraph
         If they differ by more than rounding explains; the message holds the worst row.
     """
+    # Spread over all rows: the first ones may be alike.
     some = rows[:: max(len(rows) // _MOST, 1)][:_MOST]
     for tried in (some, _near_splits(form, some)):
         theirs = _served(predictor, tried, len(form.finish.pick))
         served = np.isfinite(theirs).all(axis=1)
+        # Rows that the graph refuses say nothing of how it is read.
         tried, theirs = tried[served], theirs[served]
         ours = form.score(tried)
         wrong = ~np.isclose(ours, theirs, rtol=_RELATIVE, atol=_ABSOLUTE)
@@ -53,6 +63,7 @@ def _near_splits(form: GraphForm, rows: Rows) -> Rows:
     chosen = inner[:: max(len(inner) // _MOST, 1)][:_MOST]
     moved = rows[np.arange(len(chosen)) % len(rows)].copy()
     feature = form.columns.feature[core.column[chosen]]
+    # At the threshold itself "<" and "<=" part, which random rows hardly ever show.
     moved[np.arange(len(chosen)), feature] = core.threshold[chosen]
     return moved
 
@@ -66,5 +77,6 @@ def _served(predictor: Predictor, rows: Rows, width: int) -> Scores:
     except GraphError:
         if len(rows) == 1:
             return np.full((1, width), np.nan)
+    # One row that the graph cannot take must not hide what it makes of the others.
     halves = np.array_split(rows, 2)
     return np.concatenate([_served(predictor, half, width) for half in halves])

@@ -40,6 +40,7 @@ class Columns:
         GraphError
             If the rows do not fit the graph's inputs.
         """
+        # Infinity and NaN come out as in the graph; a warning would say nothing new.
         with np.errstate(all="ignore"):
             matrix = self.prefix.run(self.encoding.feeds(rows))
             return np.ascontiguousarray(matrix, dtype=self.dtype)

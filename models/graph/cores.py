@@ -81,6 +81,7 @@ class OneNode:
 
     @property
     def output(self) -> str:
+        # A classifier's first output is the label, its last the scores.
         return str(self.node.output[-1])
 
     def read(self, dtype: np.dtype[Any], n_columns: int) -> tuple[Core, Sequence[Step]]:
@@ -120,6 +121,7 @@ def find_core(source: GraphSource) -> Found:
         If there is none, or several.
     """
     nodes = [node for node in source.before([source.output]) if node.op_type in _READERS]
+    # Several models are read only where their outputs are added up.
     if len(nodes) > 1:
         return find_sum(source, nodes)
     if nodes:

@@ -50,6 +50,7 @@ def dense(source: GraphSource, tensor: str) -> Dense | None:
             return _arithmetic(source, node)
         case "BatchNormalization":
             return _batch_normalization(source, node)
+        # Dropout passes its input on when a model is served.
         case "Identity" | "Dropout":
             return dense(source, node.input[0])
         case _:
@@ -74,6 +75,7 @@ def _gemm(source: GraphSource, node: NodeProto) -> Dense:
     if weights is None or bias is None or a.get("transA", 0):
         raise refuse(node, "is no product of rows with a constant matrix, plus a constant")
     plain = weights.T if a.get("transB", 0) else weights
+    # In the graph's own type: alpha and beta are float32 attributes.
     kind = weights.dtype.type
     scaled = plain * kind(a.get("alpha", 1.0))
     shift = bias.astype(weights.dtype) * kind(a.get("beta", 1.0))
@@ -82,10 +84,12 @@ def _gemm(source: GraphSource, node: NodeProto) -> Dense:
 
 def _arithmetic(source: GraphSource, node: NodeProto) -> Dense | None:
     values = [source.constant(name) for name in node.input]
+    # Two tensors that are computed are no layer; two constants are none either.
     if (values[0] is None) == (values[1] is None):
         return None
     at = 1 if values[0] is None else 0
     layer = dense(source, node.input[1 - at])
+    # A constant divided by a layer is not affine.
     if layer is None or (at == 0 and node.op_type == "Div"):
         return None
     line = _line(node, np.asarray(values[at]), len(layer.bias))
@@ -114,6 +118,7 @@ def _batch_normalization(source: GraphSource, node: NodeProto) -> Dense | None:
         raise refuse(node, "has tables that are computed")
     scale, shift, mean, variance = (np.asarray(table) for table in tables)
     epsilon = variance.dtype.type(attributes(node).get("epsilon", 1e-5))
+    # What is left when served: a factor and a shift for each output.
     factor = scale / np.sqrt(variance + epsilon)
     return Dense(layer.input, layer.weights * factor, (layer.bias - mean) * factor + shift)
 
@@ -122,4 +127,5 @@ def _line(node: NodeProto, constant: npt.NDArray[Any], width: int) -> Matrix:
     """``constant`` as one number for each of ``width`` outputs."""
     if constant.size not in (1, width) or constant.shape[:-1] not in ((), (1,)):
         raise refuse(node, f"has a constant of shape {list(constant.shape)} for {width} outputs")
+    # A copy: broadcast views cannot be written to, nor added up in place.
     return np.broadcast_to(constant.reshape(-1), (width,)).copy()

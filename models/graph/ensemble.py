@@ -109,6 +109,7 @@ class TreeEnsemble:
         """Node in which each row of ``matrix``, ``(n, n_columns)``, ends in each tree:
         ``(n, n_trees)``.
         """
+        # In the type of the thresholds: float64 readings would fall on the other side of some.
         plain = np.ascontiguousarray(matrix, dtype=self.dtype)
         leaves = np.empty((len(plain), self.n_trees), dtype=np.int32)
         for start in range(0, len(plain), _CHUNK):
@@ -125,7 +126,9 @@ class TreeEnsemble:
         added = self._added
         leaves = self.leaves_of(matrix)
         for tree in range(self.n_trees):
+            # Tree by tree and not by `sum`, which adds in pairs: the last digit would differ.
             total += added[leaves[:, tree]]
+        # Divided before the base is added, as ONNX Runtime does.
         if self.divisor != 1.0:
             total /= self.sums.type(self.divisor)
         total += self.base.astype(self.sums)
@@ -134,6 +137,7 @@ class TreeEnsemble:
     @cached_property
     def _added(self) -> Matrix:
         """What each leaf adds before the division of an average, in :attr:`sums`."""
+        # Values are divided already, and ONNX Runtime divides the sum: undo it first.
         whole = self.values * self.divisor if self.divisor != 1.0 else self.values
         return np.ascontiguousarray(whole, dtype=self.sums)
 
@@ -154,6 +158,7 @@ class TreeEnsemble:
         flat = matrix.ravel()
         start = (np.arange(len(matrix)) * self.n_columns)[:, None]
         node = np.broadcast_to(self.roots.astype(np.intp), (len(matrix), self.n_trees))
+        # A leaf is its own child, so rows that arrive early stay where they are.
         for _ in range(self.depth):
             tested = flat.take(column.take(node) + start)
             node = children.take(2 * node + self._holds(node, tested))
@@ -164,9 +169,11 @@ class TreeEnsemble:
         threshold = self.threshold.take(node)
         first, *others = self._modes
         holds = np.asarray(_COMPARE[first](tested, threshold), dtype=np.bool_)
+        # Nearly all ensembles have one mode, and then nothing is looked up node by node.
         for mode in others:
             here = self.mode.take(node) == mode
             holds = np.where(here, _COMPARE[mode](tested, threshold), holds)
+        # NaN fails each comparison, so where it should go to the true side it is sent there.
         if self.missing_true.any():
             holds |= self.missing_true.take(node) & np.isnan(tested)
         return holds

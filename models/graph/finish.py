@@ -56,6 +56,7 @@ class Finish:
     def link(self) -> Link:
         """What the scores are of the raw outputs, by name."""
         raw = _probes(len(self.pick))
+        # By what it computes, not by its nodes: a logistic can be written in many ways.
         scores = self(raw)
         for transform, link in _LINKS.items():
             with np.errstate(all="ignore"):
@@ -68,6 +69,7 @@ class Finish:
         """``(n, n_raw)`` to ``(n, n_scores)``."""
         with np.errstate(all="ignore"):
             full = raw if self.expand is None else raw @ self.expand
+            # As the core hands them over: the link works on rounded sums.
             full = full.astype(self.dtype)
             scores = self.program.run({self.INPUT: full})
         matrix = scores[:, None] if scores.ndim == 1 else scores
@@ -78,11 +80,13 @@ class Finish:
         none is. By bisection, for scores are rounded: no formula has it exactly.
         """
         limits = np.finfo(self.dtype)
+        # Over the numbers of floats and not over their values: 64 steps, whatever the size.
         low, high = (floats.number(float(bound)) for bound in (limits.min, limits.max))
         if self._single(floats.value(high)) < score:
             return math.inf
         while low < high:
             middle = (low + high) // 2
+            # Monotone by :attr:`sense`, so halving finds the edge.
             if self._single(floats.value(middle)) >= score:
                 high = middle
             else:
@@ -109,4 +113,5 @@ _TRIED = (-3.0, -0.5, 0.0, 0.125, 0.25, 0.625, 0.875, 2.0, -1.25, 4.0)
 
 def _probes(n_raw: int) -> npt.NDArray[np.float64]:
     """``(10, n_raw)``"""
+    # Each output sees the values in another order, so that a mixed-up output shows.
     return np.stack([np.roll(_TRIED, -3 * k) for k in range(n_raw)], axis=1)

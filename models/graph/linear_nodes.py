@@ -37,6 +37,7 @@ def read_classifier(node: NodeProto, dtype: np.dtype[Any], n_columns: int) -> Li
         If its weights do not fit its input, or ONNX Runtime gives it no useful meaning.
     """
     a = attributes(node)
+    # float32 whatever comes in: the attributes are, and so is ONNX Runtime's product.
     core = _affine(node, a, len(a.get("intercepts", ())), n_columns)
     transform = Transform(a.get("post_transform", b"NONE").decode())
     labels = a.get("classlabels_strings", a.get("classlabels_ints", ()))

@@ -38,6 +38,7 @@ def _binarizer(node: NodeView) -> Translated:
 def _one_hot(node: NodeView) -> Translated:
     keys = node.a.get("cats_int64s", node.a.get("cats_strings", ()))
     texts = _texts(keys)
+    # Two columns would be 1 together, and the reading does not know which of them counts.
     if len(set(texts)) < len(texts):
         raise refuse(node.proto, "has a category twice")
     return Translated(OneHot(tuple(texts), bool(node.a.get("zeros", 1))))
@@ -60,6 +61,7 @@ def _label_encoder(node: NodeView) -> Translated:
     if "default_tensor" in a:
         default = a["default_tensor"].ravel()[0]
     else:
+        # The default stands in the attribute of the values' type.
         kind = {"O": "string", "i": "int64", "f": "float"}[values.dtype.kind]
         default = a.get(f"default_{kind}", _DEFAULTS[kind])
     default = default.decode() if isinstance(default, bytes) else default
@@ -78,6 +80,7 @@ def _category_mapper(node: NodeView) -> Translated:
 
 def _lookup(keys: Array, values: Array, default: Any) -> Lookup:
     _, first = np.unique(keys.astype(str) if keys.dtype == object else keys, return_index=True)
+    # Of a key that stands twice the first counts.
     kept = np.sort(first)
     return Lookup(keys[kept], values[kept], default)
 
@@ -101,6 +104,7 @@ def _text_array(texts: Any) -> Array:
 
 
 def _feature_vectorizer(node: NodeView) -> Translated:
+    # Side by side they would need widths that the file does not say.
     if len(node.proto.input) != 1:
         raise refuse(node.proto, "puts several tensors side by side")
     return Translated(Cast(np.dtype(np.float32)))

@@ -62,6 +62,7 @@ def find_network(source: GraphSource) -> Network | None:
     products = [node for node in nodes if node.op_type in ("MatMul", "Gemm")]
     if not products:
         return None
+    # The last product: what stands behind it is the link.
     output = _end(source, nodes, products[-1].output[0])
     layers = _layers(source, output)
     return Network(products[-1], output, layers) if layers else None
@@ -71,6 +72,7 @@ def _end(source: GraphSource, nodes: list[NodeProto], tensor: str) -> str:
     """Where the layer ends that ``tensor`` belongs to: behind its constants."""
     while True:
         readers = [node for node in nodes if tensor in node.input]
+        # Read by two nodes, it is no part of one layer.
         if len(readers) != 1 or tensor == source.output:
             return tensor
         if dense(source, readers[0].output[0]) is None:

@@ -37,10 +37,12 @@ class Part:
         cells = dict(start)
         for step, node in zip(self.program.steps, self.nodes, strict=True):
             absent = [name for name in step.inputs if name not in cells]
+            # A tensor from before the model would make the score depend on more than the core.
             if absent:
                 raise UnreadableGraph(f"{absent[0]!r} is used before and behind the model")
             try:
                 cells[step.output] = step.operator.trace(*(cells[name] for name in step.inputs))
+            # Operators do not know their node; here it is known, and named.
             except ValueError as error:
                 raise _named(node, str(error)) from error
             if single and any(len(cell.sources) > 1 for cell in cells[step.output].flat):
@@ -61,6 +63,7 @@ def part(source: GraphSource, output: str, *, start: str = "", first: Sequence[S
     wanted = {output}
     steps: list[Step] = []
     nodes: list[NodeProto | None] = []
+    # From the end, so that only what the output needs is translated, or refused.
     for node in reversed(source.before([output], until=start)):
         if node.op_type == "Constant" or not wanted & set(node.output):
             continue

@@ -67,6 +67,7 @@ def _settled(finish: Finish) -> Finish:
     is_pair = finish.expand is not None and len(finish.expand) == 2 and not finish.expand[0].any()
     if not is_pair or finish.sense == 1:
         return finish
+    # Both move monotonically, so where they meet is where the order of the two turns.
     meet = finish(np.zeros((1, 2)))[0]
     return replace(finish, sense=int(meet[0] == meet[1]))
 
@@ -77,6 +78,7 @@ def _reduce(core: Core, behind: Part, columns: npt.NDArray[np.intp]) -> Reduced:
         return reduce(core, _scores(behind, sources(range(core.n_outputs)), columns))
     folded = fold(core)
     both = sources([0, 0])
+    # One source that moves the two scores in opposite directions.
     both[0] = [Cell(frozenset({0}), 0, sense) for sense in (-1, 1)]
     reduced = reduce(folded.core, _scores(behind, both, columns))
     return replace(reduced, expand=_through(reduced.expand, folded.expand))
@@ -105,6 +107,7 @@ def _features(before: Part, encoding: BoundEncoding) -> npt.NDArray[np.int32]:
     cells = before.trace(inputs, single=True)
     if cells.ndim != 2:
         raise UnreadableGraph(f"{before.output!r}, which the model reads, has rank {cells.ndim}")
+    # A column of no source is constant; it is given feature 0, which it never moves with.
     return np.array([min(cell.sources, default=0) for cell in cells[0]], dtype=np.int32)
 
 

@@ -42,6 +42,7 @@ def mirrored(core: Core) -> bool:
             pairs = [core.weights, core.bias]
         case ReluNetwork():
             pairs = core.layers[-1]
+    # Exactly so: nearly opposite outputs would be read as something else.
     return all(np.array_equal(pair[..., 0], -pair[..., 1]) for pair in pairs)
 
 
@@ -67,8 +68,10 @@ def reduce(core: Core, scores: Sequence[Cell]) -> Reduced:
         raise UnreadableGraph("the score is no monotone function of what the model adds up")
     if len(cell.sources) == 1:
         combine = np.zeros((core.n_outputs, 1))
+        # Turned round where the score falls, so that it always rises with our raw output.
         combine[cell.main, 0] = cell.sense
         return Reduced(_combine(core, combine), combine.T, 1)
+    # A softmax of two is a logistic of their difference.
     if len(cell.sources) == 2 and cell.shift:
         (other,) = cell.sources - {cell.main}
         combine = np.zeros((core.n_outputs, 1))
@@ -98,6 +101,7 @@ def _one_each(core: Core, scores: Sequence[Cell]) -> Reduced:
     """Scores of several classes, each with an output of its own."""
     mains = [cell.main for cell in scores]
     needed = frozenset().union(*(cell.sources for cell in scores))
+    # Each score must belong to an output of its own, or their order says nothing.
     if None in mains or len(set(mains)) < len(mains) or needed != set(mains):
         raise UnreadableGraph("the scores of the classes have no output of the model each")
     order = np.array(mains, dtype=np.intp)
@@ -115,6 +119,7 @@ def _combine(core: Core, combine: Floats) -> Core:
     A choice or a change of sign is exact. A difference is added up in float64, for its rounding
     is nobody's.
     """
+    # One output with weight 1 or -1: no sum is taken, so nothing is rounded anew.
     exact = bool((np.abs(combine).sum(axis=0) == 1.0).all())
     if exact and np.array_equal(combine, np.eye(core.n_outputs)):
         return core
@@ -125,6 +130,7 @@ def _combine(core: Core, combine: Floats) -> Core:
                 n_outputs=combine.shape[1],
                 values=core.values @ combine,
                 base=core.base @ combine,
+                # A difference of two float32 sums is none of the graph's; ours is taken in float64.
                 sums=core.sums if exact else np.dtype(np.float64),
             )
         case Affine() if exact:

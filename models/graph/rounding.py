@@ -33,12 +33,25 @@ STRETCH = 2.0
 
 
 def bound_rounding(form: GraphForm, rows: Rows, *, bounded: bool) -> Rounding | None:
-    """What is proven of ``form``; None where its link says too little.
+    """What is proven of the rounding of a graph's scores.
 
-    ``rows``, ``(n, n_features)``, have each feature's least and greatest value and each category;
-    where ``bounded`` is False, as large values as have been seen.
+    Parameters
+    ----------
+    form : GraphForm
+    rows : ndarray, shape (n, n_features)
+        They have each feature's least and greatest value and each category.
+    bounded : bool
+        Whether every feature has bounds. Where not, ``rows`` have as large values as have been
+        seen, and others may be :data:`STRETCH` times as large.
+
+    Returns
+    -------
+    Rounding or None
+        None where the link says too little.
     """
+    # Of the whole core: outputs that we read as differences are rounded one by one.
     off, size = sums_off(form.whole, _sizes(form, rows, 1.0 if bounded else STRETCH))
+    # Twice: two sessions may err to opposite sides of the exact sum.
     found = _through(form, 2.0 * off, size)
     if found is None or not np.isfinite(found).all() or found[1].max() > TALLEST:
         return None
@@ -47,8 +60,18 @@ def bound_rounding(form: GraphForm, rows: Rows, *, bounded: bool) -> Rounding | 
 
 
 def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
-    """How far each output of ``core`` may be from the exact sum, and how large it may be; columns
-    are no larger than ``sizes``, ``(n_columns,)``. Both ``(n_outputs,)``."""
+    """How far each output of a core may be from the exact sum, and how large it may be.
+
+    Parameters
+    ----------
+    core : TreeEnsemble, Affine or ReluNetwork
+    sizes : ndarray, shape (n_columns,)
+        No column is larger in magnitude.
+
+    Returns
+    -------
+    tuple of two ndarray, each shape (n_outputs,)
+    """
     match core:
         case TreeEnsemble():
             return _trees_off(core)
@@ -60,6 +83,7 @@ def sums_off(core: Core, sizes: Floats) -> tuple[Floats, Floats]:
 
 def _sizes(form: GraphForm, rows: Rows, stretch: float) -> Floats:
     columns = form.columns.encode(rows).astype(np.float64)
+    # A missing reading adds nothing to a sum.
     return np.asarray(stretch * np.nan_to_num(np.abs(columns)).max(axis=0, initial=0.0))
 
 
@@ -76,6 +100,7 @@ def _trees_off(core: TreeEnsemble) -> tuple[Floats, Floats]:
     while len(nodes):
         leaf = core.is_leaf[nodes]
         np.maximum.at(largest, tree[leaf], np.abs(core.values[nodes[leaf]]))
+        # Level by level over all trees: no recursion, whatever their depth.
         inner, tree = nodes[~leaf], np.tile(tree[~leaf], 2)
         nodes = np.concatenate([core.true_child[inner], core.false_child[inner]])
     size = largest.sum(axis=0) + np.abs(core.base)
@@ -91,9 +116,11 @@ def _layers_off(
         weights, bias = matrix.astype(np.float64), shift.astype(np.float64)
         if k:
             low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
+        # What comes in may be off already, so it may be that much larger.
         size = np.maximum(np.abs(low), np.abs(high)) + off
         up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
         low, high = low @ up + high @ down + bias, high @ up + low @ down + bias
+        # The products and the bias are rounded too: two operations more than there are numbers.
         added = _gamma(len(weights) + 2, dtype) * (size @ np.abs(weights) + np.abs(bias))
         off = off @ np.abs(weights) + added
     return off, np.maximum(np.abs(low), np.abs(high))
@@ -111,6 +138,7 @@ def _through(form: GraphForm, off: Floats, size: Floats) -> tuple[Floats, Floats
         case Link.IDENTITY:
             return own + ulp * np.maximum(1.0, size.max()), np.zeros(n)
         case Link.SOFTMAX:
+            # The wanted output's own error and the worst of its rivals' move the score together.
             return np.full(n, ulp), np.expm1(own + off.max())
         case Link.LOGISTIC:
             return np.full(n, ulp), np.expm1(own)
@@ -125,6 +153,7 @@ def _mains(finish: Finish, n_graph: int, n: int) -> npt.NDArray[np.intp]:
 
 def _read_by(finish: Finish, n_graph: int) -> npt.NDArray[np.intp]:
     """The graph's outputs that the only score is made of."""
+    # Each output is moved alone; those that move the score are read.
     raw = np.full((n_graph + 1, n_graph), 0.25) + np.eye(n_graph + 1, n_graph)
     with np.errstate(all="ignore"):
         made = finish.program.run({Finish.INPUT: raw.astype(finish.dtype)})
@@ -154,6 +183,7 @@ def _of_a_curve(
     shares = scores * (1.0 - scores)
     if not (scores.min() >= 0.0 and scores.max() <= 1.0):
         return None  # as an exponential, which has no largest value worth telling
+    # Near 0 and 1 the ratio divides by almost nothing: what is left there is told as `flat`.
     told = shares > 1e-4
     steep = float((moves[told] / shares[told]).max(initial=0.0))
     left = float((moves - steep * shares).max(initial=0.0))

@@ -21,6 +21,7 @@ class GraphSource:
             raise UnreadableGraph(f"the graph has {len(model.graph.output)} outputs, not one")
         self._graph = model.graph
         self.output: str = model.graph.output[0].name
+        # Both names mean the same domain, and a file may list either.
         self.opset = max(
             (o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), default=1
         )
@@ -50,6 +51,7 @@ class GraphSource:
             return None
         if node.op_type == "Constant":
             return constant_of(node)
+        # Exporters pass constants on through such nodes.
         if node.op_type == "Identity":
             return self.constant(node.input[0])
         return None
@@ -66,6 +68,7 @@ class GraphSource:
             if place is not None and place not in found:
                 found.add(place)
                 wanted.extend(self._graph.node[place].input)
+        # ONNX lists nodes after those that they read, so the file's order is a good one.
         return [self._graph.node[place] for place in sorted(found)]
 
 
@@ -78,6 +81,7 @@ def _attribute(attribute: Any) -> Any:
     if attribute.ints:
         return np.array(attribute.ints, dtype=np.int64)
     if attribute.floats:
+        # float32, as the file keeps them.
         return np.array(attribute.floats, dtype=np.float32)
     if attribute.type == attribute.TENSOR:
         return _text(numpy_helper.to_array(attribute.t))

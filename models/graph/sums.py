@@ -59,6 +59,7 @@ class Sum:
     @property
     def input(self) -> str:
         """Tensor of which every tree reads columns."""
+        # Each tree may read columns of its own, but of one tensor.
         bases = {_columns_of(self.source, node.input[0])[0] for node in self.nodes}
         if len(bases) > 1:
             raise refuse(self.nodes[1], "reads another tensor than the trees before it")
@@ -88,6 +89,7 @@ class Sum:
         ]
         values = np.sum([m.values for m in made], axis=0)
         base = np.sum([m.base for m in made], axis=0)
+        # From the tree's own columns to those of the tensor that all read.
         column = np.where(read.core.is_leaf, -1, chosen[read.core.column]).astype(np.int32)
         return replace(made[0], n_columns=n_columns, column=column, values=values, base=base)
 
@@ -110,6 +112,7 @@ def find_sum(source: GraphSource, nodes: Sequence[NodeProto]) -> Sum:
         for node in source.before([source.output])
         if len({needs[name] for name in node.input if needs.get(name)}) > 1
     ]
+    # The last that joins several trees: what stands before it are parts of the sum.
     joint = joints[-1]
     if joint.op_type not in ("Add", "Sum"):
         raise refuse(joint, "joins several models, and is no sum")
@@ -154,6 +157,7 @@ def _columns_of(source: GraphSource, tensor: str) -> tuple[str, npt.NDArray[np.i
             if places is None or places.size == 0 or axis != 1:
                 break
             flat = places.ravel().astype(np.int64)
+            # Walking back, an earlier choice is picked from by the later one.
             columns = flat if columns is None else flat[columns]
         elif node.op_type != "Identity":
             break
@@ -173,6 +177,7 @@ def _through(read: TreeNode, between: Part, node: NodeProto) -> TreeEnsemble:
         if is_plain and all(isinstance(step.operator, plain) for step in steps):
             return read.core
         raise refuse(node, "has several trees, of whose sum a function is taken")
+    # One tree: each leaf is an output of its own, so the function is taken leaf by leaf.
     raw = (read.core.values + read.core.base).astype(read.core.sums)
     with np.errstate(all="ignore"):
         made = between.program.run({node.output[0]: read.operator.run(raw)})
@@ -182,6 +187,7 @@ def _through(read: TreeNode, between: Part, node: NodeProto) -> TreeEnsemble:
 
 def _merge(parts: Sequence[TreeEnsemble]) -> TreeEnsemble:
     """One ensemble of the trees of all."""
+    # Children are positions, so they move by the number of nodes before.
     starts = np.cumsum([0, *(p.n_nodes for p in parts)])
 
     def shifted(name: str) -> npt.NDArray[np.int32]:

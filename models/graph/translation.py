@@ -42,6 +42,7 @@ def translate(proto: NodeProto, source: GraphSource) -> Translated:
     operator = proto.op_type
     if proto.domain not in _DOMAINS:
         raise refuse(proto, "is no operator of ONNX")
+    # Before plain arithmetic: by its pattern more is known of it.
     if operator == "Div" and _is_share(proto, source):
         return Translated(Share(), 1)
     if operator in FUNCTIONS:
@@ -98,6 +99,7 @@ def _flatten(node: NodeView) -> Translated:
 
 def _squeeze(node: NodeView) -> Translated:
     axes = node.either("axes", 1)
+    # A batch of one row would lose its axis.
     if axes is None:
         raise refuse(node.proto, "drops every axis of length 1, the batch included")
     return Translated(Squeeze(ints(axes)), 1)
@@ -137,6 +139,7 @@ def _slice(node: NodeView) -> Translated:
 
 
 def _softmax(node: NodeView) -> Translated:
+    # Its default changed with opset 13.
     axis = int(node.a.get("axis", 1 if node.opset < 13 else -1))
     if axis not in (1, -1):
         raise refuse(node.proto, f"works along axis {axis}")
@@ -150,6 +153,7 @@ def _argmax(node: NodeView) -> Translated:
 
 
 def _dropout(node: NodeView) -> Translated:
+    # The third input says that the model is still being trained.
     if node.has(2) and bool(node.constant(2)):
         raise refuse(node.proto, "drops at random")
     return Translated(Same(), 1)

@@ -88,6 +88,7 @@ def regression(
     for target in np.flatnonzero(base) if n_targets > 1 else ():
         _check_named(node, tables, int(target), "has its base value added")
     divisor = float(len(tables.roots)) if aggregate == "AVERAGE" else 1.0
+    # Divided here, so that leaves are what they add; see `TreeEnsemble.divisor`.
     values = _values(tables, n_targets) / divisor
     ensemble = _ensemble(node, tables, values, base, arithmetic, n_columns, divisor)
     return TreeNode(ensemble, PostTransform(transform, output))
@@ -145,6 +146,7 @@ def _check_named(node: NodeProto, tables: TreeTables, output: int, effect: str) 
     """
     names = np.zeros(len(tables.feature), dtype=bool)
     names[tables.leaf[tables.target == output]] = True
+    # Nodes of a tree stand together, so the last root before a node is that of its tree.
     tree = np.searchsorted(np.sort(tables.roots), np.arange(len(names)), side="right") - 1
     lacking = np.unique(tree[(tables.feature < 0) & ~names])
     if len(lacking) == len(tables.roots):
@@ -164,6 +166,7 @@ def _base(node: NodeProto, tables: TreeTables, n_outputs: int) -> Floats:
 
 def _arithmetic(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """In which ONNX Runtime compares and adds, for an input of ``dtype``."""
+    # ONNX Runtime compares in float64 only where the input is; whole numbers go to float32.
     return np.dtype(np.float64) if dtype == np.float64 else _SINGLE
 
 
@@ -171,6 +174,7 @@ def _check_targets(node: NodeProto, tables: TreeTables, n: int) -> None:
     outside = (tables.target < 0) | (tables.target >= n)
     if outside.any():
         raise refuse(node, f"has a weight for output {tables.target[outside][0]} of {n}")
+    # Which of the two would count is not said anywhere.
     pairs = tables.leaf * n + tables.target
     if len(np.unique(pairs)) < len(pairs):
         raise refuse(node, "has two weights for one output in one leaf")
@@ -210,6 +214,7 @@ def _ensemble(
         sums=arithmetic,
         divisor=divisor,
     )
+    # A graph of shared nodes is no tree; leaves must be told apart by their path.
     return untangle(node, ensemble)
 
 

@@ -59,6 +59,7 @@ def read_tables(node: NodeProto) -> TreeTables:
     a = attributes(node)
     kind = "class" if node.op_type == "TreeEnsembleClassifier" else "target"
     n = len(a["nodes_modes"])
+    # -2 for a mode that is not known, which no node may have.
     mode = np.array([_MODES.get(m, -2) for m in a["nodes_modes"]], dtype=np.int8)
     if (mode == -2).any():
         unknown = a["nodes_modes"][int(np.argmax(mode == -2))].decode()
@@ -82,6 +83,7 @@ def read_tables(node: NodeProto) -> TreeTables:
         threshold=np.where(is_leaf, 0, _numbers(a, "nodes_values", n)),
         true_child=true_child,
         false_child=false_child,
+        # Exactly 1: other numbers mean no.
         missing_true=(missing == 1) & ~is_leaf,
         leaf=leaf[kept],
         target=a[f"{kind}_ids"][kept],
@@ -92,6 +94,7 @@ def read_tables(node: NodeProto) -> TreeTables:
 
 def _numbers(a: dict[str, Any], name: str, n: int) -> npt.NDArray[np.floating[Any]]:
     """An attribute that may also be given as a tensor of doubles."""
+    # Tensors of doubles came with ai.onnx.ml 3, and are more exact than the floats beside them.
     for key in (f"{name}_as_tensor", name):
         if key in a and len(a[key]):
             return np.asarray(a[key])
@@ -111,6 +114,7 @@ class _Keys:
 
     def __init__(self, node: NodeProto, trees: Ids, numbers: Ids) -> None:
         self._node = node
+        # One key a node: tree and number in one integer, so that all are found by one search.
         self._numbers = int(numbers.max(initial=0)) + 1
         keys = self._key(trees, numbers)
         self._order = np.argsort(keys, kind="stable")
@@ -120,6 +124,7 @@ class _Keys:
 
     def find(self, trees: Ids, numbers: Ids) -> Ids:
         wanted = self._key(trees, numbers)
+        # Clipped for a number beyond the last, which then does not match.
         places = np.searchsorted(self._sorted, wanted).clip(max=len(self._sorted) - 1)
         absent = (self._sorted[places] != wanted) | (numbers < 0) | (numbers >= self._numbers)
         if absent.any():

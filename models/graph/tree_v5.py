@@ -86,6 +86,7 @@ def read_tables(node: NodeProto) -> TreeTables:
         leaf=leaves,
         target=a["leaf_targetids"][leaf_ids],
         weight=a["leaf_weights"][leaf_ids],
+        # This operator has none.
         base=np.zeros(0, dtype=a["leaf_weights"].dtype),
     )
 
@@ -127,11 +128,13 @@ def _membership(members: list[float]) -> list[_Test]:
     Where one of them is outside [0, 30], ONNX Runtime takes them all for whole numbers, and cuts
     the number to a whole one, towards 0, before it looks it up: 2.7 then is 2.
     """
+    # Each "is one of" is a row of tests of equality; the last one decides "no".
     if all(0 <= member <= _SMALL for member in members):
         return [(BranchMode.EQ, member, 0, 1) for member in members[:-1]] + [
             (BranchMode.EQ, members[-1], 0, 0)
         ]
     tests: list[_Test] = []
+    # Two tests a member: from it on, and before the next whole number.
     for member in members:
         tests.append(
             (BranchMode.GE, member, 1, 2) if member > 0 else (BranchMode.GT, member - 1, 1, 2)
@@ -152,6 +155,7 @@ def _children(
     leaves = (a[f"nodes_{side}leafs"][of] != 0) & (by == 0)
     children = place + by
     own = (by == 0) & ~leaves
+    # An inner node is entered by the first test of its chain.
     children[own] = first[ids[own]]
     children[leaves] = start + np.arange(int(leaves.sum()))
     return children, ids[leaves]

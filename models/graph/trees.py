@@ -33,6 +33,7 @@ def split_thresholds(model: ModelProto) -> dict[int, Thresholds]:
         columns = (
             origins.columns(node.input[0]) if node.op_type.startswith("TreeEnsemble") else None
         )
+        # What a tree reads was computed: its thresholds are no readings of a feature.
         if columns is None:
             continue
         features, values = _splits(node)
@@ -57,6 +58,7 @@ def _splits(node: NodeProto) -> tuple[npt.NDArray[np.int64], Thresholds]:
     read = tree_v5.read_tables if node.op_type == "TreeEnsemble" else tree_tables.read_tables
     try:
         tables = read(node)
+    # A node that cannot be read is checked on plain rows alone.
     except UnreadableGraph:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     inner = tables.feature >= 0
@@ -100,6 +102,7 @@ def _input_columns(graph: GraphProto) -> Iterator[tuple[str, Sequence[int]]]:
             continue
         dims = value.type.tensor_type.shape.dim
         width = 1 if len(dims) < 2 else dims[1].dim_value
+        # How many columns come after an open one cannot be known.
         if width == 0:
             yield value.name, range(start, start + _OPEN_WIDTH)
             return

@@ -25,6 +25,7 @@ def untangle(node: NodeProto, ensemble: TreeEnsemble) -> TreeEnsemble:
     """
     levels = _levels(node, ensemble)
     reached = np.concatenate(levels)
+    # The usual case: no node is reached twice.
     if len(np.unique(reached)) == len(reached):
         return ensemble
     # Node k of the new ensemble is a copy of reached[k]: levels stand one after another, in
@@ -56,6 +57,7 @@ def _levels(node: NodeProto, ensemble: TreeEnsemble) -> list[Ints]:
     for level in ensemble.levels():
         levels.append(level)
         total += len(level)
+        # A path longer than there are nodes goes round; shared nodes can also double at each level.
         if len(levels) > ensemble.n_nodes or total > _MOST:
             raise refuse(node, "has branches that lead back to themselves, or share too many nodes")
     return levels

@@ -50,10 +50,12 @@ def unbounded(model: ModelProto) -> str | None:
     """The first operator for which nobody can say what a run of ``model`` may cost; None: a run's
     cost depends on its number of rows alone."""
     constants = {""} | {tensor.name for tensor in model.graph.initializer}
+    # An input with a default may be given by whoever runs the graph.
     constants -= {value.name for value in model.graph.input}  # a caller may give others
     for node in model.graph.node:
         if not _is_bounded(node, constants):
             return str(node.op_type)
+        # What is made of constants alone is one too.
         if all(name in constants for name in node.input):
             constants.update(node.output)
     return None
@@ -62,6 +64,7 @@ def unbounded(model: ModelProto) -> str | None:
 def _is_bounded(node: NodeProto, constants: set[str]) -> bool:
     if node.domain == "ai.onnx.ml":
         return node.op_type in _OF_TABLES
+    # Of operators of other domains nobody here knows what they cost.
     if node.domain not in ("", "ai.onnx"):
         return False
     places = _HELD_SHAPES.get(node.op_type)

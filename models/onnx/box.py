@@ -36,6 +36,7 @@ _making = threading.Lock()
 
 def box_of(guard: Guard) -> Box:
     """The process of the model that ``guard`` watches over: one for all its graphs."""
+    # Two graphs of one model that open at once must not start two processes.
     with _making:
         box = _boxes.get(guard)
         if box is None:
@@ -80,7 +81,9 @@ class Box:
             If ONNX Runtime cannot; an ``OutOfService`` if it takes longer than ``seconds``, or
             the process ends.
         """
+        # One question at a time: replies carry no number by which to tell them apart.
         with self._lock:
+            # Within the lock: who waited may find that the run before condemned the model.
             self._guard.check()
             child = self._started()
             run = Watched(self._guard, seconds, child.kill)
@@ -90,6 +93,7 @@ class Box:
                 assert child.stdout is not None
                 write_frame(child.stdin, header, *arrays)
                 reply, found = read_frame(child.stdout)
+            # The pipe broke: the process died, or the watchdog killed it.
             except (EOFError, OSError) as error:
                 raise self._guard.condemned(self._ending(child)) from error
             finally:
@@ -100,12 +104,14 @@ class Box:
         return reply, found
 
     def _ending(self, child: subprocess.Popen[bytes]) -> str:
+        # It may hang and not be dead; then waiting would never end.
         child.kill()
         code = child.wait()
         return f"the process that ran its graph ended ({code}); it may use {self._limits.memory}"
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
+            # An empty folder: a relative path in a graph finds nothing.
             folder = tempfile.TemporaryDirectory(prefix="ifonly-empty-")
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "models.onnx.box_worker", str(self._limits.memory_bytes)],
@@ -116,6 +122,7 @@ class Box:
                 env=environment(),
                 start_new_session=True,  # Ctrl-C is for us, who then end it
             )
+            # Also when the model is dropped, not only at the end of the service.
             weakref.finalize(self, _end, self._child, folder)
         return self._child
 

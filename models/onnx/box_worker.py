@@ -26,6 +26,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not come between the replies
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    # Before any graph is seen.
     wall_in(int(sys.argv[1]))
     sessions: list[onnxruntime.InferenceSession] = []
     while True:
@@ -38,8 +39,10 @@ def main() -> None:
 
 def _end_with(parent: int) -> None:
     """A run that does not end does not see that nobody waits for it any more."""
+    # When the parent dies, another process becomes the parent.
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
+    # A thread stuck within a node would hold up a clean exit for ever.
     os._exit(0)
 
 

@@ -88,6 +88,7 @@ def _plain_xgboost(estimator: Any) -> Any:
         raise ValueError(f"its booster is {kind!r}, which the converter cannot read")
     best = booster.attr("best_iteration")
     last = int(best) + 1 if best is not None else booster.num_boosted_rounds()
+    # An early-stopped model predicts by these trees alone; the converter reads all.
     kept = booster[:last]
     kept.feature_names = None
     kept.feature_types = None
@@ -129,6 +130,7 @@ def _convert_sklearn(estimator: Any, n_columns: int) -> ModelProto:
 
 
 def _has_trees(estimator: Any) -> bool:
+    # A pipeline compares in its last step, whatever its first is.
     steps = [step for _, step in getattr(estimator, "steps", [])]
     modules = [type(e).__module__ for e in (estimator, *steps)]
     return any(m.startswith(_TREE_MODULES) for m in modules)
@@ -148,6 +150,7 @@ def _drop_dead_nodes(model: ModelProto) -> None:
     """Remove the nodes that only led to the dropped output."""
     wanted = {o.name for o in model.graph.output}
     kept = []
+    # From the end: a node stays if something that stays reads it.
     for node in reversed(model.graph.node):
         if wanted & set(node.output):
             wanted |= set(node.input)
@@ -169,6 +172,7 @@ def _make_reproducible(model: ModelProto, name: str) -> None:
     model.producer_version = ""
     model.ir_version = IR_VERSION
     del model.metadata_props[:]
+    # Converters list them in any order.
     opsets = sorted({(o.domain, o.version) for o in model.opset_import})
     del model.opset_import[:]
     model.opset_import.extend(onnx.helper.make_opsetid(*o) for o in opsets)

@@ -46,6 +46,7 @@ class Guard:
 
     def condemned(self, fault: str) -> OutOfService:
         """Take the model out of service; what to raise. The first reason stays."""
+        # The first is the cause; what fails after it may only follow from that.
         if self.fault is None:
             self.fault = fault
         return OutOfService(self.label, self.fault)

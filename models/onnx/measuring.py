@@ -34,12 +34,14 @@ def measure_rounding(predictor: OnnxPredictor, rows: Rows) -> Rounding:
     """
     some = rows[:: max(len(rows) // MOST, 1)][:MOST]
     some = some[[_has_score(predictor, row) for row in some]]
+    # What the others are held against: row by row, in the session that is served.
     scores = np.concatenate([predictor.score(row[None]) for row in some])
     most = np.zeros(scores.shape[1])
     for session in in_sessions(predictor, THREADS):
         for size in (*BATCHES, len(some)):
             most = np.maximum(most, np.abs(_scored(session, some, size) - scores).max(axis=0))
     expected = LEAST * np.maximum(np.abs(scores).max(axis=0), 1e-30)
+    # Sessions that agree on these rows may differ on others, so it is never nothing.
     flat = np.maximum(SAFETY * most, expected)
     return Rounding(tuple(flat.tolist()), (0.0,) * len(flat), Known.MEASURED)
 

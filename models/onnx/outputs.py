@@ -32,6 +32,7 @@ def score_output(model: ModelProto, name: str | None) -> str:
         if not _is_number(outputs[name], _FLOATS + _INTEGERS):
             raise GraphError(f"output {name!r} holds no numbers")
         return name
+    # A lone output of whole numbers is the score; beside another it is likelier the label.
     wanted = _FLOATS + _INTEGERS if len(outputs) == 1 else _FLOATS
     found: list[str] = [output.name for output in outputs.values() if _is_number(output, wanted)]
     if len(found) != 1:
@@ -72,6 +73,7 @@ def score_columns(
         return np.array([column])
     if width == decision.n_outputs:
         return _in_class_order(decision, names) if width > 1 else np.array([0])
+    # Both classes have a column: the positive one's is the score.
     if decision.task is Task.BINARY and width == len(decision.classes):
         return _in_class_order(decision, names)[[decision.positive]]
     hint = "" if decision.task is Task.MULTICLASS else ": name one as `output.column` in the spec"
@@ -85,6 +87,7 @@ def score_columns(
 def _in_class_order(decision: Decision, names: tuple[str, ...] | None) -> npt.NDArray[np.intp]:
     """Column of each class."""
     classes = decision.class_names
+    # Names of another kind (0 and 1) say nothing, so the order counts.
     if names is None or not set(names) & set(classes):
         return np.arange(len(classes))
     if set(names) != set(classes):

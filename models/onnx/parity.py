@@ -59,10 +59,22 @@ def check_parity(
     seed: int = 0,
     tolerance: float = TOLERANCE,
 ) -> ParityReport:
-    """Compare ``native`` with ``exported`` on ``n_rows`` rows drawn from and built on ``rows``.
+    """Compare a trained model with its exported graph.
 
-    Three rows for every threshold come first (all of them, even beyond ``n_rows``); rows drawn
-    from ``rows`` fill up the rest. Both scorers get the same float32 values.
+    Parameters
+    ----------
+    native, exported : callable
+        Rows to scores; both get the same float32 values.
+    rows : ndarray, shape (n, n_columns)
+        Others are drawn from these and built on them.
+    thresholds : mapping of int to ndarray
+        Column to its split thresholds. Three rows for every threshold come first (all of them, even
+        beyond ``n_rows``); rows drawn from ``rows`` fill up the rest.
+    decision : Decision
+    n_rows : int
+    seed : int
+    tolerance : float
+        Largest difference of a score; relative for scores beyond 1.
 
     Raises
     ------
@@ -73,10 +85,12 @@ def check_parity(
     rng = np.random.default_rng(seed)
     near = threshold_neighbours(rows, thresholds, rng)
     real = rows[rng.integers(len(rows), size=max(n_rows - len(near), 0))]
+    # Through float32: both must see the very numbers that the graph compares.
     tried = np.concatenate([near, real]).astype(np.float32).astype(np.float64)
     ours, theirs = native(tried), exported(tried)
     if ours.shape != theirs.shape:
         raise ParityError(f"native scores have shape {ours.shape}, exported {theirs.shape}")
+    # Relative for scores beyond 1, whose last digits are larger.
     difference = (np.abs(ours - theirs) / np.maximum(np.abs(ours), 1.0)).max(axis=1)
     relabelled = decision.decide(ours) != decision.decide(theirs)
     report = ParityReport(
@@ -107,6 +121,7 @@ def threshold_neighbours(
         down = np.nextafter(exact, np.float32(-np.inf))
         up = np.nextafter(exact, np.float32(np.inf))
         readings = np.concatenate([down, exact, up]).astype(np.float64)
+        # In real rows, since a split deep in a tree is reached only by such.
         drawn = rows[rng.integers(len(rows), size=len(readings))].copy()
         drawn[:, column] = readings
         built.append(drawn)

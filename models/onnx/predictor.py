@@ -77,9 +77,11 @@ class OnnxPredictor:
         GraphError
             If the rows do not fit the model; a :class:`NotFinite` if a score is no finite number.
         """
+        # A table with other columns would be scored, wrongly, without a word.
         if has_names(rows):
             raise GraphError("rows with names are not scored by position: Schema.rows() sorts them")
         if len(rows) == 0:
+            # No rows, yet of the right width, or the error comes later and elsewhere.
             self.encoding.feeds(rows)
             return np.empty((0, len(self.columns)))
         size = self._size(len(rows))
@@ -95,10 +97,12 @@ class OnnxPredictor:
 
     def _size(self, n: int) -> int:
         """Rows of one run when there are ``n``."""
+        # Shared out among the threads, but no run so short that starting it costs more.
         return self._batch or min(max(-(-n // self._threads), SHARE), CHUNK)
 
     def knowing(self, rounding: Rounding) -> OnnxPredictor:
         """The same predictor, sharing all it has, and this is known of its rounding."""
+        # Shares session and pool: only what is known of it differs.
         other = copy(self)
         other.rounding = rounding
         return other
@@ -111,6 +115,7 @@ class OnnxPredictor:
         """Every column of the score tensor for at most one batch of ``rows``."""
         n = len(rows)
         if self._batch is not None and n < self._batch:
+            # A graph that takes a fixed number of rows gets the last one repeated.
             rows = np.concatenate([rows, np.repeat(rows[-1:], self._batch - n, axis=0)])
         raw = self._run(self.encoding.feeds(rows))
         return as_matrix(raw, len(rows), self._output)[:n]
@@ -198,6 +203,7 @@ def _load(
 ) -> OnnxPredictor:
     graph = read_graph(model_bytes, folder)
     bound = encoding.bind(tensor_inputs(graph.model))
+    # Before ZipMaps go: it is often they that name the classes.
     names_of_columns = class_names(graph.model)
     remove_zipmaps(graph.model)
     output = score_output(graph.model, binding.name)
@@ -206,6 +212,7 @@ def _load(
     run = _run(open_session(graph.model, guard), output)
 
     rows = trial_rows(schema)
+    # A graph may leave its output's width open, so one row is run to see it.
     width = OnnxPredictor(graph, run, bound, output, np.arange(0), guard).width(rows[:1])
     columns = score_columns(decision, binding.column, width, names_of_columns(width))
     predictor = OnnxPredictor(graph, run, bound, output, columns, guard, threads)
@@ -215,6 +222,7 @@ def _load(
 
 def _try(predictor: OnnxPredictor, rows: Rows, decision: Decision) -> None:
     together = predictor.score(rows)
+    # A row that scores otherwise in company cannot be explained by itself.
     check_alone(together, np.concatenate([predictor.score(row[None]) for row in rows]))
     if decision.task is Task.BINARY:
         check_probabilities(together)
@@ -236,6 +244,7 @@ def in_sessions(predictor: OnnxPredictor, threads: Sequence[int]) -> list[OnnxPr
     return [
         OnnxPredictor(
             GraphFile(own.model, own.sha256),
+            # Not ordered: as a client would open it, who knows nothing of our options.
             _run(open_session(own.model, own.guard, n, ordered=False), own._output),
             own.encoding,
             own._output,

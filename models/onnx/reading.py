@@ -50,12 +50,15 @@ def read_graph(model_bytes: bytes, folder: Path | None = None) -> GraphFile:
     model = _parse(model_bytes)
     nodes = [node for graph in _graphs(model) for node in graph.node]
     nodes += [node for function in model.functions for node in function.node]
+    # Before operators: a function that is called like one would be taken for it.
     _check_functions(model)
     for node in nodes:
         _check_operator(node, model)
     data = _embed_data_files(model, folder)
+    # After embedding: what still names a file then is no plain tensor.
     _check_whole(model)
     digests = [hashlib.sha256(part).hexdigest() for part in (model_bytes, *data)]
+    # Weights beside the model are part of it, so its digest must change with them.
     whole = hashlib.sha256("\n".join(digests).encode()).hexdigest() if data else digests[0]
     return GraphFile(model, whole)
 
@@ -139,6 +142,7 @@ def _check_operator(node: NodeProto, model: ModelProto) -> None:
     if not all(isinstance(name, str) for name in names):  # bytes that are no UTF-8
         raise GraphError(f"a node's names are not text ({names!r}): the file is damaged")
     domain = "" if node.domain == "ai.onnx" else node.domain
+    # Defined by the model itself.
     if any((f.domain, f.name) == (node.domain, node.op_type) for f in model.functions):
         return
     if domain not in _STANDARD_DOMAINS:
@@ -228,6 +232,7 @@ def _data_file(tensor: TensorProto, folder: Path | None) -> bytes:
     name = _entries(tensor)["location"]
     if folder is None:
         raise GraphError(f"tensor {tensor.name!r} lies in file {name!r}, not in the model")
+    # Resolved, so that neither ".." nor a link leads out of the folder.
     path = (folder / name).resolve()
     if not name or not path.is_relative_to(folder.resolve()) or not path.is_file():
         raise GraphError(
@@ -244,6 +249,7 @@ def _embed(tensor: TensorProto, data: bytes) -> None:
         length = int(entries.get("length", len(data) - offset))
     except ValueError as error:
         raise GraphError(f"tensor {tensor.name!r}: {error} in its place in a file") from error
+    # A negative length would read from the end of the file.
     if offset < 0 or length < 0 or offset + length > len(data):
         raise GraphError(
             f"tensor {tensor.name!r} needs {length} bytes at {offset} of file "
@@ -269,6 +275,7 @@ def _tensor_input(value: ValueInfoProto) -> TensorInput:
         element = TensorProto.DataType.Name(tensor.elem_type)
         raise GraphError(f"input {value.name!r} has type {element}, which cannot be fed")
     dims = [
+        # Zero and names mean "any".
         d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None
         for d in tensor.shape.dim
     ]

@@ -45,6 +45,7 @@ def open_session(
         If ONNX Runtime refuses the graph.
     """
     data = model.SerializeToString()
+    # Graphs whose cost depends on what they read run where they can be killed.
     if guard.limits.boxed and unbounded(model) is not None:
         return box_of(guard).open(guard, data, threads, ordered)
     return _Here(open_here(data, threads, ordered), guard)
@@ -60,6 +61,7 @@ class _Here:
 
     def run(self, outputs: Sequence[str], feeds: Mapping[str, Tensor]) -> list[Tensor]:
         guard = self._guard
+        # A model that is out of service must not take another thread.
         guard.check()
         options = onnxruntime.RunOptions()
         run = Watched(guard, self._seconds, lambda: setattr(options, "terminate", True))
@@ -67,6 +69,7 @@ class _Here:
         try:
             found: list[Tensor] = self._session.run(outputs, feeds, options)
         except Exception as error:
+            # The error is ours: the watchdog told the run to stop.
             if run.was_stopped:
                 raise guard.condemned(STOPPED) from error
             raise GraphError(f"ONNX Runtime cannot run the graph: {reason(error)}") from error

@@ -48,6 +48,7 @@ def keep_output(model: ModelProto, name: str) -> None:
     kept = [output for output in graph.output if output.name == name]
     del graph.output[:]
     graph.output.extend(kept)
+    # Nodes that only lead to a label would cost time in every run.
     wanted = {name}
     nodes: list[NodeProto] = []
     for node in reversed(graph.node):  # nodes stand after those they read

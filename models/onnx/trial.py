@@ -25,6 +25,7 @@ def trial_rows(schema: Schema) -> Rows:
     """
     sizes = [len(feature.categories) for feature in schema.features]
     n = min(max(_FEWEST, *sizes), _MOST)
+    # The same rows each time: a model must not be accepted by chance.
     rng = np.random.default_rng(0)
     rows = np.column_stack([_column(feature, n, rng) for feature in schema.features])
     gaps = [feature.may_be_missing for feature in schema.features]
@@ -38,6 +39,7 @@ def _column(feature: Feature, n: int, rng: np.random.Generator) -> npt.NDArray[n
         return np.arange(n, dtype=np.float64) % len(feature.categories)
     lower, upper = _finite(feature.lower, feature.upper)
     column = rng.uniform(lower, upper, n)
+    # Both bounds are tried, whatever else is drawn.
     column[:2] = lower, upper
     if feature.kind == "integer":
         column = np.clip(np.rint(column), np.ceil(lower), np.floor(upper))
@@ -66,6 +68,7 @@ def check_alone(together: Scores, alone: Scores) -> None:
 def check_probabilities(scores: Scores) -> None:
     """Refuse a binary model whose score is no probability: its threshold would mean nothing."""
     low, high = float(scores.min()), float(scores.max())
+    # A little beyond is float32's.
     if low < -_RELATIVE or high > 1 + _RELATIVE:
         raise GraphError(
             f"a binary model's score is a probability, but trial rows score from {low:g} to "

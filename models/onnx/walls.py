@@ -21,6 +21,7 @@ def wall_in(memory_bytes: int) -> None:
         _OOM.write_text("1000")
     _at_most(resource.RLIMIT_AS, memory_bytes)
     _at_most(resource.RLIMIT_CORE, 0)
+    # No file may grow: a graph that writes finds no room.
     _at_most(resource.RLIMIT_FSIZE, 0)
 
 
@@ -35,5 +36,6 @@ def more_processor(seconds: float) -> None:
 def _at_most(what: int, most: int) -> None:
     if sys.platform != "win32":
         hard = resource.getrlimit(what)[1]
+        # The hard limit may be lower already, and cannot be raised.
         soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(what, (soft, hard))

@@ -27,6 +27,7 @@ class Watched:
         self.was_stopped = False
         self._guard = guard
         self._seconds = seconds
+        # Rounded up: never stopped before its time.
         self._rounds = -int(-seconds // ROUND_SECONDS)
         self._stop = stop
 
@@ -49,6 +50,7 @@ class Watched:
 
     @property
     def is_stuck(self) -> bool:
+        # Rounds go on counting below 0, so this is how long ago it was told.
         return self.was_stopped and -self._rounds * ROUND_SECONDS > STUCK_SECONDS
 
 
@@ -61,6 +63,7 @@ class Watchdog:
         self._starting = threading.Lock()
 
     def enter(self, run: Watched) -> None:
+        # A set's `add` and `discard` are one step each in Python: no lock on the way of a run.
         self._runs.add(run)
         if self._thread is None:
             self._start()
@@ -92,6 +95,7 @@ class Watchdog:
     def _patrol(self) -> None:
         while True:
             time.sleep(ROUND_SECONDS)
+            # A copy: runs come and go while it is walked.
             for run in tuple(self._runs):
                 run.round()
 

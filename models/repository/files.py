@@ -31,6 +31,8 @@ def version_folders(root: Path) -> Iterator[tuple[Id, Path]]:
         except OSError:
             versions = []
         if not is_path_safe(name) or not versions:
+            # Told as a folder without versions, so that whoever put it
+            # there learns why it is not served.
             yield (name, ""), path
             continue
         for version, below in versions:
@@ -63,6 +65,7 @@ def check_path(key: Id, path: Path, root: Path) -> None:
             raise SpecError(label_of(key), "", f"{part!r} cannot name a model or a version")
     if not _is_inside(path, root):
         raise SpecError(label_of(key), "", "is a link that leaves the repository")
+    # An unreadable folder is found here, and not as a missing file later.
     os.scandir(path).close()
     for file in _files(path) if key[1] else ():
         if not _is_inside(file, root):
@@ -74,6 +77,7 @@ def _files(path: Path) -> list[Path]:
     """Files in ``path`` and below, sorted; hidden ones are not ours."""
     found = []
     for folder, below, names in os.walk(path):
+        # In place, which keeps `os.walk` out of hidden folders.
         below[:] = [name for name in below if not name.startswith(".")]
         found += [Path(folder, name) for name in names if not name.startswith(".")]
     return sorted(found)
@@ -89,6 +93,7 @@ def _stat(file: Path) -> tuple[Any, ...]:
         stat = file.stat()
     except FileNotFoundError:  # a link to nowhere, or gone since it was listed
         return (str(file),)
+    # Size and time alone miss a file that was put in the place of another of the same size.
     return (str(file), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
@@ -97,5 +102,6 @@ def content_of(path: Path) -> str:
     digest = hashlib.sha256()
     for file in _files(path):
         data = hashlib.sha256(file.read_bytes() if file.is_file() else b"").hexdigest()
+        # A zero byte parts name and digest: no name can hold one.
         digest.update(f"{file.relative_to(path)}\0{data}\n".encode())
     return digest.hexdigest()

@@ -64,10 +64,12 @@ class Folder:
             cannot be read.
         """
         path = self.path / name
+        # A link in a model's folder must not show any file of the machine.
         if not path.resolve().is_relative_to(self._root):
             raise SpecError(self.label(name), "", "is a link that leaves the repository")
         most = _MOST.get(name.rpartition("/")[2], _MOST_OF_ANY)
         try:
+            # Before it is read: a file of gigabytes would fill the memory first.
             if path.stat().st_size > most:
                 raise SpecError(self.label(name), "", f"is longer than {most:,} bytes")
             return path.read_bytes()
@@ -115,12 +117,14 @@ def load_folder(
     folder = Folder(path, root or path.parent.parent)
     spec_bytes = folder.need(SPEC, "it says what the model reads and decides")
     spec = parse_spec(spec_bytes, folder.label(SPEC))
+    # Before the graph: a folder under another name must cost nothing.
     _check_names(spec, folder)
     model_bytes = folder.need(MODEL, "it is the model")
     guard = Guard(f"{spec.name}/{spec.version}", limits)
     predictor = _graph(folder, MODEL, model_bytes, spec, threads, guard)
     reference = _reference(folder, spec)
     form, form_refusal = _form(predictor, spec, reference)
+    # Last, as its bound needs the reading, and its measure the session.
     predictor = predictor.knowing(_rounding(predictor, form, spec, reference))
     causal = folder.read(CAUSAL)
     return DeployedModel(
@@ -155,6 +159,7 @@ def _form(
     try:
         form = read_graph(predictor.model, predictor.encoding, predictor.columns)
         check_reading(form, predictor, rows)
+    # Served all the same: engines that only need scores remain.
     except UnreadableGraph as refusal:
         return None, str(refusal)
     return form, ""
@@ -170,6 +175,7 @@ def _rounding(
         f.kind.is_categorical or math.isfinite(f.upper - f.lower) for f in spec.schema.features
     )
     found = None if form is None else bound_rounding(form, rows, bounded=bounded)
+    # What cannot be proven is measured, and says so.
     return found or measure_rounding(predictor, rows)
 
 
@@ -232,6 +238,7 @@ def _parity(folder: Folder, model_sha256: str) -> Mapping[str, Any] | None:
         raise SpecError(folder.label(PARITY), "", f"is not JSON: {error}") from error
     if not isinstance(report, dict):
         raise SpecError(folder.label(PARITY), "", "is not a table")
+    # A report that names no digest is taken to be of this model.
     measured = report.get("model_sha256", model_sha256)
     if measured != model_sha256:
         raise SpecError(

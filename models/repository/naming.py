@@ -14,5 +14,6 @@ def natural(version: str) -> tuple[Key, str]:
     ['1.9', '1.10', '2', '10']
     """
     parts = re.findall(r"(\d+)|(\D+)", version)
+    # Numbers and texts never meet: the first entry of each part tells them apart.
     key = tuple((1, int(digits), "") if digits else (0, 0, text) for digits, text in parts)
     return key, version

@@ -67,6 +67,7 @@ def unpack(archive: IO[bytes], root: Path, max_bytes: int) -> Parcel:
         with zipfile.ZipFile(archive) as opened:
             entries = _checked(opened.infolist(), max_bytes)
             prefix = _prefix(entries)
+            # Name and version come from here, so it is read before anything is written.
             spec = parse_spec(_read(opened, f"{prefix}{SPEC}", MAX_TOML), SPEC)
             folder = root / spec.name / spec.version
             size = _write(opened, entries, prefix, folder, max_bytes)
@@ -81,12 +82,14 @@ def unpack(archive: IO[bytes], root: Path, max_bytes: int) -> Parcel:
 
 def _checked(found: Sequence[zipfile.ZipInfo], max_bytes: int) -> list[zipfile.ZipInfo]:
     """The files that are ours; every entry was looked at."""
+    # First, as all that follows looks at each of them.
     if len(found) > MAX_FILES:
         raise SpecError(NAME, "", f"has {len(found):,} entries, the most is {MAX_FILES}")
     problems = [SpecProblem(_shown(e), text) for e in found if (text := _wrong(e))]
     problems += _same(found)
     if problems:
         raise SpecError.of(NAME, problems)
+    # The archive's own word, which only makes the refusal sooner: bytes are counted again below.
     size = sum(entry.file_size for entry in found)
     if size > max_bytes:
         raise _too_large(max_bytes)
@@ -94,8 +97,10 @@ def _checked(found: Sequence[zipfile.ZipInfo], max_bytes: int) -> list[zipfile.Z
 
 
 def _wrong(entry: zipfile.ZipInfo) -> str | None:
+    # The name as it stands in the archive; `filename` is mended already.
     name, mode = entry.orig_filename, entry.external_attr >> 16
     parts = name.removesuffix("/").split("/")
+    # What one system takes for a separator or a drive, another takes for a name.
     if "\\" in name or ":" in name or not name.isprintable() or len(name) > MAX_PATH:
         return "is no file name that every system reads alike"
     if name.startswith("/") or any(part in ("", ".", "..") for part in parts):
@@ -112,6 +117,7 @@ def _wrong(entry: zipfile.ZipInfo) -> str | None:
 def _same(found: Sequence[zipfile.ZipInfo]) -> Iterator[SpecProblem]:
     seen: set[str] = set()
     for entry in found:
+        # On some file systems the two would be one file, and the later one win.
         name = entry.filename.casefold()
         if name in seen:
             yield SpecProblem(_shown(entry), "is there twice, but for capitals perhaps")
@@ -155,6 +161,7 @@ def _write(
     for entry in entries:
         path = folder / entry.filename.removeprefix(prefix)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # "x": never into a file that is there already.
         with opened.open(entry) as source, path.open("xb") as target:
             while piece := source.read(_PIECE):
                 size += len(piece)
@@ -162,6 +169,7 @@ def _write(
                     raise _too_large(max_bytes)
                 target.write(piece)
             target.flush()
+            # What is announced as deployed must still be there after a power cut.
             os.fsync(target.fileno())
     return size
 

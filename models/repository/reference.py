@@ -69,6 +69,7 @@ def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
     header = next(pieces)[0]
     lacking = [name for name in schema.names if header.count(name) != 1]
     more = [name for name in header if name not in schema]
+    # A column that stands twice has no meaning; one that nobody knows is likely a typing error.
     if lacking or len(set(header)) < len(header) or (more and not others):
         shown = ", ".join(header)[:MAX_SHOWN]
         raise SpecError(file, "", f"has columns {shown}, not {', '.join(schema.names)}")
@@ -76,6 +77,7 @@ def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
     beside: dict[str, list[str]] = {name: [] for name in more}
     read = 0
     for piece in pieces:
+        # Counted as it grows: a small file can unfold into many cells.
         if (read + len(piece)) * len(header) > MAX_CELLS:
             raise SpecError(file, "", f"has more than {MAX_CELLS:,} cells")
         columns = dict(zip(header, zip(*piece, strict=True), strict=True))
@@ -92,6 +94,7 @@ def _table(text: bytes, schema: Schema, file: str, *, others: bool) -> Table:
 def _pieces(text: bytes, file: str) -> Iterator[list[list[str]]]:
     """The header, and then the rows, some at once; each as long as the header."""
     reading = csv.reader(_lines(text, file))
+    # Empty lines are no rows.
     rows = (row for row in reading if row)
     read = 0
     try:
@@ -113,6 +116,7 @@ def _pieces(text: bytes, file: str) -> Iterator[list[list[str]]]:
 def _lines(text: bytes, file: str) -> Iterator[str]:
     """Lines, of which none is longer than any row that means something."""
     lines = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
+    # One character more than allowed, to see that there is more; never the whole line.
     while line := lines.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
             raise SpecError(file, "", f"has a line of more than {MAX_LINE:,} characters")
@@ -124,6 +128,7 @@ def _column(
 ) -> npt.NDArray[np.float64]:
     """Numbers of some rows, before which there are ``before`` others."""
     values = np.array([_number(feature, cell) for cell in cells])
+    # All cells at once by numpy; only the first wrong one is looked at in words.
     wrong = ~_valid(feature, values, np.array([cell == "" for cell in cells]))
     if wrong.any():
         row = int(np.argmax(wrong))
@@ -156,6 +161,7 @@ def _valid(
 
 def _problem(feature: Feature, cell: str) -> str:
     """Why the schema refuses ``cell``, in its words."""
+    # Put to the schema as a request would put it, so that both say the same.
     value: Any = None if cell == "" else cell
     if not feature.kind.is_categorical and cell:
         try:

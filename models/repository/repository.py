@@ -175,6 +175,7 @@ class Repository(Generic[T]):
     @property
     def refused(self) -> Mapping[str, Refusal]:
         """``name/version`` of each folder that is not served as it stands, and why."""
+        # One look: reasons and entries must be of the same moment.
         snapshot = self._snapshot
         return {
             label_of(key): Refusal(*key, refused.reason, key in snapshot.entries)
@@ -204,11 +205,13 @@ class Repository(Generic[T]):
         OSError
             If the root is no folder that can be read; what was served stays served.
         """
+        # Two refreshes at once would load everything twice; readers take no lock.
         with self._refreshing:
             before = self._snapshot
             visits = {
                 key: self._visit(key, path, before) for key, path in version_folders(self.root)
             }
+            # One assignment: a reader sees all of it or nothing.
             self._snapshot = _merged(before, visits)
             return _changes(before, self._snapshot)
 
@@ -221,8 +224,10 @@ class Repository(Generic[T]):
             return _Refused(str(error))
         if not key[1]:
             return _Refused(f"{label_of(key)}: holds no version folder", keeps=False)
+        # Untouched, so not even read.
         if old is not None and old.signature == signature:
             return old
+        # Refused before and not written to since: it would be refused again.
         if earlier is not None and earlier.signature == signature:
             return earlier
         return self._read(path, signature, old)
@@ -232,13 +237,16 @@ class Repository(Generic[T]):
     ) -> _Entry[T] | _Refused:
         try:
             content = content_of(path)
+            # A model out of service comes back only by being loaded anew.
             is_well = old is not None and old.model.guard.fault is None
             if old is not None and is_well and old.content == content:
+                # Touched, but with the same bytes: what is prepared is kept.
                 return replace(old, signature=signature)
             if self._before is not None:
                 self._before(path)
             model = load_folder(path, self.root, threads=self._threads, limits=self._limits)
             entry = _Entry(model, self._prepare(model), signature, content)
+            # Written to while it was read, so what was read may be half of each.
             changed = signature_of(path) != signature
         except ModelError as error:
             return _Refused(str(error), signature)
@@ -256,6 +264,7 @@ def _merged(before: _Snapshot[T], visits: Mapping[Id, _Entry[T] | _Refused]) -> 
     entries = {key: visit for key, visit in visits.items() if isinstance(visit, _Entry)}
     refused = {key: visit for key, visit in visits.items() if isinstance(visit, _Refused)}
     for key, old in before.entries.items():
+        # A whole name may be refused, and then all of its versions.
         refusal = refused.get(key) or refused.get((key[0], ""))
         if refusal is not None and refusal.keeps:
             entries[key] = old

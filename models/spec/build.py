@@ -60,6 +60,7 @@ def parse_spec(text: bytes, file: str) -> Spec:
         With every problem found: file, dotted key, value and limit.
     """
     document = read_spec(text, file)
+    # All of them, so that the file is mended once.
     problems = [*contradictions(document), *policy_contradictions(document)]
     if problems:
         raise SpecError.of(file, problems)
@@ -88,6 +89,7 @@ def _feature(table: Document) -> Feature:
         unit=table.get("unit", ""),
         lower=float(lower),
         upper=float(upper),
+        # Decimal to the end: the grid is exact.
         resolution=None if resolution is None else Decimal(resolution),
         categories=_categories(table.get("categories", ())),
         may_be_missing=table.get("missing", False),
@@ -121,6 +123,7 @@ def _encoding(table: Document) -> FeatureEncoding:
 def _decision(task: Task, table: Document) -> Decision:
     classes = _categories(table.get("classes", ()))
     names = [c.name for c in classes]
+    # 0.5 is the probability's own middle; a regression has no such default.
     threshold = table.get("threshold", Decimal("0.5") if task is Task.BINARY else None)
     return Decision(
         task=task,

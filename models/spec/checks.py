@@ -90,6 +90,7 @@ def _resolution(table: Document) -> Iterator[_Problem]:
     step = table.get("resolution")
     if step is None:
         return
+    # Trailing zeros are not digits that a value must keep.
     digits = len(Decimal(step).normalize().as_tuple().digits)
     if digits > MOST_DIGITS:
         yield ".resolution", f"has resolution {step} of {digits} digits; the most is {MOST_DIGITS}"
@@ -101,6 +102,7 @@ def _resolution(table: Document) -> Iterator[_Problem]:
 def _grid(step: int | Decimal, bounds: Sequence[int | Decimal]) -> Iterator[_Problem]:
     limits = [Fraction(b) for b in bounds if abs(b) != Decimal("inf")]
     largest = max((abs(limit) for limit in limits), default=Fraction(0))
+    # In fractions: the very question is whether floats are fine enough.
     if largest / Fraction(step) > 10**MOST_DIGITS:
         yield (
             ".resolution",
@@ -113,6 +115,7 @@ def _grid(step: int | Decimal, bounds: Sequence[int | Decimal]) -> Iterator[_Pro
 
 def on_grid_between(step: int | Decimal, lower: Fraction, upper: Fraction) -> bool:
     """Whether some multiple of ``step`` lies in ``[lower, upper]``."""
+    # The first multiple at or above the lower end.
     return -(-lower // Fraction(step)) * Fraction(step) <= upper
 
 
@@ -167,6 +170,7 @@ def _input(table: Document) -> Iterator[_Problem]:
     if form not in ("one-hot", "thermometer"):
         yield ".input.names", "takes one column: give its 'name'"
         return
+    # A thermometer needs no column for its lowest category.
     width = len(table.get("categories", ())) - (form == "thermometer")
     if len(names) != width:
         yield ".input.names", f"takes {width} columns, {len(names)} inputs are named"

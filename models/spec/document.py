@@ -30,4 +30,5 @@ def read_spec(text: bytes, file: str) -> Document:
 
 
 def _is_bound(path: Path) -> bool:
+    # Only there "no limit" is meant; an infinite cost or weight would be a slip.
     return path[0] == "features" and "bounds" in path

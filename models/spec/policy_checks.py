@@ -78,6 +78,7 @@ def _actionable(entry: Document, feature: Document) -> Iterator[_Problem]:
 
 def _limits(entry: Document, feature: Document) -> Iterator[_Problem]:
     """What can be set is finitely many values."""
+    # These are finitely many whatever the bounds are.
     if is_categorical(feature) or "only_to" in entry:
         return
     for limits in (entry.get("range"), feature.get("bounds")):
@@ -96,6 +97,7 @@ def _range(entry: Document, feature: Document) -> Iterator[_Problem]:
     for limit in (lower, upper):
         yield from _within_bounds(".range", limit, feature)
     step = feature.get("resolution")
+    # A range between two grid values would freeze the feature, which nobody means by it.
     if step is not None and not on_grid_between(step, Fraction(lower), Fraction(upper)):
         yield ".range", f"is [{lower}, {upper}], which has no multiple of the resolution {step}"
 
@@ -136,6 +138,7 @@ def _cost_matrix(entry: Document, names: Sequence[str]) -> Iterator[_Problem]:
     for i, row in enumerate(matrix):
         if len(row) != n:
             yield f".cost_matrix[{i}]", f"has {len(row)} columns for {n} categories"
+        # Staying must cost nothing: searches rely on it.
         elif i < n and row[i] != 0:
             yield f".cost_matrix[{i}][{i}]", f"is {row[i]}, not 0: staying costs nothing"
 

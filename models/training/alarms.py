@@ -28,6 +28,7 @@ def held_out_alarms(
     """
     found = n_parts = 0
     flagged: list[Simulation] = []
+    # Some campaigns at a time: alarms are rare, and how many parts it takes is not known.
     for parts in _held_out(seed, n_alarms):
         alarm = decision.decide(predictor.score(parts.rows)) == decision.positive
         flagged.append(parts[alarm])

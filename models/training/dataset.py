@@ -54,6 +54,7 @@ class Dataset:
     @property
     def sha256(self) -> str:
         """Digest of rows and labels, whatever platform made them."""
+        # Little-endian, whatever the machine: the same rows must have the same digest.
         digest = hashlib.sha256(np.ascontiguousarray(self.rows, dtype="<f8").tobytes())
         digest.update(self.failed.astype(np.uint8).tobytes())
         return digest.hexdigest()
@@ -92,6 +93,7 @@ def stratified_split(data: Dataset, seed: int) -> Split:
         cuts = [round(0.6 * len(shuffled)), round(0.8 * len(shuffled))]
         for part, index in zip(parts, np.split(shuffled, cuts), strict=True):
             part.append(index)
+    # Sorted, so that parts keep the order in which they were made.
     train, validation, test = (data[np.sort(np.concatenate(part))] for part in parts)
     return Split(train, validation, test)
 
@@ -117,6 +119,7 @@ def read_csv(path: Path, schema: Schema) -> Dataset:
             raise DataError(str(path), problem, line=line)
         read.append(_row(path, line, cells, places, schema))
         failed.append(_label(path, line, cells[places[CSV_LABEL]]))
+    # With one class only there is nothing to learn.
     if len(set(failed)) < 2:
         problem = f"column {CSV_LABEL!r} needs both 0 and 1 in its {len(failed)} rows"
         raise DataError(str(path), problem)
@@ -126,6 +129,7 @@ def read_csv(path: Path, schema: Schema) -> Dataset:
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of each record that is not empty."""
     try:
+        # Some editors put a mark before the first header, which would then not be found.
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(str(path), f"is not UTF-8 text: {error.reason}") from error

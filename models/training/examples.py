@@ -141,6 +141,7 @@ def choose_examples(
     All are held-out simulated parts, where possible such that the model is sure of the alarm. First
     comes one that less torque clears; the overstrain is one that a new tool clears as well.
     """
+    # Parts that the model never saw: an example it was fitted to would flatter it.
     alarms = held_out_alarms(_ALARMS_SEARCHED, seed, predictor, decision)
     parts = simulate(100, seed, first_campaign=ALARM_CAMPAIGN)
     silent = decision.decide(predictor.score(parts.rows)) != decision.positive
@@ -151,6 +152,7 @@ def choose_examples(
             fit = fit[_clears_either_way(fit.rows, predictor, decision)]
         if len(fit):
             sure = predictor.score(fit.rows)[:, 0] >= _SURE
+            # A sure alarm explains better than one at the edge.
             fit = fit[sure] if sure.any() else fit
         chosen += _example(kind, fit, schema)
     return chosen + _example(NORMAL, parts[silent & NORMAL.is_shown_by(parts)], schema)

@@ -41,6 +41,7 @@ class TrainedModel:
 
     def score(self, rows: Rows) -> Scores:
         """Probability of a failure as XGBoost itself computes it, ``(n_rows, 1)``."""
+        # float32, as the exported graph reads: else parity would compare two inputs.
         scores = self.estimator.predict_proba(rows.astype(np.float32))[:, 1:]
         return np.asarray(scores, dtype=np.float64)
 
@@ -84,10 +85,12 @@ def fit(train: Dataset, validation: Dataset, seed: int, **changed: Any) -> Train
 def choose_threshold(scores: Array, failed: Flags) -> float:
     """The threshold, in steps of 0.01, of the largest F1; the middle one of equals."""
     steps = np.arange(1, 100) / 100
+    # All thresholds at once, one column each.
     alarms = scores[:, None] >= steps
     hits = (alarms & failed[:, None]).sum(axis=0)
     f1 = 2 * hits / np.maximum(alarms.sum(axis=0) + failed.sum(), 1)
     best = np.flatnonzero(f1 == f1.max())
+    # The middle of equals is farthest from where F1 falls.
     return float(steps[best[len(best) // 2]])
 
 

@@ -17,16 +17,23 @@ ROUNDS, DEPTH, RATE = 80, 3, 0.1
 
 
 def grow_mechanism(parents: Array, values: Array, rng: np.random.Generator, members: int) -> bytes:
-    """Gradient-boosted trees from ``parents`` ``(n, p)`` to ``values`` ``(n,)`` as ONNX.
+    """Gradient-boosted trees as a mechanism, in ONNX.
 
-    One ensemble is grown on the rows as they are; of several each on rows drawn with replacement.
-    Their trees stand one ensemble after the other, :data:`ROUNDS` each.
+    Parameters
+    ----------
+    parents : ndarray, shape (n, p)
+    values : ndarray, shape (n,)
+    rng : numpy.random.Generator
+    members : int
+        Ensembles. One is grown on the rows as they are; of several each on rows drawn with
+        replacement. Their trees stand one ensemble after the other, :data:`ROUNDS` each.
     """
     import xgboost
 
     grown = []
     n = len(values)
     for _ in range(members):
+        # The bootstrap: how the ensembles differ is how unsure the mechanism is.
         drawn = np.arange(n) if members == 1 else rng.integers(0, n, n)
         model = xgboost.XGBRegressor(
             n_estimators=ROUNDS,
@@ -46,6 +53,7 @@ def average(models: list[ModelProto]) -> ModelProto:
     if len(models) == 1:
         return models[0]
     result = models[0]
+    # Nothing but one ensemble, or the mean of leaves would not be the mean of outputs.
     (node,) = result.graph.node
     tables = [
         {a.name: helper.get_attribute_value(a) for a in m.graph.node[0].attribute} for m in models
@@ -57,6 +65,7 @@ def average(models: list[ModelProto]) -> ModelProto:
         elif name == "target_weights":
             merged[name] = [w / len(models) for t in tables for w in t[name]]
         elif name.endswith("treeids"):
+            # Tree numbers go on counting, so that trees of two ensembles are not taken for one.
             merged[name] = [i + k * ROUNDS for k, t in enumerate(tables) for i in t[name]]
         elif isinstance(value, (list, tuple)) or hasattr(value, "__len__"):
             merged[name] = (

@@ -96,6 +96,7 @@ def train(
         If the exported graph does not decide as the trained model does.
     """
     folder = out / NAME / version
+    # Before the work, and not after it.
     if folder.exists():
         raise FileExistsError(f"{folder} is there already: train another version")
     schema = untrained_schema()
@@ -106,6 +107,7 @@ def train(
         _write(draft / MODEL, to_bytes(export_onnx(trained.estimator, len(schema), name=NAME)))
         _write(draft / SPEC, spec_text(version, trained.threshold, scales, csv))
         _write(draft / REFERENCE, _reference(split.train.rows, schema, seed))
+        # Scored as it will be served, not by the trained object.
         deployed = load_folder(draft)
         report = _report(folder, deployed, trained, split, csv, seed)
         _write(draft / PARITY, _json(report.as_dict()))
@@ -176,6 +178,7 @@ def _report(
 def _reference(rows: Rows, schema: Schema, seed: int) -> str:
     """Rows drawn from those trained on, in their order, as CSV with categories by name."""
     rng = np.random.default_rng(seed)
+    # In their order, so that the file does not depend on how they were drawn.
     drawn = np.sort(rng.choice(len(rows), size=min(REFERENCE_ROWS, len(rows)), replace=False))
     lines = [schema.names, *(tuple(schema.write(row).values()) for row in rows[drawn])]
     return "".join(",".join(str(cell) for cell in line) + "\n" for line in lines)

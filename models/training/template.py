@@ -54,5 +54,6 @@ def median_deviations(rows: Rows, schema: Schema) -> dict[str, float]:
         column = rows[:, schema.index(name)]
         step = float(schema[name].resolution or 1)
         deviation = float(np.median(np.abs(column - np.median(column))))
+        # A column that hardly moves must not make every change infinitely dear.
         scales[name] = round(max(deviation, step), 6)
     return scales

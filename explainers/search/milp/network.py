@@ -199,7 +199,22 @@ def _rectified(program: Program, state: Lines, low: Floats, high: Floats) -> Lin
 def bounds(
     reach: Reach, layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats]
 ) -> tuple[Floats, Floats]:
-    """Least and greatest value of each line that leaves ``layers``."""
+    """Least and greatest value of each line that leaves the last of some layers.
+
+    Parameters
+    ----------
+    reach : Reach
+        Where the columns may go.
+    layers : sequence of (weights, bias)
+        Up to those lines.
+    lows, highs : sequence of ndarray
+        Bounds of the lines before each ReLU, one array for each layer but the last.
+
+    Returns
+    -------
+    tuple of two ndarray, each shape (n_out,)
+        Widened by :data:`MARGIN`.
+    """
     weights, bias = layers[-1]
     n = weights.shape[1]
     # The greatest value is the negative of the least of the negated line: one pass for both.
@@ -217,9 +232,22 @@ def bounds(
 def behind(
     layers: Layers, lows: Sequence[Floats], highs: Sequence[Floats], weights: Floats, shift: Floats
 ) -> tuple[Floats, Floats]:
-    """``weights`` of the units after ``layers``, which lie between ``lows`` and ``highs`` before
-    they are rectified, as weights of the columns before them, and a constant: of sums that are
-    nowhere more."""
+    """Weights of units as weights of the columns that they are made of (CROWN, backwards).
+
+    Parameters
+    ----------
+    layers : sequence of (weights, bias)
+        That the units stand behind.
+    lows, highs : sequence of ndarray
+        Between which the lines of each of them lie before they are rectified.
+    weights : ndarray, shape (n_units, k)
+    shift : ndarray, shape (k,)
+
+    Returns
+    -------
+    tuple of ndarray, shapes (n_columns, k) and (k,)
+        Weights and a constant whose sums are nowhere more than those of the units.
+    """
     for (inner, bias), low, high in zip(layers[::-1], lows[::-1], highs[::-1], strict=True):
         weights, extra = _relaxed(weights, low, high)
         shift = shift + extra + bias @ weights

@@ -630,11 +630,25 @@ entry_points = _entry_points(SOURCES)
 def priced(
     t: Tables, q: Question, a: Arena, best: float, around: Priced | None, look: Callable[[], None]
 ) -> Priced | None:
-    """The bottom box of ``a``, in which a search on ``t`` for less than ``best`` has begun, with a
-    bound; None if no row of it in the target costs less than ``best``, which is finite.
+    """A box with a bound and the charges that gave it.
 
-    ``around`` is a box around it, priced on the same tables; ``look`` is called every few
-    milliseconds and may raise.
+    Parameters
+    ----------
+    t : Tables
+    q : Question
+    a : Arena
+        A search for less than ``best`` has begun in it; its bottom box is priced.
+    best : float
+        A finite cost.
+    around : Priced, optional
+        A box around it, priced on the same tables.
+    look : callable
+        Called every few milliseconds; may raise.
+
+    Returns
+    -------
+    Priced or None
+        None if no row of the box in the target costs less than ``best``.
     """
     lo, hi = a.lo[0].copy(), a.hi[0].copy()
     cost, low, high = entry_points.least_costs(t, q, lo, hi)

@@ -27,7 +27,21 @@ def build_tables(
     groups: npt.NDArray[np.int64],
     counts: npt.NDArray[np.int64],
 ) -> Tables:
-    """Tables of leaves ``(n_leaves, n_features)`` in trees; ``counts`` is cells per feature."""
+    """Bit tables of the leaves of an ensemble.
+
+    Parameters
+    ----------
+    lower, upper : ndarray of int32, shape (n_leaves, n_features)
+        First and last cell of each leaf's box.
+    values : ndarray, shape (n_leaves,)
+        What each leaf adds to its goal's sum.
+    trees : ndarray of int64, shape (n_trees + 1,)
+        First leaf of each tree.
+    groups : ndarray of int64, shape (n_goals + 1,)
+        First tree of each goal.
+    counts : ndarray of int64, shape (n_features,)
+        Cells of each feature.
+    """
     cells = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     sizes = np.diff(trees)
     words = np.concatenate([[0], np.cumsum((sizes + 63) // 64)]).astype(np.int64)

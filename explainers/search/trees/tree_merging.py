@@ -405,9 +405,25 @@ entry_points = _entry_points(SOURCES)
 
 
 def merged(t: Tables, q: Question, arena: Arena, best: float, deadline: Deadline) -> Tables | None:
-    """Tables over the leaves that a row of a box reaches that is cheaper than ``best``, trees
-    merged, and cells that those leaves do not tell apart joined; None if there is no such row.
-    A search of that box has begun in ``arena``.
+    """Tables of merged trees, over the leaves that a row cheaper than ``best`` reaches.
+
+    Cells that those leaves do not tell apart are joined.
+
+    Parameters
+    ----------
+    t : Tables
+        Of the whole model.
+    q : Question
+    arena : Arena
+        In which a search of the box in question has begun.
+    best : float
+        Cost, in the policy's units.
+    deadline : Deadline
+
+    Returns
+    -------
+    Tables or None
+        None if there is no such row.
 
     Raises
     ------

@@ -19,6 +19,7 @@ class Softmax:
 
     def run(self, *tensors: Tensor) -> Tensor:
         (tensor,) = tensors
+        # Against overflow, as ONNX Runtime does: the result depends on the order of roundings.
         distance = tensor - tensor.max(axis=-1, keepdims=True)
         powers = np.exp(distance)
         total = powers.sum(axis=-1, keepdims=True)
@@ -58,4 +59,5 @@ class ArgMax:
 def _winner(line: Sequence[Cell]) -> Cell:
     """Of two, their position rises with the second; of more nothing is known."""
     shares = shared(line, keeps_order=len(line) == 2)
+    # The position is a number of another kind than the shares, so no order among them is known.
     return shares[-1].moved(1, alike=False)

@@ -53,6 +53,7 @@ class Clip:
 
     def run(self, *tensors: Tensor) -> Tensor:
         (tensor,) = tensors
+        # The limit in the tensor's type, or numpy would widen the tensor.
         kind = tensor.dtype.type
         if self.lower is not None:
             tensor = np.maximum(tensor, kind(self.lower))
@@ -70,6 +71,7 @@ class Broadcast:
     name: str
 
     def run(self, *tensors: Tensor) -> Tensor:
+        # ONNX cuts the quotient of whole numbers towards 0, numpy makes it real.
         if self.name == "Div" and not all(t.dtype.kind == "f" for t in tensors):
             raise ValueError("divides whole numbers")
         result: Tensor = OPERATIONS[self.name](*tensors)
@@ -78,6 +80,7 @@ class Broadcast:
     def trace(self, *cells: Cells) -> Cells:
         _check_batch(cells)
         stretched: list[Any] = list(np.broadcast_arrays(*cells))
+        # The same constant for every cell keeps their order.
         alike = all(_is_uniform(c) for c in cells if _is_constant(c))
         out = np.empty(stretched[0].shape, dtype=object)
         for place in np.ndindex(out.shape):
@@ -86,11 +89,13 @@ class Broadcast:
 
     def _cell(self, cells: list[Cell], alike: bool) -> Cell:
         moving = [k for k, cell in enumerate(cells) if not cell.is_constant]
+        # Of two moving cells nothing is known but what they depend on.
         if len(moving) != 1 or len(cells) != 2:
             return mixed(cells)
         at = moving[0]
         cell, other = cells[at], float(cells[1 - at].value)
         sense = _sense(self.name, at, other)
+        # 1 - p of a probability is one again.
         complement = self.name == "Sub" and at == 1 and other == 1.0
         return cell.moved(sense, unit=cell.unit and complement, alike=alike)
 
@@ -139,6 +144,7 @@ def _is_uniform(cells: Cells) -> bool:
 
 def _sigmoid(x: Tensor) -> Tensor:
     wide = x.astype(np.float64)
+    # Of the negative size alone, so that nothing overflows; in float64, rounded once.
     small = np.exp(-np.abs(wide))
     return np.asarray(np.where(wide < 0, small, 1.0) / (1.0 + small), dtype=x.dtype)
 
@@ -146,6 +152,7 @@ def _sigmoid(x: Tensor) -> Tensor:
 def _sum(*tensors: Tensor) -> Tensor:
     total = tensors[0]
     for tensor in tensors[1:]:
+        # From left to right, as in ONNX Runtime.
         total = total + tensor
     return total
 

@@ -33,6 +33,7 @@ class _Move:
 
     def trace(self, *cells: Cells) -> Cells:
         moved: Cells = self.run(*cells)
+        # Run on a batch of one: if the first axis is lost, rows were mixed.
         if moved.shape[:1] != (1,):
             raise ValueError(f"makes {list(moved.shape)} of each row, which is not one line a row")
         return moved
@@ -57,6 +58,7 @@ class Reshape(_Move):
         if self.shape[:1] not in ((-1,), (0,)):
             raise ValueError(f"makes tensors of shape {list(self.shape)}, however many rows come")
         shape = [tensor.shape[k] if size == 0 else size for k, size in enumerate(self.shape)]
+        # "Whatever is left" is found from the number of rows, which must stay.
         if -1 in self.shape[1:]:
             shape[0] = len(tensor)
         return tensor.reshape(shape)
@@ -111,6 +113,7 @@ class Concat(_Move):
         return np.concatenate(tensors, axis=axis)
 
     def trace(self, *cells: Cells) -> Cells:
+        # Alone it stays what it was, and in order.
         if len(cells) == 1:
             return cells[0]
         # Cells from different tensors may have gone different ways: their order is not known.

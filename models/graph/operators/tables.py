@@ -26,6 +26,7 @@ class Scaler:
 
     def run(self, *tensors: Tensor) -> Tensor:
         (tensor,) = tensors
+        # A double is scaled as one and cut to float32 afterwards; whole numbers are cut before.
         plain = tensor if tensor.dtype.kind == "f" else tensor.astype(np.float32)
         return ((plain - self.offset) * self.scale).astype(np.float32, copy=False)
 
@@ -51,6 +52,7 @@ class Imputer:
         (tensor,) = tensors
         absent = np.isnan(tensor) if np.isnan(self.replaced) else tensor == self.replaced
         width = tensor.shape[-1]
+        # One value, or one for each column.
         imputed = self.imputed if len(self.imputed) == width else self.imputed[:1]
         return np.where(absent, imputed.astype(tensor.dtype), tensor)
 
@@ -90,6 +92,7 @@ class OneHot:
             tensor = tensor.astype(np.int64)
         known = np.array(self.keys, dtype=object if tensor.dtype == object else np.int64)
         hits = tensor[..., None] == known
+        # ONNX Runtime fails on such a row, so it must not be read as all zeros.
         if not self.unknown_is_zero and not hits.any(axis=-1).all():
             unknown = tensor[~hits.any(axis=-1)].ravel()[0]
             raise GraphError(f"{unknown!r} is none of the categories {list(self.keys)}")
@@ -125,6 +128,7 @@ def _places(keys: npt.NDArray[Any], tensor: Tensor) -> npt.NDArray[np.intp]:
     """Position of each number or text in ``keys``; the number of keys where it is none."""
     if tensor.dtype == object:
         known = {key: place for place, key in enumerate(keys.tolist())}
+        # Each text is looked up once, however many rows have it.
         texts, inverse = np.unique(tensor.astype(str), return_inverse=True)
         found = np.array([known.get(text, len(keys)) for text in texts.tolist()], dtype=np.intp)
         return found[inverse].reshape(tensor.shape)
@@ -148,6 +152,7 @@ class Normalizer:
             squares = (tensor * tensor).astype(np.float32, copy=False)
             total = _total(squares)
             roots = np.sqrt(squares / total)
+            # A line of zeros has no norm, and stays.
             return np.where(total == 0, x, np.where(x < 0, -roots, roots))
         size = x.max(axis=1, keepdims=True) if self.norm == "MAX" else _total(np.abs(x))
         return np.where(size == 0, x, x / size)

@@ -43,6 +43,7 @@ class PostTransform:
         (raw,) = tensors
         if self.transform is Transform.NONE:
             return raw.astype(self.dtype, copy=False)
+        # In float32 even where trees are added in float64, as ONNX Runtime does.
         return _FUNCTIONS[self.transform](raw.astype(np.float32)).astype(self.dtype, copy=False)
 
     def trace(self, *cells: Cells) -> Cells:
@@ -113,6 +114,7 @@ def _softmax_zero(x: Single) -> Single:
     largest = x.max(axis=1, keepdims=True)
     counts = np.abs(x) > _NEARLY_ZERO
     powers = np.where(counts, exp(x - largest), np.float32(0))
+    # What is nearly 0 stays nearly 0 instead of becoming exp(0).
     rest = x * exp(-largest)
     return np.asarray(np.where(counts, powers, rest) / _sum(powers), dtype=np.float32)
 
