@@ -26,6 +26,7 @@ GENESIS = "0" * 64
 SALT_BYTES = 32
 # RFC 7493 (I-JSON), section 2.2: beyond this a reader that keeps doubles rounds.
 MAX_WHOLE = 2**53 - 1
+DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from service.errors import KeptByLaw, UnknownRecord
 from service.store import holds
-from service.store.chain import Facts, Kind, Record, microseconds, now_us, timestamp
+from service.store.chain import DAY_US, Facts, Kind, Record, microseconds, now_us, timestamp
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.rows import record_of
@@ -28,7 +28,6 @@ from service.store.tables import payloads, records
 
 AT_ONCE = 5_000
 """Payloads erased in one transaction: while it runs, no answer is recorded."""
-DAY_US = 86_400_000_000
 
 
 def erase(identity: str, actor: str, reason: str) -> RecordedWrite:

@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.store.chain import IntegrityFinding, Trouble, timestamp
+from service.store.chain import DAY_US, IntegrityFinding, Trouble, timestamp
 
-APART_US = 86_400_000_000
+APART_US = DAY_US
 """By how much a record must be too early."""
 _NEVER = 2**62
 

@@ -24,7 +24,7 @@ from service.errors import ServiceError
 from service.store.chain import Facts, IntegrityFinding, Kind, now_us
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
-from service.store.keys import CREATED, Keyring
+from service.store.keys import CREATED, Keyring, digest_of
 from service.store.standing import contradicted, contradictions, standing, standing_only
 from service.store.tables import keys, page_secrets, records, sessions
 
@@ -105,7 +105,7 @@ def secret_findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
 def begin(session: NewSession, facts: Facts) -> RecordedWrite:
     """Keep a session, drop those that have ended, and record ``facts`` and what makes the session
     what it is: all of it or nothing."""
-    digest, roles = _digest(session.token), session.principal.in_words
+    digest, roles = digest_of(session.token), session.principal.in_words
     said = {"session": digest, "expires_us": session.expires_us}
     said |= {} if session.key is None else {"key": session.key}
     facts = replace(facts, role=roles, detail={**(facts.detail or {}), **said})
@@ -134,7 +134,7 @@ def end(token: str, facts: Facts) -> RecordedWrite:
     """Forget a session, and record ``facts``, about the record of its beginning."""
 
     def work(connection: sa.Connection) -> Draft:
-        own = sessions.c.digest == _digest(token)
+        own = sessions.c.digest == digest_of(token)
         begun = connection.execute(sa.select(sessions.c.record).where(own)).scalar_one_or_none()
         connection.execute(sa.delete(sessions).where(own))
         return Draft(replace(facts, about=begun))
@@ -152,7 +152,7 @@ def find(database: Database, keyring: Keyring, token: str) -> Principal | None:
         If the store cannot be read.
     """
     with database.snapshot() as connection:
-        chosen = sa.select(sessions).where(sessions.c.digest == _digest(token))
+        chosen = sa.select(sessions).where(sessions.c.digest == digest_of(token))
         row = connection.execute(chosen).one_or_none()
         if row is None or row.expires_us <= now_us():
             return None
@@ -202,7 +202,3 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
 
 _SAID = {"digest": "session", "expires_us": "expires_us", "key": "key", "scope": "scope"}
 """Columns, and what the record's detail calls them."""
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

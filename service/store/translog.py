@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import StoreDamaged
-from service.store.chain import Facts, Kind, now_us
+from service.store.chain import DAY_US, Facts, Kind, now_us
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.rows import upsert
@@ -46,7 +46,7 @@ from service.transparency.verifier import (
 MOST_LEAVES = 4_096
 """Of one batch: a store that was there before the log is taken in by many."""
 MINUTE_US = 60_000_000
-MOST_LEASE_US = 86_400_000_000
+MOST_LEASE_US = DAY_US
 """No lease is longer: one that is was written by somebody else, and holds up nobody."""
 LOG_KEY = "log_key"
 """Status of the records that say who signs heads from now on."""
