@@ -9,6 +9,7 @@ from typing import Any
 from service.access import Role
 from service.ask.problem_types import NOT_AS_SEALED
 from service.audit import proofs
+from service.audit.recorder import durable
 from service.errors import (
     ErasedRecord,
     Fault,
@@ -30,6 +31,7 @@ from service.store.chain import (
     timestamp,
 )
 from service.store.database import Database
+from service.store.journal import Receipt
 from service.store.verification import VerificationReport
 from service.wire import trail as wire
 from service.wire.replies import Audit
@@ -153,13 +155,7 @@ def reviewed(
 
 
 def audit(record: Record) -> Audit:
-    return Audit(
-        id=record.facts.id,
-        writer=record.writer,
-        sequence=record.sequence,
-        hash=record.hash,
-        durable=True,
-    )
+    return durable(Receipt.of(record))
 
 
 def wanted(query: wire.EventsQuery) -> Filter:

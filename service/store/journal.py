@@ -81,6 +81,10 @@ class Receipt:
     sequence: int
     hash: str
 
+    @classmethod
+    def of(cls, record: Record) -> Receipt:
+        return cls(record.facts.id, record.writer, record.sequence, record.hash)
+
 
 class Observer(Protocol):
     """Is told what became durable, how long that took, and how much waits."""
@@ -296,8 +300,7 @@ class Journal:
                 waiting.done.set_exception(error)
             return
         for waiting, record in zip(batch, written, strict=True):
-            receipt = Receipt(record.facts.id, record.writer, record.sequence, record.hash)
-            waiting.done.set_result(receipt)
+            waiting.done.set_result(Receipt.of(record))
 
     def _commit(self, works: Sequence[Draft | RecordedWrite]) -> list[Record]:
         """``works`` as one durable transaction."""
