@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -28,7 +28,14 @@ from service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Kind, Paylo
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.rows import octets, payload_of, record_of, upsert
-from service.store.standing import contradicted, doubts, standing, standing_only, stands
+from service.store.standing import (
+    contradicted,
+    contradictions,
+    doubts,
+    standing,
+    standing_only,
+    stands,
+)
 from service.store.tables import (
     IS_OPEN,
     IS_UNANSWERED,
@@ -697,7 +704,7 @@ def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFi
     said |= {"request_id": facts.request_id, "created_us": facts.time_us}
     # Older records lack the count: then there is nothing to hold it against.
     said |= {"rows": (facts.detail or {}).get("rows", job.rows)}
-    yield from _compared(name, row, said, begun)
+    yield from contradictions("jobs", name, row, said, begun)
     if ended is None:
         if job.state.is_final or job.finished_us is not None:
             text = f"{name} has ended by the table, and no record says so"
@@ -706,16 +713,7 @@ def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFi
     detail = ended.facts.detail or {}
     said = {"state": ended.facts.status, "finished_us": ended.facts.time_us}
     said |= {n: detail[n] for n in ("answered", "refused", "started_us") if n in detail}
-    yield from _compared(name, row, said, ended)
-
-
-def _compared(
-    name: str, row: Mapping[str, Any], said: Mapping[str, Any], record: Record
-) -> Iterator[IntegrityFinding]:
-    for column, value in said.items():
-        if row[column] != value:
-            text = f"{column} of {name} is not what record {record.sequence} says"
-            yield contradicted(record, "jobs", column, text)
+    yield from contradictions("jobs", name, row, said, ended)
 
 
 def _rows_of(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:

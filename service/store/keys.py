@@ -203,7 +203,7 @@ class _Grants:
             said = {column: detail.get(column) for column in _SAID}
             said |= {"created_us": record.facts.time_us, "revoked_us": ended}
             said |= {} if payload is None else {"label": _label(payload)}
-            yield from contradictions("api_keys", name, row, said, revoked or record)
+            yield from contradictions("api_keys", name, row._asdict(), said, revoked or record)
         elif row.revoked_us is None or revoked is None:
             text = f"{name} was made before digests were recorded: make another, and revoke it"
             yield contradicted(record, "api_keys", "digest", text)

@@ -192,7 +192,9 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
     said = {name: detail.get(of) for name, of in _SAID.items()}
     said |= {"actor": record.facts.actor, "roles": record.facts.role}
     said |= {"created_us": record.facts.time_us}
-    yield from contradictions("sessions", f"the session of {row.actor}", row, said, record)
+    yield from contradictions(
+        "sessions", f"the session of {row.actor}", row._asdict(), said, record
+    )
     # Signing out deletes the row: one that is there all the same was put back past the service.
     for other in told:
         if other.facts.kind is Kind.SIGN_IN and other.facts.about == row.record:

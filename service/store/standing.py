@@ -145,11 +145,11 @@ def contradicted(record: Record | None, table: str, column: str, text: str) -> I
 
 
 def contradictions(
-    table: str, name: str, row: sa.Row[Any], said: Mapping[str, Any], record: Record
+    table: str, name: str, row: Mapping[str, Any], said: Mapping[str, Any], record: Record
 ) -> Iterator[IntegrityFinding]:
     """Every column of ``row`` that is not what ``record`` says; ``name``: of the row."""
     for column, value in said.items():
-        found = row._mapping[column]
+        found = row[column]
         # To Python 1 == True == 1.0; SQLite keeps whichever was put there.
         if found != value or type(found) is not type(value):
             text = f"{column} of {name} is not what record {record.sequence} says"
