@@ -406,7 +406,7 @@ def claim(
 def _rows_from(
     connection: sa.Connection, found: _Next, most: int, now: int
 ) -> Sequence[sa.Row[Any]]:
-    """Free rows of one job, of ``most`` numbers; locked. One that was begun before is alone."""
+    """Free rows of one job, of the next ``most`` numbers, locked; one begun before comes alone."""
     # A range and not LIMIT: rows that others have leased are not stepped over one by one.
     numbers = job_rows.c.number.between(found.number, found.number + most - 1)
     rows = connection.execute(
@@ -421,7 +421,7 @@ def _rows_from(
 
 
 def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
-    """The worker is still there: its leases from now on. How many rows it has."""
+    """Extend the worker's leases from now on; returns how many rows it has."""
 
     def change(connection: sa.Connection) -> int:
         kept = connection.execute(
@@ -435,7 +435,7 @@ def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
 
 
 def hand_back(worker: str) -> UnrecordedWrite[int]:
-    """The worker stops in good order: what it has may be taken at once, as if never begun."""
+    """Free the rows of a worker that stops in good order, as if never begun; returns how many."""
 
     def change(connection: sa.Connection) -> int:
         freed = connection.execute(
@@ -667,7 +667,7 @@ def _question(job: str, number: int) -> IntegrityFinding:
 
 
 def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
-    """What the tables say of jobs and their rows, and no record."""
+    """Jobs and rows of jobs that no record vouches for."""
     for row in connection.execute(sa.select(jobs)).all():
         try:
             job = _job_of(row)
@@ -693,7 +693,7 @@ def _told(connection: sa.Connection, identity: str) -> tuple[Record | None, Reco
 
 
 def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:
-    """What the row of a job says, and not its records."""
+    """What the row of a job says that its records do not."""
     name, row = f"job {job.id}", _row_of(job)
     begun, ended = _told(connection, job.id)
     if begun is None:
@@ -717,7 +717,7 @@ def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFi
 
 
 def _rows_of(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:
-    """What the rows of a job say, and not its records."""
+    """What the rows of a job say that its records do not."""
     joined = job_rows.outerjoin(records, records.c.id == job_rows.c.record)
     chosen = sa.select(job_rows, records, standing()).select_from(joined)
     here = chosen.where(job_rows.c.job == job.id).order_by(job_rows.c.number)

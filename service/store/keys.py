@@ -188,7 +188,7 @@ class _Grants:
         return {key: record for key, (record, _) in self._created.items()}
 
     def findings(self, row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
-        """What the table says of a key, and no record."""
+        """What the row of a key says that no record vouches for."""
         name = f"key {row.id}"
         beside = self._doubtful.get(row.id)
         if beside is not None or row.id not in self._created:

@@ -45,7 +45,7 @@ class Order:
     def __init__(self) -> None:
         self._chains: dict[str, _Chain] = {}
         self._ends: list[tuple[str, int]] = []
-        """That the anchor has of which is being told."""
+        """Ends that the anchor has which is being read."""
 
     def _of(self, writer: str) -> _Chain:
         return self._chains.setdefault(writer, _Chain())

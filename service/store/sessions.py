@@ -173,13 +173,13 @@ def _is_active(database: Database, keyring: Keyring, key: str) -> bool:
 
 
 def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
-    """What the table says of sessions, and no record."""
+    """Sessions in the table that no record vouches for."""
     for row in connection.execute(sa.select(sessions)).all():
         yield from _findings(connection, row)
 
 
 def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
-    """What is said of a session by its row, and not by the record of its beginning."""
+    """What a session's row says that the record of its beginning does not."""
     near = sa.or_(records.c.id == row.record, records.c.about == row.record)
     told = list(standing_only(connection.execute(sa.select(records, standing()).where(near))))
     begun = [r for r in told if r.facts.id == row.record and r.facts.kind is Kind.SIGN_IN]
@@ -192,13 +192,12 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
     said = {name: detail.get(of) for name, of in _SAID.items()}
     said |= {"actor": record.facts.actor, "roles": record.facts.role}
     said |= {"created_us": record.facts.time_us}
-    yield from contradictions(
-        "sessions", f"the session of {row.actor}", row._asdict(), said, record
-    )
+    name = f"the session of {row.actor}"
+    yield from contradictions("sessions", name, row._asdict(), said, record)
     # Signing out deletes the row: one that is there all the same was put back past the service.
     for other in told:
         if other.facts.kind is Kind.SIGN_IN and other.facts.about == row.record:
-            text = f"the session of {row.actor} was ended by record {other.sequence}"
+            text = f"{name} was ended by record {other.sequence}"
             yield contradicted(other, "sessions", "", text)
 
 

@@ -138,7 +138,7 @@ def require(row: sa.Row[Any]) -> tuple[Record, Payload | None]:
 
 
 def contradicted(record: Record | None, table: str, column: str, text: str) -> IntegrityFinding:
-    """A row that says something else than the record that it came with."""
+    """The finding that a row says something else than the record that it came with."""
     place = ("", 0) if record is None else (record.writer, record.sequence)
     where = f"{table}.{column}" if column else table
     return IntegrityFinding(*place, Trouble.CONTRADICTED, text, where)
