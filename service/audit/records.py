@@ -228,7 +228,7 @@ def event(record: Record, doubts: Sequence[IntegrityFinding] = ()) -> wire.Event
 
 
 def _printable(name: str, value: Any) -> Any:
-    """What somebody may have put in the place of what was recorded, as a reply can show it."""
+    """A value that may have been tampered with, in a type that a reply can show."""
     if name in ("format", "sequence", "seed", "latency_us"):
         return value if type(value) is int else 0
     if name == "detail":

@@ -117,6 +117,7 @@ def twins(
         if k not in level.rows
     ]
     told = [(k, row) for k, row in pairs if _can_be_read(row, rows[k], bounds)]
+    # reshape: without pairs the array would have no columns.
     theirs = ask(np.array([row for _, row in told]).reshape(len(told), rows.shape[1]))
     both = [(k, cases[k], twin) for (k, _), twin in zip(told, theirs, strict=True)]
     has_both = [(k, _cost(twin) - _cost(own)) for k, own, twin in both if _has(own) and _has(twin)]

@@ -137,6 +137,7 @@ class Erasures:
 
     def cover(self, record: Record) -> bool:
         """Whether the payload of ``record`` was erased."""
+        # Asked again only if something was erased since: verifying asks for every payload.
         return self._covers(record) or (self._has_more() and self._covers(record))
 
     def _covers(self, record: Record) -> bool:

@@ -260,7 +260,7 @@ class _Heads:
         self._is_told = False
 
     def at(self, roots: Roots) -> Iterator[IntegrityFinding]:
-        """Wrong heads of this size; of the store's own only the first, as all later ones are too."""
+        """Wrong heads of this size; of the store's own the first only: all later ones are wrong."""
         for claim in self._by_size.get(roots.size, ()):
             if roots.root == claim.checkpoint.root or (self._is_told and not claim.is_kept):
                 continue

@@ -1,4 +1,4 @@
-"""Were records written when they say? Held against the anchors of other chains.
+"""Were records written at the time that they state? Held against the anchors of other chains.
 
 An anchor has the ends of all chains that moved. A record of which an anchor of a day later knows
 nothing, though a still later one does, was not there that day: it is backdated.

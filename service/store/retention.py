@@ -63,6 +63,7 @@ def _jobs(connection: sa.Connection, before_us: int) -> int:
     rows = 0
     for job in connection.execute(old.order_by(jobs.c.finished_us).limit(JOBS_AT_ONCE)).all():
         rows += job.rows
+        # At least one job, however large: half a job would look tampered with.
         if ids and rows > ROWS_AT_ONCE:
             break
         ids.append(job.id)

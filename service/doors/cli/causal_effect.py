@@ -259,6 +259,7 @@ def _attach(folder: Path, spec: CausalSpec, evidence: Evidence) -> None:
         raise Failure(f"not attached: {', '.join(failed)} speaks against it")
     data = evidence.write()
     digest = hashlib.sha256(data).hexdigest()
+    # The digest in the name: another estimate never overwrites one that answers rest on.
     name = f"{EFFECTS}/{evidence.feature}-{digest[:8]}.json"
     (folder / EFFECTS).mkdir(exist_ok=True)
     (folder / name).write_bytes(data)

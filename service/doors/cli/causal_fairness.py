@@ -38,6 +38,7 @@ def command(
     rows = model.deployed.reference
     if data is not None:
         rows = read_table(content_of(data), model.schema, str(data)).rows
+    # Reference rows are optional in a model's folder.
     if rows is None:
         raise Failure("there are no reference rows beside the model: give some with --data")
     found = fairness(model, attribute, rows[:limit], seconds)
