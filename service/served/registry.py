@@ -218,7 +218,7 @@ class Registry:
             for model in self._repository.models()
             if (fault := model.guard.fault) is not None
         }
-        # A folder that was refused since tells more than that its old model is out of service.
+        # The refusal of a folder as it is now is the newer reason.
         found = {**broken, **self._repository.refused}
         return {key: r for key, r in found.items() if self._scope.has_model(r.name)}
 

@@ -40,7 +40,6 @@ async def ask(
         return await recorder.answer(kind, model, question, work, patience)
     except Exception as error:
         problem, path = problem_in(request, error), request.url.path
-        # Of no record: a failure belongs to the question, and no page lists it under the alarm.
         own = context_of(request).recorder()
         await own.failure(model, kind.value, asked_by(question), problem, path)
         raise
