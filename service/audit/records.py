@@ -18,7 +18,7 @@ from service.errors import (
     RequestPart,
     UnknownRecord,
 )
-from service.store import archive, sight
+from service.store import archive, visibility
 from service.store.archive import FILTERS, CheckedRecord, Filter
 from service.store.chain import (
     Facts,
@@ -183,7 +183,7 @@ def entries(database: Database, query: wire.EventsQuery) -> Iterator[CheckedReco
         If a time is none.
     """
     found = archive.everything(database, wanted(query))
-    return sight.only(database, found, lambda entry: entry.record.facts.id)
+    return visibility.only(database, found, lambda entry: entry.record.facts.id)
 
 
 def time_of(name: str, text: str | None) -> int | None:

@@ -17,9 +17,9 @@ from models.onnx.watchdog import watchdog
 from service import logs
 from service.ask.warming import warm
 from service.ask.write_reply import ifonly_version
-from service.audit.looks import Looks
+from service.audit.cosigning import vouching
+from service.audit.recent_accesses import RecentAccesses
 from service.audit.trust_root import sequencing, witness_of
-from service.audit.vouching import vouching
 from service.doors import kserve
 from service.doors.http import (
     audit,
@@ -38,9 +38,9 @@ from service.doors.http.hosts import Hosts, KnownHosts
 from service.doors.http.limits import BodyLimit
 from service.doors.http.oidc import Issuer
 from service.doors.http.request_log import RequestLog
+from service.doors.http.shutdown import closing
 from service.doors.pages import request_path as pages
 from service.doors.pages.accounts import Accounts
-from service.doors.pages.closing import closing
 from service.doors.pages.cookies import Cookies
 from service.doors.pages.failures import Failures
 from service.doors.pages.headers import SafeHeaders
@@ -50,7 +50,7 @@ from service.doors.pages.visit import Pages
 from service.errors import StoreUnavailable
 from service.jobs.workers import JobWorkers
 from service.metrics import Metrics
-from service.scheduling.admission import Floor
+from service.scheduling.admission import AdmissionQueue
 from service.scheduling.presence import Presence
 from service.scheduling.rate_limit import Rates
 from service.scheduling.search_quota import Shares
@@ -140,11 +140,11 @@ def create_app(
                 metrics=metrics,
                 watch=watch,
                 rates=Rates(store.journal, rate_of(settings)),
-                floor=Floor(presence),
+                admission=AdmissionQueue(presence),
                 turns=turns,
                 shares=shares,
                 wake=job_workers.wake,
-                looks=Looks(),
+                accesses=RecentAccesses(),
                 issuer=Issuer.of(settings),
                 sequencer=sequencer,
                 witness=witness_of(settings),

@@ -31,7 +31,7 @@ WAITING = "requests that wait"
 """What that share is called."""
 
 
-class Floor:
+class AdmissionQueue:
     """Used on the event loop."""
 
     def __init__(self, presence: Presence | None = None) -> None:
@@ -104,8 +104,8 @@ class Floor:
 class _AdmittedRequest:
     """A request that is under way: it leaves once, however often that is said."""
 
-    def __init__(self, floor: Floor, actor: str) -> None:
-        self._floor = floor
+    def __init__(self, queue: AdmissionQueue, actor: str) -> None:
+        self._queue = queue
         self._actor = actor
         self._began = time.monotonic()
         self._has_left = False
@@ -113,4 +113,4 @@ class _AdmittedRequest:
     def leave(self) -> None:
         if not self._has_left:
             self._has_left = True
-            self._floor.leave(self._actor, time.monotonic() - self._began)
+            self._queue.leave(self._actor, time.monotonic() - self._began)

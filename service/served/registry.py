@@ -24,7 +24,7 @@ from service.errors import ModelsNotFound
 from service.logs import logger
 from service.served.causal_model import Semantics, ServedCausal, prepare_causal, read_graph_of
 from service.served.checking import rulebook_of
-from service.served.trials import Trials
+from service.served.sandbox import Sandbox
 from service.settings import Settings, shipped_models
 
 SPEC = "spec.toml"
@@ -105,7 +105,7 @@ class Registry:
     """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
 
     ``warm`` is called with each model before it is served, or takes the place of the one before;
-    ``trials`` try each folder before this process looks into it.
+    ``sandbox`` tries each folder before this process looks into it.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Registry:
         root: Path,
         *,
         warm: Callable[[ServedModel], object] | None = None,
-        trials: Trials | None = None,
+        sandbox: Sandbox | None = None,
     ) -> None:
         def ready(deployed: DeployedModel) -> ServedModel:
             model = prepare(deployed)
@@ -123,8 +123,8 @@ class Registry:
 
         self.root = root
         self._scope = EVERYTHING
-        self._trials = trials
-        limits, before = (None, None) if trials is None else (trials.limits, self._try)
+        self._sandbox = sandbox
+        limits, before = (None, None) if sandbox is None else (sandbox.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
             root, ready, limits=limits, before=before
         )
@@ -137,7 +137,7 @@ class Registry:
         limits = GuardLimits(
             settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
         )
-        return cls(settings.models, warm=warm, trials=Trials(limits, trusted=shipped_models()))
+        return cls(settings.models, warm=warm, sandbox=Sandbox(limits, trusted=shipped_models()))
 
     def within(self, scope: Scope) -> Registry:
         """The same models as somebody of that scope sees them."""
@@ -154,15 +154,15 @@ class Registry:
         ModelError
             If it would be refused.
         """
-        if self._trials is None:
+        if self._sandbox is None:
             return prepare(load_folder(folder, root))
-        with closing(self._trials):
-            self._trials.check(folder, root)
-        return prepare(load_folder(folder, root, limits=self._trials.limits))
+        with closing(self._sandbox):
+            self._sandbox.check(folder, root)
+        return prepare(load_folder(folder, root, limits=self._sandbox.limits))
 
     def _try(self, folder: Path) -> None:
-        assert self._trials is not None
-        self._trials.check(folder, self.root)
+        assert self._sandbox is not None
+        self._sandbox.check(folder, self.root)
 
     def load(self) -> None:
         """Read every folder for the first time.
@@ -198,8 +198,8 @@ class Registry:
         self._log_refused(before)
 
     def _looked(self) -> RefreshChanges:
-        # The trial's process ends with the look: none idles with a model's memory.
-        with closing(self._trials) if self._trials is not None else nullcontext():
+        # The child's process ends with the look: none idles with a model's memory.
+        with closing(self._sandbox) if self._sandbox is not None else nullcontext():
             return self._repository.refresh()
 
     def _log_refused(self, before: Mapping[str, Refusal]) -> None:

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from service.errors import InvalidCursor, StoreDamaged, UnknownRecord
 from service.store.chain import Head, IntegrityFinding, Kind, Payload, Record, check
+from service.store.chain_membership import displaced, doubts, require, standing, stands
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
-from service.store.sight import within
-from service.store.standing import displaced, doubts, require, standing, stands
 from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
+from service.store.visibility import within
 
 PIECE = 500
 NEWEST_FIRST = tuple(column.desc() for column in PAGE_ORDER)

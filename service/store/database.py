@@ -41,7 +41,7 @@ class Database:
     reader: sa.Engine
     writer: sa.Engine
     scope: Scope = EVERYTHING
-    """What of the records whoever holds this may see; see ``service.store.sight``."""
+    """What of the records whoever holds this may see; see ``service.store.visibility``."""
 
     @property
     def is_sqlite(self) -> bool:

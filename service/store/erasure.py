@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from service.errors import KeptByLaw, UnknownRecord
 from service.store import holds
 from service.store.chain import DAY_US, Facts, Kind, Record, microseconds, now_us, timestamp
+from service.store.chain_membership import standing, stands
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.rows import record_of
-from service.store.standing import standing, stands
 from service.store.tables import payloads, records
 
 AT_ONCE = 5_000

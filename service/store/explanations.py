@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from service.store import archive
 from service.store.chain import Kind, Payload, Record
+from service.store.chain_membership import holds, standing, standing_only
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
-from service.store.sight import within
-from service.store.standing import holds, standing, standing_only
 from service.store.tables import PAGE_ORDER, records
+from service.store.visibility import within
 
 NOTHING_TO_CHANGE = "already_target"
 VERDICTS = ("approve", "reject")

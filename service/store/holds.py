@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from service.errors import OnHold, UnknownRecord
 from service.store.chain import Facts, Kind, Record, new_id
+from service.store.chain_membership import standing, stands
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite
 from service.store.rows import record_of
-from service.store.standing import standing, stands
 from service.store.tables import PAGE_ORDER, records
 
 PUT, LIFTED = "put", "lifted"

@@ -19,10 +19,10 @@ import sqlalchemy as sa
 from service.errors import AlreadyAnswered, ErasedRecord, KeyReused, NotAsSealed
 from service.store.archive import whole
 from service.store.chain import IntegrityFinding, Payload, Record
+from service.store.chain_membership import contradicted, holds
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite
 from service.store.rows import payload_of, record_of
-from service.store.standing import contradicted, holds
 from service.store.tables import idempotency_keys, records
 
 

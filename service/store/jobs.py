@@ -25,10 +25,7 @@ from service.access import EVERYTHING, Scope
 from service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
 from service.store.archive import whole
 from service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Kind, Payload, Record, now_us
-from service.store.database import Database
-from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
-from service.store.rows import octets, payload_of, record_of, upsert
-from service.store.standing import (
+from service.store.chain_membership import (
     contradicted,
     contradictions,
     doubts,
@@ -36,6 +33,9 @@ from service.store.standing import (
     standing_only,
     stands,
 )
+from service.store.database import Database
+from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
+from service.store.rows import octets, payload_of, record_of, upsert
 from service.store.tables import (
     IS_OPEN,
     IS_UNANSWERED,

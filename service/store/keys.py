@@ -25,10 +25,10 @@ from service.access import EVERYTHING, Principal, Role, Scope
 from service.errors import UnknownRecord
 from service.store.archive import whole
 from service.store.chain import Facts, IntegrityFinding, Kind, Payload, Record, now_us
+from service.store.chain_membership import contradicted, contradictions, stands
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite
 from service.store.rows import payload_of, record_of
-from service.store.standing import contradicted, contradictions, stands
 from service.store.tables import keys, records
 
 logger = logging.getLogger("ifonly")

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from service.store.archive import NEWEST_FIRST, newest_first, read_page, whole
 from service.store.chain import Payload, Record
+from service.store.chain_membership import holds
 from service.store.database import Database
 from service.store.rows import payload_of, record_of
-from service.store.sight import within
-from service.store.standing import holds
 from service.store.tables import RECENT, records
+from service.store.visibility import within
 
 Which = Literal["alarms", "others"]
 LISTS: tuple[Which, ...] = ("alarms", "others")

@@ -22,10 +22,10 @@ import sqlalchemy as sa
 from service.access import Principal
 from service.errors import ServiceError
 from service.store.chain import Facts, IntegrityFinding, Kind, now_us
+from service.store.chain_membership import contradicted, contradictions, standing, standing_only
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.keys import CREATED, Keyring, digest_of
-from service.store.standing import contradicted, contradictions, standing, standing_only
 from service.store.tables import keys, page_secrets, records, sessions
 
 logger = logging.getLogger("ifonly")

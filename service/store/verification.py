@@ -18,12 +18,12 @@ from service.errors import StoreDamaged
 from service.store import anchors, archive, pointers
 from service.store.archive import Unread
 from service.store.chain import Head, IntegrityFinding, Kind, Payload, Record, Trouble, check
+from service.store.chain_membership import displaced
 from service.store.database import Database
 from service.store.erasure import Erasures
 from service.store.logcheck import KeptHead, check_log, heads_in_file
 from service.store.order import Order
 from service.store.rows import record_of
-from service.store.standing import displaced
 from service.store.tables import payloads, records, writers
 from service.transparency.verifier import VerifierKey
 

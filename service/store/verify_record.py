@@ -25,9 +25,9 @@ from service.store.chain import (
     check,
     own_findings,
 )
+from service.store.chain_membership import displaced, standing, standing_only
 from service.store.database import Database
 from service.store.erasure import Erasures
-from service.store.standing import displaced, standing, standing_only
 from service.store.tables import PAGE_ORDER, records, writers
 from service.store.verification import VerificationReport, payload_findings
 

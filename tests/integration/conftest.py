@@ -17,7 +17,7 @@ import uvicorn
 
 from service.doors.app import create_app
 from service.doors.cli.connections import PatientOnlySoLong
-from service.doors.cli.serving import listen, url_of
+from service.doors.cli.serve import listen, url_of
 from service.settings import MAX_DEADLINE_MS, Settings, shipped_models
 from tests.integration.small_models import write_all
 

@@ -379,7 +379,7 @@ def test_a_key_is_made_for_a_part_of_the_plant(ifonly: Any) -> None:
 def test_the_first_start_makes_an_admin_key_and_prints_it_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from service.doors.cli.keeping import prepare
+    from service.doors.cli.store import prepare
 
     settings = Settings(data=tmp_path / "new")
     prepare(settings)
@@ -394,7 +394,7 @@ def test_the_first_start_makes_an_admin_key_and_prints_it_once(
 def test_the_first_start_makes_the_key_of_the_log_beside_the_store_and_prints_whose_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from service.doors.cli.keeping import prepare
+    from service.doors.cli.store import prepare
 
     settings = Settings(data=tmp_path / "new", no_auth=True)
     prepare(settings)

@@ -20,7 +20,7 @@ from onnx import ModelProto
 
 from models.onnx import Guard, GuardLimits
 from models.onnx.watchdog import Watched, watchdog
-from service.served.trials import Trials
+from service.served.sandbox import Sandbox
 from service.settings import Settings
 from tests.integration.conftest import serving
 from tests.integration.small_models import write_all
@@ -185,13 +185,13 @@ def test_what_was_found_sound_is_not_tried_again_within_the_same_limits(
     assert predicted(api, "spin", HARMLESS).status_code == 200
     monkeypatch.setattr(sys, "executable", str(root / "no-such-program"))
     limits = GuardLimits(run_seconds=1.0, memory_bytes=3 << 30)
-    Trials(limits).check(root / "spin" / "1", root)
+    Sandbox(limits).check(root / "spin" / "1", root)
     for other in (replace(limits, run_seconds=0.5), replace(limits, memory_bytes=2 << 30)):
         with pytest.raises(FileNotFoundError):
-            Trials(other).check(root / "spin" / "1", root)
+            Sandbox(other).check(root / "spin" / "1", root)
     (root / "spin/1/notes.txt").write_text("another folder")
     with pytest.raises(FileNotFoundError):
-        Trials(limits).check(root / "spin" / "1", root)
+        Sandbox(limits).check(root / "spin" / "1", root)
 
 
 @pytest.mark.slow

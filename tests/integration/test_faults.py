@@ -18,7 +18,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from service.doors.cli.keeping import prepare
+from service.doors.cli.store import prepare
 from service.errors import StoreDamaged, StoreUnavailable
 from service.settings import Settings
 from service.store import archive

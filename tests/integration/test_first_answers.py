@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from explainers.wording import DEFAULT_LANGUAGES
-from service.doors.cli import show
+from service.doors.cli import rendering
 from tests.support import machine_code
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def test_every_kind_of_answer_and_every_engine_is_among_them(cold: Any) -> None:
 
 def test_the_first_answer_of_all_is_what_the_readme_shows(cold: Any) -> None:
     console = Console(file=io.StringIO(), width=200, highlight=False)
-    show.explanation(console, cold["answers"][0]["said"], DEFAULT_LANGUAGES)
+    rendering.explanation(console, cold["answers"][0]["said"], DEFAULT_LANGUAGES)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.split("## What it looks like")[1].split("```")[1]
     assert words(shown) == words(console.file.getvalue())  # type: ignore[attr-defined]

@@ -15,13 +15,13 @@ def main() -> None:
     """Run one command. ``verify`` and ``audit check`` are run on their own: who checks an answer
     or evidence imports no engine, no store and no server, and tests hold them to that."""
     if sys.argv[1:2] == ["verify"]:
-        from service.doors.cli import verifying
+        from service.doors.cli import verify
 
-        verifying.main()
+        verify.main()
     elif sys.argv[1:3] == ["audit", "check"]:
-        from service.doors.cli import bundles
+        from service.doors.cli import audit_check
 
-        bundles.main()
+        audit_check.main()
     else:
         from service.doors.cli import commands
 

@@ -20,8 +20,8 @@ from models.repository.reference import read_table
 from service.doors.app import opened_by
 from service.doors.cli.causal import Folder
 from service.doors.cli.console import AsJson, Failure, content_of, out, print_json, settings
-from service.doors.cli.keeping import look
-from service.doors.http.looking import EXPORTED
+from service.doors.cli.store import look
+from service.doors.http.access_records import EXPORTED
 from service.offline.policy_replay import PolicyReplay, replay_policy
 from service.served.registry import ServedModel, prepare
 from service.store import archive

@@ -17,8 +17,7 @@ from models.errors import ModelError, UnknownModel
 from service import logs
 from service.ask.problems import Refusal
 from service.doors.cli import (
-    asking,
-    auditing,
+    audit,
     causal,
     causal_drift,
     causal_effect,
@@ -26,12 +25,13 @@ from service.doors.cli import (
     causal_fairness,
     causal_propose,
     causal_replay,
+    explain,
     explainer,
-    folders,
-    keeping,
-    serving,
-    training,
-    verifying,
+    models,
+    serve,
+    store,
+    train,
+    verify,
 )
 from service.doors.cli.console import Failure, complain
 from service.errors import InvalidRequest, MalformedBody, ServiceError
@@ -44,14 +44,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(serving.run)
-app.command("serve")(serving.serve)
+app.command("run")(serve.run)
+app.command("serve")(serve.serve)
 app.command("explainer")(explainer.explainer)
-app.command("explain")(asking.explain)
-app.command("predict")(asking.predict)
-app.command("train")(training.train)
-app.command("verify")(verifying.verify)
-app.add_typer(folders.app, name="models")
+app.command("explain")(explain.explain)
+app.command("predict")(explain.predict)
+app.command("train")(train.train)
+app.command("verify")(verify.verify)
+app.add_typer(models.app, name="models")
 causal.app.command("drift")(causal_drift.drift_command)
 causal.app.command("effect")(causal_effect.effect)
 causal.app.command("export")(causal_export.command)
@@ -59,9 +59,9 @@ causal.app.command("propose")(causal_propose.propose_command)
 causal.app.command("fairness")(causal_fairness.command)
 causal.app.command("replay")(causal_replay.replay)
 app.add_typer(causal.app, name="causal")
-app.add_typer(keeping.tables, name="db")
-app.add_typer(keeping.keys, name="keys")
-app.add_typer(auditing.app, name="audit")
+app.add_typer(store.tables, name="db")
+app.add_typer(store.keys, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 def run() -> None:

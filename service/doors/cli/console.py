@@ -13,7 +13,7 @@ from rich.console import Console
 
 from service import logs
 from service.ask import warming
-from service.doors.cli import compiling
+from service.doors.cli import progress
 from service.errors import MalformedBody
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
@@ -76,7 +76,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
     """
     logs.configure(chosen.log_format, chosen.log_level)
     if warm:
-        compiling.announced()
+        progress.announced()
     # Who does not serve has nobody else to protect from a model, and should not wait for a trial.
     loaded = Registry.of(chosen, warm=warming.warm) if warm else Registry(chosen.models)
     loaded.load()

@@ -8,7 +8,7 @@ import typer
 
 from service.doors.cli import console
 from service.doors.cli.console import Failure, Models
-from service.doors.cli.serving import serve_as
+from service.doors.cli.serve import serve_as
 
 
 def explainer(

@@ -11,11 +11,11 @@ from fastapi import Depends, Request
 
 from service.access import Principal
 from service.audit.drafts import Drafting
-from service.audit.looks import Looks
+from service.audit.recent_accesses import RecentAccesses
 from service.audit.recorder import Recorder
 from service.audit.runtime import Runtime
 from service.doors.http.oidc import Issuer
-from service.scheduling.admission import Floor
+from service.scheduling.admission import AdmissionQueue
 from service.scheduling.rate_limit import Rates
 from service.scheduling.worker_pools import Workers
 from service.served.predictor_host import PredictorHost
@@ -36,9 +36,9 @@ class AppState(Runtime):
     """Threads that ask the issuer to let somebody in."""
     rates: Rates
     """How often who may ask."""
-    floor: Floor
+    admission: AdmissionQueue
     """Whose requests are under way."""
-    looks: Looks
+    accesses: RecentAccesses
     """Who looked at what within the last minute."""
     closing: asyncio.Event
     """Set once the process is told to stop."""

@@ -6,7 +6,7 @@ which the service may be asked (:mod:`.hosts`), the size and the time of its bod
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
@@ -19,16 +19,16 @@ from models.errors import UnknownModel
 from service.access import Role
 from service.ask.problems import RequestProblem
 from service.doors.http import authentication, permissions
+from service.doors.http.access_records import record_look
+from service.doors.http.arguments import Endpoint, plain_first
 from service.doors.http.body import JsonRequest, check_media_type
 from service.doors.http.context import Context
 from service.doors.http.idempotency import answered_once
-from service.doors.http.looking import record_look
 from service.doors.http.problems import answered, problem_in
 from service.scheduling import worker_pools
 from service.served.registry import ServedModel
 from service.wire.replies import Audit
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 Refuse = Callable[[RequestProblem, str, Exception, Audit | None], Response]
 """Writes a problem of a path: what it was, and where that is recorded."""
 
@@ -50,6 +50,8 @@ class Manner:
     """Whether what is refused, and what fails, is recorded: of questions about a model."""
     takes_names: bool = False
     """Whether clients may name a request, to be answered once."""
+    has_plain_arguments: bool = False
+    """Whether :func:`plain_first` can find what its endpoints take."""
     refuse: Refuse = as_problem
 
 
@@ -85,11 +87,10 @@ class ApiRoute(APIRoute):
             permissions.tells_all(methods, self.path_format),
             takes_json=self.body_field is not None,
         )
-        return partial(handle, rules, self.endpoint_of(super().get_route_handler()))
-
-    def endpoint_of(self, framework: Endpoint) -> Endpoint:
-        """What answers once all that is before is done."""
-        return framework
+        answer: Endpoint = super().get_route_handler()
+        if self.manner.has_plain_arguments and self.body_field is not None:
+            answer = plain_first(self.endpoint, self.body_field.field_info.annotation, answer)
+        return partial(handle, rules, answer)
 
 
 class OnceRoute(ApiRoute):
@@ -104,6 +105,12 @@ class QuestionRoute(ApiRoute):
     manner = Manner(records_failures=True, takes_names=True)
 
 
+class PlainQuestionRoute(ApiRoute):
+    """The same, most of whose requests have plain arguments."""
+
+    manner = Manner(records_failures=True, takes_names=True, has_plain_arguments=True)
+
+
 async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Response:
     """Who asks, and may they? Not too often, and in turn. What is its body? Was it answered
     before? Then its answer, and a record of who looked at it; or what is wrong with it."""
@@ -116,7 +123,7 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
         await context.state.rates.admit(principal.actor)
         # Thread pools share by actor, and read it from this variable.
         worker_pools.asking.set(principal.actor)
-        async with context.state.floor.entered(principal.actor):
+        async with context.state.admission.entered(principal.actor):
             # The body is read within the turn: requests that wait cost the event loop nothing.
             if rules.takes_json:
                 request = await _read(request, context)

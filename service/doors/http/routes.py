@@ -10,18 +10,18 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from service.ask import answering, catalogue
 from service.ask.budget import Budget
 from service.audit.drafts import asked_by
-from service.doors.http.asking import LONGEST_NAME, AskingRoute, QuestionSelection, Selection
+from service.doors.http.arguments import LONGEST_NAME, QuestionSelection, Selection
 from service.doors.http.context import Recording, Shared
 from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import guarded
-from service.doors.http.request_path import ApiRoute
+from service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from service.doors.http.written import accepted, prefers_async, recorded, written
 from service.jobs.submission import submit
 from service.store.chain import Kind
 from service.wire import examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
-asking = APIRouter(prefix="/api/v1", route_class=AskingRoute)
+asking = APIRouter(prefix="/api/v1", route_class=PlainQuestionRoute)
 
 ModelName = Annotated[
     str, Path(max_length=LONGEST_NAME, description="Name of a model.", examples=[examples.MODEL])
@@ -92,11 +92,10 @@ async def predict(
     model: ModelName,
     selected: Asked,
     request: requests.PredictionsRequest,
-    state: Shared,
     recording: Recording,
 ) -> Response:
     """What does the model say of these rows?"""
-    served = state.registry.get(model, selected.version)
+    served = recording.runtime.registry.get(model, selected.version)
     asked = partial(answering.predictions, served, request)
     return recorded(
         await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
@@ -114,11 +113,10 @@ async def what_if(
     model: ModelName,
     selected: Asked,
     request: requests.WhatIfRequest,
-    state: Shared,
     recording: Recording,
 ) -> Response:
     """Set these on this instance: what would the model say, and which rules would break?"""
-    served = state.registry.get(model, selected.version)
+    served = recording.runtime.registry.get(model, selected.version)
     asked = partial(answering.what_if_reply, served, request)
     return recorded(
         await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
@@ -139,17 +137,16 @@ async def explain(
     model: ModelName,
     selected: Asked,
     request: requests.ExplanationRequest,
-    state: Shared,
     recording: Recording,
     prefer: Preferences = None,
 ) -> Response:
     """Which smallest allowed change would have put the prediction in the target?"""
-    served = state.registry.get(model, selected.version)
+    served = recording.runtime.registry.get(model, selected.version)
     if prefers_async(prefer):
         return accepted(await submit([asked_by(request)], served, recording))
-    turn = state.turns.search(recording.principal.actor)
-    budget = Budget.of(request.deadline_ms, state.settings, turn)
-    asked = partial(answering.explanation, served, request, budget, state.watch)
+    turn = recording.runtime.turns.search(recording.principal.actor)
+    budget = Budget.of(request.deadline_ms, recording.runtime.settings, turn)
+    asked = partial(answering.explanation, served, request, budget, recording.runtime.watch)
     answer = await recording.answer(
         Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
     )

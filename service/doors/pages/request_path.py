@@ -18,8 +18,8 @@ from service import logs
 from service.access import Role
 from service.ask.problems import RequestProblem, failed
 from service.doors.http import authentication, permissions
+from service.doors.http.access_records import record_look
 from service.doors.http.context import Context
-from service.doors.http.looking import record_look
 from service.doors.http.problems import headers_of, problem_in
 from service.doors.pages.rendering import page, title_of
 from service.doors.pages.visit import Visit, check_form, is_part, pages_of, read_visit, visit_of
@@ -98,7 +98,7 @@ async def _shown(
     await context.state.rates.admit(actor)
     worker_pools.asking.set(actor)
     context.admit(visit.principal)
-    async with context.state.floor.entered(actor):
+    async with context.state.admission.entered(actor):
         response = await _answered(endpoint, request, visit)
         await record_look(request, context, rules.template, response)
         return response

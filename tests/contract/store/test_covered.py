@@ -16,6 +16,7 @@ from service.errors import KeptByLaw, NotAsSealed, OnHold, UnknownRecord
 from service.store import (
     anchors,
     archive,
+    chain_membership,
     erasure,
     explanations,
     holds,
@@ -23,7 +24,6 @@ from service.store import (
     jobs,
     keys,
     sessions,
-    standing,
 )
 from service.store.archive import Filter
 from service.store.chain import Facts, Head, Kind, Payload, Record, Trouble, now_us, seal
@@ -142,8 +142,8 @@ def test_a_number_with_the_same_hash_as_the_one_that_was_sealed_is_not_it(
     page = explanations.unreviewed(database, Filter({}), None, 9)
     assert list(page.doubtful) == [asked]
     with database.reading() as connection:
-        chosen = sa.select(records, standing.standing()).where(records.c.id == asked)
-        assert list(standing.standing_only(connection.execute(chosen))) == []
+        chosen = sa.select(records, chain_membership.standing()).where(records.c.id == asked)
+        assert list(chain_membership.standing_only(connection.execute(chosen))) == []
 
 
 @PLACES

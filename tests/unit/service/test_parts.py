@@ -18,9 +18,9 @@ from models.schema import Category, Feature, Kind
 from service import logs
 from service.ask.read_request import place
 from service.ask.write_reply import delta
-from service.doors.cli.asking import read_target
-from service.doors.cli.serving import listen, url_of
-from service.doors.cli.show import prediction
+from service.doors.cli.explain import read_target
+from service.doors.cli.rendering import prediction
+from service.doors.cli.serve import listen, url_of
 from service.settings import Settings, shipped_models
 from service.words.assumptions import NOTHING_FOLLOWS, PREDICTION_IS_EXACT, SMALLEST_BY_POLICY
 

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from models.errors import ModelError
-from service.doors.cli.verifying import _checked, verify
+from service.doors.cli.verify import _checked, verify
 from tests.support.answered import MILLING, Answered, served
 from tests.unit.verify.test_exported import leaves, with_value
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from explainers.verify.exported import Section, check_answer
-from service.doors.cli.verifying import _checked
+from service.doors.cli.verify import _checked
 from tests.support.answered import Answered, served
 
 KINDS = (

@@ -9,7 +9,7 @@ import pytest
 from service.errors import ShareSpent
 from service.scheduling import admission as module
 from service.scheduling import presence
-from service.scheduling.admission import AT_ONCE, Floor
+from service.scheduling.admission import AT_ONCE, AdmissionQueue
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +22,13 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 class Crowd:
     """Requests that stay until they are told to leave."""
 
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
+    def __init__(self, queue: AdmissionQueue) -> None:
+        self._queue = queue
         self.inside: list[str] = []
         self.may_leave = asyncio.Event()
 
     async def come(self, actor: str) -> None:
-        async with self._floor.entered(actor):
+        async with self._queue.entered(actor):
             self.inside.append(actor)
             await self.may_leave.wait()
 
@@ -43,7 +43,7 @@ async def settled() -> None:
 
 def test_who_is_alone_is_not_held_up() -> None:
     async def main() -> None:
-        crowd = Crowd(Floor())
+        crowd = Crowd(AdmissionQueue())
         tasks = crowd.coming("a", 30)
         await settled()
         assert len(crowd.inside) == 30
@@ -55,7 +55,7 @@ def test_who_is_alone_is_not_held_up() -> None:
 
 def test_while_others_ask_a_few_are_under_way_and_the_rest_come_later() -> None:
     async def main() -> None:
-        crowd = Crowd(Floor())
+        crowd = Crowd(AdmissionQueue())
         tasks = crowd.coming("other", 1)
         await settled()
         tasks += crowd.coming("many", 30)
@@ -74,7 +74,7 @@ def test_while_others_ask_a_few_are_under_way_and_the_rest_come_later() -> None:
 def test_who_asks_in_another_process_counts() -> None:
     async def main() -> None:
         stamps = presence.shared()
-        here, there = (Crowd(Floor(presence.Presence(stamps))) for _ in range(2))
+        here, there = (Crowd(AdmissionQueue(presence.Presence(stamps))) for _ in range(2))
         tasks = there.coming("other", 1)
         await settled()
         tasks += here.coming("many", AT_ONCE + 1)
@@ -89,8 +89,8 @@ def test_who_asks_in_another_process_counts() -> None:
 
 def test_a_request_that_goes_away_while_it_waits_leaves_nothing_behind() -> None:
     async def main() -> None:
-        floor = Floor()
-        crowd = Crowd(floor)
+        queue = AdmissionQueue()
+        crowd = Crowd(queue)
         tasks = crowd.coming("other", 1)
         await settled()
         tasks += crowd.coming("many", AT_ONCE)
@@ -111,7 +111,7 @@ def test_a_request_that_goes_away_while_it_waits_leaves_nothing_behind() -> None
 def test_what_turns_out_to_be_slow_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
-        crowd = Crowd(Floor())
+        crowd = Crowd(AdmissionQueue())
         tasks = crowd.coming("other", 1) + crowd.coming("many", 8)
         while len(crowd.inside) < 9:
             await asyncio.sleep(0.001)
@@ -125,7 +125,7 @@ def test_more_than_may_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "MOST_WAITING", 3)
 
     async def main() -> None:
-        crowd = Crowd(Floor())
+        crowd = Crowd(AdmissionQueue())
         tasks = crowd.coming("other", 1)
         await settled()
         tasks += crowd.coming("many", AT_ONCE + 3)

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from service.access import Role
-from service.audit.looks import MOST_REMEMBERED, SAME_SECONDS, Looks
-from service.doors.http.looking import LISTED, LOOKS, READ
+from service.audit.recent_accesses import MOST_REMEMBERED, SAME_SECONDS, RecentAccesses
+from service.doors.http.access_records import LISTED, LOOKS, READ
 from service.doors.http.permissions import ALLOWED, PAGES
 from service.settings import Settings
 from service.store import keys
@@ -52,7 +52,7 @@ def test_every_route_that_shows_what_was_recorded_is_recorded() -> None:
 
 
 def test_the_same_look_within_a_minute_is_the_same_look() -> None:
-    looks = Looks()
+    looks = RecentAccesses()
     assert looks.is_new("key:a", "GET /records", 100.0)
     assert not looks.is_new("key:a", "GET /records", 100.0 + SAME_SECONDS / 2)
     assert looks.is_new("key:b", "GET /records", 100.0)

@@ -16,7 +16,7 @@ from service.store.chain import Kind
 from service.store.database import Database
 from service.store.erasure import erase
 from service.store.journal import Draft, Journal
-from service.store.sight import only
+from service.store.visibility import only
 from tests.contract.store.conftest import draft
 
 

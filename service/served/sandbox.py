@@ -52,7 +52,7 @@ _sound = _Sound()
 """Whoever tries folders in this process: one is not tried twice within the same limits."""
 
 
-class Trials:
+class Sandbox:
     """Thread-safe. ``close`` it to end its process; the next trial starts another."""
 
     def __init__(self, limits: GuardLimits, trusted: Path | None = None) -> None:
@@ -118,7 +118,7 @@ class Trials:
             limits = self.limits
             numbers = (limits.run_seconds, limits.load_seconds, limits.memory_bytes)
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "service.served.trial_worker", *map(str, numbers)],
+                [sys.executable, "-m", "service.served.sandbox_worker", *map(str, numbers)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 # Nobody reads it: a full pipe would block the child for ever.

@@ -18,7 +18,7 @@ from service.audit.bundle import Keepers, bundle
 from service.audit.recheck import Recheck
 from service.audit.replay import replay as ask_again
 from service.doors.app import opened_by
-from service.doors.cli import bundles
+from service.doors.cli import audit_check
 from service.doors.cli.console import (
     AsJson,
     Failure,
@@ -29,8 +29,8 @@ from service.doors.cli.console import (
     registry,
     settings,
 )
-from service.doors.cli.keeping import by, look
-from service.doors.http.looking import EXPORTED, READ
+from service.doors.cli.store import by, look
+from service.doors.http.access_records import EXPORTED, READ
 from service.errors import NoLogKey
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
@@ -58,7 +58,7 @@ app = typer.Typer(help="Verify, replay, export and erase what was recorded.", no
 Identity = Annotated[str, typer.Argument(help="Id of the record: of an explanation, its own.")]
 
 
-app.command("check")(bundles.check)
+app.command("check")(audit_check.check)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ async def record_look(
     status = LOOKS.get((request.method, template))
     if status is None or context.principal in (None, ANYONE) or response.status_code >= 300:
         return
-    looks, actor = context.state.looks, context.recorder().principal.actor
+    looks, actor = context.state.accesses, context.recorder().principal.actor
     what = f"{request.method} {request.url.path}?{request.url.query}"
     if looks.is_new(actor, what, time.monotonic()):
         try:

@@ -1,6 +1,6 @@
-"""The child of :class:`service.served.trials.Trials`: tries folders until its input ends.
+"""The child of :class:`service.served.sandbox.Sandbox`: tries folders until its input ends.
 
-``python -m service.served.trial_worker RUN_SECONDS SECONDS BYTES``; each line of standard input
+``python -m service.served.sandbox_worker RUN_SECONDS SECONDS BYTES``; each line of standard input
 is a JSON list of a version folder and its repository, each line of standard output what is wrong
 with it.
 """
@@ -23,7 +23,7 @@ from models.onnx.trial import trial_rows
 from models.onnx.walls import more_processor, wall_in
 from models.repository import load_folder
 from service.served.registry import prepare
-from service.served.trials import READY, written
+from service.served.sandbox import READY, written
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from explainers.wording import DEFAULT_LANGUAGES
 from service.doors.app import create_app
-from service.doors.cli import keeping, show
+from service.doors.cli import rendering, store
 from service.doors.cli.connections import PatientOnlySoLong
 from service.doors.cli.console import Failure, Models, err, out, registry, settings
 from service.doors.cli.interpreter import settled
@@ -62,7 +62,7 @@ def serve(
 
 def serve_as(chosen: Settings, loaded: Registry) -> None:
     """Serve until told to stop."""
-    keeping.prepare(chosen)
+    store.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
         if chosen.processes > 1:
@@ -82,7 +82,7 @@ def run(
     if "log_level" not in chosen.model_fields_set:
         chosen = chosen.model_copy(update={"log_level": "WARNING"})  # keep the page tidy
     loaded = registry(chosen, warm=True)
-    keeping.prepare(chosen)
+    store.prepare(chosen)
     with listen(chosen.host, chosen.port) as listener:
         server = _server(chosen, loaded)
         greeter = Greeter(server, url_of(listener), once=once)
@@ -146,9 +146,11 @@ def greet(client: httpx.Client, url: str) -> None:
     reply = client.post(path, json=body).raise_for_status().json()
     for tag in DEFAULT_LANGUAGES:
         title = described["title"].get(tag, described["name"])
-        out.print(Text(f"{title}: {show.prediction(reply['prediction'], tag)}", style="bold red"))
-    out.print(show.readings(example["instance"], described["features"], DEFAULT_LANGUAGES[-1]))
-    show.explanation(out, reply, DEFAULT_LANGUAGES)
+        out.print(
+            Text(f"{title}: {rendering.prediction(reply['prediction'], tag)}", style="bold red")
+        )
+    out.print(rendering.readings(example["instance"], described["features"], DEFAULT_LANGUAGES[-1]))
+    rendering.explanation(out, reply, DEFAULT_LANGUAGES)
     text = json.dumps(body, ensure_ascii=False)
     out.print(
         f"\nAsk again:\ncurl -s {url}{path} -H 'Content-Type: application/json' "

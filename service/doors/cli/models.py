@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.repository import load_folder
-from service.doors.cli import direct
+from service.doors.cli import in_process
 from service.doors.cli.console import AsJson, Failure, Models, out, print_json, registry, settings
 from service.served.registry import prepare
 
@@ -22,7 +22,7 @@ def list_models(context: typer.Context, models: Models = None, as_json: AsJson =
     """Every model that would be served, and every folder that would not, with the reason."""
     if context.invoked_subcommand is not None:
         return
-    listing = direct.models(registry(settings(models=models, log_level="ERROR")))
+    listing = in_process.models(registry(settings(models=models, log_level="ERROR")))
     if as_json:
         print_json(listing)
         return

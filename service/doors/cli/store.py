@@ -16,7 +16,7 @@ from service.ask.write_reply import ifonly_version
 from service.audit.trust_root import LOG_KEY, signer_of
 from service.doors.app import opened_by
 from service.doors.cli.console import AsJson, Failure, err, out, print_json, settings
-from service.doors.http import looking
+from service.doors.http import access_records
 from service.settings import Settings
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
@@ -53,7 +53,7 @@ def look(store: Store, status: str, what: str, query: str = "", about: str | Non
         engine_version=ifonly_version(),
         detail={"by": f"ifonly {what}"},
     )
-    store.journal.append(looking.with_query(facts, query)).result()
+    store.journal.append(access_records.with_query(facts, query)).result()
 
 
 def prepare(chosen: Settings) -> None:

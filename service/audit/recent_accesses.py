@@ -6,7 +6,7 @@ SAME_SECONDS = 60.0
 MOST_REMEMBERED = 10_000
 
 
-class Looks:
+class RecentAccesses:
     """The looks of the last minute."""
 
     def __init__(self) -> None:

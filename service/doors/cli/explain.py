@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, is_language
-from service.doors.cli import direct, show
+from service.doors.cli import in_process, rendering
 from service.doors.cli.console import (
     AsJson,
     Model,
@@ -99,11 +99,11 @@ def explain(
     if deadline_ms is not None:
         body["deadline_ms"] = deadline_ms
     served = pick(registry(chosen), model, version)
-    reply = direct.explain(served, body, chosen)
+    reply = in_process.explain(served, body, chosen)
     if as_json:
         print_json(reply)
     else:
-        show.explanation(out, reply, body["languages"])
+        rendering.explanation(out, reply, body["languages"])
 
 
 def predict(
@@ -117,12 +117,12 @@ def predict(
     """What the model says of one instance."""
     instance = read_object(row, "the row")
     served = pick(registry(settings(models=models)), model, version)
-    reply = direct.predict(served, {"instance": instance})
+    reply = in_process.predict(served, {"instance": instance})
     if as_json:
         print_json(reply)
     else:
         for tag in dict.fromkeys(lang or DEFAULT_LANGUAGES):
-            out.print(show.prediction(reply["predictions"][0], tag), markup=False)
+            out.print(rendering.prediction(reply["predictions"][0], tag), markup=False)
 
 
 _BOUND = re.compile(r"(?P<what>.+?)\s*(?P<sense>>=|<=)\s*(?P<number>[-+0-9.eE]+)")
