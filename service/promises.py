@@ -1,4 +1,4 @@
-"""Futures of what is done in any case."""
+"""Futures of work that is done whoever still waits for it."""
 
 from __future__ import annotations
 

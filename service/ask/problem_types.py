@@ -12,7 +12,7 @@ from service.errors import RequestPart
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """One kind of refusal; ``status`` as of HTTP (RFC 9457): from 500 on, the fault is ours."""
+    """One kind of refusal; ``status`` is HTTP's (RFC 9457): from 500 on, the fault is ours."""
 
     status: int
     slug: str

@@ -231,6 +231,7 @@ def place(key: str, document: object) -> Path:
             fits = [k for k in document if key == k or key.startswith(f"{k}.")]
             if not fits:
                 break
+            # The longest: names may hold dots, so several keys can begin alike.
             part = max(fits, key=len)
             path.append(part)
             document, key = document[part], key[len(part) + 1 :]

@@ -86,6 +86,7 @@ def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], run
     action[list(columns)] = [settings[j] for j in columns]
     draws = None if rung is not Rung.INTERVENTION else _drawn(model, factual, action, columns)
     row = _followed(causal, factual, action, columns) if draws is None else draws.mean(action)
+    # One call for both: a call costs more than a row.
     before, after = predict(model, np.array([factual, row]))
     limits = (*model.policy.constraints, *(causal.constraints if causal else ()))
     # Rules of what is set look at the action; all others at what would be read.

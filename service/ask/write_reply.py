@@ -64,6 +64,7 @@ class Speaker:
 
     def __init__(self, model: ServedModel, languages: Sequence[str] = DEFAULT_LANGUAGES) -> None:
         self._model = model
+        # A language that is named twice is written once, in the order of the request.
         self._languages = tuple(dict.fromkeys(languages))
 
     # --- replies --------------------------------------------------------------------------

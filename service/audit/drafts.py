@@ -146,7 +146,7 @@ def content(answer: bytes, request: bytes) -> bytes:
 
 
 def asked_as_json(body: bytes) -> bytes:
-    """The body as JSON; of what is none, or too long, only how long it was."""
+    """The body if it is JSON, and not too long; else only its length."""
     # Only JSON is kept as it came: a payload is spliced together and must stay an object.
     if len(body) <= MAX_REFUSED:
         try:

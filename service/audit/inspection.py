@@ -50,7 +50,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
 
 
 def _kept(payload: Payload) -> dict[str, Any]:
-    """What a payload says; nothing, if it says nothing that a sealed one would."""
+    """The object that a payload holds; empty if it holds none."""
     try:
         kept = json.loads(payload.content)
     except ValueError:

@@ -24,14 +24,13 @@ from service.errors import Fault, InvalidRequest, RequestPart
 from service.served.registry import Registry
 from service.store import explanations
 from service.store.archive import Filter
-from service.store.chain import microseconds, now_us, timestamp
+from service.store.chain import DAY_US, microseconds, now_us, timestamp
 from service.store.database import Database
 from service.store.kinds import Kind
 from service.wire import report as wire
 from service.words.catalogue import in_each, say_all
 from service.words.labels import label
 
-DAY_US = 86_400 * 1_000_000
 EARLIEST_US = microseconds("0001-01-01T00:00:00Z")
 """No time before it can be written."""
 PERIOD_US = 30 * DAY_US

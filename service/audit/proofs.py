@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.1
 
 
 def find(database: Database, writer: str, sequence: int) -> Wire | None:
-    """By the newest head; None: it has the record not, or the log is damaged."""
+    """The proof by the newest head; None if that lacks the record, or the log is damaged."""
     try:
         found = translog.proof_of(database, writer, sequence)
     except LogBroken:
@@ -28,8 +28,8 @@ def find(database: Database, writer: str, sequence: int) -> Wire | None:
 
 
 async def wait(runtime: Runtime, writer: str, sequence: int) -> Wire | None:
-    """As :func:`find`, by the next head if no head has the record yet: of a damaged log none will
-    have it."""
+    """As :func:`find`; waits for the next head if none has the record yet. Of a damaged log no head
+    will have it: None."""
     look = partial(translog.proof_of, runtime.store.database, writer, sequence)
     end = asyncio.get_running_loop().time() + PROOF_SECONDS
     try:

@@ -9,6 +9,7 @@ from typing import Any
 from service.access import Role
 from service.ask.problem_types import NOT_AS_SEALED
 from service.audit import proofs
+from service.audit.recorder import durable
 from service.errors import (
     ErasedRecord,
     Fault,
@@ -29,6 +30,7 @@ from service.store.chain import (
     timestamp,
 )
 from service.store.database import Database
+from service.store.journal import Receipt
 from service.store.kinds import Kind
 from service.store.verification import VerificationReport
 from service.wire import trail as wire
@@ -153,13 +155,7 @@ def reviewed(
 
 
 def audit(record: Record) -> Audit:
-    return Audit(
-        id=record.facts.id,
-        writer=record.writer,
-        sequence=record.sequence,
-        hash=record.hash,
-        durable=True,
-    )
+    return durable(Receipt.of(record))
 
 
 def wanted(query: wire.EventsQuery) -> Filter:
@@ -232,7 +228,7 @@ def event(record: Record, doubts: Sequence[IntegrityFinding] = ()) -> wire.Event
 
 
 def _printable(name: str, value: Any) -> Any:
-    """What somebody may have put in the place of what was recorded, as a reply can show it."""
+    """A value that may have been tampered with, in a type that a reply can show."""
     if name in ("format", "sequence", "seed", "latency_us"):
         return value if type(value) is int else 0
     if name == "detail":

@@ -77,6 +77,7 @@ class Runtime:
         others: no route has to think of it."""
         if scope.is_everything:
             return self
+        # The connections stay shared: only what queries are restricted to differs.
         database = replace(self.store.database, scope=scope)
         store = replace(self.store, database=database)
         return replace(self, registry=self.registry.within(scope), store=store)

@@ -157,7 +157,7 @@ def create_app(
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
-            clean = _forgetting(store, kept, models.root)
+            clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
             async with _refreshing(models, settings.refresh_seconds), clean, ending:
                 job_workers.start()
@@ -326,14 +326,8 @@ async def _refreshing(registry: Registry, seconds: float) -> AsyncIterator[None]
             loop.remove_signal_handler(hangup)
 
 
-@contextlib.asynccontextmanager
-async def _forgetting(store: Store, kept: Kept, root: Path) -> AsyncIterator[None]:
-    """Remove what is too old, at the start and then every hour."""
-    async with _beside(_forget(store, kept, root)):
-        yield
-
-
 async def _forget(store: Store, kept: Kept, root: Path) -> None:
+    """Remove what is too old, at the start and then every hour."""
     while True:
         try:
             await anyio.to_thread.run_sync(uploads.sweep, root)

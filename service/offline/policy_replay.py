@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.answer import Answer, Recourse
-from explainers.deadline import Deadline
-from explainers.explain import explain as search
 from explainers.verify import Proposal
 from models.predictor import Row, Rows
-from service.ask.question import Question, checker_of, problem_of
+from service.ask.question import checker_of
 from service.errors import CannotReplay
+from service.offline.past_rows import alarms, answered, question_of
 from service.served.registry import ServedModel
 
 
@@ -104,8 +103,8 @@ def replay_policy(
             f"{before.name} {before.version} reads {', '.join(before.schema.names)}, "
             f"{after.name} {after.version} reads {', '.join(after.schema.names)}"
         )
-    alarms = [_alarms(model, rows) for model in (before, after)]
-    return PolicyReplay(tuple(_cases(before, after, rows, truth, alarms, seconds)))
+    decided = [alarms(model, rows) for model in (before, after)]
+    return PolicyReplay(tuple(_cases(before, after, rows, truth, decided, seconds)))
 
 
 def _cases(
@@ -113,23 +112,15 @@ def _cases(
     after: ServedModel,
     rows: Rows,
     truth: Sequence[bool | None],
-    alarms: Sequence[Sequence[bool]],
+    decided: Sequence[Sequence[bool]],
     seconds: float,
 ) -> Iterator[ReplayedRow]:
     for k, row in enumerate(rows):
-        was, answer = _said(before, row, alarms[0][k], seconds)
-        now, _ = _said(after, row, alarms[1][k], seconds)
+        was, answer = _said(before, row, decided[0][k], seconds)
+        now, _ = _said(after, row, decided[1][k], seconds)
         # Without an alarm there is nothing that an answer would have to hold against.
         still = _holds(after, row, answer) if now.alarm else None
         yield ReplayedRow(k, was, now, still, truth[k])
-
-
-def _alarms(model: ServedModel, rows: Rows) -> Sequence[bool]:
-    desired = model.decision.desired
-    if desired is None:
-        raise CannotReplay(f"{model.name} {model.version} desires no class: nothing is an alarm")
-    decided = model.decision.decide(model.deployed.predictor.score(rows))
-    return [bool(k != desired) for k in decided]
 
 
 def _said(
@@ -137,14 +128,7 @@ def _said(
 ) -> tuple[RowAnswer, Answer | None]:
     if not alarm:
         return RowAnswer(False), None
-    question = _question(model, row)
-    answer = search(
-        problem_of(model, question),
-        model.deployed.predictor,
-        engine=model.engine,
-        deadline=Deadline.after(seconds),
-        terms=model.rulebook.terms(question.asked),
-    )
+    answer = answered(model, row, seconds)
     if not isinstance(answer, Recourse):
         return RowAnswer(True, answer.status.value), answer
     first, features = answer.counterfactuals[0], model.schema.features
@@ -159,12 +143,8 @@ def _holds(model: ServedModel, row: Row, answer: Answer | None) -> bool | None:
     if not isinstance(answer, Recourse):
         return None
     action = answer.counterfactuals[0].action_on(row)
-    checker = checker_of(model, _question(model, row))
+    checker = checker_of(model, question_of(model, row))
     return checker.check(Proposal(action.tolist())).holds
-
-
-def _question(model: ServedModel, row: Row) -> Question:
-    return Question(row, model.policy.target(), target_is_named=False, semantics=model.semantics)
 
 
 def _counted(names: Iterable[str]) -> dict[str, int]:

@@ -15,16 +15,14 @@ import numpy.typing as npt
 
 from explainers.answer import Recourse, Status
 from explainers.consequences import Consequences
-from explainers.deadline import Deadline
-from explainers.explain import explain as search
 from models.predictor import Row, Rows
 from models.schema import Feature, plain
-from service.ask.question import Question, problem_of
 from service.audit.recourse_by_group.cases import RecourseCase
 from service.audit.recourse_by_group.groups import HALVES, CaseGroup, by_feature
 from service.audit.recourse_by_group.outcomes import GroupOutcomes, outcomes
 from service.audit.recourse_by_group.statistics import ShareEstimate, mean_interval, share
 from service.errors import CannotReplay
+from service.offline.past_rows import alarms, answered
 from service.served.registry import ServedModel
 
 Values = npt.NDArray[np.float64]
@@ -119,6 +117,7 @@ def twins(
         if k not in level.rows
     ]
     told = [(k, row) for k, row in pairs if _can_be_read(row, rows[k], bounds)]
+    # reshape: without pairs the array would have no columns.
     theirs = ask(np.array([row for _, row in told]).reshape(len(told), rows.shape[1]))
     both = [(k, cases[k], twin) for (k, _), twin in zip(told, theirs, strict=True)]
     has_both = [(k, _cost(twin) - _cost(own)) for k, own, twin in both if _has(own) and _has(twin)]
@@ -152,24 +151,15 @@ def _cost(case: RecourseCase) -> float:
 
 
 def asking(model: ServedModel, seconds: float) -> Ask:
-    """Recourse by the model's own policy and semantics; ``seconds`` for each search.
-
-    Raises
-    ------
-    CannotReplay
-        If the model desires no class.
-    """
-    desired = model.decision.desired
-    if desired is None:
-        raise CannotReplay(f"{model.name} {model.version} desires no class: nothing is an alarm")
+    """Recourse by the model's own policy and semantics; ``seconds`` for each search. What is
+    returned raises as :func:`service.offline.past_rows.alarms`."""
 
     def ask(rows: Rows) -> list[RecourseCase]:
         if not len(rows):
             return []
-        decided = model.decision.decide(model.deployed.predictor.score(rows))
         return [
-            _case(model, f"row {k}", row, None if decided[k] == desired else seconds)
-            for k, row in enumerate(rows)
+            _case(model, f"row {k}", row, seconds if alarm else None)
+            for k, (row, alarm) in enumerate(zip(rows, alarms(model, rows), strict=True))
         ]
 
     return ask
@@ -179,15 +169,7 @@ def _case(model: ServedModel, name: str, row: Row, seconds: float | None) -> Rec
     """``seconds``: None, there is no alarm."""
     status, cost = Status.ALREADY_TARGET, None
     if seconds is not None:
-        target = model.policy.target()
-        question = Question(row, target, target_is_named=False, semantics=model.semantics)
-        answer = search(
-            problem_of(model, question),
-            model.deployed.predictor,
-            engine=model.engine,
-            deadline=Deadline.after(seconds),
-            terms=model.rulebook.terms(question.asked),
-        )
+        answer = answered(model, row, seconds)
         status = answer.status
         cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
     policy, instance = model.deployed.spec_sha256, model.schema.write(row)

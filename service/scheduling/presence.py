@@ -24,7 +24,7 @@ Stamps: TypeAlias = "ctypes.Array[ctypes.c_double]"
 
 
 def shared() -> Stamps:
-    """What processes have in common that are given it as they are started."""
+    """Memory that is shared by the processes that are given it at their start."""
     # Without a lock: a process killed while it held one would stop all others.
     return multiprocessing.get_context("spawn").RawArray(ctypes.c_double, SLOTS)
 

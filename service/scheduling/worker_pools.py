@@ -85,6 +85,7 @@ class Workers:
         place = _WorkerPlace(self, actor)
         # As a task: the thread's work goes on, and is recorded, when whoever asked has gone away.
         task = asyncio.ensure_future(anyio.to_thread.run_sync(answer, limiter=self._limiter))
+        # How hard a question is, only asking it shows (decision 0054).
         timer = asyncio.get_running_loop().call_later(self._patience, place.is_slow)
 
         def over(done: asyncio.Future[Any]) -> None:

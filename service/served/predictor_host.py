@@ -1,4 +1,4 @@
-"""The predictor that KServe runs beside an explainer, asked whether it says what we say it says.
+"""The predictor that KServe runs beside an explainer: does it score as our copy does?
 
 ``verify`` scores with the model of our own folder. Where another process is the deployed model,
 an answer holds only if that process agrees, asked by the protocol that its clients use.

@@ -218,6 +218,7 @@ class Registry:
             for model in self._repository.models()
             if (fault := model.guard.fault) is not None
         }
+        # The refusal of a folder as it is now is the newer reason.
         found = {**broken, **self._repository.refused}
         return {key: r for key, r in found.items() if self._scope.has_model(r.name)}
 
@@ -249,6 +250,7 @@ class Registry:
             If it was taken out of service.
         """
         model = self.find(name, version)
+        # Of the one that was found, not by name: a refresh may have put another in its place.
         model.deployed.guard.check()
         return model
 

@@ -63,6 +63,7 @@ def stage(registry: Registry, archive: IO[bytes]) -> Staged:
         ) from None
     try:
         return _tried(registry, archive, root)
+    # Also when cancelled: nothing hidden stays.
     except BaseException:
         shutil.rmtree(root, ignore_errors=True)
         raise

@@ -197,7 +197,7 @@ class CheckedRecord:
 
 
 def seen(database: Database, identity: str) -> CheckedRecord:
-    """The same for who looks into what is wrong; otherwise as :func:`get`."""
+    """As :func:`get`, but a record that does not hold is returned with what is wrong."""
     return _seen(_row(database, identity))
 
 
@@ -236,7 +236,7 @@ def about(
 
 
 def seen_about(database: Database, identity: str, kind: Kind) -> tuple[CheckedRecord, ...]:
-    """The same with those that do not."""
+    """As :func:`about`, with those that do not hold."""
     # Joined to nothing: SQLite may use the kind's index instead, and read all of that kind.
     is_kind = records.c.kind + "" == kind.value
     chosen = whole().where(records.c.about == identity, is_kind).order_by(*PAGE_ORDER)
@@ -287,7 +287,7 @@ def heads(database: Database) -> list[tuple[str, Head]]:
 
 
 def head_of(sequence: Any, digest: Any) -> Head:
-    """A head; of what is none, one that no chain has."""
+    """A head; for values that cannot be one, a head that no chain has."""
     if type(sequence) is int and isinstance(digest, str):
         return Head(sequence, digest)
     return Head(0, f"no head: {sequence!r}, {digest!r}")

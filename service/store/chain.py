@@ -28,6 +28,7 @@ GENESIS = "0" * 64
 SALT_BYTES = 32
 # RFC 7493 (I-JSON), section 2.2: beyond this a reader that keeps doubles rounds.
 MAX_WHOLE = 2**53 - 1
+DAY_US = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,7 +71,7 @@ class Facts:
     latency_us: int | None = None
     """From the first byte of the request to the answer, without the wait for the record."""
     detail: Mapping[str, Any] | None = None
-    """What only this kind says, e.g. an anchor's heads; of what a document may hold."""
+    """What only this kind has, e.g. an anchor's heads: text, whole numbers, lists, objects."""
 
 
 FACTS = tuple(f.name for f in fields(Facts))
@@ -157,7 +158,7 @@ def document(record: Record) -> dict[str, Any]:
 
 
 def stated_time(time_us: int) -> str:
-    """As :func:`timestamp`; of what is none, something that no sealed record says."""
+    """As :func:`timestamp`; for a number that is no time, text that no sealed record has."""
     try:
         # A tampered cell must become a finding, not a crash of the verifier.
         return timestamp(time_us)
@@ -182,7 +183,7 @@ def microseconds(text: str) -> int:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is no such time.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:

@@ -138,18 +138,18 @@ def require(row: sa.Row[Any]) -> tuple[Record, Payload | None]:
 
 
 def contradicted(record: Record | None, table: str, column: str, text: str) -> IntegrityFinding:
-    """A row that says something else than the record that it came with."""
+    """The finding that a row says something else than the record that it came with."""
     place = ("", 0) if record is None else (record.writer, record.sequence)
     where = f"{table}.{column}" if column else table
     return IntegrityFinding(*place, Trouble.CONTRADICTED, text, where)
 
 
 def contradictions(
-    table: str, name: str, row: sa.Row[Any], said: Mapping[str, Any], record: Record
+    table: str, name: str, row: Mapping[str, Any], said: Mapping[str, Any], record: Record
 ) -> Iterator[IntegrityFinding]:
     """Every column of ``row`` that is not what ``record`` says; ``name``: of the row."""
     for column, value in said.items():
-        found = row._mapping[column]
+        found = row[column]
         # To Python 1 == True == 1.0; SQLite keeps whichever was put there.
         if found != value or type(found) is not type(value):
             text = f"{column} of {name} is not what record {record.sequence} says"

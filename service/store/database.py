@@ -188,7 +188,7 @@ def _postgresql(url: sa.URL) -> Database:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Whatever the driver raises, as one of ours; its message names no value of any row.
+    """Turns errors of the driver into ours, whose messages name no value of any row.
 
     Raises
     ------

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from service.errors import KeptByLaw, UnknownRecord
 from service.store import holds
-from service.store.chain import Facts, Record, microseconds, now_us, timestamp
+from service.store.chain import DAY_US, Facts, Record, microseconds, now_us, timestamp
 from service.store.chain_membership import standing, stands
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
@@ -29,7 +29,6 @@ from service.store.tables import payloads, records
 
 AT_ONCE = 5_000
 """Payloads erased in one transaction: while it runs, no answer is recorded."""
-DAY_US = 86_400_000_000
 
 
 def erase(identity: str, actor: str, reason: str) -> RecordedWrite:
@@ -139,6 +138,7 @@ class Erasures:
 
     def cover(self, record: Record) -> bool:
         """Whether the payload of ``record`` was erased."""
+        # Asked again only if something was erased since: verifying asks for every payload.
         return self._covers(record) or (self._has_more() and self._covers(record))
 
     def _covers(self, record: Record) -> bool:

@@ -1,4 +1,4 @@
-"""Legal holds: what may not be erased until somebody says so again.
+"""Legal holds: what may not be erased until the hold is lifted.
 
 A hold is a record of kind ``hold``, over one record, over what is recorded of one model, or over
 everything; its end is another record, about the first. A hold is above the age that ``prune`` is

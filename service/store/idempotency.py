@@ -146,7 +146,7 @@ def _contradictions(
 
 
 def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
-    """What the table says of named requests, and no record."""
+    """Rows of named requests that no record vouches for."""
     joined = whole().join(idempotency_keys, idempotency_keys.c.record == records.c.id)
     found = connection.execute(joined.add_columns(*(c.label(f"of_{c.name}") for c in _COLUMNS)))
     for row in found.all():

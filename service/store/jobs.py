@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -25,7 +25,14 @@ from service.access import EVERYTHING, Scope
 from service.errors import LostLease, NotAsSealed, QueueFull, UnknownRecord
 from service.store.archive import whole
 from service.store.chain import SALT_BYTES, Facts, IntegrityFinding, Payload, Record, now_us
-from service.store.chain_membership import contradicted, doubts, standing, standing_only, stands
+from service.store.chain_membership import (
+    contradicted,
+    contradictions,
+    doubts,
+    standing,
+    standing_only,
+    stands,
+)
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.kinds import Kind
@@ -400,7 +407,7 @@ def claim(
 def _rows_from(
     connection: sa.Connection, found: _Next, most: int, now: int
 ) -> Sequence[sa.Row[Any]]:
-    """Free rows of one job, of ``most`` numbers; locked. One that was begun before is alone."""
+    """Free rows of one job, of the next ``most`` numbers, locked; one begun before comes alone."""
     # A range and not LIMIT: rows that others have leased are not stepped over one by one.
     numbers = job_rows.c.number.between(found.number, found.number + most - 1)
     rows = connection.execute(
@@ -415,7 +422,7 @@ def _rows_from(
 
 
 def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
-    """The worker is still there: its leases from now on. How many rows it has."""
+    """Extend the worker's leases from now on; returns how many rows it has."""
 
     def change(connection: sa.Connection) -> int:
         kept = connection.execute(
@@ -429,7 +436,7 @@ def renew(worker: str, lease_us: int) -> UnrecordedWrite[int]:
 
 
 def hand_back(worker: str) -> UnrecordedWrite[int]:
-    """The worker stops in good order: what it has may be taken at once, as if never begun."""
+    """Free the rows of a worker that stops in good order, as if never begun; returns how many."""
 
     def change(connection: sa.Connection) -> int:
         freed = connection.execute(
@@ -661,7 +668,7 @@ def _question(job: str, number: int) -> IntegrityFinding:
 
 
 def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
-    """What the tables say of jobs and their rows, and no record."""
+    """Jobs and rows of jobs that no record vouches for."""
     for row in connection.execute(sa.select(jobs)).all():
         try:
             job = _job_of(row)
@@ -687,7 +694,7 @@ def _told(connection: sa.Connection, identity: str) -> tuple[Record | None, Reco
 
 
 def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:
-    """What the row of a job says, and not its records."""
+    """What the row of a job says that its records do not."""
     name, row = f"job {job.id}", _row_of(job)
     begun, ended = _told(connection, job.id)
     if begun is None:
@@ -698,7 +705,7 @@ def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFi
     said |= {"request_id": facts.request_id, "created_us": facts.time_us}
     # Older records lack the count: then there is nothing to hold it against.
     said |= {"rows": (facts.detail or {}).get("rows", job.rows)}
-    yield from _compared(name, row, said, begun)
+    yield from contradictions("jobs", name, row, said, begun)
     if ended is None:
         if job.state.is_final or job.finished_us is not None:
             text = f"{name} has ended by the table, and no record says so"
@@ -707,20 +714,11 @@ def _findings(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFi
     detail = ended.facts.detail or {}
     said = {"state": ended.facts.status, "finished_us": ended.facts.time_us}
     said |= {n: detail[n] for n in ("answered", "refused", "started_us") if n in detail}
-    yield from _compared(name, row, said, ended)
-
-
-def _compared(
-    name: str, row: Mapping[str, Any], said: Mapping[str, Any], record: Record
-) -> Iterator[IntegrityFinding]:
-    for column, value in said.items():
-        if row[column] != value:
-            text = f"{column} of {name} is not what record {record.sequence} says"
-            yield contradicted(record, "jobs", column, text)
+    yield from contradictions("jobs", name, row, said, ended)
 
 
 def _rows_of(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFinding]:
-    """What the rows of a job say, and not its records."""
+    """What the rows of a job say that its records do not."""
     joined = job_rows.outerjoin(records, records.c.id == job_rows.c.record)
     chosen = sa.select(job_rows, records, standing()).select_from(joined)
     here = chosen.where(job_rows.c.job == job.id).order_by(job_rows.c.number)

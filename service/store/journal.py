@@ -55,7 +55,7 @@ class Draft:
 
 
 class RecordedWrite(Protocol):
-    """Writes other rows, and says which records tell of that: all in one transaction.
+    """Writes rows of other tables and returns the records that tell of it, in one transaction.
 
     May be called again if the transaction was rolled back.
     """
@@ -80,6 +80,10 @@ class Receipt:
     writer: str
     sequence: int
     hash: str
+
+    @classmethod
+    def of(cls, record: Record) -> Receipt:
+        return cls(record.facts.id, record.writer, record.sequence, record.hash)
 
 
 class Observer(Protocol):
@@ -182,8 +186,8 @@ class Journal:
 
     def append(self, work: Draft | RecordedWrite) -> Future[Receipt]:
         """Have ``work`` recorded; the future is done when that is durable (with the last of its
-        records), or fails with ``StoreUnavailable`` or whatever the work itself raises. Whoever
-        waits no more takes nothing back: it is recorded.
+        records), or fails with ``StoreUnavailable`` or whatever the work itself raises. A caller
+        that stops waiting takes nothing back: the work is recorded all the same.
 
         Raises
         ------
@@ -296,8 +300,7 @@ class Journal:
                 waiting.done.set_exception(error)
             return
         for waiting, record in zip(batch, written, strict=True):
-            receipt = Receipt(record.facts.id, record.writer, record.sequence, record.hash)
-            waiting.done.set_result(receipt)
+            waiting.done.set_result(Receipt.of(record))
 
     def _commit(self, works: Sequence[Draft | RecordedWrite]) -> list[Record]:
         """``works`` as one durable transaction."""
@@ -319,7 +322,7 @@ class Journal:
         return attempt.sealed
 
     def _transaction(self, write: UnrecordedWrite[T]) -> T:
-        """Done and durable; tried again while the obstacle is a passing one."""
+        """Run ``write`` in a durable transaction; passing obstacles are waited out."""
         give_up = time.monotonic() + self._options.retry_seconds
         while True:
             try:
@@ -342,7 +345,8 @@ class Journal:
             time.sleep(PAUSE_SECONDS)
 
     def _probe(self) -> None:
-        """See whether the store writes again: nobody sends anything to who is not ready."""
+        """See whether the store can be written again: a service that is not ready gets no requests
+        that would show it."""
         own = writers.c.id == self.writer
         try:
             with self._database.writer.begin() as connection:
@@ -458,7 +462,7 @@ def _head(connection: sa.Connection, writer: str) -> Head:
 
 
 def _ours(error: DBAPIError) -> Exception:
-    """A database that cannot is ours; a row that it will not take is whose row it is."""
+    """The store's failure as one of our errors; a row that is refused stays its caller's error."""
     if isinstance(error, sa.exc.DataError | sa.exc.IntegrityError):
         return error
     return failure(error)

@@ -83,7 +83,7 @@ def create(
     """A new key, to be shown once, and the work that keeps it."""
     identity = secrets.token_hex(4)
     token = f"{PREFIX}{identity}_{secrets.token_urlsafe(32)}"
-    digest = _digest(token)
+    digest = digest_of(token)
     detail = {"key": identity, "role": role.value, "digest": digest, "expires_us": expires_us}
     # Absent where it is everything, as in records from before there were scopes.
     detail |= {} if scope.in_words is None else {"scope": scope.in_words}
@@ -189,7 +189,7 @@ class _Grants:
         return {key: record for key, (record, _) in self._created.items()}
 
     def findings(self, row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
-        """What the table says of a key, and no record."""
+        """What the row of a key says that no record vouches for."""
         name = f"key {row.id}"
         beside = self._doubtful.get(row.id)
         if beside is not None or row.id not in self._created:
@@ -204,7 +204,7 @@ class _Grants:
             said = {column: detail.get(column) for column in _SAID}
             said |= {"created_us": record.facts.time_us, "revoked_us": ended}
             said |= {} if payload is None else {"label": _label(payload)}
-            yield from contradictions("api_keys", name, row, said, revoked or record)
+            yield from contradictions("api_keys", name, row._asdict(), said, revoked or record)
         elif row.revoked_us is None or revoked is None:
             text = f"{name} was made before digests were recorded: make another, and revoke it"
             yield contradicted(record, "api_keys", "digest", text)
@@ -253,7 +253,7 @@ class Keyring:
         """Who holds this key; None if nobody does (any more). Takes as long either way."""
         found = _TOKEN.fullmatch(token)
         key = None if found is None else self._keys.get(found[1])
-        fits = hmac.compare_digest(_digest(token), _NOBODY if key is None else key.digest)
+        fits = hmac.compare_digest(digest_of(token), _NOBODY if key is None else key.digest)
         if key is None or not fits or key.state(now_us()) != "active":
             return None
         return Principal(f"key:{key.id}", frozenset({Role(key.role)}), Scope.of(key.scope))
@@ -273,5 +273,6 @@ class Keyring:
         return key is not None and key.state(now_us()) == "active"
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """What is kept of a key, and of a session's token."""
     return hashlib.sha256(token.encode()).hexdigest()

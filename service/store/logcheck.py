@@ -69,7 +69,7 @@ class KeptHead:
 
 
 def heads_in_file(anchors: Path) -> Iterator[KeptHead]:
-    """Those that the anchors of a file carry. What is no line of one is for others to name."""
+    """The heads that the anchors of a file carry; lines that are no anchors are named elsewhere."""
     with anchors.open("rb") as lines:
         for note in _noted(lines):
             yield KeptHead(note, f"the file {anchors.name}")
@@ -261,7 +261,7 @@ class _Heads:
         self._is_told = False
 
     def at(self, roots: Roots) -> Iterator[IntegrityFinding]:
-        """Of those that the store has the first that is wrong: all after it are, too."""
+        """Wrong heads of this size; of the store's own the first only: all later ones are wrong."""
         for claim in self._by_size.get(roots.size, ()):
             if roots.root == claim.checkpoint.root or (self._is_told and not claim.is_kept):
                 continue
@@ -271,8 +271,8 @@ class _Heads:
 
 
 class _Limits:
-    """Before which time no record may say it was that is in no head of that time which was kept
-    elsewhere. Asked for one leaf after the other."""
+    """The earliest time that a record may claim, by the heads kept elsewhere that lack it. Asked
+    for one leaf after the other, in their order."""
 
     def __init__(self, claims: Sequence[_Claim]) -> None:
         timed = [(c.checkpoint.size, c.time) for c in claims if c.is_kept and c.time is not None]

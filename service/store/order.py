@@ -1,4 +1,4 @@
-"""Were records written when they say? Held against the anchors of other chains.
+"""Were records written at the time that they state? Held against the anchors of other chains.
 
 An anchor has the ends of all chains that moved. A record of which an anchor of a day later knows
 nothing, though a still later one does, was not there that day: it is backdated.
@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.store.chain import IntegrityFinding, Trouble, timestamp
+from service.store.chain import DAY_US, IntegrityFinding, Trouble, timestamp
 
-APART_US = 86_400_000_000
+APART_US = DAY_US
 """By how much a record must be too early."""
 _NEVER = 2**62
 
@@ -45,7 +45,7 @@ class Order:
     def __init__(self) -> None:
         self._chains: dict[str, _Chain] = {}
         self._ends: list[tuple[str, int]] = []
-        """That the anchor has of which is being told."""
+        """Ends that the anchor has which is being read."""
 
     def _of(self, writer: str) -> _Chain:
         return self._chains.setdefault(writer, _Chain())

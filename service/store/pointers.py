@@ -14,7 +14,7 @@ from service.store.database import Database
 
 
 def findings(database: Database) -> Iterator[IntegrityFinding]:
-    """What keys, sessions, jobs and named requests say that no record says.
+    """Keys, sessions, jobs and named requests that no record vouches for.
 
     Raises
     ------

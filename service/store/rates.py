@@ -110,7 +110,7 @@ def left(database: Database, actor: str, share: SearchShare) -> float:
 def _level(
     connection: sa.Connection, actor: str, per_second: float, burst: float, now: int
 ) -> tuple[float, int]:
-    """What is in a bucket now, full if it is new, and until when it then is filled."""
+    """The tokens in a bucket now (a new one is full), and the time up to which it is filled."""
     # Inserted first, so that there is a row to lock: else two would each pour a full bucket.
     connection.execute(
         sa.text(

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from service.store.chain import now_us
+from service.store.chain import DAY_US, now_us
 from service.store.jobs import TURN
 from service.store.journal import UnrecordedWrite
 from service.store.tables import idempotency_keys, job_rows, jobs, rate_buckets
 
-DAY_US = 86_400_000_000
 JOBS_AT_ONCE = 10
 ROWS_AT_ONCE = 5_000
 """Removed in one transaction, or those of one job: while it runs, no answer is recorded."""
@@ -64,6 +63,7 @@ def _jobs(connection: sa.Connection, before_us: int) -> int:
     rows = 0
     for job in connection.execute(old.order_by(jobs.c.finished_us).limit(JOBS_AT_ONCE)).all():
         rows += job.rows
+        # At least one job, however large: half a job would look tampered with.
         if ids and rows > ROWS_AT_ONCE:
             break
         ids.append(job.id)

@@ -74,7 +74,7 @@ def row_of(record: Record) -> dict[str, Any]:
 
 
 def record_of(row: sa.Row[Any]) -> Record:
-    """What the row says, also where no sealed record would: whoever checks it finds out."""
+    """The record that a row holds, whatever is in it: whether it was sealed so is checked later."""
     said = row._mapping
     facts = {name: said[records.c[name]] for name in FACTS}
     facts["kind"] = _kind(facts["kind"])
@@ -92,14 +92,14 @@ def record_of(row: sa.Row[Any]) -> Record:
 
 def payload_of(row: sa.Row[Any]) -> Payload | None:
     """The payload of a row of records joined with payloads; None where it has none any more."""
-    # Both are never null where there is a row: of one that is, the other tells.
+    # Neither column takes NULL: both are null only where the join found no row.
     if row.salt is None and row.content is None:
         return None
     return Payload(octets(row.salt), octets(row.content))
 
 
 def octets(value: Any) -> bytes:
-    """``value`` if it is what is kept there; of anything else nothing: no digest fits that."""
+    """``value`` if it is bytes; else no bytes, which no digest fits."""
     return bytes(value) if isinstance(value, bytes | memoryview | bytearray) else b""
 
 

@@ -25,7 +25,7 @@ from service.store.chain import Facts, IntegrityFinding, now_us
 from service.store.chain_membership import contradicted, contradictions, standing, standing_only
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
-from service.store.keys import CREATED, Keyring
+from service.store.keys import CREATED, Keyring, digest_of
 from service.store.kinds import Kind
 from service.store.tables import keys, page_secrets, records, sessions
 
@@ -106,7 +106,7 @@ def secret_findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
 def begin(session: NewSession, facts: Facts) -> RecordedWrite:
     """Keep a session, drop those that have ended, and record ``facts`` and what makes the session
     what it is: all of it or nothing."""
-    digest, roles = _digest(session.token), session.principal.in_words
+    digest, roles = digest_of(session.token), session.principal.in_words
     said = {"session": digest, "expires_us": session.expires_us}
     said |= {} if session.key is None else {"key": session.key}
     facts = replace(facts, role=roles, detail={**(facts.detail or {}), **said})
@@ -135,7 +135,7 @@ def end(token: str, facts: Facts) -> RecordedWrite:
     """Forget a session, and record ``facts``, about the record of its beginning."""
 
     def work(connection: sa.Connection) -> Draft:
-        own = sessions.c.digest == _digest(token)
+        own = sessions.c.digest == digest_of(token)
         begun = connection.execute(sa.select(sessions.c.record).where(own)).scalar_one_or_none()
         connection.execute(sa.delete(sessions).where(own))
         return Draft(replace(facts, about=begun))
@@ -153,7 +153,7 @@ def find(database: Database, keyring: Keyring, token: str) -> Principal | None:
         If the store cannot be read.
     """
     with database.snapshot() as connection:
-        chosen = sa.select(sessions).where(sessions.c.digest == _digest(token))
+        chosen = sa.select(sessions).where(sessions.c.digest == digest_of(token))
         row = connection.execute(chosen).one_or_none()
         if row is None or row.expires_us <= now_us():
             return None
@@ -174,13 +174,13 @@ def _is_active(database: Database, keyring: Keyring, key: str) -> bool:
 
 
 def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
-    """What the table says of sessions, and no record."""
+    """Sessions in the table that no record vouches for."""
     for row in connection.execute(sa.select(sessions)).all():
         yield from _findings(connection, row)
 
 
 def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[IntegrityFinding]:
-    """What is said of a session by its row, and not by the record of its beginning."""
+    """What a session's row says that the record of its beginning does not."""
     near = sa.or_(records.c.id == row.record, records.c.about == row.record)
     told = list(standing_only(connection.execute(sa.select(records, standing()).where(near))))
     begun = [r for r in told if r.facts.id == row.record and r.facts.kind is Kind.SIGN_IN]
@@ -193,17 +193,14 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
     said = {name: detail.get(of) for name, of in _SAID.items()}
     said |= {"actor": record.facts.actor, "roles": record.facts.role}
     said |= {"created_us": record.facts.time_us}
-    yield from contradictions("sessions", f"the session of {row.actor}", row, said, record)
+    name = f"the session of {row.actor}"
+    yield from contradictions("sessions", name, row._asdict(), said, record)
     # Signing out deletes the row: one that is there all the same was put back past the service.
     for other in told:
         if other.facts.kind is Kind.SIGN_IN and other.facts.about == row.record:
-            text = f"the session of {row.actor} was ended by record {other.sequence}"
+            text = f"{name} was ended by record {other.sequence}"
             yield contradicted(other, "sessions", "", text)
 
 
 _SAID = {"digest": "session", "expires_us": "expires_us", "key": "key", "scope": "scope"}
 """Columns, and what the record's detail calls them."""
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

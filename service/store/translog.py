@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.errors import StoreDamaged
-from service.store.chain import Facts, now_us
+from service.store.chain import DAY_US, Facts, now_us
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
 from service.store.kinds import Kind
@@ -47,15 +47,14 @@ from service.transparency.verifier import (
 MOST_LEAVES = 4_096
 """Of one batch: a store that was there before the log is taken in by many."""
 MINUTE_US = 60_000_000
-MOST_LEASE_US = 86_400_000_000
+MOST_LEASE_US = DAY_US
 """No lease is longer: one that is was written by somebody else, and holds up nobody."""
 LOG_KEY = "log_key"
 """Status of the records that say who signs heads from now on."""
 
 
 class LogBroken(StoreDamaged):
-    """What is stored of the log is not what was signed, or nothing that a log has; nothing more is
-    signed."""
+    """The stored log is not what was signed, or cannot be read as a log; nothing more is signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +125,7 @@ def state(database: Database) -> LogState | None:
     Raises
     ------
     LogBroken
-        If it is no state, put there past the service.
+        If the row is none that the service can have written.
     """
     chosen = sa.select(
         log_state.c.size, log_state.c.key, log_state.c.holder, log_state.c.held_until_us
@@ -189,8 +188,8 @@ def heads(database: Database) -> list[StoredHead]:
 
 
 def vouched(database: Database, index: int) -> StoredHead | None:
-    """The first head with leaf ``index`` in it that was stamped or cosigned; if there is none
-    the newest; None if that has it not either."""
+    """The first stamped or cosigned head that includes leaf ``index``; else the newest head; None
+    if that does not include it either."""
     has_it = log_heads.c.size > sa.literal(index, sa.BigInteger)
     by_others = sa.or_(log_heads.c.stamp.is_not(None), log_heads.c.cosignatures != "")
     for where in (
@@ -295,8 +294,8 @@ def proof_of(database: Database, writer: str, sequence: int) -> InclusionProof |
 
 
 def prover(database: Database) -> Prover | None:
-    """For many proofs by the newest head; None before the first, and if that is none: what there
-    is of evidence is told without proofs."""
+    """For many proofs by the newest head. None before the first head, and where the newest cannot
+    be read: the evidence is then told without proofs."""
     with suppress(LogBroken):
         head = latest(database)
         return None if head is None else Prover(database, head)
@@ -333,7 +332,7 @@ def consistency(database: Database, old: int, new: int) -> list[bytes]:
 
 
 def begin(key: VerifierKey, actor: str) -> RecordedWrite:
-    """The work that begins the log, or has another key sign it from now on; of record."""
+    """The work that begins the log, or has another key sign it from now on, and its record."""
 
     def work(connection: sa.Connection) -> Draft:
         values = {"id": 1, "size": 0, "key": str(key), "holder": "", "held_until_us": 0}
@@ -516,7 +515,7 @@ def _begins_with(tree: Tree, head: Checkpoint | None, size: int) -> None:
 
 
 def _runs(database: Database, size: int, found: Sequence[_PendingLeaves]) -> tuple[Run, ...]:
-    """Where they come to stand; what goes on where the last run ended makes that longer."""
+    """The runs of the new leaves; the first extends the last stored run where it continues that."""
     made, start = [], size
     for waiting in found:
         made.append(Run(start, waiting.writer, waiting.first, len(waiting.hashes)))
@@ -547,7 +546,7 @@ def sign(batch: Batch, signer: Signer) -> StoredHead:
 
 
 def append(batch: Batch, head: StoredHead, holder: str, lease_us: int) -> UnrecordedWrite[bool]:
-    """The change that appends; whether it was done: not if others have appended meanwhile."""
+    """The change that appends ``batch``; False if others have appended meanwhile."""
 
     def change(connection: sa.Connection) -> bool:
         turned = connection.execute(

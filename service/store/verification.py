@@ -154,7 +154,7 @@ def _logged(
 
 
 def _whatever(findings: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding]:
-    """Those findings; that there are no more because something cannot be read is one, too."""
+    """``findings``, and one more if they end because something cannot be read."""
     try:
         yield from findings
     except StoreDamaged as error:
@@ -271,7 +271,7 @@ def _anchored(database: Database) -> dict[str, int]:
 
 
 def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[IntegrityFinding]:
-    """The hint never goes further than anchors do: whoever raised it keeps a chain from them."""
+    """The hint never goes further than anchors do: raised, it keeps a chain from being anchored."""
     for writer, sequence in claimed.items():
         if type(sequence) is not int or not 0 <= sequence <= anchored.get(writer, 0):
             text = f"the chain is said to be anchored up to {sequence}, and no anchor has that"

@@ -142,6 +142,7 @@ def _judged(cases: Sequence[RecourseCase], verdicts: Iterable[ReviewVerdict]) ->
     for verdict in verdicts:
         kind = {"approve": "audit", "reject": "audit", "acted": "use", "not_acted": "use"}
         if verdict.about in ours and verdict.said in kind:
+            # They come in the order in which they were given: a later one replaces.
             last[verdict.about, kind[verdict.said]] = verdict
     said = Counter(verdict.said for verdict in last.values())
     came = Counter(v.outcome for v in last.values() if v.said == "acted")

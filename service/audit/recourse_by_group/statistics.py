@@ -73,6 +73,7 @@ def median(values: Sequence[float]) -> Median | None:
 def _rank(n: int) -> int:
     """The greatest k for which both the k-th value from below and from above miss the median
     with probability 2.5 % at most; 0: there is none."""
+    # In logarithms: n choose k overflows a float from n = 1,030 on.
     steps = np.log(np.arange(n, 0, -1) / np.arange(1, n + 1))
     log_choose = np.concatenate([[0.0], np.cumsum(steps)])
     below = np.cumsum(np.exp(log_choose - n * math.log(2)))

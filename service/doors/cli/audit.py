@@ -29,12 +29,19 @@ from service.doors.cli.console import (
     registry,
     settings,
 )
-from service.doors.cli.store import DAY_US, by, look
+from service.doors.cli.store import by, look
 from service.doors.http.access_records import EXPORTED, READ
 from service.errors import NoLogKey
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
-from service.store.chain import IntegrityFinding, Trouble, microseconds, now_us, timestamp
+from service.store.chain import (
+    DAY_US,
+    IntegrityFinding,
+    Trouble,
+    microseconds,
+    now_us,
+    timestamp,
+)
 from service.store.database import Database, connect
 from service.store.export import Format
 from service.store.export import export as write_out

@@ -26,7 +26,7 @@ from models.repository import reference as files
 from models.repository.folder import EFFECTS
 from models.schema import Feature, Kind, Schema
 from service.doors.cli.causal import Folder, Seed, graph_of, write_graph
-from service.doors.cli.console import AsJson, Failure, out, print_json
+from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
 from service.offline.nuisance import learners_for
 
 Flags = npt.NDArray[np.bool_]
@@ -73,7 +73,7 @@ def effect(
     if attach and not by.strip():
         raise Failure("--attach needs --by: a person answers for what answers will print")
     _known([feature], schema.names, "a feature")
-    content = _content(data)
+    content = content_of(data)
     table = files.read_table(content, schema, str(data))
     _known([outcome, *_listed(also)], list(table.others), "a column beside the features")
     bands = _band(schema[feature], before, "--from"), _band(schema[feature], after, "--to")
@@ -198,13 +198,6 @@ def _number(cell: str, outcome: str) -> float:
         raise Failure(f"{outcome} is {cell!r}, which is no number") from None
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Failure(f"{path} cannot be read: {error.strerror}") from None
-
-
 def _listed(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
 
@@ -266,6 +259,7 @@ def _attach(folder: Path, spec: CausalSpec, evidence: Evidence) -> None:
         raise Failure(f"not attached: {', '.join(failed)} speaks against it")
     data = evidence.write()
     digest = hashlib.sha256(data).hexdigest()
+    # The digest in the name: another estimate never overwrites one that answers rest on.
     name = f"{EFFECTS}/{evidence.feature}-{digest[:8]}.json"
     (folder / EFFECTS).mkdir(exist_ok=True)
     (folder / name).write_bytes(data)

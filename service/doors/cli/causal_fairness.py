@@ -15,7 +15,7 @@ from models.repository import load_folder
 from models.repository.reference import read_table
 from service.audit.recourse_by_group.statistics import Median, ShareEstimate
 from service.doors.cli.causal import Folder
-from service.doors.cli.console import AsJson, Failure, out, print_json
+from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
 from service.offline.twins import Fairness, Twins, fairness
 from service.served.registry import prepare
 
@@ -37,10 +37,8 @@ def command(
         raise Failure(f"{attribute} is not a feature ({', '.join(model.schema.names)})")
     rows = model.deployed.reference
     if data is not None:
-        try:
-            rows = read_table(data.read_bytes(), model.schema, str(data)).rows
-        except OSError as error:
-            raise Failure(f"{data} cannot be read: {error.strerror}") from None
+        rows = read_table(content_of(data), model.schema, str(data)).rows
+    # Reference rows are optional in a model's folder.
     if rows is None:
         raise Failure("there are no reference rows beside the model: give some with --data")
     found = fairness(model, attribute, rows[:limit], seconds)

@@ -19,7 +19,7 @@ from models.repository import load_folder
 from models.repository.reference import read_table
 from service.doors.app import opened_by
 from service.doors.cli.causal import Folder
-from service.doors.cli.console import AsJson, Failure, out, print_json, settings
+from service.doors.cli.console import AsJson, Failure, content_of, out, print_json, settings
 from service.doors.cli.store import look
 from service.doors.http.access_records import EXPORTED
 from service.offline.policy_replay import PolicyReplay, replay_policy
@@ -70,10 +70,7 @@ def replay(
 def _past(model: ServedModel, data: Path | None, outcome: str) -> tuple[Rows, Truth]:
     if data is None:
         return _recorded(model, _payloads(model.name))
-    try:
-        content = data.read_bytes()
-    except OSError as error:
-        raise Failure(f"{data} cannot be read: {error.strerror}") from None
+    content = content_of(data)
     if data.suffix == ".jsonl":
         return _recorded(model, _exported(content, model.name, data))
     table = read_table(content, model.schema, str(data))

@@ -101,6 +101,20 @@ def pick(loaded: Registry, name: str | None, version: str | None) -> ServedModel
     return loaded.get(name, version)
 
 
+def content_of(path: Path, what: str = "") -> bytes:
+    """What is in a file; ``what`` it is, for the message.
+
+    Raises
+    ------
+    Failure
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure(f"{what} {path} cannot be read: {error.strerror}".lstrip()) from None
+
+
 def read_object(text: str, what: str) -> dict[str, Any]:
     """A JSON object from a file, from the text itself, or from standard input (``-``).
 
@@ -117,10 +131,7 @@ def read_object(text: str, what: str) -> dict[str, Any]:
         # surrogateescape gives back the bytes as typed: the reader refuses bad UTF-8 by its place.
         data = text.encode("utf-8", "surrogateescape")
     else:
-        try:
-            data = Path(text).read_bytes()
-        except OSError as error:
-            raise Failure(f"{what} {text} cannot be read: {error.strerror}") from None
+        data = content_of(Path(text), what)
     try:
         value = read_json(data)
     except MalformedBody as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +20,7 @@ from service.doors.http import access_records
 from service.settings import Settings
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
-from service.store.chain import Facts, now_us, timestamp
+from service.store.chain import DAY_US, Facts, now_us, timestamp
 from service.store.database import connect
 from service.store.kinds import Kind
 from service.store.migrate import require_current, upgrade
@@ -29,8 +28,6 @@ from service.store.opened import Store
 
 tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
-
-DAY_US = 86_400 * 1_000_000
 
 
 def by() -> str:
@@ -165,12 +162,11 @@ def list_keys(as_json: AsJson = False) -> None:
     with closing(connect(settings().store_url)) as database:
         require_current(database)
         found = store_keys.listing(database)
-    now = time.time_ns() // 1_000
     rows = [
         {
             "key": key.shown,
             "role": key.role,
-            "state": key.state(now),
+            "state": key.state(now_us()),
             "created": timestamp(key.created_us),
             "expires": None if key.expires_us is None else timestamp(key.expires_us),
             "scope": key.scope,

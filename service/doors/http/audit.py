@@ -141,7 +141,7 @@ async def bundle_one(id: Identity, state: Shared) -> Response:
     for record, _ in await state.readers.run(partial(bundling.entries_of, database, id)):
         await proofs.wait(state, record.writer, record.sequence)
     made = await state.readers.run(partial(_bundled, state, id))
-    name = f'attachment; filename="{id[:64]}.zip"'
+    name = f'attachment; filename="{id}.zip"'
     return Response(made, media_type=ZIP, headers={"Content-Disposition": name})
 
 

@@ -24,6 +24,7 @@ async def live() -> Live:
 async def ready(state: Shared) -> Ready:
     """At least one model is served, no thread is stuck in one, and the store takes records."""
     count = len(state.registry.in_service())
+    # A stuck thread never comes back: an orchestrator should replace the process.
     if stuck := watchdog.stuck:
         named = ", ".join(stuck)
         raise Refusal(NOT_READY, f"a run of {named} does not end, and its thread with it")

@@ -41,8 +41,8 @@ PARAMETER: dict[str, Any] = {
 
 
 async def answered_once(request: Request, context: Context, answer: Answer) -> Response:
-    """The reply to a request that its client has named, if it was answered before; else, and if
-    it has no name, its ``answer``."""
+    """The earlier reply, if the client has named this request and it was answered before; else
+    its ``answer``."""
     key = request.headers.get(HEADER)
     if key is None or request.method != "POST":
         return await answer()

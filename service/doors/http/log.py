@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from service.doors.http.context import Shared
 from service.doors.http.openapi import guarded
 from service.doors.http.request_path import ApiRoute
+from service.doors.http.written import written
 from service.errors import Fault, InvalidRequest, RequestPart, UnknownRecord
 from service.store import translog
 from service.store.database import Database
@@ -38,7 +39,7 @@ async def checkpoint(state: Shared) -> Response:
 async def consistency(query: Annotated[wire.ConsistencyQuery, Query()], state: Shared) -> Response:
     """That the log of one size begins with that of another."""
     reply = await state.readers.run(partial(_consistency, state.store.database, query))
-    return Response(reply.model_dump_json(by_alias=True), media_type="application/json")
+    return written(reply)
 
 
 def _consistency(database: Database, query: wire.ConsistencyQuery) -> wire.ConsistencyReply:

@@ -129,9 +129,9 @@ class Issuer:
             return NOTHING
 
     def asked_for(self, token: str) -> Future[None] | None:
-        """Done once the issuer, who is asked by a thread of its own, has said whether it knows the
-        key of ``token``; None if there is nothing to wait for: a key that was known for long is
-        good meanwhile."""
+        """A future that is done once the issuer, asked by a thread of its own, has said whether it
+        knows the key of ``token``. None: there is nothing to wait for; a key that is known stays
+        good while it is fetched anew."""
         try:
             is_known = _key_of(token) in self._keys
         except (jwt.PyJWTError, ValueError, RecursionError):

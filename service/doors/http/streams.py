@@ -34,8 +34,9 @@ async def changes(
     closing: asyncio.Event,
     admitted: Admitted,
 ) -> AsyncIterator[T | None]:
-    """What ``look`` finds, ``seconds`` apart, where it is not what was ``told`` before; None after
-    each 15 s of silence. Until the process is told to stop, or whoever listens may no more."""
+    """What ``look`` finds every ``seconds``, each time that it differs from what was ``told``
+    before; None after each 15 s of silence. Ends when the process is told to stop, or when whoever
+    listens may no more."""
     silent = 0.0
     while not closing.is_set() and await admitted.still():
         found = told

@@ -19,7 +19,16 @@ from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import FLOW, new_token
 from service.doors.pages.rendering import page, places
 from service.doors.pages.request_path import PageRoute
-from service.doors.pages.visit import LANGUAGE, THEME, THEMES, form_value, local, pages_of, visit_of
+from service.doors.pages.visit import (
+    LANGUAGE,
+    THEME,
+    THEMES,
+    form_value,
+    is_part,
+    local,
+    pages_of,
+    visit_of,
+)
 from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us
@@ -171,7 +180,7 @@ async def prefer(request: Request) -> Response:
     """Another language, or another light; then the same page again."""
     back = local(await form_value(request, "back"))
     response: Response = RedirectResponse(back, 303)
-    if "hx-request" in request.headers:
+    if is_part(request):
         # Language and light are the whole page's: htmx is told to load it anew.
         response = Response(status_code=200, headers={"HX-Refresh": "true"})
     for name, cookie, known in (("language", LANGUAGE, LANGUAGES), ("theme", THEME, THEMES)):

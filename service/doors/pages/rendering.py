@@ -23,8 +23,6 @@ from service.store.chain import timestamp
 from service.words.catalogue import is_said, say
 from service.words.labels import label_or
 
-NO_STORE = {"Cache-Control": "no-store"}
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -90,7 +88,7 @@ def page(
     return Response(
         rendered(visit_of(request), template, **values),
         status,
-        {**NO_STORE, **(headers or {})},
+        headers,
         "text/html; charset=utf-8",
     )
 

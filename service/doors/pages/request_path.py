@@ -22,7 +22,7 @@ from service.doors.http.access_records import record_look
 from service.doors.http.context import Context
 from service.doors.http.problems import headers_of, problem_in
 from service.doors.pages.rendering import page, title_of
-from service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
+from service.doors.pages.visit import Visit, check_form, is_part, pages_of, read_visit, visit_of
 from service.errors import Forbidden, Unauthenticated
 from service.scheduling import worker_pools
 
@@ -126,7 +126,7 @@ def refusal(request: Request, error: Exception) -> Response:
 
 def _to_sign_in(request: Request) -> Response:
     visit = visit_of(request)
-    if "hx-request" in request.headers:
+    if is_part(request):
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
     back = quote(visit.path) if request.method in READS else "/"
     # A page that leads there, not a redirect: somebody who followed a link of another site was
@@ -137,7 +137,7 @@ def _to_sign_in(request: Request) -> Response:
 def _told(request: Request, problem: RequestProblem, error: Exception) -> Response:
     path = request.url.path
     headers = {k: v for k, v in headers_of(problem, path, error).items() if k in KEPT}
-    template = "refusal_part.html" if "hx-request" in request.headers else "refusal.html"
+    template = "refusal_part.html" if is_part(request) else "refusal.html"
     said = problem.said(path)
     return page(
         request,

@@ -53,6 +53,7 @@ async def end(request: Request, principal: Principal, token: str) -> None:
 
 async def failed(request: Request, by: str) -> None:
     """Record that somebody did not get in."""
+    # Counted rather than recorded each: whoever tries keys must not fill the disk.
     others = pages_of(request).failures.told(time.monotonic())
     if others is not None:
         detail = {"by": by, "others": others}

@@ -107,6 +107,7 @@ def _continuous(rows: Any, forbidden: Any) -> list[list[int]]:
     n, d = rows.shape
     covariance = rows.T @ rows / n
     allowed = ~(forbidden | np.eye(d, dtype=bool))
+    # Weights as positive less negative parts: the lasso's penalty is then smooth (Zheng 2018).
     limits = [(0.0, None if open_ else 0.0) for open_ in allowed.ravel().tolist() * 2]
     state, rho, alpha, before = np.zeros(2 * d * d), 1.0, 0.0, np.inf
 

@@ -6,12 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from service.store import jobs, retention
-from service.store.chain import Facts, now_us
+from service.store.chain import DAY_US, Facts, now_us
 from service.store.database import Database
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal
 from service.store.kinds import Kind
-from service.store.retention import DAY_US, Kept, forget
+from service.store.retention import Kept, forget
 from service.store.tables import idempotency_keys, job_rows, rate_buckets, records
 from service.store.tables import jobs as jobs_table
 

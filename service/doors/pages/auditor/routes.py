@@ -17,7 +17,7 @@ from service.doors.pages.auditor import queue, record, report, search
 from service.doors.pages.auditor.naming import badge
 from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute, refusal
-from service.doors.pages.visit import Visit, form_value, visit_of, whole
+from service.doors.pages.visit import form_value, is_part, visit_of, whole
 from service.errors import InvalidRequest
 from service.store import translog
 from service.store.export import MEDIA_TYPES, Format, export
@@ -32,14 +32,6 @@ Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
 Cursor = Annotated[str | None, Query(max_length=512)]
 
 
-def _visit(request: Request) -> Visit:
-    return visit_of(request)
-
-
-def _is_part(request: Request) -> bool:
-    return "hx-request" in request.headers
-
-
 # --- records ------------------------------------------------------------------------------
 
 
@@ -48,7 +40,7 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
     """Everything that was recorded, the newest first."""
     filters = search.given(request.query_params)
     found = await state.readers.run(
-        partial(search.matching, state.store.database, filters, cursor, _visit(request).language)
+        partial(search.matching, state.store.database, filters, cursor, visit_of(request).language)
     )
     return page(
         request,
@@ -82,7 +74,7 @@ async def verify_records(request: Request, state: Shared) -> Response:
     """Read every chain and see whether it holds."""
     check = partial(verified, state.settings, state.store.database)
     found = records.verification(await state.auditors.run(check))
-    template = "auditor/chains.html" if _is_part(request) else "auditor/chains_page.html"
+    template = "auditor/chains.html" if is_part(request) else "auditor/chains_page.html"
     return page(request, template, found=found)
 
 
@@ -95,7 +87,7 @@ async def read_record(id: Identity, request: Request, state: Shared) -> Response
 async def _record(identity: str, request: Request, state: AppState, **more: Any) -> Response:
     read = partial(inspection.event, state.store.database, identity)
     found = await state.readers.run(read)
-    visit = _visit(request)
+    visit = visit_of(request)
     values: dict[str, Any] = {"verified": None, "replayed": None, "problem": ""}
     return page(
         request,
@@ -112,7 +104,7 @@ async def verify_record(id: Identity, request: Request, state: Shared) -> Respon
     found = await state.readers.run(
         partial(inspection.verified, state.store.database, state.registry, id)
     )
-    if _is_part(request):
+    if is_part(request):
         return page(request, "auditor/verified.html", verified=found)
     return await _record(id, request, state, verified=found)
 
@@ -127,7 +119,7 @@ async def replay_record(id: Identity, request: Request, state: Shared) -> Respon
         "differences": record.differences(came),
         "is_other_way": record.is_other_way(came),
     }
-    if _is_part(request):
+    if is_part(request):
         return page(request, "auditor/replayed.html", **told)
     return await _record(id, request, state, **told)
 
@@ -145,11 +137,11 @@ async def review_record(
         asked = validation.read(wire.ReviewRequest, body)
         review = await reviews.given(id, asked, recording)
     except InvalidRequest as error:
-        if _is_part(request):
+        if is_part(request):
             return refusal(request, error)
         return await _record(id, request, state, problem=str(error))
-    if _is_part(request):
-        judged = badge(review.verdict, _visit(request).language)
+    if is_part(request):
+        judged = badge(review.verdict, visit_of(request).language)
         return page(request, "auditor/judged.html", judged=judged, identity=id)
     return RedirectResponse(f"/records/{id}#reviews", 303)
 
@@ -166,7 +158,7 @@ async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> 
         state.store.database,
         filters,
         cursor,
-        _visit(request).language,
+        visit_of(request).language,
     )
     found = await state.readers.run(read)
     return page(
@@ -186,7 +178,7 @@ async def list_queue(request: Request, state: Shared, cursor: Cursor = None) -> 
 @router.get("/report")
 async def read_report(request: Request, state: Shared) -> Response:
     """Recourse over a period, by group."""
-    tag = _visit(request).language
+    tag = visit_of(request).language
     filters = report.given(request.query_params, state.registry)
     told, problem = None, ""
     if "model" in filters:
@@ -213,7 +205,9 @@ async def read_report(request: Request, state: Shared) -> Response:
 async def read_table(request: Request, state: Shared) -> Response:
     """The same as CSV."""
     asked = report.given(request.query_params, state.registry)
-    query = validation.read(wire_many.ReportQuery, {**asked, "language": _visit(request).language})
+    query = validation.read(
+        wire_many.ReportQuery, {**asked, "language": visit_of(request).language}
+    )
     write = partial(oversight.as_csv, state.store.database, state.registry, query)
     name = {"Content-Disposition": 'attachment; filename="recourse.csv"'}
     return Response(await state.auditors.run(write), media_type="text/csv", headers=name)

@@ -15,13 +15,15 @@ from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute
 from service.doors.pages.steward.description import cards, shown
 from service.doors.pages.steward.reasons import reason
-from service.doors.pages.visit import visit_of
+from service.doors.pages.visit import is_part, visit_of
 from service.errors import CannotUpload, Fault, InvalidRequest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 Name = Annotated[str, Path(max_length=128)]
 Version = Annotated[str | None, Query(max_length=128)]
+NOTHING_SENT: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
+"""What templates read of an upload, where none was tried."""
 
 
 @router.get("/models")
@@ -32,7 +34,6 @@ async def list_models(request: Request, state: Shared) -> Response:
 
 def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any) -> Response:
     visit = visit_of(request)
-    told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
     return page(
         request,
         "steward/models.html",
@@ -41,7 +42,7 @@ def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any
         refused=catalogue.listing(state.registry).refused,
         may_send=Role.ADMIN in visit.roles,
         limit=state.settings.max_upload_bytes,
-        **(told | outcome),
+        **(NOTHING_SENT | outcome),
     )
 
 
@@ -77,7 +78,6 @@ async def send_model(request: Request, state: Shared, recording: Recording) -> R
 
 def _answered(request: Request, state: AppState, status: int, **outcome: Any) -> Response:
     """As a part for htmx, which swaps what is refused too; as the whole page without it."""
-    if "hx-request" not in request.headers:
+    if not is_part(request):
         return _listed(request, state, status, **outcome)
-    told: dict[str, Any] = {"taken": None, "faults": (), "problem": "", "reason": reason}
-    return page(request, "steward/outcome.html", status, **(told | outcome))
+    return page(request, "steward/outcome.html", status, **(NOTHING_SENT | outcome))

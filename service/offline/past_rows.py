@@ -1,0 +1,45 @@
+"""Rows of the past, asked anew as the model's own policy asks."""
+
+from __future__ import annotations
+
+from explainers.answer import Answer
+from explainers.deadline import Deadline
+from explainers.explain import explain as search
+from models.predictor import Row, Rows
+from service.ask.question import Question, problem_of
+from service.errors import CannotReplay
+from service.served.registry import ServedModel
+
+
+def alarms(model: ServedModel, rows: Rows) -> list[bool]:
+    """Whether each of ``rows`` ``(n, d)`` is decided otherwise than is desired.
+
+    Raises
+    ------
+    CannotReplay
+        If the model desires no class.
+    GraphError
+        If it cannot score the rows.
+    """
+    desired = model.decision.desired
+    if desired is None:
+        raise CannotReplay(f"{model.name} {model.version} desires no class: nothing is an alarm")
+    decided = model.decision.decide(model.deployed.predictor.score(rows))
+    return [bool(k != desired) for k in decided]
+
+
+def question_of(model: ServedModel, row: Row) -> Question:
+    """How ``row``, ``(d,)``, gets into what the policy desires."""
+    return Question(row, model.policy.target(), target_is_named=False, semantics=model.semantics)
+
+
+def answered(model: ServedModel, row: Row, seconds: float) -> Answer:
+    """The answer to :func:`question_of`, after ``seconds`` of search at most."""
+    question = question_of(model, row)
+    return search(
+        problem_of(model, question),
+        model.deployed.predictor,
+        engine=model.engine,
+        deadline=Deadline.after(seconds),
+        terms=model.rulebook.terms(question.asked),
+    )
