@@ -49,8 +49,8 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
         filters=search.form(filters),
         is_filtered=bool(filters),
         is_first=cursor is None,
-        kinds=search.choices("kind.", Kind, _visit(request).language),
-        statuses=search.choices("status.", STATUSES, _visit(request).language),
+        kinds=search.choices("kind.", Kind, visit_of(request).language),
+        statuses=search.choices("status.", STATUSES, visit_of(request).language),
         models=state.registry.names(),
         export=search.exported(filters),
     )
