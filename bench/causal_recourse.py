@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from bench.causal_scms import ANM, LINEAR, LOAN, NON_ADDITIVE, Array, Truth, sigmoid
+from bench.causal_scms import ANM, LINEAR, LOAN, NON_ADDITIVE, Array, ScmTruth, sigmoid
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.certainty import Margin, certainty
 from explainers.causal.learning import learn
@@ -33,7 +33,7 @@ ROWS = 250
 LIMIT, ELIGIBLE = 0.5, 0.4
 MEMBERS, FINAL_MEMBERS = 20, 100
 
-SETTINGS: tuple[tuple[Truth, str], ...] = (
+SETTINGS: tuple[tuple[ScmTruth, str], ...] = (
     (LINEAR, "lr"),
     (ANM, "lr"),
     (NON_ADDITIVE, "lr"),
@@ -78,7 +78,7 @@ Belief = Callable[[Array, tuple[int, ...], Array], Array]
 """Factual, columns and values ``(n, k)`` to a margin for each action: at least 0 is accepted."""
 
 
-def believed_truth(truth: Truth, noise: Array, margin: Margin) -> Belief:
+def believed_truth(truth: ScmTruth, noise: Array, margin: Margin) -> Belief:
     """The true model with the individual's true noise."""
 
     def belief(factual: Array, columns: tuple[int, ...], values: Array) -> Array:
@@ -101,13 +101,13 @@ def believed_bound(model: CausalModel, margin: Margin, gamma: float, k: int, see
     )
 
 
-def independent(truth: Truth) -> CausalModel:
+def independent(truth: ScmTruth) -> CausalModel:
     """Nothing acts on anything: the non-causal nearest counterfactual."""
     d = len(truth.names)
     return CausalModel(truth.names, Graph(((),) * d), (None,) * d)
 
 
-def learned(truth: Truth, rows: Array, rng: np.random.Generator) -> CausalModel:
+def learned(truth: ScmTruth, rows: Array, rng: np.random.Generator) -> CausalModel:
     mechanisms: list[Mechanism | None] = []
     for j, causes in enumerate(truth.parents):
         if not causes:
@@ -131,22 +131,24 @@ cheapest."""
 
 
 @dataclass(frozen=True)
-class Found:
+class RecourseFound:
     columns: tuple[int, ...]
     values: Array
     cost: float
     direction: Array
 
 
-class Search:
+class RecourseSearch:
     """Nearest accepted action over all lever sets: rays from the factual, then finer rays."""
 
-    def __init__(self, truth: Truth, lower: Array, upper: Array, rng: np.random.Generator) -> None:
+    def __init__(
+        self, truth: ScmTruth, lower: Array, upper: Array, rng: np.random.Generator
+    ) -> None:
         levers = truth.actionable
         self._sets = [s for k in range(1, len(levers) + 1) for s in combinations(levers, k)]
         self._lower, self._upper, self._rng = lower, upper, rng
 
-    def coarse(self, factual: Array, belief: Belief) -> list[Found]:
+    def coarse(self, factual: Array, belief: Belief) -> list[RecourseFound]:
         """The nearest accepted action of the lever sets in question, nearest first."""
         found = []
         for columns in self._sets:
@@ -156,7 +158,7 @@ class Search:
         found.sort(key=lambda f: f.cost)
         return [f for f in found if f.cost <= WITHIN * found[0].cost][:FINALISTS]
 
-    def refine(self, factual: Array, belief: Belief, start: Found) -> Found | None:
+    def refine(self, factual: Array, belief: Belief, start: RecourseFound) -> RecourseFound | None:
         """Shorter accepted actions about ``start``, which need not be accepted itself."""
         out = start.cost * np.linspace(0.8, 2.0, 49)
         accepted = self._nearest(factual, belief, start.columns, start.direction[None], out)
@@ -185,7 +187,7 @@ class Search:
         columns: tuple[int, ...],
         directions: Array,
         radii: Array,
-    ) -> list[Found]:
+    ) -> list[RecourseFound]:
         """The nearest accepted action on these rays; none where none is accepted."""
         at = list(columns)
         ranges = (self._upper - self._lower)[at]
@@ -202,16 +204,20 @@ class Search:
         if hits[ray] == len(radii):
             return []
         place = ray * len(radii) + int(hits[ray])
-        return [Found(columns, values[place], float(radii[hits[ray]]), directions[ray])]
+        return [RecourseFound(columns, values[place], float(radii[hits[ray]]), directions[ray])]
 
 
-def cheapest(search: Search, factual: Array, coarse: Belief, fine: Belief) -> Found | None:
+def cheapest(
+    search: RecourseSearch, factual: Array, coarse: Belief, fine: Belief
+) -> RecourseFound | None:
     """The cheapest action that ``fine`` accepts, looked for where ``coarse`` accepts some."""
     refined = [search.refine(factual, fine, f) for f in search.coarse(factual, coarse)]
     return min((f for f in refined if f), key=lambda f: f.cost, default=None)
 
 
-def settle(search: Search, factual: Array, belief: Belief, found: Found | None) -> Found | None:
+def settle(
+    search: RecourseSearch, factual: Array, belief: Belief, found: RecourseFound | None
+) -> RecourseFound | None:
     """``found``, pushed outwards until a closer look accepts it."""
     if found is None:
         return None
@@ -236,7 +242,7 @@ class Line:
     optimum: float = 0.0
     """Sum of the true optimum over the answers."""
 
-    def add(self, found: Found | None, valid: bool, optimum: float) -> None:
+    def add(self, found: RecourseFound | None, valid: bool, optimum: float) -> None:
         self.asked += 1
         if found is None:
             return
@@ -258,7 +264,7 @@ class Scene:
     noise: Array
 
 
-def scene(truth: Truth, kind: str, seed: int, people: int) -> Scene:
+def scene(truth: ScmTruth, kind: str, seed: int, people: int) -> Scene:
     rng = np.random.default_rng([seed, 7])
     pool, _ = truth.sample(rng, 20_000)
     labels = rng.random(len(pool)) < truth.probability(pool)
@@ -271,7 +277,7 @@ def scene(truth: Truth, kind: str, seed: int, people: int) -> Scene:
 
 
 def run(
-    truth: Truth, kind: str, seed: int, people: int, gammas: Sequence[float]
+    truth: ScmTruth, kind: str, seed: int, people: int, gammas: Sequence[float]
 ) -> dict[str, Line]:
     s = scene(truth, kind, seed, people)
     lower, upper = s.rows.min(axis=0), s.rows.max(axis=0)
@@ -283,7 +289,7 @@ def run(
     mean, alone = believed_mean(s.model, s.margin), believed_mean(independent(truth), s.margin)
     for i, (factual, noise) in enumerate(zip(s.people, s.noise, strict=True)):
         true = believed_truth(truth, noise, s.margin)
-        search = Search(truth, lower, upper, np.random.default_rng([seed, i]))
+        search = RecourseSearch(truth, lower, upper, np.random.default_rng([seed, i]))
         answers = {
             "independent": cheapest(search, factual, alone, alone),
             "point": cheapest(search, factual, mean, mean),

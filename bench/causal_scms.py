@@ -18,7 +18,7 @@ Step = Callable[[Array, Array], Array]
 
 
 @dataclass(frozen=True)
-class Truth:
+class ScmTruth:
     """A causal model whose columns stand in causal order."""
 
     name: str
@@ -70,7 +70,7 @@ def _by_sum(rows: Array) -> Array:
 _THREE = ("x1", "x2", "x3")
 _CHAIN = ((), (0,), (0, 1))
 
-LINEAR = Truth(
+LINEAR = ScmTruth(
     "linear",
     _THREE,
     _CHAIN,
@@ -87,7 +87,7 @@ LINEAR = Truth(
     2.0,
 )
 
-ANM = Truth(
+ANM = ScmTruth(
     "anm",
     _THREE,
     _CHAIN,
@@ -104,7 +104,7 @@ ANM = Truth(
     2.0,
 )
 
-NON_ADDITIVE = Truth(
+NON_ADDITIVE = ScmTruth(
     "non-additive",
     _THREE,
     _CHAIN,
@@ -141,7 +141,7 @@ def _repaid(x: Array) -> Array:
     return sigmoid(0.3 * (-loan - duration + income + savings + income * savings))
 
 
-LOAN = Truth(
+LOAN = ScmTruth(
     "loan",
     ("gender", "age", "education", "loan", "duration", "income", "savings"),
     ((), (), (0, 1), (0, 1), (0, 1, 3), (0, 1, 2), (5,)),

@@ -28,8 +28,8 @@ from bench.peers.client import Library
 from bench.peers.environments import CannotInstall, interpreter
 from bench.profiles import PROFILES, Profile
 from bench.report import write_report
-from bench.results import Line, Question, Results
-from bench.study import Matrix, Study
+from bench.results import Line, ResultQuestion, Results
+from bench.study import Matrix, StudySetup
 
 ROOT = Path(__file__).resolve().parent.parent
 GIVE_UP = 3
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _lines(
-    study: Study,
+    study: StudySetup,
     rows: Matrix,
     uses: Sequence[Use],
     pythons: dict[str, Path | CannotInstall],
@@ -101,7 +101,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _studies(profile: Profile, options: argparse.Namespace) -> Iterator[tuple[Study, Matrix]]:
+def _studies(profile: Profile, options: argparse.Namespace) -> Iterator[tuple[StudySetup, Matrix]]:
     loaders = datasets(options.data)
     loaded: dict[str, Data] = {}
     for dataset, model, setting in profile.studies:
@@ -134,7 +134,7 @@ def _pythons(
 def _line(
     use: Use,
     python: Path | CannotInstall,
-    study: Study,
+    study: StudySetup,
     judge: Judge,
     rows: Matrix,
     cache: Path,
@@ -163,9 +163,9 @@ def _line(
     return Line(study, use, "asked", asked, tuple(ready.cannot), version, ready.wall)
 
 
-def _asked(library: Library, judge: Judge, rows: Matrix) -> tuple[Question, ...]:
+def _asked(library: Library, judge: Judge, rows: Matrix) -> tuple[ResultQuestion, ...]:
     """All of ``rows``; or until it was clear that the time allowed is not enough."""
-    asked: list[Question] = []
+    asked: list[ResultQuestion] = []
     for seed, row in enumerate(rows):
         asked.append(_question(library, judge, row, seed))
         if len(asked) >= GIVE_UP and all(q.reply.status == "timeout" for q in asked[-GIVE_UP:]):
@@ -173,9 +173,9 @@ def _asked(library: Library, judge: Judge, rows: Matrix) -> tuple[Question, ...]
     return tuple(asked)
 
 
-def _question(library: Library, judge: Judge, row: Matrix, seed: int) -> Question:
+def _question(library: Library, judge: Judge, row: Matrix, seed: int) -> ResultQuestion:
     reply = library.ask(row, seed)
-    return Question(
+    return ResultQuestion(
         row=tuple(row.tolist()),
         reply=reply,
         best=judge.weigh(row, reply.rows),

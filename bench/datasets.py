@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bench.study import Implication, Lever, Linear, Rules
+from bench.study import Rules, StudyLever, StudyLinear, StudyRule
 
 Matrix = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ class Data:
     """Rows in codes, what is to be foretold, and how a study speaks of them."""
 
     name: str
-    levers: tuple[Lever, ...]
+    levers: tuple[StudyLever, ...]
     train: Matrix
     train_label: Matrix
     """1 is the side that raises the alarm; for a regression, the value."""
@@ -66,19 +66,19 @@ def _bound(load: Callable[[Path], Data], file: Path) -> Callable[[], Data]:
 AI4I_RULES = Rules(
     immutable=("air_temperature", "quality"),
     directions={"tool_wear": "down"},
-    linear=(Linear({"rotational_speed": 1.0, "torque": 12.5}, 1750.0),),
-    implications=(Implication("if torque > 65 then rotational_speed <= 1550"),),
+    linear=(StudyLinear({"rotational_speed": 1.0, "torque": 12.5}, 1750.0),),
+    implications=(StudyRule("if torque > 65 then rotational_speed <= 1550"),),
 )
 
 
-def _ai4i_levers() -> tuple[Lever, ...]:
+def _ai4i_levers() -> tuple[StudyLever, ...]:
     return (
-        Lever("air_temperature", "continuous", 290.0, 310.0, "0.1", 1.0, 0, unit="K"),
-        Lever("process_temperature", "continuous", 304.0, 316.0, "0.1", 1.0, 1, unit="K"),
-        Lever("rotational_speed", "continuous", 1000.0, 3000.0, "1", 1.0, 2, unit="rpm"),
-        Lever("torque", "continuous", 0.0, 80.0, "0.1", 1.0, 3, unit="Nm"),
-        Lever("tool_wear", "continuous", 0.0, 300.0, "1", 1.0, 4, unit="min"),
-        Lever("quality", "ordinal", 0.0, 2.0, "1", 1.0, 5, ("L", "M", "H")),
+        StudyLever("air_temperature", "continuous", 290.0, 310.0, "0.1", 1.0, 0, unit="K"),
+        StudyLever("process_temperature", "continuous", 304.0, 316.0, "0.1", 1.0, 1, unit="K"),
+        StudyLever("rotational_speed", "continuous", 1000.0, 3000.0, "1", 1.0, 2, unit="rpm"),
+        StudyLever("torque", "continuous", 0.0, 80.0, "0.1", 1.0, 3, unit="Nm"),
+        StudyLever("tool_wear", "continuous", 0.0, 300.0, "1", 1.0, 4, unit="min"),
+        StudyLever("quality", "ordinal", 0.0, 2.0, "1", 1.0, 5, ("L", "M", "H")),
     )
 
 
@@ -119,11 +119,11 @@ def _german(file: Path) -> Data:
             codes = {c: float(k) for k, c in enumerate(categories)}
             columns.append(np.array([codes[v] for v in table[name]]))
             high = float(len(categories) - 1)
-            levers.append(Lever(name, "nominal", 0.0, high, "1", 1.0, at, categories))
+            levers.append(StudyLever(name, "nominal", 0.0, high, "1", 1.0, at, categories))
         else:
             columns.append(np.array([float(v) for v in table[name]]))
             low, high = float(columns[-1].min()), float(columns[-1].max())
-            levers.append(Lever(name, "integer", low, high, "1", 1.0, at))
+            levers.append(StudyLever(name, "integer", low, high, "1", 1.0, at))
         at += levers[-1].width
     return _split(
         "german-credit",
@@ -134,13 +134,13 @@ def _german(file: Path) -> Data:
             immutable=("Gender", "ForeignWorker", "Single", "NumberOfLiableIndividuals"),
             directions={"Age": "up", "MissedPayments": "down"},
             linear=(
-                Linear(
+                StudyLinear(
                     {"CheckingAccountBalance_geq_0": 1.0, "CheckingAccountBalance_geq_200": -1.0},
                     0.0,
                 ),
             ),
             implications=(
-                Implication(
+                StudyRule(
                     "if OwnsHouse >= 1 then RentsHouse <= 0",
                     (("OwnsHouse", 1.0), ("RentsHouse", 0.0)),
                 ),
@@ -166,7 +166,7 @@ def _steel(file: Path) -> Data:
         step = STEEL_STEPS.get(name, "1" if whole else "0.0001")
         kind = "integer" if whole and step == "1" else "continuous"
         low, high = float(rows[:, j].min()), float(rows[:, j].max())
-        levers.append(Lever(name, kind, low, high, step, 1.0, j))
+        levers.append(StudyLever(name, kind, low, high, step, 1.0, j))
     return _split(
         "steel-plates",
         tuple(levers),
@@ -180,8 +180,8 @@ def _steel(file: Path) -> Data:
                 "Length_of_Conveyer",
             ),
             directions={"Minimum_of_Luminosity": "up", "Pixels_Areas": "down"},
-            linear=(Linear({"X_Maximum": 1.0, "X_Minimum": -1.0}, 0.0),),
-            implications=(Implication("if Outside_X_Index > 0.1 then X_Perimeter >= 50"),),
+            linear=(StudyLinear({"X_Maximum": 1.0, "X_Minimum": -1.0}, 0.0),),
+            implications=(StudyRule("if Outside_X_Index > 0.1 then X_Perimeter >= 50"),),
         ),
         classes=("known", "unknown"),
     )
@@ -208,7 +208,7 @@ def _gas_turbine(file: Path) -> Data:
     table = _read(file)
     rows = np.array([[float(v) for v in table[n]] for n in TURBINE]).T
     levers = tuple(
-        Lever(
+        StudyLever(
             name, "continuous", float(rows[:, j].min()), float(rows[:, j].max()), step, 1.0, j,
             unit=unit,
         )
@@ -222,8 +222,8 @@ def _gas_turbine(file: Path) -> Data:
         Rules(
             immutable=("AT", "AP", "AH"),
             directions={"AFDP": "down"},
-            linear=(Linear({"TIT": 1.0, "TAT": -1.0}, 480.0),),
-            implications=(Implication("if TEY > 150 then TIT >= 1090"),),
+            linear=(StudyLinear({"TIT": 1.0, "TAT": -1.0}, 480.0),),
+            implications=(StudyRule("if TEY > 150 then TIT >= 1090"),),
         ),
         task="regression",
         classes=("within", "above"),
@@ -241,7 +241,9 @@ def _breast_cancer() -> Data:
     rows = np.asarray(bunch.data, dtype=np.float64)
     names = [str(n).replace(" ", "_") for n in bunch.feature_names]
     levers = tuple(
-        Lever(name, "continuous", float(rows[:, j].min()), float(rows[:, j].max()), step, 1.0, j)
+        StudyLever(
+            name, "continuous", float(rows[:, j].min()), float(rows[:, j].max()), step, 1.0, j
+        )
         for j, (name, step) in enumerate(zip(names, map(_thousandth, rows.T), strict=True))
     )
     return _split(
@@ -252,8 +254,8 @@ def _breast_cancer() -> Data:
         Rules(
             immutable=("mean_symmetry", "mean_fractal_dimension"),
             directions={"worst_area": "down"},
-            linear=(Linear({"worst_radius": 1.0, "mean_radius": -1.0}, 0.0),),
-            implications=(Implication("if worst_radius > 16 then worst_area >= 700"),),
+            linear=(StudyLinear({"worst_radius": 1.0, "mean_radius": -1.0}, 0.0),),
+            implications=(StudyRule("if worst_radius > 16 then worst_area >= 700"),),
         ),
         classes=("benign", "malignant"),
     )
@@ -276,7 +278,7 @@ def _read(file: Path) -> dict[str, list[str]]:
 
 def _split(
     name: str,
-    levers: tuple[Lever, ...],
+    levers: tuple[StudyLever, ...],
     rows: Matrix,
     label: Matrix,
     rules: Rules,
@@ -292,7 +294,7 @@ def _split(
     return Data(name, levers, rows[train], label[train], rows[test], rules, task, 0.5, classes)
 
 
-def _covering(levers: tuple[Lever, ...], rows: Matrix) -> tuple[Lever, ...]:
+def _covering(levers: tuple[StudyLever, ...], rows: Matrix) -> tuple[StudyLever, ...]:
     """Bounds that hold every reading."""
     return tuple(
         replace(
@@ -304,7 +306,7 @@ def _covering(levers: tuple[Lever, ...], rows: Matrix) -> tuple[Lever, ...]:
     )
 
 
-def _scaled(levers: tuple[Lever, ...], train: Matrix) -> tuple[Lever, ...]:
+def _scaled(levers: tuple[StudyLever, ...], train: Matrix) -> tuple[StudyLever, ...]:
     """The default scale: median absolute deviation, the range where that is 0."""
     return tuple(
         lever if not lever.is_number else replace(lever, scale=_scale(train[:, j]))

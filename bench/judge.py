@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.peers.ask_ours import policy_of
-from bench.study import Matrix, Study
+from bench.study import Matrix, StudySetup
 from explainers.constraints import Constraint, Direction, Immutable, Rule
 from explainers.problem import Problem
 from explainers.space import Axis
@@ -41,7 +41,7 @@ NOTHING = Weighed(np.inf, False, ())
 class Judge:
     """Scales for one study."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: StudySetup) -> None:
         self._study = study
         self._model = load_folder(Path(study.folder))
         self._policy = policy_of(study, self._model)

@@ -74,7 +74,7 @@ end
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceUnderLoad:
     """One that runs: where, by which key, in which processes."""
 
     base: str
@@ -120,7 +120,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def service(url: str, processes: int, given: Mapping[str, str] = {}) -> Iterator[Service]:
+def service(url: str, processes: int, given: Mapping[str, str] = {}) -> Iterator[ServiceUnderLoad]:
     """The default model behind ``processes`` processes, until the block ends; ``given``: settings,
     as the environment has them."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("IFONLY_")}
@@ -139,14 +139,14 @@ def service(url: str, processes: int, given: Mapping[str, str] = {}) -> Iterator
                 break
         threading.Thread(target=process.stderr.read, daemon=True).start()
         try:
-            started = Service(base, key, process.pid)
+            started = ServiceUnderLoad(base, key, process.pid)
             _until_all_answer(started, processes)
             yield started
         finally:
             process.terminate()
 
 
-def _until_all_answer(started: Service, processes: int) -> None:
+def _until_all_answer(started: ServiceUnderLoad, processes: int) -> None:
     """Each process answers as soon as it can; connections go to whoever takes them."""
     last = time.monotonic() + START_SECONDS
     in_a_row = 0
@@ -180,7 +180,7 @@ def write_bodies(file: Path, semantics: str, probability: float | None) -> None:
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def load(of: Service, folder: Path, connections: int, seconds: int) -> dict[str, Any]:
+def load(of: ServiceUnderLoad, folder: Path, connections: int, seconds: int) -> dict[str, Any]:
     """What ``wrk`` says of so many seconds."""
     script = folder / "load.lua"
     script.write_text(SCRIPT, encoding="utf-8")
@@ -236,7 +236,7 @@ def starve(kind: str, options: argparse.Namespace, folder: Path) -> dict[str, fl
 
 
 @contextlib.contextmanager
-def hard_ones(of: Service, folder: Path) -> Iterator[list[str]]:
+def hard_ones(of: ServiceUnderLoad, folder: Path) -> Iterator[list[str]]:
     """Some at once, asked again as soon as they are answered, until the block ends; it is given
     what they were answered with so far."""
     answered: list[str] = []

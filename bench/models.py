@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 
 from bench.datasets import Data
-from bench.study import Lever, Rules, Study
+from bench.study import Rules, StudyLever, StudySetup
 from models.onnx.export import TARGET_OPSET, export_onnx, to_bytes
 
 REFERENCES = 10_000
@@ -95,7 +95,7 @@ RECIPES = {
 }
 
 
-def deploy(data: Data, recipe: Recipe, cache: Path) -> Study:
+def deploy(data: Data, recipe: Recipe, cache: Path) -> StudySetup:
     """The study of one model without rules; trained now unless the cache has it."""
     name = f"{data.name}-{recipe.name}"
     folder = cache / "models" / name / "1"
@@ -107,7 +107,7 @@ def deploy(data: Data, recipe: Recipe, cache: Path) -> Study:
         threshold = _train(data, recipe, folder, native, name)
         _keep_references(data, threshold, reference)
         described.write_text(json.dumps(threshold))
-    return Study(
+    return StudySetup(
         dataset=data.name,
         model=recipe.name,
         setting="free",
@@ -144,7 +144,7 @@ def _threshold(data: Data, recipe: Recipe) -> float:
     return data.limit
 
 
-def _encoded(levers: tuple[Lever, ...], rows: Any) -> Any:
+def _encoded(levers: tuple[StudyLever, ...], rows: Any) -> Any:
     columns = []
     for j, lever in enumerate(levers):
         if lever.kind == "nominal":

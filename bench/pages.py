@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import FOLDER, Service, service
+from bench.load import FOLDER, ServiceUnderLoad, service
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
 from service.store import archive
@@ -66,7 +66,7 @@ def main() -> None:
     Console(width=100).print(table)
 
 
-def _alarms(of: Service) -> list[str]:
+def _alarms(of: ServiceUnderLoad) -> list[str]:
     """Ids of the records of some alarms."""
     model = load_folder(FOLDER)
     rows = held_out_alarms(ALARMS, 7, model.predictor, model.spec.decision).rows
@@ -99,7 +99,7 @@ def _fill(url: str, ids: list[str], count: int) -> None:
 
 
 def _visits(
-    browser: Browser, of: Service, key: str, path: Callable[[int], str]
+    browser: Browser, of: ServiceUnderLoad, key: str, path: Callable[[int], str]
 ) -> tuple[float, float]:
     """Medians of first byte and first paint, each visit in a browser that knows nothing."""
     found: list[dict[str, Any]] = []

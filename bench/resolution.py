@@ -66,7 +66,7 @@ def _with_effects(problem: Problem, seed: int) -> Problem:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResolutionRow:
     """A row of the table."""
 
     name: str
@@ -76,13 +76,13 @@ class Row:
 
 
 ROWS = (
-    Row("trees", "trees"),
-    Row("trees, related", "trees", related=True),
-    Row("trees, robust", "trees", becomes=_robust),
-    Row("trees, effects", "trees", becomes=_with_effects),
-    Row("linear", "linear"),
-    Row("relu", "relu"),
-    Row("blackbox", "blackbox"),
+    ResolutionRow("trees", "trees"),
+    ResolutionRow("trees, related", "trees", related=True),
+    ResolutionRow("trees, robust", "trees", becomes=_robust),
+    ResolutionRow("trees, effects", "trees", becomes=_with_effects),
+    ResolutionRow("linear", "linear"),
+    ResolutionRow("relu", "relu"),
+    ResolutionRow("blackbox", "blackbox"),
 )
 
 
@@ -166,13 +166,13 @@ def _engine(family: str, deployed: Deployed, schema: Schema) -> Engine:
     return Blackbox() if family == "blackbox" else engines_for(deployed.form, schema)
 
 
-def _kinds(row: Row, rules: int, seed: int) -> list[ConstraintKind]:
+def _kinds(row: ResolutionRow, rules: int, seed: int) -> list[ConstraintKind]:
     draw = np.random.default_rng(seed)
     kinds = [KINDS[int(k)] for k in draw.choice(len(KINDS), rules, replace=False)]
     return [*kinds, RELATED[seed % len(RELATED)]] if row.related else kinds
 
 
-def _measured(row: Row, options: argparse.Namespace) -> tuple[Spent, Spent]:
+def _measured(row: ResolutionRow, options: argparse.Namespace) -> tuple[Spent, Spent]:
     coarse, fine = Spent(), Spent()
     schemas = [with_counts((count,) * 3) for count in COUNTS]
     for seed in range(options.questions):
@@ -191,7 +191,7 @@ def _ratio(coarse: float, fine: float, few: float) -> str:
     return f"{ratio} ({fine - coarse:+.1f})" if abs(fine - coarse) < few else ratio
 
 
-def _cells(row: Row, coarse: Spent, fine: Spent) -> list[str]:
+def _cells(row: ResolutionRow, coarse: Spent, fine: Spent) -> list[str]:
     proven = [f"{spent.proven}/{spent.asked}" for spent in (coarse, fine)]
     cells = [row.name, " ".join(proven)]
     for name, coarsely, finely, unit in (

@@ -10,7 +10,7 @@ import numpy as np
 from bench.judge import Weighed
 from bench.peers.catalogue import Use
 from bench.peers.contract import Reply
-from bench.study import Study
+from bench.study import StudySetup
 
 LATE = 1.25
 """A proof that takes this many times the time allowed comes too late to count (treecf's warm
@@ -21,7 +21,7 @@ NEAR = 1e-6
 
 
 @dataclass(frozen=True)
-class Question:
+class ResultQuestion:
     """One row, what a library said of it, and what that is worth."""
 
     row: tuple[float, ...]
@@ -34,11 +34,11 @@ class Question:
 class Line:
     """One use of one library for one study."""
 
-    study: Study
+    study: StudySetup
     use: Use
     status: str
     """``asked``, or why not: ``unsupported``, ``not installed``, ``error``, ``timeout``."""
-    questions: tuple[Question, ...] = ()
+    questions: tuple[ResultQuestion, ...] = ()
     cannot: tuple[str, ...] = ()
     version: str = ""
     seconds_to_prepare: float = 0.0
@@ -124,13 +124,13 @@ class Results:
         self.lines.append(line)
 
     @property
-    def studies(self) -> list[Study]:
+    def studies(self) -> list[StudySetup]:
         return list({line.study.key: line.study for line in self.lines}.values())
 
-    def of(self, study: Study) -> list[Line]:
+    def of(self, study: StudySetup) -> list[Line]:
         return [line for line in self.lines if line.study.key == study.key]
 
-    def best_known(self, study: Study) -> dict[tuple[float, ...], float]:
+    def best_known(self, study: StudySetup) -> dict[tuple[float, ...], float]:
         """The least cost of an answer that holds, whoever found it, by question."""
         best: dict[tuple[float, ...], float] = {}
         for line in self.of(study):
@@ -141,7 +141,7 @@ class Results:
                         best[question.row] = min(known, weighed.cost)
         return best
 
-    def reference(self, study: Study) -> dict[tuple[float, ...], float]:
+    def reference(self, study: StudySetup) -> dict[tuple[float, ...], float]:
         """What costs are divided by: our optimum where it is proven, else the best known."""
         known = dict(self.best_known(study))
         for line in self.of(study):
@@ -175,7 +175,7 @@ class Results:
         return sum(not self._is_true(q, reference, line.study) for q in claims)
 
     def _is_proven(
-        self, question: Question, reference: dict[tuple[float, ...], float], line: Line
+        self, question: ResultQuestion, reference: dict[tuple[float, ...], float], line: Line
     ) -> bool:
         in_time = question.reply.wall <= LATE * line.use.seconds
         return (
@@ -183,7 +183,7 @@ class Results:
         )
 
     def _is_true(
-        self, question: Question, reference: dict[tuple[float, ...], float], study: Study
+        self, question: ResultQuestion, reference: dict[tuple[float, ...], float], study: StudySetup
     ) -> bool:
         """Whether a claim is not contradicted by anybody's answer."""
         best = self._on_grid(study).get(question.row, math.inf)
@@ -192,7 +192,7 @@ class Results:
         cheapest = min(best, reference.get(question.row, math.inf))
         return question.best.holds and question.best.cost <= cheapest * (1 + NEAR)
 
-    def _on_grid(self, study: Study) -> dict[tuple[float, ...], float]:
+    def _on_grid(self, study: StudySetup) -> dict[tuple[float, ...], float]:
         """Least cost of an answer that holds on the grid, by question: off it, ours has no say."""
         best: dict[tuple[float, ...], float] = {}
         for line in self.of(study):

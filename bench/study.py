@@ -20,7 +20,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Lever:
+class StudyLever:
     """One feature: how it enters the graph, what it may be set to, what that costs."""
 
     name: str
@@ -53,7 +53,7 @@ class Lever:
 
 
 @dataclass(frozen=True)
-class Linear:
+class StudyLinear:
     """``sum(weights[name] * name) >= limit``"""
 
     weights: Mapping[str, float]
@@ -66,7 +66,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Implication:
+class StudyRule:
     """An if-then rule; ``binary`` says it as two equalities where that can be done."""
 
     text: str
@@ -79,8 +79,8 @@ class Rules:
 
     immutable: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=dict)
-    linear: tuple[Linear, ...] = ()
-    implications: tuple[Implication, ...] = ()
+    linear: tuple[StudyLinear, ...] = ()
+    implications: tuple[StudyRule, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ class Rules:
 
 
 @dataclass(frozen=True)
-class Study:
+class StudySetup:
     """One model and one setting; the questions are rows."""
 
     dataset: str
@@ -102,7 +102,7 @@ class Study:
     threshold: float
     wants_below: bool
     """Whether the target is ``score < threshold`` rather than ``score >= threshold``."""
-    levers: tuple[Lever, ...]
+    levers: tuple[StudyLever, ...]
     rules: Rules
     folder: str
     """The deployed model: ``model.onnx`` and ``spec.toml``."""
@@ -123,17 +123,17 @@ class Study:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Study:
+    def from_json(cls, text: str) -> StudySetup:
         table: dict[str, Any] = json.loads(text)
         rules = table["rules"]
         table["levers"] = tuple(
-            Lever(**{**lever, "categories": tuple(lever["categories"])})
+            StudyLever(**{**lever, "categories": tuple(lever["categories"])})
             for lever in table["levers"]
         )
         table["rules"] = Rules(
             tuple(rules["immutable"]),
             rules["directions"],
-            tuple(Linear(**r) for r in rules["linear"]),
+            tuple(StudyLinear(**r) for r in rules["linear"]),
             tuple(_implication(r) for r in rules["implications"]),
         )
         return cls(**table)
@@ -162,9 +162,9 @@ class Study:
         return rows
 
 
-def _implication(table: Mapping[str, Any]) -> Implication:
+def _implication(table: Mapping[str, Any]) -> StudyRule:
     pair: Sequence[Sequence[Any]] | None = table["binary"]
     if pair is None:
-        return Implication(table["text"])
+        return StudyRule(table["text"])
     (when, is_), (then, must_be) = pair
-    return Implication(table["text"], ((when, is_), (then, must_be)))
+    return StudyRule(table["text"], ((when, is_), (then, must_be)))

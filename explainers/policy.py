@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from explainers.constraints import Constraint, Origin, Scorer, Source
-from explainers.constraints.given import Context, Given
+from explainers.constraints.given import Given, ReadingContext
 from explainers.constraints.registry import read_policy, read_request
 from explainers.constraints.survives import read_tolerances
 from explainers.cost import Cost, FeatureCost
@@ -79,7 +79,7 @@ class Policy:
         )
         tolerances = read_tolerances(features, schema)
         scales = tuple(c.scale for c in costs)
-        context = Context(schema, tolerances, scales, reference, plausibility)
+        context = ReadingContext(schema, tolerances, scales, reference, plausibility)
         constraints = tuple(read_policy(table, context))
         penalty = _non_negative(table.get("change_penalty", 0.0), "policy.change_penalty")
         phrases = {n: t["phrases"] for n, t in features.items() if "phrases" in t}
@@ -146,14 +146,14 @@ def read_constraints(
     InvalidPolicy
         Naming the key under ``constraints``, the value and the limit.
     """
-    return tuple(read_request(table, Context(schema, tolerances)))
+    return tuple(read_request(table, ReadingContext(schema, tolerances)))
 
 
 def _check_names(features: Table, schema: Schema) -> None:
     for name in features:
         if name not in schema:
             path = ("policy", "features", name)
-            raise Given(None, path, Source.POLICY, Context(schema)).unknown(name)
+            raise Given(None, path, Source.POLICY, ReadingContext(schema)).unknown(name)
 
 
 def _probability(table: Table, decision: Decision) -> float | None:

@@ -23,7 +23,7 @@ from prometheus_client import (
 )
 
 from service.store.chain import Record
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -45,10 +45,10 @@ class Metrics:
         model = ["model_name"]
         # KServe's names.
         self._latency = {
-            Kind.PREDICTION: Histogram(
+            RecordKind.PREDICTION: Histogram(
                 "request_predict_seconds", "Prediction.", model, buckets=SECONDS, registry=registry
             ),
-            Kind.EXPLANATION: Histogram(
+            RecordKind.EXPLANATION: Histogram(
                 "request_explain_seconds", "Explanation.", model, buckets=SECONDS, registry=registry
             ),
         }
@@ -143,12 +143,12 @@ class Metrics:
         detail = facts.detail or {}
         if "rejected" in detail:
             self._rejections.labels(facts.model, facts.engine or NOBODY).inc(detail["rejected"])
-        if facts.kind in (Kind.REFUSAL, Kind.FAILURE):
+        if facts.kind in (RecordKind.REFUSAL, RecordKind.FAILURE):
             self._refusals.labels(facts.kind.value, facts.status or "").inc()
         latency = self._latency.get(facts.kind)
         if latency is not None and facts.latency_us is not None:
             latency.labels(facts.model).observe(facts.latency_us / 1e6)
-        if facts.kind is Kind.EXPLANATION:
+        if facts.kind is RecordKind.EXPLANATION:
             self._claims.labels(facts.model, facts.status, facts.engine).inc()
             self._rows.labels(facts.model, facts.engine).inc(detail.get("rows", 0))
             self._nodes.labels(facts.model, facts.engine).inc(detail.get("nodes", 0))

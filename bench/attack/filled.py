@@ -19,7 +19,7 @@ from service.store.database import Database, connect
 from service.store.idempotency import Named, once
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.logcheck import KeptHead
 from service.store.migrate import upgrade
 from service.store.rates import Rate, take
@@ -59,8 +59,10 @@ def fill(database: Database, anchor_file: Path) -> None:
         _log(database, journal)
     with _journal(database, anchor_file) as journal:
         for k in range(3):
-            _append(journal, _draft(Kind.PREDICTION, k))
-        bare = [replace(_draft(Kind.REFUSAL, k, status="bad"), payload=None) for k in range(MANY)]
+            _append(journal, _draft(RecordKind.PREDICTION, k))
+        bare = [
+            replace(_draft(RecordKind.REFUSAL, k, status="bad"), payload=None) for k in range(MANY)
+        ]
         for future in [journal.append(draft) for draft in bare]:
             future.result()
     _take_in(database)
@@ -120,7 +122,7 @@ def _journal(database: Database, anchor_file: Path) -> Iterator[Journal]:
         journal.close()
 
 
-def _draft(kind: Kind, number: int, **said: object) -> Draft:
+def _draft(kind: RecordKind, number: int, **said: object) -> Draft:
     facts = Facts(
         **{  # type: ignore[arg-type]
             "kind": kind,
@@ -148,23 +150,23 @@ def _append(journal: Journal, draft: Draft) -> str:
 
 def _ask_and_judge(journal: Journal) -> None:
     for k in range(2):
-        _append(journal, _draft(Kind.PREDICTION, k, status="alarm"))
-    explained = [_append(journal, _draft(Kind.EXPLANATION, k)) for k in range(4)]
+        _append(journal, _draft(RecordKind.PREDICTION, k, status="alarm"))
+    explained = [_append(journal, _draft(RecordKind.EXPLANATION, k)) for k in range(4)]
     for verdict, about in zip(("approve", "reject", "comment"), explained, strict=False):
-        _append(journal, _draft(Kind.REVIEW, 9, status=verdict, about=about))
+        _append(journal, _draft(RecordKind.REVIEW, 9, status=verdict, about=about))
     named = Named.of("key:line-3", "a-request", [b"body"])
-    journal.append(once(named, _draft(Kind.EXPLANATION, 7))).result()
+    journal.append(once(named, _draft(RecordKind.EXPLANATION, 7))).result()
     other = Named.of("key:line-4", "another", [b"other body"])
-    journal.append(once(other, _draft(Kind.EXPLANATION, 8, actor="key:line-4"))).result()
+    journal.append(once(other, _draft(RecordKind.EXPLANATION, 8, actor="key:line-4"))).result()
 
 
 def _erase(journal: Journal) -> None:
-    gone = _append(journal, _draft(Kind.WHAT_IF, 3))
+    gone = _append(journal, _draft(RecordKind.WHAT_IF, 3))
     journal.append(erasure.erase(gone, "cli:kim", "asked for")).result()
     for k in range(2):
-        _append(journal, _draft(Kind.PREDICTION, k, time_us=now_us() - YEAR_US))
+        _append(journal, _draft(RecordKind.PREDICTION, k, time_us=now_us() - YEAR_US))
     list(erasure.prune(journal, now_us() - YEAR_US // 2, "cli:kim", 30))
-    held = _append(journal, _draft(Kind.EXPLANATION, 5))
+    held = _append(journal, _draft(RecordKind.EXPLANATION, 5))
     hold = journal.append(holds.put("cli:kim", "a court asks", record=held)).result().id
     journal.append(holds.put("cli:kim", "another court", model="press")).result()
     journal.append(holds.lift(hold, "cli:kim", "over")).result()
@@ -179,12 +181,16 @@ def _admit(database: Database, journal: Journal) -> None:
     journal.append(keys.revoke(tokens[0], "cli:kim")).result()
     for name, key in (("one", tokens[1]), ("two", None)):
         new = sessions.NewSession(name, KIM, now_us() + HOUR_US, key)
-        facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_in", detail={"by": "key"})
+        facts = Facts(
+            kind=RecordKind.SIGN_IN, actor=KIM.actor, status="signed_in", detail={"by": "key"}
+        )
         journal.append(sessions.begin(new, facts)).result()
     sessions.signing_secret(database, journal)
     for actor in ("key:line-3", "key:line-4"):
         journal.change(take(actor, Rate(1.0, 5))).result()
-    about = Facts(kind=Kind.ACCESS, actor=KIM.actor, status="listed", detail={"by": "GET /records"})
+    about = Facts(
+        kind=RecordKind.ACCESS, actor=KIM.actor, status="listed", detail={"by": "GET /records"}
+    )
     _append(journal, Draft(about, b'{"request":{"query":"kind=review"}}'))
 
 
@@ -192,7 +198,7 @@ def _work(journal: Journal) -> None:
     """A job that is done, one that is under way, one that was cancelled."""
     for rows, answered in ((3, 3), (3, 1), (2, 0)):
         facts = Facts(
-            kind=Kind.JOB,
+            kind=RecordKind.JOB,
             actor="key:line-3",
             role="pipeline",
             request_id=f"job-{rows}",
@@ -205,7 +211,7 @@ def _work(journal: Journal) -> None:
         if answered:
             claim = journal.change(jobs.claim(f"worker-{rows}", answered, HOUR_US)).result()
             assert claim is not None
-            drafts = [_draft(Kind.EXPLANATION, r.number, about=job.id) for r in claim.rows]
+            drafts = [_draft(RecordKind.EXPLANATION, r.number, about=job.id) for r in claim.rows]
             found = [Answered(k, draft) for k, draft in enumerate(drafts)]
             journal.append(jobs.finish(claim.job, f"worker-{rows}", found)).result()
         else:

@@ -414,7 +414,7 @@ _SPOILS = (
 
 
 @dataclass
-class Outcome:
+class NastyOutcome:
     """What came of many."""
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -438,7 +438,7 @@ def ask(base: str, made: Nasty) -> tuple[int, str]:
         return reply.status, said.decode("utf-8", "replace")
 
 
-def ask_all(base: str, made: Iterator[Nasty], into: Outcome) -> None:
+def ask_all(base: str, made: Iterator[Nasty], into: NastyOutcome) -> None:
     for one in made:
         status, said = ask(base, one)
         into.statuses[status] += 1
@@ -512,7 +512,7 @@ def main() -> None:
         given["IFONLY_BODY_SECONDS"] = "1"  # of some, the end never comes
         with load.service(url, 1, given) as running:
             world = world_of(running.base, "milling-machine", tokens)
-            found, made = Outcome(), nasties(world, options.requests, options.seed)
+            found, made = NastyOutcome(), nasties(world, options.requests, options.seed)
             for tenth in range(10):
                 few = [one for one, _ in zip(made, range(options.requests // 10), strict=False)]
                 ask_all(running.base, iter(few), found)

@@ -37,7 +37,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import FOLDER, ROOT, Service, service
+from bench.load import FOLDER, ROOT, ServiceUnderLoad, service
 from models.repository import load_folder
 from models.training.alarms import held_out_alarms
 from tests.support import hard_network
@@ -85,7 +85,7 @@ class Attack:
 class Field:
     """A service, its keys, and rows to ask about."""
 
-    def __init__(self, of: Service, url: str) -> None:
+    def __init__(self, of: ServiceUnderLoad, url: str) -> None:
         self.base = of.base
         self.victim = _bearer(_key(url, "pipeline"))
         self.hog = _bearer(_key(url, "operator"))

@@ -43,7 +43,7 @@ from bench.attack.filled import HOUR_US, SIGNER, WITNESS, YEAR_US, fill, kept_he
 from service.errors import ServiceError
 from service.store.chain import Facts, Head, Record, now_us, seal
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.logcheck import KeptHead
 from service.store.migrate import require_current
 from service.store.rows import record_of, row_of
@@ -111,7 +111,7 @@ class Attack:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TamperOutcome:
     """What came of it."""
 
     attack: Attack
@@ -143,7 +143,7 @@ def _why(a: Attack, reasons: Mapping[tuple[str, str], str]) -> str:
 
 
 @dataclass(frozen=True)
-class Target:
+class TamperTarget:
     """A filled store: its rows are read and written past the service."""
 
     url: str
@@ -370,16 +370,20 @@ OUTSIDE = ("beyond head", "unknown writer", "before first")
 
 
 def _forged_review(stored: Stored) -> Facts:
-    judged = {r["about"] for r in stored["audit_records"] if r["kind"] == Kind.REVIEW}
-    explained = (r for r in stored["audit_records"] if r["kind"] == Kind.EXPLANATION)
+    judged = {r["about"] for r in stored["audit_records"] if r["kind"] == RecordKind.REVIEW}
+    explained = (r for r in stored["audit_records"] if r["kind"] == RecordKind.EXPLANATION)
     about = next(r["id"] for r in explained if r["id"] not in judged)
-    return Facts(kind=Kind.REVIEW, actor="key:kim", role="auditor", status="approve", about=about)
+    return Facts(
+        kind=RecordKind.REVIEW, actor="key:kim", role="auditor", status="approve", about=about
+    )
 
 
 def _forged_erasure(stored: Stored) -> Facts:
     kept = {(p["writer"], p["sequence"]) for p in stored["audit_payloads"]}
     about = next(r["id"] for r in stored["audit_records"] if (r["writer"], r["sequence"]) in kept)
-    return Facts(kind=Kind.ERASURE, actor="cli:kim", about=about, detail={"count": 1, "reason": ""})
+    return Facts(
+        kind=RecordKind.ERASURE, actor="cli:kim", about=about, detail={"count": 1, "reason": ""}
+    )
 
 
 def _forge(facts: Facts, place: str, is_sealed: bool, rows: Stored) -> None:
@@ -401,7 +405,7 @@ def _forge(facts: Facts, place: str, is_sealed: bool, rows: Stored) -> None:
         rows["audit_writers"].append({"id": writer, **head})
     if place == "appended":
         chain.update(head_sequence=record.sequence, head_hash=record.hash)
-    if facts.kind is Kind.ERASURE:
+    if facts.kind is RecordKind.ERASURE:
         gone = next(r for r in rows["audit_records"] if r["id"] == facts.about)
         here = (gone["writer"], gone["sequence"])
         rows["audit_payloads"] = [
@@ -512,12 +516,12 @@ def _rewrite_all(signer: LocalSigner, rows: Stored) -> None:
     order = {w: _chain_of(rows, w) for w in {r["writer"] for r in rows["audit_records"]}}
     for writer in sorted(order, key=lambda w: _begun(order[w])):
         for row in order[writer]:
-            if row["kind"] == Kind.EXPLANATION:
+            if row["kind"] == RecordKind.EXPLANATION:
                 row["actor"] = "key:line-4" if row["actor"] == "key:line-4" else "key:line-3"
                 row["latency_us"] = 1
             if row["status"] == LOG_KEY:
                 row["detail"] = json.dumps({"key": str(signer.key)}, separators=(",", ":"))
-            if row["kind"] == Kind.ANCHOR:
+            if row["kind"] == RecordKind.ANCHOR:
                 detail = json.loads(row["detail"])
                 detail.pop("log", None)
                 for other, head in detail["heads"].items():
@@ -572,8 +576,8 @@ def _forgot_open_jobs(rows: Stored) -> None:
 
 
 def campaign(
-    target: Target, most: int, wanted: Callable[[Attack], bool] = lambda _: True
-) -> list[Outcome]:
+    target: TamperTarget, most: int, wanted: Callable[[Attack], bool] = lambda _: True
+) -> list[TamperOutcome]:
     """Every attack that is wanted, one after the other."""
     before = target.read()
     came = []
@@ -589,12 +593,12 @@ def campaign(
                 target.write(rows, before)
             except sa.exc.DBAPIError:
                 continue  # the database itself does not take it
-            came.append(Outcome(attack, *target.look_at(database)))
+            came.append(TamperOutcome(attack, *target.look_at(database)))
             target.write(before, rows)
     return came
 
 
-def zeroed(target: Target, folder: Path) -> list[Outcome]:
+def zeroed(target: TamperTarget, folder: Path) -> list[TamperOutcome]:
     """Each page of a SQLite file filled with zeros, in a copy of it."""
     file = Path(str(target.engine.url.database))
     target.engine.dispose()
@@ -610,7 +614,7 @@ def zeroed(target: Target, folder: Path) -> list[Outcome]:
         attack = Attack("(file)", f"page {page + 1}", "zeros", lambda rows: None)
         found = other.look()
         if any(found) or not _is_same(file, copy):  # a page that no table uses loses nothing
-            came.append(Outcome(attack, *found))
+            came.append(TamperOutcome(attack, *found))
         other.engine.dispose()
         for left in folder.glob(f"{copy.name}*"):
             left.unlink()
@@ -629,7 +633,7 @@ def _is_same(file: Path, copy: Path) -> bool:
 @contextlib.contextmanager
 def filled(
     store: str, *, with_anchors: bool, with_head: bool = True
-) -> Iterator[tuple[Target, Path]]:
+) -> Iterator[tuple[TamperTarget, Path]]:
     """A store to attack, and a folder beside it."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="ifonly-tamper-"))
@@ -644,10 +648,10 @@ def filled(
         driver = url.replace("postgresql://", "postgresql+psycopg://")
         engine = sa.create_engine(driver)
         stack.callback(engine.dispose)
-        yield Target(url, file if with_anchors else None, kept, engine), folder
+        yield TamperTarget(url, file if with_anchors else None, kept, engine), folder
 
 
-def show(came: Sequence[Outcome], console: Console) -> None:
+def show(came: Sequence[TamperOutcome], console: Console) -> None:
     """Counts by table, column and kind; then what was not found, and why."""
     table = Table("table", "column", "kind", "tried", "alone", "with head", "why not")
     keys = Counter((o.attack.table, o.attack.column, o.attack.kind) for o in came)
@@ -662,11 +666,11 @@ def show(came: Sequence[Outcome], console: Console) -> None:
     console.print(summary(came))
 
 
-def _said(o: Outcome) -> tuple[str, str | None]:
+def _said(o: TamperOutcome) -> tuple[str, str | None]:
     return o.alone, o.kept
 
 
-def summary(came: Sequence[Outcome]) -> str:
+def summary(came: Sequence[TamperOutcome]) -> str:
     """The figures, in a line."""
     alone, kept = (sum(map(bool, said)) for said in zip(*map(_said, came), strict=True))
     return (
@@ -675,7 +679,7 @@ def summary(came: Sequence[Outcome]) -> str:
     )
 
 
-def unexplained(came: Iterable[Outcome]) -> list[Outcome]:
+def unexplained(came: Iterable[TamperOutcome]) -> list[TamperOutcome]:
     """What was not found, and should have been."""
     return [o for o in came if not o.is_explained]
 

@@ -21,7 +21,7 @@ OUTCOME = "in_target"
 
 
 @dataclass(frozen=True)
-class Column:
+class SampledColumn:
     """What DiCE is told of one feature once and for all."""
 
     name: str
@@ -45,7 +45,7 @@ class DiceSampler:
     """One data set and one method of dice-ml: ``random``, ``genetic`` or ``kdtree``."""
 
     def __init__(
-        self, columns: Sequence[Column], references: Matrix, method: str, count: int
+        self, columns: Sequence[SampledColumn], references: Matrix, method: str, count: int
     ) -> None:
         """``references`` are training rows in codes, ``(n, n_columns)``, without missing values."""
         self._columns = columns

@@ -37,7 +37,7 @@ def _answer(
     replies: IO[bytes],
 ) -> None:
     try:
-        from bench.dice.sampler import Column, DiceSampler, Wish
+        from bench.dice.sampler import DiceSampler, SampledColumn, Wish
     except ImportError as error:
         reason = f"dice-ml is not installed (extra `dice`): {error}"
         write_frame(replies, {"kind": "refused", "reason": reason})
@@ -48,7 +48,7 @@ def _answer(
         _, (inside,) = read_frame(questions)
         return np.column_stack([1.0 - inside, inside])
 
-    columns = [Column(name, decimals) for name, decimals in header["columns"]]
+    columns = [SampledColumn(name, decimals) for name, decimals in header["columns"]]
     allowed = tuple(tuple(values) for values in header["allowed"])
     wish = Wish(factual, tuple(header["vary"]), allowed, header["seed"])
     try:

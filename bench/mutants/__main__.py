@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
 def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]:  # type: ignore[type-arg]
     """Results, how many faults could have been planted, and how many questions there are."""
     from bench.mutants import modules, oracle
-    from bench.mutants.campaign import Campaign, Result, Verdict, sampled
+    from bench.mutants.campaign import Campaign, MutantResult, MutantVerdict, sampled
     from bench.mutants.questions import Questions, all_cases, tree_cases
 
     ends = time.monotonic() + 60.0 * options.minutes
@@ -74,7 +74,7 @@ def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]: 
     tests = oracle.calls(options.seed)
     reached = campaign.reached(where)
     kept = options.keep and options.keep / ("kernel.pickle" if in_kernel else "others.pickle")
-    results: list[Result] = pickle.loads(kept.read_bytes()) if kept and kept.exists() else []
+    results: list[MutantResult] = pickle.loads(kept.read_bytes()) if kept and kept.exists() else []
     done = {str(result.mutant) for result in results}
     picked = sampled(reached, count, rng)
     rng.shuffle(picked)  # where the time is up, what was done is a sample of all
@@ -85,7 +85,7 @@ def _tried(options: argparse.Namespace, folder: Path) -> tuple[list, int, int]: 
             continue
         before = os.times()
         result = campaign.try_out(mutant, random.Random(f"{options.seed} {mutant}"))
-        if result.has(Verdict.FALSE) and not result.has(Verdict.WRONG):
+        if result.has(MutantVerdict.FALSE) and not result.has(MutantVerdict.WRONG):
             result.caught_by = oracle.caught_by(mutant, tests)
         used = os.times()
         result.cpu = used.children_user + used.children_system
@@ -111,13 +111,13 @@ def _kernel(options: argparse.Namespace, to: Path) -> subprocess.Popen[bytes]:
 
 def _report(options: argparse.Namespace, results: list, reached: int, questions: int) -> None:  # type: ignore[type-arg]
     from bench.mutants.modules import FAST, KERNEL
-    from bench.mutants.report import Run, page
+    from bench.mutants.report import MutantRun, page
 
     minutes = sum(r.cpu for r in results) / 60
     command = f"python -m bench.mutants --mutants {options.mutants} --seed {options.seed}"
     results.sort(key=lambda r: (*FAST, *KERNEL).index(r.mutant.module))
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    run = Run(command, today, options.seed, questions, minutes, reached, options.mutants)
+    run = MutantRun(command, today, options.seed, questions, minutes, reached, options.mutants)
     options.out.write_text(page(results, run), encoding="utf-8")
     wrong = sum(r.column == "published wrong" for r in results)
     print(f"{options.out}: {len(results)} faults, {wrong} published a wrong row")

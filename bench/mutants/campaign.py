@@ -21,7 +21,7 @@ MOST_CASES = 8
 """Questions asked of one mutant, of those that run its line."""
 
 
-class Verdict(StrEnum):
+class MutantVerdict(StrEnum):
     """What became of one question."""
 
     SAME = "same"
@@ -38,11 +38,11 @@ class Verdict(StrEnum):
 
 
 @dataclass
-class Result:
+class MutantResult:
     """What one mutant did."""
 
     mutant: Mutant
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    verdicts: dict[str, MutantVerdict] = field(default_factory=dict)
     """By question."""
     why: dict[str, list[str]] = field(default_factory=dict)
     caught_by: str | None = None
@@ -50,25 +50,25 @@ class Result:
     cpu: float = 0.0
     """Seconds."""
 
-    def has(self, verdict: Verdict) -> bool:
+    def has(self, verdict: MutantVerdict) -> bool:
         return verdict in self.verdicts.values()
 
     @property
     def is_changed(self) -> bool:
-        return any(v is not Verdict.SAME for v in self.verdicts.values())
+        return any(v is not MutantVerdict.SAME for v in self.verdicts.values())
 
     @property
     def column(self) -> str:
         """Of the report."""
         if not self.is_changed:
             return "equivalent"
-        if self.has(Verdict.WRONG):
+        if self.has(MutantVerdict.WRONG):
             return "published wrong"
-        if self.has(Verdict.REJECTED):
+        if self.has(MutantVerdict.REJECTED):
             return "checker"
-        if self.has(Verdict.FALSE):
+        if self.has(MutantVerdict.FALSE):
             return "oracle only" if self.caught_by else "questions only"
-        return "true" if self.has(Verdict.TRUE) else "crashed"
+        return "true" if self.has(MutantVerdict.TRUE) else "crashed"
 
 
 class Campaign:
@@ -126,9 +126,9 @@ class Campaign:
         sys.settrace(None)
         return frozenset(lines)
 
-    def try_out(self, mutant: Mutant, rng: random.Random) -> Result:
+    def try_out(self, mutant: Mutant, rng: random.Random) -> MutantResult:
         """Ask the questions that run its line, or all where that is not known, with it planted."""
-        result = Result(mutant)
+        result = MutantResult(mutant)
         waiting = self._relevant(mutant, rng)
         for _ in range(3):  # a fault that kills the process ends one question, not all
             told, died = forks.run(partial(self._asked, mutant, waiting))
@@ -137,7 +137,7 @@ class Campaign:
             waiting = waiting[len(told) :]
             if not waiting:
                 break
-            result.verdicts[waiting[0].name] = Verdict.RAISED
+            result.verdicts[waiting[0].name] = MutantVerdict.RAISED
             result.why[waiting[0].name] = [died or "gone"]
             waiting = waiting[1:]
         return result
@@ -157,26 +157,26 @@ class Campaign:
             except (Exception, SystemExit) as error:
                 yield {"raised": f"{type(error).__name__}: {error}"[:200]}
 
-    def _judge(self, result: Result, case: Case, reply: Reply) -> None:
+    def _judge(self, result: MutantResult, case: Case, reply: Reply) -> None:
         verdict, why = self._verdict(case, reply)
         result.verdicts[case.name] = verdict
         if why:
             result.why[case.name] = why
 
-    def _verdict(self, case: Case, reply: Reply) -> tuple[Verdict, list[str]]:
+    def _verdict(self, case: Case, reply: Reply) -> tuple[MutantVerdict, list[str]]:
         if "raised" in reply:
-            return Verdict.RAISED, [reply["raised"]]
+            return MutantVerdict.RAISED, [reply["raised"]]
         before = self.before[case.name]
         if repr(_published(reply)) == repr(_published(before)):  # NaN is itself there
-            return Verdict.SAME, []
+            return MutantVerdict.SAME, []
         found = faults(self._questions.truths[case.name], reply)
         if found.wrong:
-            return Verdict.WRONG, found.wrong
+            return MutantVerdict.WRONG, found.wrong
         if found.false:
-            return Verdict.FALSE, found.false
+            return MutantVerdict.FALSE, found.false
         if reply["rejected"]:
-            return Verdict.REJECTED, reply["rejected"]
-        return Verdict.TRUE, [f"{before['status']} → {reply['status']}"]
+            return MutantVerdict.REJECTED, reply["rejected"]
+        return MutantVerdict.TRUE, [f"{before['status']} → {reply['status']}"]
 
 
 def _published(reply: Reply) -> Mapping[str, Any]:

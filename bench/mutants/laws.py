@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.mutants.truth import Follows, World
+from bench.mutants.truth import OracleFollows, World
 
 PRESSURE, SPEED, MODE, GRADE, FLOW = range(5)
 NAMES = ("pressure", "speed", "mode", "grade", "flow")
@@ -39,31 +39,31 @@ def _bumps(w: Any, pressure: Any) -> Any:
 WORLDS: Mapping[str, World] = {
     "affine": World(
         {
-            SPEED: Follows((PRESSURE, GRADE), lambda w, p, g: 5.0 + 20.0 * p - 10.0 * g),
-            FLOW: Follows((PRESSURE, SPEED), lambda w, p, s: -0.1 + 0.1 * p + 0.004 * s),
+            SPEED: OracleFollows((PRESSURE, GRADE), lambda w, p, g: 5.0 + 20.0 * p - 10.0 * g),
+            FLOW: OracleFollows((PRESSURE, SPEED), lambda w, p, s: -0.1 + 0.1 * p + 0.004 * s),
         },
         WHOLE,
     ),
     "curved": World(
         {
-            SPEED: Follows(
+            SPEED: OracleFollows(
                 (PRESSURE,),
                 lambda w, p: np.where(p > 0.5, 30.0 * np.sqrt(p + 1.0), 20.0 + 34.0 * p),
                 lambda p: 0.2 * p - 0.1,
             ),
-            FLOW: Follows((PRESSURE, SPEED), lambda w, p, s: 0.003 * s - 0.05 * p**2),
+            FLOW: OracleFollows((PRESSURE, SPEED), lambda w, p, s: 0.003 * s - 0.05 * p**2),
         },
         WHOLE,
     ),
     "fitted": World(
         {
-            SPEED: Follows(
+            SPEED: OracleFollows(
                 (PRESSURE,),
                 _bumps,
                 weights=np.array(BUMPS["weights"]),
                 root=np.array(BUMPS["root"]),
             ),
-            FLOW: Follows((PRESSURE,), lambda w, p: 0.1 * p - 0.1),
+            FLOW: OracleFollows((PRESSURE,), lambda w, p: 0.1 * p - 0.1),
         },
         WHOLE,
         gamma=1.0,
@@ -138,7 +138,7 @@ def milling_world(folder: Path, *, is_history: bool = False) -> World:
     laws = {}
     for column, cause, name in ((1, 0, "process_temperature"), (2, 3, "rotational_speed")):
         table = json.loads((folder / "mechanisms" / f"{name}.json").read_text("utf-8"))["location"]
-        laws[column] = Follows(
+        laws[column] = OracleFollows(
             (cause,), _fitted(table), weights=np.array(table["weights"]),
             root=np.array(table["root"]),
         )  # fmt: skip

@@ -15,7 +15,7 @@ import numpy as np
 
 import models
 from bench.mutants.laws import WORLDS, causal_toml, milling_world, speed_json
-from bench.mutants.truth import Goal, Limit, Truth, World
+from bench.mutants.truth import OracleGoal, OracleLimit, OracleTruth, World
 from models.repository import DeployedModel, load_folder
 from models.schema import Schema, Task
 from tests.support import kinds as declared
@@ -44,7 +44,7 @@ class Case:
     """``own``: those that the service makes for the model; ``blackbox``: that one alone;
     ``merging``: its own, with trees merged from the first box."""
     request: Mapping[str, Any]
-    make_truth: Callable[[DeployedModel], Truth]
+    make_truth: Callable[[DeployedModel], OracleTruth]
     again: Callable[[], Case] | None = None
     """The same of another factual, for where this one is in the target already."""
 
@@ -127,7 +127,7 @@ def _by_row(keeps: Any) -> Callable[[Any, Any], np.ndarray]:
     return lambda rows, before: np.array([bool(keeps(row, before)) for row in rows], dtype=bool)
 
 
-def _limits(kinds: Sequence[ConstraintKind], asked: Sequence[ConstraintKind]) -> list[Limit]:
+def _limits(kinds: Sequence[ConstraintKind], asked: Sequence[ConstraintKind]) -> list[OracleLimit]:
     """Of the policy and of the request, by key."""
     found, rules = [], 0
     for kind in kinds:
@@ -135,32 +135,32 @@ def _limits(kinds: Sequence[ConstraintKind], asked: Sequence[ConstraintKind]) ->
             (part,) = table
             if part != "fillable":
                 key = f"policy.features.{name}.{part}"
-                found.append(Limit(key, _by_row(kind.keeps)))
+                found.append(OracleLimit(key, _by_row(kind.keeps)))
         if kind.rule:
             key, rules = f"policy.rules.{rules}", rules + 1
-            found.append(Limit(key, _by_row(kind.keeps), of_action=False, of_history=True))
+            found.append(OracleLimit(key, _by_row(kind.keeps), of_action=False, of_history=True))
     if not any(kind.name == "may be filled" for kind in kinds):
         key = "policy.features.flow.fillable"
-        found.append(Limit(key, _by_row(missing_stays), of_action=False, of_history=True))
+        found.append(OracleLimit(key, _by_row(missing_stays), of_action=False, of_history=True))
     for kind in asked:
         found += _asked_limits(kind)
     return found
 
 
-def _asked_limits(kind: ConstraintKind) -> list[Limit]:
+def _asked_limits(kind: ConstraintKind) -> list[OracleLimit]:
     if kind.rule:
         key = "constraints.rules.0"
-        return [Limit(key, _by_row(kind.keeps), of_action=False, of_history=True)]
+        return [OracleLimit(key, _by_row(kind.keeps), of_action=False, of_history=True)]
     (part,) = kind.request
     if part == "freeze":
         return [
-            Limit(f"constraints.freeze.{i}", _stays(SCHEMA.index(name)), of_history=True)
+            OracleLimit(f"constraints.freeze.{i}", _stays(SCHEMA.index(name)), of_history=True)
             for i, name in enumerate(kind.request[part])
         ]
     own = kind.request[part]
     key = f"constraints.{part}" + (f".{next(iter(own))}" if isinstance(own, Mapping) else "")
     of_action = part != "ranges"
-    return [Limit(key, _by_row(kind.keeps), of_action=of_action, of_history=True)]
+    return [OracleLimit(key, _by_row(kind.keeps), of_action=of_action, of_history=True)]
 
 
 def _stays(j: int) -> Callable[[Any, Any], np.ndarray]:
@@ -169,14 +169,14 @@ def _stays(j: int) -> Callable[[Any, Any], np.ndarray]:
     )
 
 
-def _wanted(decision: Any, target: Mapping[str, Any] | None) -> Goal:
+def _wanted(decision: Any, target: Mapping[str, Any] | None) -> OracleGoal:
     """The target of a request to a generated model, whose policy demands no probability."""
     if target is None:
-        return Goal(decision, decision.desired)
+        return OracleGoal(decision, decision.desired)
     ends = target.get("score") or target.get("probability") or {}
     low, high = ends.get("min", -math.inf), ends.get("max", math.inf)
     wanted = decision.class_names.index(target["class"]) if "class" in target else None
-    return Goal(decision, wanted, low, high)
+    return OracleGoal(decision, wanted, low, high)
 
 
 def _generated(
@@ -219,7 +219,7 @@ def _generated(
     which = seed % 20 if model_seed is None else model_seed
     model = f"{family}/{task.value}/{which}/{laws}/{'+'.join(kinds)}"
 
-    def make(deployed: DeployedModel) -> Truth:
+    def make(deployed: DeployedModel) -> OracleTruth:
         is_history = semantics == "backtracking"
         limits = _limits([KIND[k] for k in kinds], [KIND[k] for k in asked])
         if is_history:
@@ -231,7 +231,7 @@ def _generated(
         steps = [0.0 if f.resolution is None else float(f.resolution) for f in SCHEMA.features]
         tolerance = [TOLERANCES[j] if j in (0, 1, 4) else 0.0 for j in range(5)]
         sd = [t / math.sqrt(3.0) if s else 0.0 for t, s in zip(tolerance, steps, strict=True)]
-        return Truth(
+        return OracleTruth(
             SCHEMA, before, _wanted(deployed.spec.decision, request.get("target")),
             tuple(limits), prices, deployed.predictor.score,
             [settable(f, float(v)) for f, v in zip(SCHEMA.features, before, strict=True)],
@@ -300,44 +300,44 @@ def _within(j: int, low: float, high: float) -> Callable[[Any, Any], Any]:
 
 
 _MILLING = (
-    Limit("policy.features.air_temperature.actionable", _stays(AIR)),
-    Limit("policy.features.process_temperature.range", _within(PROCESS, 304.0, 316.0)),
-    Limit("policy.features.rotational_speed.range", _within(RPM, 1168.0, 2886.0)),
-    Limit("policy.features.torque.range", _within(TORQUE, 3.8, 76.6)),
-    Limit("policy.features.tool_wear.only_to", _within(WEAR, 0.0, 0.0)),
-    Limit("policy.features.quality.actionable", _stays(QUALITY)),
-    Limit(
+    OracleLimit("policy.features.air_temperature.actionable", _stays(AIR)),
+    OracleLimit("policy.features.process_temperature.range", _within(PROCESS, 304.0, 316.0)),
+    OracleLimit("policy.features.rotational_speed.range", _within(RPM, 1168.0, 2886.0)),
+    OracleLimit("policy.features.torque.range", _within(TORQUE, 3.8, 76.6)),
+    OracleLimit("policy.features.tool_wear.only_to", _within(WEAR, 0.0, 0.0)),
+    OracleLimit("policy.features.quality.actionable", _stays(QUALITY)),
+    OracleLimit(
         "policy.rules.0",
         lambda rows, before: rows[:, PROCESS] - rows[:, AIR] >= 6.0 - ROUND,
         of_action=False, of_history=True,
     ),
-    Limit(
+    OracleLimit(
         "policy.rules.1",
         lambda rows, before: (rows[:, PROCESS] == before[PROCESS])
         | (rows[:, PROCESS] - rows[:, AIR] <= 12.0 + ROUND),
         of_action=False, of_history=True,
     ),
-    Limit(
+    OracleLimit(
         "policy.rules.2",
         lambda rows, before: (rows[:, WEAR] == before[WEAR]) | (rows[:, WEAR] == 0.0),
         of_action=False, of_history=True,
     ),
-    Limit(
+    OracleLimit(
         "policy.rules.3",
         lambda rows, before: rows[:, RPM] + 12.5 * rows[:, TORQUE] >= 1750.0 - ROUND,
         of_action=False, of_history=True,
     ),
-    Limit(
+    OracleLimit(
         "policy.rules.4",
         lambda rows, before: (rows[:, TORQUE] >= 20.0 - ROUND) | (rows[:, RPM] >= 1750.0 - ROUND),
         of_action=False, of_history=True,
     ),
-    Limit(
+    OracleLimit(
         "policy.rules.5",
         lambda rows, before: (rows[:, TORQUE] <= 65.0 + ROUND) | (rows[:, RPM] <= 1550.0 + ROUND),
         of_action=False, of_history=True,
     ),
-    Limit(
+    OracleLimit(
         "policy.max_changes",
         lambda rows, before: (rows != before).sum(axis=1) <= 3,
         of_history=True,
@@ -360,7 +360,7 @@ def _milling(
     table = {**constraints, "max_change": most}
     request = {"instance": instance, "constraints": table, "semantics": semantics, **more}
 
-    def make(deployed: DeployedModel) -> Truth:
+    def make(deployed: DeployedModel) -> OracleTruth:
         schema = deployed.spec.schema
         before = schema.read(instance)
         history = semantics == "backtracking"
@@ -373,13 +373,13 @@ def _milling(
         ]
         target = more.get("target")
         ends = {"min": 0.95} if target is None else (target.get("probability") or {})
-        goal = Goal(
+        goal = OracleGoal(
             deployed.spec.decision, 0, ends.get("min", -math.inf), ends.get("max", math.inf)
         )
         world = None if semantics == "independent" else milling_world(ARTIFACT, is_history=history)
         tolerances = np.array([0.2, 0.2, 5.0, 0.5, 0.5, 0.0])
         key = "policy.target.probability" if target is None else "target.probability"
-        return Truth(
+        return OracleTruth(
             schema, before, goal, tuple(limits), _milling_price, deployed.predictor.score, axes,
             [_on_grid(schema, j) for j in range(6)], world, None, tolerances / math.sqrt(3.0),
             engine == "own" and not history, key, is_whole=False,
@@ -402,27 +402,29 @@ def _axis(
     return [v for v in settable(feature, value) if abs(v - value) <= room]
 
 
-def _milling_limits(table: Mapping[str, Any]) -> list[Limit]:
+def _milling_limits(table: Mapping[str, Any]) -> list[OracleLimit]:
     index = tuple(ALARM).index
     found = [
-        Limit(f"constraints.freeze.{i}", _stays(index(name)), of_history=True)
+        OracleLimit(f"constraints.freeze.{i}", _stays(index(name)), of_history=True)
         for i, name in enumerate(table.get("freeze", ()))
     ]
     for name, amount in table["max_change"].items():
-        found.append(Limit(f"constraints.max_change.{name}", _near(index(name), amount),
+        found.append(OracleLimit(f"constraints.max_change.{name}", _near(index(name), amount),
                            of_history=True))  # fmt: skip
     for name, (low, high) in table.get("ranges", {}).items():
         found.append(
-            Limit(f"constraints.ranges.{name}", _ends(index(name), low, high), of_action=False,
-                  of_history=True)
+            OracleLimit(f"constraints.ranges.{name}", _ends(index(name), low, high),
+                        of_action=False, of_history=True)
         )  # fmt: skip
     for name, sense in table.get("directions", {}).items():
         found.append(
-            Limit(f"constraints.directions.{name}", _one_way(index(name), sense), of_history=True)
+            OracleLimit(
+                f"constraints.directions.{name}", _one_way(index(name), sense), of_history=True
+            )
         )
     if "max_changes" in table:
         count = table["max_changes"]
-        found.append(Limit("constraints.max_changes",
+        found.append(OracleLimit("constraints.max_changes",
                            lambda rows, before: (rows != before).sum(axis=1) <= count,
                            of_history=True))  # fmt: skip
     return found
@@ -568,5 +570,5 @@ class Questions:
         return self._folders.load(case.model)
 
     @cached_property
-    def truths(self) -> dict[str, Truth]:
+    def truths(self) -> dict[str, OracleTruth]:
         return {c.name: c.make_truth(self.deployed(c)) for c in self.cases.values()}

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bench.mutants.campaign import Result, Verdict
+from bench.mutants.campaign import MutantResult, MutantVerdict
 from bench.mutants.modules import group
 from bench.mutants.oracle import SECONDS
 
@@ -14,7 +14,7 @@ COLUMNS = ("published wrong", "checker", "oracle only", "true", "crashed", "ques
 
 
 @dataclass(frozen=True)
-class Run:
+class MutantRun:
     """What was done."""
 
     command: str
@@ -28,12 +28,12 @@ class Run:
     """Of these, at random; where the time was up, not all of them were planted."""
 
 
-def page(results: Sequence[Result], run: Run) -> str:
+def page(results: Sequence[MutantResult], run: MutantRun) -> str:
     """``docs/benchmarks/mutants.md``."""
     return "\n".join((*_head(results, run), *_table(results), *_claims(results), *_named(results)))
 
 
-def _head(results: Sequence[Result], run: Run) -> Iterator[str]:
+def _head(results: Sequence[MutantResult], run: MutantRun) -> Iterator[str]:
     changed = [r for r in results if r.is_changed]
     cut = "" if len(results) >= 0.95 * run.picked else f" ({run.picked:,} were picked; time was up)"
     told = sum(r.column != "crashed" for r in changed)
@@ -70,7 +70,7 @@ def _head(results: Sequence[Result], run: Run) -> Iterator[str]:
     )
 
 
-def _table(results: Sequence[Result]) -> Iterator[str]:
+def _table(results: Sequence[MutantResult]) -> Iterator[str]:
     yield f"| module | planted | equivalent | {' | '.join(COLUMNS)} |"
     yield "|---|" + "--:|" * (2 + len(COLUMNS))
     for name in dict.fromkeys(group(r.mutant.module) for r in results):
@@ -79,29 +79,29 @@ def _table(results: Sequence[Result]) -> Iterator[str]:
     yield f"| **all** |{_counts(results)}\n"
 
 
-def _counts(results: Sequence[Result]) -> str:
+def _counts(results: Sequence[MutantResult]) -> str:
     counted = Counter(r.column for r in results)
     cells = [len(results), counted["equivalent"], *(counted[c] for c in COLUMNS)]
     return "".join(f" {n} |" for n in cells)
 
 
-def _claims(results: Sequence[Result]) -> Iterator[str]:
-    false = [r for r in results if r.has(Verdict.FALSE)]
+def _claims(results: Sequence[MutantResult]) -> Iterator[str]:
+    false = [r for r in results if r.has(MutantVerdict.FALSE)]
     caught = sum(r.caught_by is not None for r in false)
     answers = Counter(v for r in results for v in r.verdicts.values())
     yield "## Claims that a fault made false\n"
     yield (
         f"{len(false)} faults made a claim false while every row that was published holds "
-        f"({answers[Verdict.FALSE]:,} replies). A checker of rows cannot see that. The oracle "
-        f"tests (`tests/oracle`; those of the part that has the fault first, {SECONDS} s of CPU at "
-        f"most) fail for {caught} of these {len(false)}; the fixed questions themselves, which "
-        f"are a test, for all {len(false)}.\n"
+        f"({answers[MutantVerdict.FALSE]:,} replies). A checker of rows cannot see that. The "
+        f"oracle tests (`tests/oracle`; those of the part that has the fault first, {SECONDS} s "
+        f"of CPU at most) fail for {caught} of these {len(false)}; the fixed questions "
+        f"themselves, which are a test, for all {len(false)}.\n"
     )
-    told = ", ".join(f"{answers[v]:,} {v.value}" for v in Verdict)
+    told = ", ".join(f"{answers[v]:,} {v.value}" for v in MutantVerdict)
     yield f"By replies: {told}.\n"
 
 
-def _named(results: Sequence[Result]) -> Iterator[str]:
+def _named(results: Sequence[MutantResult]) -> Iterator[str]:
     for column in ("published wrong", "questions only"):
         own = [r for r in results if r.column == column]
         if own:
@@ -110,8 +110,8 @@ def _named(results: Sequence[Result]) -> Iterator[str]:
             yield ""
 
 
-def _first(result: Result) -> str:
-    wanted = (Verdict.WRONG, Verdict.FALSE)
+def _first(result: MutantResult) -> str:
+    wanted = (MutantVerdict.WRONG, MutantVerdict.FALSE)
     name = next(n for v in wanted for n, found in result.verdicts.items() if found is v)
     says = result.mutant.says.replace("|", "\\|")
     return f"`{result.mutant.function}`: {says}: {name}: {result.why[name][0]}"

@@ -27,7 +27,7 @@ Law = Callable[..., Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Follows:
+class OracleFollows:
     """One feature that follows from others, as its law is written."""
 
     causes: tuple[int, ...]
@@ -54,7 +54,7 @@ class Follows:
 class World:
     """Who follows from whom, causes first; and how sure an answer must be."""
 
-    laws: Mapping[int, Follows]
+    laws: Mapping[int, OracleFollows]
     whole: frozenset[int]
     gamma: float = 2.5
     floor: float = 0.9
@@ -117,7 +117,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Limit:
+class OracleLimit:
     """One thing that must hold, by the key under which it is declared."""
 
     key: str
@@ -127,7 +127,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Goal:
+class OracleGoal:
     """The target, as the request means it."""
 
     decision: Decision
@@ -136,8 +136,8 @@ class Goal:
     high: float = math.inf
 
     @property
-    def alone(self) -> Goal:
-        return self if self.wanted is None else Goal(self.decision, self.wanted)
+    def alone(self) -> OracleGoal:
+        return self if self.wanted is None else OracleGoal(self.decision, self.wanted)
 
     def met(self, scores: Scores) -> np.ndarray:
         measured = self._measured(scores)
@@ -176,13 +176,13 @@ class Goal:
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class OracleTruth:
     """A question, and the walk that answers it."""
 
     schema: Schema
     factual: Row
-    goal: Goal
-    limits: tuple[Limit, ...]
+    goal: OracleGoal
+    limits: tuple[OracleLimit, ...]
     price: Callable[[Rows, Row], np.ndarray]
     score: Callable[[Rows], Scores]
     axes: Sequence[Sequence[float]]
@@ -205,7 +205,7 @@ class Truth:
     def leads_to(self, actions: Rows) -> Rows:
         return actions if self.world is None else self.world.rows(actions, self.factual[None])
 
-    def kept(self, limit: Limit, actions: Rows, rows: Rows) -> np.ndarray:
+    def kept(self, limit: OracleLimit, actions: Rows, rows: Rows) -> np.ndarray:
         return np.asarray(limit.holds(actions if limit.of_action else rows, self.factual))
 
     def readable(self, actions: Rows, rows: Rows) -> np.ndarray:
@@ -213,7 +213,7 @@ class Truth:
         high = np.array([f.upper for f in self.schema.features])
         return np.asarray(((low <= rows) & (rows <= high) | ~_differ(rows, actions)).all(axis=1))
 
-    def sure(self, action: Row, goal: Goal) -> bool:
+    def sure(self, action: Row, goal: OracleGoal) -> bool:
         margins = self._margins(action, goal)
         if margins is None or self.world is None:
             return True
@@ -222,7 +222,7 @@ class Truth:
         lower = margins.mean() - self.world.gamma * margins.std(ddof=1)
         return bool(lower >= -NEAR and (margins >= 0.0).mean() >= self.world.floor)
 
-    def _margins(self, action: Row, goal: Goal) -> np.ndarray | None:
+    def _margins(self, action: Row, goal: OracleGoal) -> np.ndarray | None:
         """By each plausible version of the laws; None where nothing follows."""
         world = self.world
         columns = np.flatnonzero(_differ(action[None], self.factual[None])[0]).tolist()
@@ -231,7 +231,7 @@ class Truth:
         rows = [world.rows(action[None], self.factual[None], w)[0] for w in world.versions]
         return goal.margin(self.score(np.array(rows)))
 
-    def survives(self, row: Row, goal: Goal) -> bool:
+    def survives(self, row: Row, goal: OracleGoal) -> bool:
         if self.readings is None:
             return True
         return bool(goal.met(self.score(self.readings(row))).all())
@@ -275,7 +275,7 @@ class Truth:
     def least(
         self,
         keys: Sequence[str] | None = None,
-        goal: Goal | None = None,
+        goal: OracleGoal | None = None,
         leaving: Sequence[frozenset[int]] = (),
     ) -> float:
         """What the cheapest answer costs that keeps the limits under ``keys`` (all of them), and
@@ -287,7 +287,9 @@ class Truth:
             self._walked[known] = self._least(keys, goal, leaving)
         return float(self._walked[known])
 
-    def _least(self, keys: Sequence[str], goal: Goal, leaving: Sequence[frozenset[int]]) -> float:
+    def _least(
+        self, keys: Sequence[str], goal: OracleGoal, leaving: Sequence[frozenset[int]]
+    ) -> float:
         may = self.allowed(keys) & goal.met(self.scores)
         moved = _differ(self.actions, self.factual[None])
         for levers in leaving:
@@ -343,7 +345,7 @@ class Faults:
     """Of what it claims of all other rows."""
 
 
-def faults(truth: Truth, reply: Reply) -> Faults:
+def faults(truth: OracleTruth, reply: Reply) -> Faults:
     """Everything of a reply that is not so."""
     found, status = Faults(), reply["status"]
     if status == "already_target" and not truth.is_there():
@@ -362,7 +364,7 @@ def faults(truth: Truth, reply: Reply) -> Faults:
     return found
 
 
-def _judge_infeasible(truth: Truth, reply: Reply, found: Faults) -> None:
+def _judge_infeasible(truth: OracleTruth, reply: Reply, found: Faults) -> None:
     if truth.least() < math.inf:
         found.false.append(f"infeasible: {truth.least()} does")
     if reply["is_contradiction"]:
@@ -378,7 +380,7 @@ def _judge_infeasible(truth: Truth, reply: Reply, found: Faults) -> None:
             found.false.append(f"nearest: {margin}, and {furthest} can be reached")
 
 
-def _judge_blocking(truth: Truth, reply: Reply, found: Faults) -> None:
+def _judge_blocking(truth: OracleTruth, reply: Reply, found: Faults) -> None:
     blocked = reply["blocked_by"]
     if _least(truth, blocked) < math.inf:
         found.false.append("blocking: what is named leaves something")
@@ -391,7 +393,7 @@ def _judge_blocking(truth: Truth, reply: Reply, found: Faults) -> None:
         if truth.demand_key not in blocked and min(ways.values(), default=math.inf) < math.inf:
             found.false.append("relaxation: there is one")
         return
-    goal = Goal(truth.goal.decision, truth.goal.wanted, *relaxed["target"])
+    goal = OracleGoal(truth.goal.decision, truth.goal.wanted, *relaxed["target"])
     key = relaxed["lifted"]
     _judge_one(_lifted(truth, key, goal), relaxed["found"], found, [])
     least = _lifted(truth, key, goal).least()
@@ -400,26 +402,28 @@ def _judge_blocking(truth: Truth, reply: Reply, found: Faults) -> None:
         found.false.append("relaxation: another is cheaper")
 
 
-def _whole(truth: Truth) -> list[str]:
+def _whole(truth: OracleTruth) -> list[str]:
     demand = [truth.demand_key] if not math.isinf(truth.goal.low) and truth.goal.wanted == 0 else []
     return truth.keys + demand
 
 
-def _least(truth: Truth, keys: Sequence[str]) -> float:
+def _least(truth: OracleTruth, keys: Sequence[str]) -> float:
     demands = truth.demand_key in keys or truth.goal.wanted is None
     return truth.least(keys, truth.goal if demands else truth.goal.alone)
 
 
-def _lifted(truth: Truth, key: str, goal: Goal) -> Truth:
+def _lifted(truth: OracleTruth, key: str, goal: OracleGoal) -> OracleTruth:
     limits = tuple(limit for limit in truth.limits if limit.key != key)
     readings = None if key == "constraints.robust" else truth.readings
-    return Truth(
+    return OracleTruth(
         truth.schema, truth.factual, goal, limits, truth.price, truth.score, truth.axes,
         truth.grids, truth.world, readings, truth.error_sd, truth.proves, truth.demand_key,
     )  # fmt: skip
 
 
-def _judge_one(truth: Truth, one: Reply, found: Faults, leaving: Sequence[frozenset[int]]) -> None:
+def _judge_one(
+    truth: OracleTruth, one: Reply, found: Faults, leaving: Sequence[frozenset[int]]
+) -> None:
     action, row = _action(truth, one), np.array(one["row"])
     found.wrong += [f"row: {why}" for why in _broken(truth, action, row, leaving)]
     price = float(truth.price(action[None], truth.factual)[0])
@@ -440,7 +444,7 @@ def _judge_one(truth: Truth, one: Reply, found: Faults, leaving: Sequence[frozen
     _judge_assurance(truth, one, action, found)
 
 
-def _action(truth: Truth, one: Reply) -> Row:
+def _action(truth: OracleTruth, one: Reply) -> Row:
     action = truth.factual.copy()
     for j, value in one["action"].items():
         action[j] = value
@@ -448,7 +452,7 @@ def _action(truth: Truth, one: Reply) -> Row:
 
 
 def _broken(
-    truth: Truth, action: Row, row: Row, leaving: Sequence[frozenset[int]] = ()
+    truth: OracleTruth, action: Row, row: Row, leaving: Sequence[frozenset[int]] = ()
 ) -> Iterator[str]:
     """What one action and its row do not keep."""
     moved = np.flatnonzero(_differ(action[None], truth.factual[None])[0]).tolist()
@@ -473,7 +477,7 @@ def _broken(
         yield "the same levers once more"
 
 
-def _judge_cost(truth: Truth, one: Reply, found: Faults, least: float, what: str) -> None:
+def _judge_cost(truth: OracleTruth, one: Reply, found: Faults, least: float, what: str) -> None:
     bound, cost = one["lower_bound"], one["cost"]
     if bound is not None and bound > least + NEAR * max(1.0, least):
         found.false.append(f"{what}: nothing below {bound} is said, {least} does")
@@ -485,7 +489,7 @@ def _judge_cost(truth: Truth, one: Reply, found: Faults, least: float, what: str
             found.false.append(f"{what}: something of so few changes is cheaper")
 
 
-def _judge_ranges(truth: Truth, one: Reply, action: Row, found: Faults) -> None:
+def _judge_ranges(truth: OracleTruth, one: Reply, action: Row, found: Faults) -> None:
     for j, ends in one["ranges"].items():
         if ends is None:
             continue
@@ -501,11 +505,11 @@ def _judge_ranges(truth: Truth, one: Reply, action: Row, found: Faults) -> None:
                 break
 
 
-def _holding(truth: Truth, action: Row) -> Iterator[str]:
+def _holding(truth: OracleTruth, action: Row) -> Iterator[str]:
     return _broken(truth, action, truth.leads_to(action[None])[0])
 
 
-def _judge_assurance(truth: Truth, one: Reply, action: Row, found: Faults) -> None:
+def _judge_assurance(truth: OracleTruth, one: Reply, action: Row, found: Faults) -> None:
     if one["chance"] is None or truth.world is None:
         return
     margins = truth._margins(action, truth.goal)
@@ -517,7 +521,7 @@ def _judge_assurance(truth: Truth, one: Reply, action: Row, found: Faults) -> No
         found.false.append(f"survival: {one['survival']} is said, {survival} is right")
 
 
-def _survival(truth: Truth, action: Row) -> float:
+def _survival(truth: OracleTruth, action: Row) -> float:
     """Share of 200 draws of the sensors' errors, from seed 0, by which the target is met."""
     assert truth.world is not None
     assert truth.error_sd is not None

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.dice.sampler import Column, DiceSampler, Wish
-from bench.peers.contract import Asker, Found, Matrix
-from bench.peers.scorer import Scorer
-from bench.study import Study
+from bench.dice.sampler import DiceSampler, SampledColumn, Wish
+from bench.peers.contract import Asker, Matrix, PeerAnswer
+from bench.peers.scorer import PeerScorer
+from bench.study import StudySetup
 
 COUNT = 4
 
 
 class _Dice:
-    def __init__(self, study: Study, method: str) -> None:
+    def __init__(self, study: StudySetup, method: str) -> None:
         self._study = study
-        self._scorer = Scorer(study)
+        self._scorer = PeerScorer(study)
         rows, _ = study.references()
         columns = [
-            Column(lever.name, lever.decimals if lever.is_number else None)
+            SampledColumn(lever.name, lever.decimals if lever.is_number else None)
             for lever in study.levers
         ]
         self._sampler = DiceSampler(columns, rows, method, COUNT)
@@ -34,12 +34,12 @@ class _Dice:
         kinds = (("linear", study.rules.linear), ("if-then", study.rules.implications))
         self.cannot = tuple(kind for kind, rules in kinds if rules)
 
-    def ask(self, row: Matrix, seconds: float, seed: int) -> Found:
+    def ask(self, row: Matrix, seconds: float, seed: int) -> PeerAnswer:
         before = self._scorer.rows
         allowed = tuple(self._allowed(j, float(row[j])) for j in range(len(row)))
         wish = Wish(row, self._vary, allowed, seed)
         rows = self._sampler.propose(wish, self._scorer.probabilities)
-        return Found(rows, model_rows=self._scorer.rows - before)
+        return PeerAnswer(rows, model_rows=self._scorer.rows - before)
 
     def _allowed(self, j: int, value: float) -> tuple[float, ...]:
         lever = self._study.levers[j]
@@ -54,13 +54,13 @@ class _Dice:
         return tuple(codes.tolist())
 
 
-def random(study: Study) -> Asker:
+def random(study: StudySetup) -> Asker:
     return _Dice(study, "random")
 
 
-def genetic(study: Study) -> Asker:
+def genetic(study: StudySetup) -> Asker:
     return _Dice(study, "genetic")
 
 
-def kdtree(study: Study) -> Asker:
+def kdtree(study: StudySetup) -> Asker:
     return _Dice(study, "kdtree")

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from nice import NICE
 
-from bench.peers.contract import Asker, Found, Matrix
-from bench.peers.scorer import Scorer
-from bench.study import Study
+from bench.peers.contract import Asker, Matrix, PeerAnswer
+from bench.peers.scorer import PeerScorer
+from bench.study import StudySetup
 
 CANNOT = ("immutable", "direction", "grid", "linear", "if-then")
 
 
 class _Nice:
-    def __init__(self, study: Study, optimization: str) -> None:
+    def __init__(self, study: StudySetup, optimization: str) -> None:
         self.cannot = CANNOT if study.rules.texts else ()
         rows, wanted = study.references()
-        self._scorer = Scorer(study)
+        self._scorer = PeerScorer(study)
         categories = [j for j, lever in enumerate(study.levers) if not lever.is_number]
         self._nice = NICE(
             predict_fn=self._scorer.probabilities,
@@ -32,15 +32,15 @@ class _Nice:
             justified_cf=True,
         )
 
-    def ask(self, row: Matrix, seconds: float, seed: int) -> Found:
+    def ask(self, row: Matrix, seconds: float, seed: int) -> PeerAnswer:
         before = self._scorer.rows
         rows = self._nice.explain(row[None, :].copy())
-        return Found(rows, model_rows=self._scorer.rows - before)
+        return PeerAnswer(rows, model_rows=self._scorer.rows - before)
 
 
-def proximity(study: Study) -> Asker:
+def proximity(study: StudySetup) -> Asker:
     return _Nice(study, "proximity")
 
 
-def sparsity(study: Study) -> Asker:
+def sparsity(study: StudySetup) -> Asker:
     return _Nice(study, "sparsity")

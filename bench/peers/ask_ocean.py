@@ -17,8 +17,8 @@ from ocean import ConstraintProgrammingExplainer
 from ocean.abc import Mapper
 from ocean.feature import Feature
 
-from bench.peers.contract import Asker, Found, Matrix, Unsupported
-from bench.study import Lever, Study
+from bench.peers.contract import Asker, Matrix, PeerAnswer, Unsupported
+from bench.study import StudyLever, StudySetup
 
 CANNOT = ("immutable", "direction", "grid", "linear", "if-then")
 
@@ -56,7 +56,7 @@ class _Weighted(ConstraintProgrammingExplainer):  # type: ignore[misc]
 
 
 class _Ocean:
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: StudySetup) -> None:
         if study.task != "binary":
             raise Unsupported("explains classifiers only, not a regression")
         self._study = study
@@ -68,7 +68,7 @@ class _Ocean:
         explainer.margin = _margin(study, ensemble, explainer.score_scale)
         self._explainer = explainer
 
-    def ask(self, row: Matrix, seconds: float, seed: int) -> Found:
+    def ask(self, row: Matrix, seconds: float, seed: int) -> PeerAnswer:
         explainer = self._explainer
         y = 0 if self._study.wants_below else 1
         encoded = self._study.encode(row[None, :])[0]
@@ -84,24 +84,24 @@ class _Ocean:
             )
             status = explainer.get_solving_status()
             if found is None:
-                return Found(np.empty((0, len(row))), status == "INFEASIBLE", note=status)
+                return PeerAnswer(np.empty((0, len(row))), status == "INFEASIBLE", note=status)
             bound = explainer.solver.BestObjectiveBound() / explainer._obj_scale
             answer = self._nudged(found.to_numpy(), encoded)
         finally:
             explainer.cleanup()
         decoded = self._study.decode(answer[None, :])
-        return Found(decoded, status == "OPTIMAL", bound, note=status)
+        return PeerAnswer(decoded, status == "OPTIMAL", bound, note=status)
 
     def _nudged(self, answer: Matrix, factual: Matrix) -> Matrix:
         """Its values lie one float32 beyond a threshold, on the right side in its reading."""
         return np.where(answer == factual, factual, answer.astype(np.float32).astype(np.float64))
 
 
-def _is_binary(lever: Lever) -> bool:
+def _is_binary(lever: StudyLever) -> bool:
     return lever.kind == "integer" and (lever.lower, lever.upper) == (0.0, 1.0)
 
 
-def _mapper(study: Study, rows: Matrix) -> Any:
+def _mapper(study: StudySetup, rows: Matrix) -> Any:
     """The levers as OCEAN's features, in the order of the graph's columns."""
     features: dict[str, Any] = {}
     columns: list[tuple[str, str]] = []
@@ -132,7 +132,7 @@ def _mapper(study: Study, rows: Matrix) -> Any:
     return Mapper(features, columns=index)
 
 
-def _model(study: Study) -> Any:
+def _model(study: StudySetup) -> Any:
     if study.kind == "xgboost":
         import xgboost
 
@@ -150,7 +150,7 @@ def _model(study: Study) -> Any:
     raise Unsupported(f"reads scikit-learn forests and XGBoost, not a {study.kind} model")
 
 
-def _margin(study: Study, ensemble: Any, scale: int) -> int:
+def _margin(study: StudySetup, ensemble: Any, scale: int) -> int:
     """By how much the wanted class must lead so that the threshold is met, scaled.
 
     A boosted model leads by its raw margin, a forest by the sum of its trees' shares.
@@ -162,5 +162,5 @@ def _margin(study: Study, ensemble: Any, scale: int) -> int:
     return round((-lead if study.wants_below else lead) * scale)
 
 
-def constraint_programming(study: Study) -> Asker:
+def constraint_programming(study: StudySetup) -> Asker:
     return _Ocean(study)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.peers.contract import Asker, Found, Matrix
-from bench.study import Study
+from bench.peers.contract import Asker, Matrix, PeerAnswer
+from bench.study import StudySetup
 from explainers.answer import Answer, Infeasible, Recourse
 from explainers.deadline import Deadline
 from explainers.explain import explain
@@ -26,7 +26,7 @@ from explainers.search.portfolio import Portfolio, engines_for
 from models.repository import DeployedModel, load_folder
 
 
-def policy_of(study: Study, model: DeployedModel) -> Policy:
+def policy_of(study: StudySetup, model: DeployedModel) -> Policy:
     """The study's rules and costs in the words of a spec's ``[policy]``."""
     features: dict[str, dict[str, Any]] = {}
     for lever in study.levers:
@@ -62,12 +62,12 @@ class _Timed:
 class _Ours:
     cannot = ()
 
-    def __init__(self, study: Study, engine: Engine, model: DeployedModel) -> None:
+    def __init__(self, study: StudySetup, engine: Engine, model: DeployedModel) -> None:
         self._model = model
         self._policy = policy_of(study, model)
         self._engine = _Timed(engine)
 
-    def ask(self, row: Matrix, seconds: float, seed: int) -> Found:
+    def ask(self, row: Matrix, seconds: float, seed: int) -> PeerAnswer:
         deadline = Deadline.after(seconds)
         before = self._engine.cpu
         problem = self._policy.problem(row, seed=seed)
@@ -75,13 +75,13 @@ class _Ours:
         return replace(_found(answer, problem), engine_cpu=self._engine.cpu - before)
 
 
-def _found(answer: Answer, problem: Problem) -> Found:
+def _found(answer: Answer, problem: Problem) -> PeerAnswer:
     rows = np.empty((0, len(problem.schema)))
     match answer:
         case Recourse():
             best = answer.counterfactuals[0]
             proven = best.gap == 0.0
-            return Found(
+            return PeerAnswer(
                 np.array([best.row]),
                 proven,
                 best.lower_bound,
@@ -89,12 +89,12 @@ def _found(answer: Answer, problem: Problem) -> Found:
                 note=answer.work.engine,
             )
         case Infeasible():
-            return Found(rows, True, None, answer.work.rows, note=answer.work.engine)
+            return PeerAnswer(rows, True, None, answer.work.rows, note=answer.work.engine)
         case _:
-            return Found(rows, False, None, answer.work.rows, note=answer.status)
+            return PeerAnswer(rows, False, None, answer.work.rows, note=answer.status)
 
 
-def portfolio(study: Study) -> Asker:
+def portfolio(study: StudySetup) -> Asker:
     """The engines that the service makes for such a model."""
     model = load_folder(Path(study.folder))
     engines = engines_for(model.form, model.spec.schema)
@@ -102,7 +102,7 @@ def portfolio(study: Study) -> Asker:
     return _Ours(study, engines, model)
 
 
-def _warm(engines: Portfolio, study: Study, model: DeployedModel) -> None:
+def _warm(engines: Portfolio, study: StudySetup, model: DeployedModel) -> None:
     """As the service does when it loads a model; a training row that raises the alarm will do."""
     policy = policy_of(study, model)
     rows, _ = study.references()
@@ -112,6 +112,6 @@ def _warm(engines: Portfolio, study: Study, model: DeployedModel) -> None:
         engines.warm(policy.problem(alarms[0]), model.predictor)
 
 
-def blackbox(study: Study) -> Asker:
+def blackbox(study: StudySetup) -> Asker:
     """As if the graph could not be read."""
     return _Ours(study, Blackbox(), load_folder(Path(study.folder)))

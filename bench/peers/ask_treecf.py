@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import treecf
 
-from bench.peers.contract import Asker, Found, Matrix, Unsupported
-from bench.study import Lever, Linear, Study
+from bench.peers.contract import Asker, Matrix, PeerAnswer, Unsupported
+from bench.study import StudyLever, StudyLinear, StudySetup
 
 
 class _Treecf:
-    def __init__(self, study: Study, backend: str) -> None:
+    def __init__(self, study: StudySetup, backend: str) -> None:
         self._study = study
         self._backend = backend
         self.names = [n for lever in study.levers for n in _columns(lever)]
@@ -46,7 +46,7 @@ class _Treecf:
         limit = np.nextafter(study.threshold, -math.inf) if study.wants_below else study.threshold
         self._target = space(op="<=" if study.wants_below else ">=", value=float(limit))
 
-    def ask(self, row: Matrix, seconds: float, seed: int) -> Found:
+    def ask(self, row: Matrix, seconds: float, seed: int) -> PeerAnswer:
         options: dict[str, Any] = {"backend": self._backend, "time_budget_s": seconds}
         if self._backend == "exact":
             options["node_budget"] = 10**9
@@ -54,32 +54,32 @@ class _Treecf:
         found = self._explainer.explain(encoded, target=self._target, seed=seed, **options)
         if isinstance(found, treecf.Infeasible):
             none = np.empty((0, len(row)))
-            return Found(none, found.proof == "certified", note=found.reason[:100])
+            return PeerAnswer(none, found.proof == "certified", note=found.reason[:100])
         bound = found.solver_stats.get("lower_bound")
-        return Found(
+        return PeerAnswer(
             self._study.decode(np.asarray(found.x_cf)[None, :]),
             found.proof == "optimal",
             float(bound) if isinstance(bound, int | float) else None,
         )
 
 
-def _has_link(study: Study) -> bool:
+def _has_link(study: StudySetup) -> bool:
     return study.task == "binary" and study.kind in ("xgboost", "lightgbm")
 
 
-def _columns(lever: Lever) -> list[str]:
+def _columns(lever: StudyLever) -> list[str]:
     if lever.kind == "nominal":
         return [f"{lever.name}_{k}" for k in range(lever.width)]
     return [lever.name]
 
 
-def _scales(lever: Lever) -> list[tuple[str, float]]:
+def _scales(lever: StudyLever) -> list[tuple[str, float]]:
     # Changing a category moves two one-hot columns by 1: half of the cost each.
     scale = 2.0 if lever.kind == "nominal" else lever.scale
     return [(name, scale) for name in _columns(lever)]
 
 
-def _model(study: Study, names: list[str]) -> Any:
+def _model(study: StudySetup, names: list[str]) -> Any:
     """The model as treecf parses it."""
     from treecf.ir.parsers import parse_model
 
@@ -99,7 +99,7 @@ def _model(study: Study, names: list[str]) -> Any:
     raise Unsupported(f"takes tree ensembles only, not a {study.kind} model")
 
 
-def _domains(study: Study, renamed: dict[str, str]) -> list[Any]:
+def _domains(study: StudySetup, renamed: dict[str, str]) -> list[Any]:
     """Bounds, and one of the one-hot columns."""
     domains: list[Any] = []
     for lever in study.levers:
@@ -111,7 +111,7 @@ def _domains(study: Study, renamed: dict[str, str]) -> list[Any]:
     return domains
 
 
-def _rules(study: Study, exact: bool) -> tuple[list[Any], list[str]]:
+def _rules(study: StudySetup, exact: bool) -> tuple[list[Any], list[str]]:
     """The rules it can keep, each made once names are known; and the kinds it cannot."""
     made: list[Any] = []
     cannot: list[str] = []
@@ -135,11 +135,11 @@ def _rules(study: Study, exact: bool) -> tuple[list[Any], list[str]]:
     return made, cannot
 
 
-def _is_order(rule: Linear) -> bool:
+def _is_order(rule: StudyLinear) -> bool:
     return sorted(rule.weights.values()) == [-1.0, 1.0] and rule.limit == 0.0
 
 
-def _linear(rule: Linear, names: dict[str, str]) -> Any:
+def _linear(rule: StudyLinear, names: dict[str, str]) -> Any:
     # As "<=", the shape that its exact search knows.
     coefficients = {names[n]: -w for n, w in rule.weights.items()}
     return treecf.Linear(coefficients, "<=", -rule.limit + 0.0)
@@ -150,9 +150,9 @@ def _implies(pair: tuple[tuple[str, float], tuple[str, float]], names: dict[str,
     return treecf.Implies(treecf.Equals(names[when], is_), treecf.Equals(names[then], must_be))
 
 
-def heuristic(study: Study) -> Asker:
+def heuristic(study: StudySetup) -> Asker:
     return _Treecf(study, "genetic")
 
 
-def exact(study: Study) -> Asker:
+def exact(study: StudySetup) -> Asker:
     return _Treecf(study, "exact")

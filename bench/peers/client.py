@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bench.peers.catalogue import Use
 from bench.peers.contract import Reply
-from bench.study import Study
+from bench.study import StudySetup
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_PREPARE = 300.0
@@ -27,7 +27,7 @@ ONE_THREAD = dict.fromkeys(
 class Library:
     """One way to use a library for one study; its process is started again after it was killed."""
 
-    def __init__(self, use: Use, python: Path, study: Study, log: Path) -> None:
+    def __init__(self, use: Use, python: Path, study: StudySetup, log: Path) -> None:
         self._use = use
         self._python = python
         self._study = study

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from bench.study import Study
+from bench.study import StudySetup
 
 Matrix = npt.NDArray[np.float64]
 
@@ -18,7 +18,7 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True)
-class Found:
+class PeerAnswer:
     """What a library gave for one question."""
 
     rows: Matrix
@@ -41,13 +41,13 @@ class Asker(Protocol):
         """Rules of the study that the library has no way to be told."""
         ...
 
-    def ask(self, row: Matrix, seconds: float, seed: int) -> Found: ...
+    def ask(self, row: Matrix, seconds: float, seed: int) -> PeerAnswer: ...
 
 
 class Method(Protocol):
     """A way to use a library."""
 
-    def __call__(self, study: Study) -> Asker: ...
+    def __call__(self, study: StudySetup) -> Asker: ...
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def main() -> None:
     question = json.load(sys.stdin)
     names = question["names"]
 
-    class Given(gcm.ml.PredictionModel):  # type: ignore[misc]
+    class DowhyCase(gcm.ml.PredictionModel):  # type: ignore[misc]
         """A function that is known: nothing is fitted."""
 
         def __init__(self, given: dict[str, Any]) -> None:
@@ -38,8 +38,8 @@ def main() -> None:
         def fit(self, X: Any, Y: Any) -> None:  # noqa: N803  (dowhy's names)
             pass
 
-        def clone(self) -> Given:
-            return Given(self._given)
+        def clone(self) -> DowhyCase:
+            return DowhyCase(self._given)
 
         def predict(self, X: Any) -> Any:  # noqa: N803
             rows = np.asarray(X, dtype=np.float64)
@@ -64,7 +64,7 @@ def main() -> None:
             model.set_causal_mechanism(name, gcm.EmpiricalDistribution())
         else:
             # dowhy hands over the parents by name, sorted: so do we.
-            model.set_causal_mechanism(name, gcm.AdditiveNoiseModel(Given(given)))
+            model.set_causal_mechanism(name, gcm.AdditiveNoiseModel(DowhyCase(given)))
     factuals = pd.DataFrame(np.array(question["factuals"]), columns=names)
     gcm.fit(model, factuals)
 

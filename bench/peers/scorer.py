@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from bench.study import Study
+from bench.study import StudySetup
 
 Matrix = npt.NDArray[np.float64]
 
 
-class Scorer:
+class PeerScorer:
     """Rows of codes to the deployed model's score, and to a probability that decides at 0.5."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: StudySetup) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(

@@ -20,8 +20,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from bench.peers.contract import Asker, Found, Method, Reply, Unsupported
-from bench.study import Study
+from bench.peers.contract import Asker, Method, PeerAnswer, Reply, Unsupported
+from bench.study import StudySetup
 
 METHODS = {
     "ours": ("bench.peers.ask_ours", "portfolio"),
@@ -66,7 +66,7 @@ def _prepare(method: str, study: str) -> tuple[Reply, Asker | None]:
     began, cpu = time.perf_counter(), time.process_time()
     try:
         make: Method = getattr(importlib.import_module(module), function)
-        asker = make(Study.from_json(study))
+        asker = make(StudySetup.from_json(study))
     except Unsupported as reason:
         return Reply("unsupported", note=str(reason)), None
     except Exception as error:  # a peer may raise anything: it is a result, not our failure
@@ -95,7 +95,7 @@ def _ask(asker: Asker, message: dict[str, Any]) -> Reply:
     )
 
 
-def _timed(call: Callable[[], Found]) -> tuple[Found, float, float]:
+def _timed(call: Callable[[], PeerAnswer]) -> tuple[PeerAnswer, float, float]:
     began, cpu = time.perf_counter(), time.process_time()
     found = call()
     return found, time.process_time() - cpu, time.perf_counter() - began

@@ -29,7 +29,7 @@ PERMUTATIONS = 20
 
 
 @dataclass(frozen=True)
-class Finding:
+class FalsifiedImplication:
     """One pair of columns about which graph and rows disagree."""
 
     a: int
@@ -43,9 +43,9 @@ class Finding:
 class Falsification:
     """What the rows say of a graph."""
 
-    missing: tuple[Finding, ...]
+    missing: tuple[FalsifiedImplication, ...]
     """Not joined, yet dependent given the parents of ``b``: strongest first."""
-    superfluous: tuple[Finding, ...]
+    superfluous: tuple[FalsifiedImplication, ...]
     """Edges ``a -> b`` of which nothing is seen once the other parents of ``b`` are known."""
     broken: float
     """Share of the graph's independence statements that do not hold; 0 where it makes none."""
@@ -103,14 +103,14 @@ def _statements(graph: Graph) -> list[tuple[int, int]]:
     ]
 
 
-def _broken(graph: Graph, residuals: Residuals) -> list[Finding]:
+def _broken(graph: Graph, residuals: Residuals) -> list[FalsifiedImplication]:
     pairs = _statements(graph)
     tests = [conditional(residuals, i, j, frozenset(graph.parents[j])) for i, j in pairs]
     found = _corrected(pairs, tests)
     return sorted((f for f in found if f.p < ALPHA and f.effect >= GATE), key=lambda f: -f.effect)
 
 
-def _idle(graph: Graph, residuals: Residuals) -> list[Finding]:
+def _idle(graph: Graph, residuals: Residuals) -> list[FalsifiedImplication]:
     tests = [
         conditional(residuals, i, j, frozenset(graph.parents[j]) - {i}) for i, j in graph.edges
     ]
@@ -118,10 +118,12 @@ def _idle(graph: Graph, residuals: Residuals) -> list[Finding]:
     return [f for f in found if f.p >= ALPHA or f.effect < IDLE]
 
 
-def _corrected(pairs: Sequence[tuple[int, int]], tests: Sequence[Dependence]) -> list[Finding]:
+def _corrected(
+    pairs: Sequence[tuple[int, int]], tests: Sequence[Dependence]
+) -> list[FalsifiedImplication]:
     corrected = holm([t.p for t in tests])
     return [
-        Finding(a, b, test.effect, p)
+        FalsifiedImplication(a, b, test.effect, p)
         for (a, b), test, p in zip(pairs, tests, corrected, strict=True)
     ]
 

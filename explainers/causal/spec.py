@@ -28,7 +28,7 @@ class ApprovalStatus(StrEnum):
     RETIRED = "retired"
 
 
-class Role(StrEnum):
+class NodeRole(StrEnum):
     ACTIONABLE = "actionable"
     """Can be set."""
     FIXED = "fixed"
@@ -46,10 +46,10 @@ class NodeKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Node:
+class CausalNode:
     name: str
     kind: NodeKind
-    role: Role
+    role: NodeRole
     of: str = ""
     """The feature that a lagged node is an earlier value of."""
     lag: int = 0
@@ -58,7 +58,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Edge:
+class CausalEdge:
     cause: str
     effect: str
     source: str = ""
@@ -113,7 +113,7 @@ class ProvenanceCheck:
 
 
 @dataclass(frozen=True)
-class Provenance:
+class GraphProvenance:
     source: str = ""
     data: str = ""
     data_sha256: str = ""
@@ -130,11 +130,11 @@ class CausalSpec:
     version: str
     status: ApprovalStatus
     schema: Schema
-    nodes: Mapping[str, Node]
-    edges: tuple[Edge, ...]
+    nodes: Mapping[str, CausalNode]
+    edges: tuple[CausalEdge, ...]
     confounders: tuple[Confounder, ...]
     mechanisms: Mapping[str, MechanismSpec]
-    provenance: Provenance
+    provenance: GraphProvenance
     effects: tuple[EffectFile, ...] = ()
     title: Labels = field(default_factory=dict)
     accepted_by: str = ""
@@ -213,11 +213,11 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
     )
 
 
-def _node(name: str, table: Document) -> Node:
-    return Node(
+def _node(name: str, table: Document) -> CausalNode:
+    return CausalNode(
         name,
         NodeKind(table.get("kind", "feature")),
-        Role(table["role"]),
+        NodeRole(table["role"]),
         table.get("of", ""),
         table.get("lag", 0),
         dict(table.get("delay", {})),
@@ -225,8 +225,8 @@ def _node(name: str, table: Document) -> Node:
     )
 
 
-def _edge(table: Document) -> Edge:
-    return Edge(
+def _edge(table: Document) -> CausalEdge:
+    return CausalEdge(
         table["from"],
         table["to"],
         table.get("source", ""),
@@ -257,9 +257,9 @@ def _mechanism(table: Document) -> MechanismSpec:
     )
 
 
-def _provenance(table: Document) -> Provenance:
+def _provenance(table: Document) -> GraphProvenance:
     given = {key: value for key, value in table.items() if key != "checks"}
-    return Provenance(**given, checks=tuple(_check(row) for row in table.get("checks", ())))
+    return GraphProvenance(**given, checks=tuple(_check(row) for row in table.get("checks", ())))
 
 
 def _check(table: Document) -> ProvenanceCheck:

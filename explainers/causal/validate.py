@@ -48,7 +48,7 @@ class NodeValidation:
 
 
 @dataclass(frozen=True)
-class Turn:
+class EdgeReversal:
     """An edge that fits better the other way round."""
 
     cause: int
@@ -62,7 +62,7 @@ class Turn:
 class Validation:
     nodes: tuple[NodeValidation, ...]
     graph: Falsification
-    reversed: tuple[Turn, ...]
+    reversed: tuple[EdgeReversal, ...]
     invertibility: float
     """Largest error of predicting rows from their abducted noise, relative to the spread."""
     composition: float
@@ -170,7 +170,7 @@ def _turns(
     nominal: Sequence[bool],
     suspects: Sequence[int],
     rng: np.random.Generator,
-) -> list[Turn]:
+) -> list[EdgeReversal]:
     """Edges into ``suspects``, or out of them, that leave independent noise the other way."""
     found, noises = [], _Noises(rows, nominal, rng)
     for i, j in graph.edges:
@@ -184,7 +184,7 @@ def _turns(
         then = noises.largest(turned, (i, j))
         # Wrong as declared and right when turned: either alone says nothing of the direction.
         if now >= DEPENDENT > then:
-            found.append(Turn(i, j, now, then))
+            found.append(EdgeReversal(i, j, now, then))
     # The one that gains most by turning first.
     return sorted(found, key=lambda t: t.turned - t.as_declared)
 

@@ -7,12 +7,12 @@ from dataclasses import fields
 
 from explainers.causal.mechanism import NoiseForm
 from explainers.causal.spec import (
+    CausalEdge,
+    CausalNode,
     CausalSpec,
-    Edge,
+    GraphProvenance,
     MechanismSpec,
-    Node,
     NodeKind,
-    Provenance,
     ProvenanceCheck,
 )
 
@@ -55,7 +55,7 @@ def _head(spec: CausalSpec) -> Iterator[str]:
     )
 
 
-def _node(node: Node) -> dict[str, object]:
+def _node(node: CausalNode) -> dict[str, object]:
     return {
         "kind": "" if node.kind is NodeKind.FEATURE else node.kind.value,
         "role": node.role.value,
@@ -66,7 +66,7 @@ def _node(node: Node) -> dict[str, object]:
     }
 
 
-def _edge(edge: Edge) -> dict[str, object]:
+def _edge(edge: CausalEdge) -> dict[str, object]:
     return {
         "from": edge.cause,
         "to": edge.effect,
@@ -83,10 +83,12 @@ def _mechanism(m: MechanismSpec) -> dict[str, object]:
     return {**head, **m.parameters, "file": m.file, "sha256": m.sha256}
 
 
-def _provenance(provenance: Provenance) -> Iterator[list[str]]:
-    given = {f.name: getattr(provenance, f.name) for f in fields(Provenance) if f.name != "checks"}
+def _provenance(provenance: GraphProvenance) -> Iterator[list[str]]:
+    given = {
+        f.name: getattr(provenance, f.name) for f in fields(GraphProvenance) if f.name != "checks"
+    }
     given["rows"] = provenance.rows or None
-    if provenance != Provenance():
+    if provenance != GraphProvenance():
         yield _table("provenance", given)
     for check in provenance.checks:
         yield _table("provenance.checks", _check(check), repeated=True)

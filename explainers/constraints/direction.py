@@ -10,7 +10,7 @@ from enum import StrEnum
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, is_missing
 
 
@@ -59,7 +59,7 @@ def _of_feature(given: Given) -> Iterator[Direction]:
 KIND = ConstraintKind(
     Direction,
     place=40,
-    of_feature=Key(
+    of_feature=ConstraintKey(
         "direction",
         {
             "title": "Direction",
@@ -70,7 +70,7 @@ KIND = ConstraintKind(
         },
         _of_feature,
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "directions",
         {"enum": list(_SENSES), "description": "The only way in which a feature may move."},
         _read,

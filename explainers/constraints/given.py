@@ -22,7 +22,7 @@ Table = Mapping[str, object]
 
 
 @dataclass(frozen=True, eq=False)
-class Context:
+class ReadingContext:
     """What a reader may need to know besides the document."""
 
     schema: Schema
@@ -43,7 +43,7 @@ class Given:
     value: object
     path: Path
     source: Source
-    context: Context
+    context: ReadingContext
     feature: Feature | None = None
     """The one that the key is of."""
     why: Labels | None = None

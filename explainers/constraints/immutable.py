@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, moved, negation
 
 
@@ -43,7 +43,7 @@ def _frozen(given: Given) -> Iterator[Immutable]:
 KIND = ConstraintKind(
     Immutable,
     place=10,
-    of_feature=Key(
+    of_feature=ConstraintKey(
         "actionable",
         {
             "title": "Actionable",
@@ -54,7 +54,7 @@ KIND = ConstraintKind(
         _of_feature,
         if_absent=True,
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "freeze",
         {"$ref": "featureNames", "description": "Features that keep their value."},
         _frozen,

@@ -16,7 +16,7 @@ LAST = 1_000
 
 
 @dataclass(frozen=True)
-class Key:
+class ConstraintKey:
     """One key of a document."""
 
     name: str
@@ -41,11 +41,11 @@ class ConstraintKind:
     constraint: type[Constraint]
     place: int = LAST
     """Where its constraints stand among the others'. Kinds at one place: by name."""
-    of_feature: Key | None = None
+    of_feature: ConstraintKey | None = None
     """In a spec's ``policy.features.<name>``."""
-    of_policy: Key | None = None
+    of_policy: ConstraintKey | None = None
     """In a spec's ``policy``."""
-    of_request: Key | None = None
+    of_request: ConstraintKey | None = None
     """In a request's ``constraints``."""
     excludes_others: bool = False
     """Whether nothing else is said of a feature that it speaks of."""

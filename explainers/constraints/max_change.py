@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, is_missing, slack
 
 
@@ -41,7 +41,7 @@ def _read(given: Given) -> Iterator[MaxChange]:
 KIND = ConstraintKind(
     MaxChange,
     place=60,
-    of_feature=Key(
+    of_feature=ConstraintKey(
         "max_change",
         {
             "title": "Largest change",
@@ -52,7 +52,7 @@ KIND = ConstraintKind(
         },
         _read,
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "max_change",
         {
             "type": "number",

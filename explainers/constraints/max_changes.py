@@ -10,7 +10,7 @@ from explainers.constraints.base import Constraint
 from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.forms import MostSet
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, moved
 from models.predictor import Row
 
@@ -53,7 +53,7 @@ def _read(given: Given) -> Iterator[MaxChanges]:
 KIND = ConstraintKind(
     MaxChanges,
     place=90,
-    of_policy=Key(
+    of_policy=ConstraintKey(
         "max_changes",
         {
             "title": "Most features changed",
@@ -63,7 +63,7 @@ KIND = ConstraintKind(
         },
         _read,
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "max_changes",
         {"$ref": "featureCount", "description": "How many features may be set at once."},
         _read,

@@ -11,7 +11,7 @@ from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.forms import StaysRead
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, is_missing
 
 
@@ -38,7 +38,7 @@ def _read(given: Given) -> Iterator[NotMissing]:
 KIND = ConstraintKind(
     NotMissing,
     place=20,
-    of_feature=Key(
+    of_feature=ConstraintKey(
         "fillable",
         {
             "title": "Fillable",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, Kept, among
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, moved, negation
 
 
@@ -36,7 +36,7 @@ def _read(given: Given) -> Iterator[OnlyTo]:
 KIND = ConstraintKind(
     OnlyTo,
     place=70,
-    of_feature=Key(
+    of_feature=ConstraintKey(
         "only_to",
         {
             "title": "Only these values",
@@ -48,7 +48,7 @@ KIND = ConstraintKind(
         },
         _read,
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "only_to",
         {"$ref": "values", "description": "The only values that a feature may be set to."},
         _read,

@@ -11,7 +11,7 @@ import numpy as np
 from explainers.constraints.base import Constraint, Scorer
 from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.given import Given, as_float
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.plausibility import NeighbourDistance
 from models.predictor import Row, finite
 
@@ -86,7 +86,7 @@ def _neighbours(given: Given) -> NeighbourDistance:
 KIND = ConstraintKind(
     Plausible,
     place=100,
-    of_policy=Key(
+    of_policy=ConstraintKey(
         "plausibility",
         {"$ref": "#/$defs/plausibility"},
         _read,

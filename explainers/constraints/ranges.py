@@ -10,7 +10,7 @@ from explainers.constraints.base import Single
 from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.forms import OwnValues, Within
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.space import Axis, is_missing
 
 
@@ -41,7 +41,7 @@ def _read(given: Given) -> Iterator[Range]:
 KIND = ConstraintKind(
     Range,
     place=30,
-    of_request=Key(
+    of_request=ConstraintKey(
         "ranges",
         {"$ref": "interval", "description": "Where a feature must end, in its unit."},
         _read,

@@ -12,8 +12,8 @@ from typing import cast
 
 import explainers.constraints
 from explainers.constraints.base import Constraint, Source
-from explainers.constraints.given import Context, Given, Table
-from explainers.constraints.kind import ConstraintKind, JsonSchema, Key
+from explainers.constraints.given import Given, ReadingContext, Table
+from explainers.constraints.kind import ConstraintKey, ConstraintKind, JsonSchema
 
 
 def _found() -> Iterator[ConstraintKind]:
@@ -36,7 +36,7 @@ _KEYS = {
 """Of the whole row, in the order in which their constraints stand."""
 
 
-def read_policy(policy: Table, context: Context) -> Iterator[Constraint]:
+def read_policy(policy: Table, context: ReadingContext) -> Iterator[Constraint]:
     """What a spec's ``[policy]`` declares: feature by feature, then of the whole row.
 
     Raises
@@ -48,12 +48,12 @@ def read_policy(policy: Table, context: Context) -> Iterator[Constraint]:
     yield from _of_table(policy, "policy", Source.POLICY, context)
 
 
-def read_request(asked: Table, context: Context) -> Iterator[Constraint]:
+def read_request(asked: Table, context: ReadingContext) -> Iterator[Constraint]:
     """What a request's ``constraints`` add. Raises as :func:`read_policy`."""
     yield from _of_table(asked, "constraints", Source.REQUEST, context)
 
 
-def _of_features(features: Table, context: Context) -> Iterator[Constraint]:
+def _of_features(features: Table, context: ReadingContext) -> Iterator[Constraint]:
     for feature in context.schema.features:
         table, path = _table(features, feature.name), ("policy", "features", feature.name)
         for kind in KINDS:
@@ -70,7 +70,9 @@ def _of_features(features: Table, context: Context) -> Iterator[Constraint]:
                 break
 
 
-def _of_table(table: Table, parent: str, source: Source, context: Context) -> Iterator[Constraint]:
+def _of_table(
+    table: Table, parent: str, source: Source, context: ReadingContext
+) -> Iterator[Constraint]:
     for key in _KEYS[source]:
         # A null means the same as a key that is not there.
         if table.get(key.name) is not None:
@@ -88,7 +90,7 @@ def _table(table: Table, key: str) -> Table:
 # --- what documents may say ---------------------------------------------------------------------
 
 
-def request_keys() -> tuple[Key, ...]:
+def request_keys() -> tuple[ConstraintKey, ...]:
     """Keys of a request's ``constraints``, in their order."""
     placed = [(k.of_request.place or k.place, k.of_request) for k in KINDS if k.of_request]
     return tuple(key for _, key in sorted(placed, key=lambda each: each[0]))

@@ -11,7 +11,7 @@ from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.conditions import Condition
 from explainers.constraints.forms import Implication
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.constraints.rule_language import read_conditions
 from explainers.errors import InvalidRule
 from models.predictor import Row
@@ -73,7 +73,7 @@ def _read(given: Given) -> Iterator[Rule]:
 KIND = ConstraintKind(
     Rule,
     place=80,
-    of_policy=Key(
+    of_policy=ConstraintKey(
         "rules",
         {
             "title": "Rules",
@@ -106,7 +106,7 @@ KIND = ConstraintKind(
             }
         },
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "rules",
         {
             "type": "array",

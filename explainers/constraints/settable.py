@@ -9,7 +9,7 @@ from functools import cached_property
 from explainers.constraints.cells import Cells, Factual, Kept
 from explainers.constraints.forms import OwnValues
 from explainers.constraints.given import Given
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from explainers.constraints.ranges import Range
 from explainers.space import Axis, moved, negation
 
@@ -43,7 +43,7 @@ def _read(given: Given) -> Iterator[Settable]:
 KIND = ConstraintKind(
     Settable,
     place=50,
-    of_feature=Key(
+    of_feature=ConstraintKey(
         "range",
         {
             "title": "Settable range",

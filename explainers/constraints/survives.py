@@ -11,8 +11,8 @@ import numpy as np
 from explainers.constraints.base import Constraint, Source
 from explainers.constraints.cells import Axes, Cells, Factual, Kept
 from explainers.constraints.forms import Readings
-from explainers.constraints.given import Context, Given, Table
-from explainers.constraints.kind import ConstraintKind, Key
+from explainers.constraints.given import Given, ReadingContext, Table
+from explainers.constraints.kind import ConstraintKey, ConstraintKind
 from models.predictor import Row, Rows
 from models.schema import Schema
 
@@ -80,7 +80,7 @@ def _tolerance(name: str, features: Table, schema: Schema) -> Given | None:
         return None
     path = ("policy", "features", name, TOLERANCE.name)
     value = table[TOLERANCE.name]
-    given = Given(value, path, Source.POLICY, Context(schema), schema[name])
+    given = Given(value, path, Source.POLICY, ReadingContext(schema), schema[name])
     given.number_column()
     return given
 
@@ -99,7 +99,7 @@ def _read(given: Given) -> Iterator[Survives]:
     yield Survives(tolerances, origin=given.origin)
 
 
-TOLERANCE = Key(
+TOLERANCE = ConstraintKey(
     "tolerance",
     {
         "title": "Sensor tolerance",
@@ -115,7 +115,7 @@ KIND = ConstraintKind(
     Survives,
     place=110,
     of_feature=TOLERANCE,
-    of_policy=Key(
+    of_policy=ConstraintKey(
         "robust",
         {
             "title": "Survive the sensors",
@@ -126,7 +126,7 @@ KIND = ConstraintKind(
         },
         _read,
     ),
-    of_request=Key(
+    of_request=ConstraintKey(
         "robust",
         {
             "type": "boolean",

@@ -50,7 +50,7 @@ class Proposal:
 
 
 @dataclass(eq=False)
-class Draft:
+class CheckDraft:
     """A proposal of which the model has not been asked yet."""
 
     checks: list[Check]
@@ -111,7 +111,7 @@ class Checker:
 
     # --- before the model is asked ---------------------------------------------------------
 
-    def draft(self, proposal: Proposal) -> Draft:
+    def draft(self, proposal: Proposal) -> CheckDraft:
         """All that can be said before the model is asked. A row that is off the grid, out of
         bounds or against a limit is not sent to it."""
         was, action = self._was, Reading(proposal.action)
@@ -119,7 +119,7 @@ class Checker:
         row = self._row(action, columns)
         # The same object where nothing follows, so that its decimals are worked out once.
         read = action if row is action.values else Reading(row)
-        draft = Draft([], proposal.action, row)
+        draft = CheckDraft([], proposal.action, row)
         self._settable(draft, action, columns)
         if read is not action:
             self._readable(draft, read, action)
@@ -137,7 +137,7 @@ class Checker:
             self._ask_about(draft, action, columns)
         return draft
 
-    def _ask_about(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
+    def _ask_about(self, draft: CheckDraft, action: Reading, columns: Sequence[int]) -> None:
         """The rows of which the model's word is needed."""
         versions = self._versions(action, columns)
         told = [row for row in versions if not self._is_lost(row)]
@@ -159,7 +159,7 @@ class Checker:
         settings = {j: action[j] for j in columns}
         return follows.row(self.factual, settings, self.terms.is_history)
 
-    def _settable(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
+    def _settable(self, draft: CheckDraft, action: Reading, columns: Sequence[int]) -> None:
         """By the text that the wire will carry: 53.2 is a multiple of 0.1 because "53.2" is."""
         for j in columns:
             feature, value = self.terms.schema.features[j], action[j]
@@ -175,7 +175,7 @@ class Checker:
             if not fits or self.tells_all:
                 draft.checks.append(Check("grid", fits, _grid(feature, value)))
 
-    def _readable(self, draft: Draft, read: Reading, action: Reading) -> None:
+    def _readable(self, draft: CheckDraft, read: Reading, action: Reading) -> None:
         for j in moved(read, action):
             feature, value = self.terms.schema.features[j], read[j]
             fits = feature.lower <= value <= feature.upper and not math.isinf(value)
@@ -184,7 +184,7 @@ class Checker:
                 told = f"{feature.name} would be {value}, within {bounds}"
                 draft.checks.append(Check("bounds", fits, told))
 
-    def _kept(self, draft: Draft, action: Reading, read: Reading, was: Reading) -> None:
+    def _kept(self, draft: CheckDraft, action: Reading, read: Reading, was: Reading) -> None:
         for limit in self.terms.limits:
             now = action if limit.of_action else read
             # Every limit, even after one is broken: the reasons are read by people.
@@ -198,7 +198,7 @@ class Checker:
         told = ", ".join(f"{names[j]} = {now[j]}" for j in limit.columns)
         return f"{limit.says}; {told}" if told else limit.says
 
-    def _as_claimed(self, draft: Draft, proposal: Proposal, columns: Sequence[int]) -> None:
+    def _as_claimed(self, draft: CheckDraft, proposal: Proposal, columns: Sequence[int]) -> None:
         """Whether the row and the cost are what is claimed of them."""
         if proposal.row is not None:
             names, apart = self.terms.schema.names, self._apart(proposal.row, draft.row, columns)
@@ -261,7 +261,7 @@ class Checker:
 
     # --- after ----------------------------------------------------------------------------
 
-    def judge(self, drafts: Sequence[Draft]) -> list[Report]:
+    def judge(self, drafts: Sequence[CheckDraft]) -> list[Report]:
         """The drafts with the deployed model's word, which is asked once for all of them."""
         rows = [row for draft in drafts for row in draft.to_score]
         # Without rows nothing is asked: a model need not take an empty batch.
@@ -273,7 +273,7 @@ class Checker:
             reports.append(self._judged(draft, own))
         return reports
 
-    def _judged(self, draft: Draft, scores: Sequence[Sequence[float]]) -> Report:
+    def _judged(self, draft: CheckDraft, scores: Sequence[Sequence[float]]) -> Report:
         checks, margins = list(draft.checks), self._margins(draft, scores)
         if scores:
             goal = self.terms.goal
@@ -292,7 +292,7 @@ class Checker:
             tuple(scores[0]) if scores else (), tuple(margins), draft.via,
         )  # fmt: skip
 
-    def _margins(self, draft: Draft, scores: Sequence[Sequence[float]]) -> list[float]:
+    def _margins(self, draft: CheckDraft, scores: Sequence[Sequence[float]]) -> list[float]:
         """See :attr:`Report.margins`."""
         if self.terms.what_follows is None or not scores:
             return []
@@ -352,7 +352,7 @@ class Checker:
         limits = (limit for limit in self.terms.limits if limit.of_action)
         if not all(limit.holds(action, was) for limit in limits):
             return False
-        columns, draft = moved(action, was), Draft([], action.values, action.values)
+        columns, draft = moved(action, was), CheckDraft([], action.values, action.values)
         self._settable(draft, action, columns)
         return draft.is_open and self.terms.price.of(action, was, columns) < most
 

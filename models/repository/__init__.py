@@ -2,6 +2,13 @@
 
 from models.repository.deployed import DeployedModel, Example
 from models.repository.folder import load_folder
-from models.repository.repository import RefreshChanges, Refusal, Repository
+from models.repository.repository import FolderRefusal, RefreshChanges, Repository
 
-__all__ = ["DeployedModel", "Example", "RefreshChanges", "Refusal", "Repository", "load_folder"]
+__all__ = [
+    "DeployedModel",
+    "Example",
+    "FolderRefusal",
+    "RefreshChanges",
+    "Repository",
+    "load_folder",
+]

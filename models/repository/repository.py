@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Refusal:
+class FolderRefusal:
     """A folder that is not served as it stands."""
 
     name: str
@@ -173,12 +173,12 @@ class Repository(Generic[T]):
         return self._entry(name, version).prepared
 
     @property
-    def refused(self) -> Mapping[str, Refusal]:
+    def refused(self) -> Mapping[str, FolderRefusal]:
         """``name/version`` of each folder that is not served as it stands, and why."""
         # One look: reasons and entries must be of the same moment.
         snapshot = self._snapshot
         return {
-            label_of(key): Refusal(*key, refused.reason, key in snapshot.entries)
+            label_of(key): FolderRefusal(*key, refused.reason, key in snapshot.entries)
             for key, refused in snapshot.refused.items()
         }
 

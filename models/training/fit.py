@@ -47,7 +47,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
-class Metrics:
+class FitMetrics:
     """How good the alarm is on rows it was not trained on."""
 
     rows: int
@@ -94,14 +94,14 @@ def choose_threshold(scores: Array, failed: Flags) -> float:
     return float(steps[best[len(best) // 2]])
 
 
-def measure(scores: Array, threshold: float, data: Dataset) -> Metrics:
+def measure(scores: Array, threshold: float, data: Dataset) -> FitMetrics:
     """Metrics of ``scores``, ``(n_rows,)``, against what happened."""
     from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
     alarm, failed = scores >= threshold, data.failed
     hits, false = int((alarm & failed).sum()), int((alarm & ~failed).sum())
     missed = int((~alarm & failed).sum())
-    return Metrics(
+    return FitMetrics(
         rows=len(data),
         failures=int(failed.sum()),
         roc_auc=_rounded(roc_auc_score(failed, scores)),

@@ -24,7 +24,7 @@ from models.repository.folder import EXAMPLES, MODEL, PARITY, REFERENCE, SPEC
 from models.schema import Schema
 from models.training.dataset import Split, read_csv, simulated_split, stratified_split
 from models.training.examples import choose_examples
-from models.training.fit import PARAMETERS, Metrics, TrainedModel, fit, measure
+from models.training.fit import PARAMETERS, FitMetrics, TrainedModel, fit, measure
 from models.training.template import NAME, median_deviations, spec_text, untrained_schema
 
 ROWS = 200_000
@@ -50,7 +50,7 @@ class TrainingReport:
     """Number of those."""
     seed: int
     threshold: float
-    metrics: Metrics
+    metrics: FitMetrics
     """On the test rows, scored by the exported graph."""
     parity: ParityReport
 

@@ -12,7 +12,7 @@ from service.ask.predict import predict
 from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
 from service.ask.problems import Refusal, rejections
 from service.ask.what_if import what_if
-from service.ask.write_reply import Speaker
+from service.ask.write_reply import ReplyWriter
 from service.errors import (
     ContradictoryConstraints,
     Fault,
@@ -29,7 +29,7 @@ def predictions(
     model: ServedModel, request: requests.PredictionsRequest
 ) -> replies.PredictionsReply:
     rows = read_request.rows(request, model)
-    return Speaker(model).predictions(predict(model, rows))
+    return ReplyWriter(model).predictions(predict(model, rows))
 
 
 def what_if_reply(model: ServedModel, request: requests.WhatIfRequest) -> replies.WhatIfReply:
@@ -41,7 +41,7 @@ def what_if_reply(model: ServedModel, request: requests.WhatIfRequest) -> replie
     except CausalError as error:
         fault = Fault(("set",), f"what follows cannot be told: {error}")
         raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
-    return Speaker(model, request.languages).what_if(asked)
+    return ReplyWriter(model, request.languages).what_if(asked)
 
 
 def explanation(
@@ -65,7 +65,7 @@ def _explained(
     model: ServedModel, request: requests.ExplanationRequest, budget: Budget, watch: Watch
 ) -> replies.ExplanationReply:
     spent = Stopwatch(budget.asked, watch, budget.waited)
-    speaker = Speaker(model, request.languages)
+    speaker = ReplyWriter(model, request.languages)
     try:
         question = read_request.question(request, model)
         explanation = explain(model, question, budget.deadline(), spent)
@@ -86,7 +86,7 @@ def _explained(
 
 
 def _contradiction(
-    error: ContradictoryConstraints, request: requests.ExplanationRequest, speaker: Speaker
+    error: ContradictoryConstraints, request: requests.ExplanationRequest, speaker: ReplyWriter
 ) -> Refusal:
     """All the constraints in words; a pointer and the value for those that the request brought."""
     conflict = [speaker.constraint(c) for c in error.constraints]

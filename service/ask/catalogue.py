@@ -11,7 +11,7 @@ from typing import Any
 from models.errors import UnknownModel
 from models.schema import Category, Feature, Labels
 from service.ask import write_causal
-from service.ask.write_reply import Speaker, number
+from service.ask.write_reply import ReplyWriter, number
 from service.served.registry import Registry, ServedModel
 from service.wire import models as wire
 
@@ -44,7 +44,7 @@ def _summary(model: ServedModel, registry: Registry) -> wire.ModelSummary:
 
 def description(model: ServedModel, registry: Registry) -> wire.ModelReply:
     """Everything that a client needs to ask about a model."""
-    spec, speaker = model.deployed.spec, Speaker(model)
+    spec, speaker = model.deployed.spec, ReplyWriter(model)
     decision = spec.decision
     return wire.ModelReply(
         **_summary(model, registry).model_dump(),

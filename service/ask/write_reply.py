@@ -59,7 +59,7 @@ def ifonly_version() -> str:
         return "0+checkout"
 
 
-class Speaker:
+class ReplyWriter:
     """Writes replies about one model in some languages."""
 
     def __init__(self, model: ServedModel, languages: Sequence[str] = DEFAULT_LANGUAGES) -> None:

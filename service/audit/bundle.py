@@ -25,7 +25,7 @@ from service.store.archive import CheckedRecord
 from service.store.chain import Payload, Record, canonical
 from service.store.database import Database
 from service.store.export import line
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.translog import Prover, StoredHead
 from service.transparency import verifier
 from service.transparency.signing import Signer, sign_note
@@ -76,8 +76,8 @@ def entries_of(database: Database, identity: str) -> list[Entry]:
         If there is none of that id.
     """
     record, payload = archive.get(database, identity)
-    reviews = archive.about(database, identity, Kind.REVIEW)
-    return [(record, payload), *reviews, *archive.about(database, identity, Kind.ERASURE)]
+    reviews = archive.about(database, identity, RecordKind.REVIEW)
+    return [(record, payload), *reviews, *archive.about(database, identity, RecordKind.ERASURE)]
 
 
 def bundle(database: Database, registry: Registry, keepers: Keepers, identity: str) -> bytes:

@@ -15,7 +15,7 @@ from service.errors import ServiceError
 from service.served.registry import ServedModel
 from service.store.chain import Facts, Record
 from service.store.journal import Draft
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire.base import Wire
 from service.wire.replies import PredictionsReply
 from service.wire.strict_json import read_json
@@ -37,7 +37,7 @@ class Drafting:
     """Id of the job's record, for one of its rows."""
 
     def answered(
-        self, kind: Kind, model: ServedModel, request: Wire, reply: Wire
+        self, kind: RecordKind, model: ServedModel, request: Wire, reply: Wire
     ) -> tuple[bytes, Draft]:
         """The reply's body, and the record of it."""
         # Written once: what is sent and what is recorded are the same bytes.
@@ -68,12 +68,12 @@ class Drafting:
         slug = (problem or failed()).kind.slug
         answer = b"null" if problem is None else problem.written(path)
         rejected = 0 if problem is None else problem.rejected
-        kind = Kind.FAILURE if problem is None or problem.is_ours else Kind.REFUSAL
+        kind = RecordKind.FAILURE if problem is None or problem.is_ours else RecordKind.REFUSAL
         told = {"status": slug, "detail": {"asked": asked} | _rejected(rejected)}
         facts = self.plain(kind=kind, **told) if model is None else self.facts(kind, model, **told)
         return Draft(facts, content(answer, asked_as_json(body)))
 
-    def facts(self, kind: Kind, model: ServedModel, **said: Any) -> Facts:
+    def facts(self, kind: RecordKind, model: ServedModel, **said: Any) -> Facts:
         deployed = model.deployed
         return self.plain(
             kind=kind,
@@ -89,7 +89,7 @@ class Drafting:
         """What is said of an explanation; it names the model, so that both are found by it."""
         model, version = of.facts.model, of.facts.version
         return self.plain(
-            kind=Kind.REVIEW,
+            kind=RecordKind.REVIEW,
             status=verdict,
             model=model,
             version=version,

@@ -13,7 +13,7 @@ from service.served.registry import Registry
 from service.store import archive, verify_record
 from service.store.chain import Payload
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.verify_record import Content, End
 from service.wire import inspection as wire
 from service.words import claims
@@ -30,7 +30,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
     seen = archive.seen(database, identity)
     record, payload = seen.record, seen.payload
     kept = {} if payload is None else _kept(payload)
-    about = archive.seen_about(database, identity, Kind.REVIEW)
+    about = archive.seen_about(database, identity, RecordKind.REVIEW)
     findings = [*seen.findings, *(f for each in about for f in each.findings)]
     answer = kept.get("answer")
     # No claim is worded for an answer that is not the one that was sealed.

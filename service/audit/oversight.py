@@ -26,7 +26,7 @@ from service.store import explanations
 from service.store.archive import Filter
 from service.store.chain import DAY_US, microseconds, now_us, timestamp
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import report as wire
 from service.words.catalogue import in_each, say_all
 from service.words.labels import label
@@ -53,7 +53,7 @@ def recourse(
         If a time is none, the feature is unknown, or there are too many explanations.
     """
     since, until = _period(query)
-    asked = (database, Kind.EXPLANATION, query.model, since, until)
+    asked = (database, RecordKind.EXPLANATION, query.model, since, until)
     # Counted first: each is read whole, and a report must not read for minutes.
     count = explanations.count_about_model(*asked)
     if count > MAX_CASES:
@@ -111,7 +111,7 @@ def _grouped(
 def _verdicts(database: Database, query: wire.ReportQuery, since: int) -> Iterator[ReviewVerdict]:
     """Also what was said after the period, of what was explained within it."""
     for record, _ in explanations.about_model(
-        database, Kind.REVIEW, query.model, since, now_us() + 1
+        database, RecordKind.REVIEW, query.model, since, now_us() + 1
     ):
         facts = record.facts
         outcome = (facts.detail or {}).get("outcome")

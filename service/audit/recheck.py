@@ -12,7 +12,7 @@ from models.rounding import rounding_of
 from service.errors import CannotReplay
 from service.served.registry import Registry, ServedModel
 from service.store.chain import Payload, Record
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Recheck:
 def recheck(record: Record, payload: Payload | None, registry: Registry) -> Recheck | None:
     """Every check of an explanation that was recorded; None of any other record, and where
     nothing of it is kept."""
-    if record.facts.kind is not Kind.EXPLANATION or payload is None:
+    if record.facts.kind is not RecordKind.EXPLANATION or payload is None:
         return None
     try:
         return recheck_kept(payload, asked_model(record, registry))

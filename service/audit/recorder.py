@@ -26,7 +26,7 @@ from service.errors import JournalFull, ServiceError
 from service.served.registry import ServedModel
 from service.store.idempotency import Named, once
 from service.store.journal import Draft, Receipt, RecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire.base import Wire
 from service.wire.replies import Audit, Proof
 
@@ -65,7 +65,7 @@ class Recorder:
 
     async def answer(
         self,
-        kind: Kind,
+        kind: RecordKind,
         model: ServedModel,
         request: Wire,
         work: Callable[[], R],
@@ -101,7 +101,9 @@ class Recorder:
             content, draft = self.drafting.answered(kind, model, request, reply)
             return reply, content, draft, self.append(draft)
 
-        is_brief = kind is not Kind.EXPLANATION  # those say so themselves, until they are hard
+        is_brief = (
+            kind is not RecordKind.EXPLANATION
+        )  # those say so themselves, until they are hard
         if not is_brief:
             # Asked before the queue: whoever has spent their share takes no place in it.
             await runtime.shares.admit(self.principal.actor, runtime.readers.run)

@@ -31,7 +31,7 @@ from service.store.chain import (
 )
 from service.store.database import Database
 from service.store.journal import Receipt
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.verification import VerificationReport
 from service.wire import trail as wire
 from service.wire.replies import Audit
@@ -72,7 +72,7 @@ def explanation(database: Database, identity: str) -> bytes:
 
 def _explanation(database: Database, identity: str) -> tuple[Record, Payload | None]:
     record, payload = archive.get(database, identity)
-    if record.facts.kind != Kind.EXPLANATION:
+    if record.facts.kind != RecordKind.EXPLANATION:
         raise UnknownRecord(identity, "explanation")
     return record, payload
 
@@ -87,7 +87,7 @@ def reviews(database: Database, identity: str) -> wire.ReviewsReply:
     """
     _explanation(database, identity)
     return wire.ReviewsReply(
-        reviews=[review(*entry) for entry in archive.about(database, identity, Kind.REVIEW)]
+        reviews=[review(*entry) for entry in archive.about(database, identity, RecordKind.REVIEW)]
     )
 
 

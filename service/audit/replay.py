@@ -17,7 +17,7 @@ from service.settings import MAX_DEADLINE_MS
 from service.store import archive
 from service.store.chain import IntegrityFinding, Payload, Record
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import requests
 from service.wire.base import Wire
 
@@ -115,11 +115,11 @@ def is_own(path: Path) -> bool:
 def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
     asked = kept["request"]
     match record.facts.kind:
-        case Kind.PREDICTION:
+        case RecordKind.PREDICTION:
             return answering.predictions(model, requests.PredictionsRequest.model_validate(asked))
-        case Kind.WHAT_IF:
+        case RecordKind.WHAT_IF:
             return answering.what_if_reply(model, requests.WhatIfRequest.model_validate(asked))
-        case Kind.EXPLANATION:
+        case RecordKind.EXPLANATION:
             request = requests.ExplanationRequest.model_validate(asked)
             given = int(kept["answer"]["work"]["deadline_ms"])
             # It reports the first one's deadline, a part of

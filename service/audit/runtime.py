@@ -14,7 +14,7 @@ from service.scheduling.time_slices import Turns
 from service.scheduling.worker_pools import Workers
 from service.served.registry import Registry
 from service.settings import Settings
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.opened import Store
 from service.store.sequencer import Sequencer
 
@@ -50,13 +50,13 @@ class Runtime:
     sequencer: Sequencer | None = None
     """Has heads of the log signed; None: another process does."""
 
-    def lane(self, kind: Kind) -> Workers:
+    def lane(self, kind: RecordKind) -> Workers:
         """Threads for a kind of question: what takes seconds does not keep what takes
         milliseconds."""
         match kind:
-            case Kind.PREDICTION:
+            case RecordKind.PREDICTION:
                 return self.quick
-            case Kind.WHAT_IF:
+            case RecordKind.WHAT_IF:
                 return self.previews
             case _:
                 return self.workers

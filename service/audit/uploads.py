@@ -15,7 +15,7 @@ from service.served import uploads
 from service.served.uploads import Staged
 from service.store.chain import Facts
 from service.store.journal import Draft
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import models as wire
 
 UPLOADED, REFUSED = "uploaded", "refused"
@@ -74,7 +74,7 @@ def _check_scope(found: Staged, principal: Principal) -> None:
 
 def _uploaded(found: Staged, recorder: Recorder) -> Facts:
     detail = {"zip_sha256": found.sha256, "files": found.parcel.files, "bytes": found.parcel.size}
-    return recorder.drafting.facts(Kind.MODEL, found.model, status=UPLOADED, detail=detail)
+    return recorder.drafting.facts(RecordKind.MODEL, found.model, status=UPLOADED, detail=detail)
 
 
 async def _refused(error: ServiceError, recorder: Recorder, path: str) -> None:
@@ -82,5 +82,5 @@ async def _refused(error: ServiceError, recorder: Recorder, path: str) -> None:
     problem = problem_of(error)
     assert problem is not None
     said = {"status": REFUSED, "detail": {"why": problem.kind.slug}}
-    facts = recorder.drafting.plain(kind=Kind.MODEL, **said)
+    facts = recorder.drafting.plain(kind=RecordKind.MODEL, **said)
     await recorder.record(Draft(facts, content(problem.written(path), b"null")))

@@ -26,7 +26,7 @@ from service.doors.http.written import JSON
 from service.errors import Fault, InvalidRequest, RequestPart, in_doubt
 from service.served.predictor_host import PredictorHost, agrees
 from service.served.registry import ServedModel
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import kserve as wire
 from service.wire import replies, requests, validation
 from service.wire.replies import Audit
@@ -94,7 +94,7 @@ async def predict(
     shared = request.model_dump(exclude_unset=True, exclude={"instances"})
     native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
     asked = partial(answering.predictions, served, native)
-    reply = await recording.answer(Kind.PREDICTION, served, native, asked)
+    reply = await recording.answer(RecordKind.PREDICTION, served, native, asked)
     found = reply.reply.predictions
     return _json({"predictions": [p.score if p.class_ is None else p.class_ for p in found]})
 
@@ -126,7 +126,9 @@ async def explain(
         turn = state.turns.search(recording.principal.actor)
         budget = Budget.of(request.deadline_ms, state.settings, turn)
         work = partial(_explained, served, native, given, budget, state)
-        reply = await recording.answer(Kind.EXPLANATION, served, native, work, budget.patience)
+        reply = await recording.answer(
+            RecordKind.EXPLANATION, served, native, work, budget.patience
+        )
         found.append(reply.written())
     return Response(b'{"explanations":[%b]}' % b",".join(found), media_type=JSON)
 

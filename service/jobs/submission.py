@@ -10,7 +10,7 @@ from service.served.registry import ServedModel
 from service.store import jobs
 from service.store.chain import timestamp
 from service.store.jobs import StoredJob
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import jobs as wire
 from service.wire.replies import Audit
 
@@ -25,7 +25,9 @@ async def submit(lines: Sequence[bytes], model: ServedModel, recorder: Recorder)
     """
     runtime, scope = recorder.runtime, recorder.principal.scope.in_words
     detail = {"rows": len(lines)} | ({} if scope is None else {"scope": scope})
-    facts = recorder.drafting.facts(Kind.JOB, model, status=jobs.State.QUEUED.value, detail=detail)
+    facts = recorder.drafting.facts(
+        RecordKind.JOB, model, status=jobs.State.QUEUED.value, detail=detail
+    )
     job, work = jobs.submit(facts, lines, runtime.settings.max_waiting_rows)
     # Durable before the reply: the job's record is all that its client has.
     receipt = await asyncio.wrap_future(recorder.append(work))

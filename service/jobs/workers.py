@@ -21,9 +21,9 @@ from service.scheduling.time_slices import OVER, Turn, Turns
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
 from service.store import jobs
-from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, Row, StoredJob
+from service.store.jobs import MAX_ATTEMPTS, Answered, Claim, JobRow, StoredJob
 from service.store.journal import Draft
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.opened import Store
 from service.wire import validation
 from service.wire.requests import ExplanationRequest
@@ -212,7 +212,7 @@ class _Worker:
         self._most = min(MOST_ROWS, 2 * self._most) if is_quick else max(1, len(found))
         self._write(claim.job, found)
 
-    def _checked(self, job: StoredJob) -> Callable[[Row], None]:
+    def _checked(self, job: StoredJob) -> Callable[[JobRow], None]:
         """What sees that a row asks what was asked. The digests of one job are kept: its record
         has one of all of them."""
         if self._asked[0] != job.id:
@@ -232,17 +232,17 @@ class _Worker:
             self._store.journal.append(jobs.finish(job, self.name, found)).result()
 
 
-def _refuse(error: Exception, _: Row) -> None:
+def _refuse(error: Exception, _: JobRow) -> None:
     raise error
 
 
 def answer(
     job: StoredJob,
-    row: Row,
+    row: JobRow,
     registry: Registry,
     settings: Settings,
     clock: Callable[[], float],
-    check: Callable[[Row], None],
+    check: Callable[[JobRow], None],
     scope: Scope = EVERYTHING,
     turn: Turn | None = None,
 ) -> Draft:
@@ -264,7 +264,7 @@ def answer(
 def _explained(
     drafting: Drafting,
     job: StoredJob,
-    row: Row,
+    row: JobRow,
     registry: Registry,
     settings: Settings,
     clock: Callable[[], float],
@@ -281,11 +281,11 @@ def _explained(
     # What a job's row waited, its job says.
     budget = replace(Budget.of(request.deadline_ms, settings, turn), asked=None, clock=clock)
     reply = answering.explanation(model, request, budget)
-    return drafting.answered(Kind.EXPLANATION, model, request, reply)[1]
+    return drafting.answered(RecordKind.EXPLANATION, model, request, reply)[1]
 
 
 def _failed(
-    drafting: Drafting, job: StoredJob, row: Row, model: ServedModel | None, error: Exception
+    drafting: Drafting, job: StoredJob, row: JobRow, model: ServedModel | None, error: Exception
 ) -> Draft:
     problem = problem_of(error)
     if problem is None:

@@ -28,7 +28,7 @@ Read = Callable[[Callable[[], float]], Awaitable[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _SeenShare:
     left: float
     at: float
 
@@ -44,7 +44,7 @@ class Shares:
         self._database = database
         self._journal = journal
         self._share = share
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _SeenShare] = {}
 
     async def admit(self, actor: str, read: Read) -> None:
         """Raises
@@ -88,9 +88,9 @@ class Shares:
         else:
             logs.logger.warning("what was searched could not be written down: %s", error)
 
-    def _note(self, actor: str, left: float) -> _Seen:
+    def _note(self, actor: str, left: float) -> _SeenShare:
         if len(self._seen) >= MOST_ACTORS:
             self._seen.clear()
-        seen = _Seen(left, time.monotonic())
+        seen = _SeenShare(left, time.monotonic())
         self._seen[actor] = seen
         return seen

@@ -11,7 +11,7 @@ from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.demands import consequences_of
 from explainers.causal.evidence import Evidence, read_evidence
-from explainers.causal.spec import ApprovalStatus, Role
+from explainers.causal.spec import ApprovalStatus, NodeRole
 from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
 from explainers.policy import Policy
 from explainers.wording import Grounds, Wording
@@ -115,5 +115,5 @@ def _never_set(spec: CausalSpec, policy: Policy) -> list[Constraint]:
     return [
         Immutable(j, origin=Origin(Source.POLICY, f"causal.nodes.{name}.role"))
         for j, name in enumerate(spec.schema.names)
-        if spec.nodes[name].role is not Role.ACTIONABLE and j not in frozen
+        if spec.nodes[name].role is not NodeRole.ACTIONABLE and j not in frozen
     ]

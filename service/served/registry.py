@@ -17,7 +17,7 @@ from explainers.verify import Rulebook
 from explainers.wording import Wording
 from models.errors import SpecError, UnknownModel
 from models.onnx import GuardLimits
-from models.repository import DeployedModel, RefreshChanges, Refusal, Repository, load_folder
+from models.repository import DeployedModel, FolderRefusal, RefreshChanges, Repository, load_folder
 from models.schema import Decision, Schema
 from service.access import EVERYTHING, Scope
 from service.errors import ModelsNotFound
@@ -202,17 +202,17 @@ class Registry:
         with closing(self._sandbox) if self._sandbox is not None else nullcontext():
             return self._repository.refresh()
 
-    def _log_refused(self, before: Mapping[str, Refusal]) -> None:
+    def _log_refused(self, before: Mapping[str, FolderRefusal]) -> None:
         for identity, refusal in self.refused.items():
             if before.get(identity) != refusal:
                 logger.warning("refused model %s: %s", identity, refusal.reason)
 
     @property
-    def refused(self) -> Mapping[str, Refusal]:
+    def refused(self) -> Mapping[str, FolderRefusal]:
         """``name/version`` of what is not served as it stands, and why: folders that cannot be
         loaded, and models that were taken out of service."""
         broken = {
-            f"{model.name}/{model.version}": Refusal(
+            f"{model.name}/{model.version}": FolderRefusal(
                 model.name, model.version, fault, still_served=False, is_out_of_service=True
             )
             for model in self._repository.models()

@@ -19,7 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.store.chain import Facts, Head, IntegrityFinding, Record, Trouble, canonical, document
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import log_heads, writers
 
 if sys.platform != "win32":
@@ -50,7 +50,9 @@ def facts(heads: Heads, engine_version: str, signed: str | None = None) -> Facts
     }
     if signed is not None:
         detail["log"] = signed
-    return Facts(kind=Kind.ANCHOR, actor="system", engine_version=engine_version, detail=detail)
+    return Facts(
+        kind=RecordKind.ANCHOR, actor="system", engine_version=engine_version, detail=detail
+    )
 
 
 def heads_in(detail: Any) -> dict[str, Head]:
@@ -144,7 +146,7 @@ _NOTHING = b"\0\r\n "
 
 def _is_whole(anchor: Any) -> bool:
     """Whether a line says what was sealed."""
-    if not isinstance(anchor, dict) or anchor.get("kind") != Kind.ANCHOR:
+    if not isinstance(anchor, dict) or anchor.get("kind") != RecordKind.ANCHOR:
         return False
     said = {key: value for key, value in anchor.items() if key != "hash"}
     try:

@@ -16,7 +16,7 @@ from service.errors import InvalidCursor, StoreDamaged, UnknownRecord
 from service.store.chain import Head, IntegrityFinding, Payload, Record, check
 from service.store.chain_membership import displaced, doubts, require, standing, stands
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import payload_of, record_of
 from service.store.tables import PAGE_ORDER, SPOKEN, payloads, records, writers
 from service.store.visibility import within
@@ -228,14 +228,14 @@ def actor_of(database: Database, identity: str) -> str | None:
 
 
 def about(
-    database: Database, identity: str, kind: Kind
+    database: Database, identity: str, kind: RecordKind
 ) -> tuple[tuple[Record, Payload | None], ...]:
     """The records of one kind about a record, oldest first; only those that hold."""
     found = seen_about(database, identity, kind)
     return tuple((each.record, each.payload) for each in found if not each.findings)
 
 
-def seen_about(database: Database, identity: str, kind: Kind) -> tuple[CheckedRecord, ...]:
+def seen_about(database: Database, identity: str, kind: RecordKind) -> tuple[CheckedRecord, ...]:
     """As :func:`about`, with those that do not hold."""
     # Joined to nothing: SQLite may use the kind's index instead, and read all of that kind.
     is_kind = records.c.kind + "" == kind.value

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 FORMAT = 1
 """Of the documents; another number means other fields or another way to hash."""
@@ -46,7 +46,7 @@ def new_id() -> str:
 class Facts:
     """What one record says, apart from its place in a chain. ``None`` is not written down."""
 
-    kind: Kind
+    kind: RecordKind
     id: str = field(default_factory=new_id)
     time_us: int = field(default_factory=now_us)
     """Microseconds since 1970, by the clock of the process: the sequence, not it, is the order."""

@@ -23,7 +23,7 @@ from service.store.chain import DAY_US, Facts, Record, microseconds, now_us, tim
 from service.store.chain_membership import standing, stands
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import record_of
 from service.store.tables import payloads, records
 
@@ -56,7 +56,7 @@ def erase(identity: str, actor: str, reason: str) -> RecordedWrite:
             sa.delete(payloads).where(payloads.c.writer == writer, payloads.c.sequence == sequence)
         )
         detail = {"count": gone.rowcount, "reason": reason}
-        return Draft(Facts(kind=Kind.ERASURE, actor=actor, about=identity, detail=detail))
+        return Draft(Facts(kind=RecordKind.ERASURE, actor=actor, about=identity, detail=detail))
 
     return work
 
@@ -109,7 +109,7 @@ def _by_age(older_than_us: int, actor: str, erased: list[int]) -> RecordedWrite:
             "count": len(places),
             "erased": _runs(places),
         }
-        return Draft(Facts(kind=Kind.ERASURE, actor=actor, detail=detail))
+        return Draft(Facts(kind=RecordKind.ERASURE, actor=actor, detail=detail))
 
     return work
 
@@ -152,8 +152,8 @@ class Erasures:
 
     def _has_more(self) -> bool:
         """Look whether something was erased since the last look."""
-        chosen = sa.select(records, standing()).where(records.c.kind == Kind.ERASURE.value)
-        count = sa.select(sa.func.count()).where(records.c.kind == Kind.ERASURE.value)
+        chosen = sa.select(records, standing()).where(records.c.kind == RecordKind.ERASURE.value)
+        count = sa.select(sa.func.count()).where(records.c.kind == RecordKind.ERASURE.value)
         with self._database.reading() as connection:
             known = connection.execute(count).scalar_one()
             if known == self._known:

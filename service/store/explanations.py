@@ -12,7 +12,7 @@ from service.store import archive
 from service.store.chain import Payload, Record
 from service.store.chain_membership import holds, standing, standing_only
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import payload_of, record_of
 from service.store.tables import PAGE_ORDER, records
 from service.store.visibility import within
@@ -62,7 +62,7 @@ def _page(waiting: Sequence[sa.Row[Any]], limit: int, after: str | None) -> arch
 
 def explained_query(wanted: archive.Filter, cursor: str | None, limit: int) -> sa.Select[Any]:
     """Explanations, judged or not."""
-    only = replace(wanted, equal={**wanted.equal, "kind": Kind.EXPLANATION.value})
+    only = replace(wanted, equal={**wanted.equal, "kind": RecordKind.EXPLANATION.value})
     chosen = archive.query(only, cursor, limit)
     if "status" not in wanted.equal:  # there is nothing to judge where nothing was to change
         chosen = chosen.where(records.c.status != NOTHING_TO_CHANGE)
@@ -78,7 +78,7 @@ def _judged(connection: sa.Connection, ids: Sequence[str]) -> set[str | None]:
 def reviews_query(ids: Sequence[str]) -> sa.Select[Any]:
     """Reviews of some explanations, oldest first."""
     # Joined to nothing, so that the kind's index is not used: few records are about one.
-    is_review = records.c.kind + "" == Kind.REVIEW.value
+    is_review = records.c.kind + "" == RecordKind.REVIEW.value
     chosen = sa.select(records, standing()).where(records.c.about.in_(ids), is_review)
     return chosen.order_by(*PAGE_ORDER)
 
@@ -90,7 +90,7 @@ def reviews_of(database: Database, ids: Sequence[str]) -> list[Record]:
 
 
 def about_model(
-    database: Database, kind: Kind, model: str, since_us: int, until_us: int
+    database: Database, kind: RecordKind, model: str, since_us: int, until_us: int
 ) -> Iterator[tuple[Record, Payload | None]]:
     """Records of one kind about a model in a period, oldest first, only those that hold; read in
     pieces."""
@@ -110,7 +110,7 @@ def about_model(
 
 
 def count_about_model(
-    database: Database, kind: Kind, model: str, since_us: int, until_us: int
+    database: Database, kind: RecordKind, model: str, since_us: int, until_us: int
 ) -> int:
     count = sa.select(sa.func.count()).select_from(records)
     chosen = within(database, count.where(*_of(kind, model, since_us, until_us)))
@@ -118,7 +118,9 @@ def count_about_model(
         return connection.scalar(chosen) or 0
 
 
-def _of(kind: Kind, model: str, since_us: int, until_us: int) -> tuple[sa.ColumnElement[bool], ...]:
+def _of(
+    kind: RecordKind, model: str, since_us: int, until_us: int
+) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         records.c.kind == kind.value,
         records.c.model == model,

@@ -17,7 +17,7 @@ from service.store.chain import Facts, Record, new_id
 from service.store.chain_membership import standing, stands
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import record_of
 from service.store.tables import PAGE_ORDER, records
 
@@ -61,7 +61,7 @@ def put(
             _require(connection, record)
         detail = {"reason": reason}
         facts = Facts(
-            kind=Kind.HOLD,
+            kind=RecordKind.HOLD,
             id=identity,
             actor=actor,
             status=PUT,
@@ -88,7 +88,7 @@ def lift(identity: str, actor: str, reason: str) -> RecordedWrite:
             raise UnknownRecord(identity, "hold in force")
         detail = {"reason": reason}
         return Draft(
-            Facts(kind=Kind.HOLD, actor=actor, status=LIFTED, about=identity, detail=detail)
+            Facts(kind=RecordKind.HOLD, actor=actor, status=LIFTED, about=identity, detail=detail)
         )
 
     return work
@@ -109,7 +109,7 @@ def listing(database: Database) -> tuple[Hold, ...]:
 def in_force(connection: sa.Connection) -> Mapping[str, Hold]:
     """By id. What was put counts also where its record does not stand any more; that it was
     lifted counts only where that stands: whoever tampers can put holds, never end one."""
-    chosen = sa.select(records, standing()).where(records.c.kind == Kind.HOLD.value)
+    chosen = sa.select(records, standing()).where(records.c.kind == RecordKind.HOLD.value)
     found: dict[str, Hold] = {}
     lifted: set[str | None] = set()
     for row in connection.execute(chosen.order_by(*PAGE_ORDER)):

@@ -35,7 +35,7 @@ from service.store.chain_membership import (
 )
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import octets, payload_of, record_of, upsert
 from service.store.tables import (
     IS_OPEN,
@@ -93,7 +93,7 @@ class StoredJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class JobRow:
     """One question of a job."""
 
     number: int
@@ -109,7 +109,7 @@ class Claim:
     """Rows of one job that a worker has until its lease ends."""
 
     job: StoredJob
-    rows: tuple[Row, ...]
+    rows: tuple[JobRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ class Answered:
 
     @property
     def is_refusal(self) -> bool:
-        return self.draft.facts.kind is not Kind.EXPLANATION
+        return self.draft.facts.kind is not RecordKind.EXPLANATION
 
 
 def submit(
@@ -396,7 +396,7 @@ def claim(
             .values(state=State.RUNNING.value, started_us=now)
         )
         leased = tuple(
-            Row(r.number, octets(r.request), r.attempts + 1, octets(r.salt)) for r in rows
+            JobRow(r.number, octets(r.request), r.attempts + 1, octets(r.salt)) for r in rows
         )
         _had_turn(connection, found)
         return Claim(_find(connection, found.job), leased)
@@ -500,7 +500,7 @@ def _keep(connection: sa.Connection, job: str, worker: str, row: Answered) -> bo
 
 def _end(connection: sa.Connection, job: StoredJob, state: State, actor: str) -> Draft:
     facts = Facts(
-        kind=Kind.JOB,
+        kind=RecordKind.JOB,
         actor=actor,
         about=job.id,
         status=state.value,
@@ -561,7 +561,7 @@ def cancelled(database: Database, identities: Sequence[str]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class JobResult:
     """An answered row."""
 
     number: int
@@ -573,7 +573,7 @@ class Result:
     """What is wrong with it: then nothing that it says is to be told."""
 
 
-def results(database: Database, identity: str) -> Iterator[Result]:
+def results(database: Database, identity: str) -> Iterator[JobResult]:
     """Each answered row in order. Read in pieces, each a query of its own.
 
     Raises
@@ -598,7 +598,7 @@ def _check_complete(database: Database, job: StoredJob) -> None:
         raise NotAsSealed(job.id, [contradicted(None, "job_rows", "record", text)])
 
 
-def _results(database: Database, identity: str) -> Iterator[Result]:
+def _results(database: Database, identity: str) -> Iterator[JobResult]:
     chosen = whole().add_columns(job_rows.c.number.label("number"))
     chosen = chosen.join(job_rows, records.c.id == job_rows.c.record)
     at = -1
@@ -610,7 +610,7 @@ def _results(database: Database, identity: str) -> Iterator[Result]:
             record = record_of(row)
             # A record that does not stand says nothing of its row.
             found = tuple(doubts(row)) or tuple(_mislaid(record, identity, row.number))
-            yield Result(row.number, record, payload_of(row), found)
+            yield JobResult(row.number, record, payload_of(row), found)
         if len(rows) < PIECE:
             return
         at = rows[-1].number
@@ -650,7 +650,7 @@ def questions(database: Database, job: StoredJob) -> tuple[str | None, ...]:
     return tuple(digests)
 
 
-def check(job: StoredJob, row: Row, digests: Sequence[str | None]) -> None:
+def check(job: StoredJob, row: JobRow, digests: Sequence[str | None]) -> None:
     """Raises
     ------
     NotAsSealed
@@ -687,7 +687,7 @@ def findings(connection: sa.Connection) -> Iterator[IntegrityFinding]:
 def _told(connection: sa.Connection, identity: str) -> tuple[Record | None, Record | None]:
     """The records of a job's beginning and end, if they stand."""
     near = sa.or_(records.c.id == identity, records.c.about == identity)
-    here = sa.select(records, standing()).where(near, records.c.kind == Kind.JOB.value)
+    here = sa.select(records, standing()).where(near, records.c.kind == RecordKind.JOB.value)
     told = list(standing_only(connection.execute(here)))
     begun = next((r for r in told if r.facts.id == identity), None)
     return begun, next((r for r in told if r.facts.about == identity), None)
@@ -739,7 +739,7 @@ def _rows_of(connection: sa.Connection, job: StoredJob) -> Iterator[IntegrityFin
         else:
             record = record_of(row)
             answered += 1
-            refused += record.facts.kind is not Kind.EXPLANATION
+            refused += record.facts.kind is not RecordKind.EXPLANATION
             yield from _mislaid(record, job.id, number)
     yield from _counted(job, answered, refused)
     if answered or job.state is not State.CANCELLED:
@@ -769,9 +769,9 @@ def _questions(connection: sa.Connection, identity: str) -> Iterator[IntegrityFi
 def _forgotten(connection: sa.Connection) -> Iterator[IntegrityFinding]:
     """Jobs that were begun, have not ended, and are not there: only ended ones are forgotten."""
     end = records.alias()
-    is_over = sa.exists().where(end.c.about == records.c.id, end.c.kind == Kind.JOB.value)
+    is_over = sa.exists().where(end.c.about == records.c.id, end.c.kind == RecordKind.JOB.value)
     lost = sa.select(records, standing()).where(
-        records.c.kind == Kind.JOB.value,
+        records.c.kind == RecordKind.JOB.value,
         records.c.about.is_(None),
         records.c.id.not_in(sa.select(jobs.c.id)),
         ~is_over,

@@ -28,7 +28,7 @@ from service.store.chain import Facts, IntegrityFinding, Payload, Record, now_us
 from service.store.chain_membership import contradicted, contradictions, stands
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import payload_of, record_of
 from service.store.tables import keys, records
 
@@ -48,7 +48,7 @@ RELOAD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class ApiKey:
     """What is kept of a key."""
 
     id: str
@@ -87,7 +87,7 @@ def create(
     detail = {"key": identity, "role": role.value, "digest": digest, "expires_us": expires_us}
     # Absent where it is everything, as in records from before there were scopes.
     detail |= {} if scope.in_words is None else {"scope": scope.in_words}
-    facts = Facts(kind=Kind.KEY, actor=actor, status=CREATED, detail=detail)
+    facts = Facts(kind=RecordKind.KEY, actor=actor, status=CREATED, detail=detail)
     # A label may name somebody: it can be erased.
     payload = json.dumps({"request": {"label": label}}, ensure_ascii=False).encode()
 
@@ -116,7 +116,7 @@ def revoke(identity: str, actor: str) -> RecordedWrite:
     UnknownRecord
         If there is no such key, or it was revoked before.
     """
-    facts = Facts(kind=Kind.KEY, actor=actor, status=REVOKED, detail={"key": identity})
+    facts = Facts(kind=RecordKind.KEY, actor=actor, status=REVOKED, detail={"key": identity})
 
     def work(connection: sa.Connection) -> Draft:
         ended = connection.execute(
@@ -131,7 +131,7 @@ def revoke(identity: str, actor: str) -> RecordedWrite:
     return work
 
 
-def listing(database: Database) -> tuple[Key, ...]:
+def listing(database: Database) -> tuple[ApiKey, ...]:
     """All keys, the oldest first, each held against the records of its making and its end.
 
     Raises
@@ -143,8 +143,8 @@ def listing(database: Database) -> tuple[Key, ...]:
     # One moment: a key that is made between two reads would have a row and no record.
     with database.snapshot() as connection:
         rows = connection.execute(chosen).all()
-        grants = _Grants(connection.execute(whole().where(records.c.kind == Kind.KEY.value)))
-    return tuple(Key(**row._mapping, findings=tuple(grants.findings(row))) for row in rows)
+        grants = _Grants(connection.execute(whole().where(records.c.kind == RecordKind.KEY.value)))
+    return tuple(ApiKey(**row._mapping, findings=tuple(grants.findings(row))) for row in rows)
 
 
 def lost(database: Database) -> Iterator[IntegrityFinding]:
@@ -157,7 +157,7 @@ def lost(database: Database) -> Iterator[IntegrityFinding]:
     """
     with database.snapshot() as connection:
         there = set(connection.execute(sa.select(keys.c.id)).scalars())
-        grants = _Grants(connection.execute(whole().where(records.c.kind == Kind.KEY.value)))
+        grants = _Grants(connection.execute(whole().where(records.c.kind == RecordKind.KEY.value)))
     for key, record in grants.created.items():
         if key not in there:
             yield contradicted(record, "api_keys", "", f"key {key} was made, and is not there")
@@ -222,7 +222,7 @@ class Keyring:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._keys: Mapping[str, Key] = {}
+        self._keys: Mapping[str, ApiKey] = {}
         self._loaded = float("-inf")
 
     def load(self) -> None:

@@ -1,7 +1,7 @@
 """The kinds of record: what each tells of, its statuses, and what people call both.
 
-A new kind is a member of :class:`Kind`, its entry in ``KINDS``, and whoever writes such records.
-Pages, filters, exports, the OpenAPI document and ``docs/audit.md`` (``python -m
+A new kind is a member of :class:`RecordKind`, its entry in ``KINDS``, and whoever writes such
+records. Pages, filters, exports, the OpenAPI document and ``docs/audit.md`` (``python -m
 bench.record_kinds``) follow from here; tests name a word that a language lacks.
 """
 
@@ -15,7 +15,7 @@ Called = Mapping[str, str]
 """By language tag; empty: the languages' folders have it (``kind.`` and ``status.`` there)."""
 
 
-class Kind(StrEnum):
+class RecordKind(StrEnum):
     """What a record tells of."""
 
     PREDICTION = "prediction"
@@ -50,33 +50,39 @@ class KindOfRecord:
     called: Called = field(default_factory=dict)
 
 
-KINDS: Mapping[Kind, KindOfRecord] = {
-    Kind.PREDICTION: KindOfRecord("what the model says of rows", _each("alarm", "no_alarm")),
-    Kind.WHAT_IF: KindOfRecord("what would follow from what was set"),
-    Kind.EXPLANATION: KindOfRecord(
+KINDS: Mapping[RecordKind, KindOfRecord] = {
+    RecordKind.PREDICTION: KindOfRecord("what the model says of rows", _each("alarm", "no_alarm")),
+    RecordKind.WHAT_IF: KindOfRecord("what would follow from what was set"),
+    RecordKind.EXPLANATION: KindOfRecord(
         "an answer; its status is the claim",
         _each("optimal", "feasible", "infeasible", "unknown", "abstained", "already_target"),
     ),
-    Kind.REFUSAL: KindOfRecord("a question that was refused; its status is the kind of problem"),
-    Kind.FAILURE: KindOfRecord("a question that we failed; its status is the kind of problem"),
-    Kind.REVIEW: KindOfRecord(
+    RecordKind.REFUSAL: KindOfRecord(
+        "a question that was refused; its status is the kind of problem"
+    ),
+    RecordKind.FAILURE: KindOfRecord(
+        "a question that we failed; its status is the kind of problem"
+    ),
+    RecordKind.REVIEW: KindOfRecord(
         "what somebody said of an explanation; its status is the verdict",
         _each("approve", "reject", "comment", "acted", "not_acted"),
     ),
-    Kind.ERASURE: KindOfRecord("that contents were erased"),
-    Kind.ANCHOR: KindOfRecord("the ends of all chains that moved"),
-    Kind.KEY: KindOfRecord(
+    RecordKind.ERASURE: KindOfRecord("that contents were erased"),
+    RecordKind.ANCHOR: KindOfRecord("the ends of all chains that moved"),
+    RecordKind.KEY: KindOfRecord(
         "an API key, or the key that signs the log", _each("created", "revoked", "log_key")
     ),
-    Kind.JOB: KindOfRecord(
+    RecordKind.JOB: KindOfRecord(
         "the beginning of a job, or its end", _each("queued", "done", "cancelled")
     ),
-    Kind.MODEL: KindOfRecord("a model that was sent", _each("uploaded", "refused")),
-    Kind.SIGN_IN: KindOfRecord(
+    RecordKind.MODEL: KindOfRecord("a model that was sent", _each("uploaded", "refused")),
+    RecordKind.SIGN_IN: KindOfRecord(
         "a sign-in to the pages", _each("signed_in", "sign_in_failed", "signed_out")
     ),
-    Kind.ACCESS: KindOfRecord("a look at what others asked", _each("read", "listed", "exported")),
-    Kind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
+    RecordKind.ACCESS: KindOfRecord(
+        "a look at what others asked", _each("read", "listed", "exported")
+    ),
+    RecordKind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
 }
 STATUSES = tuple(dict.fromkeys(status for each in KINDS.values() for status in each.statuses))
 """What can be filtered by; a refusal's status is its kind, and is written in full."""

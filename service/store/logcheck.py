@@ -18,9 +18,9 @@ import sqlalchemy as sa
 from service.store import logtables, translog
 from service.store.chain import IntegrityFinding, Trouble, microseconds, stated_time
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import log_heads, log_writers, records
-from service.store.translog import Run, as_bytes, trusted_head
+from service.store.translog import LeafRun, as_bytes, trusted_head
 from service.transparency.merkle import Roots
 from service.transparency.verifier import (
     Checkpoint,
@@ -221,7 +221,7 @@ def _as_stored(
         yield IntegrityFinding(writer, sequence, Trouble.NOT_IN_LOG, text)
 
 
-def _in_order(run: Run, size: int, ends: dict[str, int]) -> Iterator[IntegrityFinding]:
+def _in_order(run: LeafRun, size: int, ends: dict[str, int]) -> Iterator[IntegrityFinding]:
     if run.start != size or run.first != ends.get(run.writer, 0) + 1 or run.length < 1:
         text = f"leaves {run.start} to {run.start + run.length - 1} do not follow those before"
         yield IntegrityFinding(run.writer, run.first, Trouble.NOT_IN_LOG, text, RUNS)
@@ -231,7 +231,7 @@ def _in_order(run: Run, size: int, ends: dict[str, int]) -> Iterator[IntegrityFi
 Found = tuple[int, bytes | None, int | None]
 
 
-def _records(database: Database, run: Run) -> Iterator[Found]:
+def _records(database: Database, run: LeafRun) -> Iterator[Found]:
     """Of each leaf of a run: sequence, the record's hash, its time; None where it is gone."""
     for first in range(run.first, run.first + run.length, PIECE):
         end = min(first + PIECE, run.first + run.length)
@@ -360,7 +360,7 @@ def _exported(number: int, line: bytes, keys: list[VerifierKey]) -> _Leaf:
         record = json.loads(line)
         proof = record.get("proof")
         index = None if proof is None else int(proof["index"])
-        if record["kind"] == Kind.KEY and record.get("status") == translog.LOG_KEY:
+        if record["kind"] == RecordKind.KEY and record.get("status") == translog.LOG_KEY:
             keys.append(VerifierKey.parse(record["detail"]["key"]))
         hashed, when = leaf_hash(bytes.fromhex(record["hash"])), microseconds(record["time"])
         place = str(record["writer"]), int(record["sequence"])

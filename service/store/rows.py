@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from service.store.chain import FACTS, Facts, Payload, Record, canonical
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import records
 
 MOST_VALUES = 30_000
@@ -105,7 +105,7 @@ def octets(value: Any) -> bytes:
 
 def _kind(text: str) -> Any:
     try:
-        return Kind(text)
+        return RecordKind(text)
     except ValueError:
         return text
 

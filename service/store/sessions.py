@@ -26,7 +26,7 @@ from service.store.chain_membership import contradicted, contradictions, standin
 from service.store.database import Database
 from service.store.journal import Draft, Journal, RecordedWrite
 from service.store.keys import CREATED, Keyring, digest_of
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import keys, page_secrets, records, sessions
 
 logger = logging.getLogger("ifonly")
@@ -56,7 +56,7 @@ def signing_secret(database: Database, journal: Journal) -> bytes:
         If the store cannot be read or written.
     """
     value = secrets.token_bytes(SECRET_BYTES)
-    facts = Facts(kind=Kind.KEY, actor="system", status=CREATED, detail=_detail_of(value))
+    facts = Facts(kind=RecordKind.KEY, actor="system", status=CREATED, detail=_detail_of(value))
 
     def work(connection: sa.Connection) -> Draft:
         # Asked again in the transaction: of two processes that start at once one makes it.
@@ -90,7 +90,7 @@ def _vouched(connection: sa.Connection) -> bytes | None:
     value = connection.execute(chosen).scalar_one_or_none()
     if not isinstance(value, bytes | memoryview):
         return None
-    kind = sa.select(records, standing()).where(records.c.kind == Kind.KEY.value)
+    kind = sa.select(records, standing()).where(records.c.kind == RecordKind.KEY.value)
     said = [r.facts.detail for r in standing_only(connection.execute(kind))]
     return bytes(value) if _detail_of(bytes(value)) in said else None
 
@@ -183,7 +183,7 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
     """What a session's row says that the record of its beginning does not."""
     near = sa.or_(records.c.id == row.record, records.c.about == row.record)
     told = list(standing_only(connection.execute(sa.select(records, standing()).where(near))))
-    begun = [r for r in told if r.facts.id == row.record and r.facts.kind is Kind.SIGN_IN]
+    begun = [r for r in told if r.facts.id == row.record and r.facts.kind is RecordKind.SIGN_IN]
     if not begun:
         text = "there is no record that began the session, or it does not hold"
         yield contradicted(None, "sessions", "record", text)
@@ -197,7 +197,7 @@ def _findings(connection: sa.Connection, row: sa.Row[Any]) -> Iterator[Integrity
     yield from contradictions("sessions", name, row._asdict(), said, record)
     # Signing out deletes the row: one that is there all the same was put back past the service.
     for other in told:
-        if other.facts.kind is Kind.SIGN_IN and other.facts.about == row.record:
+        if other.facts.kind is RecordKind.SIGN_IN and other.facts.about == row.record:
             text = f"{name} was ended by record {other.sequence}"
             yield contradicted(other, "sessions", "", text)
 

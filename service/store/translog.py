@@ -20,7 +20,7 @@ from service.errors import StoreDamaged
 from service.store.chain import DAY_US, Facts, now_us
 from service.store.database import Database
 from service.store.journal import Draft, RecordedWrite, UnrecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import upsert
 from service.store.tables import (
     log_heads,
@@ -88,7 +88,7 @@ class StoredHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LeafRun:
     """Leaves ``start`` to ``start + length`` are records of ``writer`` from ``first`` on."""
 
     start: int
@@ -250,11 +250,11 @@ def index_of(database: Database, writer: str, sequence: int) -> int | None:
     return None if sequence >= row.first + row.length else row.start + sequence - row.first
 
 
-def runs(database: Database) -> list[Run]:
+def runs(database: Database) -> list[LeafRun]:
     """The order of all leaves."""
     with database.reading() as connection:
         rows = connection.execute(sa.select(log_runs).order_by(log_runs.c.start)).all()
-    return [Run(row.start, row.writer, row.first, row.length) for row in rows]
+    return [LeafRun(row.start, row.writer, row.first, row.length) for row in rows]
 
 
 class Prover:
@@ -338,7 +338,7 @@ def begin(key: VerifierKey, actor: str) -> RecordedWrite:
         values = {"id": 1, "size": 0, "key": str(key), "holder": "", "held_until_us": 0}
         # A log that is there keeps its size and lease: only the key changes.
         upsert(connection, log_state, [values], ("id",), ("key",))
-        facts = Facts(kind=Kind.KEY, actor=actor, status=LOG_KEY, detail={"key": str(key)})
+        facts = Facts(kind=RecordKind.KEY, actor=actor, status=LOG_KEY, detail={"key": str(key)})
         return Draft(facts)
 
     return work
@@ -348,7 +348,7 @@ def keys_of(database: Database) -> list[VerifierKey]:
     """Every key that ever signed this log, by the records that say so."""
     # Also records that do not stand: the check of the chains finds a forged one.
     chosen = sa.select(records.c.detail).where(
-        records.c.kind == Kind.KEY.value, records.c.status == LOG_KEY
+        records.c.kind == RecordKind.KEY.value, records.c.status == LOG_KEY
     )
     with database.reading() as connection:
         told = [text for (text,) in connection.execute(chosen)]
@@ -368,7 +368,7 @@ class Batch:
     """Leaves to be appended, made whole before a transaction begins."""
 
     before: LogState
-    runs: tuple[Run, ...]
+    runs: tuple[LeafRun, ...]
     tiles: Mapping[Place, bytes]
     checkpoint: Checkpoint
     leaves: int
@@ -514,11 +514,11 @@ def _begins_with(tree: Tree, head: Checkpoint | None, size: int) -> None:
         raise LogBroken(f"the log does not begin with the {head.size} leaves that were signed")
 
 
-def _runs(database: Database, size: int, found: Sequence[_PendingLeaves]) -> tuple[Run, ...]:
+def _runs(database: Database, size: int, found: Sequence[_PendingLeaves]) -> tuple[LeafRun, ...]:
     """The runs of the new leaves; the first extends the last stored run where it continues that."""
     made, start = [], size
     for waiting in found:
-        made.append(Run(start, waiting.writer, waiting.first, len(waiting.hashes)))
+        made.append(LeafRun(start, waiting.writer, waiting.first, len(waiting.hashes)))
         start += len(waiting.hashes)
     with database.reading() as connection:
         chosen = sa.select(log_runs).order_by(log_runs.c.start.desc()).limit(1)
@@ -528,7 +528,7 @@ def _runs(database: Database, size: int, found: Sequence[_PendingLeaves]) -> tup
     if last is None or last.start + last.length != size:
         return tuple(made)
     if (last.writer, last.first + last.length) == (first.writer, first.first):
-        made[0] = Run(last.start, first.writer, last.first, last.length + first.length)
+        made[0] = LeafRun(last.start, first.writer, last.first, last.length + first.length)
     return tuple(made)
 
 

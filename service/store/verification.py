@@ -21,7 +21,7 @@ from service.store.chain import Head, IntegrityFinding, Payload, Record, Trouble
 from service.store.chain_membership import displaced
 from service.store.database import Database
 from service.store.erasure import Erasures
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.logcheck import KeptHead, check_log, heads_in_file
 from service.store.order import Order
 from service.store.rows import record_of
@@ -192,7 +192,7 @@ def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[IntegrityFin
         yield from check(record, Head(at.sequence, record.previous) if is_torn else at)
         yield from payload_findings(record, payload, reading.erasures, report)
         reading.order.record(writer, record.sequence, record.facts.time_us)
-        if record.facts.kind == Kind.ANCHOR:
+        if record.facts.kind == RecordKind.ANCHOR:
             yield from _seen_by(reading, record)
         at, is_torn = record.head, False
         if report.records % PROGRESS == 0:

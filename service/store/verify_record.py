@@ -27,7 +27,7 @@ from service.store.chain import (
 from service.store.chain_membership import displaced, standing, standing_only
 from service.store.database import Database
 from service.store.erasure import Erasures
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import PAGE_ORDER, records, writers
 from service.store.verification import VerificationReport, payload_findings
 
@@ -61,7 +61,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class ChainStretch:
     """What was read around a record, and what is wrong with it."""
 
     record: Record
@@ -76,7 +76,7 @@ class Stretch:
         return not self.findings
 
 
-def around(database: Database, identity: str) -> Stretch:
+def around(database: Database, identity: str) -> ChainStretch:
     """Check a record, its content, and every link of its chain between two anchors.
 
     Without an anchor on a side: from the chain's first record, up to its end, and never more than
@@ -110,7 +110,7 @@ def around(database: Database, identity: str) -> Stretch:
     if not is_among:
         counted.add([displaced(record), *own_findings(record)])
     content = Content.of(record, payload)
-    return Stretch(record, content, since, until, read, tuple(counted.findings))
+    return ChainStretch(record, content, since, until, read, tuple(counted.findings))
 
 
 def _at_the_end(writer: str, at: Head, until: End) -> Iterator[IntegrityFinding]:
@@ -157,7 +157,7 @@ def _anchors(
     database: Database, when: sa.ColumnElement[bool], order: Iterable[sa.ColumnElement[object]]
 ) -> list[Record]:
     # The clock only finds candidates; `standing_only` holds each against its own chain.
-    chosen = sa.select(records, standing()).where(records.c.kind == Kind.ANCHOR.value, when)
+    chosen = sa.select(records, standing()).where(records.c.kind == RecordKind.ANCHOR.value, when)
     with database.reading() as connection:
         rows = connection.execute(chosen.order_by(*order).limit(LOOK)).all()
     return list(standing_only(rows))

@@ -384,7 +384,7 @@ REQUIRED = ("record.json", "proof.json", "checkpoint.txt", "keys.json", "reviews
 
 
 @dataclass(frozen=True)
-class Check:
+class BundleCheck:
     """One thing that was checked."""
 
     name: str
@@ -423,17 +423,17 @@ def read_bundle(file: Any) -> dict[str, bytes]:
 
 def check_bundle(
     members: Mapping[str, bytes], key: VerifierKey | None = None, roots: bytes | None = None
-) -> list[Check]:
+) -> list[BundleCheck]:
     """Every check of a bundle. ``key`` is the log's, from somewhere else than the bundle;
     ``roots``: certificates (PEM) that time stamps are trusted by, from somewhere else too."""
-    done: list[Check] = []
+    done: list[BundleCheck] = []
     for name, check in _Bundle(members, key, roots).checks():
         try:
-            done.extend(Check(name, True, said) for said in check())
+            done.extend(BundleCheck(name, True, said) for said in check())
         except NotProven as problem:
-            done.append(Check(name, False, str(problem)))
+            done.append(BundleCheck(name, False, str(problem)))
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            done.append(Check(name, False, f"misshapen: {error!r}"))
+            done.append(BundleCheck(name, False, f"misshapen: {error!r}"))
     return done
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
-from explainers.constraints.kind import JsonSchema, Key
+from explainers.constraints.kind import ConstraintKey, JsonSchema
 from explainers.constraints.registry import request_keys
 from service.wire.base import MAX_FEATURES, FeatureName, Interval, Value, Wire
 
@@ -69,7 +69,7 @@ def _limited(base: Type, says: JsonSchema) -> Type:
     return Annotated[base, Field(**limits)] if limits else base
 
 
-def _field(key: Key) -> tuple[Type, Type]:
+def _field(key: ConstraintKey) -> tuple[Type, Type]:
     """Its type, and what is said of it."""
     found, says = type_of(key.schema), str(key.schema["description"])
     if key.by_feature:

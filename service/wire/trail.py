@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from explainers.wording import Language
 from service.store.chain import Trouble
 from service.store.export import Format
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire.base import Wire, is_none
 from service.wire.replies import Audit, ExplanationReply, Proof
 
@@ -84,7 +84,7 @@ class EventsQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind | None = None
+    kind: RecordKind | None = None
     model: Short | None = None
     status: Short | None = Field(None, description="Claim, kind of refusal, verdict, …")
     actor: Short | None = None
@@ -130,7 +130,7 @@ class Event(Wire):
     hash: Sha256
     payload_digest: Sha256 | None = Field(None, exclude_if=is_none)
     id: str
-    kind: Kind
+    kind: RecordKind
     time: str
     actor: str
     role: str | None = Field(None, exclude_if=is_none)

@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.store import archive
 from service.store.chain import Payload
 from service.store.database import Database, connect
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import payloads, records
 from service.store.verification import verify
 from tests.integration.conftest import serving
@@ -209,7 +209,7 @@ def test_reviews_are_chained_records_shown_with_the_explanation(
     assert api.get(path).json()["reviews"] == posted
     again = api.get(f"/api/v1/explanations/{explained['id']}").json()
     assert again["reviews"] == posted
-    found = archive.about(database, explained["id"], Kind.REVIEW)
+    found = archive.about(database, explained["id"], RecordKind.REVIEW)
     assert [r.hash for r, _ in found] == [p["audit"]["hash"] for p in posted]
 
 

@@ -14,7 +14,7 @@ import pytest
 from service.store.chain import Facts
 from service.store.database import connect
 from service.store.journal import Draft, JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.opened import opened
 from service.store.verification import verify
 from tests.integration.test_faults import Load, process, until
@@ -47,7 +47,7 @@ def holds_and_has(url: str, wanted: set[str]) -> None:
             found = set(connection.exec_driver_sql("SELECT id FROM audit_records").scalars())
     assert wanted <= found
     with opened(url, JournalOptions(engine_version="test")) as store:  # and goes on
-        store.journal.append(Draft(Facts(kind=Kind.PREDICTION, actor="t"))).result()
+        store.journal.append(Draft(Facts(kind=RecordKind.PREDICTION, actor="t"))).result()
         assert not verify(store.database).findings
 
 

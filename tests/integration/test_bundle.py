@@ -20,7 +20,7 @@ from service.settings import Settings, shipped_models
 from service.transparency.signing import LocalSigner, sign_note
 from service.transparency.verifier import (
     MANIFEST,
-    Check,
+    BundleCheck,
     NotProven,
     VerifierKey,
     check_bundle,
@@ -99,7 +99,7 @@ def fetched(url: str, folder: Path, roots: bytes) -> Made:
     return Made(file, members, roots, explanation)
 
 
-def failed(checks: list[Check]) -> set[str]:
+def failed(checks: list[BundleCheck]) -> set[str]:
     return {check.name for check in checks if not check.holds}
 
 

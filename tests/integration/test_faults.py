@@ -25,7 +25,7 @@ from service.store import archive
 from service.store.chain import Facts
 from service.store.database import connect
 from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.logcheck import KeptHead
 from service.store.migrate import upgrade
 from service.store.opened import opened
@@ -219,11 +219,13 @@ def test_a_postgresql_that_is_away_is_said_and_found_again(
 
 
 def draft() -> Draft:
-    return Draft(Facts(kind=Kind.PREDICTION, actor="test"), b'{"request":%b}' % (b"1" * 2_000))
+    return Draft(
+        Facts(kind=RecordKind.PREDICTION, actor="test"), b'{"request":%b}' % (b"1" * 2_000)
+    )
 
 
 def big() -> Draft:
-    return Draft(Facts(kind=Kind.PREDICTION, actor="test"), b" " * 100_000)
+    return Draft(Facts(kind=RecordKind.PREDICTION, actor="test"), b" " * 100_000)
 
 
 def test_a_full_disk_refuses_and_what_was_written_holds(tmp_path: Path) -> None:
@@ -291,7 +293,7 @@ def test_a_clock_that_is_set_back_changes_no_order(
 ) -> None:
     with opened(f"sqlite:///{tmp_path / 'store.sqlite3'}", JournalOptions("test")) as store:
         for time_us in (5_000_000, 1_000_000, 3_000_000):
-            facts = Facts(kind=Kind.PREDICTION, actor="test", time_us=time_us)
+            facts = Facts(kind=RecordKind.PREDICTION, actor="test", time_us=time_us)
             store.journal.append(Draft(facts)).result(30)
         assert verify(store.database).holds
         written = archive.everything(store.database, archive.Filter({}))

@@ -17,7 +17,7 @@ import pytest
 from service.settings import Settings
 from service.store import archive, jobs
 from service.store.database import connect
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import job_rows
 from service.store.verification import verify
 from tests.integration.conftest import serving
@@ -225,5 +225,5 @@ def test_a_worker_that_is_killed_loses_no_row_and_answers_none_twice(
         assert verify(database).holds
         wanted = archive.Filter({"about": job["id"]})
         kinds = [s.record.facts.kind for s in archive.everything(database, wanted)]
-    assert kinds.count(Kind.JOB) == 1
+    assert kinds.count(RecordKind.JOB) == 1
     assert len(kinds) == rows + 1

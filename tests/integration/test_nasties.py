@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.attack.nasties import ROUTES, UNUSED, Outcome, World, ask_all, nasties, world_of
+from bench.attack.nasties import ROUTES, UNUSED, NastyOutcome, World, ask_all, nasties, world_of
 from service.access import Role
 from service.settings import Settings
 from tests.integration.conftest import serving
@@ -23,7 +23,7 @@ def test_none_of_them_makes_the_service_fail(repository: Path, tmp_path: Path, c
     given |= {"max_deadline_ms": 50, "default_deadline_ms": 50}
     tokens = {role: new_key(url, role) for role in Role}
     with serving(Settings.model_validate(given), no_auth=False) as base:
-        found = Outcome()
+        found = NastyOutcome()
         ask_all(base, nasties(world_of(base, "milling-machine", tokens), count, seed=4), found)
     said = [(status, one.bytes()[:2_000], reply[:500]) for one, status, reply in found.failures]
     assert not said, said[:3]

@@ -25,7 +25,7 @@ from service.doors.http.permissions import ALLOWED, PAGES, WHOLE
 from service.settings import Settings
 from service.store import keys
 from service.store.journal import JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.opened import opened
 from tests.integration.conftest import serving
 from tests.integration.small_models import SORTER, linear
@@ -504,7 +504,7 @@ def test_a_request_sent_again_is_answered_within_the_scope(
 def test_a_scope_is_part_of_the_record_of_its_key(
     store_url: str, api: httpx.Client, tokens: dict[Role, str], whole: str
 ) -> None:
-    query = {"kind": Kind.KEY.value, "limit": "100"}
+    query = {"kind": RecordKind.KEY.value, "limit": "100"}
     events = api.get("/api/v1/audit/events", params=query, headers=bearer(whole)).json()["events"]
     told = [event["detail"] for event in events if "key" in event["detail"]]  # not of the pages
     details = {detail["key"]: detail for detail in told}

@@ -16,7 +16,7 @@ from service.doors.pages.failures import PAUSE_SECONDS, Failures
 from service.settings import Settings
 from service.store import archive, keys
 from service.store.journal import JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.opened import opened
 from tests.integration.conftest import serving
 
@@ -137,7 +137,7 @@ def test_who_is_not_let_in_leaves_a_record(press: Path, tmp_path: Path) -> None:
     ):
         assert sign_in(browser, "ifonly_00000000_" + "A" * 43).status_code == 401
     with opened(store_url, JournalOptions("test")) as store:
-        wanted = archive.Filter({"kind": Kind.SIGN_IN.value})
+        wanted = archive.Filter({"kind": RecordKind.SIGN_IN.value})
         (record,) = archive.page(store.database, wanted, None, 10).records
     assert (record.facts.status, record.facts.actor) == ("sign_in_failed", "anonymous")
     assert record.facts.detail == {"by": "key", "others": 0}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.mutants import oracle
-from bench.mutants.campaign import Campaign, Verdict, sampled
+from bench.mutants.campaign import Campaign, MutantVerdict, sampled
 from bench.mutants.modules import FAST
 from bench.mutants.planting import Mutant, mutants_of
 from bench.mutants.questions import Questions, all_cases
@@ -74,8 +74,8 @@ def test_a_slip_in_a_shared_definition_is_rejected(
 ) -> None:
     fault = next(fault for fault in _faults(slip) if fault.says == says)
     result = campaign.try_out(fault, random.Random(0))
-    assert result.has(Verdict.REJECTED), result
-    assert not result.has(Verdict.WRONG), result.why
+    assert result.has(MutantVerdict.REJECTED), result
+    assert not result.has(MutantVerdict.WRONG), result.why
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_how_sure_an_answer_is_and_what_leads_where_are_told_as_the_checker_find
     (fault,) = (m for m in mutants_of(module) if (m.function, m.says) == (function, says))
     result = _asking(["backtracking"], tmp_path).try_out(fault, random.Random(0))
     assert len(result.verdicts) == 3
-    assert not result.has(Verdict.WRONG), result.why
-    assert not result.has(Verdict.FALSE), result.why
+    assert not result.has(MutantVerdict.WRONG), result.why
+    assert not result.has(MutantVerdict.FALSE), result.why
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_no_slip_in_a_shared_definition_ends_in_a_wrong_row(
 ) -> None:
     every = _campaign(tmp_path_factory.getbasetemp())
     results = [every.try_out(m, random.Random(0)) for m in _faults(slip)]
-    assert not [(str(r.mutant), r.why) for r in results if r.has(Verdict.WRONG)]
+    assert not [(str(r.mutant), r.why) for r in results if r.has(MutantVerdict.WRONG)]
 
 
 LOOSE = (
@@ -189,5 +189,5 @@ def test_no_fault_anywhere_ends_in_a_wrong_row(
     results = [
         every.try_out(m, rng) for m in sampled({name: mutants_of(name) for name in FAST}, 150, rng)
     ]
-    assert not [(str(r.mutant), r.why) for r in results if r.has(Verdict.WRONG)]
+    assert not [(str(r.mutant), r.why) for r in results if r.has(MutantVerdict.WRONG)]
     assert sum(r.is_changed for r in results) >= 30

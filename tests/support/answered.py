@@ -14,7 +14,7 @@ from models.repository import load_folder
 from service.ask import read_request
 from service.ask.budget import Stopwatch
 from service.ask.explain import Explanation, explain
-from service.ask.write_reply import Speaker
+from service.ask.write_reply import ReplyWriter
 from service.served.registry import ServedModel, prepare
 from service.settings import shipped_models
 from service.wire import requests as wire
@@ -49,7 +49,7 @@ def asked(model: ServedModel, body: Mapping[str, Any]) -> Explanation:
 
 def answered(folder: Path, body: Json) -> Answered:
     model = served(folder)
-    reply = Speaker(model).explanation(asked(model, body), 1_000, Stopwatch(None).times())
+    reply = ReplyWriter(model).explanation(asked(model, body), 1_000, Stopwatch(None).times())
     return Answered(folder, body, reply.model_dump(by_alias=True, mode="json"))
 
 

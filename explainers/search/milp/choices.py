@@ -37,7 +37,7 @@ class Literal:
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class BinaryChoice:
     """One piece of a lever."""
 
     piece: Piece
@@ -58,7 +58,7 @@ class Choice:
 class Block:
     """Actions that choose the same pieces, each within some steps of it."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[BinaryChoice, ...]
     """One of each lever."""
     first: tuple[int, ...]
     """Steps; of what has none, 0, like the next."""
@@ -75,7 +75,7 @@ class Choices:
 
     problem: Problem
     levers: Levers
-    each: tuple[tuple[Choice, ...], ...]
+    each: tuple[tuple[BinaryChoice, ...], ...]
     """Per lever, a choice for every piece."""
 
     @classmethod
@@ -94,7 +94,7 @@ class Choices:
         """Place of each feature that is a lever."""
         return {lever.column: place for place, lever in enumerate(self.levers.each)}
 
-    def of(self, column: int) -> tuple[Choice, ...]:
+    def of(self, column: int) -> tuple[BinaryChoice, ...]:
         """The choices of a feature that is a lever."""
         return self.each[self.places[column]]
 
@@ -110,7 +110,7 @@ class Choices:
     def is_missing(self, column: int) -> Literal:
         return Literal({c.pick: 1.0 for c in self.of(column) if c.piece.is_missing})
 
-    def all(self) -> Iterator[tuple[Lever, Choice]]:
+    def all(self) -> Iterator[tuple[Lever, BinaryChoice]]:
         for lever, own in zip(self.levers.each, self.each, strict=True):
             for choice in own:
                 yield lever, choice
@@ -132,12 +132,12 @@ class Choices:
                 row[lever.column] = choice.piece.at(choice.step_in(solution))
         return row
 
-    def chosen(self, solution: Floats) -> tuple[Choice, ...]:
+    def chosen(self, solution: Floats) -> tuple[BinaryChoice, ...]:
         """The piece of each lever that a solution picks."""
         # The largest, not "equal to 1": binaries come back as 0.9999999.
         return tuple(max(own, key=lambda c: float(solution[c.pick])) for own in self.each)
 
-    def is_alone(self, place: int, choice: Choice) -> bool:
+    def is_alone(self, place: int, choice: BinaryChoice) -> bool:
         """Whether the lever at ``place`` is left alone in this piece."""
         return self.each[place].index(choice) in self.levers.each[place].alone
 
@@ -189,7 +189,7 @@ class Choices:
         program.row([*picked, *others], weights, lower=1.0 - len(self.each))
 
 
-def _outside(program: Program, choice: Choice, first: int, last: int) -> list[int]:
+def _outside(program: Program, choice: BinaryChoice, first: int, last: int) -> list[int]:
     """Binaries that are 1 only where the value is before ``first``, or after ``last``."""
     assert choice.step is not None
     unit, steps, found = choice.piece.unit, choice.piece.steps, []
@@ -204,13 +204,13 @@ def _outside(program: Program, choice: Choice, first: int, last: int) -> list[in
     return found
 
 
-def _choice(program: Program, piece: Piece) -> Choice:
+def _choice(program: Program, piece: Piece) -> BinaryChoice:
     pick = program.variable(0.0, 1.0, cost=piece.cost)
     if not piece.steps:
-        return Choice(piece, pick, None)
+        return BinaryChoice(piece, pick, None)
     unit, is_whole = piece.unit, not (piece.width or piece.is_fine)
     last = piece.steps / unit
     step = program.variable(0.0, last, cost=unit * piece.cost_rise, whole=is_whole)
     # No steps into a piece that is not picked.
     program.row([step, pick], [1.0, -last], upper=0.0)
-    return Choice(piece, pick, step)
+    return BinaryChoice(piece, pick, step)

@@ -38,7 +38,7 @@ LEAST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class CutRow:
     """``weights @ x + level >= 0`` where what is believed is above ``low``."""
 
     weights: Floats
@@ -90,7 +90,7 @@ class ConfidenceCuts:
 
     # --- the lower bound -------------------------------------------------------------------------
 
-    def _bound_row(self, sums: Sums, solution: Floats) -> Row:
+    def _bound_row(self, sums: Sums, solution: Floats) -> CutRow:
         """Of rows that speak of ever fewer raw outputs, the first that takes away enough."""
         raws = sums.at(solution)
         margins = self.curve(raws)
@@ -112,7 +112,7 @@ class ConfidenceCuts:
     def _top(self) -> float:
         return self.plausible.goal.limit + self.plausible.doubt
 
-    def _row(self, sums: Sums, weights: Floats, raws: Floats, low: float) -> Row:
+    def _row(self, sums: Sums, weights: Floats, raws: Floats, low: float) -> CutRow:
         doubt = self.plausible.doubt
         # Some plausible mechanism meets the target, and what is believed is not far above it.
         high = self._top + sums.low + sums.high + doubt
@@ -126,7 +126,7 @@ class ConfidenceCuts:
         steepest = np.abs(np.diff(values)).max() / (points[1] - points[0])
         slack = float(np.abs(weights).sum()) * (bends + steepest * doubt)
         level = float(levels.sum()) + float(rises.sum()) * sums.constant + slack
-        return Row(rises @ sums.weights, level, low)
+        return CutRow(rises @ sums.weights, level, low)
 
     def _least(self, weights: Floats) -> float:
         """No values of the variables give less."""
@@ -134,7 +134,7 @@ class ConfidenceCuts:
         n = len(weights)
         return float(np.minimum(weights * lower[:n], weights * upper[:n]).sum())
 
-    def _add(self, row: Row, sums: Sums) -> None:
+    def _add(self, row: CutRow, sums: Sums) -> None:
         """It holds unless other movers are set or what is believed is below it."""
         program = self._program
         # Scaled by the most that the row can lack, so that one excuse is enough to lift it.

@@ -21,7 +21,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.search.milp.choices import Block, Choice, Choices
+from explainers.search.milp.choices import BinaryChoice, Block, Choices
 from explainers.search.milp.program import Program
 from models.predictor import Rows
 
@@ -127,14 +127,14 @@ class GridCell:
         own = {lever.column: below.weights[lever.own] for lever in self.choices.levers.each}
         columns = iter(lever.column for lever in self.choices.levers.each)
 
-        def part(choice: Choice) -> tuple[float, float]:
+        def part(choice: BinaryChoice) -> tuple[float, float]:
             weights = own[next(columns)]
             return float(choice.piece.inputs @ weights), float(choice.piece.inputs_rise @ weights)
 
         return self._line(part, constant)
 
     def _line(
-        self, part: Callable[[Choice], tuple[float, float]], constant: float
+        self, part: Callable[[BinaryChoice], tuple[float, float]], constant: float
     ) -> StepInequality:
         weights, size = [], abs(constant)
         for place, choice in enumerate(self.block.choices):
@@ -316,7 +316,7 @@ def moving_in(choices: Choices, block: Block) -> list[int]:
     ]
 
 
-def _steps(choice: Choice, here: int, extent: Floats) -> tuple[int, int]:
+def _steps(choice: BinaryChoice, here: int, extent: Floats) -> tuple[int, int]:
     # The solver could not tell: the proposal's own step alone is decided.
     if np.isnan(extent).any():
         return here, here
@@ -354,7 +354,7 @@ def farther(choices: Choices, block: Block) -> Rows:
     return here._rows(np.concatenate(parts))
 
 
-def _values(choice: Choice, steps: Steps) -> Floats:
+def _values(choice: BinaryChoice, steps: Steps) -> Floats:
     piece = choice.piece
     if piece.grid is None:
         return np.array([piece.at(int(step)) for step in steps])

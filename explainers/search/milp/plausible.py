@@ -42,7 +42,7 @@ class Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class Settings:
+class PlausibilityVariables:
     """How far each feature may be set from its factual value, and what that costs."""
 
     low: Floats
@@ -53,7 +53,7 @@ class Settings:
     budget: float
 
     @classmethod
-    def of(cls, levers: Sequence[Lever], factual: Floats, budget: float) -> Settings:
+    def of(cls, levers: Sequence[Lever], factual: Floats, budget: float) -> PlausibilityVariables:
         ends = [_ends(lever, float(factual[lever.column])) for lever in levers]
         low = np.array([min([0.0, *(move for move, _ in own)]) for own in ends])
         high = np.array([max([0.0, *(move for move, _ in own)]) for own in ends])
@@ -129,9 +129,9 @@ class PlausibleMechanisms:
         return 2.0 * doubt_of(self.goal, self.question.raw) + sum(beyond)
 
     @cached_property
-    def _settings(self) -> Settings:
+    def _settings(self) -> PlausibilityVariables:
         levers, factual = self.question.choices.levers.each, self.following.problem.factual
-        return Settings.of(levers, factual, self.budget)
+        return PlausibilityVariables.of(levers, factual, self.budget)
 
     def sums(self, movers: frozenset[int]) -> Sums | None:
         """Of actions that set ``movers`` and leave others like them alone; None where a plausible

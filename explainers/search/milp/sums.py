@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import reduce
 
 from explainers.constraints import Comparison, Relation
-from explainers.search.milp.choices import Choice, Choices
+from explainers.search.milp.choices import BinaryChoice, Choices
 from explainers.search.milp.levers import exactly
 from explainers.search.milp.program import Program
 
@@ -124,7 +124,7 @@ def _meant(value: float, size: float) -> Fraction:
     return simple if abs(simple - Fraction(value)) <= ROUNDING * size else Fraction(value)
 
 
-def _terms(weight: Fraction, own: Iterable[Choice]) -> dict[int, Fraction]:
+def _terms(weight: Fraction, own: Iterable[BinaryChoice]) -> dict[int, Fraction]:
     found = {}
     for choice in own:
         if not choice.piece.is_missing:
@@ -134,7 +134,7 @@ def _terms(weight: Fraction, own: Iterable[Choice]) -> dict[int, Fraction]:
     return found
 
 
-def _ends(weight: Fraction, choice: Choice) -> tuple[Fraction, Fraction]:
+def _ends(weight: Fraction, choice: BinaryChoice) -> tuple[Fraction, Fraction]:
     if choice.piece.is_missing:
         return Fraction(0), Fraction(0)
     return weight * exactly(choice.piece.value), weight * exactly(

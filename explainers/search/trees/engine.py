@@ -40,7 +40,7 @@ from explainers.search.trees.following import EffectSearch, asked_of
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.primal_heuristic import HOLDS, IN_DOUBT
-from explainers.search.trees.proof import MOST_PARTS, Proof, SearchInstance
+from explainers.search.trees.proof import MOST_PARTS, BoxSearch, SearchInstance
 from explainers.search.trees.question_building import build_question
 from explainers.search.trees.survival import Survival
 from explainers.space import Positions, changed
@@ -239,8 +239,8 @@ class Trees:
             others.tolist()
         ) and not problem.consequences.effects([j for j in others.tolist() if j != column])
 
-    def _proof(self, problem: Problem, meter: Meter, deadline: Deadline) -> Proof:
-        return Proof(problem, meter, deadline, self._in_arrays(problem), self._patience)
+    def _proof(self, problem: Problem, meter: Meter, deadline: Deadline) -> BoxSearch:
+        return BoxSearch(problem, meter, deadline, self._in_arrays(problem), self._patience)
 
     def _in_arrays(self, problem: Problem) -> SearchInstance:
         """The problem in arrays; made once, while the problem is asked about."""

@@ -97,7 +97,7 @@ class AxisLine(NamedTuple):
         return begin + steps, begin + steps < end and grid.at(first + steps) == value
 
 
-class Run(NamedTuple):
+class CellRun(NamedTuple):
     """A whole grid, as far as the feature's bounds reach."""
 
     start: int
@@ -139,7 +139,7 @@ class Layout:
     schema: Schema
     columns: Columns
     cells: tuple[FeatureCells, ...]
-    runs: tuple[Run | None, ...]
+    runs: tuple[CellRun | None, ...]
 
     @classmethod
     def of(cls, schema: Schema, columns: Columns, cells: tuple[FeatureCells, ...]) -> Layout:
@@ -163,7 +163,7 @@ class Layout:
             columns,
             cells,
             tuple(
-                Run(axis.first, v, c, c.searchsorted(numbers))
+                CellRun(axis.first, v, c, c.searchsorted(numbers))
                 # Cells that fall somewhere are no run; the feature is
                 # refused once it is asked about.
                 if keep and (c[1:] >= c[:-1]).all()
@@ -437,7 +437,7 @@ class Layout:
         cells = run.cells_at(others)
         return None if cells is None else self._joined(j, axis, others, cells)
 
-    def _part(self, j: int, run: Run, axis: Axis) -> AxisLine:
+    def _part(self, j: int, run: CellRun, axis: Axis) -> AxisLine:
         """An axis that is a part of the grid: what a policy allows is so in all its questions."""
         return remembered(self._parts, (j, axis, 0.0), lambda: run.line(axis))
 

@@ -79,7 +79,7 @@ class SearchInstance:
     question: Question
 
 
-class Proof:
+class BoxSearch:
     """One question's progress: the best row so far, and the cost below which there is none."""
 
     def __init__(

@@ -23,12 +23,12 @@ from explainers.causal.discovery import (
 from explainers.causal.graph import Graph
 from explainers.causal.spec import (
     ApprovalStatus,
+    CausalEdge,
+    CausalNode,
     CausalSpec,
-    Edge,
-    Node,
+    GraphProvenance,
     NodeKind,
-    Provenance,
-    Role,
+    NodeRole,
 )
 from explainers.causal.writing import write_causal
 from models.repository import load_folder
@@ -79,7 +79,11 @@ def propose_command(
         there = graph_of(model, None)
         if there.status is not ApprovalStatus.PROPOSED:
             raise Failure(f"{CAUSAL} is there and {there.status}: name another file with --out")
-    roles = {Role.FIXED: fixed, Role.ACTIONABLE: actionable, Role.CONSEQUENCE: consequence}
+    roles = {
+        NodeRole.FIXED: fixed,
+        NodeRole.ACTIONABLE: actionable,
+        NodeRole.CONSEQUENCE: consequence,
+    }
     try:
         knowledge = Knowledge.of(schema, tier or (), roles)
         study = Study.of(schema, rows_for(model, data, seed), seed)
@@ -100,11 +104,11 @@ def propose_command(
         version="proposed",
         status=ApprovalStatus.PROPOSED,
         schema=schema,
-        nodes={name: Node(name, NodeKind.FEATURE, role) for name, role in given.items()},
+        nodes={name: CausalNode(name, NodeKind.FEATURE, role) for name, role in given.items()},
         edges=edges,
         confounders=(),
         mechanisms={},
-        provenance=Provenance(
+        provenance=GraphProvenance(
             source=f"ifonly causal propose: {algorithm} ({found.library}), {len(found.graphs)} "
             f"graphs of {len(study.rows):,} rows of {where}, seed {seed}; {_told(knowledge)}"
             + "".join(f"; {note}" for note in notes)
@@ -142,10 +146,10 @@ class _Search:
         )
 
 
-def _edges(proposal: GraphProposal, study: Study, found: Discovered) -> Iterator[Edge]:
+def _edges(proposal: GraphProposal, study: Study, found: Discovered) -> Iterator[CausalEdge]:
     names = [study.schema.names[j] for j in study.columns]
     for edge in proposal.edges:
-        yield Edge(
+        yield CausalEdge(
             names[edge.cause],
             names[edge.effect],
             source="discovery",
@@ -184,7 +188,7 @@ def _told(knowledge: Knowledge) -> str:
     return " and ".join(told) or "nothing known beforehand"
 
 
-def _show(edges: Sequence[Edge]) -> None:
+def _show(edges: Sequence[CausalEdge]) -> None:
     table = Table("cause", "effect", "evidence")
     for edge in edges:
         table.add_row(Text(edge.cause), Text(edge.effect), edge.evidence)

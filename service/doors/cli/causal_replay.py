@@ -25,7 +25,7 @@ from service.doors.http.access_records import EXPORTED
 from service.offline.policy_replay import PolicyReplay, replay_policy
 from service.served.registry import ServedModel, prepare
 from service.store import archive
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire.strict_json import read_json
 
 Truth = list[bool | None]
@@ -92,7 +92,7 @@ def _payloads(name: str) -> Iterator[bytes]:
     """What the audit store still holds of this model's explanations."""
     with opened_by(settings(), migrate=False) as store:
         look(store, EXPORTED, "causal replay", urlencode({"model": name}))
-        wanted = archive.Filter({"kind": Kind.EXPLANATION.value, "model": name})
+        wanted = archive.Filter({"kind": RecordKind.EXPLANATION.value, "model": name})
         for seen in archive.everything(store.database, wanted):
             if seen.payload is not None and not seen.findings:
                 yield seen.payload.content
@@ -102,7 +102,7 @@ def _exported(content: bytes, name: str, file: Path) -> Iterator[bytes]:
     for number, line in enumerate(content.splitlines(), 1):
         try:
             record = json.loads(line)
-            ours = (record["kind"], record.get("model")) == (Kind.EXPLANATION.value, name)
+            ours = (record["kind"], record.get("model")) == (RecordKind.EXPLANATION.value, name)
         except (ValueError, KeyError, TypeError):
             raise Failure(f"{file}, line {number}: is no record of `ifonly audit export`") from None
         if ours and "payload" in record:

@@ -22,7 +22,7 @@ from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
 from service.store.chain import DAY_US, Facts, now_us, timestamp
 from service.store.database import connect
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.migrate import require_current, upgrade
 from service.store.opened import Store
 
@@ -47,7 +47,7 @@ def look(store: Store, status: str, what: str, query: str = "", about: str | Non
         If it cannot be recorded: then nothing is to be shown.
     """
     facts = Facts(
-        kind=Kind.ACCESS,
+        kind=RecordKind.ACCESS,
         actor=by(),
         about=about,
         status=status,

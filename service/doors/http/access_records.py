@@ -19,7 +19,7 @@ from service.doors.http.context import Context
 from service.store import archive
 from service.store.chain import Facts
 from service.store.journal import Draft
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 READ, LISTED, EXPORTED = "read", "listed", "exported"
 """Status of the record: of one record, of several, of a file of them."""
@@ -82,7 +82,7 @@ async def _record(request: Request, context: Context, template: str, status: str
         if await state.readers.run(find) == recorder.principal.actor:
             return
     by = {"by": f"{request.method} {template}"}
-    facts = recorder.drafting.plain(kind=Kind.ACCESS, status=status, detail=by)
+    facts = recorder.drafting.plain(kind=RecordKind.ACCESS, status=status, detail=by)
     done = state.store.journal.append(with_query(facts, request.url.query))
     await asyncio.wrap_future(done)
 

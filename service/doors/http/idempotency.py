@@ -18,7 +18,7 @@ from service.jobs import submission
 from service.store import archive, idempotency, jobs
 from service.store.chain import Payload, Record
 from service.store.idempotency import Named
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -85,10 +85,10 @@ def _replay(state: AppState, named: Named, identity: str) -> Response:
     """
     record, payload = archive.get(state.store.database, identity)
     idempotency.require(named, record, payload)
-    if record.facts.kind is Kind.JOB:
+    if record.facts.kind is RecordKind.JOB:
         told = submission.shown(jobs.find(state.store.database, identity), records.audit(record))
         return written(told, 202, {"Location": told.links.self_, **REPLAYED})
-    if record.facts.kind is Kind.REVIEW:
+    if record.facts.kind is RecordKind.REVIEW:
         return written(records.review(record, payload), 201, REPLAYED)
     # Read from the record, not from a copy: what was erased there cannot be had by its name.
     return Response(_answer(record, payload), 200, REPLAYED, JSON)

@@ -28,8 +28,8 @@ from service.doors.http.written import accepted, written
 from service.errors import Forbidden, JobNotFinished
 from service.jobs import submission
 from service.store import jobs
-from service.store.jobs import Result, StoredJob
-from service.store.kinds import Kind
+from service.store.jobs import JobResult, StoredJob
+from service.store.kinds import RecordKind
 from service.wire import jobs as wire
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])
@@ -142,14 +142,14 @@ async def read_result(id: Identity, state: Shared) -> Response:
     return StreamingResponse(lines, media_type=LINES)
 
 
-def _line(result: Result) -> bytes:
+def _line(result: JobResult) -> bytes:
     told: dict[str, Any] = {"row": result.number}
     if result.findings:
         told["problem"] = records.doubted(result.findings)
     elif result.payload is None:
         told |= {"erased": True, "audit": records.audit(result.record).model_dump()}
     else:
-        name = "explanation" if result.record.facts.kind is Kind.EXPLANATION else "problem"
+        name = "explanation" if result.record.facts.kind is RecordKind.EXPLANATION else "problem"
         answer = json.loads(result.payload.content)["answer"]
         told[name] = answer | {"audit": records.audit(result.record).model_dump()}
     return json.dumps(told, ensure_ascii=False).encode() + b"\n"

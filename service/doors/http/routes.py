@@ -17,7 +17,7 @@ from service.doors.http.openapi import guarded
 from service.doors.http.request_path import ApiRoute, PlainQuestionRoute
 from service.doors.http.written import accepted, prefers_async, recorded, written
 from service.jobs.submission import submit
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
@@ -98,7 +98,7 @@ async def predict(
     served = recording.runtime.registry.get(model, selected.version)
     asked = partial(answering.predictions, served, request)
     return recorded(
-        await recording.answer(Kind.PREDICTION, served, request, asked, proof=selected.proof)
+        await recording.answer(RecordKind.PREDICTION, served, request, asked, proof=selected.proof)
     )
 
 
@@ -119,7 +119,7 @@ async def what_if(
     served = recording.runtime.registry.get(model, selected.version)
     asked = partial(answering.what_if_reply, served, request)
     return recorded(
-        await recording.answer(Kind.WHAT_IF, served, request, asked, proof=selected.proof)
+        await recording.answer(RecordKind.WHAT_IF, served, request, asked, proof=selected.proof)
     )
 
 
@@ -148,6 +148,6 @@ async def explain(
     budget = Budget.of(request.deadline_ms, recording.runtime.settings, turn)
     asked = partial(answering.explanation, served, request, budget, recording.runtime.watch)
     answer = await recording.answer(
-        Kind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
+        RecordKind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
     )
     return recorded(answer)

@@ -18,7 +18,7 @@ MARGIN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class DrawnNode:
     """A feature. ``x``, ``y``: its corner, top left."""
 
     name: str
@@ -31,7 +31,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class DrawnEdge:
     """From a cause to what follows from it."""
 
     cause: str
@@ -47,8 +47,8 @@ class Drawing:
 
     width: int
     height: int
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    nodes: tuple[DrawnNode, ...]
+    edges: tuple[DrawnEdge, ...]
     node_width: int = WIDTH
     node_height: int = HEIGHT
 
@@ -70,7 +70,7 @@ def drawn(
     layers = _layers([n for n in names if whole or n in tied or n in marks], edges)
     deepest = max((len(layer) for layer in layers), default=0)
     nodes = [
-        Node(
+        DrawnNode(
             name,
             label(spec.schema[name], tag),
             MARGIN + k * (WIDTH + ACROSS),
@@ -102,12 +102,12 @@ def _layers(names: list[str], edges: list[tuple[str, str]]) -> list[list[str]]:
     return [[n for n in order if depth[n] == k] for k in range(max(depth.values(), default=-1) + 1)]
 
 
-def _edge(cause: Node, effect: Node) -> Edge:
+def _edge(cause: DrawnNode, effect: DrawnNode) -> DrawnEdge:
     x1, y1 = cause.x + WIDTH, cause.y + HEIGHT // 2
     # Short of the node: the arrow's head takes the rest.
     x2, y2 = effect.x - 7, effect.y + HEIGHT // 2
     bend = (x1 + x2) // 2
-    return Edge(
+    return DrawnEdge(
         cause.name,
         effect.name,
         f"M{x1} {y1}C{bend} {y1} {bend} {y2} {x2} {y2}",

@@ -25,19 +25,19 @@ from service.words.labels import label_or
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NavigationPlace:
     """An entry of the navigation; ``text``: its key."""
 
     path: str
     text: str
 
 
-PLACES: tuple[Place, ...] = (
-    Place("/alarms", "alarms.place"),
-    Place("/reviews", "place.reviews"),
-    Place("/records", "place.records"),
-    Place("/report", "place.report"),
-    Place("/models", "place.models"),
+PLACES: tuple[NavigationPlace, ...] = (
+    NavigationPlace("/alarms", "alarms.place"),
+    NavigationPlace("/reviews", "place.reviews"),
+    NavigationPlace("/records", "place.records"),
+    NavigationPlace("/report", "place.report"),
+    NavigationPlace("/models", "place.models"),
 )
 """In the order in which they are shown; each to those who may see it."""
 
@@ -69,7 +69,7 @@ def _environment() -> Environment:
     return environment
 
 
-def places(principal: Principal | None) -> tuple[Place, ...]:
+def places(principal: Principal | None) -> tuple[NavigationPlace, ...]:
     """Where they may go."""
     if principal is None:
         return ()

@@ -16,7 +16,7 @@ from service.store import idempotency, sessions
 from service.store.chain import Facts
 from service.store.idempotency import Named
 from service.store.journal import Draft, RecordedWrite
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 SIGNED_IN, FAILED, SIGNED_OUT = "signed_in", "sign_in_failed", "signed_out"
 KEY, ACCOUNT = "key", "account"
@@ -64,7 +64,7 @@ def _facts(
     request: Request, principal: Principal, status: str, detail: dict[str, Any] | None = None
 ) -> Facts:
     drafting = Drafting(principal, context_of(request).started)
-    return drafting.plain(kind=Kind.SIGN_IN, status=status, detail=detail)
+    return drafting.plain(kind=RecordKind.SIGN_IN, status=status, detail=detail)
 
 
 async def _done(request: Request, work: Draft | RecordedWrite) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 
 from explainers.causal.discovery import Forbidden, forbidden_by_tiers
 from explainers.causal.graph import Graph
-from explainers.causal.spec import Role
+from explainers.causal.spec import NodeRole
 from models.schema import Schema
 
-RANK = {Role.FIXED: 0, Role.ACTIONABLE: 1, Role.CONSEQUENCE: 2}
+RANK = {NodeRole.FIXED: 0, NodeRole.ACTIONABLE: 1, NodeRole.CONSEQUENCE: 2}
 
 
 class BadKnowledge(ValueError):
@@ -25,7 +25,7 @@ class Knowledge:
     """Roles of some features, and tiers of all or of none."""
 
     schema: Schema
-    roles: Mapping[str, Role]
+    roles: Mapping[str, NodeRole]
     tiers: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
@@ -39,9 +39,9 @@ class Knowledge:
                 raise BadKnowledge(f"{name} is in {placed.count(name)} tiers, not in one")
 
     @classmethod
-    def of(cls, schema: Schema, tiers: Sequence[str], roles: Mapping[Role, str]) -> Knowledge:
+    def of(cls, schema: Schema, tiers: Sequence[str], roles: Mapping[NodeRole, str]) -> Knowledge:
         """From lists of names, by comma."""
-        by_name: dict[str, Role] = {}
+        by_name: dict[str, NodeRole] = {}
         for role, text in roles.items():
             for name in _listed(text):
                 if by_name.setdefault(name, role) is not role:
@@ -60,20 +60,20 @@ class Knowledge:
             found |= forbidden_by_tiers([place[name] for name in names])
         return np.asarray(found)
 
-    def roles_in(self, graph: Graph, policy: Mapping[str, Any]) -> dict[str, Role]:
+    def roles_in(self, graph: Graph, policy: Mapping[str, Any]) -> dict[str, NodeRole]:
         """A role for every feature: the one given, or the policy's (what may be set is
         actionable) and the graph's (what follows from that and may not be set, a consequence)."""
         features = policy.get("features", {})
         roles = dict(self.roles)
         for name in self.schema.names:
             if features.get(name, {}).get("actionable", name in features):
-                roles.setdefault(name, Role.ACTIONABLE)
-        levers = [j for j, n in enumerate(self.schema.names) if roles.get(n) is Role.ACTIONABLE]
+                roles.setdefault(name, NodeRole.ACTIONABLE)
+        levers = [j for j, n in enumerate(self.schema.names) if roles.get(n) is NodeRole.ACTIONABLE]
         moved = frozenset[int]().union(*(graph.descendants[j] for j in levers))
         for j, name in enumerate(self.schema.names):
-            roles.setdefault(name, Role.CONSEQUENCE if j in moved else Role.FIXED)
-            if roles[name] is Role.CONSEQUENCE and not graph.parents[j]:
-                roles[name] = Role.FIXED  # of nothing that was found
+            roles.setdefault(name, NodeRole.CONSEQUENCE if j in moved else NodeRole.FIXED)
+            if roles[name] is NodeRole.CONSEQUENCE and not graph.parents[j]:
+                roles[name] = NodeRole.FIXED  # of nothing that was found
         return {name: roles[name] for name in self.schema.names}
 
 

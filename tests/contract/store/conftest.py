@@ -13,7 +13,7 @@ import pytest
 from service.store.chain import Facts
 from service.store.database import Database, connect
 from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.migrate import upgrade
 from tests.support.postgres import Server
 
@@ -90,7 +90,7 @@ def journal(database: Database) -> Iterator[Journal]:
 def draft(number: int = 0, **facts: Any) -> Draft:
     """A prediction with everything a record can say."""
     said: dict[str, Any] = {
-        "kind": Kind.PREDICTION,
+        "kind": RecordKind.PREDICTION,
         "actor": "key:12345678",
         "role": "operator",
         "request_id": f"request-{number}",

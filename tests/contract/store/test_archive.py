@@ -23,7 +23,7 @@ from service.store.database import Database, connect
 from service.store.erasure import erase
 from service.store.export import Format, export
 from service.store.journal import Draft, Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.migrate import upgrade
 from service.store.tables import records
 from tests.contract.store.conftest import STORES, draft, journal_of, new_url
@@ -59,7 +59,7 @@ def test_a_page_is_not_moved_by_what_comes_later(
 def test_every_filter_leaves_only_what_fits(
     database: Database, journal: Journal, name: str
 ) -> None:
-    other = {"kind": Kind.REFUSAL, "about": "x"}.get(name, "other")
+    other = {"kind": RecordKind.REFUSAL, "about": "x"}.get(name, "other")
     if name != "writer":
         journal.append(draft(1)).result(30)
         wanted = journal.append(draft(2, **{name: other})).result(30).id
@@ -132,7 +132,7 @@ def varied(
 def _varied(k: int) -> Draft:
     return draft(
         k,
-        kind=list(Kind)[k % 7],
+        kind=list(RecordKind)[k % 7],
         model=f"model-{k % 5}",
         status=f"status-{k % 9}",
         actor=f"key:{k % 11}",

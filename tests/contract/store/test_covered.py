@@ -32,7 +32,7 @@ from service.store.idempotency import Named
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal
 from service.store.keys import Keyring
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import record_of, row_of
 from service.store.tables import (
     idempotency_keys,
@@ -96,7 +96,7 @@ PLACES = pytest.mark.parametrize("place", ["beyond", "far beyond", "before", "un
 
 
 def explained(journal: Journal) -> str:
-    return journal.append(draft(kind=Kind.EXPLANATION)).result(30).id
+    return journal.append(draft(kind=RecordKind.EXPLANATION)).result(30).id
 
 
 def waiting(database: Database) -> list[str]:
@@ -104,7 +104,7 @@ def waiting(database: Database) -> list[str]:
 
 
 def approval(about: str) -> Facts:
-    said = Facts(kind=Kind.REVIEW, actor="key:x", status="approve", about=about)
+    said = Facts(kind=RecordKind.REVIEW, actor="key:x", status="approve", about=about)
     return replace(said, model="milling-machine", version="1")
 
 
@@ -155,9 +155,11 @@ def test_a_forged_verdict_takes_nothing_out_of_the_queue(
     forged(database, place, approval(asked))
     assert waiting(database) == [asked]
     assert explanations.reviews_of(database, [asked]) == []
-    assert archive.about(database, asked, Kind.REVIEW) == ()
+    assert archive.about(database, asked, RecordKind.REVIEW) == ()
     period = (0, now_us() + HOUR_US)
-    assert not list(explanations.about_model(database, Kind.REVIEW, "milling-machine", *period))
+    assert not list(
+        explanations.about_model(database, RecordKind.REVIEW, "milling-machine", *period)
+    )
 
 
 @pytest.mark.parametrize("is_resealed", [True, False])
@@ -270,7 +272,7 @@ def test_a_process_whose_clock_was_set_back_is_not_accused(
 
 def test_a_forged_erasure_excuses_nothing(database: Database, journal: Journal) -> None:
     gone = journal.append(draft()).result(30)
-    facts = Facts(kind=Kind.ERASURE, actor="cli:x", about=gone.id, detail={"count": 1})
+    facts = Facts(kind=RecordKind.ERASURE, actor="cli:x", about=gone.id, detail={"count": 1})
     forged(database, "beyond", facts)
     tamper(database, sa.delete(payloads))
     found = {(f.sequence, f.trouble) for f in verify(database).findings}
@@ -320,7 +322,7 @@ def test_a_hold_is_above_every_erasure_until_it_is_lifted(
     with pytest.raises(OnHold, match=f"{asked} is under the legal hold {hold} .a court asks"):
         journal.append(erasure.erase(asked, "cli:x", "asked for")).result(30)
     assert list(erasure.prune(journal, now_us(), "cli:x")) == [0]
-    forged(database, "beyond", Facts(kind=Kind.HOLD, actor="x", status="lifted", about=hold))
+    forged(database, "beyond", Facts(kind=RecordKind.HOLD, actor="x", status="lifted", about=hold))
     assert [h.id for h in holds.listing(database)] == [hold], "a forged end ends nothing"
     tamper(database, sa.delete(records).where(records.c.status == "lifted"))
     journal.append(holds.lift(hold, "cli:x", "over")).result(30)
@@ -412,7 +414,9 @@ def test_a_key_whose_record_was_altered_is_nobodys(database: Database, journal: 
 
 
 def signed_in(journal: Journal, token: str, key: str | None = None) -> None:
-    facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_in", detail={"by": "account"})
+    facts = Facts(
+        kind=RecordKind.SIGN_IN, actor=KIM.actor, status="signed_in", detail={"by": "account"}
+    )
     new = sessions.NewSession(token, KIM, now_us() + HOUR_US, key)
     journal.append(sessions.begin(new, facts)).result(30)
 
@@ -447,7 +451,7 @@ def test_a_session_that_was_ended_does_not_come_back(database: Database, journal
     signed_in(journal, "one")
     with database.reading() as connection:
         row = connection.execute(sa.select(sessions_table)).one()._mapping
-    facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_out")
+    facts = Facts(kind=RecordKind.SIGN_IN, actor=KIM.actor, status="signed_out")
     journal.append(sessions.end("one", facts)).result(30)
     tamper(database, sa.insert(sessions_table).values(dict(row)))
     assert found(database, "one") is None
@@ -479,12 +483,12 @@ def test_a_secret_that_nobody_recorded_is_replaced(database: Database, journal: 
 
 
 def job(journal: Journal, rows: int = 3, answered: int = 3) -> str:
-    facts = Facts(kind=Kind.JOB, actor="key:1", role="pipeline", model="press", version="1")
+    facts = Facts(kind=RecordKind.JOB, actor="key:1", role="pipeline", model="press", version="1")
     asked, work = jobs.submit(facts, [b'{"row":%d}' % k for k in range(rows)], 1_000)
     journal.append(work).result(30)
     claim = journal.change(jobs.claim("w", answered, HOUR_US)).result(30)
     assert claim is not None
-    about = {"kind": Kind.EXPLANATION, "about": asked.id}
+    about = {"kind": RecordKind.EXPLANATION, "about": asked.id}
     answers = [Answered(r.number, draft(r.number, **about)) for r in claim.rows]
     journal.append(jobs.finish(asked, "w", answers)).result(30)
     return asked.id

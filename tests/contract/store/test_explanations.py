@@ -8,18 +8,23 @@ from service.store import explanations
 from service.store.archive import Filter
 from service.store.database import Database
 from service.store.journal import Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from tests.contract.store.conftest import draft
 from tests.contract.store.test_archive import plan
 
 
 def explained(journal: Journal, number: int, **facts: object) -> str:
-    given = {"kind": Kind.EXPLANATION, "time_us": 1_000 + number, **facts}
+    given = {"kind": RecordKind.EXPLANATION, "time_us": 1_000 + number, **facts}
     return journal.append(draft(number, **given)).result(30).id
 
 
 def said(journal: Journal, about: str, verdict: str, number: int = 500) -> None:
-    facts = {"kind": Kind.REVIEW, "about": about, "status": verdict, "time_us": 1_000 + number}
+    facts = {
+        "kind": RecordKind.REVIEW,
+        "about": about,
+        "status": verdict,
+        "time_us": 1_000 + number,
+    }
     journal.append(draft(number, **facts)).result(30)
 
 
@@ -58,7 +63,7 @@ def test_a_period_is_read_once_oldest_first_in_pieces(
     monkeypatch.setattr("service.store.archive.PIECE", 2)
     ids = [explained(journal, k // 2) for k in range(9)]  # two at each time
     explained(journal, 3, model="press")
-    asked = (database, Kind.EXPLANATION, "milling-machine", 1_001, 1_004)
+    asked = (database, RecordKind.EXPLANATION, "milling-machine", 1_001, 1_004)
     found = [r.facts.id for r, _ in explanations.about_model(*asked)]
     assert found == ids[2:8]
     assert explanations.count_about_model(*asked) == 6

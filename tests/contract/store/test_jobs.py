@@ -14,9 +14,9 @@ from service.errors import LostLease, QueueFull, UnknownRecord
 from service.store import archive, erasure, jobs
 from service.store.chain import Facts
 from service.store.database import Database, connect
-from service.store.jobs import Answered, Claim, Row, State, StoredJob
+from service.store.jobs import Answered, Claim, JobRow, State, StoredJob
 from service.store.journal import Draft, Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.tables import job_rows
 from service.store.verification import verify
 from tests.contract.store.conftest import journal_of
@@ -29,7 +29,7 @@ OVER = -1
 def submitted(
     journal: Journal, rows: int = 3, most: int = 1_000, actor: str = "key:1"
 ) -> StoredJob:
-    facts = Facts(kind=Kind.JOB, actor=actor, role="pipeline", model="press", version="1")
+    facts = Facts(kind=RecordKind.JOB, actor=actor, role="pipeline", model="press", version="1")
     requests = [b'{"instance":{"pressure":%d}}' % k for k in range(rows)]
     job, work = jobs.submit(facts, requests, most)
     journal.append(work).result(30)
@@ -45,7 +45,7 @@ def some(claim: Claim | None) -> Claim:
     return claim
 
 
-def answer(row: Row, kind: Kind = Kind.EXPLANATION, **said: Any) -> Answered:
+def answer(row: JobRow, kind: RecordKind = RecordKind.EXPLANATION, **said: Any) -> Answered:
     content = b'{"answer":{"of":%b},"request":%b}' % (row.request, row.request)
     return Answered(row.number, Draft(Facts(kind=kind, actor="key:1", **said), content))
 
@@ -82,7 +82,7 @@ def test_a_job_is_answered_row_by_row_and_its_result_is_in_the_trail(
     ended = jobs.find(database, job.id)
     assert (ended.state, ended.answered, ended.refused) == (State.DONE, 3, 0)
     assert results(database, job) == [(k, {"of": {"instance": {"pressure": k}}}) for k in range(3)]
-    kinds = [r.facts.status for r, _ in archive.about(database, job.id, Kind.JOB)]
+    kinds = [r.facts.status for r, _ in archive.about(database, job.id, RecordKind.JOB)]
     assert kinds == ["done"]
     assert jobs.waiting(database) == 0
     assert not jobs.is_any_free(database)
@@ -193,7 +193,7 @@ def test_a_cancelled_job_keeps_what_was_answered_and_forgets_what_was_asked(
 def test_refusals_are_answers_and_are_counted(database: Database, journal: Journal) -> None:
     job = submitted(journal, rows=2)
     one, two = some(claimed(journal, "a")).rows
-    answers = [answer(one, Kind.REFUSAL, status="invalid-instance"), answer(two)]
+    answers = [answer(one, RecordKind.REFUSAL, status="invalid-instance"), answer(two)]
     journal.append(jobs.finish(job, "a", answers)).result(30)
     ended = jobs.find(database, job.id)
     assert (ended.state, ended.answered, ended.refused) == (State.DONE, 2, 1)

@@ -20,7 +20,7 @@ from service.store import anchors, archive
 from service.store.chain import Facts, Head
 from service.store.database import Database, connect
 from service.store.journal import Draft, Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.rows import record_of
 from service.store.tables import records, writers
 from service.store.verification import verify
@@ -231,7 +231,7 @@ def test_anchors_hold_the_heads_that_moved(database: Database, tmp_path: Path) -
             record_of(row)
             for row in connection.execute(
                 sa.select(records)
-                .where(records.c.kind == Kind.ANCHOR.value)
+                .where(records.c.kind == RecordKind.ANCHOR.value)
                 .order_by(records.c.time_us)
             )
         ]
@@ -248,7 +248,7 @@ def test_a_service_that_idles_writes_no_anchors(database: Database) -> None:
         journal.append(draft()).result(30)
         while archive.page(database, archive.Filter({"kind": "anchor"}), None, 9).records == ():
             time.sleep(0.005)
-        ticks: list[Any] = [journal.append(Draft(Facts(kind=Kind.KEY, actor="system")))]
+        ticks: list[Any] = [journal.append(Draft(Facts(kind=RecordKind.KEY, actor="system")))]
         ticks[0].result(30)
     count = len(archive.page(database, archive.Filter({"kind": "anchor"}), None, 99).records)
     assert 2 <= count <= 3

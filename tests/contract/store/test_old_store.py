@@ -25,7 +25,7 @@ from service.store import erasure
 from service.store.chain import canonical
 from service.store.database import Database, connect
 from service.store.kinds import KINDS as DECLARED
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import newest, upgrade
 from service.store.tables import metadata
@@ -40,24 +40,24 @@ FOR_EVER = 36_500.0
 """Days: nothing of the fixture is too old."""
 KINDS = Counter(
     {
-        Kind.PREDICTION: 8,
-        Kind.WHAT_IF: 5,
-        Kind.EXPLANATION: 28,
-        Kind.REFUSAL: 6,
-        Kind.FAILURE: 3,
-        Kind.REVIEW: 7,
-        Kind.ERASURE: 2,
-        Kind.ANCHOR: 25,
-        Kind.KEY: 9,
-        Kind.JOB: 6,
-        Kind.MODEL: 2,
-        Kind.SIGN_IN: 4,
-        Kind.ACCESS: 8,
-        Kind.HOLD: 4,
+        RecordKind.PREDICTION: 8,
+        RecordKind.WHAT_IF: 5,
+        RecordKind.EXPLANATION: 28,
+        RecordKind.REFUSAL: 6,
+        RecordKind.FAILURE: 3,
+        RecordKind.REVIEW: 7,
+        RecordKind.ERASURE: 2,
+        RecordKind.ANCHOR: 25,
+        RecordKind.KEY: 9,
+        RecordKind.JOB: 6,
+        RecordKind.MODEL: 2,
+        RecordKind.SIGN_IN: 4,
+        RecordKind.ACCESS: 8,
+        RecordKind.HOLD: 4,
     }
 )
 """Of each at least so many; every kind that there was."""
-QUESTIONS = (Kind.PREDICTION, Kind.WHAT_IF, Kind.EXPLANATION)
+QUESTIONS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
 pytestmark = pytest.mark.timeout(900)
 
 
@@ -160,7 +160,7 @@ def test_the_chains_and_the_signed_log_hold(before: VerificationReport) -> None:
     assert before.findings == []
     assert before.notes == []
     assert before.writers >= 10
-    assert before.anchors >= KINDS[Kind.ANCHOR]
+    assert before.anchors >= KINDS[RecordKind.ANCHOR]
     assert before.logged > 90
     assert before.erased == 10  # nine by their age, one because it was asked for
 
@@ -176,7 +176,7 @@ def test_it_has_a_row_in_every_table_and_a_record_of_every_kind(
             for table in metadata.sorted_tables
         }
     assert min(rows.values()) > 0, rows
-    assert Counter(Kind(event["kind"]) for event in events) >= KINDS
+    assert Counter(RecordKind(event["kind"]) for event in events) >= KINDS
 
 
 def test_a_record_has_a_status_that_its_kind_declares(events: list[dict[str, Any]]) -> None:
@@ -184,7 +184,8 @@ def test_a_record_has_a_status_that_its_kind_declares(events: list[dict[str, Any
     said = {
         (kind, told["status"])
         for told in events
-        if "status" in told and (kind := Kind(told["kind"])) not in (Kind.REFUSAL, Kind.FAILURE)
+        if "status" in told
+        and (kind := RecordKind(told["kind"])) not in (RecordKind.REFUSAL, RecordKind.FAILURE)
     }
     assert said <= {(kind, status) for kind, each in DECLARED.items() for status in each.statuses}
     assert len(said) > 15
@@ -201,7 +202,7 @@ def test_every_record_is_read_and_holds_in_its_chain(
         if told["kind"] in QUESTIONS and found["content"] == "kept":
             assert found["request"]
             assert found["answer"]
-            assert bool(found["claim"]) is (told["kind"] == Kind.EXPLANATION)
+            assert bool(found["claim"]) is (told["kind"] == RecordKind.EXPLANATION)
         stretch = api.get(f"{where}/verify").raise_for_status().json()
         assert stretch["holds"], stretch
         assert stretch["answer"] is None or stretch["answer"]["holds"], stretch
@@ -235,7 +236,7 @@ def test_every_explanation_is_read_as_it_was_given(
     exported = {line["id"]: line for line in map(json.loads, lines)}
     statuses = set()
     for told in events:
-        if told["kind"] != Kind.EXPLANATION:
+        if told["kind"] != RecordKind.EXPLANATION:
             continue
         reply = api.get(f"/api/v1/explanations/{told['id']}")
         if told["id"] in old.erased:
@@ -271,7 +272,7 @@ def test_every_record_has_its_page(
         page = api.get(f"/records/{told['id']}", headers=wanted)
         assert page.status_code == 200, told
         assert told["hash"] in page.text
-        if told["kind"] in (Kind.PREDICTION, Kind.EXPLANATION):
+        if told["kind"] in (RecordKind.PREDICTION, RecordKind.EXPLANATION):
             status = 410 if told["id"] in old.erased else 200
             assert api.get(f"/alarms/{told['id']}", headers=wanted).status_code == status, told
     report = {"model": "milling-machine", "group": "line"}
@@ -328,7 +329,7 @@ def test_every_explanation_makes_a_bundle(
 ) -> None:
     roots = (old.folder / "roots.pem").read_bytes()
     for told in events:
-        if told["kind"] != Kind.EXPLANATION:
+        if told["kind"] != RecordKind.EXPLANATION:
             continue
         file = tmp_path / "bundle.zip"
         reply = api.get(f"/api/v1/audit/events/{told['id']}/bundle").raise_for_status()

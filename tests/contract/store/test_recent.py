@@ -10,12 +10,12 @@ import pytest
 from service.store import recent
 from service.store.database import Database
 from service.store.journal import Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.recent import LISTS, Which
 from tests.contract.store.conftest import draft
 from tests.contract.store.test_archive import plan
 
-P, E = Kind.PREDICTION, Kind.EXPLANATION
+P, E = RecordKind.PREDICTION, RecordKind.EXPLANATION
 RECORDS: dict[str, tuple[Which | None, dict[str, Any]]] = {
     "an alarm": ("alarms", {"kind": P, "status": "alarm"}),
     "no alarm": ("others", {"kind": P, "status": "no_alarm"}),
@@ -24,9 +24,9 @@ RECORDS: dict[str, tuple[Which | None, dict[str, Any]]] = {
     "an alarm that nothing clears": ("alarms", {"kind": E, "status": "infeasible"}),
     "nothing to explain": ("others", {"kind": E, "status": "already_target"}),
     "an explanation of a record": (None, {"kind": E, "status": "optimal", "about": "x"}),
-    "a what-if": (None, {"kind": Kind.WHAT_IF, "status": None}),
-    "a refusal": (None, {"kind": Kind.REFUSAL, "status": "invalid-request"}),
-    "a review": (None, {"kind": Kind.REVIEW, "status": "approve", "about": "x"}),
+    "a what-if": (None, {"kind": RecordKind.WHAT_IF, "status": None}),
+    "a refusal": (None, {"kind": RecordKind.REFUSAL, "status": "invalid-request"}),
+    "a review": (None, {"kind": RecordKind.REVIEW, "status": "approve", "about": "x"}),
 }
 
 

@@ -10,7 +10,7 @@ from service.store.chain import DAY_US, Facts, now_us
 from service.store.database import Database
 from service.store.jobs import Answered
 from service.store.journal import Draft, Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.retention import Kept, forget
 from service.store.tables import idempotency_keys, job_rows, rate_buckets, records
 from service.store.tables import jobs as jobs_table
@@ -24,13 +24,13 @@ def count(database: Database, table: sa.Table) -> int:
 
 
 def finished_job(database: Database, journal: Journal, rows: int) -> str:
-    facts = Facts(kind=Kind.JOB, actor="t", model="press", version="1", detail={"rows": rows})
+    facts = Facts(kind=RecordKind.JOB, actor="t", model="press", version="1", detail={"rows": rows})
     job, work = jobs.submit(facts, [b"{}"] * rows, 10_000)
     journal.append(work).result()
     claim = journal.change(jobs.claim("w", rows, 60_000_000)).result()
     assert claim is not None
     drafts = [
-        Answered(row.number, Draft(Facts(kind=Kind.EXPLANATION, actor="t", about=job.id)))
+        Answered(row.number, Draft(Facts(kind=RecordKind.EXPLANATION, actor="t", about=job.id)))
         for row in claim.rows
     ]
     journal.append(jobs.finish(claim.job, "w", drafts)).result()
@@ -67,7 +67,7 @@ def test_a_finished_job_is_forgotten_by_its_age_and_its_records_stay(
 def test_a_job_that_is_not_finished_is_kept_however_old(
     database: Database, journal: Journal
 ) -> None:
-    facts = Facts(kind=Kind.JOB, actor="t", model="press", version="1", detail={"rows": 1})
+    facts = Facts(kind=RecordKind.JOB, actor="t", model="press", version="1", detail={"rows": 1})
     journal.append(jobs.submit(facts, [b"{}"], 10)[1]).result()
     age(database, jobs_table, "created_us", 1_000)
     assert forget_all(journal) == 0
@@ -77,7 +77,7 @@ def test_a_job_that_is_not_finished_is_kept_however_old(
 def test_an_actor_keeps_their_turn_while_they_have_jobs(
     database: Database, journal: Journal
 ) -> None:
-    facts = Facts(kind=Kind.JOB, actor="t", model="press", version="1", detail={"rows": 2})
+    facts = Facts(kind=RecordKind.JOB, actor="t", model="press", version="1", detail={"rows": 2})
     journal.append(jobs.submit(facts, [b"{}"] * 2, 10)[1]).result()
     assert journal.change(jobs.claim("w", 1, 60_000_000)).result() is not None
     with database.writer.begin() as connection:

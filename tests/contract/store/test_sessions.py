@@ -7,7 +7,7 @@ from service.store import archive, keys, sessions, tables
 from service.store.chain import Facts, now_us
 from service.store.database import Database
 from service.store.journal import Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 HOUR = 3_600_000_000
 KIM = Principal("oidc:kim", frozenset({Role.OPERATOR, Role.AUDITOR}))
@@ -15,7 +15,7 @@ KIM = Principal("oidc:kim", frozenset({Role.OPERATOR, Role.AUDITOR}))
 
 def begun(journal: Journal, token: str, *, ends: int = HOUR, key: str | None = None) -> None:
     new = sessions.NewSession(token, KIM, now_us() + ends, key)
-    facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_in")
+    facts = Facts(kind=RecordKind.SIGN_IN, actor=KIM.actor, status="signed_in")
     journal.append(sessions.begin(new, facts)).result(30)
 
 
@@ -37,7 +37,7 @@ def test_a_session_is_found_by_its_token_until_it_ends(
     assert found(database, "one") == KIM
     assert found(database, "over") is None
     assert found(database, "another") is None
-    facts = Facts(kind=Kind.SIGN_IN, actor=KIM.actor, status="signed_out")
+    facts = Facts(kind=RecordKind.SIGN_IN, actor=KIM.actor, status="signed_out")
     ended = journal.append(sessions.end("one", facts)).result(30)
     assert found(database, "one") is None
     assert archive.get(database, ended.id)[0].facts.status == "signed_out"

@@ -7,12 +7,20 @@ from collections.abc import Iterator
 import pytest
 
 from bench.attack import tamper
-from bench.attack.tamper import NEEDS_HEAD, WHY, Attack, Target, attacks, campaign, unexplained
+from bench.attack.tamper import (
+    NEEDS_HEAD,
+    WHY,
+    Attack,
+    TamperTarget,
+    attacks,
+    campaign,
+    unexplained,
+)
 from service.store.tables import metadata
 
 
 @pytest.fixture(scope="module")
-def target() -> Iterator[Target]:
+def target() -> Iterator[TamperTarget]:
     with tamper.filled("sqlite", with_anchors=False) as (filled, _):
         yield filled
 
@@ -24,7 +32,7 @@ def is_cheap(attack: Attack) -> bool:
     return attack.kind == "flip" and attack.table != "audit_records"
 
 
-def test_every_table_is_attacked(target: Target) -> None:
+def test_every_table_is_attacked(target: TamperTarget) -> None:
     assert target.look() == ("", ""), "the untouched store holds"
     stored = target.read()
     assert all(stored.values()), "every table has something"
@@ -34,7 +42,7 @@ def test_every_table_is_attacked(target: Target) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_is_missed_that_nobody_has_a_reason_for(target: Target) -> None:
+def test_nothing_is_missed_that_nobody_has_a_reason_for(target: TamperTarget) -> None:
     came = campaign(target, 1, is_cheap)
     assert len(came) > 100
     assert [(o.attack.table, o.attack.column, o.attack.kind) for o in unexplained(came)] == []
@@ -58,14 +66,14 @@ def is_odd_type_in_log(attack: Attack) -> bool:
 
 
 @pytest.mark.slow
-def test_values_of_a_wrong_type_in_the_log_are_findings_and_no_crash(target: Target) -> None:
+def test_values_of_a_wrong_type_in_the_log_are_findings_and_no_crash(target: TamperTarget) -> None:
     came = campaign(target, 9, is_odd_type_in_log)
     assert len(came) > 40
     assert [(o.attack.table, o.attack.column, o.alone) for o in unexplained(came)] == []
     assert all(o.alone for o in came if o.attack.kind == "retype")
 
 
-def test_every_reason_is_of_something_that_is_tried(target: Target) -> None:
+def test_every_reason_is_of_something_that_is_tried(target: TamperTarget) -> None:
     tried = set()
     for attack in attacks(target.read(), 9, True):
         tried |= {(attack.table, name) for name in (attack.column, attack.kind, "*")}

@@ -15,7 +15,7 @@ from service.store.chain import Facts, Head, Trouble, hash_of, seal
 from service.store.database import Database
 from service.store.erasure import erase, prune
 from service.store.journal import Draft, Journal, JournalOptions
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.opened import opened
 from service.store.rows import record_of
 from service.store.tables import payloads, records, writers
@@ -200,7 +200,7 @@ def test_sqlite_overwrites_what_was_erased(tmp_path: Path) -> None:
     file = tmp_path / "store.sqlite3"
     secret = b'"operator":"somebody by name"' * 20
     with opened(f"sqlite:///{file}", JournalOptions("test")) as store:
-        facts = Facts(kind=Kind.PREDICTION, actor="test")
+        facts = Facts(kind=RecordKind.PREDICTION, actor="test")
         identity = store.journal.append(Draft(facts, secret)).result(30).id
     assert secret in file.read_bytes()
     with opened(f"sqlite:///{file}", JournalOptions("test")) as store:

@@ -18,13 +18,13 @@ from service.store.erasure import erase
 from service.store.journal import Journal
 from service.store.rows import record_of
 from service.store.tables import payloads, records, writers
-from service.store.verify_record import Content, Stretch, around
+from service.store.verify_record import ChainStretch, Content, around
 from tests.contract.store.conftest import draft, journal_of
 
 Fill = Callable[[int], list[str]]
 
 
-def troubles(found: Stretch) -> list[tuple[int, Trouble]]:
+def troubles(found: ChainStretch) -> list[tuple[int, Trouble]]:
     return [(f.sequence, f.trouble) for f in found.findings]
 
 

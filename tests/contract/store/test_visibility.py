@@ -15,7 +15,7 @@ from service.store.archive import Filter
 from service.store.database import Database
 from service.store.erasure import erase
 from service.store.journal import Draft, Journal
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.store.visibility import only
 from tests.contract.store.conftest import draft
 
@@ -36,13 +36,13 @@ def ids(database: Database, journal: Journal) -> dict[str, str]:
         "A1": asked("LINE-A-1", "a"),
         "b1": asked("line-b-1", "a"),
         "lineXaX1": asked("lineXaX1", "a"),
-        "of no model": asked(None, "a", kind=Kind.SIGN_IN),
+        "of no model": asked(None, "a", kind=RecordKind.SIGN_IN),
     }
     if database.is_sqlite:  # PostgreSQL before 16 cannot be asked first whether it is JSON
         drafts["no JSON"] = replace(draft(model="line-a-1"), payload=b"\x00{")
     found = {name: journal.append(each).result(30).id for name, each in drafts.items()}
     for name in ("a1", "b1"):
-        said = asked("line-a-1", None, kind=Kind.REVIEW, about=found[name], status="approve")
+        said = asked("line-a-1", None, kind=RecordKind.REVIEW, about=found[name], status="approve")
         found[f"said of {name}"] = journal.append(said).result(30).id
     return found
 
@@ -85,10 +85,10 @@ def test_every_way_to_read_keeps_to_the_scope(
     assert archive.get(mine, ids["a1"])[0].facts.id == ids["a1"]
     with pytest.raises(UnknownRecord):
         archive.get(mine, ids["b1"])
-    assert [r.facts.id for r, _ in archive.about(mine, ids["a1"], Kind.REVIEW)] == [
+    assert [r.facts.id for r, _ in archive.about(mine, ids["a1"], RecordKind.REVIEW)] == [
         ids["said of a1"]
     ]
-    assert archive.about(mine, ids["b1"], Kind.REVIEW) == ()
+    assert archive.about(mine, ids["b1"], RecordKind.REVIEW) == ()
     record, _ = archive.get(mine, ids["a1"])
     assert archive.beside(mine, record) == (None, None)
     assert archive.beside(database, record)[1] == ids["a1 of b"]
@@ -98,12 +98,12 @@ def test_every_way_to_read_keeps_to_the_scope(
         ids["said of a1"],
     }
     period = (0, 2**52)
-    told = explanations.about_model(mine, Kind.PREDICTION, "line-a-1", *period)
+    told = explanations.about_model(mine, RecordKind.PREDICTION, "line-a-1", *period)
     assert [r.facts.id for r, _ in told] == [ids["a1"]]
-    assert explanations.count_about_model(mine, Kind.PREDICTION, "line-a-1", *period) == 1
-    assert explanations.count_about_model(database, Kind.PREDICTION, "line-a-1", *period) == len(
-        {"a1", "a1 of b", "a1 of none", "no JSON"} & set(ids)
-    )
+    assert explanations.count_about_model(mine, RecordKind.PREDICTION, "line-a-1", *period) == 1
+    assert explanations.count_about_model(
+        database, RecordKind.PREDICTION, "line-a-1", *period
+    ) == len({"a1", "a1 of b", "a1 of none", "no JSON"} & set(ids))
     before = recent.newest(mine)
     journal.append(asked("line-b-1", "a", status="alarm")).result(30)
     assert recent.newest(mine) == before

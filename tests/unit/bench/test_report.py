@@ -12,23 +12,23 @@ from bench.peers.catalogue import USES
 from bench.peers.contract import Reply
 from bench.profiles import QUICK
 from bench.report import _summary, write_report
-from bench.results import Line, Question, Results
-from bench.study import Lever, Rules, Study
+from bench.results import Line, ResultQuestion, Results
+from bench.study import Rules, StudyLever, StudySetup
 
-LEVER = Lever("torque", "continuous", 0.0, 100.0, "0.1", 10.0, 0)
-STUDY = Study(
+LEVER = StudyLever("torque", "continuous", 0.0, 100.0, "0.1", 10.0, 0)
+STUDY = StudySetup(
     "machine", "forest", "free", "forest", "binary", 0.5, True, (LEVER,), Rules(), "", "", ""
 )
 
 
-def question(row: float, cost: float | None, cpu: float, *, proven: bool = False) -> Question:
+def question(row: float, cost: float | None, cpu: float, *, proven: bool = False) -> ResultQuestion:
     answered = cost is not None
     reply = Reply("answer", cpu, cpu, rows=[[row]] if answered else [], is_proven=proven)
     weighed = NOTHING if cost is None else Weighed(cost, True, ())
-    return Question((row,), reply, weighed, weighed)
+    return ResultQuestion((row,), reply, weighed, weighed)
 
 
-def line(method: str, *questions: Question, study: Study = STUDY) -> Line:
+def line(method: str, *questions: ResultQuestion, study: StudySetup = STUDY) -> Line:
     use = next(use for use in USES if use.method == method)
     status = "asked" if questions else "unsupported"
     return Line(study, use, status, questions)

@@ -5,33 +5,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.study import Implication, Lever, Linear, Rules, Study
+from bench.study import Rules, StudyLever, StudyLinear, StudyRule, StudySetup
 
 LEVERS = (
-    Lever("torque", "continuous", 0.0, 80.0, "0.1", 6.7, 0, unit="Nm"),
-    Lever("purpose", "nominal", 0.0, 2.0, "1", 1.0, 1, ("car", "house", "trip")),
-    Lever("quality", "ordinal", 0.0, 2.0, "1", 1.0, 4, ("L", "M", "H")),
+    StudyLever("torque", "continuous", 0.0, 80.0, "0.1", 6.7, 0, unit="Nm"),
+    StudyLever("purpose", "nominal", 0.0, 2.0, "1", 1.0, 1, ("car", "house", "trip")),
+    StudyLever("quality", "ordinal", 0.0, 2.0, "1", 1.0, 4, ("L", "M", "H")),
 )
 RULES = Rules(
     immutable=("quality",),
     directions={"torque": "down"},
-    linear=(Linear({"torque": 1.0, "wear": -12.5}, -3.0),),
+    linear=(StudyLinear({"torque": 1.0, "wear": -12.5}, -3.0),),
     implications=(
-        Implication("if torque > 65 then wear <= 100"),
-        Implication("if a >= 1 then b <= 0", (("a", 1.0), ("b", 0.0))),
+        StudyRule("if torque > 65 then wear <= 100"),
+        StudyRule("if a >= 1 then b <= 0", (("a", 1.0), ("b", 0.0))),
     ),
 )
 
 
-def study(reference: str = "") -> Study:
-    return Study(
+def study(reference: str = "") -> StudySetup:
+    return StudySetup(
         "data", "xgboost-1x1", "rules", "xgboost", "binary", 0.5, True, LEVERS, RULES,
         "folder", "native", reference,
     )  # fmt: skip
 
 
 def test_a_study_survives_json() -> None:
-    assert Study.from_json(study().to_json()) == study()
+    assert StudySetup.from_json(study().to_json()) == study()
 
 
 def test_nominal_levers_are_one_hot_in_the_graph_and_codes_outside() -> None:
@@ -47,7 +47,7 @@ def test_a_linear_rule_reads_as_a_spec_writes_it() -> None:
 
 @pytest.mark.parametrize(("resolution", "decimals"), [("0.1", 1), ("1", 0), ("100", 0)])
 def test_decimals_are_those_of_the_grid(resolution: str, decimals: int) -> None:
-    assert Lever("x", "continuous", 0.0, 1.0, resolution, 1.0, 0).decimals == decimals
+    assert StudyLever("x", "continuous", 0.0, 1.0, resolution, 1.0, 0).decimals == decimals
 
 
 def test_references_are_rows_and_whether_they_are_wanted(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 import explainers.causal
 from explainers.causal import build_model, parse_causal
 from explainers.causal.mechanism import Mechanism, Noise
-from explainers.causal.spec import ApprovalStatus, NodeKind, Role, json_schema
+from explainers.causal.spec import ApprovalStatus, NodeKind, NodeRole, json_schema
 from explainers.causal.storage import mechanism_to_json, root_to_json
 from models.errors import SpecError
 from tests.support.broken import Broken
@@ -29,7 +29,7 @@ def test_a_full_file_becomes_a_spec():
     spec = parse_causal(FULL.encode(), "causal.toml", SCHEMA)
     assert (spec.version, spec.status) == ("2026-01", ApprovalStatus.ACCEPTED)
     assert (spec.accepted_by, spec.accepted_at) == ("process engineering, line 3", "2026-01-31")
-    assert spec.nodes["speed"].role is Role.CONSEQUENCE
+    assert spec.nodes["speed"].role is NodeRole.CONSEQUENCE
     assert spec.nodes["torque_before"].kind is NodeKind.LAGGED
     assert (spec.nodes["torque_before"].of, spec.nodes["torque_before"].lag) == ("torque", 1)
     assert spec.graph.edges == ((0, 1), (2, 3), (2, 4), (3, 4))

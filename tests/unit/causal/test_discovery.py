@@ -9,7 +9,7 @@ import pytest
 
 from explainers.causal import Graph
 from explainers.causal.discovery import Forbidden, forbidden_by_tiers, propose, varsortability
-from explainers.causal.spec import Role
+from explainers.causal.spec import NodeRole
 from models.schema import Category, Feature, Kind, Schema
 from service.offline.discovery import Discovered, DiscoveryFailed, discover
 from service.offline.discovery.knowledge import BadKnowledge, Knowledge
@@ -60,7 +60,7 @@ def test_varsortability_is_one_where_every_path_leads_to_the_larger_variance():
 def test_tiers_and_roles_say_what_cannot_act_on_what():
     known = Knowledge.of(SCHEMA, ("air, load", "heat"), {})
     assert np.argwhere(known.forbidden).tolist() == [[2, 0], [2, 1]]
-    known = Knowledge.of(SCHEMA, (), {Role.FIXED: "air", Role.CONSEQUENCE: "heat"})
+    known = Knowledge.of(SCHEMA, (), {NodeRole.FIXED: "air", NodeRole.CONSEQUENCE: "heat"})
     assert np.argwhere(known.forbidden).tolist() == [[2, 0]]
 
 
@@ -70,7 +70,11 @@ def test_tiers_and_roles_say_what_cannot_act_on_what():
         (("air", "lod,heat"), {}, "'lod' is no feature of the model"),
         (("air", "load"), {}, "heat is in 0 tiers"),
         (("air,load", "heat,air"), {}, "air is in 2 tiers"),
-        ((), {Role.FIXED: "air", Role.ACTIONABLE: "air"}, "air is both fixed and actionable"),
+        (
+            (),
+            {NodeRole.FIXED: "air", NodeRole.ACTIONABLE: "air"},
+            "air is both fixed and actionable",
+        ),
     ],
 )
 def test_knowledge_that_contradicts_itself_is_refused(tiers, roles, problem):
@@ -82,7 +86,11 @@ def test_roles_that_nobody_gave_follow_from_the_policy_and_the_graph():
     policy = {"features": {"load": {"range": [0, 1]}, "air": {"actionable": False}}}
     graph = Graph.of(3, [(0, 2), (1, 2)])
     roles = Knowledge.of(SCHEMA, (), {}).roles_in(graph, policy)
-    assert roles == {"air": Role.FIXED, "load": Role.ACTIONABLE, "heat": Role.CONSEQUENCE}
+    assert roles == {
+        "air": NodeRole.FIXED,
+        "load": NodeRole.ACTIONABLE,
+        "heat": NodeRole.CONSEQUENCE,
+    }
 
 
 # --- the rows ---------------------------------------------------------------------------------

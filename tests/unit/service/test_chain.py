@@ -27,7 +27,7 @@ from service.store.chain import (
     seal,
     timestamp,
 )
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
 WRITER = "0123456789abcdef"
 
@@ -35,7 +35,7 @@ WRITER = "0123456789abcdef"
 def chain(count: int) -> list[Record]:
     at, made = Head(), []
     for k in range(count):
-        facts = Facts(kind=Kind.PREDICTION, actor="key:1", time_us=1_700_000_000_000_000 + k)
+        facts = Facts(kind=RecordKind.PREDICTION, actor="key:1", time_us=1_700_000_000_000_000 + k)
         made.append(seal(facts, WRITER, at, "c" * 64))
         at = made[-1].head
     return made
@@ -68,7 +68,7 @@ def test_the_hash_is_sha256_of_the_canonical_document() -> None:
     [
         {"actor": "key:2"},
         {"time_us": 1_700_000_000_000_003},
-        {"kind": Kind.WHAT_IF},
+        {"kind": RecordKind.WHAT_IF},
         {"status": ""},
         {"seed": 0},
         {"detail": {}},

@@ -23,7 +23,7 @@ from explainers.cost import Cost
 from explainers.search.blackbox import Blackbox
 from explainers.target import Target
 from service.ask.budget import Stopwatch
-from service.ask.write_reply import Speaker
+from service.ask.write_reply import ReplyWriter
 from service.served.registry import prepare
 from tests.support.answered import MILLING, Answered, answered, asked, example, served, with_engine
 from tests.unit.verify.test_exported import broken, checked
@@ -119,7 +119,7 @@ def published(body: Json, *, by_blackbox: bool) -> Json:
     model = served(MILLING)
     if by_blackbox:
         model = with_engine(model, Blackbox())
-    reply = Speaker(model).explanation(asked(model, body), 1_000, Stopwatch(None).times())
+    reply = ReplyWriter(model).explanation(asked(model, body), 1_000, Stopwatch(None).times())
     return reply.model_dump(by_alias=True, mode="json")
 
 

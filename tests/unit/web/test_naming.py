@@ -7,12 +7,12 @@ import pytest
 from service.doors.pages.auditor.naming import badge
 from service.doors.pages.auditor.search import choices
 from service.store import kinds
-from service.store.kinds import STATUSES, Kind, KindOfRecord, own_words
+from service.store.kinds import STATUSES, KindOfRecord, RecordKind, own_words
 from service.words.catalogue import texts
 
 
 def test_what_has_no_word_is_shown_by_its_name() -> None:
-    shown = choices("kind.", ["belt_changed", Kind.KEY], "en")
+    shown = choices("kind.", ["belt_changed", RecordKind.KEY], "en")
     assert shown == [("belt_changed", "belt changed"), ("key", "API key")]
     assert badge("part_replaced", "ko").text == "part replaced"
 
@@ -32,7 +32,7 @@ def test_a_kind_can_bring_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None
     serviced = KindOfRecord(
         "that it was serviced", {"serviced": {"en": "serviced"}}, {"ko": "정비"}
     )
-    monkeypatch.setattr(kinds, "KINDS", {Kind.HOLD: serviced})
+    monkeypatch.setattr(kinds, "KINDS", {RecordKind.HOLD: serviced})
     assert dict(own_words("en")) == {"status.serviced": "serviced"}
     assert dict(own_words("ko")) == {"kind.hold": "정비"}
     assert dict(own_words("ja")) == {}

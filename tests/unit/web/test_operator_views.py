@@ -14,7 +14,7 @@ from explainers.wording.numerals import percentage
 from service.ask.plane import plane_of
 from service.ask.question import Question, Rung, problem_of
 from service.ask.what_if import what_if
-from service.ask.write_reply import Speaker
+from service.ask.write_reply import ReplyWriter
 from service.doors.pages.causal_graph import drawn as graph_of
 from service.doors.pages.operator.levers import levers_of
 from service.doors.pages.operator.outcome import outcome_of
@@ -117,7 +117,7 @@ def test_the_plane_and_a_what_if_tell_a_cleared_alarm_from_one_as_sure_as_is_dem
     assert demand is not None
     for torque, unsure in ((56.0, "95 %"), (50.0, None), (62.0, None)):
         said = what_if(model, question.factual, {columns[0]: torque}, Rung.COUNTERFACTUAL)
-        reply = Speaker(model).what_if(said).model_dump(mode="json", by_alias=True)
+        reply = ReplyWriter(model).what_if(said).model_dump(mode="json", by_alias=True)
         shown = outcome_of(reply, model, "en", demand)
         assert (shown.unsure is None) == (unsure is None), torque
         if shown.unsure is not None:

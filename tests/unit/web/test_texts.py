@@ -14,7 +14,7 @@ from explainers.wording import LANGUAGES, Language
 from explainers.wording.conventions import conventions
 from service.ask.problem_types import PROBLEM_TYPES
 from service.doors.pages.rendering import PLACES
-from service.store.kinds import KINDS, STATUSES, Kind, own_words
+from service.store.kinds import KINDS, STATUSES, RecordKind, own_words
 from service.words.catalogue import preferred, texts
 
 PACKAGE = Path(str(files("service")))
@@ -64,13 +64,15 @@ def test_refusals_that_a_page_can_show_have_a_title() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("key", [*(f"kind.{k}" for k in Kind), *(f"status.{s}" for s in STATUSES)])
+@pytest.mark.parametrize(
+    "key", [*(f"kind.{k}" for k in RecordKind), *(f"status.{s}" for s in STATUSES)]
+)
 def test_kinds_of_record_and_their_statuses_have_a_word(key: str, language: Language) -> None:
     assert texts(language).get(key, "").strip(), f"{language} lacks {key}"
 
 
 def test_what_is_said_of_kinds_is_said_of_each() -> None:
-    assert list(KINDS) == list(Kind)
+    assert list(KINDS) == list(RecordKind)
 
 
 def test_places_have_names() -> None:

@@ -21,7 +21,7 @@ from service.doors.pages.auditor.naming import (
 )
 from service.served.registry import Registry
 from service.store.chain import Facts
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire.inspection import EventReply, ReplayReply
 from service.wire.trail import Finding, Review
 
@@ -29,7 +29,7 @@ Said = Mapping[str, Any]
 
 EFFORT = ("/work/", "/provenance/engine")
 """Members that tell how the answer was found."""
-REPLAYS = (Kind.PREDICTION, Kind.WHAT_IF, Kind.EXPLANATION)
+REPLAYS = (RecordKind.PREDICTION, RecordKind.WHAT_IF, RecordKind.EXPLANATION)
 HOW = ("engine", "engine_version", "seed", "languages", "latency_us", "role", "request_id")
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
 
@@ -131,7 +131,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
         claim=tuple(text[tag] for text in found.claim),
         assumptions=tuple(_text(text, tag) for text in answer.get("assumptions", ())),
         reviews=tuple(_comment(review, tag) for review in found.reviews),
-        is_explanation=event.kind == Kind.EXPLANATION,
+        is_explanation=event.kind == RecordKind.EXPLANATION,
         can_replay=event.kind in REPLAYS and found.answer is not None,
         before=found.before,
         after=found.after,

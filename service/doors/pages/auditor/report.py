@@ -24,7 +24,7 @@ SCALE = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ShownInterval:
     """A value and where it may lie, as text and as a drawing ``SCALE`` wide."""
 
     text: str
@@ -41,10 +41,10 @@ class GroupLine:
 
     label: str
     asked: str
-    success: Interval
-    infeasible: Interval
-    proven: Interval
-    cost: Interval
+    success: ShownInterval
+    infeasible: ShownInterval
+    proven: ShownInterval
+    cost: ShownInterval
     undecided: int
     already: int
 
@@ -66,7 +66,7 @@ class Ranked:
     """A lever or a rule, with how often it occurs."""
 
     label: str
-    use: Interval
+    use: ShownInterval
     up: int = 0
     down: int = 0
     change: str = ""
@@ -87,7 +87,7 @@ class ReportPage:
     levers: tuple[Ranked, ...]
     blockers: tuple[Ranked, ...]
     verdicts: tuple[tuple[str, int], ...]
-    judged: Interval | None
+    judged: ShownInterval | None
     """Share of the judged that were approved."""
     attributes: tuple[str, ...]
     notes: tuple[str, ...]
@@ -159,10 +159,10 @@ def _line(group: wire.Outcomes, axis: float, tag: Language) -> GroupLine:
     )
 
 
-def _share(found: wire.Proportion) -> Interval:
+def _share(found: wire.Proportion) -> ShownInterval:
     if found.share is None or found.low is None or found.high is None:
-        return Interval("–", "", "0 / 0")
-    return Interval(
+        return ShownInterval("–", "", "0 / 0")
+    return ShownInterval(
         percentage(found.share),
         f"{percentage(found.low)} – {percentage(found.high)}",
         f"{count(found.count)} / {count(found.of)}",
@@ -170,13 +170,13 @@ def _share(found: wire.Proportion) -> Interval:
     )
 
 
-def _cost(found: wire.Centre | None, axis: float) -> Interval:
+def _cost(found: wire.Centre | None, axis: float) -> ShownInterval:
     if found is None:
-        return Interval("–", "", "")
+        return ShownInterval("–", "", "")
     at = round(SCALE * found.median / axis, 2)
     if found.low is None or found.high is None:
-        return Interval(rounded(found.median), "", f"n = {count(found.of)}", at)
-    return Interval(
+        return ShownInterval(rounded(found.median), "", f"n = {count(found.of)}", at)
+    return ShownInterval(
         rounded(found.median),
         f"{rounded(found.low)} – {rounded(found.high)}",
         f"n = {count(found.of)}",

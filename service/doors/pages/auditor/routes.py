@@ -21,7 +21,7 @@ from service.doors.pages.visit import form_value, is_part, visit_of, whole
 from service.errors import InvalidRequest
 from service.store import translog
 from service.store.export import MEDIA_TYPES, Format, export
-from service.store.kinds import STATUSES, Kind
+from service.store.kinds import STATUSES, RecordKind
 from service.wire import report as wire_many
 from service.wire import trail as wire
 from service.wire import validation
@@ -49,7 +49,7 @@ async def list_records(request: Request, state: Shared, cursor: Cursor = None) -
         filters=search.form(filters),
         is_filtered=bool(filters),
         is_first=cursor is None,
-        kinds=search.choices("kind.", Kind, visit_of(request).language),
+        kinds=search.choices("kind.", RecordKind, visit_of(request).language),
         statuses=search.choices("status.", STATUSES, visit_of(request).language),
         models=state.registry.names(),
         export=search.exported(filters),

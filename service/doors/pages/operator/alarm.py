@@ -23,7 +23,7 @@ from service.doors.pages.operator.asking import ask
 from service.doors.pages.operator.case import (
     ALTERNATIVES,
     CasePage,
-    Settable,
+    SettableAlarm,
     case_of,
     points,
     read_case,
@@ -38,7 +38,7 @@ from service.doors.pages.rendering import page
 from service.doors.pages.request_path import PageRoute
 from service.doors.pages.visit import Visit, form_value, visit_of, whole
 from service.errors import Fault, InvalidRequest, RequestPart
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire import requests, trail, validation
 
 router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=False)
@@ -124,7 +124,7 @@ async def explain(
     turn = state.turns.search(recording.principal.actor)
     budget = Budget.of(question.deadline_ms, state.settings, turn)
     work = partial(answering.explanation, model, question, budget, state.watch)
-    answer = await ask(request, Kind.EXPLANATION, model, question, work, id, budget.patience)
+    answer = await ask(request, RecordKind.EXPLANATION, model, question, work, id, budget.patience)
     return page(
         request,
         "operator/answer.html",
@@ -198,12 +198,12 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
     work = partial(answering.what_if_reply, on.model, question)
-    answer = await ask(request, Kind.WHAT_IF, on.model, question, work, id)
+    answer = await ask(request, RecordKind.WHAT_IF, on.model, question, work, id)
     shown = outcome_of(answer.reply.as_mapping(), on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=answer.audit.id)
 
 
-async def _settings(request: Request, on: Settable) -> requests.WhatIfRequest:
+async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
     body = await read_aside(await request.body(), application(request).parsers)
     if not isinstance(body, dict) or set(body) != {"set"}:

@@ -34,7 +34,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class AnswerStep:
     """One thing to set, or one that follows."""
 
     name: str
@@ -52,8 +52,8 @@ class CounterfactualView:
 
     rank: int
     text: str
-    actions: tuple[Step, ...]
-    effects: tuple[Step, ...]
+    actions: tuple[AnswerStep, ...]
+    effects: tuple[AnswerStep, ...]
     verdict: PredictionVerdict
     cost: float
     proof: str
@@ -145,8 +145,8 @@ class _View:
             self._graph(actions, effects),
         )
 
-    def _step(self, part: Mapping[str, Any], *, computed: bool) -> Step:
-        return Step(
+    def _step(self, part: Mapping[str, Any], *, computed: bool) -> AnswerStep:
+        return AnswerStep(
             part["feature"],
             self.said(part["label"]),
             self._value(part["feature"], part["from"]),
@@ -197,7 +197,9 @@ class _View:
             None if enough is None else (at(max(low, enough[0])), at(min(high, enough[1]))),
         )
 
-    def _graph(self, actions: tuple[Step, ...], effects: tuple[Step, ...]) -> Drawing | None:
+    def _graph(
+        self, actions: tuple[AnswerStep, ...], effects: tuple[AnswerStep, ...]
+    ) -> Drawing | None:
         if self._model is None or self._model.causal is None:
             return None
         marks: dict[str, Mark] = {step.name: "set" for step in actions}

@@ -13,7 +13,7 @@ from service.audit.recorder import Recorded
 from service.doors.http.context import context_of
 from service.doors.http.problems import problem_in
 from service.served.registry import ServedModel
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 from service.wire.base import Wire
 
 R = TypeVar("R", bound=Wire)
@@ -21,7 +21,7 @@ R = TypeVar("R", bound=Wire)
 
 async def ask(
     request: Request,
-    kind: Kind,
+    kind: RecordKind,
     model: ServedModel,
     question: Wire,
     work: Callable[[], R],

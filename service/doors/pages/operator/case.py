@@ -104,7 +104,7 @@ def request_of(about: Subject) -> requests.ExplanationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Settable:
+class SettableAlarm:
     """What a what-if needs, and nothing else: it is asked while a slider moves."""
 
     subject: Subject
@@ -114,7 +114,7 @@ class Settable:
     """What an answer has to meet besides the decision."""
 
 
-def settable(state: AppState, identity: str, number: int) -> Settable:
+def settable(state: AppState, identity: str, number: int) -> SettableAlarm:
     """One row of a model that is served.
 
     Raises
@@ -129,7 +129,7 @@ def settable(state: AppState, identity: str, number: int) -> Settable:
     request = request_of(about)
     moves = read_request.semantics(request.semantics, model) is Semantics.INTERVENTIONAL
     aims = request.target or model.decision.desired is not None
-    return Settable(
+    return SettableAlarm(
         about,
         model,
         Rung.COUNTERFACTUAL if moves else Rung.ASSOCIATION,

@@ -23,7 +23,7 @@ FEW = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class LeverChoice:
     """One value that can be set."""
 
     value: str
@@ -54,7 +54,7 @@ class LeverControl:
     low: str = ""
     high: str = ""
     """The ends in words."""
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[LeverChoice, ...] = ()
     why: str = ""
     """Why it cannot be set."""
     may_follow: bool = False
@@ -113,7 +113,7 @@ def _settable(problem: Problem, lever: LeverControl, tag: Language) -> LeverCont
     axis, gauge = problem.single_axes[lever.column], Gauge.of(feature)
     if len(axis) <= FEW or axis.grid is None or not axis.count:
         choices = tuple(
-            Choice(written(feature, v), gauge.value(v, tag), same(v, value))
+            LeverChoice(written(feature, v), gauge.value(v, tag), same(v, value))
             for v in axis.values().tolist()
         )
         return replace(lever, kind="choices", choices=choices)

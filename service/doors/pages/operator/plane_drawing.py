@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class DrawnBox:
     """Cells of one kind that lie side by side."""
 
     x: float
@@ -56,7 +56,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DrawnCell:
     """Of the table."""
 
     text: str
@@ -70,8 +70,8 @@ class PlaneDrawing:
 
     x_label: str
     y_label: str
-    boxes: tuple[Box, ...]
-    forbidden: tuple[Box, ...]
+    boxes: tuple[DrawnBox, ...]
+    forbidden: tuple[DrawnBox, ...]
     boundary: str
     demanded: str
     """Where it is as probable as is demanded of an answer; empty where the decision is enough."""
@@ -82,7 +82,7 @@ class PlaneDrawing:
     """Of the settings that are allowed."""
     share_allowed: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, tuple[DrawnCell, ...]], ...]
     left: int = LEFT
     top: int = TOP
     across: int = ACROSS
@@ -122,7 +122,7 @@ def drawn(
             (
                 y.value(float(plane.ys[j]), tag),
                 tuple(
-                    Cell(_said(plane, model, j, i), bool(flips[j, i]), bool(allowed[j, i]))
+                    DrawnCell(_said(plane, model, j, i), bool(flips[j, i]), bool(allowed[j, i]))
                     for i in some[0]
                 ),
             )
@@ -184,7 +184,7 @@ def _said(plane: Plane, model: ServedModel, row: int, column: int) -> str:
     return figure(float(scores[0]))
 
 
-def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[Box]:
+def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[DrawnBox]:
     """Each row of cells as runs of one kind."""
     for j, row in enumerate(kinds):
         # Runs instead of cells: a plane has 49 times 49 of these.
@@ -192,7 +192,7 @@ def _boxes(kinds: npt.NDArray[np.int64], xs: _Scale, ys: _Scale) -> Iterator[Box
         top, bottom = ys.edge(j + 1), ys.edge(j)
         for i, k in pairwise(cuts):
             left, right = xs.edge(i), xs.edge(k)
-            yield Box(left, top, round(right - left, 1), round(bottom - top, 1), int(row[i]))
+            yield DrawnBox(left, top, round(right - left, 1), round(bottom - top, 1), int(row[i]))
 
 
 def _boundary(flips: Bools, xs: _Scale, ys: _Scale) -> str:

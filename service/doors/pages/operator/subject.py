@@ -14,9 +14,9 @@ from service.served.registry import Registry, ServedModel
 from service.store import archive
 from service.store.chain import Payload, Record
 from service.store.database import Database
-from service.store.kinds import Kind
+from service.store.kinds import RecordKind
 
-KINDS = (Kind.PREDICTION, Kind.EXPLANATION)
+KINDS = (RecordKind.PREDICTION, RecordKind.EXPLANATION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def subjects(record: Record, payload: Payload) -> tuple[Subject, ...]:
     """Every row that the record tells of."""
     kept = json.loads(payload.content)
     asked, answer = kept["request"], kept["answer"]
-    if record.facts.kind is Kind.EXPLANATION:
+    if record.facts.kind is RecordKind.EXPLANATION:
         return (Subject(record, 0, asked["instance"], answer["prediction"], answer, asked),)
     rows = asked.get("instances") or [asked["instance"]]
     return tuple(
@@ -99,7 +99,7 @@ def row_of(rows: tuple[Subject, ...], number: int) -> Subject:
 
 def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | None:
     """The newest explanation of this row that was asked from its page; None if there is none."""
-    about = archive.about(database, subject.record.facts.id, Kind.EXPLANATION)
+    about = archive.about(database, subject.record.facts.id, RecordKind.EXPLANATION)
     for record, payload in reversed(about):
         if payload is None:
             continue
@@ -126,5 +126,5 @@ def is_alarm(subject: Subject, model: ServedModel | None) -> bool:
         return bool(subject.prediction.get("class") != wanted)
     facts = subject.record.facts
     return facts.status == ALARM or (
-        facts.kind is Kind.EXPLANATION and facts.status != "already_target"
+        facts.kind is RecordKind.EXPLANATION and facts.status != "already_target"
     )
