@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from service.wire.base import Wire
 
 OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
 """Members that are this answer's and no other's."""
+SAME_DIGITS = 1e-12
+"""Two numbers that differ by less, each as a share of the other, are one number."""
 VERSIONS = {
     ("provenance", "ifonly_version"),
     ("provenance", "engine_version"),
@@ -80,7 +83,7 @@ def replay(database: Database, registry: Registry, identity: str) -> Replay:
     reply = _ask(record, model, kept)
     # Through JSON, as the recorded one went: numbers and lists then compare alike.
     now = json.loads(reply.model_dump_json(by_alias=True))
-    found = list(_changes((), kept["answer"], now))
+    found = list(differences((), kept["answer"], now))
     since = VERSIONS.union(newer_members((), kept["answer"], reply))
     return Replay(
         record,
@@ -145,13 +148,22 @@ def newer_members(path: Path, was: Any, reply: Any) -> Iterator[Path]:
             yield from newer_members((*path, i), before, part)
 
 
-def _changes(path: Path, was: Any, now: Any) -> Iterator[tuple[Path, Any, Any]]:
+def differences(path: Path, was: Any, now: Any) -> Iterator[tuple[Path, Any, Any]]:
     """Every leaf that differs; a member that one side lacks differs whole."""
     if isinstance(was, dict) and isinstance(now, dict):
         for key in was | now:
-            yield from _changes((*path, key), was.get(key), now.get(key))
+            yield from differences((*path, key), was.get(key), now.get(key))
     elif isinstance(was, list) and isinstance(now, list) and len(was) == len(now):
         for i, (a, b) in enumerate(zip(was, now, strict=True)):
-            yield from _changes((*path, i), a, b)
-    elif was != now:
+            yield from differences((*path, i), a, b)
+    elif was != now and not _is_rounding(was, now):
         yield path, was, now
+
+
+def _is_rounding(was: Any, now: Any) -> bool:
+    """Whether two numbers are one: sums are rounded in another order by another processor, or by
+    another build of the library that adds them up. What can be set is written in decimals, and
+    has no such digits."""
+    kinds = {type(was), type(now)}
+    is_computed = float in kinds and kinds <= {int, float}  # whole numbers alone are exact
+    return is_computed and math.isclose(was, now, rel_tol=SAME_DIGITS)

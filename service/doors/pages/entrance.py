@@ -17,18 +17,9 @@ from service.doors.http.context import Shared, application
 from service.doors.pages import sign_ins
 from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import FLOW, new_token
-from service.doors.pages.rendering import page, places
+from service.doors.pages.rendering import is_part, page, places
 from service.doors.pages.request_path import PageRoute
-from service.doors.pages.visit import (
-    LANGUAGE,
-    THEME,
-    THEMES,
-    form_value,
-    is_part,
-    local,
-    pages_of,
-    visit_of,
-)
+from service.doors.pages.visit import LANGUAGE, THEME, THEMES, form_value, local, pages_of, visit_of
 from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us

@@ -76,6 +76,11 @@ def places(principal: Principal | None) -> tuple[NavigationPlace, ...]:
     return tuple(p for p in PLACES if principal.roles & permissions.PAGES["GET", p.path])
 
 
+def is_part(request: Request) -> bool:
+    """Whether htmx asks, which puts the reply into the page that is there."""
+    return "hx-request" in request.headers
+
+
 def page(
     request: Request,
     template: str,

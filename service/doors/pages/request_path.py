@@ -21,8 +21,8 @@ from service.doors.http import authentication, permissions
 from service.doors.http.access_records import record_look
 from service.doors.http.context import Context
 from service.doors.http.problems import headers_of, problem_in
-from service.doors.pages.rendering import page, title_of
-from service.doors.pages.visit import Visit, check_form, is_part, pages_of, read_visit, visit_of
+from service.doors.pages.rendering import is_part, page, title_of
+from service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
 from service.errors import Forbidden, Unauthenticated
 from service.scheduling import worker_pools
 

@@ -82,11 +82,6 @@ def visit_of(request: Request) -> Visit:
     return visit
 
 
-def is_part(request: Request) -> bool:
-    """Whether htmx asks, which puts the reply into the page that is there."""
-    return "hx-request" in request.headers
-
-
 async def read_visit(request: Request) -> Visit:
     """Who it is, in which language and in which light; :func:`visit_of` has it from now on.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from service.audit.replay import newer_members
+import pytest
+
+from service.audit.replay import differences, newer_members
 from service.wire import examples
 from service.wire.replies import ExplanationReply
 
@@ -44,3 +46,24 @@ def test_one_that_a_reply_may_leave_out_is_not() -> None:
 def test_an_answer_of_another_shape_is_no_older_one() -> None:
     before = recorded() | {"counterfactuals": []}
     assert list(newer_members((), before, reply())) == []
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "is_one"),
+    [
+        (1506.9480608770784, 1506.9480608770782, True),
+        (1506.9480608770784, 1506.9480608781, True),
+        (1506.9480608770784, 1506.94806088, False),
+        (0.0, 1e-300, False),
+        (5, 6, False),
+        (10**15, 10**15 + 1, False),
+        (1384, 1384.0000000000002, True),
+        (True, 1.0, True),
+        (1.0, "1.0", False),
+        (None, 0.0, False),
+    ],
+)
+def test_numbers_that_differ_by_how_sums_are_rounded_are_one(
+    was: Any, now: Any, is_one: bool
+) -> None:
+    assert (list(differences(("a",), was, now)) == []) is is_one

@@ -15,9 +15,9 @@ from service.audit.trust_root import verified
 from service.doors.http.context import AppState, Recording, Shared
 from service.doors.pages.auditor import queue, record, report, search
 from service.doors.pages.auditor.naming import badge
-from service.doors.pages.rendering import page
+from service.doors.pages.rendering import is_part, page
 from service.doors.pages.request_path import PageRoute, refusal
-from service.doors.pages.visit import form_value, is_part, visit_of, whole
+from service.doors.pages.visit import form_value, visit_of, whole
 from service.errors import InvalidRequest
 from service.store import translog
 from service.store.export import MEDIA_TYPES, Format, export

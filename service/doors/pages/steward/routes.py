@@ -11,11 +11,11 @@ from service.access import Role
 from service.ask import catalogue
 from service.audit.uploads import take_in
 from service.doors.http.context import AppState, Recording, Shared
-from service.doors.pages.rendering import page
+from service.doors.pages.rendering import is_part, page
 from service.doors.pages.request_path import PageRoute
 from service.doors.pages.steward.description import cards, shown
 from service.doors.pages.steward.reasons import reason
-from service.doors.pages.visit import is_part, visit_of
+from service.doors.pages.visit import visit_of
 from service.errors import CannotUpload, Fault, InvalidRequest
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
