@@ -33,18 +33,18 @@ TIERS = (0, 0, 0, 1, 2, 2, 3, 3)
 
 
 @dataclass(frozen=True, eq=False)
-class World:
+class DiscoveryWorld:
     name: str
     graph: Graph
     rows: Array
     tiers: tuple[int, ...]
 
 
-def equipment(seed: int) -> World:
-    return World("machine", GRAPH, equipment_rows(ROWS, seed), TIERS)
+def equipment(seed: int) -> DiscoveryWorld:
+    return DiscoveryWorld("machine", GRAPH, equipment_rows(ROWS, seed), TIERS)
 
 
-def random_world(seed: int, d: int = 10) -> World:
+def random_world(seed: int, d: int = 10) -> DiscoveryWorld:
     """Each pair joined with chance 0.3; half of the mechanisms bent, noises of several shapes;
     units drawn, so that variances tell nothing. Tiers: thirds of a causal order."""
     rng = np.random.default_rng([seed, 11])
@@ -63,7 +63,7 @@ def random_world(seed: int, d: int = 10) -> World:
         rows[:, j] = value
     rows *= np.exp(rng.normal(0, 1.5, d)) / rows.std(axis=0)
     place = {int(j): k * 3 // d for k, j in enumerate(order)}
-    return World(f"random {seed}", graph, rows, tuple(place[j] for j in range(d)))
+    return DiscoveryWorld(f"random {seed}", graph, rows, tuple(place[j] for j in range(d)))
 
 
 def distance(found: Graph, undecided: Arcs, truth: Graph) -> tuple[int, float]:
@@ -78,7 +78,7 @@ def distance(found: Graph, undecided: Arcs, truth: Graph) -> tuple[int, float]:
     return len(pairs - right), f1
 
 
-def table(worlds: Sequence[World], python: str, seconds: float) -> Iterator[str]:
+def table(worlds: Sequence[DiscoveryWorld], python: str, seconds: float) -> Iterator[str]:
     yield "| algorithm | tiers | SHD | F1 | seconds |"
     yield "|---|---|---|---|---|"
     for algorithm in ALGORITHMS:

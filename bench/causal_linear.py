@@ -51,7 +51,7 @@ POLICY = {
 
 
 @dataclass
-class Seen:
+class SeenAnswer:
     spent: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
 
@@ -78,7 +78,9 @@ def consequences_of(schema: Schema, rows: Rows, gamma: float) -> CausalConsequen
     return CausalConsequences(model, members, gamma, 0.9, np.zeros(len(schema)), whole=whole)
 
 
-def ask(problem: Problem, predictor: Predictor, engine: Engine, seconds: float, seen: Seen) -> None:
+def ask(
+    problem: Problem, predictor: Predictor, engine: Engine, seconds: float, seen: SeenAnswer
+) -> None:
     deadline = Deadline.after(seconds)
     began = time.thread_time()
     answer = explain(problem, predictor, engine=engine, deadline=deadline)
@@ -110,7 +112,7 @@ def main() -> None:
     for gamma in (0.0, 2.5):
         consequences = consequences_of(spec.schema, data.train[: options.rows], gamma)
         for engine, seconds in ((linear, options.seconds), (Blackbox(), 0.5)):
-            seen = Seen()
+            seen = SeenAnswer()
             for row in people[: options.people]:
                 problem = replace(policy.problem(row), consequences=consequences)
                 ask(problem, model.predictor, engine, seconds, seen)

@@ -230,7 +230,7 @@ def settle(
 
 
 @dataclass
-class Line:
+class RecourseLine:
     """One line of the table, over all individuals of all seeds."""
 
     asked: int = 0
@@ -278,10 +278,10 @@ def scene(truth: ScmTruth, kind: str, seed: int, people: int) -> Scene:
 
 def run(
     truth: ScmTruth, kind: str, seed: int, people: int, gammas: Sequence[float]
-) -> dict[str, Line]:
+) -> dict[str, RecourseLine]:
     s = scene(truth, kind, seed, people)
     lower, upper = s.rows.min(axis=0), s.rows.max(axis=0)
-    lines: dict[str, Line] = {}
+    lines: dict[str, RecourseLine] = {}
     bounds = {
         g: [believed_bound(s.model, s.margin, g, k, seed) for k in (MEMBERS, FINAL_MEMBERS)]
         for g in gammas
@@ -309,21 +309,23 @@ def run(
         if not np.isfinite(optimum):
             continue
         for name, found in answers.items():
-            lines.setdefault(name, Line()).add(found, valid[name], optimum)
-        lines.setdefault("truth", Line()).add(best, True, optimum)
+            lines.setdefault(name, RecourseLine()).add(found, valid[name], optimum)
+        lines.setdefault("truth", RecourseLine()).add(best, True, optimum)
     return lines
 
 
-def _merged(parts: Sequence[dict[str, Line]]) -> dict[str, Line]:
-    total: dict[str, Line] = {}
+def _merged(parts: Sequence[dict[str, RecourseLine]]) -> dict[str, RecourseLine]:
+    total: dict[str, RecourseLine] = {}
     for part in parts:
         for name, line in part.items():
-            now = asdict(total.get(name, Line()))
-            total[name] = Line(**{key: now[key] + value for key, value in asdict(line).items()})
+            now = asdict(total.get(name, RecourseLine()))
+            total[name] = RecourseLine(
+                **{key: now[key] + value for key, value in asdict(line).items()}
+            )
     return total
 
 
-def table(name: str, lines: dict[str, Line]) -> Iterator[str]:
+def table(name: str, lines: dict[str, RecourseLine]) -> Iterator[str]:
     for key, line in lines.items():
         n = max(line.answered, 1)
         yield (

@@ -102,7 +102,7 @@ def broken_rules(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     return [name for name, kept in checks.items() if not kept] + off_grid
 
 
-class Judge:
+class AlarmJudge:
     """A fresh session on the shipped file; nothing of the service's own scoring."""
 
     def __init__(self, folder: Path, threshold: float) -> None:
@@ -124,7 +124,7 @@ class Judge:
         return self.failure(instances).astype(np.float64) < self._threshold
 
 
-def coarse_optimum(judge: Judge, before: dict[str, Any]) -> float:
+def coarse_optimum(judge: AlarmJudge, before: dict[str, Any]) -> float:
     """Cheapest row of a coarse grid: every combination is scored and checked."""
     torques = np.append(np.round(np.linspace(3.8, 76.6, 27), 1), before["torque"])
     speeds = np.append(np.round(np.linspace(1168, 2886, 27)), before["rotational_speed"])
@@ -154,7 +154,7 @@ def main() -> None:
     threshold = model.spec.decision.threshold
     assert threshold is not None
     alarms = held_out_alarms(options.alarms, 20_26, model.predictor, model.spec.decision)
-    judge = Judge(model.folder, threshold)
+    judge = AlarmJudge(model.folder, threshold)
     instances = [model.spec.schema.write(row) for row in alarms.rows]
 
     statuses: Counter[str] = Counter()

@@ -46,7 +46,7 @@ NOTHING = "-"
 
 
 @dataclass(frozen=True)
-class Method:
+class TruthMethod:
     """A way to explain."""
 
     name: str
@@ -55,21 +55,21 @@ class Method:
     semantics: Semantics
 
 
-def methods(served: ServedModel) -> tuple[Method, ...]:
+def methods(served: ServedModel) -> tuple[TruthMethod, ...]:
     assert served.causal is not None
     consequences = replace(served.causal.consequences, gamma=0.0, floor=0.0)
     point = replace(served, causal=replace(served.causal, consequences=consequences))
     dice = replace(served, engine=Portfolio((Dice(DiceProcess("genetic")),)))
     follow, alone = Semantics.INTERVENTIONAL, Semantics.INDEPENDENT
     return (
-        Method("causal", "causal + certainty", served, follow),
-        Method("point", "causal, no certainty", point, follow),
-        Method("independent", "independent, no certainty", served, alone),
-        Method("dice", "DiCE (genetic)", dice, alone),
+        TruthMethod("causal", "causal + certainty", served, follow),
+        TruthMethod("point", "causal, no certainty", point, follow),
+        TruthMethod("independent", "independent, no certainty", served, alone),
+        TruthMethod("dice", "DiCE (genetic)", dice, alone),
     )
 
 
-def ask(method: Method, row: np.ndarray, probability: float) -> dict[str, str]:
+def ask(method: TruthMethod, row: np.ndarray, probability: float) -> dict[str, str]:
     """The first answer: its status, what it sets, what it costs, how long it took."""
     model = method.model
     desired = model.decision.desired

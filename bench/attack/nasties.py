@@ -150,7 +150,7 @@ class Nasty:
 
 
 @dataclass(frozen=True)
-class World:
+class NastyWorld:
     """What there is to ask about, and how each role is known."""
 
     model: str
@@ -163,7 +163,7 @@ class World:
     cursors: tuple[str, ...] = ()
 
 
-def nasties(world: World, count: int, seed: int) -> Iterator[Nasty]:
+def nasties(world: NastyWorld, count: int, seed: int) -> Iterator[Nasty]:
     """So many requests; the same for the same seed and world."""
     chance = Random(seed)
     roles = (*Role, None)
@@ -185,7 +185,7 @@ def _allowed(route: tuple[str, str]) -> frozenset[Role]:
 # --- sound requests -----------------------------------------------------------------------
 
 
-def _sound(world: World, route: tuple[str, str], role: Role | None, chance: Random) -> Nasty:
+def _sound(world: NastyWorld, route: tuple[str, str], role: Role | None, chance: Random) -> Nasty:
     method, template = route
     path = template.format(
         model=world.model, id=chance.choice(world.ids), name=chance.choice(("page.js", "x"))
@@ -200,7 +200,7 @@ def _sound(world: World, route: tuple[str, str], role: Role | None, chance: Rand
     return Nasty(route, role, method, path, query, tuple(headers), body)
 
 
-def _known(world: World, role: Role | None, *, is_page: bool) -> list[tuple[str, bytes]]:
+def _known(world: NastyWorld, role: Role | None, *, is_page: bool) -> list[tuple[str, bytes]]:
     if role is None:
         return []
     if not is_page:
@@ -209,7 +209,7 @@ def _known(world: World, role: Role | None, *, is_page: bool) -> list[tuple[str,
     return [("Cookie", cookie.encode()), ("X-CSRF-Token", form.encode())]
 
 
-def _body(world: World, route: tuple[str, str], chance: Random) -> tuple[str, bytes]:
+def _body(world: NastyWorld, route: tuple[str, str], chance: Random) -> tuple[str, bytes]:
     template = route[1]
     if template in ("/api/v1/models", "/models"):
         return _upload(template, chance)
@@ -236,7 +236,7 @@ def _body(world: World, route: tuple[str, str], chance: Random) -> tuple[str, by
     return "application/json", _spoilt_json(_asked(world, last, chance), chance)
 
 
-def _asked(world: World, what: str, chance: Random) -> dict[str, Any]:
+def _asked(world: NastyWorld, what: str, chance: Random) -> dict[str, Any]:
     row = dict(world.instance)
     number = chance.choice([n for n, v in row.items() if not isinstance(v, str)])
     match what:
@@ -327,7 +327,7 @@ def _spoilt_json(value: Any, chance: Random) -> bytes:
     return holder.written(value)
 
 
-def _with_parameter(made: Nasty, world: World, chance: Random) -> Nasty:
+def _with_parameter(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     known = OWN_PARAMETERS.get(made.route[1], ("version", "format"))
     name = chance.choice(PARAMETERS if chance.random() < WRONG_ROLE else known)
     value = chance.choice((*TEXTS, *world.cursors, _cursor(world, chance)))
@@ -337,7 +337,7 @@ def _with_parameter(made: Nasty, world: World, chance: Random) -> Nasty:
     return replace(made, query=(*others, (name, value)))
 
 
-def _cursor(world: World, chance: Random) -> str:
+def _cursor(world: NastyWorld, chance: Random) -> str:
     """A cursor that a page gave, read and spoilt; or what only looks like one."""
     told = chance.choice(world.cursors) if world.cursors else "e30"
     with contextlib.suppress(ValueError):
@@ -347,24 +347,24 @@ def _cursor(world: World, chance: Random) -> str:
     return told[: chance.randint(0, len(told))] + chance.choice(TEXTS)
 
 
-def _with_header(made: Nasty, world: World, chance: Random) -> Nasty:
+def _with_header(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     name = chance.choice(HEADERS)
     others = tuple(h for h in made.headers if h[0] != name)
     return replace(made, headers=(*others, (name, chance.choice(HEADER_VALUES))))
 
 
-def _with_id(made: Nasty, world: World, chance: Random) -> Nasty:
+def _with_id(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     filled = quote(chance.choice((*TEXTS, *world.ids)), safe="", errors="replace")[:9_000]
     path = re.sub(r"\{\w+\}", lambda _: filled, made.route[1])
     return replace(made, path=path)
 
 
-def _with_method(made: Nasty, world: World, chance: Random) -> Nasty:
+def _with_method(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     others = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
     return replace(made, method=chance.choice(others))
 
 
-def _with_bytes(made: Nasty, world: World, chance: Random) -> Nasty:
+def _with_bytes(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     body, at = made.body, chance.randint(0, len(made.body))
     match chance.randint(0, 5):
         case 0:
@@ -390,7 +390,7 @@ def _packed(made: Nasty, body: bytes) -> Nasty:
     return replace(made, body=body, headers=(*made.headers, ("Content-Encoding", b"gzip")))
 
 
-def _with_json(made: Nasty, world: World, chance: Random) -> Nasty:
+def _with_json(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     if made.method != "POST":
         return made
     kind, body = _body(world, made.route, chance)
@@ -398,7 +398,7 @@ def _with_json(made: Nasty, world: World, chance: Random) -> Nasty:
     return replace(made, body=body, headers=(*others, ("Content-Type", kind.encode())))
 
 
-def _deeper(made: Nasty, world: World, chance: Random) -> Nasty:
+def _deeper(made: Nasty, world: NastyWorld, chance: Random) -> Nasty:
     """What a route reads: the body, or the parameters."""
     is_asked = made.method == "POST" and "Content-Type" in dict(made.headers)
     return (_with_json if is_asked else _with_parameter)(made, world, chance)
@@ -446,7 +446,7 @@ def ask_all(base: str, made: Iterator[Nasty], into: NastyOutcome) -> None:
             into.failures.append((one, status, said))
 
 
-def world_of(base: str, model: str, tokens: Mapping[Role, str]) -> World:
+def world_of(base: str, model: str, tokens: Mapping[Role, str]) -> NastyWorld:
     """What a service has, once something was asked of it; a session for each role."""
     headers = {"Authorization": f"Bearer {tokens[Role.ADMIN]}"}
     with httpx.Client(base_url=base, headers=headers, timeout=300, trust_env=False) as api:
@@ -469,7 +469,7 @@ def world_of(base: str, model: str, tokens: Mapping[Role, str]) -> World:
         ids.append(bulk.raise_for_status().json()["id"])
         told = api.get("/api/v1/audit/events", params={"limit": "1"}).raise_for_status().json()
     sessions = {role: _session(base, token) for role, token in tokens.items()}
-    return World(model, instance, tuple(ids), tokens, sessions, (told["next"],))
+    return NastyWorld(model, instance, tuple(ids), tokens, sessions, (told["next"],))
 
 
 def _session(base: str, token: str) -> tuple[str, str]:

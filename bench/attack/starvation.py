@@ -72,7 +72,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Attack:
+class StarvingAttack:
     """Some clients, each of whom asks again as soon as it is answered."""
 
     clients: int
@@ -100,24 +100,24 @@ class Field:
     def predict(self, client: httpx.Client, k: int) -> httpx.Response:
         return client.post(f"{MODEL}/predictions", json={"instances": [self._row(k)]})
 
-    def attack(self, name: str) -> Attack | None:
+    def attack(self, name: str) -> StarvingAttack | None:
         """None: nobody but the key whose predictions are watched."""
         match name:
             case "hard":
                 hard = tuple({"instance": row} | HARD for row in self.rows)
-                return Attack(HARD_AT_ONCE, "POST", f"{MODEL}/explanations", self.hog, hard)
+                return StarvingAttack(HARD_AT_ONCE, "POST", f"{MODEL}/explanations", self.hog, hard)
             case "network":
                 path = f"/api/v1/models/{hard_network.NAME}/explanations"
                 asked = {"instance": hard_network.ROW, "target": hard_network.TARGET}
                 body = asked | {"deadline_ms": HARD["deadline_ms"]}
-                return Attack(HARD_AT_ONCE, "POST", path, self.hog, (body,))
+                return StarvingAttack(HARD_AT_ONCE, "POST", path, self.hog, (body,))
             case "what-if":
                 set_ = tuple({"instance": row, "set": {"torque": 40.0}} for row in self.rows)
-                return Attack(CLIENTS, "POST", f"{MODEL}/what-if", self.hog, set_)
+                return StarvingAttack(CLIENTS, "POST", f"{MODEL}/what-if", self.hog, set_)
             case "plane":
-                return Attack(CLIENTS, "GET", plane_of(self), signed_in(self))
+                return StarvingAttack(CLIENTS, "GET", plane_of(self), signed_in(self))
             case "strangers":
-                return Attack(STRANGERS, "GET", "/sign-in", {})
+                return StarvingAttack(STRANGERS, "GET", "/sign-in", {})
             case _:
                 return None
 
@@ -164,7 +164,7 @@ def plane_of(of: Field) -> str:
 
 
 @contextlib.contextmanager
-def under(attack: Attack | None, of: Field) -> Iterator[dict[str, int]]:
+def under(attack: StarvingAttack | None, of: Field) -> Iterator[dict[str, int]]:
     """The attack goes on until the block ends; then it is told what the attackers were answered.
 
     They are a process of their own: who watches is not to wait for them."""
@@ -186,7 +186,7 @@ def under(attack: Attack | None, of: Field) -> Iterator[dict[str, int]]:
         process.join()
 
 
-def _besiege(attack: Attack, base: str, over: Any, told: Any) -> None:
+def _besiege(attack: StarvingAttack, base: str, over: Any, told: Any) -> None:
     seen, lock = Seen(), threading.Lock()
 
     def ask(own: int) -> None:

@@ -36,7 +36,7 @@ Chances = Callable[[Rows], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
-class Wish:
+class DiceWish:
     """One question in the words that DiCE knows."""
 
     schema: Schema
@@ -53,7 +53,7 @@ class Wish:
 class Sampler(Protocol):
     """Something that proposes rows, and can be stopped."""
 
-    def __call__(self, wish: Wish, chances: Chances, deadline: Deadline) -> Rows:
+    def __call__(self, wish: DiceWish, chances: Chances, deadline: Deadline) -> Rows:
         """Proposals, ``(n, n_features)``, on no grid and bound to no rule.
 
         Raises
@@ -109,7 +109,7 @@ class Dice:
         return range_by_asking(problem, meter, row, column)
 
 
-def _wish(problem: Problem) -> Wish:
+def _wish(problem: Problem) -> DiceWish:
     if np.isnan(problem.factual).any():
         raise NotEligible("dice", "it takes no missing readings")
     references = problem.references
@@ -117,7 +117,7 @@ def _wish(problem: Problem) -> Wish:
         references = references[~np.isnan(references).any(axis=1)][:MOST_REFERENCES]
     if references is None or not len(references):
         raise NotEligible("dice", "it needs rows that were seen in service")
-    return Wish(
+    return DiceWish(
         problem.schema,
         problem.factual,
         references,

@@ -19,7 +19,7 @@ from typing import IO
 
 import numpy as np
 
-from bench.dice.engine import Chances, Wish
+from bench.dice.engine import Chances, DiceWish
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from models.frames import read_frame, write_frame
@@ -50,7 +50,7 @@ class DiceProcess:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
 
-    def __call__(self, wish: Wish, chances: Chances, deadline: Deadline) -> Rows:
+    def __call__(self, wish: DiceWish, chances: Chances, deadline: Deadline) -> Rows:
         """As :class:`bench.dice.engine.Sampler`."""
         left = min(self._longest, deadline.at - deadline.clock())
         if left <= 0 or not self._lock.acquire(timeout=left):
@@ -65,7 +65,7 @@ class DiceProcess:
         with self._lock:
             self._kill()
 
-    def _ask(self, wish: Wish, chances: Chances, seconds: float) -> Rows:
+    def _ask(self, wish: DiceWish, chances: Chances, seconds: float) -> Rows:
         child = self._started()
         was_killed = threading.Event()
 
@@ -89,7 +89,7 @@ class DiceProcess:
             if not is_done or was_killed.is_set():  # it may be anywhere in a conversation
                 self._kill()
 
-    def _converse(self, child: subprocess.Popen[bytes], wish: Wish, chances: Chances) -> Rows:
+    def _converse(self, child: subprocess.Popen[bytes], wish: DiceWish, chances: Chances) -> Rows:
         to_child, from_child = _pipes(child)
         header = {
             "method": self._method,

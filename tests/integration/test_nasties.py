@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.attack.nasties import ROUTES, UNUSED, NastyOutcome, World, ask_all, nasties, world_of
+from bench.attack.nasties import (
+    ROUTES,
+    UNUSED,
+    NastyOutcome,
+    NastyWorld,
+    ask_all,
+    nasties,
+    world_of,
+)
 from service.access import Role
 from service.settings import Settings
 from tests.integration.conftest import serving
@@ -35,7 +43,7 @@ def test_none_of_them_makes_the_service_fail(repository: Path, tmp_path: Path, c
 def test_they_follow_from_the_seed_and_reach_every_route() -> None:
     roles = {role: f"ifonly_{role}" for role in Role}
     known = dict.fromkeys(Role, ("cookie", "form"))
-    world = World("m", {"a": 1.0, "b": "x"}, ("id",), roles, known, ("WzEsICJhIiwgMl0",))
+    world = NastyWorld("m", {"a": 1.0, "b": "x"}, ("id",), roles, known, ("WzEsICJhIiwgMl0",))
     first, again = ([one.bytes() for one in nasties(world, 500, 7)] for _ in range(2))
     assert first == again
     assert first != [one.bytes() for one in nasties(world, 500, 8)]

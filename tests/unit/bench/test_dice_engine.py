@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from bench.dice.engine import Chances, Dice, Wish
+from bench.dice.engine import Chances, Dice, DiceWish
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
 from explainers.explain import explain
@@ -25,10 +25,10 @@ class FakeSampler:
     """Proposes rows anywhere, on no grid, outside the bounds too, and asks for their scores."""
 
     rows: int = 400
-    wishes: list[Wish] = field(default_factory=list)
+    wishes: list[DiceWish] = field(default_factory=list)
     chances: list[np.ndarray] = field(default_factory=list)
 
-    def __call__(self, wish: Wish, chances: Chances, deadline: Deadline) -> Rows:
+    def __call__(self, wish: DiceWish, chances: Chances, deadline: Deadline) -> Rows:
         self.wishes.append(wish)
         draw = np.random.default_rng(wish.seed)
         rows = np.repeat(wish.factual[None, :], self.rows, axis=0)
@@ -156,7 +156,7 @@ def test_references_with_missing_values_are_not_shown() -> None:
 
 
 def test_a_sampler_that_is_stopped_leaves_an_empty_outcome() -> None:
-    def stopped(wish: Wish, chances: Chances, deadline: Deadline) -> Rows:
+    def stopped(wish: DiceWish, chances: Chances, deadline: Deadline) -> Rows:
         raise DeadlineReached("stopped")
 
     problem, stumps = _question([], 4)

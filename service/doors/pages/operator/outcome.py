@@ -48,7 +48,7 @@ class Unsure:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class WhatIfView:
     """A what-if reply, to be looked at."""
 
     before: PredictionVerdict
@@ -65,7 +65,7 @@ class Outcome:
 
 def outcome_of(
     reply: Mapping[str, Any], model: ServedModel, tag: Language, demand: Demand | None
-) -> Outcome:
+) -> WhatIfView:
     """``reply``: as the API replies it; ``demand``: what an answer has to meet."""
     schema, decision = model.schema, model.decision
     wanted = None if decision.desired is None else decision.class_names[decision.desired]
@@ -79,7 +79,7 @@ def outcome_of(
     def value(name: str, number: Any) -> str:
         return Gauge.of(schema[name]).value(schema[name].read(number), tag)
 
-    return Outcome(
+    return WhatIfView(
         verdict(reply["prediction"]["before"]),
         verdict(reply["prediction"]["after"]),
         reply["changed"],
