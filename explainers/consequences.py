@@ -191,7 +191,7 @@ def follow(consequences: Consequences, factual: Row, actions: Rows) -> Rows:
 
 
 def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margin) -> Trust:
-    """Of ``actions``, ``(n, d)``, that are known to meet the target by what is believed."""
+    """How far ``actions``, ``(n, d)``, can be trusted that meet the target by what is believed."""
     n = len(actions)
     found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
     for columns, some in _by_columns(actions, factual):

@@ -146,7 +146,7 @@ def _condition(condition: Condition, problem: Problem) -> rules.Test:
 
 
 def _given(constraint: Constraint) -> Limit:
-    """Of a kind that is not known here: as it says itself."""
+    """A limit of a kind that is not known here: it says itself what keeps it."""
 
     def holds(now: Reading, was: Reading) -> bool:
         return bool(np.all(constraint.kept(now.values, was.values)))

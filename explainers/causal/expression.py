@@ -47,7 +47,7 @@ class Expression:
 
     text: str
     names: tuple[str, ...]
-    """Of the parents, in the order of their columns."""
+    """Names of the parents, in the order of their columns."""
 
     def __post_init__(self) -> None:
         # Read at once, so that a wrong formula is refused when the model is loaded.

@@ -140,7 +140,7 @@ class CausalSpec:
     accepted_by: str = ""
     accepted_at: str = ""
     sha256: str = ""
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
 
     @cached_property
     def graph(self) -> Graph:

@@ -58,7 +58,8 @@ class Condition:
     """A statement about one row and its factual; the atom of rules."""
 
     def true(self, cells: Cells, factual: Factual) -> Kept:
-        """Where it is true, as :meth:`Constraint.kept`. What reads a missing value is not true."""
+        """Whether it is true, shaped as :meth:`Constraint.kept` says. What reads a missing value
+        is not true."""
         raise NotImplementedError
 
     def truth(self, axes: Axes, factual: Row) -> Truth:

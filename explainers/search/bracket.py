@@ -29,24 +29,24 @@ class Bracket:
     column: int
     axis: Axis
     near: int
-    """Nearer to the factual, and not known to lead into the target."""
+    """The end nearer to the factual, which is not known to lead into the target."""
     far: int
-    """Known to."""
+    """The end that is known to."""
 
     @classmethod
     def out_to(cls, axis: Axis, column: int, factual: float, far: int) -> Bracket:
-        """From beside ``factual``, a number, to the position ``far``."""
+        """The bracket from beside ``factual``, a number, to the position ``far``."""
         home = axis.below(factual)
         return cls(column, axis, home if far < home else home - 1, far)
 
     def rungs(self) -> Positions:
-        """From near to far, without both."""
+        """Positions between the ends, from near to far."""
         first, last = sorted((self.near, self.far))
         between = spread(first + 1, last - 1, RUNGS)
         return between if self.far > self.near else between[::-1]
 
     def narrowed(self, rungs: Positions, good: Mask) -> Bracket:
-        """To the last rung that does not lead into the target before the first that does."""
+        """The bracket between the first rung that leads into the target and the rung before it."""
         if not good.any():
             return replace(self, near=int(rungs[-1]))
         k = int(good.argmax())

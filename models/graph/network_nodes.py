@@ -17,7 +17,7 @@ class Network:
     """The layers between two tensors."""
 
     node: NodeProto
-    """Of its last layer."""
+    """The node of its last layer."""
     output: str
     """Tensor that the last layer makes."""
     layers: tuple[Dense, ...]
@@ -69,7 +69,7 @@ def find_network(source: GraphSource) -> Network | None:
 
 
 def _end(source: GraphSource, nodes: list[NodeProto], tensor: str) -> str:
-    """Where the layer ends that ``tensor`` belongs to: behind its constants."""
+    """The tensor at which the layer of ``tensor`` ends, behind its constants."""
     while True:
         readers = [node for node in nodes if tensor in node.input]
         # Read by two nodes, it is no part of one layer.

@@ -54,7 +54,7 @@ class ColumnBox:
 
     layers: Layers
     lows: list[Floats]
-    """Of the lines before each ReLU, like the next."""
+    """Least values of the lines before each ReLU; the next are the greatest."""
     highs: list[Floats]
     error: Floats
     """``(n_outputs,)``: how far from ours the graph's outputs may be."""

@@ -86,9 +86,12 @@ class Milp:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
-        """From the mathematics: where the score bends or passes its limit, and where a rule
-        turns. The model is asked only where nothing is known of other sessions, within rounding of
-        the target's edge; and where features follow, about what they lead to."""
+        """The interval, read from the mathematics: where the score bends or passes its limit, and
+        where a rule turns.
+
+        The model is asked only where nothing is known of other sessions, within rounding of the
+        target's edge; and where features follow, about what they lead to.
+        """
         if problem.consequences is not None:
             return range_by_asking(problem, meter, row, column)
         axis, sweep = problem.axes[column], self._model.sweep(problem, row, column)

@@ -34,7 +34,7 @@ class Sums:
     """How far below what is believed any of them may be, and above it."""
     high: float
     others: LinearForm
-    """With the next: 0 where the same movers are set, at least 1 where others are."""
+    """Together with the constant: 0 where the same movers are set, at least 1 where others are."""
     others_constant: float
 
     def at(self, solution: Floats) -> Floats:
@@ -81,14 +81,17 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class PlausibleMechanisms:
-    """Of one program whose only goal is a limit on one raw output, and whose graph reads everything
-    that follows as a line."""
+    """The plausible versions of what follows, as sums of a program's variables.
+
+    For a program whose only goal is a limit on one raw output, and whose graph reads everything
+    that follows as a line.
+    """
 
     question: MilpQuestion
     following: Following
     goal: LinearGoal
     lines: dict[int, AffinePiece]
-    """Of each feature that follows."""
+    """The line of each feature that follows."""
     columns: Floats
     """How the signed raw output moves with each of the core's columns."""
     budget: float
@@ -134,8 +137,8 @@ class PlausibleMechanisms:
         return Settings.of(levers, factual, self.budget)
 
     def sums(self, movers: frozenset[int]) -> Sums | None:
-        """Of actions that set ``movers`` and leave others like them alone; None where a plausible
-        mechanism leads beyond the lines."""
+        """The sums for actions that set ``movers`` and leave others like them alone; None where a
+        plausible mechanism leads beyond the lines."""
         choices, shifts = self.question.choices, self._shifts(movers)
         if not all(self._holds_line(j, shift) for j, shift in shifts.items()):
             return None

@@ -23,7 +23,7 @@ MOST_WHOLE = 65_537
 BEYOND = 4
 """Widths of the bounds beyond them that are looked at, where plausible mechanisms may lead."""
 CLOSER = 64
-"""By how much points are closer together where a column is bent; three times at most."""
+"""How many times closer points are where a column is bent; three times at most."""
 
 
 @dataclass(frozen=True, eq=False)

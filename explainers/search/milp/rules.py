@@ -36,7 +36,7 @@ from explainers.search.milp.structural_equations import add, read_part, total
 from explainers.search.milp.sums import IntegerSum
 
 HAIR = 1e-7
-"""Of what a reading may move: a move by less may be none."""
+"""Part of the farthest move of a reading: a move by less may be none."""
 
 
 KNOWN = (Implication, MostSet, OneStays, OwnValues, StaysRead, Within)
@@ -95,7 +95,7 @@ def _add_row(program: Program, literals: Sequence[Literal], least: float) -> Non
 
 
 def _literal(program: Program, choices: Choices, condition: Condition, *, holds: bool) -> Literal:
-    """That ``condition`` is true, or is not."""
+    """The statement that ``condition`` is true, or that it is not."""
     # Nothing that it reads can move: its truth is a constant.
     if not condition.columns & choices.places.keys():
         return Literal.of(_true_of_factual(choices, condition) == holds)
@@ -114,8 +114,11 @@ def _literal(program: Program, choices: Choices, condition: Condition, *, holds:
 
 
 def _changes(program: Program, choices: Choices, column: int, *, does: bool) -> Literal:
-    """Of a reading that follows, "changes" is let in wherever something is set that it could
-    follow from, and "stays" wherever it moves by no more than a hair."""
+    """The statement that a reading changes, or that it stays.
+
+    A reading that follows cannot be told exactly: "changes" is let in wherever something is set
+    that it could follow from, and "stays" wherever it moves by no more than a hair.
+    """
     reading = read_part(choices, column)
     is_set, consequences = choices.is_set(column), choices.problem.consequences
     if not reading or consequences is None:

@@ -33,7 +33,8 @@ def tie(program: Program, choices: Choices, following: Following) -> None:
 
 
 def _hold(program: Program, choices: Choices, effect: int) -> None:
-    """What no one can tell the moves of is set, or none of its causes is."""
+    """Demand that a feature whose moves no one can tell is set itself, or that none of its causes
+    is."""
     consequences, is_lever = choices.problem.consequences, effect in choices.places
     assert consequences is not None
     held = dict.fromkeys(choices.alone(effect), 1.0) if is_lever else {}

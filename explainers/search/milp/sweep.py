@@ -48,7 +48,7 @@ class TargetLimits:
 
     layers: Layers
     unit: float
-    """By how much one operation is rounded, relative to its result: the graph's, and our own."""
+    """Rounding of one operation, relative to its result: the graph's, and our own."""
     columns: Columns
     firm: Sequence[LinearGoal]
     """What is asked for; within doubt of a limit the model's word decides."""
@@ -126,7 +126,7 @@ class Sweep:
         return np.concatenate(found)
 
     def verdicts(self, rows: Rows) -> Verdicts:
-        """Of ``rows``, and of all beside them that no place is between."""
+        """What is known of ``rows``, and of all values beside them up to the next place."""
         return self.limits.verdicts(rows, self.error)
 
 

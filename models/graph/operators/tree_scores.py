@@ -37,7 +37,7 @@ class PostTransform:
 
     transform: Transform
     dtype: np.dtype[Any]
-    """Of the node's output."""
+    """Type of the node's output."""
 
     def run(self, *tensors: Tensor) -> Tensor:
         (raw,) = tensors
@@ -72,7 +72,7 @@ class BinaryScores:
     all_positive: bool
     transform: Transform
     dtype: np.dtype[Any]
-    """Of the sum."""
+    """Type of the sum."""
 
     def run(self, *tensors: Tensor) -> Tensor:
         (raw,) = tensors
