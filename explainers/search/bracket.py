@@ -36,6 +36,7 @@ class Bracket:
     @classmethod
     def out_to(cls, axis: Axis, column: int, factual: float, far: int) -> Bracket:
         """The bracket from beside ``factual``, a number, to the position ``far``."""
+        # The factual may stand between two positions; the end is beyond it, so that both are rungs.
         home = axis.below(factual)
         return cls(column, axis, home if far < home else home - 1, far)
 
@@ -48,7 +49,9 @@ class Bracket:
     def narrowed(self, rungs: Positions, good: Mask) -> Bracket:
         """The bracket between the first rung that leads into the target and the rung before it."""
         if not good.any():
+            # Only the stretch beyond the last rung is left.
             return replace(self, near=int(rungs[-1]))
+        # Nearest first, so this is the one to draw back to.
         k = int(good.argmax())
         return replace(self, near=int(rungs[k - 1]) if k else self.near, far=int(rungs[k]))
 
@@ -59,10 +62,12 @@ def closed_in(problem: Problem, excess: Excess, row: Row, brackets: Sequence[Bra
     done: list[Bracket] = []
     while brackets:
         rungs = [bracket.rungs() for bracket in brackets]
+        # One call of the model for all numbers.
         rows = _with_each(row, brackets, rungs)
         good = (excess(rows) <= 0.0) & problem.allowed(rows) if len(rows) else np.zeros(0, bool)
         ends = np.cumsum([len(own) for own in rungs])
         parts = np.split(good, ends[:-1])
+        # No position is left between its ends.
         done += [s for s, own in zip(brackets, rungs, strict=True) if not len(own)]
         brackets = [
             bracket.narrowed(own, part)
