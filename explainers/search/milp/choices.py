@@ -181,6 +181,7 @@ class Choices:
         for place, choice in enumerate(block.choices):
             is_alone = self.is_alone(place, choice)
             column = self.levers.each[place].column
+            # Left alone in whichever piece, it is the same action.
             picked += self.alone(column) if is_alone else [choice.pick]
             if not is_alone and choice.step is not None:
                 others += _outside(program, choice, block.first[place], block.last[place])

@@ -55,6 +55,7 @@ class Settings:
     @classmethod
     def of(cls, levers: Sequence[Lever], factual: Floats, budget: float) -> Settings:
         ends = [_ends(lever, float(factual[lever.column])) for lever in levers]
+        # A feature may be left alone, so 0 is among its moves.
         low = np.array([min([0.0, *(move for move, _ in own)]) for own in ends])
         high = np.array([max([0.0, *(move for move, _ in own)]) for own in ends])
         # The least rate of any end: how far a budget leads must not be told too small.
@@ -72,8 +73,10 @@ class Settings:
         costs = np.where(
             gains > 0.0, lengths * np.where(np.isfinite(self.rate), self.rate, 0.0), 0.0
         )
+        # What is free comes first.
         order = np.argsort(-gains / np.maximum(costs, 1e-300), axis=1)
         gains, costs = (np.take_along_axis(a, order, axis=1) for a in (gains, costs))
+        # What is left before each move.
         left = self.budget - (np.cumsum(costs, axis=1) - costs)
         shares = np.clip(left / np.maximum(costs, 1e-300), 0.0, 1.0)
         return np.asarray((gains * shares).sum(axis=1))
@@ -119,6 +122,7 @@ class PlausibleMechanisms:
         """What follows from other features, and is set."""
         flows, choices = self.following.moving, self.question.choices
         effects = (flow.effect for flow in flows)
+        # Picks come back whole within the solver's tolerance only.
         return frozenset(j for j in effects if solution[choices.alone(j)].sum() < 0.5)
 
     @cached_property

@@ -129,12 +129,14 @@ def _changes(program: Program, choices: Choices, column: int, *, does: bool) -> 
         weights = total(*((1.0, literal.weights) for literal in sets))
         return Literal(weights, sum(literal.constant for literal in sets))
     stays = program.binary()
+    # What is set changes: it stays only where it is left alone.
     add(
         program,
         total((1.0, dict.fromkeys(choices.alone(column), 1.0)), (-1.0, {stays: 1.0})),
         lower=0.0,
     )
     size = _size(choices, column)
+    # With `stays` at 0 the row demands nothing, since no move is larger than `size`.
     for sign in (1.0, -1.0):
         add(program, total((sign / size, reading), (1.0, {stays: 1.0})), upper=1.0 + HAIR)
     return Literal({stays: 1.0})
@@ -155,6 +157,7 @@ def _true_of_factual(choices: Choices, condition: Condition) -> bool:
 def _is_in(choices: Choices, condition: IsIn) -> Literal:
     """Categories are pieces of their own."""
     own = choices.of(condition.column)
+    # In a run of a grid, one pick stands for many values.
     if any(choice.piece.steps for choice in own):
         raise NotEligible("milp", "a rule names some of the values of a number")
     rows = np.repeat(choices.problem.factual[None, :], len(own), axis=0)
@@ -181,6 +184,7 @@ def _comparison(
     if not holds:
         return Literal(dict.fromkeys([*switches, *missing], 1.0))
     for switch in switches:
+        # A comparison cannot hold where something that it reads is missing.
         for gone in missing:
             program.row([switch, gone], [1.0, 1.0], upper=1.0)
     return Literal(dict.fromkeys(switches, 1.0))
