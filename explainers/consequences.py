@@ -184,6 +184,7 @@ class Consequences(Protocol):
 def follow(consequences: Consequences, factual: Row, actions: Rows) -> Rows:
     """The row that each of ``actions``, ``(n, d)``, leads to."""
     rows = actions.copy()
+    # What is cut off from its causes depends on the columns that are set, so those go together.
     for columns, some in _by_columns(actions, factual):
         if consequences.effects(columns):
             rows[some] = consequences.rows(factual, columns, actions[some[:, None], columns])
@@ -191,8 +192,9 @@ def follow(consequences: Consequences, factual: Row, actions: Rows) -> Rows:
 
 
 def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margin) -> Trust:
-    """Of ``actions``, ``(n, d)``, that are known to meet the target by what is believed."""
+    """How far ``actions``, ``(n, d)``, can be trusted that meet the target by what is believed."""
     n = len(actions)
+    # Where nothing follows there are no mechanisms to doubt.
     found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
     for columns, some in _by_columns(actions, factual):
         if consequences.effects(columns):
@@ -207,6 +209,7 @@ def _by_columns(actions: Rows, factual: Row) -> Iterator[tuple[list[int], npt.ND
     if not len(actions):
         return
     moved = changed(actions, factual)
+    # As bits, so that `unique` compares an eighth of the bytes.
     kinds, kind_of = np.unique(np.packbits(moved, axis=1), axis=0, return_inverse=True)
     for kind in range(len(kinds)):
         some = np.flatnonzero(kind_of.ravel() == kind)

@@ -50,6 +50,7 @@ class Deadline:
         return self.at - self.clock()
 
     def expired(self) -> bool:
+        # Before the clock is looked at, since it stands still meanwhile.
         self.give_way()
         return self.at != math.inf and self.clock() >= self.at
 

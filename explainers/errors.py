@@ -52,7 +52,7 @@ class KeyedError(ExplainError):
         self.path = path
         """``key`` part by part, where it is known: names may hold dots themselves."""
         self.unit = unit
-        """Of the feature that the key is of."""
+        """Unit of the feature that the key belongs to."""
         self.is_sentence = is_sentence
         super().__init__(f"{key}: {problem}")
 

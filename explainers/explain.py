@@ -182,7 +182,7 @@ class _Asking:
     deadline: Deadline
     watch: Watch
     rounding: Rounding = UNKNOWN
-    """Of the model's scores: answers that hold whatever it is are preferred."""
+    """Rounding of the model's scores: answers that hold whatever it is are preferred."""
     doubted: Callable[[str], object] = _unheard
     rejected: list[str] = field(default_factory=list)
     """What was proposed or claimed and did not hold, and why."""
@@ -286,7 +286,10 @@ class _Asking:
     def _ranges(
         self, problem: Problem, action: Row, columns: Sequence[int]
     ) -> Iterator[tuple[int, tuple[float, float]]]:
-        """Of numbers and ordered categories; the answer stands without what time does not allow."""
+        """The sufficient range of each number and ordered category that was set, with its column.
+
+        The answer stands without the ranges that time does not allow.
+        """
         for j in columns:
             if problem.schema.features[j].kind is not Kind.NOMINAL:
                 try:
@@ -320,7 +323,7 @@ class _Asking:
         return first if bound == first.lower_bound else replace(first, lower_bound=bound)
 
     def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
-        """With how sure it is, where something follows from what is set."""
+        """The answer and how sure it is, where something follows from what is set."""
         # Margins are measured against the target that the answer was found for.
         if not counterfactual.rests_on_rounding:
             problem = problem.firm(self.rounding)

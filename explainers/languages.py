@@ -13,7 +13,7 @@ from typing import Literal, TypeGuard, get_args
 Language = Literal["ko", "en", "ja"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 DEFAULT_LANGUAGES: tuple[Language, ...] = ("ko", "en")
-"""Of a reply where the request names none."""
+"""Languages of a reply where the request names none."""
 
 
 def is_language(tag: str) -> TypeGuard[Language]:

@@ -102,6 +102,7 @@ class Policy:
     @cached_property
     def _desired(self) -> Target:
         """Asked for by most questions: one object, which remembers what was derived of it."""
+        # A demand of 0 is none.
         lower = self.probability or -math.inf
         origin = Origin(Source.POLICY, PROBABILITY)
         return Target(self.decision, self.decision.desired, lower, origin=origin)
@@ -173,6 +174,7 @@ def _feature_cost(feature: Feature, table: Table, default_scale: float) -> Featu
     key = f"policy.features.{feature.name}"
     scale = float(table.get("scale", default_scale))
     movable = table.get("actionable", True) and not feature.kind.is_categorical
+    # A scale is needed only where a distance is paid for: for a number that can be set.
     if movable and feature.resolution is not None and not 0.0 < scale < math.inf:
         raise InvalidPolicy(
             f"{key}.scale",
@@ -209,6 +211,7 @@ def _default_scale(feature: Feature, column: int, reference: Rows | None) -> flo
     if reference is not None:
         seen = reference[:, column][~np.isnan(reference[:, column])]
         if seen.size:
+            # It is 0 where most rows are alike, and a scale of 0 would make moves infinitely dear.
             deviation = float(np.median(np.abs(seen - np.median(seen))))
             spread = float(seen.max() - seen.min())
             if deviation or spread:

@@ -248,7 +248,7 @@ class Problem:
         return lambda rows: self.target.margin(score(rows))
 
     def readable(self, actions: Rows, rows: Rows) -> Mask:
-        """Where everything that follows is a number within the schema's bounds, ``(n,)``."""
+        """Whether everything that follows is a number within the schema's bounds, ``(n,)``."""
         if self.consequences is None:
             return np.ones(len(actions), dtype=np.bool_)
         lower, upper = self._bounds
@@ -258,7 +258,8 @@ class Problem:
 
     @cached_property
     def _bounds(self) -> tuple[Row, Row]:
-        """Where a feature has none, nothing infinite is within."""
+        """Least and greatest value of each feature; the largest finite numbers where it has no
+        bounds, so that infinity is never inside."""
         most = np.finfo(np.float64).max
         ends = ((max(f.lower, -most), min(f.upper, most)) for f in self.schema.features)
         lower, upper = np.array(list(ends)).T

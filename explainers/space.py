@@ -191,7 +191,7 @@ class Axis:
 
     @property
     def _ends(self) -> list[float]:
-        """Among them the least and the greatest number."""
+        """Some of the numbers of the axis, the least and the greatest among them."""
         # NaN is no end of an interval.
         present = [v for v in self.others if not math.isnan(v)]
         ends = [present[0], present[-1]] if present else []
@@ -213,7 +213,7 @@ class Axis:
         return run + sum(other < value for other in self.others)
 
     def position(self, value: float) -> int:
-        """Where ``value`` is among the values of the axis, of which it is one."""
+        """Index of ``value``, which is one of the axis's values."""
         return self.below(value)
 
     def nearest(self, values: Values) -> Values:

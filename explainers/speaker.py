@@ -36,4 +36,4 @@ class Speaker(Protocol):
 Saying = Callable[[Any, Speaker], str]
 """A constraint of the kind, in one clause without a period."""
 Words = Mapping[str, Saying]
-"""By language tag."""
+"""What is said, by language tag."""

@@ -53,6 +53,7 @@ def terms_of(problem: Problem) -> Terms:
     return Terms(
         problem.schema,
         goal_of(problem.target),
+        # Survival is no limit on one row: the checker has a test of its own for it.
         tuple(limit_of(c, problem) for c in problem.constraints if not isinstance(c, Survives)),
         price_of(problem.cost),
         None if consequences is None else GivenConsequences.of(consequences),
@@ -136,6 +137,7 @@ def _condition(condition: Condition, problem: Problem) -> rules.Test:
         case Changes(column=j, does=does):
             return rules.changes(j) if does else rules.stays(j)
         case IsIn(column=j, codes=codes, inside=inside, of_factual=of_factual):
+            # A missing category is in neither set, so what reads it is not true.
             every = frozenset(range(len(problem.schema.features[j].categories)))
             return rules.is_one_of(j, of_factual, codes if inside else every - codes)
         case Comparison(now=now, before=before, constant=constant, relation=relation):
@@ -146,7 +148,7 @@ def _condition(condition: Condition, problem: Problem) -> rules.Test:
 
 
 def _given(constraint: Constraint) -> Limit:
-    """Of a kind that is not known here: as it says itself."""
+    """A limit of a kind that is not known here: it says itself what keeps it."""
 
     def holds(now: Reading, was: Reading) -> bool:
         return bool(np.all(constraint.kept(now.values, was.values)))
@@ -195,6 +197,7 @@ class GivenConsequences:
         # By a margin that is met everywhere the chance is the share that is not lost.
         told = float(self.consequences.trust(np.array(factual), columns, values, margin).chance[0])
         rows = [row for some in asked for row in some.tolist()]
+        # The rows asked for are the share `told` of all; if all were lost, one lost row says so.
         lost = round(len(rows) / told) - len(rows) if told else 1
         return [*rows, *[[np.inf] * len(factual)] * lost]
 

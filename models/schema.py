@@ -226,8 +226,8 @@ class Schema:
 
     @cached_property
     def _limits(self) -> tuple[Row, Row, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-        """Of each feature finite bounds (of codes, where it is a category), whether it is a number
-        and no category, and whether it may be missing."""
+        """Finite bounds of each feature (of its codes, where it is a category), whether it is a
+        number and no category, and whether it may be missing."""
         codes = np.array([f.kind.is_categorical for f in self.features], dtype=np.bool_)
         last = [len(f.categories) - 1.0 for f in self.features]
         lower = np.where(codes, 0.0, [f.lower for f in self.features])

@@ -15,9 +15,9 @@ MAX_VALUES = 100_000
 """Keys and items of arrays: the widest model has 4,096 features of a dozen keys."""
 MAX_TABLES = 20_000
 MAX_PARTS = 16
-"""Of a dotted key."""
+"""Most parts of a dotted key."""
 MAX_DEPTH = 32
-"""Of arrays and inline tables in each other."""
+"""Most arrays and inline tables in each other."""
 
 _TOKEN = re.compile(
     r'''

@@ -34,8 +34,11 @@ class BacktrackingConsequences:
         return False
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
-        """What may read otherwise than by its own background: of ``columns`` too, and those of
-        them that have causes and no mechanism, of whose own part nobody knows anything."""
+        """Columns that may end elsewhere than where their own background leads.
+
+        Of ``columns`` themselves these are the ones below others of them, and the ones with causes
+        and no mechanism, whose background nobody knows.
+        """
         model = self.causal.model
         graph = model.graph
         below = frozenset[int]().union(*(graph.descendants[j] for j in columns))
@@ -62,9 +65,11 @@ class BacktrackingConsequences:
     def _shifts(
         self, factual: Row, columns: Sequence[int], values: Array
     ) -> tuple[Array, frozenset[int]]:
-        """By how much each background moves, ``values`` being what it alone would lead to, and
-        whose: of what was not read, and follows from nothing that moves, it is known where it
-        goes and not how far."""
+        """How far each background moves, and the columns of which that is a difference.
+
+        ``values`` is where each background alone would lead. A column that was not read, and
+        follows from nothing that moves, has no difference: it is set to its value.
+        """
         moved = self.effects(columns)
         places = [
             place for place, j in enumerate(columns) if np.isnan(factual[j]) and j not in moved
@@ -77,7 +82,7 @@ class BacktrackingConsequences:
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
     ) -> tuple[Rows, Rows]:
-        """Of boxes of backgrounds nothing is known."""
+        """Infinite bounds: nothing is known of boxes of backgrounds."""
         # So exact engines refuse, and rows are asked one by one.
         low = np.full((len(lower), len(factual)), -np.inf)
         return low, -low

@@ -60,7 +60,7 @@ def linear_candidate(coordinates: Coordinates) -> Candidate:
 
 
 def polynomial_candidates(coordinates: Coordinates, z: Array) -> list[Candidate]:
-    """Of the second degree with all products, and of the third along each coordinate."""
+    """Shapes of the second degree with all products, and of the third along each coordinate."""
     return [_assembled(coordinates, degree, z, ()) for degree in (2, 3)]
 
 

@@ -27,7 +27,7 @@ For a probability that must fall: ``threshold - score``. One call of the deploye
 
 @dataclass(frozen=True, eq=False)
 class Certainty:
-    """Of each action, what plausible mechanisms say of its margin; each array ``(n,)``."""
+    """What plausible mechanisms say of the margin of each action; each array ``(n,)``."""
 
     mean: Array
     sd: Array
@@ -157,7 +157,7 @@ class Extrapolation:
     """``(n, len(columns))``: distance of the causes from those seen, by what held-out rows had;
     above 1 is extrapolation. See :class:`~explainers.causal.support.Support`."""
     unknown: tuple[int, ...]
-    """What follows by a declared mechanism: of that no one can tell."""
+    """What follows by a declared mechanism: how far it is from what was seen, no one can tell."""
 
     @property
     def outside(self) -> Flags:
@@ -166,7 +166,7 @@ class Extrapolation:
 
 
 def extrapolation(model: CausalModel, columns: Sequence[int], rows: Rows) -> Extrapolation:
-    """Of counterfactual ``rows``, ``(n, d)``, after an action on ``columns``."""
+    """How far ``rows``, ``(n, d)``, which follow from setting ``columns``, are from those seen."""
     moved = model.graph.affected(columns)
     ratios, known, unknown = [], [], []
     for j in moved:

@@ -89,6 +89,7 @@ def _edges(document: Document, schema: Schema) -> Iterator[SpecProblem]:
             )
         if pair in seen:
             yield SpecProblem(key, _repeated(document["edges"], seen[pair], edge))
+        # The first stays, so that messages name it.
         seen.setdefault(pair, i)
 
 
@@ -175,6 +176,7 @@ def _mechanisms(document: Document, schema: Schema) -> Iterator[SpecProblem]:
             yield SpecProblem(key, _unknown(name, schema.names))
             continue
         parents = [p for p in schema.names if p in causes[name]]
+        # A root is what has no causes, and nothing else is.
         if (table["kind"] == "root") == bool(parents):
             has = f"{name} follows from {', '.join(parents)}" if parents else "nothing acts on it"
             yield SpecProblem(f"{key}.kind", f"is {table['kind']!r}, but {has}")
@@ -247,6 +249,7 @@ def _signs(key: str, name: str, table: Document, document: Document) -> Iterator
         sign = edge.get("sign", "any")
         if edge["to"] != name or coefficient is None or sign == "any":
             continue
+        # A coefficient of 0 contradicts neither sign.
         if coefficient * (1 if sign == "+" else -1) < 0:
             yield SpecProblem(
                 f"{key}.coefficients.{edge['from']}",

@@ -17,7 +17,7 @@ from explainers.consequences import Assurance, Flow, Flows, Margin, NotAffine, T
 from models.predictor import Row, Rows
 
 ROUNDING = 1e-9
-"""By which bounds are widened, relative to their size: sums in another order."""
+"""Part of their size by which bounds are widened: sums in another order round otherwise."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,7 +30,7 @@ class Demands:
 
     @classmethod
     def read(cls, policy: Mapping[str, Any]) -> Demands:
-        """Of a spec's ``[policy]`` table, which is known to be well formed."""
+        """The demands of a spec's ``[policy]`` table, which is known to be well formed."""
         table = policy.get("causal", {})
         return cls(*(float(table.get(key, getattr(cls, key))) for key in ("gamma", "floor")))
 
@@ -54,7 +54,8 @@ def consequences_of(
 
 
 def _error_sd(feature: Feature, policy: Mapping[str, Any]) -> float:
-    """Of a uniform error within the sensor's tolerance; within half a step where none is given."""
+    """Standard deviation of a uniform error within the sensor's tolerance, in the feature's unit;
+    within half a step where no tolerance is given."""
     if feature.kind.is_categorical:
         return 0.0
     step = 0.0 if feature.resolution is None else float(feature.resolution)

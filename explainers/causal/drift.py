@@ -71,7 +71,7 @@ class NodeDrift:
     name: str
     is_root: bool
     rows: int
-    """That it was tested on."""
+    """How many rows it was tested on."""
     outside: float
     """Share of the complete rows whose causes lie where it was never seen at work."""
     tests: tuple[DriftTest, ...]

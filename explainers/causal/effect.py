@@ -25,7 +25,7 @@ TRIM = 0.05
 """Rows with a propensity below it, or above 1 minus it, have hardly any like them on the other
 side: they are left out, and counted."""
 LEAST_ROWS = 50
-"""Of either side."""
+"""Least number of rows on either side, treated and not."""
 Z95 = 1.959964
 
 
@@ -68,7 +68,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """At 95 %."""
+        """Bounds of the effect, at 95 %."""
         return self.value - Z95 * self.se, self.value + Z95 * self.se
 
 

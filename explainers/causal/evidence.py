@@ -28,13 +28,13 @@ class Evidence:
     before: tuple[float, float]
     """Least and greatest reading of the rows that are compared with."""
     after: tuple[float, float]
-    """Of the treated rows."""
+    """Least and greatest reading of the treated rows."""
     outcome: Labels
     is_share: bool
     """Whether the outcome is one that happens or not: the effect is then of its share."""
     effect: float
     interval: tuple[float, float]
-    """At 95 %."""
+    """Bounds of the effect, at 95 %."""
     naive: float
     adjusted_for: tuple[str, ...]
     rows: int
@@ -81,7 +81,7 @@ class Evidence:
 
 
 def graph_digest(spec: CausalSpec) -> str:
-    """Of who acts on whom, hidden common causes included; not of how."""
+    """SHA-256 of who acts on whom, hidden common causes included; how they act is left out."""
     # Sorted, so that the order in the file does not matter; mechanisms are left out on purpose.
     arrows = sorted([e.cause, e.effect] for e in spec.edges)
     hidden = sorted(sorted(c.between) for c in spec.hidden)

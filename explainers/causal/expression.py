@@ -47,7 +47,7 @@ class Expression:
 
     text: str
     names: tuple[str, ...]
-    """Of the parents, in the order of their columns."""
+    """Names of the parents, in the order of their columns."""
 
     def __post_init__(self) -> None:
         # Read at once, so that a wrong formula is refused when the model is loaded.
@@ -58,6 +58,7 @@ class Expression:
         return len(self.names)
 
     def __call__(self, parents: Array) -> Array:
+        # Outside its domain a formula is NaN or infinite, and whoever asks sees that.
         with np.errstate(all="ignore"):
             return np.broadcast_to(self._part.value(parents), (len(parents),)).astype(np.float64)
 
@@ -67,6 +68,7 @@ class Expression:
         return np.broadcast_to(low, (len(lower),)), np.broadcast_to(high, (len(lower),))
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
+        # It was declared and not fitted, so there are no other versions of it.
         return always(self)
 
     @cached_property
@@ -84,6 +86,7 @@ class _ExpressionReader:
     def read(self) -> ExpressionPart:
         try:
             tree = ast.parse(self._text.strip(), mode="eval")
+        # Python's parser gives up on deep nesting with any of these.
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise InvalidExpression(self._text, f"is not a formula: {error}") from None
         # Counted without recursion, before anything recurses into it.
@@ -183,6 +186,7 @@ class _ExpressionReader:
             )
 
         return ExpressionPart(
+            # Both branches are computed, so one may be NaN where it is not taken.
             lambda x: np.where(compare(difference.value(x), 0.0), body.value(x), other.value(x)),
             bound,
         )

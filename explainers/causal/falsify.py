@@ -107,12 +107,15 @@ def _broken(graph: Graph, residuals: Residuals) -> list[FalsifiedImplication]:
     pairs = _statements(graph)
     tests = [conditional(residuals, i, j, frozenset(graph.parents[j])) for i, j in pairs]
     found = _corrected(pairs, tests)
+    # With enough rows anything is significant, so the effect must count as well.
     return sorted((f for f in found if f.p < ALPHA and f.effect >= GATE), key=lambda f: -f.effect)
 
 
 def _idle(graph: Graph, residuals: Residuals) -> list[FalsifiedImplication]:
     tests = [
-        conditional(residuals, i, j, frozenset(graph.parents[j]) - {i}) for i, j in graph.edges
+        # Given the other causes, or what goes by way of them would speak for this edge.
+        conditional(residuals, i, j, frozenset(graph.parents[j]) - {i})
+        for i, j in graph.edges
     ]
     found = _corrected(graph.edges, tests)
     return [f for f in found if f.p >= ALPHA or f.effect < IDLE]
@@ -134,4 +137,5 @@ def _share(graph: Graph, residuals: Residuals) -> float:
 
 
 def _renamed(graph: Graph, names: npt.NDArray[np.signedinteger[Any]]) -> Graph:
+    # The shape stays, so that only who is who is put to the test.
     return Graph.of(len(graph), [(int(names[i]), int(names[j])) for i, j in graph.edges])

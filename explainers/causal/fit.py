@@ -43,7 +43,7 @@ class FittedNode:
     rows: int
     """Rows in which neither the node nor a cause was missing."""
     sd: float
-    """Of the noise."""
+    """Standard deviation of the noise."""
     likelihoods: Mapping[str, float] = field(default_factory=dict)
     """Mean held-out log density of what was tried, ``kind/noise``."""
 

@@ -51,8 +51,11 @@ def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Depend
 
 
 def noise_dependence(noise: Array, causes: Array, rng: np.random.Generator) -> Dependence:
-    """Of noise ``(n,)`` on causes ``(n, p)``: of itself and of its size, for a spread that
-    changes with the causes hardly shows in the noise alone; p corrected for the two tests."""
+    """How far noise ``(n,)`` depends on causes ``(n, p)``.
+
+    The noise and its size are both tested, since a spread that changes with the causes hardly
+    shows in the noise alone; p is corrected for the two tests.
+    """
     # From the median, which a few outliers do not move.
     size = np.abs(noise - np.median(noise))
     both = [distance_correlation(u[:, None], causes, rng) for u in (noise, size)]

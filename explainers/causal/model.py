@@ -29,10 +29,11 @@ class CausalModel:
     """A graph with a mechanism for every column that has causes."""
 
     names: tuple[str, ...]
-    """Of the columns, for messages."""
+    """Names of the columns, for messages."""
     graph: Graph
     mechanisms: tuple[Mechanism | None, ...]
-    """By column; None for a root, and for a node that never moves (see :meth:`_mechanism`)."""
+    """The mechanism of each column; None for a root, and for a node that never moves (see
+    :meth:`_mechanism`)."""
     roots: tuple[Noise | None, ...] = ()
     """By column: the distribution of a root's values; empty: of none is it known."""
 
@@ -265,8 +266,8 @@ class CausalModel:
     # --- what cannot be told -----------------------------------------------------------------
 
     def check_told(self, factual: Row, effects: Sequence[int], rows: Rows) -> None:
-        """That each of ``effects`` is a number in every one of ``rows``, ``(n, d)``, which follow
-        from an action on ``factual``.
+        """Check that each of ``effects`` is a number in all ``rows``, ``(n, d)``, which follow from
+        an action on ``factual``.
 
         Raises
         ------
@@ -372,8 +373,8 @@ def untold(
 
 
 def unmoved(before: Array, after: Array) -> Mask:
-    """Where all causes read as before; both ``(…, n, p)``. One that is missing and does not move
-    says nothing."""
+    """Whether all causes read as before, ``(…, n)``; both arguments are ``(…, n, p)``. A cause
+    that was missing and still is has not moved."""
     same = (before == after) | (np.isnan(before) & np.isnan(after))
     return np.asarray(same.all(axis=-1))
 

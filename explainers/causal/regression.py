@@ -20,13 +20,13 @@ Groups = npt.NDArray[np.int64]
 
 _FLAT = 1e-6
 _PRECISIONS = 1e-8, 100.0
-"""Of a group's prior: no weight is believed nearer to 0 than a tenth of the spread of what is
-fitted, or the evidence of a few rows rules shapes out that are there."""
+"""Least and greatest precision of a group's prior: no weight is believed nearer to 0 than a tenth
+of the spread of what is fitted, or the evidence of a few rows rules shapes out that are there."""
 _ROUNDS = 40
 _NEWTON = 30
 _ALTERNATIONS = 3
 _LEAST_NOISE = 1e-9
-"""Of the standard deviation of what is fitted: below it, a fit is exact."""
+"""Part of the standard deviation of what is fitted: with less noise than that, a fit is exact."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Posterior:
     """Logarithm of the density of what was fitted, given the design and the best priors."""
 
     def variance(self, features: Array) -> Array:
-        """Of the fitted function at each row, ``(n,)``."""
+        """Variance of the fitted function at each row, ``(n,)``."""
         return np.asarray(((features @ self.root) ** 2).sum(axis=1))
 
 
@@ -174,7 +174,7 @@ def _solve(gram: Array, moment: Array, prior: Array, beta: float) -> tuple[Array
 
 
 def _safe(matrix: Array) -> Array:
-    """With what rounding may have taken from the diagonal put back."""
+    """``matrix`` with that added to its diagonal which rounding may have taken from it."""
     return matrix + np.diag(np.full(len(matrix), 1e-12 * float(np.trace(matrix)) / len(matrix)))
 
 

@@ -28,6 +28,7 @@ class Regressor:
         return -everything, everything
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
+        # Nothing is known of its spread, so there is one version.
         return always(self)
 
 
@@ -103,11 +104,13 @@ class TreeRegressor:
         """What each ensemble yields, ``(n, n_members)``."""
         leaves = self.trees.leaves_of(self._columns(parents))
         added = self.trees.values[leaves, 0].reshape(len(parents), self.n_members, -1)
+        # The graph yields the average of all ensembles, of which each has added its share.
         raw = self.n_members * added.sum(axis=2) + self.trees.base[0]
         return np.asarray(self.form.scores_of(raw.reshape(-1, 1)).reshape(raw.shape))
 
     def _columns(self, parents: Array) -> Array:
         encoded = self.form.columns.encode(parents)
+        # Rounded as the graph rounds; to compare the result in float64 changes nothing.
         return np.asarray(encoded, dtype=self.trees.dtype).astype(np.float64)
 
     def _reach(self, low: Array, high: Array) -> npt.NDArray[np.bool_]:
@@ -158,6 +161,7 @@ class TreeRegressor:
     def _rounding(self) -> float:
         largest = sum(float(np.abs(self.trees.values[nodes, 0]).max()) for nodes in self._nodes)
         size = largest + float(np.abs(self.trees.base).max(initial=0.0))
+        # An addition for each tree, and two operations more.
         return float(np.finfo(self.trees.sums).eps) * size * (self.trees.n_trees + 2)
 
 

@@ -140,7 +140,7 @@ class CausalSpec:
     accepted_by: str = ""
     accepted_at: str = ""
     sha256: str = ""
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
 
     @cached_property
     def graph(self) -> Graph:
@@ -168,6 +168,7 @@ class CausalSpec:
             below = [e.effect for e in self.edges if e.cause == node.name]
             for i, a in enumerate(below):
                 for b in below[i + 1 :]:
+                    # What was declared says more, such as how strong it may be.
                     if frozenset((a, b)) not in declared:
                         declared.add(frozenset((a, b)))
                         shared.append(Confounder((a, b), None, f"both follow from {node.name}"))
@@ -191,6 +192,7 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
         With every problem found: file, dotted key, value and limit.
     """
     document = read_document(text, file, json_schema())
+    # All of them at once, so that a file is mended in one go.
     problems = list(contradictions(document, schema))
     if problems:
         raise SpecError.of(file, problems)

@@ -44,7 +44,8 @@ class Support:
 
     @classmethod
     def of(cls, coordinates: Coordinates, parents: Array, rng: np.random.Generator) -> Support:
-        """Of the rows seen, ``(n, p)``: some are kept, the limit is that of others."""
+        """The support of mechanisms that saw rows ``parents``, ``(n, p)``: some are kept as
+        points, and others say how far from them a row may be."""
         order = rng.permutation(len(parents))
         kept = order[: min(POINTS, max(1, len(parents) // 2))]
         others = order[len(kept) :][:2000]

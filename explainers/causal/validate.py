@@ -40,7 +40,7 @@ class NodeValidation:
     within: float
     """Share of values inside the central 95 % of the noise: 0.95 if its spread is right."""
     noise: Dependence
-    """Of the noise on the causes; p corrected for the number of nodes."""
+    """How far the noise depends on the causes; p corrected for the number of nodes."""
 
     @property
     def noise_is_independent(self) -> bool:

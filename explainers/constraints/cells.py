@@ -35,5 +35,5 @@ def magnitude(value: Cell) -> Cell:
 
 
 def among(values: Cell, some: Iterable[float]) -> Kept:
-    """Where a number, or each of a column, is one of ``some``."""
+    """Whether a number, or each of a column, is one of ``some``."""
     return reduce(or_, (values == value for value in some), False)

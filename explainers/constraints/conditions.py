@@ -58,7 +58,8 @@ class Condition:
     """A statement about one row and its factual; the atom of rules."""
 
     def true(self, cells: Cells, factual: Factual) -> Kept:
-        """Where it is true, as :meth:`Constraint.kept`. What reads a missing value is not true."""
+        """Whether it is true, shaped as :meth:`Constraint.kept` says. What reads a missing value
+        is not true."""
         raise NotImplementedError
 
     def truth(self, axes: Axes, factual: Row) -> Truth:
@@ -98,6 +99,7 @@ class Comparison(Condition):
 
     def true(self, cells: Cells, factual: Factual) -> Kept:
         total, size = self._sums(cells, factual)
+        # Never less than for a size of 1, or sums near 0 would have no tolerance at all.
         greater = max(size, 1.0) if isinstance(size, float) else np.maximum(size, 1.0)
         return self._compare(total, TOLERANCE * greater)
 
@@ -120,6 +122,7 @@ class Comparison(Condition):
             case Relation.LE:
                 return total <= tolerance
             case Relation.LT:
+                # By more than the tolerance, so that `<` and `>=` stay opposites.
                 return total < -tolerance
             case Relation.GE:
                 return total >= -tolerance
@@ -165,6 +168,7 @@ class Comparison(Condition):
 
     def require(self, axes: Axes, factual: Row) -> Axes:
         if self.truth(axes, factual) is Truth.NEVER:
+            # If it reads nothing that moves, no row at all can keep it.
             return emptied(axes, [j for j, _ in self.now] or range(len(axes)))
         if any(axes[j].has_missing or not len(axes[j]) for j, _ in self.now):
             return axes
@@ -248,6 +252,7 @@ class IsIn(Condition):
     def true(self, cells: Cells, factual: Factual) -> Kept:
         value = (factual if self.of_factual else cells)[self.column]
         found = among(value, self.codes)
+        # A missing category is neither one of them nor another.
         return found if self.inside else negation(found | is_missing(value))
 
     def _fits(self, value: float) -> bool:

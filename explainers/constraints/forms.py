@@ -18,7 +18,7 @@ from models.predictor import Row
 
 @dataclass(frozen=True)
 class OwnValues:
-    """Of what one feature is set to, and all of it is in that feature's axis."""
+    """A constraint on what one feature is set to: all of it is in that feature's axis."""
 
     column: int
 

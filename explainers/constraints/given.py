@@ -71,7 +71,7 @@ class Given:
         )
 
     def unknown(self, name: object) -> InvalidPolicy:
-        """Of what is no name of a feature."""
+        """The fault that ``name`` is no feature."""
         names = self.context.schema.names
         problem = f"{name} is not a feature of this model ({', '.join(names)})"
         return self.sentence(problem, name, names)
@@ -120,7 +120,7 @@ class Given:
         return replace(self, value=self.value.get("rule")).because(self.value.get("why"))
 
     def because(self, why: object) -> Given:
-        """With the reason that a document gives, by language, if it gives one."""
+        """The same value with the reason that a document gives, by language, if it gives one."""
         return replace(self, why=why) if isinstance(why, Mapping) else self
 
     # --- values -----------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class Given:
 
     @property
     def column(self) -> int:
-        """Of the feature that the key is of."""
+        """Column of the feature that the key belongs to."""
         return self.context.schema.index(self._own.name)
 
     @property

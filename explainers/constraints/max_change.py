@@ -23,8 +23,10 @@ class MaxChange(Single):
 
     def kept(self, cells: Cells, factual: Factual) -> Kept:
         before = float(factual[self.column])
+        # From nothing there is no distance.
         if is_missing(before):
             return True
+        # Slack, for the difference of two decimals is off in its last digit.
         kept: Kept = abs(cells[self.column] - before) <= self.amount + slack(before)
         return kept
 

@@ -36,11 +36,13 @@ class MaxChanges(Constraint):
 
     def narrow(self, axes: Axes, factual: Row) -> Axes:
         must = [float(x) not in axis for axis, x in zip(axes, factual, strict=True)]
+        # More must change than may.
         if sum(must) > self.count:
             return tuple(Axis() for _ in axes)
         if sum(must) < self.count:
             return axes
         return tuple(
+            # All changes are spent on what must change, so the rest stays.
             axis if moves else axis.only([float(x)])
             for axis, x, moves in zip(axes, factual, must, strict=True)
         )

@@ -31,6 +31,7 @@ class NotMissing(Single):
 
 
 def _read(given: Given) -> Iterator[NotMissing]:
+    # Left out means no: a missing value is filled only where the spec says so.
     if given.context.schema.features[given.column].may_be_missing and not given.flag():
         yield NotMissing(given.column, origin=given.origin)
 

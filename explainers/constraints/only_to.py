@@ -26,6 +26,7 @@ class OnlyTo(Single):
         return among(after, self.values) | stays
 
     def cut(self, axis: Axis, factual: float) -> Axis:
+        # Left alone, it keeps its value, which need not be one of them.
         return axis.only([*self.values, factual])
 
 

@@ -27,6 +27,7 @@ class Range(Single):
 
     def kept(self, cells: Cells, factual: Factual) -> Kept:
         after = cells[self.column]
+        # Whether a reading may be missing is for another constraint to say.
         return (after >= self.lower) & (after <= self.upper) | is_missing(after)
 
     def cut(self, axis: Axis, factual: float) -> Axis:

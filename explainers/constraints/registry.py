@@ -33,7 +33,7 @@ _KEYS = {
     Source.POLICY: tuple(kind.of_policy for kind in KINDS if kind.of_policy),
     Source.REQUEST: tuple(kind.of_request for kind in KINDS if kind.of_request),
 }
-"""Of the whole row, in the order in which their constraints stand."""
+"""Keys that are for the whole row, in the order in which their constraints stand."""
 
 
 def read_policy(policy: Table, context: ReadingContext) -> Iterator[Constraint]:

@@ -18,7 +18,7 @@ from models.predictor import Row
 from models.schema import Schema
 
 MAX_RULES = 50
-"""Of one request."""
+"""Most rules of one request."""
 MAX_RULE_TEXT = 2_000
 """Characters of all rules of a request: reading them takes time that no deadline cuts, up to 0.2 ms
 each."""

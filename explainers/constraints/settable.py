@@ -30,6 +30,7 @@ class Settable(Range):
 
     def cut(self, axis: Axis, factual: float) -> Axis:
         cut = super().cut(axis, factual)
+        # Left alone, it may stay outside: its value is put back.
         is_outside = factual < self.lower or factual > self.upper
         return cut.adding(factual) if is_outside and factual in axis else cut
 

@@ -53,8 +53,10 @@ class Survives(Constraint):
         # Corners: every sensor as far off as it may be.
         shares[::2] = np.sign(shares[::2])
         readings = row + shares * np.array(self.tolerances)
+        # Categories have no tolerance, so nothing of them is cut.
         lower = np.array([-np.inf if f.kind.is_categorical else f.lower for f in schema.features])
         upper = np.array([np.inf if f.kind.is_categorical else f.upper for f in schema.features])
+        # A row that is outside its bounds itself stays there: only errors are cut.
         return np.asarray(np.clip(readings, np.minimum(lower, row), np.maximum(upper, row)))
 
 

@@ -123,7 +123,7 @@ def _enumerate(incumbents: Incumbents, most: int, changes: int | None = None) ->
 
 
 def _hunt(incumbents: Incumbents) -> None:
-    """From the likeliest answers to the least likely, polishing whatever is found."""
+    """Look where answers are likeliest first and polish what is found, down to the least likely."""
     problem = incumbents.problem
     # The budget of single moves is shared out, but no lever is left with a handful of values.
     each = max(16, SINGLE_ROWS // max(1, len(problem.movable)))

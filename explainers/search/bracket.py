@@ -29,26 +29,29 @@ class Bracket:
     column: int
     axis: Axis
     near: int
-    """Nearer to the factual, and not known to lead into the target."""
+    """The end nearer to the factual, which is not known to lead into the target."""
     far: int
-    """Known to."""
+    """The end that is known to."""
 
     @classmethod
     def out_to(cls, axis: Axis, column: int, factual: float, far: int) -> Bracket:
-        """From beside ``factual``, a number, to the position ``far``."""
+        """The bracket from beside ``factual``, a number, to the position ``far``."""
+        # The factual may stand between two positions; the end is beyond it, so that both are rungs.
         home = axis.below(factual)
         return cls(column, axis, home if far < home else home - 1, far)
 
     def rungs(self) -> Positions:
-        """From near to far, without both."""
+        """Positions between the ends, from near to far."""
         first, last = sorted((self.near, self.far))
         between = spread(first + 1, last - 1, RUNGS)
         return between if self.far > self.near else between[::-1]
 
     def narrowed(self, rungs: Positions, good: Mask) -> Bracket:
-        """To the last rung that does not lead into the target before the first that does."""
+        """The bracket between the first rung that leads into the target and the rung before it."""
         if not good.any():
+            # Only the stretch beyond the last rung is left.
             return replace(self, near=int(rungs[-1]))
+        # Nearest first, so this is the one to draw back to.
         k = int(good.argmax())
         return replace(self, near=int(rungs[k - 1]) if k else self.near, far=int(rungs[k]))
 
@@ -59,10 +62,12 @@ def closed_in(problem: Problem, excess: Excess, row: Row, brackets: Sequence[Bra
     done: list[Bracket] = []
     while brackets:
         rungs = [bracket.rungs() for bracket in brackets]
+        # One call of the model for all numbers.
         rows = _with_each(row, brackets, rungs)
         good = (excess(rows) <= 0.0) & problem.allowed(rows) if len(rows) else np.zeros(0, bool)
         ends = np.cumsum([len(own) for own in rungs])
         parts = np.split(good, ends[:-1])
+        # No position is left between its ends.
         done += [s for s, own in zip(brackets, rungs, strict=True) if not len(own)]
         brackets = [
             bracket.narrowed(own, part)

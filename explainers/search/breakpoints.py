@@ -56,7 +56,7 @@ def _break(condition: Condition, factual: Row, row: Row, column: int) -> list[fl
 
 @dataclass(frozen=True)
 class Walk:
-    """From one value of an axis outward."""
+    """A walk along an axis, outward from one of its values."""
 
     axis: Axis
     at: int

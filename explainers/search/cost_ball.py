@@ -28,13 +28,17 @@ def cost_ball(problem: Problem, cost: float, most: int, changes: int | None = No
         if ladder is None:
             return None
         stays = float(problem.factual[column]) in axis
+        # Ladders are sorted by cost, so this is how many rungs each partial row can pay for.
         affordable = np.searchsorted(ladder.costs, cost - costs, side="left")
         if changes is not None:
             affordable[changed == changes] = 0
+        # One more where the feature may be left alone.
         counts = affordable + stays
+        # Counted before rows are made, so that memory is bounded.
         if counts.sum() > most:
             return None
         source = np.repeat(np.arange(len(rows)), counts)
+        # Place of each new row among those from its source; -1: the feature is left alone.
         rung = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts) - stays
         rows, costs, changed = rows[source], costs[source], changed[source]
         moves = rung >= 0
@@ -59,6 +63,7 @@ def _affordable(problem: Problem, column: int, cost: float, most: int) -> Ladder
     # Costs of numbers rise with the distance, on either side.
     first = bisect_left(range(middle), True, key=lambda p: spent(p) < cost)
     last = middle + bisect_left(range(middle, ends), True, key=lambda p: spent(p) >= cost)
+    # One more than `most`: the factual is among them, and is no rung.
     if last - first > most + 1:
         return None
     positions = [*range(first, last), *range(ends, len(axis))]

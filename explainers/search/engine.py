@@ -45,7 +45,7 @@ class SearchOutcome:
     engine: str = ""
     """Name of the engine that found the rows, or proved that there are none."""
     unsure: Row | None = None
-    """Where there is no candidate: the action that leads into the target most surely, yet not
+    """Where there is no candidate: the action that leads into the target most surely, which is not
     so surely as the policy demands."""
 
     @classmethod
@@ -102,7 +102,8 @@ class Engine(Protocol):
 
 
 def refusal(engine: str, constraint: Constraint) -> NotEligible:
-    """Of a constraint whose form an engine does not know: none is ever dropped."""
+    """The refusal of an engine that does not know the form of ``constraint``: none is ever
+    dropped."""
     name = type(constraint).__name__
     return NotEligible(engine, f"{name} ({constraint.origin.key}) is not in the proof")
 

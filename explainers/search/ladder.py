@@ -39,6 +39,7 @@ class Ladder:
         axis = problem.axes[column]
         at = axis.below(float(problem.factual[column]))
         positions = spread(0, len(axis) - 1, most)
+        # The factual may be off the axis, so there is a neighbour on either side.
         beside = np.arange(max(0, at - 1), min(len(axis), at + 2), dtype=np.int64)
         return cls.around(problem, column, axis.values(np.union1d(positions, beside)))
 
@@ -47,6 +48,7 @@ class Ladder:
         """At most ``most`` values all over a long axis, and ever wider steps from the factual."""
         axis = problem.axes[column]
         at, ends = axis.below(float(problem.factual[column])), len(axis) - 1
+        # Four steps to a doubling: dense near the factual, where answers are cheap.
         away = np.unique(np.rint(2.0 ** np.arange(0.0, np.log2(len(axis)), 0.25)).astype(np.int64))
         near = np.concatenate([at - away, [at], at + away])
         positions = np.union1d(near[(near >= 0) & (near <= ends)], spread(0, ends, most))
@@ -58,9 +60,11 @@ class Ladder:
         factual = float(problem.factual[column])
         values = np.unique(values)
         values = values[values != factual]
+        # NaN differs from itself, so the line above has not dropped it.
         if np.isnan(factual):
             values = values[~np.isnan(values)]
         costs = problem.cost.of_feature(column, values, factual)
+        # `lexsort` takes its last key first.
         order = np.lexsort((values, costs))
         return cls(column, values[order], costs[order])
 
@@ -88,6 +92,7 @@ def spread(first: int, last: int, most: int) -> npt.NDArray[np.int64]:
 def _positions(size: int, middle: int) -> npt.NDArray[np.int64]:
     if size <= LONGEST:
         return np.arange(size, dtype=np.int64)
+    # Half of them beside the factual, half over the whole axis.
     half = LONGEST // 2
     near = np.arange(max(0, middle - half // 2), min(size, middle + half // 2), dtype=np.int64)
     far = np.linspace(0, size - 1, half).astype(np.int64)

@@ -101,7 +101,7 @@ class Checker:
         return self.check_all([proposal])[0]
 
     def check_all(self, proposals: Iterable[Proposal]) -> list[Report]:
-        """Of each proposal; the deployed model is asked once for all of them."""
+        """A report on each proposal; the deployed model is asked once for all of them."""
         # One call of the model for all, since a call costs more than most of what is checked.
         return self.judge([self.draft(proposal) for proposal in proposals])
 
@@ -159,8 +159,14 @@ class Checker:
         settings = {j: action[j] for j in columns}
         return follows.row(self.factual, settings, self.terms.is_history)
 
+<<<<<<< HEAD
     def _settable(self, draft: CheckDraft, action: Reading, columns: Sequence[int]) -> None:
         """By the text that the wire will carry: 53.2 is a multiple of 0.1 because "53.2" is."""
+=======
+    def _settable(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
+        """Check that each value can be set, by the text that the wire will carry: 53.2 is a
+        multiple of 0.1 because "53.2" is."""
+>>>>>>> h7
         for j in columns:
             feature, value = self.terms.schema.features[j], action[j]
             if feature.kind.is_categorical:
@@ -333,9 +339,11 @@ class Checker:
         return Check("bound", fits, f"nothing below {lower_bound} claimed, {cost} found")
 
     def contradicted(self, cost: float, others: Iterable[Sequence[float]]) -> Report | None:
-        """The first of the actions ``others`` that is allowed, flips, and is cheaper than
-        ``cost``, which is claimed to be the least (infinite: that there is none); then that claim
-        is false. None if there is no such action among them."""
+        """The report on an action that refutes the claim that nothing costs less than ``cost``.
+
+        An infinite ``cost`` claims that there is no answer. The report is on the first of the
+        actions ``others`` that is allowed, flips and is cheaper; None if none is.
+        """
         was, most = self._was, Decimal(cost)
         # Cheaper by more than rounding: an answer of the same cost contradicts nothing.
         most -= slack(most) if most.is_finite() else 0

@@ -156,7 +156,7 @@ class _Answer:
         yield self._predicted(self._answer["prediction"], scores)
 
     def _as_asked(self) -> Iterator[Check]:
-        """By what features follow, and the seed: as the request says, where it says it."""
+        """Check that the semantics and the seed are the request's, where it names them."""
         if self._request is None:
             return
         said, seed = self._answer["semantics"], self._answer["provenance"]["seed"]
@@ -243,8 +243,11 @@ class _Answer:
         return action
 
     def _steps(self, found: Json) -> Iterator[Check]:
-        """Of all that is set or follows: ``from`` is the factual's value, ``to`` of what follows
-        the row's, ``delta`` what is between them in decimals."""
+        """Check ``from``, ``to`` and ``delta`` of all that is set or follows.
+
+        ``from`` is the factual's value, ``to`` of what follows is the row's, and ``delta`` is the
+        difference in decimals.
+        """
         for part in found["effects"]:
             name = part["feature"]
             fits = part["to"] == found["instance"][name]
@@ -274,8 +277,10 @@ class _Answer:
         return Check("told", fits, f"{sorted(moving)} move, {sorted(told)} told")
 
     def _follows(self, found: Json, report: Report) -> Iterator[Check]:
-        """From what each effect follows, and by how many plausible versions of the laws it does.
-        A version within the rounding of the limit may be on either side of it."""
+        """Check what leads to each effect, and how many plausible versions of the laws flip.
+
+        A version within the rounding of the limit may be on either side of it.
+        """
         names = self._schema.names
         for part in found["effects"]:
             ways = [names[i] for i in report.via.get(self._schema.index(part["feature"]), ())]
@@ -366,8 +371,8 @@ class _Answer:
         return Check(name, fits, f"{key}, which {'is' if fits else 'nobody has'} declared")
 
     def _uncontradicted(self, bound: float, others: Sequence[Sequence[float]]) -> Check:
-        """Neither the answer itself nor a row seen in service shows that something cheaper is
-        allowed and flips."""
+        """Check that nothing cheaper is allowed and flips: neither the answer itself nor a row
+        seen in service."""
         references = self._book.references
         # What the request forbids besides is not known where it is not at hand.
         seen = [] if references is None or self._request is None else references.tolist()

@@ -56,7 +56,7 @@ class WeightedSum:
 
     @classmethod
     def read(cls, table: Mapping[str, Any]) -> WeightedSum:
-        """Of a mechanism's file."""
+        """The sum that a mechanism's file declares."""
         own = table["coordinates"]
         places = zip(own["parent"], own["level"], own["centre"], own["spread"], strict=True)
         n = len(table["weights"])

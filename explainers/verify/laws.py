@@ -32,7 +32,7 @@ OpenGraph = Callable[[bytes, tuple[str, ...], bool], tuple[Predictor, GraphForm 
 
 
 class WhatFollows(Protocol):
-    """By what features follow that are not set."""
+    """How features follow that are not set."""
 
     @property
     def gamma(self) -> float:
@@ -49,8 +49,8 @@ class WhatFollows(Protocol):
         ...
 
     def via(self, columns: Sequence[int]) -> Mapping[int, tuple[int, ...]]:
-        """Of every column that ``columns``, set together, act on: those of them that lead there
-        not only through another of them."""
+        """For every column that ``columns``, set together, act on: those of ``columns`` that lead
+        to it by a way that does not pass through another of them."""
         ...
 
     def row(
@@ -97,7 +97,7 @@ class Laws:
     """A law for every node that has causes; None where there is none."""
 
     parents: tuple[tuple[int, ...], ...]
-    """Of each column, in schema order."""
+    """The causes of each column, in schema order."""
     laws: tuple[Law | None, ...]
     whole: frozenset[int]
     """Columns that read whole numbers: rounded once, when the row is read."""
@@ -116,8 +116,11 @@ class Laws:
 
     def effects(self, columns: Iterable[int], is_history: bool = False) -> frozenset[int]:
         """What may move when ``columns`` are set: all that is below one of them, but what is set
-        itself. In another past what is set goes on following its causes, and of what has causes
-        and no law nobody knows its own part."""
+        itself.
+
+        In another past what is set goes on following its causes, and so may move too; the
+        background of what has causes and no law is unknown to anybody.
+        """
         acted, below = frozenset(columns), set[int]()
         # Causes first, so one pass sees all that is below.
         for j in self.order:
@@ -128,8 +131,7 @@ class Laws:
         return frozenset(below) | {j for j in acted if self.parents[j] and self.laws[j] is None}
 
     def via(self, columns: Iterable[int]) -> dict[int, tuple[int, ...]]:
-        """Of every column that ``columns``, set together, act on: those of them that lead there
-        not only through another of them."""
+        """See :meth:`WhatFollows.via`."""
         acted, found = frozenset(columns), dict[int, set[int]]()
         for j in self.order:
             # What is set ends a way: it has its value whatever is behind it.

@@ -23,14 +23,14 @@ class FeaturePrice:
 
     weight: Decimal = _ONE
     scale: Decimal = _ONE
-    """Of a number, in its unit; ordered categories go by steps."""
+    """A number's scale, in its unit; ordered categories go by steps."""
     fixed: Decimal = Decimal(0)
     matrix: tuple[tuple[Decimal, ...], ...] | None = None
-    """Between categories, where one is declared."""
+    """Distances between categories, where they are declared."""
     is_nominal: bool = False
 
     def of(self, now: Reading, was: Reading, j: int) -> Decimal:
-        """Of column ``j``, which moves."""
+        """What it costs that column ``j`` moves."""
         return self.fixed + self.weight * self._distance(now, was, j)
 
     def _distance(self, now: Reading, was: Reading, j: int) -> Decimal:
@@ -53,7 +53,7 @@ class Price:
     penalty: Decimal = Decimal(0)
 
     def of(self, now: Reading, was: Reading, columns: Sequence[int] | None = None) -> Decimal:
-        """Of the action ``now``; ``columns`` are those that it sets, where they are known."""
+        """What the action ``now`` costs; ``columns`` are what it sets, where that is known."""
         columns = moved(now, was) if columns is None else columns
         return sum((self.features[j].of(now, was, j) for j in columns), self.penalty * len(columns))
 

@@ -33,7 +33,7 @@ class Report(NamedTuple):
     be told; of the row itself where nothing follows; empty where features move alone, or the
     model was not asked."""
     via: Mapping[int, tuple[int, ...]] = MappingProxyType({})
-    """Of each column that may follow: what is set and leads there."""
+    """For each column that may follow: what is set and leads there."""
 
     @property
     def holds(self) -> bool:

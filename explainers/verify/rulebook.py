@@ -43,28 +43,29 @@ class Terms:
     is_history: bool = False
     """Whether another past is told, in which backgrounds move and nothing is set."""
     tolerances: tuple[float, ...] = ()
-    """Of the readings that it must survive where somebody demands it, in each feature's unit."""
+    """How far off each reading may be, in its feature's unit, where somebody demands that answers
+    survive it."""
     survival: frozenset[str] = frozenset()
     """Keys of who demands it; empty: nobody."""
     seed: int = 0
 
     def without(self, key: str) -> Terms:
-        """With the limit of that key lifted."""
+        """The same terms, the limit of that key lifted."""
         kept = tuple(limit for limit in self.limits if limit.key != key)
         # A key may be a demand for survival, which is no limit.
         return replace(self, limits=kept, survival=self.survival - {key})
 
     def aiming(self, goal: ScoreGoal) -> Terms:
-        """With another target."""
+        """The same terms with another target."""
         return replace(self, goal=goal)
 
     def excluding(self, limit: Limit) -> Terms:
-        """With one limit more."""
+        """The same terms and one more limit."""
         return replace(self, limits=(*self.limits, limit))
 
     @cached_property
     def keys(self) -> frozenset[str]:
-        """Of all that must be kept, but for the target."""
+        """Keys of everything that must be kept, the target apart."""
         return frozenset(limit.key for limit in self.limits) | self.survival
 
 
@@ -95,8 +96,18 @@ class Rulebook:
         laws: WhatFollows | None = None,
         never_set: Sequence[str] = (),
     ) -> Rulebook:
-        """Of a spec's ``[policy]`` table; ``reference`` is ``(n_rows, n_features)``,
-        ``plausibility`` scores rows by ``plausibility.onnx``.
+        """The rulebook of a spec's ``[policy]`` table.
+
+        Parameters
+        ----------
+        reference : ndarray, shape (n_rows, n_features), optional
+            Rows that give scales and outlier limits.
+        plausibility : Predictor, optional
+            Scores rows by ``plausibility.onnx``.
+        laws : WhatFollows, optional
+            What ``causal.toml`` says; None: features move alone.
+        never_set : sequence of str
+            Features that it says are not acted on.
 
         Raises
         ------

@@ -41,7 +41,7 @@ class Grammar(Protocol):
         ...
 
     def rests_on_rounding(self) -> str:
-        """Of a counterfactual that another session of the graph may deny."""
+        """Say that another session of the graph may deny the counterfactual."""
         ...
 
     def proven_smallest(self) -> str:
@@ -77,7 +77,7 @@ class Grammar(Protocol):
         ...
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
-        """Of a factual that is as wanted, and not as probable as is demanded of a change."""
+        """Say that the factual is as wanted, and less probable than is demanded of a change."""
         ...
 
     def demanded(self, odds: Odds) -> str:
@@ -107,7 +107,7 @@ class Catalogue:
 
 @cache
 def catalogue(language: Language) -> Catalogue:
-    """Of the language's folder."""
+    """The catalogue in the language's folder."""
     found = import_module(f"explainers.wording.{language}.catalogue").CATALOGUE
     assert isinstance(found, Catalogue)
     return found

@@ -89,7 +89,7 @@ class Conventions:
 
 @cache
 def conventions(language: Language) -> Conventions:
-    """Of the language's folder."""
+    """The conventions in the language's folder."""
     found = import_module(f"explainers.wording.{language}.conventions").CONVENTIONS
     assert isinstance(found, Conventions)
     return found

@@ -86,7 +86,7 @@ class DecisionWords:
     alarm: Labels
     score: Labels
     clauses: Mapping[int, Clauses]
-    """By position of the class."""
+    """The clauses of each class, by its position."""
 
     @classmethod
     def read(cls, decision: Decision, readers: Readers) -> DecisionWords:

@@ -211,7 +211,7 @@ class _Voice:
         return self.limits.say(blocker)
 
     def already(self, target: Target | None, prediction: Prediction) -> list[str]:
-        """That there is nothing to change; and how probable it is, where more is demanded."""
+        """Say that there is nothing to change; and how probable it is, where more is demanded."""
         if target is None or target.demand is None or target.met(np.array([prediction.scores]))[0]:
             return [self.grammar.already(self.fact(target, prediction))]
         # The demand is of changes; a factual that is decided as wanted

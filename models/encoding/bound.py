@@ -57,7 +57,7 @@ class BoundInput:
     tensor: TensorInput
     columns: tuple[Column, ...]
     encodings: tuple[FeatureEncoding, ...]
-    """Of all features of a row."""
+    """The encoding of every feature of a row."""
 
     def feed(self, rows: Rows) -> Tensor:
         """Tensor for ``rows``, ``(n, d)``; a plain IEEE cast to the input's type."""

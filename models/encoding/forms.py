@@ -91,6 +91,7 @@ def _table(form: Form, values: Sequence[float | str]) -> tuple[tuple[float | str
         case Form.ONE_HOT:
             return tuple(tuple(float(i == k) for k in range(n)) for i in range(n))
         case Form.THERMOMETER:
+            # The lowest has no column: it is where all of them are 0.
             return tuple(tuple(float(i >= k) for k in range(1, n)) for i in range(n))
         case Form.VALUES | Form.STRING:
             return tuple((v,) for v in values)

@@ -30,8 +30,8 @@ class Cell:
     """How it moves when :attr:`main` grows and all else stays: 1 never down, -1 never up, 0 not
     known."""
     order: int = 0
-    """Of the cells beside it, the one with the larger main source is the larger (1), the smaller
-    (-1), or nobody knows (0)."""
+    """Order against the cells beside it: the one with the larger main source is the larger (1), the
+    smaller (-1), or nobody knows (0)."""
     unit: bool = False
     """Whether it lies in [0, 1]."""
     share: bool = False
@@ -41,7 +41,7 @@ class Cell:
     shift: bool = False
     """Whether it stays when one number is added to all of its sources."""
     value: Any = None
-    """Of a constant."""
+    """The value, where the cell is a constant."""
 
     @classmethod
     def source(cls, number: int) -> Cell:

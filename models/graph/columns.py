@@ -22,9 +22,9 @@ class Columns:
     dtype: np.dtype[Any]
     """In which the core computes: float32 or float64."""
     encoding: BoundEncoding
-    """From rows to the graph's inputs."""
+    """Takes rows to the graph's inputs."""
     prefix: GraphProgram
-    """From the graph's inputs to the core."""
+    """Takes the graph's inputs to the core."""
 
     @property
     def n_columns(self) -> int:

@@ -29,7 +29,7 @@ class ReadNode(Protocol):
 
     @property
     def operator(self) -> Operator:
-        """From the core's outputs to the node's."""
+        """Takes the core's outputs to the node's."""
         ...
 
 

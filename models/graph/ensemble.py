@@ -77,7 +77,7 @@ class TreeEnsemble:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of comparisons."""
+        """Type in which features and thresholds are compared."""
         return self.threshold.dtype
 
     @property

@@ -38,16 +38,16 @@ class Finish:
     """Raw outputs of a core to scores."""
 
     expand: Expand
-    """From our outputs to the graph's own. A binary model whose score depends on the difference of
+    """Takes our outputs to the graph's own. A binary model whose score depends on the difference of
     two outputs is read as that difference alone."""
     program: GraphProgram
     dtype: np.dtype[Any]
-    """Of the graph's core outputs."""
+    """Type of the graph's core outputs."""
     pick: npt.NDArray[np.intp]
     """Column of the score tensor behind each score."""
     sense: int
-    """Of one score: 1, it never falls when the raw output rises.
-    Of several: 1 if they have the order of the raw outputs, one for each class; 0 if not."""
+    """For one score: 1 if it never falls when the raw output rises, else 0.
+    For several: 1 if they have the order of the raw outputs, one for each class, else 0."""
 
     INPUT: ClassVar[str] = "raw"
     """What :attr:`program` calls the graph's core outputs."""

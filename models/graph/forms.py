@@ -53,6 +53,7 @@ class GraphForm:
 
     def raw(self, rows: Rows) -> npt.NDArray[np.float64]:
         """The core's outputs for ``rows``, ``(n, n_features)``: ``(n, n_raw)``."""
+        # A graph overflows without a word, and so does this.
         with np.errstate(all="ignore"):
             return self.core.raw(self.columns.encode(rows))
 

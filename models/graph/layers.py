@@ -34,6 +34,7 @@ class Affine:
 
     def raw(self, matrix: Matrix) -> npt.NDArray[np.float64]:
         """``(n, n_outputs)`` for the rows of ``matrix``, ``(n, n_columns)``."""
+        # In the graph's own type, so that it rounds as the graph does but for the order of sums.
         plain = np.asarray(matrix, dtype=self.dtype)
         return np.asarray(plain @ self.weights + self.bias, dtype=np.float64)
 
@@ -59,6 +60,7 @@ class ReluNetwork:
 
     def raw(self, matrix: Matrix) -> npt.NDArray[np.float64]:
         """``(n, n_outputs)`` for the rows of ``matrix``, ``(n, n_columns)``."""
+        # In the graph's own type, as above.
         state = np.asarray(matrix, dtype=self.dtype)
         *hidden, (weights, bias) = self.layers
         for inner_weights, inner_bias in hidden:

@@ -69,7 +69,8 @@ def _label_encoder(node: NodeView) -> Translated:
 
 
 def _mapper(node: NodeView, texts: Any, numbers: Array) -> Translated:
-    """From texts to whole numbers; which way is decided by what comes in: only texts are read."""
+    """A lookup from texts to whole numbers; the input's type decides the way, and only texts are
+    read."""
     default = node.a.get("default_int64", -1)
     return Translated(_lookup(_text_array(texts), numbers.astype(np.int64), default))
 

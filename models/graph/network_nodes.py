@@ -17,7 +17,7 @@ class Network:
     """The layers between two tensors."""
 
     node: NodeProto
-    """Of its last layer."""
+    """The node of its last layer."""
     output: str
     """Tensor that the last layer makes."""
     layers: tuple[Dense, ...]
@@ -69,12 +69,13 @@ def find_network(source: GraphSource) -> Network | None:
 
 
 def _end(source: GraphSource, nodes: list[NodeProto], tensor: str) -> str:
-    """Where the layer ends that ``tensor`` belongs to: behind its constants."""
+    """The tensor at which the layer of ``tensor`` ends, behind its constants."""
     while True:
         readers = [node for node in nodes if tensor in node.input]
         # Read by two nodes, it is no part of one layer.
         if len(readers) != 1 or tensor == source.output:
             return tensor
+        # What comes next is part of no layer, as adding a bias would be.
         if dense(source, readers[0].output[0]) is None:
             return tensor
         tensor = readers[0].output[0]
@@ -94,6 +95,7 @@ def _layers(source: GraphSource, output: str) -> tuple[Dense, ...]:
 def _through_relu(source: GraphSource, tensor: str) -> Dense | None:
     """The layer before the ReLU that makes ``tensor``."""
     node = source.producer(tensor)
+    # Both pass on what they get once a model is trained.
     while node is not None and node.op_type in ("Identity", "Dropout"):
         node = source.producer(node.input[0])
     if node is None or node.op_type != "Relu":

@@ -61,8 +61,9 @@ def _read(source: GraphSource, encoding: BoundEncoding, columns: npt.NDArray[np.
 
 
 def _settled(finish: Finish) -> Finish:
-    """With the order of two scores that move in opposite directions: they have that of their raw
-    outputs if they meet where those do.
+    """``finish``, its sense settled where two scores move in opposite directions.
+
+    Such scores have the order of their raw outputs if they meet where those do.
     """
     is_pair = finish.expand is not None and len(finish.expand) == 2 and not finish.expand[0].any()
     if not is_pair or finish.sense == 1:

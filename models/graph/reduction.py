@@ -23,7 +23,7 @@ class Reduced:
 
     core: Core
     expand: Expand
-    """From its outputs to those of the graph's core."""
+    """Takes its outputs to those of the graph's core."""
     sense: int
     """See :attr:`models.graph.finish.Finish.sense`."""
 

@@ -22,8 +22,8 @@ from models.rounding import Known, Rounding
 Floats = npt.NDArray[np.float64]
 
 ULPS = 16.0
-"""By how many units in the last place a function of one number may differ between the code for a
-lone number and the code for many; such as ``exp``."""
+"""Units in the last place by which a function of one number, such as ``exp``, may differ between
+the code for a lone number and the code for many."""
 TALLEST = 0.25
 """Largest ``steep`` that is believed: beyond it a score is nothing but rounding."""
 PROBES = 4_097
@@ -93,8 +93,11 @@ def _gamma(n: npt.ArrayLike, dtype: np.dtype[np.floating]) -> Floats:
 
 
 def _trees_off(core: TreeEnsemble) -> tuple[Floats, Floats]:
-    """Of each tree its largest leaf counts. Adding a tree that has nothing for an output to it is
-    exact; a base and a divisor are two operations more."""
+    """How far each output may be off, and how large it may be.
+
+    The largest leaf of each tree counts. Adding a tree that has nothing for an output is exact; a
+    base and a divisor are two operations more.
+    """
     largest = np.zeros((core.n_trees, core.n_outputs))
     nodes, tree = core.roots, np.arange(core.n_trees)
     while len(nodes):
@@ -191,7 +194,7 @@ def _of_a_curve(
 
 
 def _ulp(finish: Finish) -> float:
-    """Of the coarsest type that a score goes through, relative."""
+    """Relative unit in the last place of the coarsest type that a score goes through."""
     width = len(finish.pick) if finish.expand is None else finish.expand.shape[1]
     with np.errstate(all="ignore"):
         made = finish.program.run({Finish.INPUT: np.zeros((2, width), dtype=finish.dtype)})

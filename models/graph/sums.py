@@ -122,6 +122,7 @@ def find_sum(source: GraphSource, nodes: Sequence[NodeProto]) -> Sum:
 
 def _needs(source: GraphSource, trees: Mapping[str, int]) -> dict[str, frozenset[int]]:
     """Positions of the trees on which each tensor depends."""
+    # What a tree yields counts as that tree alone, so its own entry is never replaced.
     needs = {tensor: frozenset({place}) for tensor, place in trees.items()}
     for node in source.before([source.output]):
         found = frozenset().union(*(needs.get(name, frozenset()) for name in node.input))
@@ -153,6 +154,7 @@ def _columns_of(source: GraphSource, tensor: str) -> tuple[str, npt.NDArray[np.i
     while (node := source.producer(tensor)) is not None:
         if node.op_type in ("Gather", "ArrayFeatureExtractor"):
             places = source.constant(node.input[1])
+            # Gather picks lines unless it is told otherwise, the other columns and nothing else.
             axis = int(attributes(node).get("axis", 0 if node.op_type == "Gather" else 1))
             if places is None or places.size == 0 or axis != 1:
                 break
@@ -182,6 +184,7 @@ def _through(read: TreeNode, between: Part, node: NodeProto) -> TreeEnsemble:
     with np.errstate(all="ignore"):
         made = between.program.run({node.output[0]: read.operator.run(raw)})
     values = np.where(read.core.is_leaf, made.reshape(-1), 0)[:, None].astype(np.float64)
+    # The base and the divisor are in the leaves now.
     return replace(read.core, values=values, base=np.zeros(1), sums=made.dtype, divisor=1.0)
 
 
@@ -191,6 +194,7 @@ def _merge(parts: Sequence[TreeEnsemble]) -> TreeEnsemble:
     starts = np.cumsum([0, *(p.n_nodes for p in parts)])
 
     def shifted(name: str) -> npt.NDArray[np.int32]:
+        # There is one start more than parts: the end of the last.
         arrays = [getattr(p, name) + start for p, start in zip(parts, starts, strict=False)]
         return np.concatenate(arrays).astype(np.int32)
 

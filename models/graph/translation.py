@@ -66,6 +66,7 @@ def _is_share(proto: NodeProto, source: GraphSource) -> bool:
     if axes is None or ints(axes) not in ((1,), (-1,)) or not node.a.get("keepdims", 1):
         return False
     sizes = source.producer(whole.input[0])
+    # A sum of sizes is one node (ReduceL1), or two (Abs and ReduceSum).
     if whole.op_type == "ReduceL1" or sizes is None or sizes.op_type != "Abs":
         return whole.op_type == "ReduceL1" and whole.input[0] == proto.input[0]
     return bool(sizes.input[0] == proto.input[0])

@@ -31,7 +31,7 @@ _TRANSFORMS = (
     Transform.SOFTMAX_ZERO,
     Transform.PROBIT,
 )
-"""By number, as ONNX Runtime 1.31 has it; ONNX has SOFTMAX for 1 and LOGISTIC for 2."""
+"""Each at its number in ONNX Runtime 1.31; ONNX itself has SOFTMAX for 1 and LOGISTIC for 2."""
 
 
 def read_ensemble(node: NodeProto, dtype: np.dtype[Any], n_columns: int) -> TreeNode:

@@ -36,14 +36,14 @@ _HELD_SHAPES = {
     "Pad": (1, 3),
     "Slice": (1, 2, 3, 4),
 }
-"""And these, once so many of their inputs are constants, by position."""
+"""Positions of the inputs that must be constants for an output's shape to follow."""
 
 _OF_TABLES = frozenset(
     "ArrayFeatureExtractor Binarizer CategoryMapper FeatureVectorizer Imputer LabelEncoder "
     "LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler "
     "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor ZipMap".split()
 )
-"""Of ``ai.onnx.ml``. Trees whose nodes lead back to each other ONNX Runtime refuses to load."""
+"""Operators of ``ai.onnx.ml``. ONNX Runtime loads no trees whose nodes lead back to each other."""
 
 
 def unbounded(model: ModelProto) -> str | None:

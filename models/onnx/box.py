@@ -45,7 +45,7 @@ def box_of(guard: Guard) -> Box:
 
 
 def environment() -> dict[str, str]:
-    """Of a process that runs graphs."""
+    """Environment variables of a process that runs graphs."""
     found = {name: os.environ[name] for name in _KEPT if name in os.environ}
     paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
     return found | {"PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}

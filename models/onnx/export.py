@@ -46,6 +46,7 @@ def export_onnx(estimator: Any, n_columns: int, *, name: str) -> ModelProto:
             model = _convert_xgboost(estimator, n_columns)
         else:
             model = _convert_sklearn(estimator, n_columns)
+    # Converters raise whatever they please.
     except Exception as error:
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
         reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
@@ -124,6 +125,7 @@ def _convert_sklearn(estimator: Any, n_columns: int) -> ModelProto:
         name="model",
         initial_types=[(INPUT, tensor([None, n_columns]))],
         target_opset=TARGET_OPSET,
+        # A ZipMap yields dictionaries in place of one matrix.
         options={"zipmap": False} if is_classifier(estimator) else None,
     )
     return model
@@ -169,6 +171,7 @@ def _make_reproducible(model: ModelProto, name: str) -> None:
     model.domain = ""
     model.model_version = 1
     model.producer_name = "ifonly"
+    # A tool's version would change the bytes of an equal model.
     model.producer_version = ""
     model.ir_version = IR_VERSION
     del model.metadata_props[:]
@@ -179,4 +182,5 @@ def _make_reproducible(model: ModelProto, name: str) -> None:
     for value in (*model.graph.input, *model.graph.output):
         shape = value.type.tensor_type.shape
         if shape.dim and not shape.dim[0].HasField("dim_value"):
+            # Converters give the free axis names of their own.
             shape.dim[0].dim_param = "rows"

@@ -9,10 +9,10 @@ from models.errors import OutOfService
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
-    """Of the graphs of a model."""
+    """What the graphs of a model may take."""
 
     run_seconds: float = 10.0
-    """Of one run, which has no more rows than ``models.onnx.predictor.CHUNK``."""
+    """Time of one run, which has no more rows than ``models.onnx.predictor.CHUNK``."""
     load_seconds: float = 120.0
     """Until a graph can be run; and until a whole folder has been tried."""
     memory_bytes: int = 4 << 30

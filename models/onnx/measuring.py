@@ -24,8 +24,10 @@ the last place."""
 
 
 def measure_rounding(predictor: OnnxPredictor, rows: Rows) -> Rounding:
-    """Of a graph that nothing can be proven of: ``rows``, ``(n, n_features)``, at least one of
-    which has a score, are scored in sessions of 1, 2 and 8 threads, in batches of several sizes.
+    """Rounding of a graph of which nothing can be proven, measured.
+
+    ``rows``, ``(n, n_features)``, are scored in sessions of 1, 2 and 8 threads and in batches of
+    several sizes; at least one of them must have a score.
 
     Raises
     ------

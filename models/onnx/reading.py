@@ -30,9 +30,9 @@ class GraphFile:
     """A model that was read whole."""
 
     model: ModelProto
-    """With every tensor in it, wherever it was kept."""
+    """The graph, with every tensor in it, wherever it was kept."""
     sha256: str
-    """Of the file's bytes; where tensors lie in other files, of that digest and theirs."""
+    """SHA-256 of the file's bytes; where tensors lie in other files, of that digest and theirs."""
 
 
 def read_graph(model_bytes: bytes, folder: Path | None = None) -> GraphFile:

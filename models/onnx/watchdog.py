@@ -33,7 +33,7 @@ class Watched:
 
     @property
     def label(self) -> str:
-        """Of whom it is a run."""
+        """Name of the model whose graph runs."""
         return self._guard.label
 
     def round(self) -> None:
@@ -78,12 +78,13 @@ class Watchdog:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """Of whom runs are under way."""
+        """Names of the models whose graphs are running."""
         return tuple(sorted({run.label for run in tuple(self._runs)}))
 
     @property
     def stuck(self) -> tuple[str, ...]:
-        """Of whom runs were told to stop, and go on: each has a thread that nobody gets back."""
+        """Names of the models whose runs were told to stop and go on: each has a thread that
+        nobody gets back."""
         return tuple(sorted({run.label for run in tuple(self._runs) if run.is_stuck}))
 
     def _start(self) -> None:

@@ -37,7 +37,7 @@ class DeployedModel:
     spec: Spec
     predictor: Predictor
     model_sha256: str
-    """Of ``model.onnx``; of its digest and those of its data files where it has any."""
+    """SHA-256 of ``model.onnx``; of its digest and those of its data files where it has any."""
     spec_sha256: str
     folder: Path
     reference: Rows | None = None
@@ -49,7 +49,7 @@ class DeployedModel:
     causal: bytes | None = None
     """``causal.toml`` as it is, to be read by whoever knows causal models; None: there is none."""
     causal_sha256: str = ""
-    """Of those bytes. They hold the digests of the files that they name."""
+    """SHA-256 of those bytes. They hold the digests of the files that they name."""
     causal_files: Mapping[str, bytes] = field(default_factory=dict)
     """What lies in ``mechanisms/`` and ``effects/``, by path from the folder:
     ``mechanisms/torque.json``."""

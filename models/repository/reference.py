@@ -24,7 +24,7 @@ PIECE = 4_096
 MAX_LINE = 1 << 20
 """Characters: 256 for each of 4,096 columns."""
 MAX_CELLS = 8_000_000
-"""Of a table: 64 MB as numbers."""
+"""Most cells of a table: 64 MB as numbers."""
 MAX_EXAMPLES = 1_000
 MAX_SHOWN = 1_000
 """Characters of a header that are quoted back."""

@@ -76,7 +76,7 @@ class _Snapshot(Generic[T]):
     """What is served at one moment. Replaced whole, never changed."""
 
     entries: Mapping[Id, _Entry[T]] = field(default_factory=dict)
-    """By name, then version, oldest first."""
+    """The folders that are served, by name, then version, oldest first."""
     refused: Mapping[Id, _Refused] = field(default_factory=dict)
 
     @cached_property

@@ -43,7 +43,7 @@ class Spec:
     alarm: Mapping[str, Any]
     """The ``[alarm]`` table: labels of ``cause``, ``consequence``, ``response``."""
     sha256: str
-    """Of the file's bytes."""
+    """SHA-256 of the file's bytes."""
 
 
 def parse_spec(text: bytes, file: str) -> Spec:

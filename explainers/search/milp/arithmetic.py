@@ -27,6 +27,7 @@ def believed(
     off = np.zeros_like(state)
     for k, (weights, bias) in enumerate(layers):
         if k:
+            # Where ours is below 0, the graph's unit lets through no more than it may be above 0.
             off = np.maximum(np.minimum(off, state + off), 0.0)
             state = np.maximum(state, 0.0)
         total = state @ weights + bias
@@ -41,10 +42,13 @@ def _off(
     """The error of sums that come to ``total``, of numbers no larger than ``most`` that are off by
     ``off``."""
     magnitude = np.abs(weights)
+    # Products with 0 are exact and add nothing; two more for the product itself and the bias.
     n = np.count_nonzero(most + off, axis=-1, keepdims=True) + 2
     handed_on = off @ magnitude
     size = most @ magnitude + np.abs(bias) + handed_on
+    # All that is positive, or all that is negative, whichever is more: sizes plus total, halved.
     largest = 0.5 * (size + total) + handed_on
+    # The denominator covers what roundings make of one another (Higham's gamma).
     return np.asarray(handed_on + unit / (1.0 - (n + 1) * unit) * (size + n * largest))
 
 
@@ -54,7 +58,7 @@ class ColumnBox:
 
     layers: Layers
     lows: list[Floats]
-    """Of the lines before each ReLU, like the next."""
+    """Least values of the lines before each ReLU; the next are the greatest."""
     highs: list[Floats]
     error: Floats
     """``(n_outputs,)``: how far from ours the graph's outputs may be."""
@@ -66,6 +70,7 @@ class ColumnBox:
         highs: list[Floats] = []
         for k, (weights, bias) in enumerate(layers):
             if k:
+                # As in `believed`, for the greatest value that the line may have.
                 off = np.maximum(np.minimum(off, high + off), 0.0)
                 lows, highs = [*lows, low], [*highs, high]
                 low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)
@@ -73,6 +78,7 @@ class ColumnBox:
             low, high = intervals(low, high, weights, bias)
             total = np.maximum(np.abs(low), np.abs(high))
             off = _off(most, off, total, weights, bias, unit)
+            # Outward, for the rounding of these bounds themselves.
             slack = MARGIN * np.maximum(1.0, total)
             low, high = low - slack, high + slack
         return cls(layers, lows, highs, off)

@@ -32,7 +32,7 @@ class Literal:
         return cls({}, float(truth))
 
     def negated(self) -> Literal:
-        """Of a statement that is 0 where it is false, and 1 where it is true."""
+        """1 where the statement is false, and 0 where it is true."""
         return Literal({v: -w for v, w in self.weights.items()}, 1.0 - self.constant)
 
 
@@ -99,7 +99,7 @@ class Choices:
         return self.each[self.places[column]]
 
     def is_set(self, column: int) -> Literal:
-        """That the feature is set to another value than its factual one."""
+        """The statement that the feature is set to another value than its factual one."""
         return Literal(dict.fromkeys(self.alone(column), -1.0), 1.0)
 
     def alone(self, column: int) -> list[int]:
@@ -153,7 +153,7 @@ class Choices:
 
     @cached_property
     def n_variables(self) -> int:
-        """Of the program's variables, those that say what is chosen."""
+        """How many of the program's variables say what is chosen."""
         return sum(1 + (choice.step is not None) for _, choice in self.all())
 
     def block_of(self, action: Row) -> Block | None:
@@ -181,6 +181,7 @@ class Choices:
         for place, choice in enumerate(block.choices):
             is_alone = self.is_alone(place, choice)
             column = self.levers.each[place].column
+            # Left alone in whichever piece, it is the same action.
             picked += self.alone(column) if is_alone else [choice.pick]
             if not is_alone and choice.step is not None:
                 others += _outside(program, choice, block.first[place], block.last[place])

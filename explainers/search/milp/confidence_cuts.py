@@ -28,11 +28,12 @@ Curve = Callable[[Floats], Floats]
 """Raw outputs, signed so that the target is below its limit, to margins, both ``(n,)``."""
 
 POINTS = 257
-"""At which the curve is looked at."""
+"""Number of points at which the curve is looked at."""
 HALVINGS = 10
 """How often a cut may speak of half as many raw outputs as before."""
 ENOUGH = 0.5
-"""Of what an action lacks: a row that takes away as much need not speak of fewer raw outputs."""
+"""Part of what an action lacks: a row that takes as much away is enough, and need not speak of
+fewer raw outputs."""
 LEAST = 1e-6
 """What a row must take away to be worth adding."""
 
@@ -56,7 +57,7 @@ class ConfidenceCuts:
     plausible: PlausibleMechanisms
     curve: Curve
     _known: dict[frozenset[int], Sums | None] = field(default_factory=dict)
-    """By the movers that are set."""
+    """Sums that were made, by the movers that are set."""
     _shared: set[frozenset[int]] = field(default_factory=set)
 
     def cut(self, solution: Floats) -> bool:
@@ -90,8 +91,13 @@ class ConfidenceCuts:
 
     # --- the lower bound -------------------------------------------------------------------------
 
+<<<<<<< HEAD
     def _bound_row(self, sums: Sums, solution: Floats) -> CutRow:
         """Of rows that speak of ever fewer raw outputs, the first that takes away enough."""
+=======
+    def _bound_row(self, sums: Sums, solution: Floats) -> Row:
+        """The first row that takes away enough, over ever fewer raw outputs; else the best row."""
+>>>>>>> h7
         raws = sums.at(solution)
         margins = self.curve(raws)
         weights = _tangent(margins, self._flows.gamma)
@@ -151,7 +157,7 @@ class ConfidenceCuts:
     # --- the share -------------------------------------------------------------------------------
 
     def _add_share(self, sums: Sums) -> None:
-        """At least ``floor`` of the plausible mechanisms meet the target."""
+        """Demand that at least ``floor`` of the plausible mechanisms meet the target."""
         program, inside = self._program, []
         for weights in sums.weights:
             binary, most = program.binary(), -self._least(-weights) + sums.constant - self._top

@@ -51,6 +51,7 @@ class Milp:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
+        # Either is a proof that there is no answer, without any program.
         if problem.conflict is not None or self._is_empty(problem):
             return SearchOutcome.none(problem)
         return Search(self._model, self._ladder, problem, meter, deadline).run()
@@ -71,12 +72,15 @@ class Milp:
                 (question.solve(deadline, otherwise=way) for way in (False, True)),
                 key=lambda one: one.bound,
             )
+            # Only a finished program proves that no row is nearer.
             if solved.values is None or not solved.finished:
                 return None
             action = question.action(solved.values)[None, :]
             row = problem.rows_of(action)
             if problem.allowed(action, row)[0]:
                 return meter.score(row)
+            # The program lets in a little more than is allowed: that row is
+            # left out, and the next sought.
             question.forbid(question.choices.at(solved.values))
 
     def _is_empty(self, problem: Problem) -> bool:
@@ -86,9 +90,12 @@ class Milp:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
-        """From the mathematics: where the score bends or passes its limit, and where a rule
-        turns. The model is asked only where nothing is known of other sessions, within rounding of
-        the target's edge; and where features follow, about what they lead to."""
+        """The interval, read from the mathematics: where the score bends or passes its limit, and
+        where a rule turns.
+
+        The model is asked only where nothing is known of other sessions, within rounding of the
+        target's edge; and where features follow, about what they lead to.
+        """
         if problem.consequences is not None:
             return range_by_asking(problem, meter, row, column)
         axis, sweep = problem.axes[column], self._model.sweep(problem, row, column)
@@ -103,5 +110,6 @@ class Milp:
             return problem.target.met(meter.score(rows)) & problem.allowed(rows)
 
         at = axis.position(float(row[column]))
+        # Between these nothing changes, neither what the graph makes of the row nor a rule.
         values = [*places, *breakpoints_of_rules(problem, row, column)]
         return Walk(axis, at, positions_of(axis, values), judge, asked).ends()

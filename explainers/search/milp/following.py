@@ -28,7 +28,7 @@ Floats = npt.NDArray[np.float64]
 HALF = 0.5 + 1e-9
 """How far a reading of whole numbers is from what follows."""
 ROUNDING = 1e-9
-"""By which the reach of what follows is widened, relative to its size."""
+"""Part of its size by which the reach of what follows is widened."""
 _ONES = Grid(1, 0)
 
 
@@ -78,7 +78,7 @@ class Following:
     problem: Problem
     flows: Flows
     readings: Mapping[int, RealReading]
-    """Of each column that follows."""
+    """The reading of each column that follows."""
 
     @cached_property
     def moving(self) -> tuple[Flow, ...]:
@@ -118,7 +118,7 @@ class Following:
         return axes
 
     def rooms(self, levers: Levers) -> dict[int, Rooms]:
-        """Of every column that may move."""
+        """The rooms of every column that may move."""
         factual = self.problem.factual.tolist()
         found = {
             lever.column: Rooms(_set_room(lever, factual[lever.column])) for lever in levers.each

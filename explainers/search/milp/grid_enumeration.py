@@ -92,7 +92,7 @@ class GridCell:
 
     @property
     def longest(self) -> int:
-        """Of the moving ones."""
+        """Place of the moving lever with the most steps left."""
         return max(self.moving, key=lambda place: self.block.last[place] - self.block.first[place])
 
     def halves(self) -> Iterator[GridCell]:
@@ -171,7 +171,7 @@ class GridCell:
         return replace(self.block, first=tuple(at), last=tuple(at))
 
     def cut(self, lines: Sequence[StepInequality]) -> GridCell | None:
-        """Without steps of a lever with which some line is more than 0; None if nothing is left."""
+        """The cell without the steps at which a line must be above 0; None if nothing is left."""
         first = [self.block.first[place] for place in self.moving]
         last = [self.block.last[place] for place in self.moving]
         for line in lines:

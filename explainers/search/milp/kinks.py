@@ -20,6 +20,7 @@ def kinks(layers: Layers, first: Floats, last: Floats) -> tuple[Floats, Floats]:
     state = np.stack([first, last])
     for weights, bias in layers[:-1]:
         state = state @ weights + bias
+        # Between two shares all units so far are straight, so each passes 0 at most once.
         shares, state = _cut(shares, state)
         state = np.maximum(state, 0.0)
     weights, bias = layers[-1]
@@ -35,6 +36,7 @@ def _cut(shares: Floats, state: Floats) -> tuple[Floats, Floats]:
     within = low[part, unit] / (low[part, unit] - high[part, unit])
     new = shares[part] + within * (shares[part + 1] - shares[part])
     every = np.union1d(shares, new)
+    # Units are straight between the old shares, so nothing is lost by interpolating.
     columns = [np.interp(every, shares, state[:, k]) for k in range(state.shape[1])]
     return every, np.stack(columns, axis=1)
 
@@ -51,6 +53,7 @@ def crossings(
     found = [shares]
     for goal, doubt in zip(goals, doubts, strict=True):
         over = raw @ goal.weights - goal.limit
+        # Where it stops being sure, stops being so by our arithmetic, and is surely not so.
         for level in (-doubt, 0.0, doubt):
             part = np.flatnonzero((over[:-1] < level) != (over[1:] < level))
             within = (level - over[part]) / (over[part + 1] - over[part])

@@ -39,11 +39,11 @@ class Piece:
     inputs_rise: Floats
     grid: Grid | None = None
     multiple: int = 0
-    """Of the first value, on the grid."""
+    """The first value, as a multiple of the grid's step."""
     follows: bool = False
     """Whether this is where the feature may go by itself, left alone."""
     width: float = 0.0
-    """Of numbers that are on no grid: from 0 steps to 1 the value grows by it."""
+    """Growth of the value from step 0 to step 1, where numbers are on no grid."""
 
     def at(self, step: int) -> float:
         if self.grid is None:
@@ -66,7 +66,7 @@ class Piece:
 
     @property
     def rise(self) -> Fraction:
-        """Of the value, exactly as the decimals say."""
+        """By how much the value grows from step to step, exactly as the decimals say."""
         if self.grid is None:
             return Fraction(self.width)
         return Fraction(self.grid.numerator, 10**self.grid.power)
@@ -157,7 +157,8 @@ class Levers:
         return sum(lever.most for lever in self.each)
 
     def within(self, budget: float) -> Levers | None:
-        """Without values that alone make a row dearer; None if every row is."""
+        """The levers without values that alone make a row dearer than ``budget``; None if every
+        row is."""
         if budget == math.inf:
             return self
         # With all others at their cheapest, this is what is left for one.

@@ -22,7 +22,7 @@ Layers = Sequence[tuple[Floats, Floats]]
 """Weights ``(n_in, n_out)`` and bias ``(n_out,)`` of each layer, in float64."""
 
 MARGIN = 1e-9
-"""By how much bounds are widened, relative to their size, for the rounding of their arithmetic."""
+"""Part of their size by which bounds are widened, for the rounding of their arithmetic."""
 MOST_PRICES = 8
 
 
@@ -130,7 +130,7 @@ class Laid:
     layers: Layers
     reach: Reach
     lows: Sequence[Floats]
-    """Of the lines before each ReLU, like the next."""
+    """Least values of the lines before each ReLU; the next are the greatest."""
     highs: Sequence[Floats]
     raw: Lines
     """What leaves the last layer."""

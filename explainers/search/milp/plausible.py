@@ -34,7 +34,7 @@ class Sums:
     """How far below what is believed any of them may be, and above it."""
     high: float
     others: LinearForm
-    """With the next: 0 where the same movers are set, at least 1 where others are."""
+    """Together with the constant: 0 where the same movers are set, at least 1 where others are."""
     others_constant: float
 
     def at(self, solution: Floats) -> Floats:
@@ -55,6 +55,7 @@ class PlausibilityVariables:
     @classmethod
     def of(cls, levers: Sequence[Lever], factual: Floats, budget: float) -> PlausibilityVariables:
         ends = [_ends(lever, float(factual[lever.column])) for lever in levers]
+        # A feature may be left alone, so 0 is among its moves.
         low = np.array([min([0.0, *(move for move, _ in own)]) for own in ends])
         high = np.array([max([0.0, *(move for move, _ in own)]) for own in ends])
         # The least rate of any end: how far a budget leads must not be told too small.
@@ -72,8 +73,10 @@ class PlausibilityVariables:
         costs = np.where(
             gains > 0.0, lengths * np.where(np.isfinite(self.rate), self.rate, 0.0), 0.0
         )
+        # What is free comes first.
         order = np.argsort(-gains / np.maximum(costs, 1e-300), axis=1)
         gains, costs = (np.take_along_axis(a, order, axis=1) for a in (gains, costs))
+        # What is left before each move.
         left = self.budget - (np.cumsum(costs, axis=1) - costs)
         shares = np.clip(left / np.maximum(costs, 1e-300), 0.0, 1.0)
         return np.asarray((gains * shares).sum(axis=1))
@@ -81,14 +84,17 @@ class PlausibilityVariables:
 
 @dataclass(frozen=True, eq=False)
 class PlausibleMechanisms:
-    """Of one program whose only goal is a limit on one raw output, and whose graph reads everything
-    that follows as a line."""
+    """The plausible versions of what follows, as sums of a program's variables.
+
+    For a program whose only goal is a limit on one raw output, and whose graph reads everything
+    that follows as a line.
+    """
 
     question: MilpQuestion
     following: Following
     goal: LinearGoal
     lines: dict[int, AffinePiece]
-    """Of each feature that follows."""
+    """The line of each feature that follows."""
     columns: Floats
     """How the signed raw output moves with each of the core's columns."""
     budget: float
@@ -116,6 +122,7 @@ class PlausibleMechanisms:
         """What follows from other features, and is set."""
         flows, choices = self.following.moving, self.question.choices
         effects = (flow.effect for flow in flows)
+        # Picks come back whole within the solver's tolerance only.
         return frozenset(j for j in effects if solution[choices.alone(j)].sum() < 0.5)
 
     @cached_property
@@ -134,8 +141,8 @@ class PlausibleMechanisms:
         return PlausibilityVariables.of(levers, factual, self.budget)
 
     def sums(self, movers: frozenset[int]) -> Sums | None:
-        """Of actions that set ``movers`` and leave others like them alone; None where a plausible
-        mechanism leads beyond the lines."""
+        """The sums for actions that set ``movers`` and leave others like them alone; None where a
+        plausible mechanism leads beyond the lines."""
         choices, shifts = self.question.choices, self._shifts(movers)
         if not all(self._holds_line(j, shift) for j, shift in shifts.items()):
             return None

@@ -19,7 +19,7 @@ Sure = Callable[[Rows], Mask]
 """Which of actions that lead into the target may be answered with."""
 
 NEARLY = 0.8
-"""Of the best gain for its cost: what is nearly as good and goes farther is taken instead."""
+"""Part of the best gain for its cost: what is nearly as good and goes farther is taken instead."""
 POLISHES = 12
 LITTLE = 1e-4
 """A saving, relative to the cost, that is left to whoever looks at every row."""
@@ -78,7 +78,7 @@ def _moves(problem: Problem, ladders: Sequence[Ladder], row: Row) -> Rows:
 
 
 def cheapest(problem: Problem, rows: Rows, sure: Sure) -> Row | None:
-    """Of the cheapest allowed ones, in blocks that double, the first that is sure."""
+    """The first sure one of the allowed ``rows``, cheapest first, asked in blocks that double."""
     rows = rows[problem.allowed(rows)]
     rows = rows[np.argsort(problem.cost_of(rows), kind="stable")]
     # Being sure costs a score a mechanism, so few are asked first.
@@ -92,7 +92,7 @@ def cheapest(problem: Problem, rows: Rows, sure: Sure) -> Row | None:
 
 
 def _step(problem: Problem, rows: Rows, over: Floats) -> Row | None:
-    """Of ``rows``, all one move from the first, the one to go on from."""
+    """The one of ``rows`` to go on from; all are one move away from the first."""
     costs = problem.cost_of(rows)
     with np.errstate(invalid="ignore"):  # a target that nothing reaches is infinitely far
         gains = np.nan_to_num(over[0] - over, nan=-np.inf)

@@ -45,7 +45,7 @@ _NO_HEURISTICS: dict[str, bool | int | float | str] = {
     "mip_heuristic_run_rins": False,
     "mip_heuristic_run_root_reduced_cost": False,
 }
-"""Where a good row is known: HiGHS spent four fifths of its time on looking for others, in
+"""Options where a good row is known: HiGHS spent four fifths of its time on looking for others, in
 programs within programs, and on restarts (measured on networks of 2 x 16 units)."""
 _NONE = (
     highspy.HighsModelStatus.kInfeasible,
@@ -64,7 +64,7 @@ class Solved:
     finished: bool
     """Whether ``values`` are the best there are; not, if the deadline came first."""
     nodes: int
-    """Of the solver's tree; 0 where there was nothing to branch on."""
+    """Nodes of the solver's tree; 0 where there was nothing to branch on."""
 
 
 @dataclass

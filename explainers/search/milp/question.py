@@ -23,11 +23,11 @@ from models.predictor import Row
 Floats = npt.NDArray[np.float64]
 
 SOLVER_DOUBT = 1e-7
-"""Of a goal's row, relative to its size: the rounding of the solver's own arithmetic."""
+"""Rounding of the solver's own arithmetic in a goal's row, relative to the row's size."""
 
 
 THIN = 1e-2
-"""Of the budget, which a program is let in more where it has real numbers: what is left within the
+"""Part of the budget by which a program with real numbers is let above it: what is left within the
 budget may be so thin that HiGHS takes it for empty (see decision 0070). Whether a row is within the
 budget is read from its cost. A program of nothing but choices needs no such row at all."""
 

@@ -22,7 +22,7 @@ MOST_READ = 65_536
 them where a column bends."""
 SPREAD = 16_385
 MOST_PIECES = 512
-"""Of one feature; beyond it a program would not end."""
+"""Most pieces of one feature; with more a program would not end."""
 CLOSER = 64
 """Parts into which a gap between values that were looked at is cut where a column bends in it."""
 ROWS_AT_ONCE = 65_536

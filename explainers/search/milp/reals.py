@@ -23,7 +23,7 @@ MOST_WHOLE = 65_537
 BEYOND = 4
 """Widths of the bounds beyond them that are looked at, where plausible mechanisms may lead."""
 CLOSER = 64
-"""By how much points are closer together where a column is bent; three times at most."""
+"""How many times closer points are where a column is bent; three times at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,9 @@ def _closer(
     own = np.flatnonzero(columns.feature == j)
     for _ in range(3):
         bent = 1 + np.flatnonzero((_bends(points, inputs) > allowance(points, inputs)).any(axis=1))
+        # The bend is in the gap before the point or in the one behind it.
         gaps = np.union1d(bent - 1, bent)
+        # Nothing bends, or so much that the feature is refused anyway.
         if not 0 < len(gaps) <= 2 * MOST_PIECES:
             break
         shares = np.linspace(0.0, 1.0, CLOSER + 1)[1:-1]
@@ -150,6 +152,7 @@ def _reading(
     if not is_whole and len(points) > 2:
         # A bend between two points is as far from straight as it is beside them.
         deviation = _bends(points, inputs).max(axis=0)
+    # Points are as close as they get: what is still off their chord is a jump, and no bend.
     if (deviation > allowed).any():
         raise NotEligible("milp", f"{name} follows, and is read in jumps")
     stretches = []
@@ -165,6 +168,7 @@ def _reading(
 
 def _rounding(points: Floats, inputs: Floats, rise: Floats) -> Floats:
     """How far float32 may take a column from what it is at points, which may be exact in it."""
+    # Four units of rounding of float32.
     return np.asarray(2.0**-22 * (np.abs(points).max() * rise + np.abs(inputs).max(axis=0)))
 
 

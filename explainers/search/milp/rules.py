@@ -36,7 +36,7 @@ from explainers.search.milp.structural_equations import add, read_part, total
 from explainers.search.milp.sums import IntegerSum
 
 HAIR = 1e-7
-"""Of what a reading may move: a move by less may be none."""
+"""Part of the farthest move of a reading: a move by less may be none."""
 
 
 KNOWN = (Implication, MostSet, OneStays, OwnValues, StaysRead, Within)
@@ -95,7 +95,7 @@ def _add_row(program: Program, literals: Sequence[Literal], least: float) -> Non
 
 
 def _literal(program: Program, choices: Choices, condition: Condition, *, holds: bool) -> Literal:
-    """That ``condition`` is true, or is not."""
+    """The statement that ``condition`` is true, or that it is not."""
     # Nothing that it reads can move: its truth is a constant.
     if not condition.columns & choices.places.keys():
         return Literal.of(_true_of_factual(choices, condition) == holds)
@@ -114,8 +114,11 @@ def _literal(program: Program, choices: Choices, condition: Condition, *, holds:
 
 
 def _changes(program: Program, choices: Choices, column: int, *, does: bool) -> Literal:
-    """Of a reading that follows, "changes" is let in wherever something is set that it could
-    follow from, and "stays" wherever it moves by no more than a hair."""
+    """The statement that a reading changes, or that it stays.
+
+    A reading that follows cannot be told exactly: "changes" is let in wherever something is set
+    that it could follow from, and "stays" wherever it moves by no more than a hair.
+    """
     reading = read_part(choices, column)
     is_set, consequences = choices.is_set(column), choices.problem.consequences
     if not reading or consequences is None:
@@ -126,12 +129,14 @@ def _changes(program: Program, choices: Choices, column: int, *, does: bool) -> 
         weights = total(*((1.0, literal.weights) for literal in sets))
         return Literal(weights, sum(literal.constant for literal in sets))
     stays = program.binary()
+    # What is set changes: it stays only where it is left alone.
     add(
         program,
         total((1.0, dict.fromkeys(choices.alone(column), 1.0)), (-1.0, {stays: 1.0})),
         lower=0.0,
     )
     size = _size(choices, column)
+    # With `stays` at 0 the row demands nothing, since no move is larger than `size`.
     for sign in (1.0, -1.0):
         add(program, total((sign / size, reading), (1.0, {stays: 1.0})), upper=1.0 + HAIR)
     return Literal({stays: 1.0})
@@ -152,6 +157,7 @@ def _true_of_factual(choices: Choices, condition: Condition) -> bool:
 def _is_in(choices: Choices, condition: IsIn) -> Literal:
     """Categories are pieces of their own."""
     own = choices.of(condition.column)
+    # In a run of a grid, one pick stands for many values.
     if any(choice.piece.steps for choice in own):
         raise NotEligible("milp", "a rule names some of the values of a number")
     rows = np.repeat(choices.problem.factual[None, :], len(own), axis=0)
@@ -178,6 +184,7 @@ def _comparison(
     if not holds:
         return Literal(dict.fromkeys([*switches, *missing], 1.0))
     for switch in switches:
+        # A comparison cannot hold where something that it reads is missing.
         for gone in missing:
             program.row([switch, gone], [1.0, 1.0], upper=1.0)
     return Literal(dict.fromkeys(switches, 1.0))

@@ -51,8 +51,8 @@ NEAR = 1.0 + 1e-6
 SAME_COST = 1e-9
 """Costs nearer than this, relative to their size, are one."""
 MET = 10.0
-"""In those units: how far below a cost the solver's word for it may be, since its whole numbers
-are whole within a tolerance."""
+"""How many :data:`SAME_COST` the solver's word for a cost may be below the cost itself, since its
+whole numbers are whole within a tolerance."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class BudgetSchedule:
     """Budgets within which it is proven, one after the other, that nothing is."""
 
     shares: Sequence[float]
-    """Of the cost of the best row known, where one is; the last is 1."""
+    """Parts of the cost of the best row known, where one is; the last is 1."""
     guesses: Sequence[float]
-    """Of the dearest row there could be, where none is known; then comes any cost."""
+    """Parts of the cost of the dearest row, where none is known; any cost comes after them."""
 
     def budgets(self, best: float, most: float) -> list[float]:
         if best < math.inf:
@@ -164,7 +164,8 @@ class Search:
         return found
 
     def _sure(self, actions: Rows) -> Mask:
-        """By the mathematics of the model."""
+        """Whether each action leads into the target surely enough, by the mathematics of the
+        model."""
         self._deadline.check()
         return self._problem.trust(actions, self._model.form.score).holds
 
@@ -319,8 +320,7 @@ class Search:
         return True
 
     def _possible(self, actions: Rows) -> Rows:
-        """Of some actions those that are cheaper than the best, allowed, and perhaps in the
-        target."""
+        """Those ``actions`` that are cheaper than the best, allowed, and perhaps in the target."""
         self._deadline.check()
         kept = actions[self._problem.cost_of(actions) < self._best]
         rows = self._problem.rows_of(kept)
@@ -423,5 +423,5 @@ class Search:
 
 
 def _rounding(cost: float) -> float:
-    """Of the solver, in costs of this size."""
+    """How far apart the solver's rounding may put two costs of this size that are one."""
     return SAME_COST * max(1.0, abs(cost))

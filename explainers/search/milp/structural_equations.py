@@ -22,10 +22,12 @@ def tie(program: Program, choices: Choices, following: Following) -> None:
     """Add rows that say what follows."""
     rooms = following.rooms(choices.levers)
     shifts: dict[int, LinearForm] = {j: set_part(choices, j) for j in choices.places}
+    # Causes come first, so how far a flow's causes move is in `shifts` already.
     for flow in following.moving:
         own = _follows(program, choices, flow, rooms[flow.effect].alone)
         apart = total((1.0, own), *_pulls(flow, shifts))
         _tie(program, choices, flow, apart, rooms[flow.effect].free)
+        # What is below follows from either: from a value that was set, or from one that followed.
         shifts[flow.effect] = total((1.0, shifts[flow.effect]), (1.0, own))
     for flow in following.flows.each:
         if flow.slopes is None:
@@ -33,9 +35,11 @@ def tie(program: Program, choices: Choices, following: Following) -> None:
 
 
 def _hold(program: Program, choices: Choices, effect: int) -> None:
-    """What no one can tell the moves of is set, or none of its causes is."""
+    """Demand that a feature whose moves no one can tell is set itself, or that none of its causes
+    is."""
     consequences, is_lever = choices.problem.consequences, effect in choices.places
     assert consequences is not None
+    # Where a cause is set, the effect's `alone` must be 0; what is no lever is always left alone.
     held = dict.fromkeys(choices.alone(effect), 1.0) if is_lever else {}
     for j in choices.places:
         if effect in consequences.effects([j]):
@@ -73,6 +77,7 @@ def _part(choices: Choices, column: int, *, follows: bool) -> LinearForm:
     factual, found = float(choices.problem.factual[column]), {}
     for choice in choices.of(column):
         piece = choice.piece
+        # From a value that was not read there is no difference, so no shift is known.
         if piece.follows is follows and not piece.is_missing and not math.isnan(factual):
             found[choice.pick] = piece.value - factual
             if choice.step is not None:
@@ -83,6 +88,7 @@ def _part(choices: Choices, column: int, *, follows: bool) -> LinearForm:
 def _pulls(flow: Flow, shifts: Mapping[int, LinearForm]) -> Iterator[tuple[float, LinearForm]]:
     assert flow.slopes is not None
     for slope, cause in zip(flow.slopes.tolist(), flow.causes, strict=True):
+        # A cause that can neither be set nor follow stays as it is, and pulls nothing.
         if cause in shifts:
             yield -slope, shifts[cause]
 
@@ -92,10 +98,13 @@ def _follows(program: Program, choices: Choices, flow: Flow, room: Room) -> Line
     reading = read_part(choices, flow.effect)
     if not flow.is_whole:
         return reading
+    # 0 is let in, whatever the room: it is the variable's value where the feature is set.
     low, high = min(room.low, 0.0), max(room.high, 0.0)
     own = program.variable(low, high, whole=False)
+    # Read as a whole number: what follows is within half of what is read.
     add(program, total((1.0, {own: 1.0}), (-1.0, reading)), lower=-HALF, upper=HALF)
     picks = choices.alone(flow.effect)
+    # Where the feature is set, no pick is 1, so both limits are 0.
     program.row([own, *picks], [1.0, *[-low] * len(picks)], lower=0.0)
     program.row([own, *picks], [1.0, *[-high] * len(picks)], upper=0.0)
     return {own: 1.0}
@@ -105,7 +114,9 @@ def _tie(program: Program, choices: Choices, flow: Flow, apart: LinearForm, free
     """Left alone, the feature is where its causes pull it, and ``apart`` is 0; set, it follows
     no way and the causes pull within ``free``."""
     picks = choices.alone(flow.effect)
+    # The solver's tolerance is absolute: rows are scaled, so that it means the same in every unit.
     scale = free.size or 1.0
+    # Big-M rows, M being how far the causes can pull: left alone, both together say `apart` is 0.
     for end, lower, upper in ((free.low, -math.inf, -free.low), (free.high, -free.high, math.inf)):
         line = total((1.0 / scale, apart), (-end / scale, dict.fromkeys(picks, 1.0)))
         add(program, line, lower=lower / scale, upper=upper / scale)

@@ -48,7 +48,7 @@ class TargetLimits:
 
     layers: Layers
     unit: float
-    """By how much one operation is rounded, relative to its result: the graph's, and our own."""
+    """Rounding of one operation, relative to its result: the graph's, and our own."""
     columns: Columns
     firm: Sequence[LinearGoal]
     """What is asked for; within doubt of a limit the model's word decides."""
@@ -58,6 +58,7 @@ class TargetLimits:
     def told(self, rows: Rows) -> Told:
         """What is known of ``rows``, of some after the other: of each the whole network is worked
         out, so that a thousand at once would hold more than all else that a question holds."""
+        # One part even of no rows, so that there is something to join.
         parts = [rows[k : k + TOGETHER] for k in range(0, max(1, len(rows)), TOGETHER)]
         return Told.joined([self._told(part) for part in parts])
 
@@ -116,17 +117,19 @@ class Sweep:
 
     def places(self) -> Indices:
         """Multiples of the grid between which it does not change what is known of a row."""
+        # An infinite limit is passed nowhere.
         goals = [g for g in (*self.limits.firm, *self.limits.plain) if np.isfinite(g.limit)]
         doubts = [g.band + float(self.error @ np.abs(g.weights)) for g in goals]
         found = [np.zeros(0, np.int64)]
         for k, span in enumerate(self.spans):
             first, last = self.ends[2 * k : 2 * k + 2]
             shares = crossings(self.limits.layers, first, last, goals, doubts)
+            # The multiple just before a crossing; walks look `BESIDE` it as well.
             found.append(span.multiple + np.unique(np.floor(shares * span.steps).astype(np.int64)))
         return np.concatenate(found)
 
     def verdicts(self, rows: Rows) -> Verdicts:
-        """Of ``rows``, and of all beside them that no place is between."""
+        """What is known of ``rows``, and of all values beside them up to the next place."""
         return self.limits.verdicts(rows, self.error)
 
 

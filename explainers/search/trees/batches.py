@@ -45,8 +45,8 @@ class Bounded(Struct):
     """``(m, n_features)`` positions."""
     hi: IntRows
     cost: Floats
-    """Of each box's cheapest corner; infinity: nothing in the box is both cheaper than the best and
-    in the target."""
+    """Cost of each box's cheapest corner; infinity: nothing in the box is both cheaper than the
+    best and in the target."""
     corner: IntRows
     """``(m, n_features)``"""
     column: Ints
@@ -93,7 +93,7 @@ def _least_over(t: Tables, q: Question, a: Arena) -> float:
 
 @inner
 def _widest(q: Question, columns: Ints, lo: Ints, hi: Ints) -> Whole:
-    """That of ``columns`` of whose axis the box holds the greatest part; -1 if it holds one
+    """The one of ``columns`` of whose axis the box holds the greatest part; -1 if it holds one
     position of each."""
     widest, most = np.int64(-1), 0.0
     for k in range(len(columns)):

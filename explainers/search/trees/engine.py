@@ -91,8 +91,8 @@ class Trees:
     def sufficient_range(
         self, problem: Problem, meter: Meter, row: Row, column: int
     ) -> tuple[float, float]:
-        """From the tables: the model is asked only within rounding of the target's edge, and
-        where something follows."""
+        """The interval, read from the tables: the model is asked only within rounding of the
+        target's edge, and where something follows."""
         # The tables know no effects, so the model is asked value by value.
         if problem.consequences is not None and not self._stays_inert(problem, row, column):
             known = meter.knowing(self._layout.alike)

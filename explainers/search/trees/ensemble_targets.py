@@ -20,7 +20,7 @@ from models.graph.forms import GraphForm
 from models.rounding import Rounding
 
 MOST_BYTES = 512 << 20
-"""Of the tables for one target; a larger forest is left to the other engines."""
+"""Most memory of the tables for one target; a larger forest is left to the other engines."""
 MOST_REMEMBERED = 256
 """Targets whose limits are remembered."""
 

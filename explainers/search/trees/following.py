@@ -305,8 +305,8 @@ def _cut(
 
 
 def _ends(found: Bounded, cut: Ints, parts: int) -> Ints:
-    """Where the parts of boxes begin, and the end of the last, ``(n_cut, parts + 1)``: equal ones
-    where a box is halved, else the two beside its edge."""
+    """Where the parts of each box begin, and the end of the last, ``(n_cut, parts + 1)``: equal
+    parts where a box is halved, else the two beside its edge."""
     column, edge = found.column[cut], found.edge[cut]
     low, end = found.lo[cut, column], found.hi[cut, column] + 1
     share = np.arange(parts + 1) / parts

@@ -45,9 +45,9 @@ SWEEPS = 4
 WORTH_GOING_ON = 0.5
 """Part of what is missing that so many sweeps must gain for more of them to follow."""
 MARGIN = 1e-10
-"""Of the sum of all sizes: more than rounding can make of the sums of a bound."""
+"""Part of the sum of all sizes: more than rounding can make of the sums of a bound."""
 FADING = 0.7
-"""From sweep to sweep, the weight of what the trees chose."""
+"""Weight that an earlier sweep's choices of the trees keep from sweep to sweep."""
 LEAST_PERTURBATION = 0.01
 """Part of the prices, where trees agree."""
 
@@ -445,8 +445,11 @@ def _disputed(
 def _disagreed(
     t: Tables, low: Ints, high: Ints, rest: Floats, above: Floats, below: Floats, least: float
 ) -> tuple[Whole, Whole]:
-    """Where the trees agree upon cells that are dearer than others by most, and at least by
-    ``least``; (-1, 0) if nowhere."""
+    """Where to halve so that the dearest cells are parted from cheaper ones, though the trees
+    agree.
+
+    The difference is at least ``least``; (-1, 0) if there is no such place.
+    """
     column, edge = -1, 0
     for j in range(len(low)):
         o = t.cells[j]
@@ -498,7 +501,8 @@ def _cut(
 def _wish(
     t: Tables, q: Question, low: Ints, high: Ints, lo: Ints, hi: Ints, above: Floats, below: Floats
 ) -> Ints:
-    """Of each feature, the cheapest position of the cells that the fewest trees object to."""
+    """The position of each feature that is cheapest among the cells that the fewest trees object
+    to."""
     wish = np.empty(len(low), np.int64)
     for j in range(len(low)):
         o = t.cells[j]

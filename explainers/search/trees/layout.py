@@ -38,9 +38,9 @@ class Edges(NamedTuple):
     starts: Whole
     """Multiples, ascending; the first is that of the grid within the feature's bounds."""
     cells: Cells
-    """Of each and those after it."""
+    """The cell of each start and of the multiples after it."""
     values: Values
-    """Of each."""
+    """The value at each start."""
 
 
 class Stretches(NamedTuple):
@@ -51,7 +51,7 @@ class Stretches(NamedTuple):
     start: Whole
     """First position of each entry."""
     multiple: Whole
-    """Of its first value, on the grid; of one that is on none, 0."""
+    """Its first value as a multiple of the grid's step; 0 if the value is on no grid."""
     grid: Grid
     size: int
     """Positions in all."""
@@ -68,7 +68,7 @@ class AxisLine(NamedTuple):
     is_set: bool = True
     """Whether it is set to its value, at a cost, or follows from others."""
     stretches: Stretches | None = None
-    """Of a long axis."""
+    """The positions of a long axis; None: all values are listed."""
 
     @property
     def size(self) -> int:
@@ -517,7 +517,7 @@ def _home(axis: Axis, value: float) -> list[int]:
 
 
 def fine_axis(lower: float, upper: float) -> Axis:
-    """From one number to another, both of them on it, in steps of :data:`FINEST`."""
+    """The axis from one number to another, both of them on it, in steps of :data:`FINEST`."""
     largest = max(abs(lower), abs(upper), 10.0**-FINEST)
     # Bounds that are equal have no extent; one unit in the last place stands in.
     extent = max(upper - lower, math.ulp(largest))

@@ -34,7 +34,7 @@ class Mode:
     set: tuple[int, ...]
     """What may be set; causes of nothing that is set, too, may stay as they are."""
     against: frozenset[int]
-    """Of these, what is set although it would follow: none of them stays as it is."""
+    """Those of them that would follow if they were not set: none of them stays as it is."""
     followers: tuple[int, ...]
     openers: tuple[int, ...]
     """What may be set and is followed by something that is not."""

@@ -102,7 +102,7 @@ def over_limit(t: Tables, q: Question, a: Arena, at: Ints) -> float:
 
 @inner
 def _verdict(t: Tables, q: Question, a: Arena, trial: Ints, column: Whole) -> Whole:
-    """Of the row at ``trial``, on the line of ``column`` whose sums are known: :data:`HOLDS`,
+    """What the sums of ``column``'s line say of the row at ``trial``: :data:`HOLDS`,
     :data:`IN_DOUBT` within rounding of the target's edge, or 0."""
     cell = t.cells[column] + cell_at(t, q, column, trial[column])
     found = HOLDS
@@ -164,8 +164,8 @@ def _missing_by(q: Question, totals: FloatRows, cell: Whole) -> float:
 
 @inner
 def _best_move(t: Tables, q: Question, a: Arena, at: Ints, best: float) -> float:
-    """The cheapest allowed row in the target that differs from ``at`` on one feature, into
-    ``best`` of the arena, if it is cheaper than ``best``; the least of the two costs."""
+    """Put the cheapest allowed row in the target that differs from ``at`` on one feature into the
+    arena's ``best``, if it is cheaper than ``best``; return the lesser of the two costs."""
     trial = a.trial
     for j in range(len(at)):
         trial[j] = at[j]

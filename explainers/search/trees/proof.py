@@ -56,13 +56,13 @@ PATIENCE_IN_BOX = 300
 WORTH_MERGING_AGAIN = 0.9
 """A better row is, below this part of the cost within which the trees were merged."""
 FIRST_CAP, LAST_CAP = 0.3, 0.8
-"""Of the best cost, the part within which it is first proven that nothing is; and the part from
-which on the whole is proven at once."""
+"""Parts of the best cost: within the first it is proven that nothing is, before any other; from
+the last on the whole is proven at once."""
 MOST_PARTS = 20_000
 """Parts into which the readings of one row are split before it is left undecided."""
 MOST_FRAGILE = 512
 GROWTH = 1.4
-"""From one cap to the next."""
+"""How many times larger the next cap is."""
 
 
 Positions = npt.NDArray[np.int64]

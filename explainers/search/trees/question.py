@@ -27,11 +27,11 @@ class Long(Struct):
     ``(n_features,)`` where nothing else is said."""
 
     first: Ints
-    """Of a long axis its first in ``start`` and ``multiple``."""
+    """Index in ``start`` and ``multiple`` at which a long axis begins."""
     start: Ints
     """First position of each stretch."""
     multiple: Ints
-    """Of its first value on the grid, whose step is ``numerator / scale``."""
+    """First value of each stretch, as a multiple of the grid's step ``numerator / scale``."""
     numerator: Ints
     scale: Floats
     factual: Floats
@@ -43,7 +43,7 @@ class Long(Struct):
 
 @lru_cache(maxsize=64)
 def none_long(n: int) -> Long:
-    """Of ``n`` axes that are all listed."""
+    """What is said of long axes where all ``n`` axes are listed."""
     nothing, whole = np.zeros(0, dtype=np.int64), np.zeros(n, dtype=np.int64)
     return Long(whole, nothing, nothing, whole, *[np.ones(n)] * 6)
 
@@ -105,7 +105,8 @@ class Question(Struct):
     counts: Bytes
     """Whether a change counts as one: what is set does, what follows does not."""
     table: Ints
-    """Where costs do not rise from the factual: its square in ``cheapest``; else -1."""
+    """Where the feature's square begins in ``cheapest``, if its costs do not rise from the factual;
+    else -1."""
     cheapest: Ints
     near: Cells
     """Cell of the least reading within tolerance of each value; empty if no answer must survive

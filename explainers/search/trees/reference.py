@@ -31,16 +31,20 @@ def least_cost(
 
     ``in_target`` is the deployed model's word on one row, asked only within rounding of a limit.
     """
+    # Breaks ties of cost, since boxes cannot be compared.
     ticket = itertools.count()
     whole = (np.zeros_like(q.size), q.size - 1)
     queue = [(_cost(q, _corner(q, *whole)), next(ticket), whole)]
     while queue:
         cost, _, (low, high) = heapq.heappop(queue)
+        # Sums of least values are no more than any row's, so no row of the box is in the target.
         if not _may_reach(t, q, low, high):
             continue
         corner = _corner(q, low, high)
         row = q.row(corner)
         if problem.allowed(row[None, :])[0] and _reaches(t, q, corner, in_target):
+            # Boxes come cheapest first, and a corner is the cheapest
+            # of its box: nothing costs less.
             return cost, corner
         for part in _parts(low, high, corner):
             heapq.heappush(queue, (_cost(q, _corner(q, *part)), next(ticket), part))
@@ -59,6 +63,7 @@ def _corner(q: Question, low: Positions, high: Positions) -> Positions:
 
 def _cost(q: Question, at: Positions) -> float:
     total = 0.0
+    # One by one, as the kernel adds: numpy's own sum rounds otherwise.
     for j in range(len(at)):
         total += float(q.costs_at(j, at[j : j + 1])[0])
     return total
@@ -102,5 +107,6 @@ def _parts(low: Positions, high: Positions, corner: Positions) -> list[tuple[Pos
                 part = low.copy(), high.copy()
                 part[0][j], part[1][j] = a, b
                 parts.append(part)
+        # Further parts have this axis at the corner, so no two overlap.
         low[j] = high[j] = corner[j]
     return parts

@@ -200,7 +200,7 @@ def keep_those_surviving(
     positions: Ints,
     holds: Bytes,
 ) -> None:
-    """Of some values of ``column`` that hold, keep those that survive."""
+    """Keep those that survive among the values of ``column`` at ``positions``, where they hold."""
     trial = a.trial
     for j in range(len(at)):
         trial[j] = at[j]

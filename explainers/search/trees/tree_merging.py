@@ -60,7 +60,7 @@ JOINS_BETWEEN_LOOKS = 32
 """Joins between two looks at the deadline: about a millisecond."""
 
 N = 0
-"""Of ``at``: slots in use, those of joined trees included."""
+"""Place in ``at`` of the number of slots in use, those of joined trees included."""
 
 
 @dataclass(frozen=True, eq=False)

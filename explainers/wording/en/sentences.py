@@ -92,7 +92,7 @@ class English:
         return _capital(f"alternatively, {sentence}" if rank > 1 else sentence)
 
     def rests_on_rounding(self) -> str:
-        """Of a counterfactual that another session of the graph may deny."""
+        """Say that another session of the graph may deny the counterfactual."""
         return (
             "This rests on rounding: where the model is run with other threads or with other rows "
             "beside it, its decision may be another."
@@ -153,7 +153,7 @@ class English:
         return _capital(f"{said.subject} {said.fact}{said.rider}: there is nothing to change.")
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
-        """Of a factual that is as wanted, and not as probable as is demanded of a change."""
+        """Say that the factual is as wanted, and less probable than is demanded of a change."""
         value = quantity(closest.value, closest.unit, LANGUAGE)
         return (
             f"The model gave '{closest.label}' a probability of {value}; "

@@ -90,7 +90,7 @@ class Japanese:
         return f"あるいは、{sentence}" if rank > 1 else sentence
 
     def rests_on_rounding(self) -> str:
-        """Of a counterfactual that another session of the graph may deny."""
+        """Say that another session of the graph may deny the counterfactual."""
         return (
             "この結果は丸め誤差に左右されるため、モデルを別のスレッド数で実行したり、他の行と一緒に"
             "計算したりすると、判定が変わることがあります。"
@@ -146,7 +146,7 @@ class Japanese:
         return f"{self._said(outcome).with_particle('が')}ため、変えるものはありません。"
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
-        """Of a factual that is as wanted, and not as probable as is demanded of a change."""
+        """Say that the factual is as wanted, and less probable than is demanded of a change."""
         value = quantity(closest.value, closest.unit, LANGUAGE)
         return (
             f"モデルが判断した「{closest.label}」の確率は{value}であり、"

@@ -102,7 +102,7 @@ class Korean:
         return f"또는 {sentence}" if rank > 1 else sentence
 
     def rests_on_rounding(self) -> str:
-        """Of a counterfactual that another session of the graph may deny."""
+        """Say that another session of the graph may deny the counterfactual."""
         return (
             "이 결과는 반올림 오차에 달려 있어, 모델을 다른 스레드 수로 실행하거나 다른 행과 함께 "
             "계산하면 판정이 달라질 수 있습니다."
@@ -155,7 +155,7 @@ class Korean:
         return f"{self._said(outcome).with_particle(SUBJECT)}으므로 바꿀 것이 없습니다."
 
     def less_sure(self, closest: Closest, demanded: Odds) -> str:
-        """Of a factual that is as wanted, and not as probable as is demanded of a change."""
+        """Say that the factual is as wanted, and less probable than is demanded of a change."""
         value = quantity(closest.value, closest.unit, LANGUAGE)
         asked = attach(interval(demanded.bounds), TOPIC)
         return (

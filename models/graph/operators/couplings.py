@@ -57,7 +57,8 @@ class ArgMax:
 
 
 def _winner(line: Sequence[Cell]) -> Cell:
-    """Of two, their position rises with the second; of more nothing is known."""
+    """Position of the greatest of ``line``: with two it rises with the second; with more nothing
+    is known."""
     shares = shared(line, keeps_order=len(line) == 2)
     # The position is a number of another kind than the shares, so no order among them is known.
     return shares[-1].moved(1, alike=False)

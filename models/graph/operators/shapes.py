@@ -90,6 +90,7 @@ class Unsqueeze(_Move):
 
     def run(self, *tensors: Tensor) -> Tensor:
         (tensor,) = tensors
+        # ONNX counts these axes in the result.
         return np.expand_dims(tensor, _axes(self.axes, tensor.ndim + len(self.axes)))
 
 

@@ -46,7 +46,7 @@ class Imputer:
 
     replaced: float
     imputed: npt.NDArray[Any]
-    """Of length 1 or of one a column."""
+    """One value for all columns, or one for each."""
 
     def run(self, *tensors: Tensor) -> Tensor:
         (tensor,) = tensors
@@ -109,7 +109,7 @@ class Lookup:
     """A table from keys to values: LabelEncoder, CategoryMapper."""
 
     keys: npt.NDArray[Any]
-    """Without repeats."""
+    """The keys, each once."""
     values: npt.NDArray[Any]
     default: Any
 

@@ -18,6 +18,7 @@ from models.graph.operators.base import Tensor
 Single = npt.NDArray[np.float32]
 
 _ONE = np.float32(1)
+# The limit in ONNX Runtime's own code.
 _NEARLY_ZERO = np.float32(1e-7)
 
 
@@ -37,7 +38,7 @@ class PostTransform:
 
     transform: Transform
     dtype: np.dtype[Any]
-    """Of the node's output."""
+    """Type of the node's output."""
 
     def run(self, *tensors: Tensor) -> Tensor:
         (raw,) = tensors
@@ -72,7 +73,7 @@ class BinaryScores:
     all_positive: bool
     transform: Transform
     dtype: np.dtype[Any]
-    """Of the sum."""
+    """Type of the sum."""
 
     def run(self, *tensors: Tensor) -> Tensor:
         (raw,) = tensors
@@ -96,6 +97,7 @@ class BinaryScores:
 
 def logistic(x: Single) -> Single:
     """``1 / (1 + exp(-x))`` as ONNX Runtime's ml operators compute it."""
+    # Of the absolute value, so that no power overflows.
     v = _ONE / (_ONE + exp(-np.abs(x)))
     return np.asarray(np.where(x < 0, _ONE - v, v), dtype=np.float32)
 
@@ -106,6 +108,7 @@ def exp(x: Single) -> Single:
 
 
 def _softmax(x: Single) -> Single:
+    # Less the greatest, so that no power overflows.
     powers = exp(x - x.max(axis=1, keepdims=True))
     return powers / _sum(powers)
 
@@ -121,6 +124,7 @@ def _softmax_zero(x: Single) -> Single:
 
 def _sum(x: Single) -> Single:
     """Over the last axis, from left to right."""
+    # numpy's own sum adds pairwise, which rounds otherwise.
     return np.add.accumulate(x, axis=1, dtype=np.float32)[:, -1:]
 
 
