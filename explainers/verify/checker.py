@@ -159,14 +159,9 @@ class Checker:
         settings = {j: action[j] for j in columns}
         return follows.row(self.factual, settings, self.terms.is_history)
 
-<<<<<<< HEAD
     def _settable(self, draft: CheckDraft, action: Reading, columns: Sequence[int]) -> None:
-        """By the text that the wire will carry: 53.2 is a multiple of 0.1 because "53.2" is."""
-=======
-    def _settable(self, draft: Draft, action: Reading, columns: Sequence[int]) -> None:
         """Check that each value can be set, by the text that the wire will carry: 53.2 is a
         multiple of 0.1 because "53.2" is."""
->>>>>>> h7
         for j in columns:
             feature, value = self.terms.schema.features[j], action[j]
             if feature.kind.is_categorical:

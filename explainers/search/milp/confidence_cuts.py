@@ -91,13 +91,8 @@ class ConfidenceCuts:
 
     # --- the lower bound -------------------------------------------------------------------------
 
-<<<<<<< HEAD
     def _bound_row(self, sums: Sums, solution: Floats) -> CutRow:
-        """Of rows that speak of ever fewer raw outputs, the first that takes away enough."""
-=======
-    def _bound_row(self, sums: Sums, solution: Floats) -> Row:
         """The first row that takes away enough, over ever fewer raw outputs; else the best row."""
->>>>>>> h7
         raws = sums.at(solution)
         margins = self.curve(raws)
         weights = _tangent(margins, self._flows.gamma)
