@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import JournalFull, ServiceError
+from service.errors import JournalFull, ServiceError, StoreUnavailable
 from service.promises import promised
 from service.store import translog
 from service.store.chain import now_us
@@ -61,6 +61,7 @@ class Sequencer:
         self._thread = threading.Thread(target=self._run, name="sequencer", daemon=True)
         self._wake = threading.Event()
         self._closing = False
+        self._has_ended = False
         self._lock = threading.Lock()
         self._wanted: list[Future[None]] = []
         # Other than any count: the first turn looks for what earlier processes left.
@@ -88,7 +89,10 @@ class Sequencer:
         keeps it from that."""
         done: Future[None] = promised()
         with self._lock:
-            self._wanted.append(done)
+            if self._has_ended:  # no turn will take it any more
+                done.set_exception(StoreUnavailable("the log's sequencer is closed"))
+            else:
+                self._wanted.append(done)
         self._wake.set()
         return done
 
@@ -99,11 +103,15 @@ class Sequencer:
             self._wake.wait(self._options.seconds)
             # Cleared before the list is taken: a demand that comes in between wakes the next turn.
             self._wake.clear()
-            with self._lock:
-                wanted, self._wanted = self._wanted, []
-            self._turn(wanted)
+            self._turn(self._taken())
         # Once more: what was recorded since the last turn gets a head before the process ends.
-        self._turn([])
+        self._turn(self._taken(is_last=True))
+
+    def _taken(self, *, is_last: bool = False) -> list[Future[None]]:
+        with self._lock:
+            wanted, self._wanted = self._wanted, []
+            self._has_ended = is_last
+        return wanted
 
     def _turn(self, wanted: list[Future[None]]) -> None:
         error: Exception | None = None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+from service.errors import StoreUnavailable
 from service.store import archive, translog
 from service.store.chain import Record, now_us
 from service.store.database import Database
@@ -358,6 +359,14 @@ def test_what_waits_is_appended_when_the_sequencer_is_closed(
     with running(database, journal, 3_600):
         receipt = journal.append(draft()).result(30)
     assert translog.proof_of(database, receipt.writer, receipt.sequence) is not None
+
+
+def test_a_demand_of_a_closed_sequencer_fails_at_once(database: Database, journal: Journal) -> None:
+    began(journal)
+    with running(database, journal, 3_600) as closed:
+        pass
+    with pytest.raises(StoreUnavailable, match="closed"):
+        closed.demand().result(30)
 
 
 def test_an_anchor_carries_the_newest_head(database: Database, filled: Fill) -> None:
