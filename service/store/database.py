@@ -134,7 +134,7 @@ def _begin_writing(connection: sa.Connection) -> None:
             driver.execute("BEGIN IMMEDIATE")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorname != "SQLITE_BUSY":
+            if not _is_busy(error):
                 break
         time.sleep(LOOK_SECONDS)
     connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails with an error that SQLAlchemy knows
@@ -152,6 +152,11 @@ def _configure(
     sa.event.listen(engine, "begin", begin)
 
 
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    """Whether another has it now: also one who recovers the WAL (``SQLITE_BUSY_RECOVERY``)."""
+    return error.sqlite_errorname.startswith("SQLITE_BUSY")
+
+
 def _set(connection: sqlite3.Connection, pragma: str) -> None:
     """SQLite waits for no lock on the way to WAL: of those who open a new file at once, it tells
     all but one that it is busy."""
@@ -161,8 +166,7 @@ def _set(connection: sqlite3.Connection, pragma: str) -> None:
             connection.execute(f"PRAGMA {pragma}")
             return
         except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
-            if not is_busy or time.monotonic() > give_up:
+            if not _is_busy(error) or time.monotonic() > give_up:
                 raise
         time.sleep(LOOK_SECONDS)
 

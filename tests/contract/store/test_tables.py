@@ -123,5 +123,8 @@ def _conditions(connection: sa.Connection) -> dict[str, str]:
     if connection.dialect.name == "sqlite":
         kept = "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit_records'"
     else:
-        kept = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'audit_records'"
+        kept = (
+            "SELECT indexname, indexdef FROM pg_indexes "
+            "WHERE tablename = 'audit_records' AND schemaname = current_schema()"
+        )
     return {str(name): str(sql) for name, sql in connection.execute(sa.text(kept))}
