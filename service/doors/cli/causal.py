@@ -29,8 +29,6 @@ from models.schema import Kind, Schema
 from service.doors.cli.console import Failure, out
 from service.served.causal_graphs import graph_loader
 
-app = typer.Typer(help="What acts on what: fit and test the causal model beside a model.")
-
 Folder = Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")]
 Data = Annotated[
     Path | None,
@@ -45,7 +43,6 @@ HELD_OUT = 0.3
 """Share of the rows, the latest, that mechanisms are tested on and not fitted to."""
 
 
-@app.command("fit")
 def fit_command(
     folder: Folder,
     data: Data = None,
@@ -87,7 +84,6 @@ def fit_command(
     _show_checks(provenance.checks)
 
 
-@app.command("validate")
 def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
     """Test the causal model of a folder on rows; nothing is written."""
     model = load_folder(folder.resolve())
@@ -98,7 +94,6 @@ def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
     _show_checks(validate(built, rows, nominal_of(spec.schema), rng).checks(spec.schema.names))
 
 
-@app.command("accept")
 def accept_command(
     folder: Folder,
     by: Annotated[str, typer.Option("--by", help="Who answers for the graph.")],

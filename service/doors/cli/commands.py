@@ -1,4 +1,4 @@
-"""Every command of ``ifonly``, and how a failure is told.
+"""Every command of ``ifonly``, each imported when it is called, and how a failure is told.
 
 Exit codes: 0 the question was answered, whatever the answer; 1 it could not be (no model, a
 broken folder, a port that is taken, a model that failed); 2 the command or the request is wrong;
@@ -8,82 +8,84 @@ Answers go to stdout, everything else to stderr.
 
 from __future__ import annotations
 
-import logging
 import sys
+from typing import ClassVar
 
 import typer
 
-from models.errors import ModelError, UnknownModel
-from service import logs
-from service.ask.problems import Refusal
-from service.doors.cli import (
-    audit,
-    causal,
-    causal_drift,
-    causal_effect,
-    causal_export,
-    causal_fairness,
-    causal_propose,
-    causal_replay,
-    explain,
-    explainer,
-    models,
-    serve,
-    store,
-    train,
-    verify,
-)
-from service.doors.cli.console import Failure, complain
-from service.errors import InvalidRequest, MalformedBody, ServiceError
+from service.doors.cli.lazy import LazyCommand, LazyGroup
+
+
+class Commands(LazyGroup):
+    """The commands of ``ifonly``."""
+
+    table: ClassVar = {
+        "run": LazyCommand(
+            "serve",
+            "run",
+            "Serve the models on loopback, to anybody here, and show a first alarm explained.",
+        ),
+        "serve": LazyCommand(
+            "serve",
+            "serve",
+            "Serve the models until told to stop. Settings: environment variables IFONLY_*.",
+        ),
+        "explainer": LazyCommand(
+            "explainer",
+            "explainer",
+            "Serve as the explainer of a KServe InferenceService. Settings: as `ifonly serve`.",
+        ),
+        "explain": LazyCommand(
+            "explain",
+            "explain",
+            "Explain one instance: the sentence, and a table of what would have to change.",
+        ),
+        "predict": LazyCommand("explain", "predict", "What the model says of one instance."),
+        "train": LazyCommand(
+            "train",
+            "train",
+            "Train the milling machine's alarm, export it, check the export, write its folder.",
+        ),
+        "verify": LazyCommand(
+            "verify",
+            "verify",
+            "Recompute an exported answer from the model's folder; "
+            "print each check with its numbers.",
+        ),
+        "models": LazyCommand("models", "app", "List the models, or check a model folder."),
+        "causal": LazyCommand(
+            "causal_commands",
+            "app",
+            "What acts on what: fit and test the causal model beside a model.",
+        ),
+        "db": LazyCommand("store", "tables", "The store's tables."),
+        "keys": LazyCommand("store", "keys", "Make, list and revoke API keys."),
+        "audit": LazyCommand("audit", "app", "Verify, replay, export and erase what was recorded."),
+    }
+
 
 app = typer.Typer(
     name="ifonly",
+    cls=Commands,
     help="The smallest change that would have flipped a deployed model's decision.",
     epilog="Exit codes: 0 answered; 1 could not be answered; 2 the command or request is wrong.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(serve.run)
-app.command("serve")(serve.serve)
-app.command("explainer")(explainer.explainer)
-app.command("explain")(explain.explain)
-app.command("predict")(explain.predict)
-app.command("train")(train.train)
-app.command("verify")(verify.verify)
-app.add_typer(models.app, name="models")
-causal.app.command("drift")(causal_drift.drift_command)
-causal.app.command("effect")(causal_effect.effect)
-causal.app.command("export")(causal_export.command)
-causal.app.command("propose")(causal_propose.propose_command)
-causal.app.command("fairness")(causal_fairness.command)
-causal.app.command("replay")(causal_replay.replay)
-app.add_typer(causal.app, name="causal")
-app.add_typer(store.tables, name="db")
-app.add_typer(store.keys, name="keys")
-app.add_typer(audit.app, name="audit")
+
+
+@app.callback()
+def ifonly() -> None:
+    """Typer takes no group without commands of its own, unless it has a callback."""
 
 
 def run() -> None:
     """Run the command; an expected failure is one message and an exit code, no traceback."""
     try:
         app()
-    except MalformedBody as error:
-        complain(str(error))
-        sys.exit(2)
-    except InvalidRequest as error:
-        complain(*(fault.problem for fault in error.faults))
-        sys.exit(2)
-    except (Refusal, UnknownModel) as error:
-        complain(str(error))
-        sys.exit(2)
-    except (Failure, ModelError, ServiceError) as error:
-        complain(str(error))
-        sys.exit(1)
     except Exception as error:
-        if logs.logger.isEnabledFor(logging.DEBUG):
-            raise
-        complain(
-            f"failed: {type(error).__name__}: {error} (IFONLY_LOG_LEVEL=DEBUG shows where)",
-        )
-        sys.exit(1)
+        # Imported only now: the kinds of failures are spread over everything that may fail.
+        from service.doors.cli import failures
+
+        sys.exit(failures.told(error))

@@ -152,11 +152,10 @@ def test_the_explainer_takes_what_kserves_controller_adds() -> None:
     assert container["name"] == "kserve-container"
     program, command = container["command"]
     assert program == "ifonly"
-    options = {
-        name
-        for parameter in typer.main.get_command(command_line).commands[command].params  # type: ignore[attr-defined]
-        for name in parameter.opts
-    }
+    group = typer.main.get_group(command_line)
+    taken = group.get_command(typer.Context(group), command)
+    assert taken is not None
+    options = {name for parameter in taken.params for name in parameter.opts}
     assert options >= {"--model_name", "--predictor_host", "--http_port", "--workers"}
 
 

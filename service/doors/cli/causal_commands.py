@@ -1,0 +1,74 @@
+"""``ifonly causal``: the names of its commands, and the module that each is in."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import typer
+
+from service.doors.cli.lazy import LazyCommand, LazyGroup
+
+
+class CausalCommands(LazyGroup):
+    """The commands of ``ifonly causal``."""
+
+    table: ClassVar = {
+        "fit": LazyCommand(
+            "causal",
+            "fit_command",
+            "Learn the mechanisms of causal.toml, test them on later rows, write both.",
+        ),
+        "validate": LazyCommand(
+            "causal",
+            "validate_command",
+            "Test the causal model of a folder on rows; nothing is written.",
+        ),
+        "accept": LazyCommand(
+            "causal",
+            "accept_command",
+            "Accept a proposed causal model: from then on it is used, in that person's name.",
+        ),
+        "drift": LazyCommand(
+            "causal_drift",
+            "drift_command",
+            "Test every mechanism, and every root's values, on new rows. "
+            "Exit code 3: something moved.",
+        ),
+        "effect": LazyCommand(
+            "causal_effect",
+            "effect",
+            "Identify, estimate and try to refute an effect on the real outcome.",
+        ),
+        "export": LazyCommand(
+            "causal_export",
+            "command",
+            "Write what follows from actions, and the model's scores of it, as one graph.",
+        ),
+        "propose": LazyCommand(
+            "causal_propose",
+            "propose_command",
+            "Propose a graph, with how often each edge was found. "
+            "A person accepts it, or does not.",
+        ),
+        "fairness": LazyCommand(
+            "causal_fairness",
+            "command",
+            "Cost and feasibility of recourse by group, and of twins: "
+            "oneself, had one been another.",
+        ),
+        "replay": LazyCommand(
+            "causal_replay",
+            "replay",
+            "Ask past rows of both folders; say which alarms, answers and true alarms change.",
+        ),
+    }
+
+
+app = typer.Typer(
+    cls=CausalCommands, help="What acts on what: fit and test the causal model beside a model."
+)
+
+
+@app.callback()
+def causal() -> None:
+    """Typer takes no group without commands of its own, unless it has a callback."""
