@@ -1,18 +1,26 @@
-"""What a command does not need it does not import; lists of commands say what the modules say."""
+"""What a list of commands does not need is not imported; it says what the modules say. Failures."""
 
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import typer
 from typer.core import TyperGroup
 
+from models.errors import UnknownModel
 from service.doors.cli.commands import app
+from service.doors.cli.console import Failure
+from service.doors.cli.failures import told
 from service.doors.cli.lazy import LazyGroup
+from service.errors import Fault, InvalidRequest, MalformedBody, ModelsNotFound, RequestPart
+from service.logs import logger
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
@@ -51,8 +59,8 @@ def within(modules: list[str], packages: tuple[str, ...]) -> list[str]:
     "arguments", [("--help",), (), ("nosuch",), ("causal", "--help"), ("causal",)], ids=" ".join
 )
 def test_a_list_of_commands_imports_no_command(arguments: tuple[str, ...]) -> None:
-    told, modules = ran(*arguments)
-    assert "Usage: ifonly" in told
+    printed, modules = ran(*arguments)
+    assert "Usage: ifonly" in printed
     assert within(modules, HEAVY) == []
     assert set(within(modules, ("service",))) <= {
         "service", "service.doors", "service.doors.cli", "service.doors.cli.commands",
@@ -61,8 +69,8 @@ def test_a_list_of_commands_imports_no_command(arguments: tuple[str, ...]) -> No
 
 
 def test_models_are_listed_without_a_server_and_without_a_database() -> None:
-    told, modules = ran("models")
-    assert "milling-machine" in told
+    printed, modules = ran("models")
+    assert "milling-machine" in printed
     assert within(modules, ("fastapi", "sqlalchemy", "uvicorn", "cryptography", "alembic")) == []
 
 
@@ -97,3 +105,42 @@ def test_a_list_says_of_a_command_what_its_module_says(group: LazyGroup, name: s
 def test_an_unknown_command_is_none_and_is_not_looked_for() -> None:
     group = typer.main.get_group(app)
     assert group.get_command(typer.Context(group), "nosuch") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (MalformedBody("the row is no JSON", 1, 2), 2, "the row is no JSON (line 1, column 2)"),
+        (InvalidRequest(RequestPart.TARGET, [Fault((), "a"), Fault((), "b")]), 2, "a\nifonly: b"),
+        (UnknownModel("mill"), 2, str(UnknownModel("mill"))),
+        (Failure("no key is here"), 1, "no key is here"),
+        (ModelsNotFound("there is no model"), 1, "there is no model"),
+        (KeyError("x"), 1, "failed: KeyError: 'x' (IFONLY_LOG_LEVEL=DEBUG shows where)"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_a_failure_is_told_with_its_exit_code(
+    error: Exception, code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with logged_at(logging.WARNING):
+        assert told(error) == code
+    assert capsys.readouterr().err == f"ifonly: {said}\n"
+
+
+def test_who_debugs_gets_the_unexpected_itself() -> None:
+    error = KeyError("x")
+    with logged_at(logging.DEBUG), pytest.raises(KeyError) as raised:
+        told(error)
+    assert raised.value is error
+    with logged_at(logging.DEBUG):
+        assert told(Failure("no key is here")) == 1
+
+
+@contextmanager
+def logged_at(level: int) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
