@@ -42,6 +42,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 answered; 1 could not be answered; 2 the command or request is wrong.",
     no_args_is_help=True,
     add_completion=False,
+    # Typer's tracebacks show local variables, and those may hold keys.
     pretty_exceptions_enable=False,
 )
 app.command("run")(serve.run)
@@ -74,6 +75,7 @@ def run() -> None:
     except InvalidRequest as error:
         complain(*(fault.problem for fault in error.faults))
         sys.exit(2)
+    # 2 as for a wrong command: asked otherwise it can be answered.
     except (Refusal, UnknownModel) as error:
         complain(str(error))
         sys.exit(2)
@@ -81,6 +83,7 @@ def run() -> None:
         complain(str(error))
         sys.exit(1)
     except Exception as error:
+        # An operator reads one line; a traceback is for whoever asks for it.
         if logs.logger.isEnabledFor(logging.DEBUG):
             raise
         complain(
