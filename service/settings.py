@@ -55,10 +55,9 @@ class Settings(BaseSettings):
     """A request that asks for more gets this much; the reply says how much it was."""
     processes: int = Field(1, ge=1)
     """How many answer at one port, each with all that follows."""
+    # Processes of one port share the machine: each takes its part of the processors.
     workers: int = Field(
-        # Processes of one port share the machine: each takes its part of the processors.
-        default_factory=lambda read: max(1, (os.cpu_count() or 1) // read.get("processes", 1)),
-        ge=1,
+        default_factory=lambda read: max(1, (os.cpu_count() or 1) // read.get("processes", 1)), ge=1
     )
     """Questions answered at once, each in a thread; model calls release the GIL."""
     # A bounded queue refuses at once what it could only answer too late.
@@ -106,8 +105,7 @@ class Settings(BaseSettings):
     # The size of the zip alone: what it unpacks to is counted as it comes out (decision 0063).
     max_upload_bytes: int = Field(67_108_864, ge=0)
     """A longer zip of a model is refused with 413; 0: none is taken."""
-    # A graph may hold a loop without end, and would stop the process for all models (decision
-    # 0082).
+    # A graph may hold a loop without end, and would stop the process for all models (0082).
     model_run_seconds: float = Field(10.0, gt=0.0)
     """A run of a model's graph that takes longer is ended, and the model taken out of service."""
     model_trial_seconds: float = Field(120.0, gt=0.0)
@@ -237,8 +235,7 @@ class Settings(BaseSettings):
         # Refuses to start rather than to warn: a warning in a log is not read.
         if self.no_auth and not is_loopback(self.host):
             raise ValueError(f"no_auth is for loopback only, and the host is {self.host}")
-        # A browser on this machine reaches loopback too; the Host check is all that stops its
-        # pages.
+        # A browser here reaches loopback too: the Host check is all that stops its pages.
         if self.no_auth and "*" in self.host_patterns:
             raise ValueError(
                 "no_auth and allowed_hosts=*: any page that a browser here shows could ask"

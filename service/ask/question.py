@@ -76,6 +76,6 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
         return replace(
             problem, consequences=causal.history, constraints=of_history(problem.constraints)
         )
-    # The causal model adds limits: what follows must stay where it can be read.
+    # The graph adds limits: what it calls fixed or a consequence is never set.
     limits = (*problem.constraints, *causal.constraints)
     return replace(problem, consequences=causal.consequences, constraints=limits)

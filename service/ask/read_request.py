@@ -143,8 +143,7 @@ def rung(asked: str | None, model: ServedModel) -> Rung:
 def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest:
     has = "has no causal model" if model.graph is None else f"has one that is {model.graph.status}"
     problem = f"{key} is {value}, which needs an accepted causal model; {model.name} {has}"
-    # Said with the graph's status: a proposed model is the usual reason, and accepting it the way
-    # out.
+    # Said with the graph's status: one that is proposed needs only to be accepted.
     return InvalidRequest(RequestPart.REQUEST, [Fault((key,), problem, value)])
 
 

@@ -100,8 +100,7 @@ def bodies(model: ServedModel, row: Row) -> Iterator[Body]:
     target: Body = {"instance": model.schema.write(row), "target": _target(model, row)}
     for semantics in Semantics if model.causal else (Semantics.INDEPENDENT,):
         asked = target | {"semantics": semantics.value}
-        # Each body reaches code that the others do not: alternatives, what blocks, rules,
-        # robustness.
+        # Each body reaches code that the others do not.
         yield asked | {"alternatives": 3}
         yield asked | {"constraints": {"ranges": _around(model, row)}}
         # The grammar of rules is built when the first rule is read.

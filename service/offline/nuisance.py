@@ -52,7 +52,7 @@ def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
 
 
 def _ways(is_flag: bool, seed: int) -> Sequence[Make]:
-    # Imported here: an extra, and a second of start-up.
+    # Imported here: scikit-learn is an extra.
     from sklearn import ensemble, linear_model, pipeline, preprocessing
 
     def line() -> Any:

@@ -74,7 +74,7 @@ def check_differs(feature: Feature, values: Values) -> None:
     CannotReplay
         If that is the same in all rows.
     """
-    # NaN is unequal to itself, and each would count as another value.
+    # A reading that is missing makes no group.
     if len(np.unique(values[~np.isnan(values)])) < 2:
         raise CannotReplay(f"{feature.name} is the same in all rows: there are no groups")
 
@@ -162,7 +162,6 @@ def asking(model: ServedModel, seconds: float) -> Ask:
     returned raises as :func:`service.offline.past_rows.alarms`."""
 
     def ask(rows: Rows) -> list[RecourseCase]:
-        # A graph refuses a batch of no rows.
         if not len(rows):
             return []
         return [

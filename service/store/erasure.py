@@ -85,7 +85,7 @@ def prune(journal: Journal, older_than_us: int, actor: str, keep_days: float = 0
         erased: list[int] = []
         journal.append(_by_age(older_than_us, actor, erased)).result()
         yield erased[-1]
-        # Fewer than the limit: nothing older is left.
+        # Fewer than the limit: nothing that may be erased is left.
         if erased[-1] < AT_ONCE:
             return
 
@@ -111,8 +111,7 @@ def _by_age(older_than_us: int, actor: str, erased: list[int]) -> RecordedWrite:
         detail = {
             "before": timestamp(older_than_us),
             "count": len(places),
-            # By place, so that this record excuses no other loss; as runs, or it would hold 5,000
-            # numbers.
+            # By place, so that it excuses no other loss; as runs, or it would hold 5,000 numbers.
             "erased": _runs(places),
         }
         return Draft(Facts(kind=RecordKind.ERASURE, actor=actor, detail=detail))

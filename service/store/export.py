@@ -85,7 +85,7 @@ def _proof(record: Record, prover: Prover | None, findings: list[str]) -> dict[s
 def _written(line: dict[str, Any]) -> bytes:
     """Canonical; of what no sealed record would say, as it comes."""
     try:
-        # Canonical, so whoever checks can hash the line's document without knowing our key order.
+        # Equal trails must be equal files: a digest then tells whether two exports differ.
         return canonical(line)
     # Tampered values (a float, say) have no canonical form.
     except ValueError:

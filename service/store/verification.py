@@ -28,7 +28,7 @@ from service.store.rows import record_of
 from service.store.tables import payloads, records, writers
 from service.transparency.verifier import VerifierKey
 
-# A store of a million records takes minutes: whoever waits must see that it goes on.
+# A large store takes long: whoever waits must see that it goes on.
 PROGRESS = 10_000
 """Records between two calls of ``progress``."""
 MAX_FINDINGS = 100
@@ -106,8 +106,7 @@ def verify(
     """
     report = VerificationReport()
     if anchor_file is not None:
-        # The file has heads of the log too: evidence that nobody with the database alone could
-        # rewrite.
+        # The file has heads of the log too, which nobody with the database alone could rewrite.
         kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
     # SQLite's own word first: it explains what cannot be read later.
@@ -171,7 +170,7 @@ def _whatever(findings: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding
 
 def _pages(database: Database) -> Iterator[IntegrityFinding]:
     """What SQLite says of its file: pages that are none, indexes that lack a row."""
-    # PostgreSQL has page checksums of its own, which its server reports.
+    # PostgreSQL has no such question: its server checks its own pages.
     if not database.is_sqlite:
         return
     try:

@@ -214,8 +214,7 @@ def make_key(file: Path, name: str) -> tuple[LocalSigner, bool]:
     written = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # 0600 from the first byte on: chmod afterwards would leave a moment in which others can
-        # read.
+        # 0600 from the first byte: chmod afterwards would leave a moment in which others read.
         handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as opened:
             opened.write(signer.text + "\n")

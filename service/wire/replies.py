@@ -69,8 +69,7 @@ class Audit(Wire):
 class Proof(Wire):
     """That a record is in the log: `docs/audit.md`, *The log*."""
 
-    # The proof needs all three (index, size, hashes): RFC 9162, 2.1.3.2 computes the root from
-    # them.
+    # RFC 9162, 2.1.3.2 computes the root from all three: index, size and hashes.
     index: int = Field(description="Which leaf of the log the record is, from 0.")
     size: int = Field(description="How many leaves the head below has.")
     hashes: list[str] = Field(

@@ -43,7 +43,7 @@ class ScoreRange(Wire):
 class Target(Wire):
     """What the prediction should have been: a class, perhaps with a probability, or a score."""
 
-    # `class` is a word of Python's.
+    # An alias, for `class` is a keyword of Python.
     class_: str | None = Field(None, alias="class", max_length=256, description="Its name.")
     probability: ProbabilityRange | None = Field(
         None,

@@ -69,8 +69,7 @@ def read_json(body: bytes) -> Any:
         at most ``MAX_FAULTS`` and one of them. Or if that takes more than ``MAX_SECONDS``.
     """
     try:
-        # A byte order mark is let through: RFC 8259, 8.1 lets readers ignore it, and Windows writes
-        # it.
+        # A byte order mark is let through: RFC 8259, 8.1 allows readers to ignore it.
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedBody(
@@ -158,7 +157,6 @@ class _Reader:
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         self.glance()
-        # square.
         if len(pairs) > MAX_KEYS:
             problem = f"an object has {len(pairs):,} keys, the most is {MAX_KEYS:,}"
             raise _Enough(Fault((), problem, len(pairs), limit=MAX_KEYS))

@@ -22,7 +22,6 @@ from service.served.registry import ServedModel, prepare
 
 ACTIONS = 256
 """Rows that the graph is held against the engine on."""
-# float64 in another order of operations differs by far less; a float32 somewhere by more.
 LARGEST = 1e-6
 """Difference of a row, relative to its size, from which on the graph is not written."""
 

@@ -59,8 +59,7 @@ def settings(**given: Any) -> Settings:
         If one is out of bounds.
     """
     try:
-        # None is left out, so that the environment's value is not overwritten by an option not
-        # given.
+        # None is left out: an option that is not given must not hide the environment's value.
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
         # One at a time: the first is often the cause of the rest.

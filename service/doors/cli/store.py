@@ -73,7 +73,7 @@ def prepare(chosen: Settings) -> None:
     with closing(connect(chosen.store_url)) as database:
         # Before the processes start: several of them would migrate at once.
         upgrade(database)
-        # Made once here: each process by itself would make its own.
+        # Made here, where whoever starts the service can be told its verifier key.
         signer, made = signer_of(chosen, database)
         # A store without keys could be used by nobody, and no route makes the first one.
         is_first = not chosen.no_auth and not store_keys.listing(database)

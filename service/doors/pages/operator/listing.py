@@ -76,6 +76,7 @@ def _entry(
     model = model_of(record, registry)
     shown = [(is_alarm(row, model), row) for row in rows]
     verdicts = [verdict_of(row.prediction, alarm, model, tag) for alarm, row in shown]
+    # A record may have a thousand rows: an entry shows the one to look at first.
     worst = max(range(len(rows)), key=lambda k: rank(verdicts[k]), default=None)
     facts = record.facts
     return PredictionEntry(
@@ -107,6 +108,7 @@ def readings(instance: Mapping[str, Any], model: ServedModel | None, tag: Langua
     for column, feature in enumerate(model.schema.features[:MOST_READINGS]):
         try:
             value = feature.read(instance.get(feature.name))
+        # The model may be a newer version than the one that answered, with other bounds.
         except InvalidInstance:
             continue
         parts.append(f"{label(feature, tag)} {model.wording.value(column, value, tag)}")
@@ -134,4 +136,5 @@ def lines(rows: tuple[Subject, ...], model: ServedModel | None, tag: Language) -
         )
         for row in rows
     ]
+    # Alarms first, the likeliest at the top: below the cut nothing is urgent.
     return sorted(made, key=lambda line: rank(line.verdict), reverse=True)[:MOST_ROWS]
