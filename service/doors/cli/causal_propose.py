@@ -102,7 +102,6 @@ def propose_command(
     ]
     where = "simulated rows" if data is None else data.name
     spec = CausalSpec(
-        # A person gives the version when they accept it.
         version="proposed",
         status=ApprovalStatus.PROPOSED,
         schema=schema,

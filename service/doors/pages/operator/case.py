@@ -169,7 +169,6 @@ def points(
         for best in case.answer["counterfactuals"][:1]:
             try:
                 row = read_request.instance(best["instance"], model)
-            # The model may have changed since: then its old suggestion is no row of it.
             except InvalidRequest:
                 continue
             found.append((*_place(row, levers), say("plane.suggestion", case.tag)))

@@ -112,7 +112,7 @@ def _locked(
 def _settable(problem: Problem, lever: LeverControl, tag: Language) -> LeverControl:
     feature, value = problem.schema.features[lever.column], float(problem.factual[lever.column])
     axis, gauge = problem.single_axes[lever.column], Gauge.of(feature)
-    # A slider of few or uneven steps cannot be hit.
+    # A slider has even steps, and of few values buttons are easier to hit.
     if len(axis) <= FEW or axis.grid is None or not axis.count:
         choices = tuple(
             LeverChoice(written(feature, v), gauge.value(v, tag), same(v, value))

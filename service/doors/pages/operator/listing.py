@@ -108,7 +108,6 @@ def readings(instance: Mapping[str, Any], model: ServedModel | None, tag: Langua
     for column, feature in enumerate(model.schema.features[:MOST_READINGS]):
         try:
             value = feature.read(instance.get(feature.name))
-        # The model may be a newer version than the one that answered, with other bounds.
         except InvalidInstance:
             continue
         parts.append(f"{label(feature, tag)} {model.wording.value(column, value, tag)}")
@@ -136,5 +135,5 @@ def lines(rows: tuple[Subject, ...], model: ServedModel | None, tag: Language) -
         )
         for row in rows
     ]
-    # Alarms first, the likeliest at the top: below the cut nothing is urgent.
+    # Alarms first, the likeliest at the top: what is cut off is the least urgent.
     return sorted(made, key=lambda line: rank(line.verdict), reverse=True)[:MOST_ROWS]
