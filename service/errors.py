@@ -150,6 +150,7 @@ def in_doubt(rejected: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except Exception as failure:
+        # Nothing was rejected: the failure stays of its own type, with its own HTTP code.
         if not rejected:
             raise
         raise FailedInDoubt(failure, rejected) from failure
@@ -214,6 +215,7 @@ class ErasedRecord(ServiceError):
         super().__init__(f"the content of record {identity} was erased")
 
 
+# A protocol, so that errors, which everything imports, need not import the store.
 class FindingLike(Protocol):
     """What is read here of :class:`service.store.chain.IntegrityFinding`, which lies above."""
 
@@ -261,6 +263,7 @@ class InvalidCursor(ServiceError):
 
     def __init__(self, cursor: str) -> None:
         self.cursor = cursor
+        # The cursor is not repeated: it is whatever the client sent, of any length.
         super().__init__("the cursor is none that a page gave")
 
 
@@ -276,6 +279,7 @@ class Unauthenticated(ServiceError):
     """Nobody known asks; the message tells nothing of what would have been right."""
 
     def __init__(self, problem: str, *, was_tried: bool) -> None:
+        # RFC 6750, 3.1: who presented nothing is told the scheme only, and no error code.
         self.was_tried = was_tried
         """Whether something was presented at all."""
         super().__init__(problem)
@@ -294,6 +298,7 @@ class TooOften(ServiceError):
 
     def __init__(self, wait_seconds: float) -> None:
         self.wait_seconds = wait_seconds
+        # The key is not named: messages end in logs.
         super().__init__("more was asked with this key than its rate allows")
 
 

@@ -27,6 +27,7 @@ _TIMES = logging.Formatter()
 
 def of_request(identity: str) -> AbstractContextManager[None]:
     """Until the block ends lines are of this request; threads that work for it inherit its id."""
+    # Context variables, since threads that are started with a copied context keep the id.
     return bound_contextvars(request_id=identity)
 
 
@@ -38,6 +39,7 @@ def request_id() -> str:
 def escaped(text: str) -> str:
     """``text`` with every character that is not to be printed (ends of lines, a terminal's
     commands, marks that turn the direction of writing) spelled as Python spells it."""
+    # Nearly every text is: nothing is copied.
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -64,6 +66,7 @@ def _fields(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         "request_id": event.get("request_id", "-"),
         "message": event["event"],
     }
+    # Only known fields: what else a library attaches may be a reading.
     line |= {name: event[name] for name in FIELDS if name in event}
     return line | ({"traceback": event["exception"]} if "exception" in event else {})
 
@@ -92,6 +95,7 @@ def configure(log_format: Literal["plain", "json"], level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(formatter(log_format))
     root = logging.getLogger()
+    # Replaced, not added to: a second call would write each line twice.
     root.handlers[:] = [handler]
     root.setLevel(level)
     # uvicorn brings handlers of its own; its access lines are ours (doors.http.request_log).
@@ -107,6 +111,7 @@ def where(error: BaseException) -> str:
     """Type and frames of ``error``, without its message: messages may quote readings."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = "".join(f"\n  {f.filename}:{f.lineno} in {f.name}" for f in frames)
+    # Most faults of a library are wrapped, and the cause is the place to mend.
     cause = error.__cause__ or error.__context__
     below = f"\ncaused by {where(cause)}" if cause is not None else ""
     return f"{type(error).__name__}{lines}{below}"

@@ -41,6 +41,7 @@ class Metrics:
     """One application's. Thread-safe."""
 
     def __init__(self) -> None:
+        # Its own, not the library's global one: two applications in a process (tests) would clash.
         self._registry = registry = CollectorRegistry()
         model = ["model_name"]
         # KServe's names.
@@ -135,6 +136,7 @@ class Metrics:
         self._batch.observe(len(records))
         self._commit.observe(seconds)
         self._records.set(waiting)
+        # Counted after the commit: what was rolled back was never answered.
         for record in records:
             self._count(record)
 
@@ -172,6 +174,7 @@ class Metrics:
         self._job_rows.set(rows)
         if FOLDER not in os.environ:
             return generate_latest(self._registry)
+        # Otherwise a killed process would be counted as waiting for ever.
         _forget_the_dead(Path(os.environ[FOLDER]))
         everybody = CollectorRegistry()
         multiprocess.MultiProcessCollector(everybody)  # type: ignore[no-untyped-call]
@@ -188,6 +191,7 @@ def _forget_the_dead(folder: Path) -> None:
     of = {int(name.stem.rpartition("_")[2]) for name in folder.glob("gauge_live*_*.db")}
     for process in of:
         try:
+            # Signal 0 only asks whether the process is there.
             os.kill(process, 0)
         except ProcessLookupError:
             multiprocess.mark_process_dead(process)  # type: ignore[no-untyped-call]

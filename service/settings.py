@@ -32,17 +32,21 @@ class Settings(BaseSettings):
 
     models: Path = Field(default_factory=shipped_models)
     """Folder of model folders."""
+    # Loopback by default: whoever wants to be reached from outside says so.
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65_535)
     """0 lets the system choose."""
+    # Names are checked against DNS rebinding, by which a page of strangers asks this service.
     allowed_hosts: str = ""
     """Names by which this service may be asked, beside those that follow from ``host`` and
     ``public_url`` (:class:`service.doors.http.hosts.Hosts`), as in
     ``ifonly.plant.example, *.plant.example``; ``*``: any."""
+    # Open connections cost memory and file handles before anything is known of who asks.
     max_connections: int = Field(800, ge=1)
     """Connections that one process holds; whoever opens another is told to come back (503)."""
     max_body_bytes: int = Field(1_048_576, ge=1)
     """A longer request body is refused with 413."""
+    # Counted from the body's start, so a client that drips a byte a minute ends as well.
     body_seconds: float = Field(30.0, gt=0.0)
     """A request body that is not whole by then is refused with 408."""
     default_deadline_ms: int = Field(2_000, ge=1, le=MAX_DEADLINE_MS)
@@ -51,12 +55,15 @@ class Settings(BaseSettings):
     """A request that asks for more gets this much; the reply says how much it was."""
     processes: int = Field(1, ge=1)
     """How many answer at one port, each with all that follows."""
+    # Processes of one port share the machine: each takes its part of the processors.
     workers: int = Field(
         default_factory=lambda read: max(1, (os.cpu_count() or 1) // read.get("processes", 1)), ge=1
     )
     """Questions answered at once, each in a thread; model calls release the GIL."""
+    # A bounded queue refuses at once what it could only answer too late.
     max_waiting: int = Field(64, ge=0)
     """Questions that may wait for a thread; more are refused with 503."""
+    # How hard a question is, only asking it shows: after 50 ms it moves here (decision 0054).
     slow_workers: int = Field(default_factory=lambda: max(8, 2 * (os.cpu_count() or 1)), ge=0)
     """Threads beside ``workers`` for questions that turn out to be slow; see ``Workers``."""
     hard_searches: int = Field(
@@ -66,6 +73,7 @@ class Settings(BaseSettings):
     share_questions: int = Field(32, ge=0)
     """Explanations of one key or account at once, in each process; more are refused with 429. 0:
     any."""
+    # Half the processors: one actor alone cannot keep all others from searching (decision 0084).
     share_search_per_second: float = Field(
         default_factory=lambda: 0.5 * (os.cpu_count() or 1), ge=0.0
     )
@@ -73,12 +81,14 @@ class Settings(BaseSettings):
     in the long run; who has spent more is refused with 429. 0: any. Not without accounts."""
     share_search_burst: float = Field(120.0, gt=0.0)
     """CPU-seconds of hard searches at once before that counts."""
+    # Off by default: what is right depends on the plant (decision 0054).
     rate_per_second: float = Field(0.0, ge=0.0)
     """Requests of one key or account, over all processes; more are refused with 429. 0: any."""
     rate_burst: int = Field(100, ge=1)
     """Requests at once before the rate counts."""
     job_threads: int = Field(1, ge=0)
     """Rows of jobs answered at once, beside the questions; 0: other processes answer them."""
+    # A heartbeat renews leases, so only a worker that died or hangs lets one end.
     job_lease_seconds: float = Field(30.0, gt=0.0)
     """After so long without a sign of life a worker's rows are given to another."""
     max_job_bytes: int = Field(33_554_432, ge=1)
@@ -92,12 +102,15 @@ class Settings(BaseSettings):
     max_waiting_rows: int = Field(100_000, ge=1)
     """Rows of one actor's jobs that may wait, and a quarter of those of all; a job that would make
     it more is refused with 503."""
+    # The size of the zip alone: what it unpacks to is counted as it comes out (decision 0063).
     max_upload_bytes: int = Field(67_108_864, ge=0)
     """A longer zip of a model is refused with 413; 0: none is taken."""
+    # A graph may hold a loop without end, and would stop the process for all models (0082).
     model_run_seconds: float = Field(10.0, gt=0.0)
     """A run of a model's graph that takes longer is ended, and the model taken out of service."""
     model_trial_seconds: float = Field(120.0, gt=0.0)
     """How long a model may take until it can be served, tried in a process of its own."""
+    # Address space is not memory in use: the default model is tried within 1 GiB and uses 275 MB.
     model_memory_bytes: int = Field(4 << 30, ge=1 << 30)
     """Address space of a process that tries a model, or runs a graph that may not end."""
     refresh_seconds: float = Field(5.0, ge=0.0)
@@ -115,8 +128,10 @@ class Settings(BaseSettings):
 
     data: Path = Path("var")
     """Folder for what the service writes when no database is named."""
+    # A secret, since the URL may hold a password: `repr` and logs show stars.
     database_url: SecretStr | None = None
     """``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``; else a file in ``data``."""
+    # Durable by default: an answer that no record shows cannot be audited.
     audit_durability: Literal["durable", "eventual"] = "durable"
     """``durable``: a reply leaves once its record is on the disk. ``eventual``: it does not wait,
     and says so."""
@@ -143,6 +158,7 @@ class Settings(BaseSettings):
     """The public key of ``audit_log_signer``: ``name+hash+base64``."""
     audit_tsa_url: str | None = None
     """Who stamps heads with the time (RFC 3161)."""
+    # Without roots a stamp proves nothing: anybody can sign a time.
     audit_tsa_roots: Path | None = None
     """Certificates (PEM) that vouch for it: stamps that they do not are not kept."""
     audit_tsa_seconds: float = Field(3_600.0, gt=0.0)
@@ -161,6 +177,7 @@ class Settings(BaseSettings):
     """``iss`` of the tokens that are accepted beside API keys."""
     oidc_audience: str | None = None
     """``aud`` that they must name."""
+    # Fixed here, not taken from a token: a token must not say whose keys prove it.
     oidc_jwks_url: str | None = None
     """Where the issuer's public keys are: https, or http on loopback."""
     oidc_roles_claim: str = "roles"
@@ -173,6 +190,7 @@ class Settings(BaseSettings):
     """Lets people sign in to the pages with their account; needs the three above."""
     oidc_client_secret: SecretStr | None = None
     """Where the issuer wants one; PKCE is used in any case."""
+    # The redirect address must be known beforehand: a Host header is what the client says it is.
     public_url: str | None = None
     """Where browsers find this service, as the issuer knows it: ``https://ifonly.plant.example``."""
     session_seconds: int = Field(43_200, ge=60)
@@ -194,25 +212,30 @@ class Settings(BaseSettings):
         """Where a private key is that no setting names: beside the store's file, never in it."""
         parsed = urlsplit(self.store_url)
         if parsed.scheme == "sqlite":
+            # A copy of the store alone must not be enough to sign heads: the key is another file.
             return Path(self.store_url.removeprefix("sqlite:///").partition("?")[0] + f".{of}")
         return self.data.absolute() / f"ifonly.{of}"
 
     @model_validator(mode="after")
     def _one_key_signs(self) -> Self:
         named = (self.audit_log_key_file, self.audit_log_key, self.audit_log_signer)
+        # Two keys would make it a matter of chance by which the log is verified.
         if sum(each is not None for each in named) > 1:
             raise ValueError(
                 "audit_log_key_file, audit_log_key and audit_log_signer are one key each: "
                 "set one of them"
             )
+        # Each signature of a KMS is checked before it is used, and that takes its public key.
         if (self.audit_log_signer is None) != (self.audit_log_verifier_key is None):
             raise ValueError("audit_log_signer and audit_log_verifier_key are needed together")
         return self
 
     @model_validator(mode="after")
     def _accounts_are_needed_where_others_can_ask(self) -> Self:
+        # Refuses to start rather than to warn: a warning in a log is not read.
         if self.no_auth and not is_loopback(self.host):
             raise ValueError(f"no_auth is for loopback only, and the host is {self.host}")
+        # A browser here reaches loopback too: the Host check is all that stops its pages.
         if self.no_auth and "*" in self.host_patterns:
             raise ValueError(
                 "no_auth and allowed_hosts=*: any page that a browser here shows could ask"
@@ -236,6 +259,7 @@ class Settings(BaseSettings):
         if self.oidc_jwks_url is not None:
             url = urlsplit(self.oidc_jwks_url)
             if url.scheme != "https" and not (
+                # On loopback nobody can stand between; tests and sidecars have their issuer there.
                 url.scheme == "http" and is_loopback(url.hostname or "")
             ):
                 raise ValueError("oidc_jwks_url must be https: who forges it forges every token")
@@ -245,6 +269,7 @@ class Settings(BaseSettings):
 def is_loopback(host: str) -> bool:
     """Whether only this machine can ask there."""
     try:
+        # Names are not resolved: what one means may change after the check.
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"

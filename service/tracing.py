@@ -61,8 +61,10 @@ class Tracing:
         ) as span:
 
             def said(route: str, status: int) -> None:
+                # The route's template, never the path: names of spans must be few.
                 span.update_name(f"{method} {route}")
                 span.set_attributes({"http.route": route, "http.response.status_code": status})
+                # OpenTelemetry: of a server 4xx is no error, for the client was wrong.
                 if status >= 500:
                     span.set_status(StatusCode.ERROR)
 
@@ -89,6 +91,7 @@ def tracing(settings: Settings, version: str) -> Tracing:
     if settings.otlp_endpoint is None:
         return Tracing()
     try:
+        # Imported only where spans are wanted: the packages are an extra, and slow to import.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
@@ -96,8 +99,10 @@ def tracing(settings: Settings, version: str) -> Tracing:
     except ImportError:
         raise TracingUnavailable from None
     resource = Resource.create({"service.name": "ifonly", "service.version": version})
+    # shutdown_on_exit off: `close` sends what is left when the application ends.
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     endpoint = settings.otlp_endpoint.rstrip("/") + TRACES_PATH
+    # In batches, by a thread of its own: no request waits for the collector.
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     return Tracing(provider)
 
@@ -111,6 +116,7 @@ class Stages:
 
     @contextmanager
     def __call__(self, stage: str, /) -> Iterator[None]:
+        # A clock that nobody sets back.
         began = time.perf_counter()
         try:
             with self._tracing.span(stage):

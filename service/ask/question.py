@@ -28,6 +28,7 @@ class Question:
     alternatives: int = 1
     seed: int = 0
     semantics: Semantics = Semantics.INDEPENDENT
+    # Kept beside the target as read: a checker that took our reading would share its mistakes.
     target_as_asked: Mapping[str, Any] | None = None
     """The request's own ``target``, for the checker, which reads it by itself."""
     constraints_as_asked: Mapping[str, Any] = field(default_factory=dict)
@@ -67,6 +68,7 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
         alternatives=question.alternatives,
         seed=question.seed,
     )
+    # A model may be asked as if nothing followed, also where a causal model is accepted.
     causal = None if question.semantics is Semantics.INDEPENDENT else model.causal
     if causal is None:
         return problem
@@ -74,5 +76,6 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
         return replace(
             problem, consequences=causal.history, constraints=of_history(problem.constraints)
         )
+    # The graph adds limits: what it calls fixed or a consequence is never set.
     limits = (*problem.constraints, *causal.constraints)
     return replace(problem, consequences=causal.consequences, constraints=limits)

@@ -74,6 +74,7 @@ def settings(values: Mapping[str, Any], model: ServedModel) -> dict[int, float]:
     faults: list[Fault] = []
     for name, value in values.items():
         if name not in model.schema:
+            # Names are listed: most unknown ones are misspelt.
             known = ", ".join(model.schema.names)
             problem = f"{name} is not a feature of this model ({known})"
             faults.append(Fault(("set", name), problem, value, limit=model.schema.names))
@@ -117,6 +118,7 @@ def semantics(asked: str | None, model: ServedModel) -> Semantics:
         If no causal model is accepted that could say what follows.
     """
     chosen = model.semantics if asked is None else Semantics(asked)
+    # Answered otherwise, what follows would silently stay where it is.
     if chosen is not Semantics.INDEPENDENT and model.causal is None:
         raise _no_causal_model("semantics", chosen.value, model)
     return chosen
@@ -130,6 +132,7 @@ def rung(asked: str | None, model: ServedModel) -> Rung:
     InvalidRequest
         If no causal model is accepted that could say what follows.
     """
+    # No default rung that needs a causal model may be guessed: without one nothing follows.
     if asked is None:
         return Rung.COUNTERFACTUAL if model.causal else Rung.ASSOCIATION
     if Rung(asked) is not Rung.ASSOCIATION and model.causal is None:
@@ -140,6 +143,7 @@ def rung(asked: str | None, model: ServedModel) -> Rung:
 def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest:
     has = "has no causal model" if model.graph is None else f"has one that is {model.graph.status}"
     problem = f"{key} is {value}, which needs an accepted causal model; {model.name} {has}"
+    # Said with the graph's status: one that is proposed needs only to be accepted.
     return InvalidRequest(RequestPart.REQUEST, [Fault((key,), problem, value)])
 
 
@@ -160,7 +164,9 @@ def target(asked: wire.Target | None, model: ServedModel) -> Target:
             return model.policy.target()
         wanted = None if asked.class_ is None else _class(asked.class_, model)
         lower, upper = _interval(asked, model)
+        # The plant's demand holds unless the request says otherwise: policy is not opted into.
         if wanted is not None and asked.probability is None:
+            # The policy's probability is demanded of its desired class only; of another, none.
             return model.policy.target(wanted)
         return Target(decision, wanted, lower, upper)
     except InvalidTarget as error:
@@ -181,6 +187,7 @@ def _class(name: str, model: ServedModel) -> int:
 
 def _interval(asked: wire.Target, model: ServedModel) -> tuple[float, float]:
     if asked.score is not None:
+        # Two demands that could contradict: the client says one.
         if asked.class_ is not None or asked.probability is not None:
             raise InvalidTarget("target.score", "cannot be asked together with a class")
         return _ends(asked.score.min, asked.score.max)
@@ -237,6 +244,7 @@ def place(key: str, document: object) -> Path:
             document, key = document[part], key[len(part) + 1 :]
         elif isinstance(document, Sequence) and not isinstance(document, str):
             head, _, rest = key.partition(".")
+            # Cut here rather than refused: a pointer to the list is still right.
             if not head.isdecimal() or int(head) >= len(document):
                 break
             path.append(int(head))
@@ -252,6 +260,7 @@ def value_at(path: Path, request: Wire) -> object:
     for part in path:
         try:
             value = value[part]
+        # A fault can be of a missing key, and then there is no value to show.
         except (KeyError, IndexError, TypeError):
             return None
     return value
@@ -259,6 +268,7 @@ def value_at(path: Path, request: Wire) -> object:
 
 def _given(part: Wire | None) -> dict[str, Any]:
     """What the request itself says, as JSON would."""
+    # Only what was sent: defaults are not the client's words.
     return {} if part is None else part.model_dump(by_alias=True, exclude_unset=True)
 
 

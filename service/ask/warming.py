@@ -32,6 +32,7 @@ from service.wire import requests, validation
 
 WARM_MS = 50
 """For each question's search: it need not be settled, only begun."""
+# A model of a hundred classes would fill the memory with tables that nobody may ask for.
 MOST_TABLES = 512 << 20
 """Bytes: of models with many classes, tables for those beyond are built when first asked for."""
 PLANE_VALUES = 3
@@ -44,6 +45,7 @@ def warm(model: ServedModel) -> None:
     whoever asks it is told."""
     row = row_of(model)
     for ask in (_predictions, _tables, _explanations, _what_ifs, _plane):
+        # One kind of question that fails must not keep the others cold.
         with suppress(*REFUSED):
             ask(model, row)
 
@@ -78,6 +80,7 @@ REFUSED = (ServiceError, Refusal, ModelError, ExplainError)
 def row_of(model: ServedModel) -> Row:
     """A row of the model: an example, one it was trained on, or in the middle of what it reads."""
     if model.deployed.examples:
+        # Examples first: they are rows that the model is meant to see.
         return model.deployed.examples[0].row
     if model.deployed.reference is not None:
         return np.asarray(model.deployed.reference[0])
@@ -87,6 +90,7 @@ def row_of(model: ServedModel) -> Row:
 def _middle(feature: Feature) -> float:
     if feature.kind.is_categorical:
         return 0.0
+    # Bounds may be infinite, and the middle of those is no number.
     low, high = max(feature.lower, -1e6), min(feature.upper, 1e6)
     return min(max(float(round((low + high) / 2)), low), high)
 
@@ -96,9 +100,12 @@ def bodies(model: ServedModel, row: Row) -> Iterator[Body]:
     target: Body = {"instance": model.schema.write(row), "target": _target(model, row)}
     for semantics in Semantics if model.causal else (Semantics.INDEPENDENT,):
         asked = target | {"semantics": semantics.value}
+        # Each body reaches code that the others do not.
         yield asked | {"alternatives": 3}
         yield asked | {"constraints": {"ranges": _around(model, row)}}
+        # The grammar of rules is built when the first rule is read.
         yield asked | {"constraints": {"max_changes": 1, "rules": _rules(model)}}
+        # Without tolerances there is nothing to be robust against, and so nothing to warm.
         if any(model.policy.tolerances):
             yield asked | {"constraints": {"robust": True}}
         if "class" in asked["target"]:
@@ -112,7 +119,9 @@ def _target(model: ServedModel, row: Row) -> Body:
     names = model.decision.class_names
     if not names:
         score = said.scores[0]
+        # Just beyond the score: the target must not be met already, or nothing is searched.
         return {"score": {"min": score + 0.01 * max(1.0, abs(score))}}
+    # The desired class first: it is what most will ask for.
     desired = model.decision.desired
     if desired is not None and desired != said.decided:
         return {"class": names[desired]}
@@ -123,6 +132,7 @@ def _targets(model: ServedModel, row: Row) -> Iterator[Target]:
     """Every class, as long as their tables take but so much room; of a regression either side."""
     classes = range(len(model.decision.class_names))
     for wanted in classes:
+        # Asked before each class, for each target adds tables.
         if model.engine.table_bytes < MOST_TABLES:
             yield model.policy.target(wanted)
             yield Target(model.decision, wanted, -math.inf, math.inf)

@@ -47,6 +47,7 @@ def grounds(
     """The graph, and what is assumed of ``effects``; of all that may follow if there are none.
     ``known``: of the real outcome of what is answered."""
     spec = causal.spec
+    # Without effects all that could follow is named: that nothing followed rests on it too.
     moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
     return wire.CausalGrounds(
         **reference(spec).model_dump(),
@@ -61,12 +62,14 @@ def _assumed(
     spec: CausalSpec, moved: Sequence[int], languages: Sequence[str]
 ) -> Iterator[wire.Assumption]:
     checks = spec.provenance.checks
+    # Checks of the graph are of the whole, so they stand beside each edge that is used.
     graph = [c for c in checks if c.check == "graph"]
     for j in moved:
         yield _assumption(assumptions.follows(spec, j), graph, languages)
     for j in moved:
         own = [c for c in checks if c.node == spec.schema.names[j]]
         yield _assumption(assumptions.known_mechanism(spec, j), own, languages)
+    # No data can test these two, so no check is shown beside them.
     yield _assumption(assumptions.NO_HIDDEN_CAUSE, [], languages)
     yield _assumption(assumptions.SAME_WHEN_SET, [], languages)
 
@@ -77,6 +80,7 @@ def _assumption(
     """With the first check that failed, or else the first."""
     said = chosen(text, languages)
     failed = [c for c in checks if not c.passed]
+    # A check that failed comes first: the worst is what a reader must see.
     for shown in (*failed, *checks):
         return wire.Assumption(
             text=said,
@@ -106,8 +110,10 @@ def distribution(draws: Draws, schema: Schema, decision: Decision) -> wire.Distr
     shares = {
         name: float((draws.decided == k).mean())
         for k, name in enumerate(decision.class_names)
+        # -1 stands for no decision: shares of what is not decided would be shares of nothing.
         if (draws.decided >= 0).all()
     }
+    # Scores of many classes have no one order, so no quantiles.
     scores = None if decision.task is Task.MULTICLASS else _quantiles(draws.scores[:, 0])
     moved = {schema.names[j]: _quantiles(draws.rows[:, j]) for j in draws.effects}
     return wire.Distribution(draws=n, decisions=shares, scores=scores, effects=moved)
@@ -125,6 +131,7 @@ def of_rung(
     outcome, and whether that ``is_enough`` for all that is answered."""
     machine = assumptions.THIS_MACHINE if counterfactual else assumptions.ANY_MACHINE
     said = [evidence.in_words(e, schema) for e in known]
+    # Who reads must know that the model's decision is not the machine's outcome.
     if not is_enough:
         said.append(assumptions.DECISION_NOT_OUTCOME)
     return machine, *said

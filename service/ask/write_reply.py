@@ -83,6 +83,7 @@ class ReplyWriter:
             others = [j for j in asked.columns if j != column]
             return causal is not None and column in causal.consequences.effects(others)
 
+        # What is held where it is counts as set, if it would have moved otherwise.
         set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
         actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
         effects = [
@@ -130,6 +131,7 @@ class ReplyWriter:
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
         is_past = explanation.semantics is Semantics.BACKTRACKING
+        # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
         shown = [
             self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
@@ -217,6 +219,7 @@ class ReplyWriter:
             version=deployed.version,
             model_sha256=deployed.model_sha256,
             spec_sha256=deployed.spec_sha256,
+            # A graph that nobody has accepted took no part in the answer.
             causal_sha256=deployed.causal_sha256 if self._model.causal else None,
             ifonly_version=ifonly_version(),
         )
@@ -261,6 +264,7 @@ class ReplyWriter:
         return wire.Constraint(
             source=origin.source.value,
             key=origin.key,
+            # Only the request's own: a pointer into the policy would lead nowhere in the body.
             pointer=pointer(self.path(constraint)) if origin.source is Source.REQUEST else None,
             features=[names[j] for j in sorted(constraint.columns)],
             text={tag: self._model.wording.constraint(constraint, tag) for tag in self._languages},
@@ -278,6 +282,7 @@ class ReplyWriter:
         return (part, section, *((int(last),) if last.isdecimal() else ()))
 
     def _asked(self, target: Target) -> wire.AskedTarget:
+        # JSON has no infinity (RFC 8259, 6).
         ends = [None if math.isinf(end) else end for end in (target.lower, target.upper)]
         bounds = None if ends == [None, None] else wire.AskedProbability(min=ends[0], max=ends[1])
         by_policy = target.origin.source is Source.POLICY

@@ -110,6 +110,7 @@ def bundle(database: Database, registry: Registry, keepers: Keepers, identity: s
         **dict(_stamp(head, keepers)),
         **dict(_claims(record, payload, registry)),
     }
+    # The manifest is signed as well: digests alone would not tell who packed it.
     signed = sign_note(keepers.signer, manifest_text(members))
     return _packed({**members, MANIFEST: str(signed).encode()})
 
@@ -119,6 +120,7 @@ def _head(database: Database, entries: Sequence[Entry]) -> StoredHead:
     found = [translog.index_of(database, r.writer, r.sequence) for r, _ in entries]
     last = -1 if None in found else max(index for index in found if index is not None)
     head = None if last < 0 else translog.vouched(database, last)
+    # No bundle without a head: its whole worth is that somebody signed.
     if head is None:
         raise NotInLog(entries[0][0].facts.id)
     return head

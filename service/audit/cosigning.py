@@ -89,6 +89,7 @@ class Vouching:
 
     def signed(self, head: StoredHead) -> None:
         """There is a newer head. Called by the thread that signs; returns at once."""
+        # One place, not a queue: who is slow must not be asked about heads that are past.
         self._newest = head
         self._wake.set()
 
@@ -117,7 +118,9 @@ class Vouching:
             url, roots = self._vouchers.tsa_url, self._vouchers.tsa_roots
             with self._complaining(url):
                 told = replace(told, stamp=stamp(client, url, head.note.encode(), roots))
+                # Only after a stamp was kept: one that failed is tried again with the next head.
                 self._stamp_at = time.monotonic() + self._vouchers.tsa_seconds
+        # Nothing new is no write.
         if told != head:
             with self._complaining("the store"):
                 self._store.journal.change(translog.keep_head(told)).result(WRITE_SECONDS)
@@ -166,6 +169,7 @@ def _size(text: str, old: int) -> int:
         If it does not say, or says what it was told.
     """
     said = text.strip()
+    # The size that we named, answered by 409, means another root of that size: a fork.
     if not (said.isascii() and said.isdigit() and len(said) < 20) or int(said) == old:
         raise NotProven(f"it has seen another log of {old} leaves: {said[:100]}")
     return int(said)

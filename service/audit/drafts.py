@@ -20,6 +20,7 @@ from service.wire.base import Wire
 from service.wire.replies import PredictionsReply
 from service.wire.strict_json import read_json
 
+# Refusals cost the sender nothing: unbounded, they would fill the store.
 MAX_REFUSED = 65_536
 """Bytes of a refused request that are kept word for word."""
 ALARM, NO_ALARM = "alarm", "no_alarm"
@@ -81,6 +82,7 @@ class Drafting:
             version=deployed.version,
             model_sha256=deployed.model_sha256,
             spec_sha256=deployed.spec_sha256,
+            # A graph that is not accepted took no part in the answer.
             causal_sha256=deployed.causal_sha256 if model.causal else None,
             **said,
         )
@@ -103,6 +105,7 @@ class Drafting:
             role=self.principal.in_words,
             request_id=logs.request_id(),
             engine_version=ifonly_version(),
+            # Whole microseconds: records hold no floats, whose spelling would have to be canonical.
             latency_us=round((time.perf_counter() - self.started) * 1e6),
             **({"about": self.about} | said),
         )
@@ -137,11 +140,13 @@ def _gap(reply: Wire) -> dict[str, int]:
 
 def asked_by(request: Wire) -> bytes:
     """What the request itself says, as JSON."""
+    # Without defaults: a later version may have others, and the record is of what was asked.
     return request.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
 def content(answer: bytes, request: bytes) -> bytes:
     """The payload of a record; both are JSON."""
+    # Spliced, not parsed: the answer stays byte for byte what was sent.
     return b'{"answer":%b,"request":%b}' % (answer, request)
 
 
@@ -151,6 +156,7 @@ def asked_as_json(body: bytes) -> bytes:
     if len(body) <= MAX_REFUSED:
         try:
             read_json(body)
+            # A byte order mark within an object would not be JSON.
             return body.removeprefix(b"\xef\xbb\xbf")
         except ServiceError:
             pass

@@ -29,6 +29,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
     """
     seen = archive.seen(database, identity)
     record, payload = seen.record, seen.payload
+    # A tampered payload may be anything: the page must still show the record and its findings.
     kept = {} if payload is None else _kept(payload)
     about = archive.seen_about(database, identity, RecordKind.REVIEW)
     findings = [*seen.findings, *(f for each in about for f in each.findings)]
@@ -42,6 +43,7 @@ def event(database: Database, identity: str) -> wire.EventReply:
         request=kept.get("request"),
         answer=answer,
         claim=[dict(said) for said in claims.in_words(answer)] if answer and is_told else [],
+        # A review that does not hold is told as a finding, not as somebody's word.
         reviews=[records.review(each.record, each.payload) for each in about if not each.findings],
         before=before,
         after=after,

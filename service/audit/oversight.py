@@ -86,6 +86,7 @@ def _features(registry: Registry, model: str) -> dict[str, Feature]:
     """Of the latest version; none where the model is not served any more."""
     try:
         schema = registry.find(model).schema
+    # Records outlive models: the report goes on with names instead of labels.
     except UnknownModel:
         return {}
     return {feature.name: feature for feature in schema.features}
@@ -127,7 +128,9 @@ def _told(
 ) -> wire.ReportReply:
     since, until = period
     notes = [HOW_SHARES_ARE_MEANT]
+    # Said beside each comparison: groups differ in many ways.
     notes += [DIFFERENCE_IS_NO_CAUSE] if made.groups else []
+    # Costs under two policies are not of one measure.
     notes += [SEVERAL_POLICIES] if made.policies > 1 else []
     return wire.ReportReply(
         model=query.model,

@@ -124,6 +124,7 @@ def check_reviewer(verdict: str, roles: Iterable[Role]) -> None:
     Forbidden
         If that is not for any of ``roles`` to say.
     """
+    # By verdict: an operator says what was done, an auditor whether it was right (0052).
     if REVIEWERS[verdict].isdisjoint(roles):
         need = ", ".join(sorted(REVIEWERS[verdict]))
         raise Forbidden(f"the verdict {verdict} is for the roles {need}")
@@ -222,6 +223,7 @@ def event(record: Record, doubts: Sequence[IntegrityFinding] = ()) -> wire.Event
     """A record as it was read, and what is wrong with it."""
     said: dict[str, Any] = {**document(record), "hash": record.hash}
     if doubts:
+        # Shown all the same: who tampers must not be able to hide a record by making it unreadable.
         said = {name: _printable(name, value) for name, value in said.items()}
         said["findings"] = findings(doubts)
     return wire.Event.model_construct(**said)  # also what no sealed record would say

@@ -69,6 +69,7 @@ class Runtime:
         Overloaded
             If none is free.
         """
+        # Hard searches give way meanwhile: a slider must not wait for them (decision 0084).
         with self.turns.brief():
             return await self.previews.run(look)
 

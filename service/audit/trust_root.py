@@ -44,6 +44,7 @@ def signer_of(settings: Settings, database: Database) -> tuple[Signer | None, bo
         If the store cannot be read.
     """
     try:
+        # The settings name one key at most; a file is made only where they name none.
         if settings.audit_log_signer is not None:
             key = VerifierKey.parse(settings.audit_log_verifier_key or "")
             return outside(key, settings.audit_log_signer), False
@@ -146,6 +147,7 @@ def sequencing(
 def _last_signed(settings: Settings, key: VerifierKey) -> Checkpoint | None:
     """What the file of anchors remembers of this log, also where the store was set back."""
     file = settings.audit_anchor_file
+    # Without such a file a store that was set back cannot be found out from here.
     if file is None or not file.exists():
         return None
     try:
@@ -163,6 +165,7 @@ def ready_signer(settings: Settings, database: Database, journal: Journal) -> Si
         journal.append(translog.begin(signer.key, "system")).result()
         logs.logger.info("the audit log is signed by %s%s", signer.key, " (new)" if made else "")
         return signer
+    # Refused, not taken: a new key that nobody announced looks to verifiers like a forgery.
     if known is not None and (signer is None or str(signer.key) != known.key):
         has = "no key is" if signer is None else f"{signer.key} is"
         logs.logger.error(

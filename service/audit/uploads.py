@@ -31,6 +31,7 @@ async def take_in(archive: IO[bytes], recorder: Recorder, path: str) -> wire.Upl
     """
     registry = recorder.runtime.registry
     try:
+        # In a thread: unpacking and trying take seconds.
         found = await anyio.to_thread.run_sync(uploads.stage, registry, archive)
     except ServiceError as error:
         await _refused(error, recorder, path)

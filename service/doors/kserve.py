@@ -90,6 +90,7 @@ async def predict(
 ) -> Response:
     """What does the model say of these rows?"""
     served = state.registry.get(model, selected.version)
+    # KServe's clients send lists as well as objects; the native API takes names only.
     rows = [_named(row, place, served) for place, row in enumerate(request.instances)]
     shared = request.model_dump(exclude_unset=True, exclude={"instances"})
     native = validation.read(requests.PredictionsRequest, shared | {"instances": rows})
@@ -130,6 +131,7 @@ async def explain(
             RecordKind.EXPLANATION, served, native, work, budget.patience
         )
         found.append(reply.written())
+    # Joined, not written anew: each answer is byte for byte the one that was recorded.
     return Response(b'{"explanations":[%b]}' % b",".join(found), media_type=JSON)
 
 
@@ -160,6 +162,7 @@ def _confirm(
         If it does not answer.
     """
     rows = [_in_order(model, row) for row in (given, *(c.instance for c in reply.counterfactuals))]
+    # Compared with our own score: what differs is the model, not the rounding of a reply.
     ours = model.deployed.predictor.score(np.array([model.schema.read(row) for row in rows]))
     # The client's form (objects or lists) is the one that its predictor reads.
     in_their_form = rows if isinstance(given, Mapping) else [[*row.values()] for row in rows]

@@ -27,6 +27,7 @@ def learners_for(observed: Observed, seed: int) -> Learners:
     ModuleNotFoundError
         If scikit-learn is not installed.
     """
+    # The outcome is predicted with the treatment among its causes, the treatment without itself.
     x, treated = observed.covariates, observed.treated.astype(np.float64)
     by_side = np.column_stack([x, treated])
     return Learners(_chosen(x, treated, seed), _chosen(by_side, observed.outcome, seed))
@@ -34,6 +35,7 @@ def learners_for(observed: Observed, seed: int) -> Learners:
 
 def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
     """The better way to predict ``values``; where nothing is held fixed, their mean."""
+    # A chance is wanted of a flag: a line through 0 and 1 leaves the interval.
     is_flag = bool(np.isin(values, (0.0, 1.0)).all())
     ways = [_learner(make, is_flag) for make in _ways(is_flag, seed)]
     # One division for all ways: they are compared on the same rows.
@@ -41,6 +43,7 @@ def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
     best = ways[int(np.argmin([_loss(way, rows, values, fold) for way in ways]))]
 
     def learn(own: Rows, seen: Array, fresh: Rows) -> Array:
+        # Learners refuse tables without columns, and flags of one class.
         if not own.shape[1] or (seen == seen[0]).all():
             return np.full(len(fresh), seen.mean())
         return best(own, seen, fresh)
@@ -49,6 +52,7 @@ def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
 
 
 def _ways(is_flag: bool, seed: int) -> Sequence[Make]:
+    # Imported here: scikit-learn is an extra.
     from sklearn import ensemble, linear_model, pipeline, preprocessing
 
     def line() -> Any:
@@ -61,6 +65,7 @@ def _ways(is_flag: bool, seed: int) -> Sequence[Make]:
         kind = ensemble.HistGradientBoostingRegressor
         if is_flag:
             kind = ensemble.HistGradientBoostingClassifier
+        # Small, seeded trees without early stopping: the same rows give the same estimate.
         return kind(max_iter=60, max_leaf_nodes=8, early_stopping=False, random_state=seed)
 
     return line, trees
@@ -80,6 +85,7 @@ def _loss(learner: Learner, rows: Rows, values: Array, fold: npt.NDArray[np.int6
     if not rows.shape[1] or (values == values[0]).all():
         return 0.0
     missed = 0.0
+    # On rows that it has not seen: trees fit their own rows almost exactly.
     for k in range(FOLDS):
         own = fold != k
         found = learner(rows[own], values[own], rows[~own])

@@ -23,6 +23,7 @@ def alarms(model: ServedModel, rows: Rows) -> list[bool]:
     """
     desired = model.decision.desired
     if desired is None:
+        # Without a desired class nothing tells an alarm from its absence.
         raise CannotReplay(f"{model.name} {model.version} desires no class: nothing is an alarm")
     decided = model.decision.decide(model.deployed.predictor.score(rows))
     return [bool(k != desired) for k in decided]
@@ -30,6 +31,7 @@ def alarms(model: ServedModel, rows: Rows) -> list[bool]:
 
 def question_of(model: ServedModel, row: Row) -> Question:
     """How ``row``, ``(d,)``, gets into what the policy desires."""
+    # The policy's target, not a request's: a row that meets it already is no error.
     return Question(row, model.policy.target(), target_is_named=False, semantics=model.semantics)
 
 
@@ -41,5 +43,6 @@ def answered(model: ServedModel, row: Row, seconds: float) -> Answer:
         model.deployed.predictor,
         engine=model.engine,
         deadline=Deadline.after(seconds),
+        # Checked as an answer of the service is: a replay must not count what would not be shown.
         terms=model.rulebook.terms(question.asked),
     )

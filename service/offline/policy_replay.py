@@ -54,6 +54,7 @@ class PolicyReplay:
         cases = self.cases
         gone = [c for c in cases if c.was.alarm and not c.now.alarm]
         new = [c for c in cases if c.now.alarm and not c.was.alarm]
+        # Actions are compared only where both folders have one.
         both = [c for c in cases if c.was.action and c.now.action]
         found: dict[str, int | float | dict[str, int]] = {
             "rows": len(cases),
@@ -72,6 +73,7 @@ class PolicyReplay:
             "old_answers_that_still_hold": sum(c.still is True for c in cases),
             "old_answers_that_no_longer_hold": sum(c.still is False for c in cases),
         }  # fmt: skip
+        # Without known outcomes zeros would read as: no alarm was missed.
         if any(c.truth is not None for c in cases):
             found |= {
                 "true_alarms_missed_now": sum(c.truth is True for c in gone),
@@ -98,6 +100,7 @@ def replay_policy(
     GraphError
         If a model cannot score the rows.
     """
+    # One set of rows is asked of both, and a missing column would have to be invented.
     if before.schema.names != after.schema.names:
         raise CannotReplay(
             f"{before.name} {before.version} reads {', '.join(before.schema.names)}, "
@@ -142,8 +145,10 @@ def _holds(model: ServedModel, row: Row, answer: Answer | None) -> bool | None:
     """Whether the first answer of another folder is one here."""
     if not isinstance(answer, Recourse):
         return None
+    # The action, not the resulting row: what follows from it is the new folder's to say.
     action = answer.counterfactuals[0].action_on(row)
     checker = checker_of(model, question_of(model, row))
+    # The checker decides, as for an answer: no second definition of what is allowed.
     return checker.check(Proposal(action.tolist())).holds
 
 

@@ -74,6 +74,7 @@ def check_differs(feature: Feature, values: Values) -> None:
     CannotReplay
         If that is the same in all rows.
     """
+    # A reading that is missing makes no group.
     if len(np.unique(values[~np.isnan(values)])) < 2:
         raise CannotReplay(f"{feature.name} is the same in all rows: there are no groups")
 
@@ -81,6 +82,7 @@ def check_differs(feature: Feature, values: Values) -> None:
 def groups_of(cases: Sequence[RecourseCase], feature: Feature) -> tuple[CaseGroup, ...]:
     """Categories that occur; of a number the two halves around the median, named by what was
     read in them."""
+    # Rows in which the attribute was not read are in no group.
     found = [group for group in by_feature(cases, feature, HALVES) if group.key]
     if not feature.kind.is_categorical:
         read = [[float(case.instance[feature.name]) for case in group.cases] for group in found]
@@ -95,6 +97,7 @@ def levels_of(
     """``values``, ``(n,)``: what ``cases`` read of the attribute."""
     place = {case.id: k for k, case in enumerate(cases)}
     members = [[place[case.id] for case in group.cases] for group in groups]
+    # The median: one far reading would make twins of what nobody has.
     return tuple(Level(float(np.median(values[rows])), frozenset(rows)) for rows in members)
 
 
@@ -112,10 +115,12 @@ def twins(
     pairs = [
         (k, consequences.rows(rows[k], [column], np.array([[level.value]]))[0])
         for k, case in enumerate(cases)
+        # Twins of those without an alarm would say nothing about recourse.
         if case.needs_recourse
         for level in levels
         if k not in level.rows
     ]
+    # A twin out of bounds cannot be read, so nothing is claimed of it; it is counted.
     told = [(k, row) for k, row in pairs if _can_be_read(row, rows[k], bounds)]
     # reshape: without pairs the array would have no columns.
     theirs = ask(np.array([row for _, row in told]).reshape(len(told), rows.shape[1]))
@@ -129,6 +134,7 @@ def twins(
         share(sum(not twin.needs_recourse for twin in theirs), len(told)),
         share(sum(_has(own) != _has(twin) for _, own, twin in both), len(told)),
         float(gaps.mean()) if gaps.size else 0.0,
+        # Drawn by individuals: several twins of one are not independent.
         mean_interval(gaps, whose, seed),
         float(np.abs(gaps).max()) if gaps.size else 0.0,
     )
@@ -147,6 +153,7 @@ def _has(case: RecourseCase) -> bool:
 
 
 def _cost(case: RecourseCase) -> float:
+    # Who has no alarm pays nothing.
     return case.cost or 0.0
 
 
@@ -172,6 +179,7 @@ def _case(model: ServedModel, name: str, row: Row, seconds: float | None) -> Rec
         answer = answered(model, row, seconds)
         status = answer.status
         cost = answer.counterfactuals[0].cost if isinstance(answer, Recourse) else None
+    # Costs of different policies cannot be compared, so each case says its own.
     policy, instance = model.deployed.spec_sha256, model.schema.write(row)
     return RecourseCase(name, status, policy, cost=cost, instance=instance)
 
@@ -192,6 +200,7 @@ def fairness(model: ServedModel, attribute: str, rows: Rows, seconds: float) -> 
     cases = ask(rows)
     groups = groups_of(cases, features[column])
     told = tuple(outcomes(group) for group in groups)
+    # Groups can be compared without a graph, individuals cannot.
     if model.causal is None:
         return Fairness(attribute, told, None)
     bounds = np.array([f.lower for f in features]), np.array([f.upper for f in features])

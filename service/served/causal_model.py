@@ -73,9 +73,11 @@ def prepare_causal(
     SpecError, GraphError
         If a mechanism is missing or cannot be used.
     """
+    # A graph says what equipment does: somebody must answer for it before it gives advice.
     if spec is None or spec.status is not ApprovalStatus.ACCEPTED:
         return None
     file = f"{deployed.name}/{deployed.version}/{CAUSAL}"
+    # Mechanisms that are graphs are strangers' programs, too, and run under the same guard.
     load = graph_loader(spec.schema, deployed.guard)
     model = build_model(spec, deployed.causal_files, file, load)
     consequences = consequences_of(spec, model, deployed.spec.policy)
@@ -93,6 +95,7 @@ def prepare_causal(
 def _evidence(spec: CausalSpec, deployed: DeployedModel, file: str) -> Iterator[Evidence]:
     found = read_evidence(spec, deployed.causal_files, file)
     for named, evidence in zip(spec.effects, found, strict=True):
+        # An effect was estimated under the assumptions of one graph, and means nothing in another.
         if evidence.speaks_of(spec):
             yield evidence
         else:
@@ -111,6 +114,7 @@ def of_history(constraints: Sequence[Constraint]) -> tuple[Constraint, ...]:
 
 def _never_set(spec: CausalSpec, policy: Policy) -> list[Constraint]:
     """What the policy does not leave alone already."""
+    # What the policy freezes keeps the policy's own reason.
     frozen = {c.column for c in policy.constraints if isinstance(c, Immutable)}
     return [
         Immutable(j, origin=Origin(Source.POLICY, f"causal.nodes.{name}.role"))

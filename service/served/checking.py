@@ -26,6 +26,7 @@ def rulebook_of(deployed: DeployedModel) -> Rulebook:
     """
     spec = deployed.spec
     try:
+        # Read anew, by the checker's own reader: it shares no mistake with the engines.
         laws = laws_of(deployed)
         return Rulebook.read(
             spec.policy,
@@ -36,6 +37,7 @@ def rulebook_of(deployed: DeployedModel) -> Rulebook:
             laws,
             () if laws is None else laws.never_set,
         )
+    # Refused as a folder: a model that cannot be checked must not answer.
     except (KeyError, TypeError, ValueError) as error:
         file = f"{deployed.name}/{deployed.version}/spec.toml"
         raise SpecError(file, "policy", f"cannot be checked: {error}") from error
@@ -58,6 +60,7 @@ def graph_opener(schema: Schema, guard: Guard | None = None) -> OpenGraph:
         data: bytes, parents: tuple[str, ...], as_trees: bool
     ) -> tuple[Predictor, GraphForm | None]:
         causes = Schema(tuple(schema[name] for name in parents))
+        # Under the guard, for mechanisms are strangers' graphs too.
         predictor = load_regressor(data, causes, guard=guard)
         if not as_trees:
             return predictor, None

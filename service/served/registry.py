@@ -58,6 +58,7 @@ class ServedModel:
     @property
     def semantics(self) -> Semantics:
         """What a question is answered by that does not say."""
+        # Features that follow would otherwise be told to stay, which no machine does.
         return Semantics.INTERVENTIONAL if self.causal else Semantics.INDEPENDENT
 
     @property
@@ -94,6 +95,7 @@ def prepare(deployed: DeployedModel) -> ServedModel:
         wording = Wording(spec.schema, spec.decision, policy.phrases or {})
         graph = read_graph_of(deployed)
         causal = prepare_causal(deployed, graph, policy)
+    # A folder whose policy is broken is refused whole: without limits answers would harm.
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
     engine = engines_for(deployed.form, spec.schema)
@@ -156,6 +158,7 @@ class Registry:
         """
         if self._sandbox is None:
             return prepare(load_folder(folder, root))
+        # Tried first in a process of its own: a graph may take any memory or time (decision 0082).
         with closing(self._sandbox):
             self._sandbox.check(folder, root)
         return prepare(load_folder(folder, root, limits=self._sandbox.limits))
@@ -180,6 +183,7 @@ class Registry:
         if not self.names():
             reasons = [f"\n{identity}: {r.reason}" for identity, r in self.refused.items()]
             raise ModelsNotFound(f"{self.root} has no model that can be served{''.join(reasons)}")
+        # Against nothing: at the start each refusal is news.
         self._log_refused({})
 
     def refresh(self) -> None:
@@ -204,6 +208,7 @@ class Registry:
 
     def _log_refused(self, before: Mapping[str, FolderRefusal]) -> None:
         for identity, refusal in self.refused.items():
+            # Said once: refreshes come every few seconds, and a log must not repeat itself.
             if before.get(identity) != refusal:
                 logger.warning("refused model %s: %s", identity, refusal.reason)
 
@@ -236,6 +241,7 @@ class Registry:
         return tuple(n for n in self._repository.names() if self._scope.has_model(n))
 
     def versions(self, name: str) -> tuple[str, ...]:
+        # Asked first: of what is out of scope not even the versions are told.
         self._check_scope(name)
         return self._repository.versions(name)
 
@@ -267,6 +273,7 @@ class Registry:
 
     def _check_scope(self, name: str) -> None:
         """What is out of scope is not there; nor does the message say what else is."""
+        # The same message as for a name that nobody has: no telling which models others have.
         if not self._scope.is_everything and name not in self.names():
             known = ", ".join(self.names()) or "none"
             raise UnknownModel(f"no model {name!r} is deployed; deployed: {known}")

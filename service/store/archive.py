@@ -290,6 +290,7 @@ def head_of(sequence: Any, digest: Any) -> Head:
     """A head; for values that cannot be one, a head that no chain has."""
     if type(sequence) is int and isinstance(digest, str):
         return Head(sequence, digest)
+    # A head that no chain has, so that verifying tells of it instead of failing.
     return Head(0, f"no head: {sequence!r}, {digest!r}")
 
 
@@ -365,6 +366,7 @@ def _pieces(
             with database.reading() as connection:
                 rows = connection.execute(piece).all()
         except StoreDamaged:
+            # One damaged page of the file must not hide the 499 records beside it.
             rows = list(_one_by_one(database, chosen, writer, here))
         if not rows:
             return

@@ -48,9 +48,11 @@ def erase(identity: str, actor: str, reason: str) -> RecordedWrite:
                 records.c.id == identity
             )
         ).one_or_none()
+        # Nothing would be erased, and whoever asked would think it was.
         if place is None:
             raise UnknownRecord(identity)
         writer, sequence, model = place
+        # In this transaction: a hold that is put meanwhile comes before or after, never between.
         holds.check(connection, identity, model)
         gone = connection.execute(
             sa.delete(payloads).where(payloads.c.writer == writer, payloads.c.sequence == sequence)
@@ -70,6 +72,7 @@ def prune(journal: Journal, older_than_us: int, actor: str, keep_days: float = 0
     KeptByLaw
         If some of it would be younger than ``keep_days``, or is yet to come.
     """
+    # The EU's AI Act (26 (6)) wants logs kept for six months; erasing by age must not undercut it.
     newest = now_us() - round(keep_days * DAY_US)
     if older_than_us > newest:
         raise KeptByLaw(
@@ -82,6 +85,7 @@ def prune(journal: Journal, older_than_us: int, actor: str, keep_days: float = 0
         erased: list[int] = []
         journal.append(_by_age(older_than_us, actor, erased)).result()
         yield erased[-1]
+        # Fewer than the limit: nothing that may be erased is left.
         if erased[-1] < AT_ONCE:
             return
 
@@ -107,6 +111,7 @@ def _by_age(older_than_us: int, actor: str, erased: list[int]) -> RecordedWrite:
         detail = {
             "before": timestamp(older_than_us),
             "count": len(places),
+            # By place, so that it excuses no other loss; as runs, or it would hold 5,000 numbers.
             "erased": _runs(places),
         }
         return Draft(Facts(kind=RecordKind.ERASURE, actor=actor, detail=detail))
@@ -117,6 +122,7 @@ def _by_age(older_than_us: int, actor: str, erased: list[int]) -> RecordedWrite:
 def _runs(places: Iterable[tuple[str, int]]) -> dict[str, list[list[int]]]:
     """For each writer the sequences, as first and last of each run."""
     found: dict[str, list[list[int]]] = {}
+    # RETURNING promises no order.
     for writer, sequence in sorted(places):
         runs = found.setdefault(writer, [])
         if runs and runs[-1][1] == sequence - 1:
@@ -131,6 +137,7 @@ class Erasures:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Not 0: a store without erasures is then asked once, too.
         self._known = -1
         self._about: set[str] = set()
         self._runs: dict[str, list[list[int]]] = {}
@@ -156,10 +163,12 @@ class Erasures:
         count = sa.select(sa.func.count()).where(records.c.kind == RecordKind.ERASURE.value)
         with self._database.reading() as connection:
             known = connection.execute(count).scalar_one()
+            # A count is an index scan; reading all erasures for every payload would be quadratic.
             if known == self._known:
                 return False
             rows = connection.execute(chosen).all()
         self._known = known
+        # A forged erasure would excuse a payload that was deleted.
         found = [record_of(row) for row in rows if stands(row)]
         self._about = {r.facts.about for r in found if r.facts.about is not None}
         by_age = [r for r in found if r.facts.about is None]
@@ -183,6 +192,7 @@ def _before(erasure: Record) -> int:
     """Records that did not say yet what they erased: what was there, and older than they say."""
     if "erased" in (erasure.facts.detail or {}):
         return 0
+    # No erasure erases what came after it, whatever it says.
     return min(before_us(erasure.facts.detail), erasure.facts.time_us)
 
 

@@ -13,6 +13,7 @@ from service.store.archive import CheckedRecord
 from service.store.chain import FACTS, Record, canonical, document
 from service.store.translog import LogBroken, Prover
 
+# One group is in memory at a time, and is what a reader can skip.
 ROW_GROUP = 5_000
 """Records in one row group of a Parquet file."""
 
@@ -63,6 +64,7 @@ def line(seen: CheckedRecord, prover: Prover | None) -> dict[str, Any]:
             # Tampered content may not be UTF-8: it is exported all the same, with its finding.
             "payload": seen.payload.content.decode(errors="replace"),
         }
+    # Exported with its findings: leaving a tampered record out would hide it.
     findings = [finding.text for finding in seen.findings]
     proof = _proof(seen.record, prover, findings)
     if findings:
@@ -83,7 +85,9 @@ def _proof(record: Record, prover: Prover | None, findings: list[str]) -> dict[s
 def _written(line: dict[str, Any]) -> bytes:
     """Canonical; of what no sealed record would say, as it comes."""
     try:
+        # Equal trails must be equal files: a digest then tells whether two exports differ.
         return canonical(line)
+    # Tampered values (a float, say) have no canonical form.
     except ValueError:
         return json.dumps(line, sort_keys=True, default=str).encode()
 
@@ -97,12 +101,14 @@ def parquet(entries: Iterable[CheckedRecord], prover: Prover | None = None) -> I
         If pyarrow is not installed.
     """
     try:
+        # Imported here: it is an extra, and large.
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
         raise FormatUnavailable(
             "Parquet needs pyarrow, which is not installed: pip install 'ifonly[parquet]'"
         ) from None
+    # A fixed schema: a group whose column is all null would guess another type.
     schema = pa.schema([(n, pa.int64() if n in _NUMBERS else pa.string()) for n in _COLUMNS])
 
     # An inner generator: without pyarrow the call fails, not a reply under way.

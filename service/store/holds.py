@@ -54,9 +54,11 @@ def put(
     UnknownRecord
         If there is no record of that id.
     """
+    # Made here, before the transaction: the journal may run `work` again after a failed commit.
     identity = new_id()
 
     def work(connection: sa.Connection) -> Draft:
+        # A hold on a misspelt id would protect nothing, and nobody would notice.
         if record is not None:
             _require(connection, record)
         detail = {"reason": reason}
@@ -84,6 +86,7 @@ def lift(identity: str, actor: str, reason: str) -> RecordedWrite:
     """
 
     def work(connection: sa.Connection) -> Draft:
+        # In the same transaction: two that lift it at once leave one record.
         if identity not in in_force(connection):
             raise UnknownRecord(identity, "hold in force")
         detail = {"reason": reason}
@@ -123,6 +126,7 @@ def in_force(connection: sa.Connection) -> Mapping[str, Hold]:
 
 def _hold(record: Record) -> Hold:
     facts = record.facts
+    # A record may have been tampered with: its hold counts all the same.
     detail = facts.detail if isinstance(facts.detail, Mapping) else {}
     reason = str(detail.get("reason", ""))
     return Hold(facts.id, facts.time_us, facts.actor, reason, facts.about, facts.model)

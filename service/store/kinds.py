@@ -36,6 +36,7 @@ class RecordKind(StrEnum):
 
 def _each(*statuses: str) -> Mapping[str, Called]:
     """Statuses that the languages' folders have words for."""
+    # Empty, and not left out: filters and pages list statuses from here.
     return {status: {} for status in statuses}
 
 
@@ -84,6 +85,7 @@ KINDS: Mapping[RecordKind, KindOfRecord] = {
     ),
     RecordKind.HOLD: KindOfRecord("a legal hold", _each("put", "lifted")),
 }
+# Without repeats, in the order of the table: pages show them so.
 STATUSES = tuple(dict.fromkeys(status for each in KINDS.values() for status in each.statuses))
 """What can be filtered by; a refusal's status is its kind, and is written in full."""
 

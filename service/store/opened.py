@@ -31,7 +31,9 @@ def opened(url: str, options: JournalOptions, *, migrate: bool = True) -> Iterat
         If it cannot be used.
     """
     database = connect(url)
+    # The database is closed last: what the journal still holds is written when it closes.
     try:
+        # Commands only check: a look from a newer installation must not change a service's tables.
         if migrate:
             upgrade(database)
         else:

@@ -55,6 +55,7 @@ def signing_secret(database: Database, journal: Journal) -> bytes:
     JournalFull, StoreUnavailable, StoreDamaged
         If the store cannot be read or written.
     """
+    # In the store, not a setting: all processes sign with one, and nobody has to make it.
     value = secrets.token_bytes(SECRET_BYTES)
     facts = Facts(kind=RecordKind.KEY, actor="system", status=CREATED, detail=_detail_of(value))
 
@@ -92,6 +93,7 @@ def _vouched(connection: sa.Connection) -> bytes | None:
         return None
     kind = sa.select(records, standing()).where(records.c.kind == RecordKind.KEY.value)
     said = [r.facts.detail for r in standing_only(connection.execute(kind))]
+    # Whoever writes a secret of their own into the table could sign themselves in.
     return bytes(value) if _detail_of(bytes(value)) in said else None
 
 
@@ -136,6 +138,7 @@ def end(token: str, facts: Facts) -> RecordedWrite:
 
     def work(connection: sa.Connection) -> Draft:
         own = sessions.c.digest == digest_of(token)
+        # Read before the row goes: the record of the end names that of the beginning.
         begun = connection.execute(sa.select(sessions.c.record).where(own)).scalar_one_or_none()
         connection.execute(sa.delete(sessions).where(own))
         return Draft(replace(facts, about=begun))
@@ -152,6 +155,7 @@ def find(database: Database, keyring: Keyring, token: str) -> Principal | None:
     StoreUnavailable, StoreDamaged
         If the store cannot be read.
     """
+    # Of one moment: a sign-out between two looks would seem a forgery.
     with database.snapshot() as connection:
         chosen = sa.select(sessions).where(sessions.c.digest == digest_of(token))
         row = connection.execute(chosen).one_or_none()
@@ -159,6 +163,7 @@ def find(database: Database, keyring: Keyring, token: str) -> Principal | None:
             return None
         found = list(_findings(connection, row))
     for finding in found:
+        # Logged, not told: whoever presents it may be who put it there.
         logger.error("a session is refused: %s (%s)", finding.text, finding.where)
     if found or (row.key is not None and not _is_active(database, keyring, row.key)):
         return None

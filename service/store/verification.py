@@ -28,6 +28,7 @@ from service.store.rows import record_of
 from service.store.tables import payloads, records, writers
 from service.transparency.verifier import VerifierKey
 
+# A large store takes long: whoever waits must see that it goes on.
 PROGRESS = 10_000
 """Records between two calls of ``progress``."""
 MAX_FINDINGS = 100
@@ -58,12 +59,14 @@ class VerificationReport:
     def add(self, findings: Iterable[IntegrityFinding]) -> None:
         for finding in findings:
             self.troubles += 1
+            # Counted on, not kept: a store that was rewritten has a finding for each record.
             if len(self.findings) < MAX_FINDINGS:
                 self.findings.append(_printable(finding))
 
 
 def _printable(finding: IntegrityFinding) -> IntegrityFinding:
     """A place that no record can have is told as 0: the text says more."""
+    # SQLite keeps any type in any column: tampered numbers may be texts.
     sequence = finding.sequence if type(finding.sequence) is int else 0
     return replace(finding, writer=str(finding.writer), sequence=sequence)
 
@@ -103,12 +106,14 @@ def verify(
     """
     report = VerificationReport()
     if anchor_file is not None:
+        # The file has heads of the log too, which nobody with the database alone could rewrite.
         kept = (*kept, *heads_in_file(anchor_file))
     reading = _Reading(database, Erasures(database), report, {}, Order(), progress)
     # SQLite's own word first: it explains what cannot be read later.
     report.add(_pages(database))
     report.add(_whatever(_logged(database, kept, witnesses, report)))
     report.add(_whatever(_chains(reading)))
+    # Each by itself: what one cannot read must not hide what the next would find.
     for part in (_outside, _payloads, pointers.findings):
         report.add(_whatever(part(database)))
     report.add(reading.order.findings())
@@ -131,6 +136,7 @@ def _by_file(
 ) -> Iterator[IntegrityFinding]:
     """What the anchors of a file have, and the store has not."""
     for found in anchors.read_down(file):
+        # A crash while a line is appended leaves half of it: no sign of tampering.
         if isinstance(found, str):
             report.notes.append(found)
         elif isinstance(found, IntegrityFinding):
@@ -157,12 +163,14 @@ def _whatever(findings: Iterable[IntegrityFinding]) -> Iterator[IntegrityFinding
     """``findings``, and one more if they end because something cannot be read."""
     try:
         yield from findings
+    # A finding and not a failure: a damaged file is just what verifying is to tell of.
     except StoreDamaged as error:
         yield IntegrityFinding("", 0, Trouble.UNREADABLE, str(error), "")
 
 
 def _pages(database: Database) -> Iterator[IntegrityFinding]:
     """What SQLite says of its file: pages that are none, indexes that lack a row."""
+    # PostgreSQL has no such question: its server checks its own pages.
     if not database.is_sqlite:
         return
     try:
@@ -186,6 +194,7 @@ def _follow(reading: _Reading, writer: str, head: Head) -> Iterator[IntegrityFin
             at, is_torn = Head(found.sequence), True
             text = f"record {found.sequence} cannot be read: {found.reason}"
             yield IntegrityFinding(writer, found.sequence, Trouble.UNREADABLE, text)
+            # Read on: whoever damages one record must not hide the rest of the chain.
             continue
         record, payload = found
         # After a record that cannot be read nobody knows its hash: the next one's word is taken.
@@ -204,6 +213,7 @@ def _at_the_end(writer: str, at: Head, head: Head, is_torn: bool) -> Iterator[In
     if at.sequence < head.sequence:
         text = f"records {at.sequence + 1} to {head.sequence} are missing at the end"
         yield IntegrityFinding(writer, at.sequence + 1, Trouble.CUT, text)
+    # After a record that could not be read the chain's own hash is not known here.
     elif at != head and not is_torn:
         text = f"record {at.sequence} is not what the chain's head says it was"
         yield IntegrityFinding(writer, at.sequence, Trouble.ALTERED, text)
@@ -214,6 +224,7 @@ def _seen_by(reading: _Reading, anchor: Record) -> Iterator[IntegrityFinding]:
     reading.report.anchors += 1
     by = f"record {anchor.sequence} of {anchor.writer}"
     for other, head in anchors.heads_in(anchor.facts.detail).items():
+        # Several anchors see one chain, and the furthest counts.
         reading.anchored[other] = max(reading.anchored.get(other, 0), head.sequence)
         there = _place(reading.database, other, head.sequence)
         yield from _against(there, other, head, by)
@@ -229,6 +240,7 @@ def payload_findings(
     if payload is not None:
         report.payloads += 1
         yield from payload.findings(record)
+    # The digest says that there was a payload: without it a deletion could not be told from none.
     elif record.payload_digest is not None:
         report.erased += 1
         if not erasures.cover(record):
@@ -273,6 +285,7 @@ def _anchored(database: Database) -> dict[str, int]:
 def _unanchored(claimed: dict[str, Any], anchored: dict[str, int]) -> Iterator[IntegrityFinding]:
     """The hint never goes further than anchors do: raised, it keeps a chain from being anchored."""
     for writer, sequence in claimed.items():
+        # bool is an int by isinstance, and tampered columns hold anything.
         if type(sequence) is not int or not 0 <= sequence <= anchored.get(writer, 0):
             text = f"the chain is said to be anchored up to {sequence}, and no anchor has that"
             yield IntegrityFinding(writer, 0, Trouble.CONTRADICTED, text, "audit_writers.anchored")
@@ -290,6 +303,7 @@ def _against(
     there: sa.Row[Any] | None, writer: str, anchored: Head, by: str
 ) -> Iterator[IntegrityFinding]:
     """The chain still has the record that an anchor saw at its end."""
+    # An anchor of an empty chain says nothing about records.
     if anchored.sequence == 0:
         return
     if there is None:

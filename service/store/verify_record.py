@@ -31,6 +31,7 @@ from service.store.kinds import RecordKind
 from service.store.tables import PAGE_ORDER, records, writers
 from service.store.verification import VerificationReport, payload_findings
 
+# A page waits for this: a chain without anchors must not be read from its beginning.
 MAX_READ = 20_000
 """Records that are read on each side."""
 LOOK = 200
@@ -93,6 +94,7 @@ def around(database: Database, identity: str) -> ChainStretch:
     record, payload = seen.record, seen.payload
     since, until = _since(database, record), _until(database, record)
     counted = VerificationReport()
+    # The record's own content first: it is what was asked about.
     counted.add(payload_findings(record, payload, Erasures(database), counted))
     at, read, is_among = since.head, 0, False
     for link in archive.links(database, record.writer, at.sequence, until.head.sequence):
@@ -100,8 +102,10 @@ def around(database: Database, identity: str) -> ChainStretch:
         if isinstance(link, Unread):
             text = f"record {link.sequence} cannot be read: {link.reason}"
             counted.add([IntegrityFinding(record.writer, link.sequence, Trouble.UNREADABLE, text)])
+            # Nothing can be said of links beyond one that cannot be read.
             break
         counted.add(check(link, at))
+        # The record that the id found may stand outside of the chain: a copy is no link of it.
         is_among = is_among or link == record
         at = link.head
     # else: all could be read, so the end can be compared.
@@ -126,6 +130,7 @@ def _at_the_end(writer: str, at: Head, until: End) -> Iterator[IntegrityFinding]
 
 def _since(database: Database, record: Record) -> End:
     """The latest end that an anchor saw before the record."""
+    # Time finds candidates; only the sequence that the anchor saw decides.
     earlier = _anchors(
         database,
         records.c.time_us <= record.facts.time_us,
@@ -150,6 +155,7 @@ def _until(database: Database, record: Record) -> End:
     last = Head() if row is None else archive.head_of(*row)
     if last.sequence - record.sequence > MAX_READ:
         last = _head(database, record.writer, record.sequence + MAX_READ)
+    # Told as seen by no anchor: whoever rewrites the chain rewrites its head as well.
     return End(last, None)
 
 

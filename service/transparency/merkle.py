@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from service.transparency.verifier import HASH_BYTES, node_hash
 
+# As C2SP tlog-tiles has it: a batch touches few rows, and a proof reads one tile a level.
 TILE = 256
 TILE_HEIGHT = 8
 
@@ -26,6 +27,7 @@ class Tree:
 
     def __init__(self, tile: Callable[[Place], bytes]) -> None:
         self._tile = tile
+        # Proofs of one tree share most of their nodes, and each tile is a query.
         self._tiles: dict[Place, bytes] = {}
         self._nodes: dict[Place, bytes] = {}
 
@@ -38,6 +40,7 @@ class Tree:
             If the tree has it not.
         """
         level, above = divmod(height, TILE_HEIGHT)
+        # Only these heights are stored; the seven between are folded from a tile.
         if above == 0:
             return self._stored(level, number)
         found = self._nodes.get((height, number))
@@ -56,6 +59,7 @@ class Tree:
     def _stored(self, level: int, number: int) -> bytes:
         at = number % TILE * HASH_BYTES
         found = self.tile((level, number // TILE))[at : at + HASH_BYTES]
+        # A short slice would hash into a root that looks right and is not.
         if len(found) != HASH_BYTES:
             raise KeyError((level, number))
         return found
@@ -68,6 +72,7 @@ class Tree:
         """MTH of leaves ``first`` to ``end``, where ``first`` is a multiple of a power of two no
         smaller than their number."""
         count = end - first
+        # A complete subtree has its node stored, so nothing below it is read.
         if count & (count - 1) == 0:
             height = count.bit_length() - 1
             return self.node(height, first >> height)
@@ -93,6 +98,7 @@ class Tree:
             else:
                 path.append(self._range(first, middle))
                 first = middle
+        # From the leaf up, the order in which a verifier folds them (RFC 9162, 2.1.3.2).
         return path[::-1]
 
     def consistency(self, old: int, new: int) -> list[bytes]:
@@ -105,6 +111,7 @@ class Tree:
         """
         if not 0 <= old <= new:
             raise ValueError(f"a tree of {new} does not begin with one of {old}")
+        # Nothing has to be shown: RFC 9162, 2.1.4 leaves both cases without a path.
         if old in (0, new):
             return []
         path, first, end = [], 0, new
@@ -124,12 +131,14 @@ class Tree:
 
 def _split(count: int) -> int:
     """The largest power of two below ``count``."""
+    # RFC 9162, 2.1.1 splits at k, the largest power of two smaller than n: for n = 8 it is 4.
     return 1 << (count - 1).bit_length() - 1
 
 
 def last_tiles(size: int) -> list[Place]:
     """The tiles of a tree that are not full yet: what must be read before it grows."""
     found, level = [], 0
+    # Full tiles never change again, so growing reads one row a level.
     while size >> (TILE_HEIGHT * level):
         count = size >> (TILE_HEIGHT * level)
         if count % TILE:
@@ -155,6 +164,7 @@ def grown(size: int, last: Mapping[Place, bytes], leaves: Iterable[bytes]) -> di
         place = (level, number // TILE)
         tile = changed.get(place)
         if tile is None:
+            # A tile that begins now has nothing to be read.
             tile = changed[place] = bytearray(last[place] if number % TILE else b"")
         tile += hashed
         if number % TILE == TILE - 1:
@@ -186,6 +196,7 @@ class Roots:
     def append(self, leaf: bytes) -> None:
         """``leaf`` is its hash."""
         height, hashed = 0, leaf
+        # Two subtrees of one height are one of the next, as a binary counter carries.
         while self._peaks and self._peaks[-1][0] == height:
             hashed = node_hash(self._peaks.pop()[1], hashed)
             height += 1
@@ -196,6 +207,7 @@ class Roots:
     def root(self) -> bytes:
         """Of the leaves so far, one at least."""
         found = self._peaks[-1][1]
+        # From the smallest up: the tree is left-leaning, so the largest subtree is hashed last.
         for _, peak in reversed(self._peaks[:-1]):
             found = node_hash(peak, found)
         return found

@@ -36,6 +36,7 @@ from service.transparency.verifier import (
 
 PREFIX = "PRIVATE+KEY+"
 SIGNATURE_BYTES = 64
+# A KMS that hangs must not hold up the log for ever; the next round asks it again.
 COMMAND_SECONDS = 30.0
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -66,6 +67,7 @@ class LocalSigner:
     """A private key in this process."""
 
     key: VerifierKey
+    # Dataclasses end in tracebacks and logs.
     seed: bytes = field(repr=False)
 
     @classmethod
@@ -75,6 +77,7 @@ class LocalSigner:
     @classmethod
     def of(cls, name: str, seed: bytes) -> LocalSigner:
         if not is_name(name):
+            # Spaces and plus signs separate the parts of keys and signatures (C2SP signed-note).
             raise NoKey(f"{name!r} is no name for a key: no spaces, no plus")
         public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
         return cls(VerifierKey(name, public), seed)
@@ -90,6 +93,7 @@ class LocalSigner:
         digest, _, data = rest.partition("+")
         try:
             material = unb64(data)
+        # Told as the other faults of a key: the text itself is secret and is not repeated.
         except NotProven:
             material = b""
         if len(material) != 1 + HASH_BYTES or material[0] != ED25519 or not is_name(name):
@@ -119,6 +123,7 @@ class OutsideSigner:
     def sign(self, message: bytes) -> bytes:
         try:
             answer = self.ask(message)
+        # Whatever a plant's own function raises: the sequencer knows only NoKey.
         except Exception as error:
             raise NoKey(f"the signer failed: {type(error).__name__}: {error}") from error
         signature = _signature(answer)
@@ -132,6 +137,7 @@ class OutsideSigner:
 
 def _signature(answer: bytes) -> bytes:
     """64 bytes as they are, or in base64."""
+    # By length: base64 of 64 bytes is 88 characters, so the two cannot be mixed up.
     if len(answer) == SIGNATURE_BYTES:
         return answer
     try:
@@ -165,6 +171,7 @@ def _run(command: str, message: bytes) -> bytes:
         shlex.split(command), input=message, capture_output=True, timeout=COMMAND_SECONDS
     )
     if done.returncode:
+        # Cut: it ends in a log line.
         said = done.stderr.decode(errors="replace").strip()[:200]
         raise NoKey(f"exit code {done.returncode}: {said}")
     return done.stdout
@@ -179,6 +186,7 @@ def read_key(file: Path) -> LocalSigner:
         If others may, or it cannot be read.
     """
     try:
+        # The mode is looked at before the key is used: a key that others could read proves nothing.
         mode = file.stat().st_mode
         text = file.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
@@ -198,21 +206,26 @@ def make_key(file: Path, name: str) -> tuple[LocalSigner, bool]:
     NoKey
         If it cannot be written or read.
     """
+    # Never written over: a new key would make all heads before it unverifiable by the old one.
     if file.exists():
         return read_key(file), False
     signer = LocalSigner.new(name)
+    # Written beside and linked: a crash leaves the whole key or none, never half of one.
     written = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # 0600 from the first byte: chmod afterwards would leave a moment in which others read.
         handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as opened:
             opened.write(signer.text + "\n")
             opened.flush()
+            # A head signed by a key that a power cut takes away could never be followed by another.
             os.fsync(opened.fileno())
         try:
             os.link(written, file)  # fails where there is one: it is whole, or not there
         finally:
             written.unlink()
+    # Another process was first: its key is the log's.
     except FileExistsError:
         return read_key(file), False
     except OSError as error:
@@ -229,6 +242,7 @@ def sign_note(signer: Signer, text: str) -> Note:
 def sign_head(signer: Signer, checkpoint: Checkpoint, when: int | None) -> Note:
     """A head as its log signs it: the text, and with ``when`` (seconds since 1970) the time."""
     plain = sign_note(signer, checkpoint.text)
+    # No time is vouched for unless all records of that time are in the head (decision 0081).
     if when is None:
         return plain
     return Note(plain.text, (*plain.signatures, cosign(signer, checkpoint.text, when)))
@@ -237,5 +251,6 @@ def sign_head(signer: Signer, checkpoint: Checkpoint, when: int | None) -> Note:
 def cosign(signer: Signer, text: str, when: int) -> Signature:
     """That ``text`` was the head at ``when``: C2SP tlog-cosignature."""
     key = signer.key.timed
+    # The time is in what is signed, and is sent before the signature: C2SP tlog-cosignature.
     signature = signer.sign(timed_message(text, when))
     return Signature(key.name, key.id, when.to_bytes(8, "big") + signature)

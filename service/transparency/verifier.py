@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 HASH_BYTES = 32
 ED25519, COSIGNATURE = 1, 4
 """Types of signatures: of the text, and of the text at a time (seconds since 1970)."""
+# Bundles come from strangers: nothing in one may take memory without end.
 MAX_NOTE = 65_536
 """Characters of a signed note."""
 MAX_MEMBER = 67_108_864
@@ -58,12 +59,15 @@ def check_inclusion(
     ------
     NotProven
     """
+    # RFC 9162, 2.1.3.2, step 1: an index that the tree has not fails before anything is hashed.
     if not 0 <= index < size:
         raise NotProven(f"leaf {index} is not in a tree of {size}")
     at, last, found = index, size - 1, leaf
     for sibling in hashes:
+        # Too many hashes are a fault (RFC 9162, 2.1.3.2, step 4): a proof has one form only.
         if last == 0:
             raise NotProven("the proof is longer than the tree is high")
+        # A right child, or the last node of an uneven level, has its sibling on the left.
         if at & 1 or at == last:
             found = node_hash(sibling, found)
             while not at & 1 and at:
@@ -87,6 +91,7 @@ def check_consistency(
     if not 0 <= old <= new:
         raise NotProven(f"a tree of {new} does not begin with one of {old}")
     if old == new or old == 0:
+        # One spelling for one proof: what is not needed could be anything.
         if hashes:
             raise NotProven("the proof is longer than it must be")
         if old == new and old_root != new_root:
@@ -134,6 +139,7 @@ def unb64(text: str) -> bytes:
         data = base64.b64decode(text, validate=True)
     except ValueError:
         raise NotProven(f"{text[:80]!r} is not base64") from None
+    # Spare bits at the end of base64 may be anything: one key would have several texts.
     if b64(data) != text:
         raise NotProven(f"{text[:80]!r} is not the base64 of anything")
     return data
@@ -160,6 +166,7 @@ class VerifierKey:
         if not plus or not is_name(name) or len(material) != 1 + HASH_BYTES:
             raise NotProven(f"{text[:200]!r} is no verifier key: name+hash+base64")
         key = cls(name, material[1:], material[0])
+        # The hash finds mistyped keys: any 32 bytes could be a public key.
         if key.kind not in (ED25519, COSIGNATURE) or key.id.hex() != digest:
             raise NotProven(f"{text[:200]!r} is no verifier key: its hash is not that of the rest")
         return key
@@ -188,6 +195,7 @@ class VerifierKey:
         """
         when, message = None, text.encode()
         if self.kind == COSIGNATURE:
+            # C2SP tlog-cosignature: eight bytes of time before the signature, big-endian.
             when = int.from_bytes(signature[:8], "big")
             signature, message = signature[8:], timed_message(text, when)
         try:
@@ -246,8 +254,10 @@ class Note:
             raise NotProven("a note is UTF-8, and this is not") from None
         # The last empty line: a note's text may have some of its own.
         body, blank, lines = whole.rpartition("\n\n")
+        # The end must be there: a note that was cut off could lose signatures unnoticed.
         if not blank or not lines.endswith("\n") or len(whole) > MAX_NOTE:
             raise NotProven("this is no signed note: text, an empty line, signatures")
+        # C2SP signed-note forbids them: a terminal would show another text than was signed.
         if any(ord(c) < 32 and c != "\n" for c in whole):
             raise NotProven("a note has no control characters, and this has")
         return cls(body + "\n", tuple(map(Signature.parse, lines[:-1].split("\n"))))
@@ -294,9 +304,11 @@ class Checkpoint:
             If the text is none. Lines after the third say nothing here.
         """
         lines = text.split("\n")
+        # tlog-checkpoint allows lines after the root, and no empty one.
         if len(lines) < 4 or not all(lines[:-1]) or lines[-1]:
             raise NotProven("this is no checkpoint: origin, size and root, a line each")
         origin, size, root = lines[:3]
+        # Cut to 20 digits: 2**64 has as many, and int() of many takes quadratic time.
         if not (size.isascii() and size.isdigit()) or str(int(size[:20])) != size:
             raise NotProven(f"{size[:80]!r} is no size of a tree")
         hashed = unb64(root)
@@ -323,6 +335,7 @@ def read_head(note: Note, key: VerifierKey) -> SignedHead:
         If it is none, or not signed so.
     """
     checkpoint = Checkpoint.parse(note.text)
+    # Keys of another log must not vouch for this one.
     if checkpoint.origin != key.name:
         raise NotProven(f"this is a head of {checkpoint.origin!r}, not of {key.name!r}")
     note.by(key)
@@ -333,12 +346,14 @@ def read_head(note: Note, key: VerifierKey) -> SignedHead:
 # --- records ----------------------------------------------------------------------------------
 
 Json = dict[str, Any]
+# What is erased (salt, payload) cannot be part of the hash that must outlive it.
 BESIDE = ("hash", "salt", "payload", "proof")
 """Members of an exported record that are not a part of what is hashed."""
 
 
 def canonical(value: object) -> bytes:
     """RFC 8785, for what records hold: text, whole numbers, lists, objects."""
+    # Equal to RFC 8785 here only because records hold no floats, whose spelling it defines.
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
@@ -357,6 +372,7 @@ def record_hash(exported: Mapping[str, Any]) -> bytes:
     if found.hex() != exported.get("hash"):
         raise NotProven("the record is not what was sealed: a field or its hash was altered")
     if "payload" in exported:
+        # Salted: a digest of few possible readings could be guessed after the erasure.
         salted = bytes.fromhex(exported["salt"]) + exported["payload"].encode()
         if hashlib.sha256(salted).hexdigest() != said.get("payload_digest"):
             raise NotProven("what the record tells of is not what was sealed")
@@ -370,6 +386,7 @@ def check_proof(hashed: bytes, proof: Mapping[str, Any], head: Checkpoint) -> No
     ------
     NotProven
     """
+    # A proof is of one tree: against another head its hashes mean nothing.
     if proof["size"] != head.size:
         raise NotProven(f"the proof is for a tree of {proof['size']}, the head has {head.size}")
     hashes = [unb64(text) for text in proof["hashes"]]
@@ -394,6 +411,7 @@ class BundleCheck:
 
 def manifest_text(members: Mapping[str, bytes]) -> str:
     """The text that a bundle's log signs: the SHA-256 of every other member."""
+    # Two spaces, as sha256sum writes it: people can check members without this file.
     digests = [f"{hashlib.sha256(members[name]).hexdigest()}  {name}" for name in sorted(members)]
     return "\n".join([MANIFEST_TITLE, *digests]) + "\n"
 
@@ -412,6 +430,7 @@ def read_bundle(file: Any) -> dict[str, bytes]:
             # Readers of zips differ in which of two they take.
             if len({info.filename for info in infos}) < len(infos):
                 raise NotProven("a member is there twice")
+            # Asked before unpacking: a small zip can unpack to any size.
             if any(info.file_size > MAX_MEMBER for info in infos):
                 raise NotProven("a member is too long")
             return {info.filename: packed.read(info) for info in infos}
@@ -432,6 +451,7 @@ def check_bundle(
             done.extend(BundleCheck(name, True, said) for said in check())
         except NotProven as problem:
             done.append(BundleCheck(name, False, str(problem)))
+        # What is misshapen fails this check alone; the others still say what they find.
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             done.append(BundleCheck(name, False, f"misshapen: {error!r}"))
     return done
@@ -466,6 +486,7 @@ class _Bundle:
 
     def _key(self) -> VerifierKey:
         inside = VerifierKey.parse(self._json("keys.json")["log"])
+        # The key given from outside decides: a forger brings a bundle with a key of their own.
         if self._given is not None and inside != self._given:
             raise NotProven(f"the bundle is of the log {inside}, not of {self._given}")
         return inside
@@ -485,6 +506,7 @@ class _Bundle:
         note.by(self._key())
         others = {name: data for name, data in self._members.items() if name != MANIFEST}
         wrong = set(manifest_text(others).split("\n")) ^ set(note.text.split("\n"))
+        # Compared as a whole, too: the same lines in another order were not signed.
         if wrong or note.text != manifest_text(others):
             names = sorted({line.partition("  ")[2] for line in wrong})
             raise NotProven(f"not as they were packed: {', '.join(names) or 'the order'}")
@@ -500,6 +522,7 @@ class _Bundle:
         if "payload" in record:
             kept = json.loads(record["payload"])
             named = kept["answer"].get("id", record["id"])
+            # The payload is sealed with its record, and an answer moved to another would show here.
             if named != record["id"]:
                 raise NotProven(f"the answer is that of {named}")
             yield "question and answer are those that were sealed"
@@ -528,6 +551,7 @@ class _Bundle:
         ours = {(k.name, k.id) for k in (log, log.timed, *known)}
         for signature in note.signatures:
             if (signature.name, signature.key_id) not in ours:
+                # Not a fault: anybody may cosign, and who is unknown proves nothing.
                 yield f"{signature.name} is not known here: not checked"
 
     def _stamp(self) -> Iterator[str]:
@@ -546,8 +570,10 @@ class _Bundle:
         record, head = self._json("record.json"), Checkpoint.parse(self._note().text)
         for line in self._members.get("reviews.jsonl", b"").splitlines():
             review = json.loads(line)
+            # A true review of another record would be a false one of this.
             if review["about"] != record["id"]:
                 raise NotProven(f"{review['kind']} {review['id']} is about another record")
+            # Reviews are records: one that is not in the log may have been written later.
             check_proof(record_hash(review), review["proof"], head)
             yield f"{review['kind']} {review.get('status', '')} by {review['actor']}".strip()
 
@@ -581,6 +607,7 @@ def check_stamp(stamp: bytes, message: bytes, roots: bytes | None) -> str:
     try:
         import rfc3161_client as rfc3161
     except ImportError:
+        # Without the library the digest is at least looked for: another head has another.
         if digest not in stamp:
             raise NotProven("the time stamp is not of this head") from None
         return (

@@ -80,15 +80,18 @@ class AddCheckpointRequest:
             If it is not what a log sends.
         """
         try:
+            # The first empty line ends the proof; those after it are the note's.
             head, blank, note = body.decode().partition("\n\n")
             first, *lines = head.split("\n")
             size = first.removeprefix("old ")
             hashes = tuple(unb64(line) for line in lines)
+            # isdigit alone would take digits of other scripts.
             if not (blank and first.startswith("old ") and size.isascii() and size.isdigit()):
                 raise NotProven("the first line is not `old` and a size")
             # One spelling for one size: what is signed must be read alike everywhere.
             if str(int(size[:20])) != size or len(hashes) > MOST_HASHES:
                 raise NotProven("the size has zeros before it, or there are too many hashes")
+            # Another length would fold into some root as well.
             if any(len(each) != HASH_BYTES for each in hashes):
                 raise NotProven("a hash is not 32 bytes")
             return cls(int(size), hashes, Note.parse(note))
@@ -121,6 +124,7 @@ def trusted(shown: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> Checkpo
         checkpoint = Checkpoint.parse(shown.note.text)
     except NotProven as problem:
         raise NotWitnessed(WitnessRefusal.MALFORMED, str(problem)) from None
+    # Several keys may have one name: while a log changes its key, both are known.
     ours = [key for key in logs if key.name == checkpoint.origin]
     if not ours:
         raise NotWitnessed(WitnessRefusal.UNKNOWN_LOG, "a log of this origin is not known here")
@@ -130,6 +134,7 @@ def trusted(shown: AddCheckpointRequest, logs: Sequence[VerifierKey]) -> Checkpo
         except NotProven:
             continue
         if shown.old > checkpoint.size:
+            # tlog-witness wants this told as malformed, whatever is proved.
             text = f"old is {shown.old}, and the head has {checkpoint.size} leaves"
             raise NotWitnessed(WitnessRefusal.MALFORMED, text)
         return checkpoint
@@ -148,6 +153,7 @@ def follows(shown: AddCheckpointRequest, checkpoint: Checkpoint, seen: CosignedH
     NotWitnessed
         If it does not.
     """
+    # The log must name our size, for the proof is from there (tlog-witness: 409, with the size).
     if shown.old != seen.size or (
         # Two roots for one size: the log is told, as of another size, and no proof is asked for.
         checkpoint.size == seen.size != 0 and checkpoint.root != seen.root
@@ -171,5 +177,6 @@ def cosignature_in(body: str, text: str, key: VerifierKey) -> Signature:
         If there is none that holds.
     """
     note = Note.parse(f"{text}\n{body}")
+    # A witness is not trusted either: its signature is checked before it is kept.
     note.by(key)
     return next(s for s in note.signatures if s.name == key.name and s.key_id == key.id)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 MAX_FEATURES = 4_096
 
+# Any for pydantic: the model's schema reads values, and names the feature, unit and limit.
 Value = Annotated[
     Any,
     WithJsonSchema(
@@ -33,6 +34,7 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
 def absent_or_not_null(schema: dict[str, Any]) -> None:
     """Say of an optional key that it may be left out, and that ``null`` is no value for it."""
+    # OpenAPI would list null as the default, and generated clients would send it.
     del schema["default"]
     schema |= next(option for option in schema.pop("anyOf") if option != {"type": "null"})
 
@@ -51,14 +53,19 @@ def is_false(value: object) -> bool:
 
 class Wire(BaseModel):
     model_config = ConfigDict(
+        # A misspelt key is refused: ignored, it would leave a limit out that somebody relies on.
         extra="forbid",
+        # "5" is no number and 1 no truth: what is recorded is what was sent, not what was guessed.
         strict=True,
         frozen=True,
+        # JSON has no such numbers (RFC 8259, 6), so no reply could hold them either.
         allow_inf_nan=False,
+        # Names too: Python has no field called `class` or `from`, and our own code fills those in.
         validate_by_name=True,
         validate_by_alias=True,
     )
 
+    # Pydantic copies defaults deeply for each request.
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Nothing here is ever altered, so a default needs no copy of its own."""
         return self

@@ -91,6 +91,7 @@ class Tie(Wire):
 class Assurance(Wire):
     """How sure an answer is, beyond the deployed model's word."""
 
+    # The name says under which model: a chance alone would be read as one of the outcome.
     chance_under_this_model: float = Field(
         description="Share of plausible mechanisms by which it flips. All of them share the graph "
         "and the data, so this is too sure of itself."
@@ -114,6 +115,7 @@ class Distribution(Wire):
     """What an intervention leads to: the noise of what follows drawn anew."""
 
     draws: int
+    # Empty where a draw cannot be decided: shares would not add up to one.
     decisions: dict[str, float] = Field(description="Share of draws by decision; may be empty.")
     scores: Quantiles | None = Field(
         None,

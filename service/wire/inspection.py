@@ -17,6 +17,7 @@ class EventReply(Wire):
 
     event: Event
     content: Content = Field(description="Whether what it tells of is kept, erased, or nothing.")
+    # Any: a record may be of an older version, or tampered with, and is shown as it is.
     request: Any | None = Field(None, description="What was asked, as it was asked.")
     answer: Any | None = Field(None, description="What was answered, to the letter.")
     claim: list[Text] = Field(description="What an explanation claims, and how it is known.")
@@ -47,6 +48,7 @@ class RecheckReply(Wire):
     """An answer recomputed from the model's documents, by code that the engines do not use."""
 
     holds: bool
+    # Apart from `holds`: what could not be checked is not what was found wrong.
     problem: str = Field(description="Why nothing could be checked; empty if something was.")
     checks: list[CheckReply]
 

@@ -12,6 +12,7 @@ from service.wire.replies import Recorded
 class JobLinks(Wire):
     """Where more is."""
 
+    # `self` would be a method's own argument.
     self_: str = Field(alias="self")
     events: str = Field(description="Progress, as server-sent events.")
     result: str = Field(description="One line of JSON a row, in order; once the job has ended.")
@@ -48,6 +49,7 @@ class Job(Wire):
     model: str
     version: str = Field(description="The one that was served when the job came.")
     rows: int
+    # Refused rows count: a job ends when each row has a record, whatever it says.
     answered: int = Field(description="Rows that have a record, refused ones among them.")
     refused: int = Field(description="Rows whose answer is a problem.")
     created: str

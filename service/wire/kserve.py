@@ -21,6 +21,7 @@ from service.wire.requests import (
     Target,
 )
 
+# Each is a search with a deadline of its own, and the reply waits for all of them.
 MAX_EXPLAINED = 64
 """Instances of one request; more are a job's (`explanations/bulk`)."""
 
@@ -79,4 +80,5 @@ class KServeModel(Wire):
 class KServeError(ProblemDetails):
     model_config = ConfigDict(title="KServeError")
 
+    # The key that KServe's clients read; the rest is as in the native API.
     error: str

@@ -24,6 +24,7 @@ class RefusedFolder(Wire):
 
     folder: str
     reason: str
+    # An operator must know whether a broken new version has taken the old one away.
     still_served: bool = Field(description="Whether what the folder held before is still served.")
 
 

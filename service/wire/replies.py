@@ -15,6 +15,7 @@ from service.wire.causal import Assurance, CausalGrounds, Distribution
 class Prediction(Wire):
     """What the deployed model says of one row."""
 
+    # Absent, not null, where a task has no such thing: clients test for the key.
     class_: str | None = Field(None, alias="class", exclude_if=is_none)
     label: Text | None = Field(None, exclude_if=is_none)
     probability: float | None = Field(
@@ -34,6 +35,7 @@ class ModelReference(Wire):
     version: str
     model_sha256: str
     spec_sha256: str
+    # Digests, not names: a folder can change under its name, and replay must notice.
     causal_sha256: str | None = Field(
         None, exclude_if=is_none, description="Of the accepted `causal.toml`, if there is one."
     )
@@ -45,6 +47,7 @@ class Provenance(ModelReference):
 
     engine: str
     engine_version: str
+    # Part of what the answer follows from: with another seed the search may go another way.
     seed: int
 
 
@@ -66,6 +69,7 @@ class Audit(Wire):
 class Proof(Wire):
     """That a record is in the log: `docs/audit.md`, *The log*."""
 
+    # RFC 9162, 2.1.3.2 computes the root from all three: index, size and hashes.
     index: int = Field(description="Which leaf of the log the record is, from 0.")
     size: int = Field(description="How many leaves the head below has.")
     hashes: list[str] = Field(
@@ -173,6 +177,7 @@ class Action(Wire):
     label: Text
     from_: Written = Field(alias="from")
     to: Written
+    # Given beside both ends: 0.3 - 0.1 in a client's floats would not be 0.2.
     delta: float | int | None = Field(
         None, exclude_if=is_none, description="`to - from` in exact decimals; numbers only."
     )
@@ -202,6 +207,7 @@ class Counterfactual(Wire):
 
     rank: int
     cost: float
+    # Null stays in: that nothing is known is said, not left out.
     lower_bound: float | None = Field(
         description="No allowed row (with levers other than those of the answers before) costs "
         "less; null: nothing is known."
@@ -221,6 +227,7 @@ class Counterfactual(Wire):
     actions: list[Action]
     effects: list[Effect]
     prediction: Prediction
+    # A literal: an answer that the checker did not confirm cannot even be written.
     verified: Literal[True] = Field(
         True,
         description="Recomputed from the documents (policy, request, causal file) and the deployed "
@@ -288,6 +295,7 @@ class Work(Wire):
     deadline_ms: int = Field(
         description="Time that the search was given, from when it began: waiting is not part of it."
     )
+    # Apart from the counts: times never repeat, and a replay compares the rest.
     times: Times
     rejected: list[str] = Field(
         default=[],
@@ -354,4 +362,5 @@ class ExplanationReply(Wire):
     proof: Proven = None
 
 
+# Its annotations name classes that are defined further down.
 WhatIfReply.model_rebuild()

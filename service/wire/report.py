@@ -14,11 +14,13 @@ from service.wire.trail import MAX_PAGE, Event, Short
 class ReportQuery(BaseModel):
     """Which model's explanations, and how they are compared."""
 
+    # A misspelt filter would report on more than was asked for.
     model_config = ConfigDict(extra="forbid")
 
     model: Short
     since: Short | None = Field(None, description="RFC 3339, included; default: 30 days before.")
     until: Short | None = Field(None, description="RFC 3339, excluded; default: now.")
+    # No NUL: PostgreSQL refuses it in text.
     by: Annotated[str, Field(pattern=r"^(feature|attribute):[^\x00]{1,256}$")] | None = Field(
         None,
         description="`feature:NAME` (categories; numbers by quarters) or `attribute:NAME` (what "

@@ -20,6 +20,7 @@ from service.wire.constraints import Constraints
 MAX_INSTANCES = 1_000
 MAX_ALTERNATIVES = 10
 MAX_ATTRIBUTES = 16
+# JavaScript reads numbers as float64: a larger seed would come back as another one.
 MAX_SEED = 2**53 - 1
 """The largest whole number that every JSON reader keeps."""
 
@@ -42,6 +43,7 @@ class ScoreRange(Wire):
 class Target(Wire):
     """What the prediction should have been: a class, perhaps with a probability, or a score."""
 
+    # An alias, for `class` is a keyword of Python.
     class_: str | None = Field(None, alias="class", max_length=256, description="Its name.")
     probability: ProbabilityRange | None = Field(
         None,
@@ -62,6 +64,7 @@ Languages = Annotated[
 ]
 
 
+# Narrow, since names become keys of scopes and columns of reports.
 AttributeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,63}$")]
 AttributeValue = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -82,6 +85,7 @@ class PredictionsRequest(Wire):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [examples.PREDICTIONS.request],
+            # Said here too: the validator below is not seen by the OpenAPI document.
             "oneOf": [{"required": ["instance"]}, {"required": ["instances"]}],
         }
     )
@@ -153,12 +157,14 @@ class ExplanationRequest(Wire):
         le=MAX_ALTERNATIVES,
         description="How many answers are wanted, each with other levers than those before it.",
     )
+    # Counts search, not waiting: under load the same question has the same answer (decision 0077).
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None,
         description="Milliseconds of search after which the best found is the answer; waiting "
         "for a thread is no part of it, and is given up (503) after as long, or a second. "
         "Default and upper limit are the service's settings; `work.deadline_ms` is what it got.",
     )
+    # Fixed by default, not drawn: the same question asked again has the same answer, and replays.
     seed: int = Field(0, ge=0, le=MAX_SEED)
     semantics: Semantics
     attributes: Attributes = Field(default={})

@@ -69,6 +69,7 @@ def read_json(body: bytes) -> Any:
         at most ``MAX_FAULTS`` and one of them. Or if that takes more than ``MAX_SECONDS``.
     """
     try:
+        # A byte order mark is let through: RFC 8259, 8.1 allows readers to ignore it.
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MalformedBody(
@@ -85,6 +86,7 @@ def read_json(body: bytes) -> Any:
         raise MalformedBody(
             f"the body is not JSON: {error.msg}", error.lineno, error.colno
         ) from None
+    # Python's own reader recurses: a body of brackets ends at the interpreter's limit.
     except RecursionError:
         raise MalformedBody(f"the body is nested deeper than {MAX_DEPTH} levels") from None
     except _Enough as found:
@@ -110,6 +112,7 @@ class _Reader:
             object_pairs_hook=self._object,
             parse_float=self._float,
             parse_int=self._int,
+            # NaN and Infinity: Python reads them, RFC 8259 does not have them.
             parse_constant=self._no_number,
         ).decode(text)
 
@@ -144,6 +147,7 @@ class _Reader:
     def _float(self, text: str) -> float | _NotANumber:
         self.glance()
         number = float(text)
+        # 1e400 is JSON in form, and infinite as float64.
         return number if math.isfinite(number) else self._no_number(text)
 
     def _int(self, text: str) -> int | _NotANumber:
@@ -186,6 +190,7 @@ def _position(before: str) -> tuple[int, int]:
 def _repeating(plain: dict[str, Any], pairs: list[tuple[str, Any]]) -> _Repeating:
     repeating = _Repeating(plain)
     seen: set[str] = set()
+    # One pass with a set: counting each key in a list would take quadratic time.
     again = [key for key, _ in pairs if key in seen or seen.add(key)]  # type: ignore[func-returns-value]
     repeating.repeated = tuple(dict.fromkeys(again))
     return repeating
@@ -199,6 +204,7 @@ def _faults(root: Any, glance: Callable[[], None]) -> Iterator[Fault]:
         glance()
         path, value = pending.pop()
         if len(path) > MAX_DEPTH:
+            # The path is cut: a pointer of ten thousand steps helps nobody.
             yield Fault(
                 path[:MAX_DEPTH],
                 f"{called(path[:MAX_DEPTH])} is nested deeper than {MAX_DEPTH} levels",
@@ -212,6 +218,7 @@ def _faults(root: Any, glance: Callable[[], None]) -> Iterator[Fault]:
                 _brief(value.text),
                 limit="a finite number in float64 range",
             )
+        # Half a pair cannot be encoded as UTF-8: the record of the request could not be written.
         elif isinstance(value, str) and _SURROGATE.search(value):
             yield Fault(path, f"{called(path)} has half of a surrogate pair: not Unicode text")
         elif isinstance(value, dict):
@@ -222,6 +229,7 @@ def _faults(root: Any, glance: Callable[[], None]) -> Iterator[Fault]:
 
 
 def _key_faults(path: Path, table: dict[str, Any]) -> Iterator[Fault]:
+    # Keys are texts too, and are written to the record as values are.
     for key in table:
         if _SURROGATE.search(key):
             yield Fault(path, f"a key of {called(path)} has half of a surrogate pair")

@@ -45,6 +45,7 @@ class ReviewRequest(Wire):
 
     @model_validator(mode="after")
     def _fits_its_verdict(self) -> Self:
+        # Without an outcome "acted" would teach nobody whether the advice was right.
         if (self.outcome is not None) != (self.verdict == "acted"):
             raise ValueError("outcome is what happened: needed with the verdict acted, only there")
         if self.verdict == "comment" and self.comment is None:
@@ -94,6 +95,7 @@ class EventsQuery(BaseModel):
     since: Short | None = Field(None, description="RFC 3339, included.")
     until: Short | None = Field(None, description="RFC 3339, excluded.")
     language: Language | None = Field(None, description="Of the reply, among others.")
+    # At least four characters: of fewer the index would find much of the table.
     begins: Annotated[str, Field(pattern=r"^[0-9a-f-]{4,36}$")] | None = Field(
         None, description="How the record's id begins; at least four characters."
     )
@@ -103,6 +105,7 @@ class PageQuery(EventsQuery):
     cursor: Annotated[str, Field(max_length=512)] | None = Field(
         None, description="`next` of the page before."
     )
+    # Bounded: a page is read and held as a whole.
     limit: int = Field(50, ge=1, le=MAX_PAGE)
 
 

@@ -15,6 +15,7 @@ W = TypeVar("W", bound=BaseModel)
 Details = Mapping[str, Any]
 """One entry of ``ValidationError.errors()``."""
 
+# Pydantic's context holds other keys as well; only these are limits that a client can keep.
 _LIMITS = ("ge", "gt", "le", "lt", "max_length", "min_length", "expected", "pattern")
 _JSON_NAMES = {
     dict: "an object",
@@ -40,6 +41,7 @@ _EXPECTED = {
 def faults(details: Sequence[Details], body_type: object) -> tuple[Fault, ...]:
     """One fault for each of pydantic's errors, of the first ``MAX_FAULTS`` and one;
     ``body_type`` is the wire type of the body."""
+    # One beyond the most: so the reply can say that there are others.
     return tuple(_fault(error, body_type) for error in details[: MAX_FAULTS + 1])
 
 
@@ -54,8 +56,10 @@ def read(kind: type[W], body: object) -> W:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
+        # Without URLs: pydantic's documentation says nothing of our request.
         first = islice(error.errors(include_url=False), MAX_FAULTS + 1)
         details = [{**e, "loc": ("body", *e["loc"])} for e in first]
+        # The cause is dropped: it repeats what was sent, and tracebacks end in logs.
         raise InvalidRequest(RequestPart.REQUEST, faults(details, kind)) from None
 
 
@@ -75,7 +79,9 @@ def _fault(error: Details, body_type: object) -> Fault:
     limit = next((context[key] for key in _LIMITS if key in context), None)
     value = error.get("input")
     if error["type"] == "extra_forbidden":
+        # Known keys are listed, since most unknown ones are misspelt.
         limit = _known_keys(body_type, path[:-1]) if source == "body" else None
+    # Pydantic gives the whole enclosing object as input here, which is not what is wrong.
     if error["type"] in ("missing", "value_error"):
         value = None
     problem = _sentence(error["type"], value, limit, error["msg"])
@@ -123,9 +129,11 @@ def _shown(value: object) -> str:
     kind = _JSON_NAMES.get(type(value), type(value).__name__)
     if value is None or isinstance(value, dict | list):
         return kind
+    # Before numbers, for a bool is an int in Python.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
+        # Texts of strangers are cut: a megabyte in a message would be a megabyte in the log.
         brief = value if len(value) <= 60 else f"{value[:60]}…"
         return f"{brief!r} ({kind})"
     return str(value)
@@ -137,6 +145,7 @@ def _known_keys(body_type: object, path: Path) -> tuple[str, ...] | None:
     for part in path:
         if model is None or isinstance(part, int):
             continue
+        # By alias: the client knows `class` and not `class_`.
         by_name = {f.alias or name: f for name, f in model.model_fields.items()}
         if part not in by_name:
             return None

@@ -24,6 +24,7 @@ SAME_WHEN_SET = say_all("assumption.same_when_set")
 
 def survives(asked: Survives, schema: Schema) -> Labels:
     """Which readings the answer was proven to survive."""
+    # Features without a tolerance are left out: ±0 would read as a sensor without error.
     own = [(f, off) for f, off in zip(schema.features, asked.tolerances, strict=True) if off]
 
     def listed(language: Language) -> str:

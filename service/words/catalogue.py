@@ -17,6 +17,7 @@ from models.schema import Labels
 from service.store.kinds import own_words
 
 
+# Read once: texts are files of the package, and every reply needs them.
 @cache
 def texts(language: Language) -> Mapping[str, str]:
     """All texts of a language, by key."""
@@ -30,6 +31,7 @@ def texts(language: Language) -> Mapping[str, str]:
 def say(key: str, language: Language, **values: object) -> str:
     """One text, its gaps filled in."""
     text = texts(language)[key]
+    # Without values braces stay as they are.
     return text.format_map(values) if values else text
 
 
@@ -55,6 +57,7 @@ def chosen(said: Labels, languages: Sequence[str]) -> dict[str, str]:
 
 def preferred(accepted: str) -> Language:
     """The first language of a browser's ``Accept-Language`` that is one of ours."""
+    # Weights (q=) are not read: browsers send languages in the order of preference.
     for part in accepted.lower().split(","):
         tag = part.partition(";")[0].strip().partition("-")[0]
         for language in LANGUAGES:

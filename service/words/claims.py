@@ -21,6 +21,7 @@ def in_words(answer: Answer) -> list[Labels]:
 
 
 def _sentences(answer: Answer) -> Iterator[Labels]:
+    # By words of the record, not by the enumeration: an old record may say what it has no more.
     match answer["status"]:
         case "optimal" | "feasible":
             yield from _found(answer["counterfactuals"])
@@ -43,6 +44,7 @@ def _found(found: list[Answer]) -> Iterator[Labels]:
     yield say_all("claimed.verified")
     if any(counterfactual.get("rests_on_rounding") for counterfactual in found):
         yield say_all("claimed.rests_on_rounding")
+    # Assurance is told of the first: it is what would be done.
     for counterfactual in found[:1]:
         if counterfactual.get("assurance"):
             yield _assurance(counterfactual["assurance"])
@@ -63,6 +65,7 @@ def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
             )
         )
 
+    # Only a gap of exactly 0 is a proof.
     if gap == 0:
         yield told("claimed.cheapest", cost=cost)
         return
@@ -72,6 +75,7 @@ def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
         yield say_all(key, features=enumerated)
     if bound is not None and gap is not None:
         yield told("claimed.bounded", bound=figure(bound), gap=percentage(gap))
+    # An enumeration is a statement of its own, so "not proven" is said only without it.
     elif not enumerated:
         yield say_all("claimed.not_proven")
 

@@ -77,6 +77,7 @@ def _held(evidence: Evidence, schema: Schema, language: Language) -> str:
     """What was alike in the rows that were compared."""
     if not evidence.adjusted_for:
         return ""
+    # Effects may be adjusted for columns that the model does not read.
     named = (
         label(schema[name], language) if name in schema else name for name in evidence.adjusted_for
     )
@@ -84,6 +85,7 @@ def _held(evidence: Evidence, schema: Schema, language: Language) -> str:
 
 
 def _amount(value: float, evidence: Evidence) -> str:
+    # %p: a share that rises by 2 percentage points does not rise by 2 %.
     if evidence.is_share:
         return f"{100.0 * value:+.1f} %p"
     return f"{value:+.4g}"
@@ -93,6 +95,7 @@ def _band(feature: Feature, ends: tuple[float, float], language: Language) -> st
     if feature.kind.is_categorical:
         category = feature.categories[int(ends[0])]
         return say("evidence.category", language, label=label(category, language))
+    # Plain digits: these are settings to read off, not estimates to round.
     low, high = (plain(end) for end in ends)
     numbers = low if low == high else say("evidence.band", language, low=low, high=high)
     return f"{numbers} {feature.unit}".rstrip()

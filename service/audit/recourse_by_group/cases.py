@@ -60,12 +60,15 @@ def case(record: Record, payload: Payload | None) -> RecourseCase:
     known: dict[str, Any] = {
         "id": facts.id,
         "status": facts.status or "",
+        # By digest: a policy can change under one version's name.
         "policy": facts.spec_sha256 or "",
     }
+    # Erased cases still count: left out, erasing would change the shares of success.
     if payload is None:
         return RecourseCase(**known, erased=True)
     kept = from_json(payload.content)
     answer, request = kept["answer"], kept["request"]
+    # The first alone: alternatives would count one question several times.
     found = answer["counterfactuals"][:1]
     return RecourseCase(
         **known,

@@ -61,6 +61,7 @@ def few(groups: Sequence[CaseGroup]) -> tuple[CaseGroup, ...]:
     if len(named) > MAX_GROUPS:
         rest = [case for group in named[MAX_GROUPS - 1 :] for case in group.cases]
         named = [*named[: MAX_GROUPS - 1], CaseGroup("…", OTHERS, tuple(rest))]
+    # Missing comes last, and is never put together with others: it is no value.
     return (*named, *(group for group in groups if not group.key))
 
 
@@ -69,6 +70,7 @@ def _gathered(
     value: Callable[[RecourseCase], Any],
     labels: Mapping[str, Labels],
 ) -> tuple[CaseGroup, ...]:
+    # Categories in the schema's order, not by size: reports of two months can be compared.
     found: dict[str, list[RecourseCase]] = {name: [] for name in labels}
     absent = []
     for case in cases:
@@ -95,6 +97,7 @@ def _parted(
     if read:
         values = np.array([v for v, _ in read])
         ends = _ends(values, parts)
+        # Equal readings are in one group, whatever the quantile says.
         place = np.searchsorted(ends, values)
         starts = [float(values.min()), *ends[:-1]]
         for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
@@ -107,6 +110,7 @@ def _parted(
 def _ends(values: npt.NDArray[np.float64], parts: int) -> npt.NDArray[np.float64]:
     """The greatest reading of each part; equal readings are in one."""
     shares = np.arange(1, parts + 1) / parts
+    # inverted_cdf: ends are readings that were seen, so a group's name is true of it.
     ends = np.unique(np.quantile(values, shares, method="inverted_cdf"))
     if parts == HALVES and len(ends) == 1:  # half have the greatest: the others are the lower half
         return np.unique(values)[-2:]

@@ -42,9 +42,11 @@ def outcomes(group: CaseGroup) -> GroupOutcomes:
         len(cases),
         len(cases) - need,
         undecided=need - found - infeasible,
+        # Of those that need recourse: who is in the target already has nothing to succeed at.
         success=share(found, need),
         infeasible=share(infeasible, need),
         proven=share(sum(case.is_proven for case in cases), need),
+        # The median: one very dear answer would move a mean.
         cost=median(costs),
         mean_cost=float(np.mean(costs)) if costs else None,
     )

@@ -74,6 +74,7 @@ class RecourseReport:
             return None
         low = min(counted, key=lambda g: g.success.high)
         high = max(counted, key=lambda g: g.success.low)
+        # Only where intervals do not meet: a difference that may be chance is not pointed out.
         return (low, high) if low.success.high < high.success.low else None
 
 
@@ -109,6 +110,7 @@ def _levers(cases: Sequence[RecourseCase]) -> tuple[LeverStatistics, ...]:
     moved: dict[tuple[str, str], list[float | None]] = {}
     for case in answered:
         for lever in case.levers:
+            # With the unit: changes in two units have no common median.
             moved.setdefault((lever.feature, lever.unit), []).append(lever.delta)
     return tuple(
         _use(feature, unit, deltas, len(answered))
@@ -129,6 +131,7 @@ def _use(feature: str, unit: str, deltas: Sequence[float | None], answers: int) 
 
 
 def _blockers(cases: Sequence[RecourseCase]) -> tuple[BlockerStatistics, ...]:
+    # What an erased case was blocked by is gone with its payload.
     blocked = [case for case in cases if case.status == Status.INFEASIBLE and not case.erased]
     count: Counter[str] = Counter(key for case in blocked for key, _ in case.blocked_by)
     words = {key: text for case in blocked for key, text in case.blocked_by}

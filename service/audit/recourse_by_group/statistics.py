@@ -46,9 +46,11 @@ def share(count: int, of: int) -> ShareEstimate:
     >>> round(nine.low, 6), round(nine.high, 6)
     (0.59585, 0.982124)
     """
+    # Nothing is known: the interval is everything.
     if of == 0:
         return ShareEstimate(0, 0, 0.0, 1.0)
     p, z2 = count / of, _Z * _Z
+    # Wilson's interval: the plain one has no width at 0 of n, and leaves [0, 1].
     centre = (p + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z / (1 + z2 / of) * math.sqrt(p * (1 - p) / of + z2 / (4 * of * of))
     return ShareEstimate(count, of, max(0.0, centre - half), min(1.0, centre + half))
@@ -65,6 +67,7 @@ def median(values: Sequence[float]) -> Median | None:
     if not values:
         return None
     ordered, n = np.sort(np.array(values, dtype=np.float64)), len(values)
+    # Order statistics: no distribution of costs is assumed.
     k = _rank(n)
     low, high = (float(ordered[k - 1]), float(ordered[n - k])) if k else (None, None)
     return Median(n, float(np.median(ordered)), low, high)
@@ -87,8 +90,10 @@ def mean_interval(
     all its values; 0 and 0 of none (Efron and Tibshirani 1993, 13.3)."""
     if not values.size:
         return 0.0, 0.0
+    # Drawn by individuals: values of one are not independent.
     _, of = np.unique(whose, return_inverse=True)
     sums, counts = np.bincount(of, values), np.bincount(of)
+    # Seeded: the same report twice has the same interval.
     drawn = np.random.default_rng(seed).integers(0, len(sums), (BOOTSTRAPS, len(sums)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])

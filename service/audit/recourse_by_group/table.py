@@ -62,6 +62,7 @@ def _outcomes(section: str, of: GroupOutcomes, language: str) -> Iterator[Row]:
 
 
 def _share(section: str, name: str, measure: str, found: ShareEstimate) -> Iterator[Row]:
+    # Of nothing no interval is written: 0 to 1 would look measured.
     low, high = (found.low, found.high) if found.of else (None, None)
     yield section, name, measure, found.value, low, high, found.count, found.of
 
@@ -70,6 +71,7 @@ def as_csv(header: Row, found: Iterable[Row]) -> bytes:
     """RFC 4180 in UTF-8. Text that a spreadsheet would run as a formula gets an apostrophe
     before it (OWASP, CSV injection); numbers stay numbers."""
     file = io.StringIO()
+    # RFC 4180, section 2: lines end with CRLF.
     writer = csv.writer(file, lineterminator="\r\n")
     for row in (header, *found):
         writer.writerow([_harmless(cell) for cell in row])
@@ -77,6 +79,7 @@ def as_csv(header: Row, found: Iterable[Row]) -> bytes:
 
 
 def _harmless(cell: Cell) -> Cell:
+    # Names come from requests: a spreadsheet would run a cell that begins as a formula.
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA):
         return f"'{cell}"
     return cell

@@ -65,6 +65,7 @@ app.command("check")(audit_check.check)
 def _reading(chosen: Settings) -> Iterator[Database]:
     database = connect(chosen.store_url)
     try:
+        # Checked, not migrated: an auditor's look must not change the store.
         require_current(database)
         yield database
     finally:
@@ -94,6 +95,7 @@ def verify(
     """Read every chain and the log and see whether they hold; exit code 1 and the places if they
     do not."""
     kept = [_kept(file, key) for file in heads or ()]
+    # An export is checked without any store: that is what it is for.
     if exported is not None:
         _verify_export(exported, kept)
         return
@@ -157,6 +159,7 @@ def show_heads(
             told = f"{head.size:,} leaves, {timestamp(head.time_us)}, {stamped}, "
             out.print(f"{told}{cosigned} cosignatures", markup=False)
         else:
+            # Byte for byte: what is signed must not pass through a console that wraps lines.
             sys.stdout.write(head.whole)
 
 
@@ -179,6 +182,7 @@ def show_key(
         return
     if new is not None:
         made = _new_key(new)
+        # To stderr: stdout is the private key alone, to be piped into a secret.
         err.print(f"verifier key: {made.key}", markup=False)
         out.print(made.text, markup=False)
         return
@@ -189,6 +193,7 @@ def show_key(
             signer, _ = trust_root.signer_of(chosen, store.database)
             if signer is None:
                 raise Failure("no key is here; IFONLY_AUDIT_LOG_KEY_FILE names one")
+            # A record for each change of the key: verifiers accept only keys that a record names.
             if known is None or known.key != str(signer.key):
                 store.journal.append(translog.begin(signer.key, by())).result()
             known = translog.state(store.database)
@@ -294,6 +299,7 @@ def write_bundle(
         keys = tuple(trust_root.witness_keys(chosen).values())
         keepers = Keepers(signer, keys, trust_root.roots_of(chosen))
         try:
+            # A round at once: the record may be younger than the last head.
             Sequencer(store.database, store.journal, signer, SequencerOptions()).round(force=True)
             made = bundle(store.database, loaded, keepers, record)
         except (LogBroken, NoKey) as error:
@@ -315,6 +321,7 @@ def export(
     """The trail as a file, with salts and payloads: enough to verify it elsewhere."""
     wanted = archive.Filter({}, since_us=_time(since), until_us=_time(until))
     with opened_by(settings(), migrate=False) as store:
+        # The record of the look says which period was taken.
         period = {"since": since, "until": until}
         look(store, EXPORTED, "audit export", urlencode({k: v for k, v in period.items() if v}))
         prover = translog.prover(store.database)

@@ -33,11 +33,13 @@ def check(
     Exit codes: 0 everything holds; 1 something does not; 2 it cannot be read.
     """
     try:
+        # A key from the bundle itself proves only that whoever made it had some key.
         trusted = None if key is None else VerifierKey.parse(key)
         vouching = None if roots is None else roots.read_bytes()
         found = check_bundle(read_bundle(bundle), trusted, vouching)
     except (OSError, NotProven) as error:
         err.print(f"ifonly: {bundle} cannot be checked: {error}", markup=False)
+        # Apart from 1: what cannot be read proves nothing either way.
         raise typer.Exit(2) from None
     holds = all(each.holds for each in found)
     if as_json:
@@ -55,4 +57,5 @@ def main() -> None:
     """``ifonly audit check …`` alone: nothing else of the command line is imported."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command("check")(check)
+    # An auditor's machine needs no models and no database drivers for it.
     app(args=sys.argv[3:], prog_name="ifonly audit check")

@@ -62,6 +62,7 @@ def fit_command(
     model = load_folder(folder.resolve())
     spec = graph_of(model, graph)
     rows = rows_for(model, data, seed)
+    # The earlier rows: machines change, so a test on later ones is the honest one.
     first = rows[: round(len(rows) * (1 - HELD_OUT))]
     rng = np.random.default_rng(seed)
     files, load = model.causal_files, graph_loader(spec.schema)
@@ -102,6 +103,7 @@ def accept_command(
     """Accept a proposed causal model: from then on it is used, in that person's name."""
     model = load_folder(folder.resolve())
     spec = graph_of(model, None)
+    # What was accepted or retired has somebody's name on it already.
     if spec.status is not ApprovalStatus.PROPOSED:
         by_whom = f" by {spec.accepted_by}" if spec.accepted_by else ""
         raise Failure(f"version {spec.version} is {spec.status}{by_whom}, not proposed")
@@ -134,6 +136,7 @@ def rows_for(model: DeployedModel, data: Path | None, seed: int) -> Rows:
     from models.training.milling import FEATURES
     from models.training.observed import observed_rows
 
+    # Simulated rows of another machine would fit without complaint.
     if model.spec.schema.names != FEATURES:
         raise Failure(f"{model.name} is not the simulated machine: give its rows with --data")
     return observed_rows(SIMULATED_ROWS, seed)
@@ -155,6 +158,7 @@ def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
     """Mechanisms first: until causal.toml names them, nobody reads them."""
     (folder / MECHANISMS).mkdir(exist_ok=True)
     for name, data in fitted.files.items():
+        # Mechanisms before the graph that names them, as digests there must fit.
         (folder / name).write_bytes(data)
     comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
     write_graph(folder, spec, comment)

@@ -21,6 +21,7 @@ from service.doors.cli.causal import Folder, Seed, graph_of, nominal_of
 from service.doors.cli.console import AsJson, Failure, out, print_json
 from service.served.causal_graphs import graph_loader
 
+# Not 1: a scheduled job must tell drift from a failure.
 MOVED = 3
 """Exit code: something moved."""
 
@@ -34,6 +35,7 @@ def drift_command(
     """Test every mechanism, and every root's values, on new rows. Exit code 3: something moved."""
     model = load_folder(folder.resolve())
     spec = graph_of(model, None)
+    # The number of rows that were fitted says how far a difference may be chance.
     if not spec.provenance.rows:
         raise Failure(f"{CAUSAL} says of no rows that it was fitted to: `ifonly causal fit` first")
     built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))

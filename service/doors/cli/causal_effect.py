@@ -68,6 +68,7 @@ def effect(
     """Identify, estimate and try to refute an effect on the real outcome."""
     model = load_folder(folder.resolve())
     spec, schema = graph_of(model, None), model.spec.schema
+    # What has to be held fixed follows from the graph: a wrong one makes any number.
     if spec.status is not ApprovalStatus.ACCEPTED:
         raise Failure(f"the graph is {spec.status}: an effect is identified by an accepted one")
     if attach and not by.strip():
@@ -155,10 +156,12 @@ class _Compared:
     ) -> _Compared:
         readings = table.rows[:, schema.index(feature)]
         (a, b), (c, d) = bands
+        # A row in both bands would be compared with itself.
         if max(a, c) <= min(b, d):
             raise Failure("--from and --to meet: no row may be in both")
         others, treated = (a <= readings) & (readings <= b), (c <= readings) & (readings <= d)
         happened = np.array([_number(cell, outcome) for cell in table.others[outcome]])
+        # Rows with gaps are left out: to hold fixed what was not read is not possible.
         whole = np.isfinite(table.rows).all(axis=1) & np.isfinite(happened)
         return cls(whole & (others | treated), treated, happened)
 
@@ -178,6 +181,7 @@ def _columns(table: files.Table, schema: Schema, name: str) -> list[npt.NDArray[
         values = table.rows[:, schema.index(name)]
         if schema[name].kind is not Kind.NOMINAL:
             return [values]
+        # Names have no order: a flag for each but one, which the others imply.
         return [(values == level).astype(np.float64) for level in np.unique(values)[1:]]
     cells = table.others[name]
     try:
@@ -255,6 +259,7 @@ def _show(evidence: Evidence, found: EstimatedEffect) -> None:
 def _attach(folder: Path, spec: CausalSpec, evidence: Evidence) -> None:
     """The file first: until causal.toml names it, nobody reads it."""
     failed = [r.name for r in evidence.refutations if not r.passed]
+    # An effect that a refuter denies must not end in answers.
     if failed:
         raise Failure(f"not attached: {', '.join(failed)} speaks against it")
     data = evidence.write()
@@ -262,6 +267,7 @@ def _attach(folder: Path, spec: CausalSpec, evidence: Evidence) -> None:
     # The digest in the name: another estimate never overwrites one that answers rest on.
     name = f"{EFFECTS}/{evidence.feature}-{digest[:8]}.json"
     (folder / EFFECTS).mkdir(exist_ok=True)
+    # Before the graph that names it: a service that reloads between finds no missing file.
     (folder / name).write_bytes(data)
     named = (*(e for e in spec.effects if e.file != name), EffectFile(name, digest))
     write_graph(folder, replace(spec, effects=named), "Attached by `ifonly causal effect`.")

@@ -44,6 +44,7 @@ def command(
     try:
         graph = fuse(served.causal.consequences, predictor, _graphs(served, served.causal))
         rows, flags = _questions(served)
+        # Held against the engine first: a graph that differs silently would decide in our name.
         found = compare(graph, served.causal.consequences, predictor, rows[0], rows, flags)
     except GraphError as error:
         raise Failure(f"cannot be written as one graph: {error}") from error
@@ -54,8 +55,10 @@ def command(
     )
     if found.disputed:
         told += f"; of {found.disputed} actions only one can tell what follows"
+    # A rounding that flips one decision is a refusal: whoever runs the graph has no checker.
     if found.disputed or not (found.largest <= LARGEST and same.all()):
         raise Failure(f"not written: {told}")
+    # Deterministic: the same models give the same digest.
     to.write_bytes(graph.SerializeToString(deterministic=True))
     out.print(f"{to}: {len(graph.graph.node):,} nodes; {told}", markup=False)
 
@@ -64,6 +67,7 @@ def _graphs(served: ServedModel, causal: ServedCausal) -> dict[int, OnnxPredicto
     """The mechanisms that are graphs, by column."""
     spec, found = causal.spec, {}
     for name, given in spec.mechanisms.items():
+        # Other kinds are formulas, which are written as nodes.
         if given.kind in ("trees", "onnx"):
             causes = Schema(tuple(served.schema[parent] for parent in spec.parents(name)))
             data = served.deployed.causal_files[given.file]
@@ -78,5 +82,6 @@ def _questions(served: ServedModel) -> tuple[Rows, npt.NDArray[np.bool_]]:
         seen = np.array([example.row for example in served.deployed.examples])
     if not len(seen):
         raise Failure("there are neither reference rows nor examples to hold the graph against")
+    # Repeated when there are fewer rows: which of their values are set differs each time.
     rows = np.resize(seen, (ACTIONS, seen.shape[1]))
     return rows, np.random.default_rng(0).random(rows.shape) < 0.4

@@ -77,6 +77,7 @@ def propose_command(
     schema = model.spec.schema
     if to is None and model.causal is not None:
         there = graph_of(model, None)
+        # A graph that a person accepted is not written over by an algorithm.
         if there.status is not ApprovalStatus.PROPOSED:
             raise Failure(f"{CAUSAL} is there and {there.status}: name another file with --out")
     roles = {
@@ -164,6 +165,7 @@ def _notes(
     names = [search.study.schema.names[j] for j in search.study.columns]
     for i, j in proposal.undecided:
         yield f"{names[i]} and {names[j]} are joined, which way round was not found"
+    # Fewer graphs make shares less certain, so it is said in the file.
     if len(found.graphs) < found.asked:
         got = f"{len(found.graphs)} of {found.asked} graphs"
         yield f"ended after {search.seconds:g} s with {got}"
@@ -177,6 +179,7 @@ def _notes(
             "NOTEARS orders by variance, and so by the units: with every column standardised "
             f"{len(kept)} of its {len(pairs)} edges remain"
         )
+    # Reisach et al. 2021: on such data a sort by variance does as well as discovery.
     if sorted_by >= FOLLOWS_UNITS:
         yield "nearly every edge leads to the larger variance: this may be a graph of the units"
 

@@ -83,6 +83,7 @@ def _past(model: ServedModel, data: Path | None, outcome: str) -> tuple[Rows, Tr
 
 def _happened(cell: str) -> bool | None:
     known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    # An empty cell means: not known. Any other word may be a misspelt truth.
     if cell and cell.lower() not in known:
         raise Failure(f"the outcome is {cell!r}, not 0 or 1")
     return known.get(cell.lower())
@@ -91,9 +92,11 @@ def _happened(cell: str) -> bool | None:
 def _payloads(name: str) -> Iterator[bytes]:
     """What the audit store still holds of this model's explanations."""
     with opened_by(settings(), migrate=False) as store:
+        # Reading what others asked leaves a record, also from a command.
         look(store, EXPORTED, "causal replay", urlencode({"model": name}))
         wanted = archive.Filter({"kind": RecordKind.EXPLANATION.value, "model": name})
         for seen in archive.everything(store.database, wanted):
+            # What was tampered with is no past to judge a policy by.
             if seen.payload is not None and not seen.findings:
                 yield seen.payload.content
 
@@ -114,6 +117,7 @@ def _recorded(model: ServedModel, payloads: Iterable[bytes]) -> tuple[Rows, Trut
     seen: dict[str, dict[str, Any]] = {}
     for payload in payloads:
         instance: dict[str, Any] = read_json(payload)["request"]["instance"]
+        # One reading that was asked about ten times counts once.
         seen.setdefault(json.dumps(instance, sort_keys=True), instance)
     rows = [model.schema.read(instance) for instance in seen.values()]
     empty = np.empty((0, len(model.schema)))

@@ -71,6 +71,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 answered; 1 could not be answered; 2 the command or request is wrong.",
     no_args_is_help=True,
     add_completion=False,
+    # Typer's tracebacks can show local variables, and those may hold keys.
     pretty_exceptions_enable=False,
 )
 

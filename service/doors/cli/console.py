@@ -19,6 +19,7 @@ from service.served.registry import Registry, ServedModel
 from service.settings import Settings
 from service.wire.strict_json import read_json
 
+# No highlighting and no wrapping: output is read by scripts as well.
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -45,6 +46,7 @@ class Failure(Exception):
 
 def complain(*lines: str) -> None:
     for line in lines:
+        # Without markup: names in brackets are texts of a plant, not styles.
         err.print("ifonly:", line, markup=False)
 
 
@@ -57,8 +59,10 @@ def settings(**given: Any) -> Settings:
         If one is out of bounds.
     """
     try:
+        # None is left out: an option that is not given must not hide the environment's value.
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
+        # One at a time: the first is often the cause of the rest.
         first = error.errors()[0]
         if not first["loc"]:  # about several settings together: its message names them
             raise Failure(first["msg"].removeprefix("Value error, ")) from None
@@ -96,6 +100,7 @@ def pick(loaded: Registry, name: str | None, version: str | None) -> ServedModel
     if name is None:
         names = loaded.names()
         if len(names) > 1:
+            # Never guessed: an answer about another model looks right.
             raise Failure(f"there are several models, choose one: --model {' | '.join(names)}")
         name = names[0]
     return loaded.get(name, version)
@@ -134,6 +139,7 @@ def read_object(text: str, what: str) -> dict[str, Any]:
         data = content_of(Path(text), what)
     try:
         value = read_json(data)
+    # The reader is the API's: on the command line there is no body, but a row or a target.
     except MalformedBody as error:
         problem = error.problem.replace("the body", what, 1)
         raise MalformedBody(problem, error.line, error.column) from None
@@ -144,4 +150,5 @@ def read_object(text: str, what: str) -> dict[str, Any]:
 
 def print_json(value: object) -> None:
     """``value`` as indented JSON, byte for byte: no wrapping, no colours."""
+    # Not through rich, which would wrap lines within texts.
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")

@@ -83,6 +83,7 @@ def explain(
     chosen = settings(models=models)
     limits = read_object(constraints, "the constraints") if constraints else {}
     if freeze:
+        # Added to those of the file: an option must not undo what the file froze.
         limits["freeze"] = [*limits.get("freeze", []), *freeze]
     languages = list(dict.fromkeys(lang or DEFAULT_LANGUAGES))
     body: dict[str, Any] = {
@@ -136,9 +137,11 @@ def read_target(text: str) -> dict[str, Any]:
     >>> read_target("score<=30")
     {'score': {'max': 30.0}}
     """
+    # JSON first: a class's name may hold >= itself.
     if text.lstrip().startswith("{"):
         return read_object(text, "the target")
     bound = _BOUND.fullmatch(text.strip())
+    # A name may hold anything: what is no bound is a class, and the service says if it is not.
     if bound is None:
         return {"class": text}
     try:

@@ -36,6 +36,7 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
     InvalidRequest, Refusal
         As there.
     """
+    # The same reading as over HTTP: a command must not accept what the API refuses.
     request = validation.read(requests.ExplanationRequest, body)
     return answering.explanation(
         model, request, Budget.of(request.deadline_ms, settings)

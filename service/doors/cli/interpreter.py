@@ -38,10 +38,13 @@ def settled(app: FastAPI) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(within: FastAPI) -> AsyncIterator[Any]:
         async with starting(within) as state:
+            # Collected first: what is garbage now would be frozen for good.
             gc.collect()
             gc.freeze()
             yield state
+        # Started once all is closed: records are on the disk by then.
         last = threading.Timer(LAST_SECONDS, _end)
+        # Or the timer itself would keep the interpreter from ending.
         last.daemon = True
         last.start()
 
@@ -52,4 +55,5 @@ def settled(app: FastAPI) -> FastAPI:
 def _end() -> None:
     """The interpreter would wait for all threads, for ever for one in a graph's endless node."""
     logs.logger.error("threads are still busy with %s", ", ".join(watchdog.running) or "something")
+    # sys.exit would wait for the very thread.
     os._exit(1)

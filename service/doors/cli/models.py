@@ -20,6 +20,7 @@ app = typer.Typer(help="List the models, or check a model folder.", invoke_witho
 @app.callback()
 def list_models(context: typer.Context, models: Models = None, as_json: AsJson = False) -> None:
     """Every model that would be served, and every folder that would not, with the reason."""
+    # Typer runs the callback before a subcommand, too.
     if context.invoked_subcommand is not None:
         return
     listing = in_process.models(registry(settings(models=models, log_level="ERROR")))
@@ -40,6 +41,7 @@ def check(
     folder: Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")],
 ) -> None:
     """Load a model folder as the service would; print every reason if it would be refused."""
+    # Resolved: name and version are the last two parts of the path, and `.` has none.
     path = folder.resolve()
     if not path.is_dir():
         raise Failure(f"{folder} is no folder")

@@ -12,6 +12,7 @@ WHY = (
 )
 
 
+# Said while it goes on: half a minute of silence looks like a hang.
 def announced() -> None:
     """Compile what is not compiled yet, and say so, with how far it is; else say nothing."""
     shown = _Shown()
@@ -25,6 +26,7 @@ class _Shown:
     """Progress on standard error: a line that counts at a terminal, a few lines elsewhere."""
 
     def __init__(self) -> None:
+        # A log file would hold every step of a line that counts.
         self._is_terminal = sys.stderr.isatty()
         self._told = 0
 

@@ -30,6 +30,7 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
     """One line for each feature that is set, answers one after another."""
     columns = ("rank", "feature", "from", "to", "delta")
     table = Table(*(_head(c, tag) for c in columns), pad_edge=False)  # 80 characters hold it
+    # A column of empty cells would push the table beyond 80 characters.
     with_range = any("sufficient_range" in a for c in counterfactuals for a in c["actions"])
     if with_range:
         table.add_column(_head("range", tag))
@@ -57,6 +58,7 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
 def _followed(effect: Reply, tag: str) -> list[str]:
     """A feature that follows: rounded, since nobody sets it."""
     unit = f" {effect['unit']}" if effect["unit"] else ""
+    # Effects are computed: no sensor reads all of their digits.
     numbers = (f"{figure(effect[key], 6)}{unit}" for key in ("from", "to"))
     label = effect["label"].get(tag, effect["feature"])
     return [

@@ -33,6 +33,7 @@ keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 def by() -> str:
     """Whoever types, as records name them."""
     try:
+        # The prefix keeps a system user apart from a key or an account of the same name.
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):  # an account without a name, as in containers
         return "cli"
@@ -54,6 +55,7 @@ def look(store: Store, status: str, what: str, query: str = "", about: str | Non
         engine_version=ifonly_version(),
         detail={"by": f"ifonly {what}"},
     )
+    # Waited for: what cannot be recorded must not be shown, as over HTTP.
     store.journal.append(access_records.with_query(facts, query)).result()
 
 
@@ -69,8 +71,11 @@ def prepare(chosen: Settings) -> None:
         If it cannot be used.
     """
     with closing(connect(chosen.store_url)) as database:
+        # Before the processes start: several of them would migrate at once.
         upgrade(database)
+        # Made here, where whoever starts the service can be told its verifier key.
         signer, made = signer_of(chosen, database)
+        # A store without keys could be used by nobody, and no route makes the first one.
         is_first = not chosen.no_auth and not store_keys.listing(database)
     if made and signer is not None:
         where = chosen.audit_log_key_file or chosen.key_file(LOG_KEY)

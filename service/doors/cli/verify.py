@@ -24,6 +24,7 @@ Json = dict[str, Any]
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+# Digests first: an answer checked against another folder would prove nothing.
 DIGESTS = ("model_sha256", "spec_sha256", "causal_sha256")
 
 
@@ -51,6 +52,7 @@ def verify(
         asked = None if question is None else _object(question)
         answers = list(_answers(_text(file), asked))
         checked = [(name, _checked(deployed, told, of)) for name, told, of in answers]
+    # The reply may come from anybody, also nested a million deep.
     except RecursionError:
         err.print(f"ifonly: {file} cannot be checked: it is nested too deeply", markup=False)
         raise typer.Exit(2) from None
@@ -84,6 +86,7 @@ def _digests(
     for key in DIGESTS:
         said, here = provenance.get(key), getattr(deployed, key)
         if key == "causal_sha256" and book.laws is None:
+            # A graph that nobody has accepted took no part in the answer.
             here = None
         told = f"{said}" if said == here else f"{said} answered, the folder has {here}"
         yield Check(key, said == here, told)
@@ -110,6 +113,7 @@ def _answers(text: str, question: Json | None) -> Iterator[tuple[str, Json, Json
         if isinstance(answer, dict) and "counterfactuals" in answer:
             told += 1
             yield str(answer.get("id", told)), answer, request
+    # Silence would look as if all held.
     if not told:
         raise NotAnAnswer("it holds no answered explanation")
 
@@ -118,6 +122,7 @@ def _documents(text: str) -> list[Json]:
     try:
         found = [json.loads(text)]
     except ValueError:
+        # JSONL is no JSON as a whole.
         found = list(_lines(text))
     if not all(isinstance(document, dict) for document in found):
         raise NotAnAnswer("it is no JSON object, nor one a line")
@@ -183,4 +188,5 @@ def main() -> None:
     """``ifonly verify …`` alone: nothing else of the command line is imported."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command("verify")(verify)
+    # An auditor needs no engine, store or web framework for it: an import contract says so.
     app(args=sys.argv[2:], prog_name="ifonly verify")

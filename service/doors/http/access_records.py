@@ -60,9 +60,11 @@ async def record_look(
         If that cannot be recorded: then nothing is shown.
     """
     status = LOOKS.get((request.method, template))
+    # What was refused showed nothing, and without accounts there is nobody to name.
     if status is None or context.principal in (None, ANYONE) or response.status_code >= 300:
         return
     looks, actor = context.state.accesses, context.recorder().principal.actor
+    # The query too: a filter is another look.
     what = f"{request.method} {request.url.path}?{request.url.query}"
     if looks.is_new(actor, what, time.monotonic()):
         try:
@@ -84,11 +86,13 @@ async def _record(request: Request, context: Context, template: str, status: str
     by = {"by": f"{request.method} {template}"}
     facts = recorder.drafting.plain(kind=RecordKind.ACCESS, status=status, detail=by)
     done = state.store.journal.append(with_query(facts, request.url.query))
+    # Waited for before the reply leaves: what cannot be recorded is not shown.
     await asyncio.wrap_future(done)
 
 
 def with_query(facts: Facts, query: str) -> Draft:
     """The record of a look; ``query``, which may name somebody, can be erased."""
+    # The query goes into the payload, which can be erased; the chain cannot.
     if not query:
         return Draft(facts)
     return Draft(facts, json.dumps({"request": {"query": query}}).encode())

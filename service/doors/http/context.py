@@ -75,6 +75,7 @@ class Context:
     def admit(self, principal: Principal) -> None:
         """It is ``principal`` who asks: from now on they see what is within their scope."""
         self.principal = principal
+        # Narrowed once for the whole request, so that no route can forget a scope.
         self.state = self.state.within(principal.scope)
 
     def recorder(self, about: str | None = None) -> Recorder:

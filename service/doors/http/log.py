@@ -29,9 +29,11 @@ TEXT = "text/plain"
 async def checkpoint(state: Shared) -> Response:
     """The newest signed head (C2SP tlog-checkpoint), with the cosignatures it has by now. Whoever
     keeps one finds out by it if anything before it is ever rewritten."""
+    # In the threads of readers: a look at the store must not hold the event loop.
     head = await state.readers.run(partial(translog.latest, state.store.database))
     if head is None:
         raise UnknownRecord("checkpoint", "signed head")
+    # As text, byte for byte: what is signed must not be written anew.
     return Response(head.whole, media_type=TEXT)
 
 
@@ -51,6 +53,7 @@ def _consistency(database: Database, query: wire.ConsistencyQuery) -> wire.Consi
     head = translog.latest(database)
     newest = 0 if head is None else head.size
     to = newest if query.to is None else query.to
+    # Proofs up to signed heads only: a larger tree is one that nobody vouches for yet.
     if not query.from_ <= to <= newest:
         problem = f"from is {query.from_} and to is {to}: 0 <= from <= to <= {newest}"
         fault = Fault(("to",), problem, to, limit=newest, parameter="to")

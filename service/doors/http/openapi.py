@@ -69,11 +69,14 @@ class Service(FastAPI):
         self._with_accounts = with_accounts
 
     def openapi(self) -> dict[str, Any]:
+        # Made once: it takes long, and routes do not change while the service runs.
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             problem = ProblemDetails.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+            # Pydantic nests definitions; OpenAPI has one place for all.
             for name, schema in problem.pop("$defs", {}).items():
+                # setdefault: what the routes themselves refer to stays.
                 schemas.setdefault(name, schema)
             schemas["Problem"] = problem
             if self._with_accounts:

@@ -131,6 +131,7 @@ def may_see(method: str, path: str) -> frozenset[Role] | None:
     KeyError
         If nobody has said.
     """
+    # A KeyError for what is not listed: a page that nobody has allowed cannot be built.
     return None if (method, path) in PUBLIC_PAGES else PAGES[method, path]
 
 

@@ -21,6 +21,7 @@ from service.store.kinds import RecordKind
 from service.wire import examples, jobs, models, replies, requests
 
 router = APIRouter(prefix="/api/v1", route_class=ApiRoute)
+# A route class of its own: questions have idempotency keys, which reading has not.
 asking = APIRouter(prefix="/api/v1", route_class=PlainQuestionRoute)
 
 ModelName = Annotated[
@@ -76,6 +77,7 @@ async def read_spec(
 ) -> Response:
     """The model's `spec.toml`: as it is (`format=toml`), or the same as JSON."""
     served = state.registry.get(model, selected.version)
+    # The bytes that were loaded: a digest of them is in every reply.
     if selected.format == "toml":
         return Response(served.spec_text, media_type="application/toml")
     return Response(catalogue.spec_as_json(served), media_type="application/json")
@@ -144,9 +146,11 @@ async def explain(
     served = recording.runtime.registry.get(model, selected.version)
     if prefers_async(prefer):
         return accepted(await submit([asked_by(request)], served, recording))
+    # By actor: who asks much waits for their own searches, not others for them (decision 0084).
     turn = recording.runtime.turns.search(recording.principal.actor)
     budget = Budget.of(request.deadline_ms, recording.runtime.settings, turn)
     asked = partial(answering.explanation, served, request, budget, recording.runtime.watch)
+    # The deadline counts search alone, so waiting for a thread is bounded by itself (0077).
     answer = await recording.answer(
         RecordKind.EXPLANATION, served, request, asked, budget.patience, proof=selected.proof
     )

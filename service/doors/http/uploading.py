@@ -18,6 +18,7 @@ router = APIRouter(prefix="/api/v1", route_class=ApiRoute, tags=["models"])
 
 ZIP = "application/zip"
 OCTETS = "application/octet-stream"
+# Browsers on Windows call a zip x-zip-compressed, and scripts send octets.
 MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
 
 
@@ -37,6 +38,7 @@ MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
 )
 async def upload(request: Request, recording: Recording) -> Response:
     """A new version of a model, as a zip of its folder: served at once, if it can be."""
+    # Refused by its type first: a form would be read as a broken zip.
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in MEDIA_TYPES:
         raise UnsupportedMediaType(f"the content type is {kind or 'not given'}; this takes {ZIP}")

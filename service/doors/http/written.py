@@ -21,6 +21,7 @@ def written(
     """``reply`` as JSON. ``warns``: not of values of another type than declared, for what was
     tampered with is shown as it was found."""
     body = reply.model_dump_json(by_alias=True, warnings=warns)
+    # Not by FastAPI, which would validate and write the reply a second time.
     return Response(body, status, headers, JSON)
 
 
@@ -31,11 +32,13 @@ def recorded(answer: Recorded[Any]) -> Response:
 
 def prefers_async(prefer: str | None) -> bool:
     """Whether the header ``Prefer`` (RFC 7240) asks for a job instead of an answer."""
+    # RFC 7240, 2: one header may hold several preferences, and unknown ones are ignored.
     wishes = (prefer or "").split(",")
     return any(wish.partition(";")[0].strip().lower() == RESPOND_ASYNC for wish in wishes)
 
 
 def accepted(job: wire.Job) -> Response:
     """A job that was submitted just now."""
+    # RFC 7240, 3: a client learns by this header that its preference was kept.
     headers = {"Location": job.links.self_, "Preference-Applied": RESPOND_ASYNC}
     return written(job, 202, headers)

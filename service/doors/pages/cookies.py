@@ -43,6 +43,7 @@ class Cookies:
         return self._form.get_signature(token).decode()
 
     def is_form_token(self, given: str, token: str) -> bool:
+        # In constant time: how far a guess was right must not show.
         return hmac.compare_digest(given.encode(), self._form.get_signature(token))
 
     def give_flow(self, response: Response, said: dict[str, str], request: Request) -> None:
@@ -72,6 +73,7 @@ class Cookies:
             name,
             value,
             max_age=seconds,
+            # Scripts cannot read it, so one that slipped in could not carry it off.
             httponly=True,
             # On plain http, for loopback, browsers may drop a secure cookie.
             secure=request.url.scheme == "https",

@@ -42,10 +42,12 @@ PLACES: tuple[NavigationPlace, ...] = (
 """In the order in which they are shown; each to those who may see it."""
 
 
+# Once a process: compiling templates would cost each page more than rendering it.
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("service.doors.pages"),
+        # Names and comments of strangers are shown: unescaped, they would run as markup.
         autoescape=True,
         # A misspelt name in a template fails a test instead of leaving a gap in a page.
         undefined=StrictUndefined,
@@ -73,6 +75,7 @@ def places(principal: Principal | None) -> tuple[NavigationPlace, ...]:
     """Where they may go."""
     if principal is None:
         return ()
+    # By the same table that guards the pages: no link leads to a refusal.
     return tuple(p for p in PLACES if principal.roles & permissions.PAGES["GET", p.path])
 
 
@@ -108,6 +111,7 @@ def rendered(visit: Visit, template: str, **values: Any) -> str:
             t=partial(_said, visit),
             places=places(visit.principal),
             here=visit.path.partition("?")[0],
+            # What htmx asks without a form carries the token against forged requests in a header.
             form_headers=json.dumps({"X-CSRF-Token": visit.form_token}),
             **values,
         )

@@ -57,8 +57,10 @@ async def read_file(name: Annotated[str, Path(max_length=64)], request: Request)
     if file is None:
         raise HTTPException(404)
     tag = f'"{file.digest}"'
+    # Without the right digest nothing may be kept for ever: it could be another version's file.
     is_named = request.query_params.get("v") == file.digest
     headers = {"ETag": tag, "Cache-Control": FOREVER if is_named else "no-cache"}
+    # RFC 9110, 13.1.2: what the browser has is current, so only the head is sent.
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(file.content, 200, headers, file.media_type)

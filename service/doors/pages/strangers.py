@@ -32,6 +32,7 @@ class Strangers:
         Overloaded
             If too many wait already.
         """
+        # Bounded: strangers cost memory while they wait, and nobody knows how many come.
         if self._waiting >= MOST_WAITING:
             raise Overloaded(self._waiting)
         self._waiting += 1
@@ -39,6 +40,7 @@ class Strangers:
             await self._turn.acquire()
         finally:
             self._waiting -= 1
+        # Time of this thread's processor: a stranger does not pay for a machine that is busy.
         began = time.thread_time()
         try:
             yield

@@ -35,6 +35,7 @@ class Knowledge:
                 known = ", ".join(self.schema.names)
                 raise BadKnowledge(f"{name!r} is no feature of the model ({known})")
         for name in self.schema.names:
+            # Tiers are of all features or of none: one that is left out could be anywhere.
             if self.tiers and placed.count(name) != 1:
                 raise BadKnowledge(f"{name} is in {placed.count(name)} tiers, not in one")
 
@@ -44,6 +45,7 @@ class Knowledge:
         by_name: dict[str, NodeRole] = {}
         for role, text in roles.items():
             for name in _listed(text):
+                # Two roles of one feature: whichever came last would win unseen.
                 if by_name.setdefault(name, role) is not role:
                     raise BadKnowledge(f"{name} is both {by_name[name]} and {role}")
         return cls(schema, by_name, tuple(_listed(text) for text in tiers))
@@ -54,6 +56,7 @@ class Knowledge:
         that moves; what can be set follows from no consequence."""
         names = self.schema.names
         rank = np.array([RANK[self.roles[n]] if n in self.roles else np.nan for n in names])
+        # NaN compares false: what has no role forbids nothing.
         found = rank[:, None] > rank[None, :]
         if self.tiers:
             place = {name: k for k, tier in enumerate(self.tiers) for name in tier}

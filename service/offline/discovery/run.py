@@ -69,6 +69,7 @@ def discover(
         late.set()
         child.kill()
 
+    # Killed, not asked: an algorithm in C hears no signal handler of Python's.
     timer = threading.Timer(seconds, stop)
     timer.start()
     try:

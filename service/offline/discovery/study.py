@@ -43,13 +43,16 @@ class Study:
         """
         columns, left_out = [], []
         for j, feature in enumerate(schema.features):
+            # The algorithms take numbers with an order; codes of names have none.
             if feature.kind is Kind.NOMINAL:
                 left_out.append(f"{feature.name} is {feature.kind}: declare its edges by hand")
+            # `not >` and not `<=`: of a column of NaN only the first is true.
             elif not np.nanstd(rows[:, j]) > 0:
                 left_out.append(f"{feature.name} never varies in these rows")
             else:
                 columns.append(j)
         complete = rows[:, columns][np.isfinite(rows[:, columns]).all(axis=1)]
+        # Before the rows are counted: without columns every row would be complete.
         if len(columns) < 2:
             raise UnfitRows("fewer than two features vary: " + "; ".join(left_out))
         if len(complete) < LEAST_ROWS:
@@ -57,6 +60,7 @@ class Study:
         if len(complete) > MOST_ROWS:
             rng = np.random.default_rng(seed)
             complete = complete[rng.choice(len(complete), MOST_ROWS, replace=False)]
+        # Tests of independence invert the correlations, and two equal columns make them singular.
         same = np.abs(np.corrcoef(complete.T)) > NEARLY_SAME
         for a, b in combinations(range(len(columns)), 2):
             if same[a, b]:

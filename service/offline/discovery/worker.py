@@ -40,6 +40,7 @@ def main() -> None:
     rng = np.random.default_rng(seed)
     for run in range(runs):
         drawn = rows if run == 0 else rows[rng.integers(0, len(rows), len(rows))]
+        # Flushed each time: whoever kills this process keeps what was found.
         print(json.dumps(find(drawn, forbidden)), file=lines, flush=True)
 
 

@@ -22,6 +22,7 @@ class Nodes:
         """Operator sets by domain: those of the graphs that are taken in."""
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        # Numbered: names must be unique in a graph.
         name = f"causal_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [name], **attributes))
         return name
@@ -56,7 +57,9 @@ class Nodes:
             If it needs another version of an operator set than the graphs before it.
         """
         for entry in model.opset_import:
+            # ONNX has two spellings for its own domain.
             domain = "" if entry.domain == "ai.onnx" else entry.domain
+            # One graph has one version of each operator set; under another a node may differ.
             if self.opsets.setdefault(domain, entry.version) != entry.version:
                 raise GraphError(
                     f"{prefix} needs version {entry.version} of the operators "
@@ -64,6 +67,7 @@ class Nodes:
                 )
         if model.functions:
             raise GraphError(f"{prefix} defines operators of its own")
+        # Two graphs that were trained apart often use the same names.
         own = compose.add_prefix(model, f"{prefix}_")
         for name, here in inputs.items():
             self.nodes.append(helper.make_node("Identity", [here], [f"{prefix}_{name}"]))

@@ -48,8 +48,10 @@ def compare(
     expected = following(consequences, factual, actions, is_set)
     asked = np.where(is_set, actions, factual)
     ours, theirs = _told(rows, asked), _told(expected, asked)
+    # Rows that one side cannot tell are counted apart: NaN has no difference to anything.
     told = ours & theirs & np.isfinite(scores).all(axis=1)
     rows, expected = rows[told], expected[told]
+    # Relative from 1 on: near 0 a relative difference of rounding would be huge.
     apart = np.abs(rows - expected) / np.maximum(1.0, np.abs(expected))
     largest = float(np.nanmax(apart, initial=0.0))
     return Parity(

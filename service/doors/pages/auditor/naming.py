@@ -54,6 +54,7 @@ def badge(status: str, tag: Language) -> Badge:
 
 def named(section: str, value: str, tag: Language) -> str:
     """The word for ``value`` in a section of texts (``"kind."``); itself where there is none."""
+    # A tampered or newer record may have any kind or status: it is shown, if not translated.
     key = section + value
     return say(key, tag) if is_said(key, tag) else value.replace("_", " ")
 

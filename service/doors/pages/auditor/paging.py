@@ -42,7 +42,9 @@ def found(
         asked["cursor"] = cursor
     try:
         entries, after = read(asked)
+    # Shown on the page, not as one of its own: the filter that is wrong stays there to be mended.
     except (InvalidRequest, InvalidCursor) as error:
         return ResultPage((), None, str(error))
+    # With the filters: a link must lead to more of the same.
     older = None if after is None else f"{path}?{urlencode({**filters, 'cursor': after})}"
     return ResultPage(tuple(entries), older, "")

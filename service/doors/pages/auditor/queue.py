@@ -57,6 +57,7 @@ def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> QueueEnt
     event = waiting.event
     seen = archive.seen(database, event.id)
     texts = {}
+    # No sentence is shown of an answer that is not the one that was sealed.
     if seen.payload is not None and not seen.findings:
         texts = json.loads(seen.payload.content)["answer"]["text"]
     return QueueEntry(

@@ -109,6 +109,7 @@ class RecordPage:
 
 def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
     event, doubts = found.event, found.event.findings or ()
+    # Tampered content is shown raw below, never dressed as an answer.
     answer = {} if doubts else _table(found.answer)
     request = {} if doubts else _table(found.request)
     facts = Facts(kind=event.kind, actor=event.actor, model=event.model, version=event.version)
@@ -238,6 +239,7 @@ def differences(came: ReplayReply) -> tuple[Difference, ...]:
 
 def is_other_way(came: ReplayReply) -> bool:
     """Whether nothing but the search differs, and not what it found."""
+    # Another way to the same answer is no change of it.
     return bool(came.changes) and all(c.pointer.startswith(EFFORT) for c in came.changes)
 
 

@@ -101,6 +101,7 @@ def given(query: Mapping[str, str], registry: Registry) -> dict[str, str]:
         if name in said and "T" not in said[name]:
             said[name] += "T00:00:00Z"
     names = registry.names()
+    # With one model there is nothing to choose.
     if "model" not in said and len(names) == 1:
         said["model"] = names[0]
     return said
@@ -122,6 +123,7 @@ def address(filters: Mapping[str, str]) -> str:
 
 def shown(made: RecourseReport, told: wire.ReportReply, tag: Language) -> ReportPage:
     every = [told.total, *told.groups]
+    # One axis for all groups, or their costs could not be compared by eye.
     highest = max((c.high or c.median for g in every if (c := g.cost) is not None), default=1.0)
     axis = _round_up(highest)
     lines = {group.key: _line(group, axis, tag) for group in told.groups}

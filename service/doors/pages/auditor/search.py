@@ -37,9 +37,11 @@ def given(query: Mapping[str, str], fields: tuple[str, ...] = FIELDS) -> dict[st
     """What a form was filled in with; its times, which have no offset, are UTC."""
     said = {name: query[name].strip() for name in fields if query.get(name, "").strip()}
     for name in ("since", "until"):
+        # datetime-local fields have no zone; the page says UTC, and the API wants one.
         if name in said and "T" in said[name] and not said[name].endswith("Z"):
             said[name] += "Z"
     if "begins" in said:
+        # Ids are written in lower case; pasted ones may not be.
         said["begins"] = said["begins"].lower()
     return said
 

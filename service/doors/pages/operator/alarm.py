@@ -45,6 +45,7 @@ router = APIRouter(prefix="/alarms", route_class=PageRoute, include_in_schema=Fa
 
 MOST_VALUES = 49
 """Of each lever of the plane."""
+# PostgreSQL refuses texts with a NUL: that would be a failure of ours.
 Identity = Annotated[str, Path(max_length=64, pattern=r"^[^\x00]*$")]
 Row = Annotated[int | None, Query(ge=0, le=requests.MAX_INSTANCES)]
 Name = Annotated[str | None, Query(max_length=256)]
@@ -161,6 +162,7 @@ async def review(
     """What was done about it, and what happened: said as the API has it said."""
     names = ("verdict", "outcome", "rank", "comment")
     body: dict[str, Any] = {n: v for n in names if (v := (await form_value(request, n)).strip())}
+    # The form sends its outcome field whatever is chosen.
     if body.get("verdict") != "acted":
         body.pop("outcome", None)
     if "rank" in body:
@@ -186,6 +188,7 @@ async def what_if(id: Identity, request: Request, state: Shared, row: Row = None
     # `settable` reads less than a whole case: this is asked while a slider moves.
     on = await state.readers.run(partial(settable, state, id, row or 0))
     question = await _settings(request, on)
+    # No record: a slider asks twenty times a second, and the trail would drown (decision 0061).
     reply = await state.previewed(partial(answering.what_if_reply, on.model, question))
     shown = outcome_of(reply.as_mapping(), on.model, visit.language, on.demand)
     return page(request, "operator/outcome.html", outcome=shown, kept=None)
@@ -206,6 +209,7 @@ async def keep(id: Identity, request: Request, state: Shared, row: Row = None) -
 async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfRequest:
     """The body names what is set; the rest of the question is the alarm's."""
     body = await read_aside(await request.body(), application(request).parsers)
+    # Only `set`: the instance is the recorded one, not what a browser says it was.
     if not isinstance(body, dict) or set(body) != {"set"}:
         raise InvalidRequest(RequestPart.REQUEST, [Fault((), "the body is not an object with set")])
     whole = {
@@ -249,6 +253,7 @@ async def plane(
 def _two(case: CasePage, *names: str | None) -> tuple[LeverControl, LeverControl]:
     """The levers that are named; if none is, the two that matter most."""
     chosen = names if any(names) else [lever.name for lever in case.planar[:2]]
+    # In the order that was asked: x before y.
     found = [lever for name in chosen for lever in case.planar if lever.name == name]
     if len(found) != 2 or found[0] == found[1]:
         text = "x and y are not two levers that have a slider"

@@ -45,7 +45,9 @@ async def follow_alarms(request: Request, state: Shared) -> Response:
 
 async def _signs(state: AppState, admitted: Admitted) -> AsyncIterator[bytes]:
     look = partial(state.readers.run, partial(recent.newest, state.store.database))
+    # Looked at before the first event, so that nothing new in between is missed.
     newest = await look()
+    # Browsers then come back two seconds after the stream breaks.
     yield format_sse_event(retry=2_000)
     async for sign in changes(look, newest, LOOK_SECONDS, state.closing, admitted):
         yield STILL_THERE if sign is None else format_sse_event(event="changed", data_str="")

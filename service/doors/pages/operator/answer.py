@@ -106,7 +106,9 @@ def shown(
 
 def _proof(found: Mapping[str, Any]) -> str:
     """What is known of cheaper ones; of a further way out only among those with other levers."""
+    # "Cheapest" is a proof: only a gap of exactly 0 is one.
     if found["gap"] == 0:
+        # Later answers are cheapest only among those with other levers.
         return "proven" if found["rank"] == 1 else "proven_other"
     return "bounded" if found["lower_bound"] else "found"
 
@@ -164,6 +166,7 @@ class _View:
         return self._value(part["feature"], ends[0]), self._value(part["feature"], ends[1])
 
     def _value(self, name: str, value: Any, *, computed: bool = False) -> str:
+        # Records outlive models: what cannot be named is shown as it was recorded.
         if self._model is None or name not in self._model.schema:
             return "–" if value is None else str(value)
         feature = self._model.schema[name]
@@ -194,6 +197,7 @@ class _View:
             lever.high,
             at(part["from"]),
             at(part["to"]),
+            # Cut to the track: what suffices may go beyond what can be set.
             None if enough is None else (at(max(low, enough[0])), at(min(high, enough[1]))),
         )
 

@@ -38,6 +38,7 @@ async def ask(
     recorder = context_of(request).recorder(about)
     try:
         return await recorder.answer(kind, model, question, work, patience)
+    # A page's question that fails leaves a record too, as the API's does.
     except Exception as error:
         problem, path = problem_in(request, error), request.url.path
         own = context_of(request).recorder()

@@ -75,6 +75,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
     model = subject.model_of(about.record, state.registry)
     request = request_of(about)
     question = problem = None
+    # Without a desired class or a target there is nothing to search for.
     if model is not None and (request.target or model.decision.desired is not None):
         question = read_request.question(request, model)
         problem = problem_of(model, question)
@@ -87,6 +88,7 @@ def case_of(state: AppState, about: Subject, tag: Language) -> CasePage:
         question,
         () if model is None or problem is None else levers_of(model, problem, tag),
         problem,
+        # A recorded explanation is shown as it was given; opening a page searches for nothing.
         about.answer or subject.explanation_of(state.store.database, about),
         tag,
     )
@@ -132,6 +134,7 @@ def settable(state: AppState, identity: str, number: int) -> SettableAlarm:
     return SettableAlarm(
         about,
         model,
+        # The sliders move what the suggestion would move, or the two would disagree.
         Rung.COUNTERFACTUAL if moves else Rung.ASSOCIATION,
         read_request.target(request.target, model).demand if aims else None,
     )
@@ -161,6 +164,7 @@ def points(
     nothing else."""
     model, question = served(case)
     found = [(*_place(question.factual, levers), say("plane.now", case.tag))]
+    # Drawn only where the plane holds all that is set: elsewhere the point would be another row.
     if case.answer is not None and _actions(case.answer) <= {lever.name for lever in levers}:
         for best in case.answer["counterfactuals"][:1]:
             try:

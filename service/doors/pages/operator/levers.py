@@ -81,6 +81,7 @@ def levers_of(model: ServedModel, problem: Problem, tag: Language) -> tuple[Leve
         every.append(
             _settable(problem, lever, tag) if settable else _locked(problem, lever, model, tag)
         )
+    # What can be set comes first; sorting is stable, so the schema's order stays.
     return tuple(sorted(every, key=lambda lever: lever.kind == "locked"))
 
 
@@ -111,6 +112,7 @@ def _locked(
 def _settable(problem: Problem, lever: LeverControl, tag: Language) -> LeverControl:
     feature, value = problem.schema.features[lever.column], float(problem.factual[lever.column])
     axis, gauge = problem.single_axes[lever.column], Gauge.of(feature)
+    # A slider has even steps, and of few values buttons are easier to hit.
     if len(axis) <= FEW or axis.grid is None or not axis.count:
         choices = tuple(
             LeverChoice(written(feature, v), gauge.value(v, tag), same(v, value))
@@ -140,6 +142,7 @@ def written(feature: Feature, value: float) -> str:
 
 def _around(unit: Unit, tag: Language) -> tuple[str, str]:
     """What the unit puts before and after a number; a digit stands for the number."""
+    # A unit may stand before or behind a number; a number in it tells which.
     before, _, after = unit.behind("7", tag).partition("7")
     return before, after
 

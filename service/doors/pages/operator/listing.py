@@ -76,6 +76,7 @@ def _entry(
     model = model_of(record, registry)
     shown = [(is_alarm(row, model), row) for row in rows]
     verdicts = [verdict_of(row.prediction, alarm, model, tag) for alarm, row in shown]
+    # A record may have a thousand rows: an entry shows the one to look at first.
     worst = max(range(len(rows)), key=lambda k: rank(verdicts[k]), default=None)
     facts = record.facts
     return PredictionEntry(
@@ -134,4 +135,5 @@ def lines(rows: tuple[Subject, ...], model: ServedModel | None, tag: Language) -
         )
         for row in rows
     ]
+    # Alarms first, the likeliest at the top: what is cut off is the least urgent.
     return sorted(made, key=lambda line: rank(line.verdict), reverse=True)[:MOST_ROWS]

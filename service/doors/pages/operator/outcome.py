@@ -122,9 +122,11 @@ def _unsure(
         return None
     wanted = model.decision.classes[demand.wanted]
     share = said["probability"]
+    # Another class is no matter of sureness: the verdict itself says so.
     if said["class"] != wanted.name or demand.lower <= share <= demand.upper:
         return None
     limit = demand.lower if share < demand.lower else demand.upper
+    # Never rounded onto the demanded end, or the page would contradict itself.
     return Unsure(label_of(wanted, tag), percentage(share, limit), said_demand(demand))
 
 
@@ -136,5 +138,6 @@ def said_demand(demand: Demand) -> str:
 
 def _clause(text: str, why: str) -> str:
     """A rule in words, without the reason that stands beside it already."""
+    # The reason is shown beside the rule, so it is not said twice.
     clause = text.removesuffix(f"({why.rstrip('.')})").strip() if why else text
     return clause[:1].upper() + clause[1:]

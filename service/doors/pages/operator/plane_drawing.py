@@ -107,6 +107,7 @@ def drawn(
         tuple(_boxes(bands, xs, ys)),
         tuple(box for box in _boxes(1 - allowed.astype(np.int64), xs, ys) if box.band),
         _boundary(flips, xs, ys),
+        # Two lines one above the other would look like one that is thicker.
         "" if (plane.suffices == flips).all() else _boundary(plane.suffices, xs, ys),
         tuple(Tick(xs.at(v), x.value(v, tag)) for v in _ticks(plane.xs)),
         tuple(Tick(ys.at(v), y.value(v, tag)) for v in _ticks(plane.ys)),
@@ -126,6 +127,7 @@ def drawn(
                     for i in some[0]
                 ),
             )
+            # From the top down, as the drawing has it.
             for j in reversed(some[1])
         ),
     )
@@ -169,7 +171,9 @@ def _badness(plane: Plane, model: ServedModel) -> Floats:
             return first if decision.positive != decision.desired else 1.0 - first
         case Task.MULTICLASS if decision.desired is not None:
             return np.asarray(1.0 - plane.scores[..., decision.desired])
+    # A regression has no scale of its own: the plane's own range is shown.
     low, high = float(np.nanmin(first)), float(np.nanmax(first))
+    # A plane of one score would divide by nothing.
     return (first - low) / ((high - low) or 1.0)
 
 

@@ -100,6 +100,7 @@ def row_of(rows: tuple[Subject, ...], number: int) -> Subject:
 def explanation_of(database: Database, subject: Subject) -> Mapping[str, Any] | None:
     """The newest explanation of this row that was asked from its page; None if there is none."""
     about = archive.about(database, subject.record.facts.id, RecordKind.EXPLANATION)
+    # The newest first: a later explanation replaces an earlier one.
     for record, payload in reversed(about):
         if payload is None:
             continue
@@ -121,6 +122,7 @@ def model_of(record: Record, registry: Registry) -> ServedModel | None:
 
 def is_alarm(subject: Subject, model: ServedModel | None) -> bool:
     """Whether it is what the model does not desire."""
+    # Row by row: the record's status says only whether some row is an alarm.
     if model is not None and model.decision.desired is not None:
         wanted = model.decision.class_names[model.decision.desired]
         return bool(subject.prediction.get("class") != wanted)

@@ -52,10 +52,12 @@ def verdict_of(
         return PredictionVerdict(
             is_alarm, label, "", None, None, f"{figure(score, 6)} {unit}".strip()
         )
+    # Only two classes have one threshold to draw.
     if model is None or model.decision.task is not Task.BINARY:
         return PredictionVerdict(is_alarm, label, label, probability, None, "")
     decision = model.decision
     positive = decision.classes[decision.positive]
+    # The reply gives the predicted class's probability; the gauge shows the alarm's.
     share = probability if name == positive.name else 1.0 - (probability or 0.0)
     of = label_of(positive, tag)
     return PredictionVerdict(is_alarm, label, of, share, decision.threshold, "")

@@ -153,6 +153,7 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
         name=model.name,
         version=model.version,
         versions=registry.versions(model.name),
+        # A spec need not have a title.
         title=_in(deployed.spec.title, tag) or model.name,
         description=_in(deployed.spec.description, tag),
         decision=tuple(_decision(model, tag)),
@@ -169,6 +170,7 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
         features=tuple(_features(model, tag)),
         rules=tuple(RuleLine(c.key, said_in(c.text, tag)[0]) for c in told.constraints),
         causes=None if model.graph is None else _causes(model.graph, model, tag),
+        # As it was loaded, not read again: the digest beside it is of this text.
         spec=model.spec_text.decode("utf-8-sig"),
         causal=(deployed.causal or b"").decode("utf-8-sig"),
     )

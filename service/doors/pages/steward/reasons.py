@@ -16,11 +16,13 @@ def reason(problem: str, tag: Language) -> tuple[str, Language]:
     """A sentence as the reader reads it, and its language: English if it is none of ours, or
     says what some library said."""
     if tag != "en":
+        # By shape, since a loader's error is a sentence by then, not a key.
         for key, shape in _shapes():
             found = shape.fullmatch(problem)
             if found is not None:
                 gaps = {gap: reason(value, tag)[0] for gap, value in found.groupdict().items()}
                 return say(key, tag, **gaps), tag
+    # With its language, so that the page can mark it for screen readers.
     return problem, "en"
 
 
@@ -28,6 +30,7 @@ def reason(problem: str, tag: Language) -> tuple[str, Language]:
 def _shapes() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """The English of each as a pattern, those that say most without their gaps first."""
     english = {key: said for key, said in texts("en").items() if key.startswith(SECTION)}
+    # The most fixed text first: a sentence that is nearly all gap would match any other.
     most = sorted(english, key=lambda key: -sum(map(len, fixed_parts(english[key]))))
     return tuple((key, re.compile(_pattern(english[key]), re.DOTALL)) for key in most)
 
@@ -39,6 +42,7 @@ def fixed_parts(text: str) -> list[str]:
 
 def _pattern(text: str) -> str:
     parts = string.Formatter().parse(text)
+    # Escaped: sentences hold brackets and dots.
     return "".join(
         re.escape(fixed) + (f"(?P<{gap}>.*?)" if gap else "") for fixed, gap, *_ in parts
     )

@@ -40,6 +40,7 @@ def _listed(request: Request, state: AppState, status: int = 200, **outcome: Any
         status,
         models=list(cards(state.registry, visit.language)),
         refused=catalogue.listing(state.registry).refused,
+        # Only hides the form: the table of permissions refuses.
         may_send=Role.ADMIN in visit.roles,
         limit=state.settings.max_upload_bytes,
         **(NOTHING_SENT | outcome),
@@ -64,6 +65,7 @@ async def read_model(
 async def send_model(request: Request, state: Shared, recording: Recording) -> Response:
     """Another version, as a zip of its folder."""
     file = (await request.form()).get("folder")
+    # A form without a chosen file sends an empty one.
     if not isinstance(file, UploadFile) or not file.size:
         fault = Fault(("zip",), "no file was chosen")
         return _answered(request, state, 422, faults=(fault,))
@@ -71,6 +73,7 @@ async def send_model(request: Request, state: Shared, recording: Recording) -> R
         taken = await take_in(file.file, recording, request.url.path)
     except InvalidRequest as error:
         return _answered(request, state, 422, faults=error.faults)
+    # 409 as the API has it: the model is sound and cannot be put in its place.
     except CannotUpload as error:
         return _answered(request, state, 409, problem=str(error))
     return _answered(request, state, 200, taken=taken)

@@ -8,6 +8,7 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+# Written out, not imported from the tables: a migration must stay as it was when those change.
 FILTERS = ("kind", "model", "status", "actor", "request_id", "about")
 
 
