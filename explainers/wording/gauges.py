@@ -147,6 +147,16 @@ class Change:
         before, after = self._readings
         return quantity(before, NO_UNIT, language), quantity(after, NO_UNIT, language)
 
+    def arrow(self, language: str) -> str:
+        """``60.7 → 53.2 Nm``; nothing where that is said already."""
+        numbers = self.numbers(language)
+        return "" if numbers is None else f"{numbers[0]} → {self.values(language)[1]}"
+
+    def named_arrow(self, language: str) -> str:
+        """``tool wear 216 → 0 min``, also of what has no numbers."""
+        before, after = self.values(language)
+        return f"{self.gauge.label(language)} {self.arrow(language) or f'{before} → {after}'}"
+
 
 def quantity(number: Number, unit: Unit, language: str) -> str:
     text = unit.behind(write(number.value), language)

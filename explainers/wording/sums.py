@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
@@ -124,3 +124,32 @@ def constant_in_words(said: Inequality, gauges: Sequence[Gauge], language: str) 
 def positive_first(parts: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
     """Parts of a sum, (is positive, text), those to subtract behind those to add."""
     return sorted(parts, key=lambda part: not part[0])
+
+
+def signed(terms: Sequence[Term], say: Callable[[Term], str]) -> list[tuple[bool, str]]:
+    """Parts of a sum, (is positive, text), each as ``say`` says it."""
+    return [(term.weight > 0, say(term)) for term in terms]
+
+
+def limiting(
+    said: Inequality, gauges: Sequence[Gauge], language: str, say: Callable[[Term], str]
+) -> list[tuple[bool, str]]:
+    """What is on the right of ``said``, as parts of a sum; the constant last, unless it is an
+    addition of nothing."""
+    constant = (said.constant > 0, constant_in_words(said, gauges, language))
+    if not said.right:
+        return [(True, constant[1])]  # it has its own sign
+    parts = signed(said.right, say)
+    return [*parts, constant] if said.constant else parts
+
+
+def added(
+    parts: list[tuple[bool, str]], plus: str = " + ", minus: str = " − ", first: str = "−"
+) -> str:
+    """``プロセス温度 + 気温の2倍 − 5 K``: a sum with signs, or words for them; ``first``: before a
+    first part that is subtracted."""
+    text = ""
+    for is_positive, part in positive_first(parts):
+        joint = (plus if is_positive else minus) if text else "" if is_positive else first
+        text += joint + part
+    return text

@@ -101,9 +101,8 @@ class Recorder:
             content, draft = self.drafting.answered(kind, model, request, reply)
             return reply, content, draft, self.append(draft)
 
-        is_brief = (
-            kind is not RecordKind.EXPLANATION
-        )  # those say so themselves, until they are hard
+        # Explanations say themselves that they are short, until they are hard.
+        is_brief = kind is not RecordKind.EXPLANATION
         if not is_brief:
             # Asked before the queue: whoever has spent their share takes no place in it.
             await runtime.shares.admit(self.principal.actor, runtime.readers.run)

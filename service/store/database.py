@@ -128,16 +128,10 @@ def _begin_reading(connection: sa.Connection) -> None:
 def _begin_writing(connection: sa.Connection) -> None:
     """IMMEDIATE: wait for the lock at the start, never find out in the middle."""
     driver: Any = connection.connection.driver_connection
-    give_up = time.monotonic() + BUSY_SECONDS
-    while time.monotonic() < give_up:
-        try:
-            driver.execute("BEGIN IMMEDIATE")
-            return
-        except sqlite3.OperationalError as error:
-            if not _is_busy(error):
-                break
-        time.sleep(LOOK_SECONDS)
-    connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails with an error that SQLAlchemy knows
+    try:
+        _once_free(driver, "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails with an error that SQLAlchemy knows
 
 
 def _configure(
@@ -147,26 +141,24 @@ def _configure(
     def on_connect(connection: Any, _: object) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         for pragma in pragmas:
-            _set(connection, pragma)
+            # SQLite itself waits for no lock on the way to WAL: of those who open a new file at
+            # once, it tells all but one that it is busy.
+            _once_free(connection, f"PRAGMA {pragma}")
 
     sa.event.listen(engine, "begin", begin)
 
 
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    """Whether another has it now: also one who recovers the WAL (``SQLITE_BUSY_RECOVERY``)."""
-    return error.sqlite_errorname.startswith("SQLITE_BUSY")
-
-
-def _set(connection: sqlite3.Connection, pragma: str) -> None:
-    """SQLite waits for no lock on the way to WAL: of those who open a new file at once, it tells
-    all but one that it is busy."""
+def _once_free(connection: sqlite3.Connection, statement: str) -> None:
+    """Run ``statement``, again and again for ``BUSY_SECONDS`` while another has the file: also one
+    who recovers the WAL (``SQLITE_BUSY_RECOVERY``)."""
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute(f"PRAGMA {pragma}")
+            connection.execute(statement)
             return
         except sqlite3.OperationalError as error:
-            if not _is_busy(error) or time.monotonic() > give_up:
+            is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+            if not is_busy or time.monotonic() > give_up:
                 raise
         time.sleep(LOOK_SECONDS)
 

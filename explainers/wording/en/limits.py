@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babel.lists import format_list
@@ -33,17 +32,19 @@ from explainers.wording.gauges import Gauge
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (
-    Inequality,
     Term,
+    added,
     can_be_said,
-    constant_in_words,
     inequality,
-    positive_first,
+    limiting,
+    signed,
 )
 from explainers.wording.text import clean
 
 LANGUAGE: Language = "en"
 
+_SIGNS = (" plus ", " minus ", "minus ")
+"""Between parts of a sum, and before a first one: ``the process temperature minus …``."""
 _RELATIONS = {
     Relation.LE: "at most ",
     Relation.LT: "below ",
@@ -110,34 +111,14 @@ class EnglishLimits(Limits):
     def _comparison(self, comparison: Comparison, *, must: bool) -> str:
         said = inequality(comparison, self.gauges)
         be = _be(must, said.relation is not Relation.NE)
-        left = _sum(self._parts(said.left)) or "0"
-        return f"{left} {be} {_RELATIONS[said.relation]}{self._right(said)}"
-
-    def _right(self, said: Inequality) -> str:
-        constant = constant_in_words(said, self.gauges, LANGUAGE)
-        if not said.right:
-            return constant
-        parts = self._parts(said.right)
-        return _sum([*parts, (said.constant > 0, constant)] if said.constant else parts)
-
-    def _parts(self, terms: Sequence[Term]) -> list[tuple[bool, str]]:
-        return [(term.weight > 0, self._term(term)) for term in terms]
+        left = added(signed(said.left, self._term), *_SIGNS) or "0"
+        right = added(limiting(said, self.gauges, LANGUAGE, self._term), *_SIGNS)
+        return f"{left} {be} {_RELATIONS[said.relation]}{right}"
 
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
         name = self.name(term.column, of_factual=term.of_factual)
         return name if times == 1 else f"{write(times)} times {name}"
-
-
-def _sum(parts: list[tuple[bool, str]]) -> str:
-    """``the process temperature minus the air temperature``."""
-    text = ""
-    for is_positive, part in positive_first(parts):
-        joint = (
-            (" plus " if is_positive else " minus ") if text else "" if is_positive else "minus "
-        )
-        text += joint + part
-    return text
 
 
 def _be(must: bool, holds: bool) -> str:

@@ -44,7 +44,7 @@ def _entered(change: Change, first: bool, last: bool) -> str:
     verb = "入力されていれば" if last else "入力され"
     own = own_clause(change)
     if own:
-        return f"{own.past}として{to_model}{verb}{bracketed(_named_pair(change))}"
+        return f"{own.past}として{to_model}{verb}{bracketed(change.named_arrow(LANGUAGE))}"
     label = change.gauge.label(LANGUAGE)
     if change.move is Move.FILLED:
         value = change.values(LANGUAGE)[1]
@@ -71,7 +71,7 @@ def _been(change: Change, last: bool) -> str:
     own = own_clause(change)
     if own:
         verb = own.if_so if last else own.joined
-        return f"{verb}{bracketed(_named_pair(change))}"
+        return f"{verb}{bracketed(change.named_arrow(LANGUAGE))}"
     return _state(change, last)
 
 
@@ -86,7 +86,7 @@ def _followed(change: Change) -> str:
     label = change.gauge.label(LANGUAGE)
     if change.is_numeric:
         amount = change.amount(LANGUAGE)
-        return f"{label}は{amount}{adjective(change).joined}なり{bracketed(_pair(change))}"
+        return f"{label}は{amount}{adjective(change).joined}なり{bracketed(change.arrow(LANGUAGE))}"
     before, after = change.values(LANGUAGE)
     return f"{label}は{before}ではなく{after}となり"
 
@@ -97,18 +97,7 @@ def _state(change: Change, last: bool, *, alone: bool = True) -> str:
     if change.is_numeric:
         word = adjective(change)
         verb = word.if_so if last else word.joined
-        own, pair = ("", _pair(change)) if alone else ("それ自体で", "")
+        own, pair = ("", change.arrow(LANGUAGE)) if alone else ("それ自体で", "")
         return f"{label}が{own}あと{change.amount(LANGUAGE)}{verb}{bracketed(pair)}"
     before, after = change.values(LANGUAGE)
     return f"{label}が{before}ではなく{after}{'であれば' if last else 'であり'}"
-
-
-def _pair(change: Change) -> str:
-    """``60.7 → 53.2 Nm``; nothing where that is said already."""
-    numbers = change.numbers(LANGUAGE)
-    return "" if numbers is None else f"{numbers[0]} → {change.values(LANGUAGE)[1]}"
-
-
-def _named_pair(change: Change) -> str:
-    before, after = change.values(LANGUAGE)
-    return f"{change.gauge.label(LANGUAGE)} {_pair(change) or f'{before} → {after}'}"

@@ -34,12 +34,13 @@ from explainers.languages import Language
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (
-    Inequality,
     Term,
+    added,
     can_be_said,
-    constant_in_words,
     inequality,
+    limiting,
     positive_first,
+    signed,
 )
 from explainers.wording.text import clean
 
@@ -157,31 +158,21 @@ class JapaneseLimits(Limits):
     def _comparison(self, comparison: Comparison, mood: Mood) -> str:
         said = inequality(comparison, self.gauges)
         left = f"{self._left(said.left) or '0'}が"
-        right = self._right(said)
+        right = added(limiting(said, self.gauges, LANGUAGE, self._term))
         if said.right and said.relation in _THAN:
             return f"{left}{right}より{_THAN[said.relation][mood]}"
         denied = said.relation is Relation.NE
         return f"{left}{right}{_RELATIONS[said.relation]}{_IS[mood][denied]}"
 
-    def _right(self, said: Inequality) -> str:
-        constant = constant_in_words(said, self.gauges, LANGUAGE)
-        if not said.right:
-            return constant
-        parts = self._parts(said.right)
-        return _sum([*parts, (said.constant > 0, constant)] if said.constant else parts)
-
     def _left(self, terms: Sequence[Term]) -> str:
         """``プロセス温度から気温を引いた値``; longer sums with signs."""
-        parts = positive_first(self._parts(terms))
+        parts = positive_first(signed(terms, self._term))
         if len(parts) == 2 and parts[0][0]:
             (_, first), (is_positive, second) = parts
             return f"{first}{'に' if is_positive else 'から'}{second}" + (
                 "を加えた値" if is_positive else "を引いた値"
             )
-        return _sum(parts) if len(parts) < 2 else f"{_sum(parts)} の値"
-
-    def _parts(self, terms: Sequence[Term]) -> list[tuple[bool, str]]:
-        return [(term.weight > 0, self._term(term)) for term in terms]
+        return added(parts) if len(parts) < 2 else f"{added(parts)} の値"
 
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
@@ -194,15 +185,6 @@ def _one_of(names: list[str], inside: bool, mood: Mood) -> str:
     if inside or len(names) == 1:
         return f"{_either(names)}{_IS[mood][not inside]}"
     return f"{'でも'.join(names)}でも{_NEITHER[mood]}"
-
-
-def _sum(parts: list[tuple[bool, str]]) -> str:
-    """``プロセス温度 + 気温の2倍 − 5 K``."""
-    text = ""
-    for is_positive, part in positive_first(parts):
-        joint = (" + " if is_positive else " − ") if text else "" if is_positive else "−"
-        text += joint + part
-    return text
 
 
 def _either(items: list[str]) -> str:

@@ -46,7 +46,9 @@ def _entered(change: Change, first: bool, last: bool) -> str:
     own = own_clause(change)
     if own:
         verb = "입력되었다면" if last else "입력되고"
-        return f"{own.adnominal} 것으로 {to_model}{verb}{bracketed(_named_pair(change), '')}"
+        return (
+            f"{own.adnominal} 것으로 {to_model}{verb}{bracketed(change.named_arrow(LANGUAGE), '')}"
+        )
     label = change.gauge.label(LANGUAGE)
     if change.move is Move.FILLED:
         verb = "입력되었다면" if last else "입력되고"
@@ -79,7 +81,7 @@ def _been(change: Change, particle: Particle, ending: str | None) -> str:
     own = own_clause(change)
     if own:
         verb = own.joined if ending is None else own.past + ending
-        return f"{verb}{bracketed(_named_pair(change), '')}"
+        return f"{verb}{bracketed(change.named_arrow(LANGUAGE), '')}"
     return _state(change, particle, ending)
 
 
@@ -101,19 +103,8 @@ def _state(change: Change, particle: Particle, ending: str | None, *, alone: boo
     if change.is_numeric:
         word = adjective(change)
         verb = word.joined if ending is None else word.past + ending
-        own, pair = ("", _pair(change)) if alone else ("그 자체로 ", "")
+        own, pair = ("", change.arrow(LANGUAGE)) if alone else ("그 자체로 ", "")
         return f"{subject} {own}{change.amount(LANGUAGE)} 더 {verb}{bracketed(pair, '')}"
     before, after = change.values(LANGUAGE)
     verb = f"{after}이고" if ending is None else attach(after, WAS) + ending
     return f"{subject} {attach(before, SUBJECT)} 아니라 {verb}"
-
-
-def _pair(change: Change) -> str:
-    """``60.7 → 53.2 Nm``; nothing where that is said already."""
-    numbers = change.numbers(LANGUAGE)
-    return "" if numbers is None else f"{numbers[0]} → {change.values(LANGUAGE)[1]}"
-
-
-def _named_pair(change: Change) -> str:
-    before, after = change.values(LANGUAGE)
-    return f"{change.gauge.label(LANGUAGE)} {_pair(change) or f'{before} → {after}'}"

@@ -44,12 +44,13 @@ from explainers.wording.ko.particles import (
 from explainers.wording.limits import Limits
 from explainers.wording.numerals import Number, count, write
 from explainers.wording.sums import (
-    Inequality,
     Term,
+    added,
     can_be_said,
-    constant_in_words,
     inequality,
+    limiting,
     positive_first,
+    signed,
 )
 from explainers.wording.text import clean
 
@@ -151,44 +152,25 @@ class KoreanLimits(Limits):
     def _comparison(self, comparison: Comparison, mood: Mood) -> str:
         said = inequality(comparison, self.gauges)
         left = attach(self._left(said.left) or "0", SUBJECT)
-        right = self._right(said)
+        right = added(limiting(said, self.gauges, LANGUAGE, self._term))
         if said.right and said.relation in _THAN:
             return f"{left} {right}보다 {_THAN[said.relation][mood]}"
         limit = f"{right}{_RELATIONS[said.relation]}"
         return f"{left} {_is(limit, said.relation is not Relation.NE, mood)}"
 
-    def _right(self, said: Inequality) -> str:
-        constant = constant_in_words(said, self.gauges, LANGUAGE)
-        if not said.right:
-            return constant
-        parts = self._parts(said.right)
-        return _sum([*parts, (said.constant > 0, constant)] if said.constant else parts)
-
     def _left(self, terms: Sequence[Term]) -> str:
         """``공정 온도에서 대기 온도를 뺀 값``; longer sums with signs."""
-        parts = positive_first(self._parts(terms))
+        parts = positive_first(signed(terms, self._term))
         if len(parts) == 2 and parts[0][0]:
             (_, first), (is_positive, second) = parts
             both = f"에 {attach(second, OBJECT)} 더한 값" if is_positive else ""
             return first + (both or f"에서 {attach(second, OBJECT)} 뺀 값")
-        return _sum(parts) if len(parts) < 2 else f"{_sum(parts)} 값"
-
-    def _parts(self, terms: Sequence[Term]) -> list[tuple[bool, str]]:
-        return [(term.weight > 0, self._term(term)) for term in terms]
+        return added(parts) if len(parts) < 2 else f"{added(parts)} 값"
 
     def _term(self, term: Term) -> str:
         times = abs(term.weight)
         name = self.of(term.column, of_factual=term.of_factual)
         return name if times == 1 else f"{name}의 {write(times)}배"
-
-
-def _sum(parts: list[tuple[bool, str]]) -> str:
-    """``공정 온도 + 대기 온도의 2배 − 5 K``."""
-    text = ""
-    for is_positive, part in positive_first(parts):
-        joint = (" + " if is_positive else " − ") if text else "" if is_positive else "−"
-        text += joint + part
-    return text
 
 
 def _changed(does: bool, mood: Mood) -> str:
