@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from explainers.native import kernel
+from explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS
 from explainers.search.trees.structs import (
     CellRows,
     FloatRows,
@@ -24,11 +27,6 @@ STACK = 1_024
 IDLE = 4
 """Arenas kept for later searches."""
 
-# Slots of `ints` and `floats`.
-SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE = 0, 1, 2, 3, 4, 5
-BEST, FLOOR, WAITING, CORNER, GUESS = 0, 1, 2, 3, 4
-"""Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
-deployed model's word; cost of the bottom box's cheapest corner; cost of the first answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +78,16 @@ class Arena(Struct):
     """``(n_features,)`` cheapest corner of the bottom box."""
     best: Ints
     ints: Ints
+    """Counts and flags, by the slots of :mod:`explainers.native.kernel`: SP open boxes, NODES opened
+    ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and FRAGILE boxes."""
     floats: Floats
+    """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING for
+    the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a GUESS."""
+
+    @cached_property
+    def native(self) -> kernel.Arena:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Arena(self)
 
     @classmethod
     def of(cls, t: Tables, stack: int = STACK) -> Arena:
@@ -117,9 +124,8 @@ class Arena(Struct):
             fragile_hi=np.empty((0, n), np.int64),
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
-            # As many as there are names of slots at the top, here and below.
-            ints=np.zeros(6, np.int64),
-            floats=np.zeros(5),
+            ints=np.zeros(INT_SLOTS, np.int64),
+            floats=np.zeros(FLOAT_SLOTS),
         )
 
 

@@ -16,19 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numba import uint64
 
-from explainers.search.trees.arena import (
-    BEST,
-    CORNER,
-    FLOOR,
-    FRAGILE,
-    HAS_BEST,
-    NODES,
-    REFUSED,
-    SP,
-    WAITING,
-    WORDS,
-    Arena,
-)
+from explainers.native.kernel import BEST, CORNER, FLOOR, FRAGILE, HAS_BEST, NODES, REFUSED, SP, WAITING, WORDS
+from explainers.search.trees.arena import Arena
 from explainers.search.trees.boxes import ALL, bit, shrink
 from explainers.search.trees.compiled import (
     cell_at,

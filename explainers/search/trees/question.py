@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from explainers.native import kernel
 from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
 from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
@@ -39,6 +40,11 @@ class Long(Struct):
     weight: Floats
     fixed: Floats
     penalty: Floats
+
+    @cached_property
+    def native(self) -> kernel.Long:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Long(self)
 
 
 @lru_cache(maxsize=64)
@@ -72,6 +78,11 @@ class FlatRules(Struct):
     """Features of each rule."""
     touched: Ints
     """The same as a set of bits."""
+
+    @cached_property
+    def native(self) -> kernel.FlatRules:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.FlatRules(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +130,11 @@ class Question(Struct):
     levers: Ints
     lever: Ints
     rules: FlatRules
+
+    @cached_property
+    def native(self) -> kernel.Question:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Question(self)
 
     def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Ints | None:
         """Where each value of a row stands on its axis.

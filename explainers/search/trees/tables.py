@@ -7,9 +7,11 @@ cell ``c``, ``at_least[c]`` those whose box ends at or after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Protocol
 
+from explainers.native import kernel
 from explainers.search.trees.structs import (
     CellRows,
     Cells,
@@ -74,10 +76,15 @@ class Tables(Struct):
     """``(cells[-1] + n_features,)`` first cell of the whole model in each cell here, counted from
     its feature's first; feature ``j`` begins at ``cells[j] + j`` and ends with the count."""
 
+    @cached_property
+    def native(self) -> kernel.Tables:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Tables(self)
+
     @property
     def size(self) -> int:
         """Bytes held."""
-        return sum(array.nbytes for array in vars(self).values())
+        return sum(getattr(self, field.name).nbytes for field in fields(self))
 
 
 tables_at = pointer_to(Tables)

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from numba import uint64
 
 from explainers.deadline import Deadline
-from explainers.search.trees.arena import CORNER, Arena, arena_at
+from explainers.native.kernel import CORNER
+from explainers.search.trees.arena import Arena, arena_at
 from explainers.search.trees.compiled import (
     REAL,
     SMALL_WHOLES,
