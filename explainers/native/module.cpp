@@ -296,6 +296,7 @@ NB_MODULE(kernel, m) {
     m.def("over_limit", &row_over_limit, tables, question, arena, at);
     m.def("fill", &fill, tables, slots);
 
+    m.attr("SOURCES") = IFONLY_SOURCES;
     m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded>);
     for (const auto& [name, value] : constants) m.attr(name) = value;
 }
