@@ -95,16 +95,19 @@ inline void check(const Tables& t) {
     check_length(t.constant, t.n_goals(), "constant");
 }
 
-// That every leaf lies within the cells; apart from `check`, as tables are also handed over empty, to
-// be filled.
+// That a leaf lies within the cells.
+inline void check_leaf(const Tables& t, Whole leaf) {
+    const Cells lo = t.leaf_lo[leaf], hi = t.leaf_hi[leaf];
+    for (Whole j = 0; j < t.n_features(); ++j) {
+        if (lo[j] < 0 || lo[j] > hi[j] || hi[j] >= t.count(j)) out_of_place("leaf_lo, leaf_hi");
+    }
+}
+
+// That every leaf does; apart from `check`, as tables are also handed over empty, to be filled.
 inline void check_leaves(const Tables& t) {
     for (Whole w = 0; w < t.n_words(); ++w) {
         for (Word left = t.full[w]; left != 0; left = without_lowest(left)) {
-            const Whole leaf = w * 64 + lowest_bit(left);
-            const Cells lo = t.leaf_lo[leaf], hi = t.leaf_hi[leaf];
-            for (Whole j = 0; j < t.n_features(); ++j) {
-                if (lo[j] < 0 || lo[j] > hi[j] || hi[j] >= t.count(j)) out_of_place("leaf_lo, leaf_hi");
-            }
+            check_leaf(t, w * 64 + lowest_bit(left));
         }
     }
 }

@@ -5,55 +5,15 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include "handover.hpp"
+#include "entries.hpp"
 #include "kernel.hpp"
+#include "lagrangian_binding.hpp"
+#include "leaves_binding.hpp"
+#include "merging_binding.hpp"
 #include "primal_heuristic.hpp"
 
 namespace ifonly {
 namespace {
-
-using namespace nb::literals;
-
-template <class T>
-using Given = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using GivenRows = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-// What is only read: views are of what may be written, and nobody does.
-template <class T>
-View<T> view(const Given<const T>& array) {
-    return {const_cast<T*>(array.data()), static_cast<Whole>(array.size())};
-}
-
-using HeldTables = Held<Tables>;
-using HeldQuestion = Held<Question>;
-
-// An arena remembers in which search it is.
-class HeldArena : public Held<Arena> {
-public:
-    using Held<Arena>::Held;
-
-    void begin(const HeldTables& t, const HeldQuestion& q) {
-        tables_ = t.serial;
-        question_ = q.serial;
-    }
-    void check_begun(const HeldTables& t, const HeldQuestion& q) const {
-        require(tables_ == t.serial && question_ == q.serial, "no such search has begun in the arena");
-    }
-    void check_begun(const HeldQuestion& q) const {
-        require(question_ == q.serial, "no such search has begun in the arena");
-    }
-
-private:
-    Word tables_ = 0;
-    Word question_ = 0;
-};
-
-void check_together(const HeldTables& t, const HeldQuestion& q, const HeldArena& a) {
-    check_fits(t.fields, q.fields);
-    check_first(t.fields, q.fields);
-    check_fits(t.fields, a.fields);
-}
 
 void start_search(
     const HeldTables& t, const HeldQuestion& q, HeldArena& a, double best, Given<const Whole> lo,
@@ -110,6 +70,9 @@ NB_MODULE(kernel, m) {
     m.def("search", &search_on, "tables"_a, "question"_a, "arena"_a, "max_nodes"_a);
     m.def("begin", &begin_search, "tables"_a, "question"_a, "arena"_a, "max_nodes"_a);
     m.def("open_bound", &least_open, "question"_a, "arena"_a);
+    bind_leaves(m);
+    bind_merging(m);
+    bind_lagrangian(m);
 }
 
 }  // namespace ifonly
