@@ -25,7 +25,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-FOLDER = Path(__file__).resolve().parent / "explainers" / "native"
+ROOT = Path(__file__).resolve().parent
+FOLDER = ROOT / "explainers" / "native"
 EXTENSION = FOLDER / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
 # No flag that changes a result: sums round here as they do on any machine.
 COMMON = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off")
@@ -78,13 +79,22 @@ def build(extension: Path = EXTENSION, *, sanitize: bool = False) -> None:
         is_zig = "ziglang" in command or command[0].endswith("zig")
         flags.append(f"-march={baseline.replace('-', '_') if is_zig else baseline}")
     binding = Path(nanobind.include_dir()).parent
-    headers = (sysconfig.get_path("include"), binding / "include", binding / "ext/robin_map/include")
+    headers = (
+        sysconfig.get_path("include"),
+        binding / "include",
+        binding / "ext/robin_map/include",
+    )
     flags += [f"-isystem{folder}" for folder in headers]
     with tempfile.TemporaryDirectory() as scratch:
         parts = {
             # nanobind reads Python's objects as more than one type.
             binding / "src/nb_combined.cpp": ["-fno-strict-aliasing", "-w"],
-            FOLDER / "module.cpp": ["-Wall", "-Wextra", "-Werror", f'-DIFONLY_SOURCES="{digest()}"'],
+            FOLDER / "module.cpp": [
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                f'-DIFONLY_SOURCES="{digest()}"',
+            ],
         }
         objects = [str(Path(scratch) / f"{source.stem}.o") for source in parts]
         running = [
@@ -94,7 +104,9 @@ def build(extension: Path = EXTENSION, *, sanitize: bool = False) -> None:
         for each in running:
             if each.wait():
                 raise subprocess.CalledProcessError(each.returncode, each.args)
-        linking = ["-shared"] if sys.platform != "darwin" else ["-bundle", "-undefined", "dynamic_lookup"]
+        linking = (
+            ["-shared"] if sys.platform != "darwin" else ["-bundle", "-undefined", "dynamic_lookup"]
+        )
         linking += ["-fsanitize=address,undefined"] if sanitize else []
         if sys.platform == "linux" and not sanitize:
             linking += ["-Wl,-s", "-Wl,--gc-sections"]

@@ -263,19 +263,13 @@ inline void check(const Arena& a) {
     check_length(a.floats, FLOAT_SLOTS, "floats");
 }
 
-// The arena is one for these tables, and what is counted in it is there.
+// The arena is one for these tables.
 inline void check_fits(const Tables& t, const Arena& a) {
     const Whole n_cells = t.cells[t.n_features()];
     const bool fits = a.n_features() == t.n_features() && a.reach.size() == t.n_words() &&
                       a.tree.size() == t.n_trees() && a.base.size() == t.n_goals() &&
                       a.totals.width == n_cells;
     require(fits, "the arena is one for other tables");
-    const auto counted = [&](Whole slot, Whole most) {
-        require(0 <= a.ints[slot] && a.ints[slot] <= most, "ints: more than there is room for");
-    };
-    counted(SP, a.stack());
-    counted(WORDS, t.n_words());
-    counted(FRAGILE, a.fragile_lo.size());
 }
 
 // The question is one about this model.
@@ -336,6 +330,19 @@ inline void check_box(const Question& q, Wholes lo, Wholes hi) {
     for (Whole j = 0; j < lo.size(); ++j) {
         if (lo[j] < 0 || lo[j] > hi[j] || hi[j] >= q.size[j]) out_of_place("lo, hi");
     }
+}
+
+// Open boxes are on the axes, and what is counted is there: counts are Python's to write, too.
+inline void check_stack(const Question& q, const Arena& a) {
+    const auto counted = [&](Whole slot, Whole most) {
+        require(0 <= a.ints[slot] && a.ints[slot] <= most, "ints: more than there is room for");
+    };
+    counted(SP, a.stack());
+    counted(WORDS, a.word.size());
+    counted(FRAGILE, a.fragile_lo.size());
+    for (Whole sp = 0; sp < a.ints[SP]; ++sp) check_box(q, a.lo[sp], a.hi[sp]);
+    const Wholes words{a.word.data, a.ints[WORDS]};
+    check_range(words, 0, a.word.size() - 1, "word");
 }
 
 }  // namespace ifonly

@@ -6,92 +6,16 @@
 #include <nanobind/ndarray.h>
 
 #include "batches.hpp"
-#include "handover.hpp"
+#include "entries.hpp"
 #include "kernel.hpp"
+#include "lagrangian_binding.hpp"
+#include "leaves_binding.hpp"
+#include "merging_binding.hpp"
 #include "primal_heuristic.hpp"
 #include "survival.hpp"
-#include "table_building.hpp"
 
 namespace ifonly {
 namespace {
-
-using namespace nb::literals;
-
-template <class T>
-using Given = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <class T>
-using GivenRows = nb::ndarray<T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-// What is only read: views are of what may be written, and nobody does.
-template <class T>
-View<T> view(const Given<const T>& array) {
-    return {const_cast<T*>(array.data()), static_cast<Whole>(array.size())};
-}
-
-template <class T>
-Rows<T> rows(const GivenRows<const T>& array) {
-    const auto length = [&](std::size_t side) { return static_cast<Whole>(array.shape(side)); };
-    return {const_cast<T*>(array.data()), length(0), length(1)};
-}
-
-template <class T>
-View<T> written(const Given<T>& array) {
-    return {array.data(), static_cast<Whole>(array.size())};
-}
-
-using HeldTables = Held<Tables>;
-using HeldQuestion = Held<Question>;
-
-// An arena remembers in which search it is.
-class HeldArena : public Held<Arena> {
-public:
-    using Held<Arena>::Held;
-
-    void begin(const HeldTables& t, const HeldQuestion& q) {
-        tables_ = t.serial;
-        question_ = q.serial;
-        open_ = fields.ints[SP] > 0;
-    }
-    // Its boxes are written over.
-    void end() { tables_ = question_ = 0; }
-    void check_begun(const HeldTables& t, const HeldQuestion& q) const {
-        require(tables_ == t.serial && question_ == q.serial, "no such search has begun in the arena");
-    }
-    void check_begun(const HeldQuestion& q) const {
-        require(question_ == q.serial, "no such search has begun in the arena");
-    }
-    // What `start` notes of a box is there.
-    void check_open(const HeldTables& t, const HeldQuestion& q) const {
-        check_begun(t, q);
-        require(open_, "the search in the arena ended as it began");
-    }
-
-private:
-    Word tables_ = 0;
-    Word question_ = 0;
-    bool open_ = false;
-};
-
-// What is looked up in tables by a question fits them.
-void check_together(const HeldTables& t, const HeldQuestion& q, const HeldArena& a) {
-    check_fits(t.fields, a.fields);
-    check_fits(t.fields, q.fields);
-    check_cells(t.fields, q.fields);
-}
-
-// The same, where rows are asked whether they survive; the arena holds their readings then.
-void check_survival(const HeldTables& t, const HeldQuestion& q, HeldArena& a) {
-    a.end();
-    check_fits(t.fields, a.fields);
-    check_fits(t.fields, q.fields);
-    check_readings(t.fields, q.fields);
-    const bool merged = t.fields.cells[t.fields.n_features()] != t.fields.coarse.size();
-    require(!merged, "rows survive by the tables of the whole model, not by merged ones");
-}
-
-void check_column(const Question& q, Whole column) {
-    require(0 <= column && column < q.n_features(), "column: no such feature");
-}
 
 void start_search(
     const HeldTables& t, const HeldQuestion& q, HeldArena& a, double best, Given<const Whole> lo,
@@ -107,7 +31,7 @@ void start_search(
 Whole search_on(const HeldTables& t, const HeldQuestion& q, const HeldArena& a, Whole max_nodes) {
     nb::gil_scoped_release unlocked;
     a.check_begun(t, q);
-    check_fits(t.fields, a.fields);
+    check_stack(q.fields, a.fields);
     return search(t.fields, q.fields, a.fields, max_nodes);
 }
 
@@ -124,19 +48,20 @@ Whole begin_search(const HeldTables& t, const HeldQuestion& q, HeldArena& a, Who
     a.fields.floats[GUESS] = cost;
     // After `start`, which clears the flags.
     if (best < INFINITE) a.fields.ints[HAS_BEST] = 1;
+    check_stack(asked, a.fields);
     return search(t.fields, asked, a.fields, max_nodes);
 }
 
 double least_open(const HeldQuestion& q, const HeldArena& a) {
     nb::gil_scoped_release unlocked;
     a.check_begun(q);
+    check_stack(q.fields, a.fields);
     return open_bound(q.fields, a.fields);
 }
 
 void reach_row(const HeldTables& t, const HeldQuestion& q, const HeldArena& a, Given<const Whole> at) {
     nb::gil_scoped_release unlocked;
     a.check_open(t, q);
-    check_fits(t.fields, a.fields);
     check_row(q.fields, view<Whole>(at));
     double& best = a.fields.floats[BEST];
     best = reach_from(t.fields, q.fields, a.fields, view<Whole>(at), best);
@@ -148,7 +73,7 @@ void bound_boxes(
 ) {
     nb::gil_scoped_release unlocked;
     a.check_open(t, q);
-    check_fits(t.fields, a.fields);
+    check_stack(q.fields, a.fields);
     check_length(cuts.fields.first, q.fields.n_features() + 1, "first");
     check_boxes(q.fields, boxes.fields.lo, boxes.fields.hi);
     bound(t.fields, q.fields, a.fields, best, cuts.fields, boxes.fields);
@@ -221,12 +146,6 @@ double row_over_limit(
     return over_limit(t.fields, q.fields, a.fields, view<Whole>(at));
 }
 
-void fill(const HeldTables& t, Given<const Whole> slots) {
-    nb::gil_scoped_release unlocked;
-    check_slots(t.fields, view<Whole>(slots));
-    fill_tables(t.fields, view<Whole>(slots));
-}
-
 // A struct, by an object that has its fields.
 template <class Struct>
 void declare(nb::module_& m) {
@@ -282,7 +201,7 @@ NB_MODULE(kernel, m) {
     // Never a copy of another type: what is written to it would be lost.
     const auto at = "at"_a.noconvert(), lo = "lo"_a.noconvert(), hi = "hi"_a.noconvert();
     const auto cost = "cost"_a.noconvert(), out = "out"_a.noconvert();
-    const auto positions = "positions"_a.noconvert(), slots = "slots"_a.noconvert();
+    const auto positions = "positions"_a.noconvert();
     m.def("begin", &begin_search, tables, question, arena, max_nodes);
     m.def("start", &start_search, tables, question, arena, best, lo, hi);
     m.def("search", &search_on, tables, question, arena, max_nodes);
@@ -294,9 +213,12 @@ NB_MODULE(kernel, m) {
     m.def("hold_around", &values_around, tables, question, arena, at, column, max_parts, out);
     m.def("hold_at", &values_at, tables, question, arena, at, column, max_parts, positions, out);
     m.def("over_limit", &row_over_limit, tables, question, arena, at);
-    m.def("fill", &fill, tables, slots);
+    bind_leaves(m);
+    bind_merging(m);
+    bind_lagrangian(m);
 
     m.attr("SOURCES") = IFONLY_SOURCES;
+    m.attr("TOLERANCE") = TOLERANCE;
     m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded>);
     for (const auto& [name, value] : constants) m.attr(name) = value;
 }

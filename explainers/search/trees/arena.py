@@ -9,16 +9,14 @@ import numpy as np
 
 from explainers.native import kernel
 from explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS
-from explainers.search.trees.structs import (
+from explainers.search.trees.arrays import (
     CellRows,
     FloatRows,
     Floats,
     IntRows,
     Ints,
-    Struct,
     WordRows,
     Words,
-    pointer_to,
 )
 from explainers.search.trees.tables import Tables
 
@@ -28,9 +26,8 @@ IDLE = 4
 """Arenas kept for later searches."""
 
 
-
 @dataclass(frozen=True, eq=False)
-class Arena(Struct):
+class Arena:
     """The stack of open boxes, the best row, and notes on the box at hand."""
 
     lo: IntRows
@@ -78,11 +75,12 @@ class Arena(Struct):
     """``(n_features,)`` cheapest corner of the bottom box."""
     best: Ints
     ints: Ints
-    """Counts and flags, by the slots of :mod:`explainers.native.kernel`: SP open boxes, NODES opened
-    ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and FRAGILE boxes."""
+    """Counts and flags, by the slots of :mod:`explainers.native.kernel`: SP open boxes, NODES
+    opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and FRAGILE."""
     floats: Floats
-    """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING for
-    the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a GUESS."""
+    """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING
+    for the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a
+    GUESS."""
 
     @cached_property
     def native(self) -> kernel.Arena:
@@ -127,9 +125,6 @@ class Arena(Struct):
             ints=np.zeros(INT_SLOTS, np.int64),
             floats=np.zeros(FLOAT_SLOTS),
         )
-
-
-arena_at = pointer_to(Arena)
 
 
 class Arenas:

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.native import kernel
-from explainers.search.trees.structs import Floats, IntRows, Ints, Struct
+from explainers.search.trees.arrays import Floats, IntRows, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class Cuts(Struct):
+class Cuts:
     """Where boxes may be cut."""
 
     column: Ints
@@ -33,7 +33,7 @@ class Cuts(Struct):
 
 
 @dataclass(frozen=True, eq=False)
-class Bounded(Struct):
+class Bounded:
     """Boxes, and what the tables say of them."""
 
     lo: IntRows

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from explainers.native import kernel
 from explainers.search.trees.arena import Arena
+from explainers.search.trees.arrays import Bytes, Floats, IntRows, Ints
 from explainers.search.trees.batches import Bounded, Cuts
 from explainers.search.trees.question import Question
-from explainers.search.trees.structs import Bytes, Floats, IntRows, Ints
 from explainers.search.trees.tables import Tables
 
 
@@ -30,9 +30,7 @@ def search(t: Tables, q: Question, a: Arena, max_nodes: int) -> int:
     return kernel.search(t.native, q.native, a.native, max_nodes)
 
 
-def bound_boxes(
-    t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Bounded
-) -> None:
+def bound_boxes(t: Tables, q: Question, a: Arena, best: float, cuts: Cuts, boxes: Bounded) -> None:
     """Shrink each of ``boxes``, and say of each what is known of it. A search of the whole space
     has begun in the arena."""
     kernel.bound_boxes(t.native, q.native, a.native, best, cuts.native, boxes.native)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from explainers.native import kernel
-from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
+from explainers.search.trees.arrays import Bytes, Cells, Floats, Ints
 from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
 
@@ -23,7 +23,7 @@ class SumLimits(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Long(Struct):
+class Long:
     """Axes of which stretches are kept, and what values and costs are made of along them; each is
     ``(n_features,)`` where nothing else is said."""
 
@@ -55,7 +55,7 @@ def none_long(n: int) -> Long:
 
 
 @dataclass(frozen=True, eq=False)
-class FlatRules(Struct):
+class FlatRules:
     """The rules of a policy for one factual."""
 
     rule: Ints
@@ -86,7 +86,7 @@ class FlatRules(Struct):
 
 
 @dataclass(frozen=True, eq=False)
-class Question(Struct):
+class Question:
     """Axes, costs, limits and rules; positions count along each axis from 0.
 
     An axis has an entry for each of its positions; a long one for each of its stretches, between
@@ -273,9 +273,6 @@ class Question(Struct):
             if listed < 0:  # the last value is not the first of its stretch
                 total += float(self.costs_at(j, self.most[j : j + 1])[0])
         return total
-
-
-question_at = pointer_to(Question)
 
 
 def _home(values: Floats, at: int, value: float) -> int:

@@ -6,9 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.native import kernel
-from explainers.search.trees.compiled import inner
-from explainers.search.trees.structs import Cells, Whole
-from explainers.search.trees.tables import LeafRows, Tables
+from explainers.search.trees.tables import Tables
 
 
 def table_bytes(n_cells: int, n_leaves: int, n_trees: int) -> int:
@@ -73,26 +71,3 @@ def build_tables(
     )
     kernel.fill(tables.native, slots)
     return tables
-
-
-@inner
-def mark_leaf(t: LeafRows, w: Whole, mark: np.uint64, low: Cells, high: Cells) -> None:
-    """Set the bit of a leaf in word ``w``, at the first and the last cell of its intervals."""
-    for j in range(len(low)):
-        # Only the ends here: spreading all leaves at once takes one pass, not one a leaf.
-        t.at_most[t.cells[j] + low[j], w] |= mark
-        t.at_least[t.cells[j] + high[j], w] |= mark
-
-
-@inner
-def spread_marks(t: LeafRows, first: Whole, last: Whole) -> None:
-    """Bits that are set at the ends of each leaf's intervals, spread over where it reaches: of
-    words ``first..last``."""
-    for j in range(len(t.cells) - 1):
-        for c in range(t.cells[j] + 1, t.cells[j + 1]):
-            for w in range(first, last + 1):
-                # What begins at or before a cell begins at or before the next.
-                t.at_most[c, w] |= t.at_most[c - 1, w]
-        for c in range(t.cells[j + 1] - 2, t.cells[j] - 1, -1):
-            for w in range(first, last + 1):
-                t.at_least[c, w] |= t.at_least[c + 1, w]

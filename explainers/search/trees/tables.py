@@ -9,45 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Protocol
 
 from explainers.native import kernel
-from explainers.search.trees.structs import (
+from explainers.search.trees.arrays import (
     CellRows,
     Cells,
     Floats,
     Ints,
-    Struct,
     WordRows,
     Words,
-    pointer_to,
 )
 
 
-class CellMap(Protocol):
-    """Which cells of the whole model each cell of some tables holds; as in :class:`Tables`."""
-
-    @property
-    def cells(self) -> Ints: ...
-    @property
-    def fine(self) -> Ints: ...
-    @property
-    def begin(self) -> Ints: ...
-
-
-class LeafRows(Protocol):
-    """Which leaves reach each cell; as in :class:`Tables`."""
-
-    @property
-    def cells(self) -> Ints: ...
-    @property
-    def at_most(self) -> WordRows: ...
-    @property
-    def at_least(self) -> WordRows: ...
-
-
 @dataclass(frozen=True, eq=False)
-class Tables(Struct):
+class Tables:
     """``n_words`` words in all; bit ``b`` of word ``w`` is leaf ``64 * w + b``."""
 
     cells: Ints
@@ -85,6 +60,3 @@ class Tables(Struct):
     def size(self) -> int:
         """Bytes held."""
         return sum(getattr(self, field.name).nbytes for field in fields(self))
-
-
-tables_at = pointer_to(Tables)
