@@ -52,6 +52,20 @@ def compiler() -> list[str] | None:
     return None
 
 
+def machine_flags(command: list[str]) -> list[str]:
+    """What processors, and with Zig which systems, it is compiled for."""
+    baseline = BASELINE.get(platform.machine())
+    if not {"zig", "ziglang"} & {Path(part).name for part in command}:
+        return [f"-march={baseline}"] if baseline else []
+    # Zig writes the names of processors in its own way.
+    flags = [f"-march={baseline.replace('-', '_')}"] if baseline else []
+    if sys.platform == "linux":
+        # The C library that it brings: a slim system has none to compile with.
+        libc = "gnu.2.28" if platform.libc_ver()[0] == "glibc" else "musl"
+        flags += ["-target", f"{platform.machine()}-linux-{libc}"]
+    return flags
+
+
 def digest() -> str:
     """Of the sources, which the compiled module says that it is of."""
     files = sorted(FOLDER.glob("*.?pp"))
@@ -73,11 +87,8 @@ def build(extension: Path = EXTENSION, *, sanitize: bool = False) -> None:
     command = compiler()
     if command is None:
         raise SystemExit("ifonly: there is no C++ compiler: install one, or the wheel ziglang")
-    flags = [*COMMON, *(SANITIZED if sanitize else FAST)]
-    if baseline := BASELINE.get(platform.machine()):
-        # Zig writes the names of processors in its own way.
-        is_zig = "ziglang" in command or command[0].endswith("zig")
-        flags.append(f"-march={baseline.replace('-', '_') if is_zig else baseline}")
+    machine = machine_flags(command)
+    flags = [*COMMON, *machine, *(SANITIZED if sanitize else FAST)]
     binding = Path(nanobind.include_dir()).parent
     headers = (
         sysconfig.get_path("include"),
@@ -112,7 +123,7 @@ def build(extension: Path = EXTENSION, *, sanitize: bool = False) -> None:
             linking += ["-Wl,-s", "-Wl,--gc-sections"]
         # Beside its place first: a process that has the old one loaded keeps it.
         made = str(Path(scratch) / extension.name)
-        subprocess.run([*command, *objects, *linking, "-o", made], check=True)
+        subprocess.run([*command, *machine, *objects, *linking, "-o", made], check=True)
         fresh = extension.with_name(f".{extension.name}.{os.getpid()}")
         shutil.copy2(made, fresh)
         fresh.replace(extension)
