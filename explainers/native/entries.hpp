@@ -4,7 +4,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <atomic>
 #include <vector>
 
 #include "handover.hpp"
@@ -24,34 +23,34 @@ View<T> view(const Given<const T>& array) {
     return {const_cast<T*>(array.data()), static_cast<Whole>(array.size())};
 }
 
-// A one-dimensional array of Python's own, of what is handed over to it.
+template <class T>
+Rows<T> rows(const GivenRows<const T>& array) {
+    const auto length = [&](std::size_t side) { return static_cast<Whole>(array.shape(side)); };
+    return {const_cast<T*>(array.data()), length(0), length(1)};
+}
+
+template <class T>
+View<T> written(const Given<T>& array) {
+    return {array.data(), static_cast<Whole>(array.size())};
+}
+
+// An array of Python's own.
+template <class T>
+using GivenBack = nb::ndarray<nb::numpy, T, nb::ndim<1>>;
+
 template <class T, class Kept = T>
-nb::object given_back(std::vector<Kept> from) {
+GivenBack<T> given_back(std::vector<Kept> from) {
     static_assert(sizeof(T) == sizeof(Kept));
     auto* kept = new std::vector<Kept>(std::move(from));
     const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<Kept>*>(p); });
-    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+    return GivenBack<T>(kept->data(), {kept->size()}, owner);
 }
 template <class T>
-nb::object given_back(View<T> some) {
+GivenBack<T> given_back(View<T> some) {
     return given_back<T>(std::vector<T>(some.begin(), some.end()));
 }
 
-// Tables remember whether their leaves were checked: once they are filled.
-class HeldTables : public Held<Tables> {
-public:
-    using Held<Tables>::Held;
-
-    void check_filled() const {
-        if (filled_.load(std::memory_order_relaxed)) return;
-        check_leaves(fields);
-        filled_.store(true, std::memory_order_relaxed);
-    }
-
-private:
-    mutable std::atomic<bool> filled_{false};
-};
-
+using HeldTables = Held<Tables>;
 using HeldQuestion = Held<Question>;
 
 // An arena remembers in which search it is.
@@ -62,7 +61,10 @@ public:
     void begin(const HeldTables& t, const HeldQuestion& q) {
         tables_ = t.serial;
         question_ = q.serial;
+        open_ = fields.ints[SP] > 0;
     }
+    // Its boxes are written over.
+    void end() { tables_ = question_ = 0; }
     void check_begun(const HeldTables& t, const HeldQuestion& q) const { check_begun(t.serial, q); }
     void check_begun(Word tables, const HeldQuestion& q) const {
         require(tables_ == tables && question_ == q.serial, "no such search has begun in the arena");
@@ -70,17 +72,37 @@ public:
     void check_begun(const HeldQuestion& q) const {
         require(question_ == q.serial, "no such search has begun in the arena");
     }
+    // What `start` notes of a box is there.
+    void check_open(const HeldTables& t, const HeldQuestion& q) const {
+        check_begun(t, q);
+        require(open_, "the search in the arena ended as it began");
+    }
 
 private:
     Word tables_ = 0;
     Word question_ = 0;
+    bool open_ = false;
 };
 
+// What is looked up in tables by a question fits them.
 inline void check_together(const HeldTables& t, const HeldQuestion& q, const HeldArena& a) {
-    t.check_filled();
-    check_fits(t.fields, q.fields);
-    check_first(t.fields, q.fields);
     check_fits(t.fields, a.fields);
+    check_fits(t.fields, q.fields);
+    check_cells(t.fields, q.fields);
+}
+
+// The same, where rows are asked whether they survive; the arena holds their readings then.
+inline void check_survival(const HeldTables& t, const HeldQuestion& q, HeldArena& a) {
+    a.end();
+    check_fits(t.fields, a.fields);
+    check_fits(t.fields, q.fields);
+    check_readings(t.fields, q.fields);
+    const bool merged = t.fields.cells[t.fields.n_features()] != t.fields.coarse.size();
+    require(!merged, "rows survive by the tables of the whole model, not by merged ones");
+}
+
+inline void check_column(const Question& q, Whole column) {
+    require(0 <= column && column < q.n_features(), "column: no such feature");
 }
 
 }  // namespace ifonly

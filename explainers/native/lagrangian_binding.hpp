@@ -17,7 +17,7 @@ public:
         const HeldTables& t, const HeldQuestion& q, const HeldArena& a, const HeldBox* around
     ) : tables_(t.serial), question_(q.serial) {
         nb::gil_scoped_release unlocked;
-        a.check_begun(t, q);
+        a.check_open(t, q);
         check_fits(t.fields, a.fields);
         check_reach(t.fields, a.fields);
         check_bottom(q.fields, a.fields);
@@ -33,7 +33,7 @@ public:
         return {bound, cut.column, cut.edge};
     }
 
-    nb::object wish(const HeldTables& t, const HeldQuestion& q) const {
+    GivenBack<Whole> wish(const HeldTables& t, const HeldQuestion& q) const {
         require(t.serial == tables_ && q.serial == question_, "the box is one of another search");
         return given_back<Whole>(ifonly::wish(t.fields, q.fields, box));
     }
@@ -54,19 +54,20 @@ inline void bind_lagrangian(nb::module_& m) {
     const auto array = [](auto part) {
         return [part](const HeldBox& b) { return given_back(part(b.box)); };
     };
+    constexpr auto own = nb::rv_policy::move;  // arrays are copies
     nb::class_<HeldBox>(m, "PricedBox")
         .def(nb::init<const HeldTables&, const HeldQuestion&, const HeldArena&, const HeldBox*>(),
              "tables"_a, "question"_a, "arena"_a, "around"_a.none())
         .def("ascend", &HeldBox::ascend, "tables"_a, "enough"_a)
         .def("wish", &HeldBox::wish, "tables"_a, "question"_a)
         .def_prop_rw("price", array([](const PricedBox& b) -> Reals { return b.price; }),
-                     &HeldBox::set_price)
-        .def_prop_ro("lo", array([](const PricedBox& b) -> Wholes { return b.lo; }))
-        .def_prop_ro("hi", array([](const PricedBox& b) -> Wholes { return b.hi; }))
-        .def_prop_ro("charge", array([](const PricedBox& b) -> Reals { return b.charge; }))
-        .def_prop_ro("limit", array([](const PricedBox& b) -> Reals { return b.limit; }))
-        .def_prop_ro("leaf", array([](const PricedBox& b) -> Wholes { return b.parts.leaf; }))
-        .def_prop_ro("first", array([](const PricedBox& b) -> Wholes { return b.parts.first; }))
+                     &HeldBox::set_price, own)
+        .def_prop_ro("lo", array([](const PricedBox& b) -> Wholes { return b.lo; }), own)
+        .def_prop_ro("hi", array([](const PricedBox& b) -> Wholes { return b.hi; }), own)
+        .def_prop_ro("charge", array([](const PricedBox& b) -> Reals { return b.charge; }), own)
+        .def_prop_ro("limit", array([](const PricedBox& b) -> Reals { return b.limit; }), own)
+        .def_prop_ro("leaf", array([](const PricedBox& b) -> Wholes { return b.parts.leaf; }), own)
+        .def_prop_ro("first", array([](const PricedBox& b) -> Wholes { return b.parts.first; }), own)
         .def_prop_ro("reached", [](const HeldBox& b) { return b.box.reached(); });
 }
 

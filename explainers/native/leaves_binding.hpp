@@ -1,12 +1,17 @@
 // What Python calls to read the leaves of an ensemble.
 #pragma once
 
+#include <nanobind/stl/tuple.h>
+
 #include "entries.hpp"
 #include "leaves.hpp"
 
 namespace ifonly {
 
-inline nb::tuple paths_of(
+using GivenPaths = std::tuple<
+    GivenBack<Whole>, GivenBack<Whole>, GivenBack<Cell>, GivenBack<Cell>, GivenBack<bool>>;
+
+inline GivenPaths paths_of(
     Given<const Whole> roots, Given<const Whole> column, Given<const Whole> mode,
     Given<const Whole> true_child, Given<const Whole> false_child, Given<const bool> missing_true,
     Given<const Cell> index, Given<const Cell> after, Given<const Cell> last, Whole most
@@ -22,7 +27,7 @@ inline nb::tuple paths_of(
         check(nodes);
         found = Unfolding(nodes, most).run();
     }
-    return nb::make_tuple(
+    return GivenPaths(
         given_back<Whole>(std::move(found.node)), given_back<Whole>(std::move(found.tree)),
         given_back<Cell>(std::move(found.lower)), given_back<Cell>(std::move(found.upper)),
         given_back<bool>(std::move(found.missing))

@@ -23,8 +23,8 @@ import numpy as np
 
 from explainers.native import kernel
 from explainers.search.trees.arena import Arena
+from explainers.search.trees.arrays import Floats, Ints
 from explainers.search.trees.question import Question
-from explainers.search.trees.structs import Floats, Ints
 from explainers.search.trees.tables import Tables
 
 WORTH_GOING_ON = 0.5
