@@ -12,14 +12,10 @@ import pytest
 
 from explainers.native import kernel
 from explainers.search.trees import lagrangian
-from explainers.search.trees.arena import SP, Arena
-from explainers.search.trees.engine import Trees
+from explainers.search.trees.arena import Arena
 from explainers.search.trees.proof import SearchInstance
 from explainers.search.trees.tables import Tables
-from models.schema import Task
-from tests.support.deployed import deployed_trees
-from tests.support.generated import SCHEMA
-from tests.support.questions import question
+from tests.support.native import instance
 
 LE, NE, UNKNOWN = 1, 5, 6
 ENOUGH = 1e3
@@ -118,15 +114,14 @@ def test_nodes_that_contradict_each_other_are_refused_by_name(field: str, value:
 @pytest.fixture
 def asked() -> SearchInstance:
     """The question of a search that opens a box with several trees in it."""
-    problem, _, _ = question((), 3, Task.BINARY)
-    return Trees(deployed_trees(3, Task.BINARY).form, SCHEMA)._in_arrays(problem)
+    return instance(0)
 
 
 def begun(asked: SearchInstance) -> tuple[Any, Any, Arena]:
     """The compiled code's tables and question, and an arena in which the search has begun."""
     t, q, arena = asked.tables, asked.question, Arena.of(asked.tables)
     kernel.start(t.native, q.native, arena.native, ENOUGH, q.least, q.most)
-    assert arena.ints[SP] == 1
+    assert arena.ints[kernel.SP] == 1
     assert np.diff(t.words).min() > 0
     return t.native, q.native, arena
 
