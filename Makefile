@@ -28,7 +28,7 @@ INSTALL_PROJECT = { $(BIN)/python hatch_build.py --compiler >/dev/null || \
     $(INSTALL) --no-build-isolation --no-deps --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-all check lint format lock audit sbom clean docker-steps FORCE
+.PHONY: help run test test-browser test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -55,6 +55,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+sanitize: $(VENV)/.test
+	.ci/sanitize.sh $(BIN)/python build/sanitized $(PYTEST_ARGS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix

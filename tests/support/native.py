@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from explainers.constraints import Origin, Source, Survives
 from explainers.search.trees import layout
@@ -15,6 +16,7 @@ from tests.support.generated import SCHEMA
 from tests.support.kinds import KINDS
 from tests.support.questions import question
 
+_layout: Any = layout
 TASKS = tuple(Task)
 SURVIVES = Survives((0.15, 8.0, 0.0, 0.0, 0.06), origin=Origin(Source.REQUEST, "robust"))
 
@@ -26,9 +28,9 @@ def instance(seed: int) -> SearchInstance:
     problem, _, _ = question((KINDS[seed % len(KINDS)],), seed, task)
     if seed % 4 == 3:
         problem = replace(problem, constraints=(*problem.constraints, SURVIVES))
-    listed = layout.LONGEST_LISTED
-    layout.LONGEST_LISTED = 0 if seed % 5 == 4 else listed
+    listed = _layout.LONGEST_LISTED
+    _layout.LONGEST_LISTED = 0 if seed % 5 == 4 else listed
     try:
         return Trees(deployed_trees(seed % 20, task).form, SCHEMA)._in_arrays(problem)
     finally:
-        layout.LONGEST_LISTED = listed
+        _layout.LONGEST_LISTED = listed

@@ -172,7 +172,7 @@ class Question:
 
     def row(self, positions: Ints) -> Row:
         """The values at one position of every axis."""
-        return self.rows(positions[None, :])[0]
+        return np.asarray(self.rows(positions[None, :])[0])
 
     def rows(self, positions: Ints) -> Rows:
         """The same for positions ``(n, n_features)``."""

@@ -41,7 +41,7 @@ def changed(array: Any, draw: Draw) -> Any:
         return np.concatenate([array, array[:1]])
     if kind == 2:
         with np.errstate(all="ignore"):
-            return array.astype(draw.choice([np.float32, np.int64, np.int32, np.uint8]))
+            return array.astype(str(draw.choice(["float32", "int64", "int32", "uint8"])))
     if kind == 3:
         return array[::-1] if draw.integers(2) else np.asfortranarray(array)
     if kind == 4:

@@ -100,4 +100,4 @@ def test_what_would_be_written_to_a_copy_is_refused() -> None:
     q = instance(0).question
     row = np.zeros((1, len(q.size)), np.int64)
     with pytest.raises(TypeError, match="incompatible function arguments"):
-        kernel.least_costs(q.native, row, row, np.zeros(1, np.float32))  # type: ignore[arg-type]
+        kernel.least_costs(q.native, row, row, np.zeros(1, np.float32))
