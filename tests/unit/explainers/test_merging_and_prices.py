@@ -61,22 +61,23 @@ def test_where_an_unequal_test_is_true_is_two_paths() -> None:
 
 
 def test_a_tree_may_be_as_deep_as_it_has_nodes() -> None:
-    depth = 3_000
-    inner = np.arange(depth)
-    node, *_ = kernel.paths(
-        np.zeros(1, np.int64),
-        np.append(np.zeros(depth, np.int64), np.full(depth + 1, -1)),
-        np.full(2 * depth + 1, LE),
-        # The next test on one side, a leaf on the other.
-        np.append(np.append(inner[1:], 2 * depth), np.arange(depth, 2 * depth + 1)),
-        np.append(depth + inner, np.arange(depth, 2 * depth + 1)),
-        np.zeros(2 * depth + 1, np.bool_),
-        np.append(inner[::-1], np.zeros(depth + 1)).astype(np.int32),
-        np.append(inner[::-1], np.zeros(depth + 1)).astype(np.int32),
-        np.array([depth], np.int32),
-        10_000,
+    depth = 5_000
+    tests, leaves = np.arange(depth), np.arange(depth, 2 * depth + 1)
+    cut = np.append(tests, np.zeros(depth + 1)).astype(np.int32)
+    deep = nodes(
+        column=np.append(np.zeros(depth, np.int64), np.full(depth + 1, -1)),
+        mode=np.full(2 * depth + 1, LE),
+        # A leaf on one side, which waits while the next test on the other is opened.
+        true_child=np.append(leaves[:-1], leaves),
+        false_child=np.append(np.append(tests[1:], leaves[-1]), leaves),
+        missing_true=np.zeros(2 * depth + 1, np.bool_),
+        index=cut,
+        after=cut,
+        last=np.array([depth], np.int32),
+        most=2 * depth,
     )
-    assert len(node) == depth + 2  # a leaf for each side of each test, and one for missing values
+    node, *_ = kernel.paths(**deep)
+    assert len(node) == depth + 2  # one of them for missing values
 
 
 def test_unfolding_stops_at_one_path_more_than_it_may_give() -> None:
