@@ -56,10 +56,10 @@ struct Forest {
 
     Whole n_features() const { return cells.size() - 1; }
     Whole n_slots() const { return count.size(); }
-    bool begins_late(Whole s, Whole i, Whole j) const { return lo[s][i][j] > 0; }
-    bool ends_early(Whole s, Whole i, Whole j) const {
-        return hi[s][i][j] < cells[j + 1] - cells[j] - 1;
-    }
+    // Last cell of feature ``j``.
+    Whole last(Whole j) const { return cells[j + 1] - cells[j] - 1; }
+    // The bits of a slot's leaves.
+    Word leaves(Whole s) const { return count[s] < 64 ? single_bit(count[s]) - 1 : ~Word{0}; }
 };
 
 // Bits of leaves within reach stand for leaves.
@@ -167,7 +167,7 @@ inline void fill_columns(const Forest& f, Whole first, Whole last) {
         f.used[s].fill(0);
         for (Whole i = 0; i < f.count[s]; ++i) {
             mark_leaf(f, s, single_bit(i), f.lo[s][i], f.hi[s][i]);
-            for (Whole j = 0; j < n; ++j) f.used[s][j] |= f.begins_late(s, i, j) || f.ends_early(s, i, j);
+            for (Whole j = 0; j < n; ++j) f.used[s][j] |= f.lo[s][i][j] > 0 || f.hi[s][i][j] < f.last(j);
         }
     }
     spread_marks(f, first, last);
@@ -227,32 +227,34 @@ inline Forest load(const Tables& t, const Arena& a) {
     return f;
 }
 
-// How many pairs of leaves of slot ``s`` and of every other meet, into `met`.
-inline void count_meetings(const Forest& f, Whole s) {
-    const Whole n = f.n_features(), slots = f.n_slots();
-    const Words mask = f.mask;
-    const auto keep = [mask, slots](Words row) {
-        for (Whole k = 0; k < slots; ++k) mask[k] &= row[k];
-    };
-    f.met.fill(0);
-    for (Whole i = 0; i < f.count[s]; ++i) {
-        mask.fill(~Word{0});
-        for (Whole j = 0; j < n; ++j) {
-            // No leaf of this tree is bounded here, so the feature keeps none apart.
-            if (!f.used[s][j]) continue;
-            if (f.begins_late(s, i, j)) keep(f.at_least[f.cells[j] + f.lo[s][i][j]]);
-            if (f.ends_early(s, i, j)) keep(f.at_most[f.cells[j] + f.hi[s][i][j]]);
-        }
-        for (Whole k = 0; k < slots; ++k) {
-            if (f.count[k] == 0) continue;
-            // Bits above the count are only there if no feature was used.
-            const Word there = f.count[k] < 64 ? single_bit(f.count[k]) - 1 : ~Word{0};
-            f.met[k] += bit_count(mask[k] & there);
-        }
+// Call ``visit`` with the row of each bound of leaf ``i`` of slot ``s``: their AND are the leaves of all
+// slots that meet it.
+template <class Visit>
+void each_bound(const Forest& f, Whole s, Whole i, Visit visit) {
+    const Cells lo = f.lo[s][i], hi = f.hi[s][i];
+    for (Whole j = 0; j < lo.size(); ++j) {
+        // No leaf of this tree is bounded here, so the feature keeps none apart.
+        if (!f.used[s][j]) continue;
+        if (lo[j] > 0) visit(f.at_least[f.cells[j] + lo[j]]);
+        if (hi[j] < f.last(j)) visit(f.at_most[f.cells[j] + hi[j]]);
     }
 }
 
-// Intersection of two leaves into row ``into`` of the new ones; false if it is empty or costs ``best``.
+// How many pairs of leaves of slot ``s`` and of every other meet, into `met`.
+inline void count_meetings(const Forest& f, Whole s) {
+    const Words mask = f.mask;
+    const Whole slots = f.n_slots();
+    f.met.fill(0);
+    for (Whole i = 0; i < f.count[s]; ++i) {
+        for (Whole k = 0; k < slots; ++k) mask[k] = f.leaves(k);
+        each_bound(f, s, i, [mask, slots](Words row) {
+            for (Whole k = 0; k < slots; ++k) mask[k] &= row[k];
+        });
+        for (Whole k = 0; k < slots; ++k) f.met[k] += bit_count(mask[k]);
+    }
+}
+
+// Intersection of two leaves that meet into row ``into`` of the new ones; false if it costs ``best``.
 inline bool meet(
     const Question& q, const Arena& a, const Forest& f, Whole one, Whole i, Whole other, Whole k,
     Whole into, double best
@@ -262,7 +264,6 @@ inline bool meet(
     for (Whole j = 0; j < lo.size(); ++j) {
         lo[j] = std::max(lo_i[j], lo_k[j]);
         hi[j] = std::min(hi_i[j], hi_k[j]);
-        if (lo[j] > hi[j]) return false;
     }
     // A meeting that no row cheaper than `best` reaches can be left out: it holds no better answer.
     double total = a.floats[CORNER];
@@ -282,8 +283,10 @@ inline bool join(
 ) {
     Whole n = 0;
     for (Whole i = 0; i < f.count[one]; ++i) {
-        for (Whole k = 0; k < f.count[other]; ++k) {
-            if (!meet(q, a, f, one, i, other, k, n, best)) continue;
+        Word left = f.leaves(other);
+        each_bound(f, one, i, [&left, other](Words row) { left &= row[other]; });
+        for (; left != 0; left = without_lowest(left)) {
+            if (!meet(q, a, f, one, i, other, lowest_bit(left), n, best)) continue;
             // The 65th was written to the spare row; the first tree is untouched so far.
             if (n == MOST_LEAVES) return false;
             ++n;
