@@ -22,6 +22,8 @@ from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import intrinsic, register_model
 from numba.np import arrayobj, numpy_support
 
+from explainers.native import kernel as native_kernel
+
 Ints = Annotated[npt.NDArray[np.int64], types.int64[::1]]
 IntRows = Annotated[npt.NDArray[np.int64], types.int64[:, ::1]]
 Cells = Annotated[npt.NDArray[np.int32], types.int32[::1]]
@@ -76,6 +78,12 @@ class Struct:
         slots = np.empty(SLOTS * len(values), dtype=np.int64)
         _write(slots, *values)
         return slots
+
+
+    @cached_property
+    def native(self) -> Any:
+        """The struct as compiled code has it; the arrays are held for as long as it is."""
+        return getattr(native_kernel, type(self).__name__)(self)
 
 
 S = TypeVar("S", bound=Struct)
