@@ -352,13 +352,13 @@ def _hands_over(function: TreeRegressor) -> bool:
     """Whether what it yields is its sum of leaves, but for its type."""
     with np.errstate(over="ignore"):
         cast = _FAR.astype(function.form.finish.dtype).astype(np.float64)
-    return bool(
-        np.array_equal(function.form.scores_of(_FAR[:, None])[:, 0], cast, equal_nan=True)
-    )
+    return bool(np.array_equal(function.form.scores_of(_FAR[:, None])[:, 0], cast, equal_nan=True))
 
 
-_FAR = np.array([*np.linspace(-9.7, 9.7, 41), *(s * 10.0**e for s in (-1, 1) for e in range(-9, 31, 3)),
-                 np.nan, np.inf, -np.inf])  # fmt: skip
+_POWERS = 10.0 ** np.arange(-9.0, 31.0, 3.0)
+_FAR = np.concatenate(
+    [np.linspace(-9.7, 9.7, 41), _POWERS, -_POWERS, [0.0, np.nan, np.inf, -np.inf]]
+)
 
 
 def _ints(values: Sequence[int]) -> Ints:

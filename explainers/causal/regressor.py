@@ -149,7 +149,7 @@ class TreeRegressor:
 
     @cached_property
     def rounding(self) -> float:
-        """By how much a sum of leaves, as the graph adds them, may differ from theirs in float64."""
+        """By how much the graph's sum of any leaves may differ from theirs in float64."""
         largest = sum(float(np.abs(self.trees.values[nodes, 0]).max()) for nodes in self._nodes)
         size = largest + float(np.abs(self.trees.base).max(initial=0.0))
         # An addition for each tree, and two operations more.

@@ -5,6 +5,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include "causal_binding.hpp"
 #include "handover.hpp"
 #include "kernel.hpp"
 #include "primal_heuristic.hpp"
@@ -109,6 +110,7 @@ NB_MODULE(kernel, m) {
           "hi"_a.noconvert());
     m.def("search", &search_on, "tables"_a, "question"_a, "arena"_a, "max_nodes"_a);
     m.def("begin", &begin_search, "tables"_a, "question"_a, "arena"_a, "max_nodes"_a);
+    causal::bind_causal(m);
     m.def("open_bound", &least_open, "question"_a, "arena"_a);
 }
 
