@@ -26,6 +26,8 @@ inline constexpr double INF = std::numeric_limits<double>::infinity();
 inline constexpr double NOT_A_NUMBER = std::numeric_limits<double>::quiet_NaN();
 // Part of their size by which bounds are widened; ROUNDING of consequences.py.
 inline constexpr double ROUNDING = 1e-9;
+// Part of a level by which two ways to compute it may differ.
+inline constexpr double ULPS = 1e-14;
 // The believed mechanism, where a plausible one is counted from 0.
 inline constexpr int BELIEVED = -1;
 
@@ -205,7 +207,10 @@ inline bool branches(std::int32_t mode, double x, double threshold) {
 
 // As float32 rounds, where a graph computes in it.
 inline double rounded(double x, bool single) {
-    return single ? static_cast<double>(static_cast<float>(x)) : x;
+    if (!single) return x;
+    // Volatile: GCC 12 joins two such roundings into one vector and drops them both (-O2, -O3).
+    volatile float narrow = static_cast<float>(x);
+    return narrow;
 }
 
 // The arrays of a causal model, copied and checked once.
@@ -401,7 +406,8 @@ class Laws {
                                     static_cast<std::int64_t>(t.choice.size()), "choice_start", "leads beyond choice");
             check_range({t.choice.data() + start, static_cast<std::size_t>(t.n_members)}, 0, e, "choice");
         }
-        most_features = std::max(most_features, std::max(1, e));
+        most_features = std::max(most_features, e);
+        most_coordinates = std::max(most_coordinates, p);
         std::vector<bool> is_seen(static_cast<std::size_t>(to - from), false);
         std::vector<std::pair<std::int32_t, int>> waiting;
         for (const auto root : part(t.tree_root, t.tree_start, f)) {
@@ -582,10 +588,10 @@ inline Interval formula_bounds(const Tables& t, int f, const Interval* x, Interv
     return intervals::known(top->lower, top->upper);
 }
 
-inline double leaf_of(const Tables& t, int f, std::int32_t node, const double* x) {
-    const bool single = t.compares_single[f];
+// Parents stand as the graph reads them: rounded once, before all trees.
+inline double leaf_of(const Tables& t, std::int32_t node, const double* x) {
     while (t.node_parent[node] >= 0) {
-        const double value = rounded(x[t.node_parent[node]], single);
+        const double value = x[t.node_parent[node]];
         const bool holds = branches(t.node_mode[node], value, t.node_threshold[node]) ||
                            (t.node_missing[node] && std::isnan(value));
         node = holds ? t.node_true[node] : t.node_false[node];
@@ -593,17 +599,20 @@ inline double leaf_of(const Tables& t, int f, std::int32_t node, const double* x
     return t.node_value[node];
 }
 
-// Leaves added up as ONNX Runtime does: tree by tree, then divided, then the base.
-inline double trees_level(const Tables& t, int f, const double* x) {
-    const bool single = t.sums_single[f];
+// Leaves added up as ONNX Runtime does, in its type: tree by tree, then divided, then the base.
+template <class Sum>
+double trees_sum(const Tables& t, int f, const double* x) {
     const double divisor = t.tree_divisor[f];
-    double sum = 0.0;
-    for (int tree = t.tree_start[f]; tree < t.tree_start[f + 1]; ++tree) {
-        const double leaf = leaf_of(t, f, t.tree_root[tree], x);
-        sum = rounded(sum + rounded(divisor != 1.0 ? leaf * divisor : leaf, single), single);
-    }
-    if (divisor != 1.0) sum = rounded(sum / rounded(divisor, single), single);
-    sum = rounded(sum + rounded(t.tree_base[f], single), single);
+    Sum sum = 0;
+    for (int tree = t.tree_start[f]; tree < t.tree_start[f + 1]; ++tree)
+        sum += static_cast<Sum>(leaf_of(t, t.tree_root[tree], x) * divisor);
+    if (divisor != 1.0) sum /= static_cast<Sum>(divisor);
+    sum += static_cast<Sum>(t.tree_base[f]);
+    return sum;
+}
+
+inline double trees_level(const Tables& t, int f, const double* x) {
+    const double sum = t.sums_single[f] ? trees_sum<float>(t, f, x) : trees_sum<double>(t, f, x);
     return rounded(sum, t.yields_single[f]);
 }
 
@@ -612,13 +621,12 @@ inline double ensemble_level(const Tables& t, int f, int ensemble, const double*
     const int n = t.n_ensembles[f], length = (t.tree_start[f + 1] - t.tree_start[f]) / n;
     const int first = t.tree_start[f] + ensemble * length;
     double sum = 0.0;
-    for (int tree = first; tree < first + length; ++tree) sum += leaf_of(t, f, t.tree_root[tree], x);
+    for (int tree = first; tree < first + length; ++tree) sum += leaf_of(t, t.tree_root[tree], x);
     return rounded(n * sum + t.tree_base[f], t.yields_single[f]);
 }
 
 // Least and greatest leaf of a tree that a box reaches.
-inline Interval leaves_of(const Tables& t, int f, std::int32_t root, const Interval* x, std::int32_t* waiting) {
-    const bool single = t.compares_single[f];
+inline Interval leaves_of(const Tables& t, std::int32_t root, const Interval* x, std::int32_t* waiting) {
     Interval found{INF, -INF};
     int n = 0;
     waiting[n++] = root;
@@ -630,7 +638,7 @@ inline Interval leaves_of(const Tables& t, int f, std::int32_t root, const Inter
             found.upper = std::max(found.upper, t.node_value[node]);
             continue;
         }
-        const double low = rounded(x[parent].lower, single), high = rounded(x[parent].upper, single);
+        const double low = x[parent].lower, high = x[parent].upper;
         const double threshold = t.node_threshold[node];
         const bool is_missing = t.node_missing[node];
         const bool at_low = branches(t.node_mode[node], low, threshold) || (is_missing && std::isnan(low));
@@ -653,7 +661,7 @@ inline Interval trees_bounds(const Tables& t, int f, int m, const Interval* x, s
     }
     Interval sum{0.0, 0.0};
     for (int tree = first; tree < last; ++tree) {
-        const Interval leaves = leaves_of(t, f, t.tree_root[tree], x, waiting);
+        const Interval leaves = leaves_of(t, t.tree_root[tree], x, waiting);
         sum.lower += leaves.lower;
         sum.upper += leaves.upper;
     }
@@ -663,6 +671,17 @@ inline Interval trees_bounds(const Tables& t, int f, int m, const Interval* x, s
     return {rounded(factor * sum.lower - slack + base, single), rounded(factor * sum.upper + slack + base, single)};
 }
 
+inline const double* as_compared(const Tables& t, int f, const double* x, double* out) {
+    for (int i = 0; i < t.n_parents[f]; ++i) out[i] = rounded(x[i], t.compares_single[f]);
+    return out;
+}
+
+inline const Interval* as_compared(const Tables& t, int f, const Interval* x, Interval* out) {
+    const bool single = t.compares_single[f];
+    for (int i = 0; i < t.n_parents[f]; ++i) out[i] = {rounded(x[i].lower, single), rounded(x[i].upper, single)};
+    return out;
+}
+
 // A function's value at parents `x`: the believed one's, or of plausible mechanism `m`.
 inline double level(const Laws& laws, int f, int m, const double* x, Scratch& s) {
     const Tables& t = laws.t;
@@ -670,6 +689,7 @@ inline double level(const Laws& laws, int f, int m, const double* x, Scratch& s)
         case AFFINE: return affine_level(laws.weights(f, m), t.n_parents[f], x);
         case FORMULA: return formula_level(t, f, x, s.values.data());
         case TREES:
+            x = as_compared(t, f, x, s.z.data());
             return m == BELIEVED || !t.n_ensembles[f]
                        ? trees_level(t, f, x)
                        : ensemble_level(t, f, t.choice[t.choice_start[f] + m], x);
@@ -687,6 +707,7 @@ inline void levels(const Laws& laws, int f, const double* x, Scratch& s, double*
     const Tables& t = laws.t;
     const int k = laws.n_members();
     if (t.kind[f] == TREES && t.n_ensembles[f]) {
+        x = as_compared(t, f, x, s.z.data());
         for (int e = 0; e < t.n_ensembles[f]; ++e) s.features[e] = ensemble_level(t, f, e, x);
         for (int m = 0; m < k; ++m) out[m] = s.features[t.choice[t.choice_start[f] + m]];
         return;
@@ -715,7 +736,7 @@ inline Interval bounds(const Laws& laws, int f, int m, const Interval* x, Scratc
     switch (t.kind[f]) {
         case AFFINE: return affine_bounds(laws.weights(f, m), t.n_parents[f], x);
         case FORMULA: return formula_bounds(t, f, x, s.stack.data());
-        case TREES: return trees_bounds(t, f, m, x, s.nodes.data());
+        case TREES: return trees_bounds(t, f, m, as_compared(t, f, x, s.coordinates.data()), s.nodes.data());
         default: return basis_bounds(t, f, laws.weights(f, m), x, s.coordinates.data());
     }
 }
@@ -733,7 +754,6 @@ class Machine {
     std::vector<std::uint8_t> is_lost;  // no finite noise makes this reading
     Scratch scratch;
     std::vector<std::uint8_t> moves, is_split;
-    std::vector<Interval> exact;  // bounds before room is made for rounding
     Reals shifts;                 // of members, (2 k)
 
     Machine(const Laws& of, std::span<const double> row)
@@ -748,7 +768,6 @@ class Machine {
         moves.assign(d, 0);
         is_split.assign(d, 0);
         is_ready.assign(d, 0);
-        exact.assign(d, {0.0, 0.0});
         shifts.assign(2 * static_cast<std::size_t>(of.n_members()) + 1, 0.0);
         member_levels.resize(d);
         for (int j = 0; j < d; ++j) {
@@ -804,8 +823,9 @@ class Machine {
 // What moves when some columns are set: worked out once a mode.
 struct Paths {
     Ints set, affected;  // affected: causes first
-    // Nothing is known of what follows: a mechanism is missing, or a noise that is needed is lost.
-    bool are_rows_unknown = false, are_boxes_unknown = false;
+    // Nothing is known of what follows: a mechanism is missing, or a noise that is needed is lost (the
+    // believed mechanism's: plausible ones then say what they say).
+    bool is_missing = false, are_rows_unknown = false, are_boxes_unknown = false;
     // By affected column: whether it moves in a line with what is set, and how, (affected, set).
     std::vector<std::uint8_t> is_line;
     Reals effects;
@@ -826,7 +846,7 @@ struct Paths {
             if (moves[j]) affected.push_back(j);
         }
         for (const auto j : affected) {
-            const bool is_missing = t.location[j] < 0;
+            is_missing = is_missing || t.location[j] < 0;
             are_rows_unknown = are_rows_unknown || is_missing || (t.log_scale[j] >= 0 && machine.is_lost[j]);
             are_boxes_unknown = are_boxes_unknown || is_missing || machine.is_lost[j];
         }
@@ -951,7 +971,7 @@ inline double moved_member(const Laws& laws, Machine& machine, int j, int m) {
 
 // The same by plausible mechanism `m`, with the noise that it abducts.
 inline void follow_member(const Laws& laws, Machine& machine, const Paths& paths, int m, double* row) {
-    if (paths.are_rows_unknown) {
+    if (paths.is_missing) {
         for (const auto j : paths.affected) row[j] = INF;
         return;
     }
@@ -967,7 +987,7 @@ inline void follow_member(const Laws& laws, Machine& machine, const Paths& paths
 inline void follow_members(const Laws& laws, Machine& machine, const Paths& paths, double* rows) {
     const int k = laws.n_members(), d = laws.n_columns();
     if (!k) return;
-    if (paths.are_rows_unknown) {
+    if (paths.is_missing) {
         for (int m = 0; m < k; ++m)
             for (const auto j : paths.affected) rows[static_cast<std::size_t>(m) * d + j] = INF;
         return;
@@ -1026,7 +1046,7 @@ inline Interval scaled(Interval scale, double noise) {
 // widened by what rounding may differ, whole numbers read. Never NaN: unknown is infinite.
 inline void follow_member_box(const Laws& laws, Machine& machine, const Paths& paths, int m, double* lo, double* hi) {
     const Tables& t = laws.t;
-    if (m == BELIEVED ? paths.are_boxes_unknown : paths.are_rows_unknown) {
+    if (m == BELIEVED ? paths.are_boxes_unknown : paths.is_missing) {
         for (const auto j : paths.affected) lo[j] = -INF, hi[j] = INF;
         return;
     }
@@ -1046,16 +1066,22 @@ inline void follow_member_box(const Laws& laws, Machine& machine, const Paths& p
                 found.lower += part.lower;
                 found.upper += part.upper;
             }
-            machine.exact[j] = intervals::known(found.lower, found.upper);
+            found = intervals::known(found.lower, found.upper);
         } else {
             const double* at = m == BELIEVED ? nullptr : machine.members(j);
             const int f = t.location[j], g = t.log_scale[j];
             Interval* x = box;
+            bool moves = false;
             for (const auto i : laws.parents(j)) {
                 *x = {lo[i], hi[i]};
+                moves = moves || !is_same(lo[i], machine.factual[i]) || !is_same(hi[i], machine.factual[i]);
                 // Trees take a missing reading their own way; to all else it may be anything.
                 if (std::isnan(lo[i]) && t.kind[f] != TREES) *x = intervals::EVERYTHING;
                 ++x;
+            }
+            if (!moves) {
+                lo[j] = hi[j] = value;
+                continue;
             }
             const Interval location = bounds(laws, f, m, box, machine.scratch);
             const double before = m == BELIEVED ? machine.level[j] : at[m];
@@ -1069,14 +1095,19 @@ inline void follow_member_box(const Laws& laws, Machine& machine, const Paths& p
                 own = scaled({std::exp(log_scale.lower), std::exp(log_scale.upper)}, noise);
             }
             if (!std::isfinite(noise)) own = intervals::EVERYTHING;
-            machine.exact[j] = intervals::known(location.lower + own.lower, location.upper + own.upper);
+            const double lower = location.lower + own.lower, upper = location.upper + own.upper;
+            // Where level and noise cancel, what is left of them is rounding: it goes on to effects.
+            const double digits = ULPS * std::max(std::fabs(before), std::max(std::fabs(lower), std::fabs(upper)));
+            found = intervals::known(lower - digits, upper + digits);
         }
-        lo[j] = machine.exact[j].lower;
-        hi[j] = machine.exact[j].upper;
+        lo[j] = found.lower;
+        hi[j] = found.upper;
     }
     for (const auto j : paths.affected) {
-        // Rows are computed in another order, and must lie within.
-        const double room = ROUNDING * std::max(1.0, std::max(std::fabs(lo[j]), std::fabs(hi[j])));
+        // Rows are computed in another order, and must lie within; so do levels that cancel.
+        const double before = m == BELIEVED ? machine.level[j] : machine.members(j)[m];
+        const double size = std::max(std::max(1.0, std::fabs(before)), std::max(std::fabs(lo[j]), std::fabs(hi[j])));
+        const double room = ROUNDING * size;
         Interval found = intervals::known(lo[j] - room, hi[j] + room);
         if (t.whole[j]) found = {std::nearbyint(found.lower), std::nearbyint(found.upper)};
         lo[j] = found.lower;
