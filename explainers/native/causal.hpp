@@ -961,12 +961,14 @@ inline void follow_row(const Laws& laws, Machine& machine, const Paths& paths, d
 inline double moved_member(const Laws& laws, Machine& machine, int j, int m) {
     const double* at = machine.members(j);
     const double value = machine.factual[j], before = at[m];
-    return value + rise(laws, machine, j, m, before) +
-           (laws.t.log_scale[j] < 0
-                ? 0.0
-                // expm1: a scale that hardly moves must not lose its digits to 1 - 1.
-                : std::expm1(level(laws, laws.t.log_scale[j], m, machine.scratch.x.data(), machine.scratch) -
-                             at[laws.n_members() + m]) * (value - before));
+    double shift = rise(laws, machine, j, m, before);
+    const int g = laws.t.log_scale[j];
+    if (g >= 0) {
+        const double now = level(laws, g, m, machine.scratch.x.data(), machine.scratch);
+        // expm1: a scale that hardly moves must not lose its digits to 1 - 1.
+        shift += std::expm1(now - at[laws.n_members() + m]) * (value - before);
+    }
+    return value + shift;
 }
 
 // The same by plausible mechanism `m`, with the noise that it abducts.
