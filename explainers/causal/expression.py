@@ -53,7 +53,7 @@ class Op(IntEnum):
     GREATER_EQUAL = 18
 
 
-class Step(NamedTuple):
+class Instruction(NamedTuple):
     op: Op
     number: float = 0.0
 
@@ -64,7 +64,7 @@ class ExpressionPart:
 
     value: Evaluate
     bound: Bound
-    program: tuple[Step, ...]
+    program: tuple[Instruction, ...]
     """The same for a machine with a stack: operands first."""
     constant: float | None = None
 
@@ -109,7 +109,7 @@ class Expression:
         return Always(self)
 
     @property
-    def program(self) -> tuple[Step, ...]:
+    def program(self) -> tuple[Instruction, ...]:
         """The formula in postfix order, for compiled code."""
         return self._part.program
 
@@ -176,7 +176,7 @@ class _ExpressionReader:
         return ExpressionPart(
             lambda x: x[:, i],
             lambda low, high: Interval(low[:, i], high[:, i]),
-            (Step(Op.PARENT, i),),
+            (Instruction(Op.PARENT, i),),
         )
 
     def _power(self, node: ast.expr, base: ExpressionPart, power: ExpressionPart) -> ExpressionPart:
@@ -187,7 +187,7 @@ class _ExpressionReader:
         return ExpressionPart(
             lambda x: base.value(x) ** float(whole),
             lambda low, high: intervals.whole_power(base.bound(low, high), whole),
-            (*base.program, Step(Op.POWER, whole)),
+            (*base.program, Instruction(Op.POWER, whole)),
         )
 
     def _call(self, node: ast.expr, name: str, arguments: Sequence[ast.expr]) -> ExpressionPart:
@@ -197,14 +197,14 @@ class _ExpressionReader:
             return ExpressionPart(
                 lambda x: rising(argument.value(x)),
                 lambda low, high: intervals.rise(rising, argument.bound(low, high)),
-                (*argument.program, Step(Op[name.upper()])),
+                (*argument.program, Instruction(Op[name.upper()])),
             )
         if name == "abs" and len(parts) == 1:
             (argument,) = parts
             return ExpressionPart(
                 lambda x: np.abs(argument.value(x)),
                 lambda low, high: intervals.magnitude(argument.bound(low, high)),
-                (*argument.program, Step(Op.ABS)),
+                (*argument.program, Instruction(Op.ABS)),
             )
         if name in _EXTREMES and len(parts) >= 2:
             return _extreme(_EXTREMES[name], parts, Op[name.upper()])
@@ -238,7 +238,7 @@ class _ExpressionReader:
             # Both branches are computed, so one may be NaN where it is not taken.
             lambda x: np.where(compare(difference.value(x), 0.0), body.value(x), other.value(x)),
             bound,
-            (*difference.program, *body.program, *other.program, Step(op)),
+            (*difference.program, *body.program, *other.program, Instruction(op)),
         )
 
     def _refusal(self, node: ast.expr, problem: str) -> InvalidExpression:
@@ -272,7 +272,7 @@ def _constant(number: float) -> ExpressionPart:
     return ExpressionPart(
         lambda x: np.full(len(x), number),
         lambda low, high: intervals.point(np.full(len(low), number)),
-        (Step(Op.CONSTANT, number),),
+        (Instruction(Op.CONSTANT, number),),
         number,
     )
 
@@ -283,7 +283,7 @@ def _negated(part: ExpressionPart) -> ExpressionPart:
     return ExpressionPart(
         lambda x: -part.value(x),
         lambda low, high: intervals.negate(part.bound(low, high)),
-        (*part.program, Step(Op.NEGATE)),
+        (*part.program, Instruction(Op.NEGATE)),
     )
 
 
@@ -295,20 +295,20 @@ def _combined(operator: type[ast.operator], a: ExpressionPart, b: ExpressionPart
         return ExpressionPart(
             lambda x: a.value(x) + b.value(x),
             lambda low, high: intervals.add(a.bound(low, high), b.bound(low, high)),
-            (*a.program, *b.program, Step(Op.ADD)),
+            (*a.program, *b.program, Instruction(Op.ADD)),
         )
     if operator is ast.Mult:
         return ExpressionPart(
             lambda x: a.value(x) * b.value(x),
             lambda low, high: intervals.multiply(a.bound(low, high), b.bound(low, high)),
-            (*a.program, *b.program, Step(Op.MULTIPLY)),
+            (*a.program, *b.program, Instruction(Op.MULTIPLY)),
         )
     return ExpressionPart(
         lambda x: a.value(x) / b.value(x),
         lambda low, high: intervals.multiply(
             a.bound(low, high), intervals.invert(b.bound(low, high))
         ),
-        (*a.program, *b.program, Step(Op.DIVIDE)),
+        (*a.program, *b.program, Instruction(Op.DIVIDE)),
     )
 
 
@@ -321,7 +321,7 @@ def _extreme(choose: np.ufunc, parts: Sequence[ExpressionPart], op: Op) -> Expre
 
     first, *others = parts
     # Two by two, from the left.
-    program = (*first.program, *(s for part in others for s in (*part.program, Step(op))))
+    program = (*first.program, *(s for part in others for s in (*part.program, Instruction(op))))
     return ExpressionPart(
         lambda x: choose.reduce([part.value(x) for part in parts]), bound, program
     )

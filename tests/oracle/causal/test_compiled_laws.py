@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor
 
 from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import Basis, Coordinates, Expansion, linear
+from explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
 from explainers.causal.consequences import ROUNDING, CausalConsequences
-from explainers.causal.expression import Expression
+from explainers.causal.expression import Expression, Op
 from explainers.causal.flattening import FlatLaws, NotFlat, flatten
 from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.regressor import Regressor, TreeRegressor
@@ -303,6 +303,20 @@ def test_infinite_ends_are_no_trouble():
             assert (low <= high).all()
 
 
+def test_what_weighs_nothing_widens_nothing():
+    flat = np.array([[0, 0], [1, 0], [0, 2]])
+    for weights in ([1.0, 2.0, 0.0], [1.0, 0.0, 0.0]):
+        location = polynomial(flat, np.array(weights))
+        model = CausalModel(
+            ("a", "b", "c"), Graph(((), (), (0, 1))), (None, None, Mechanism(location))
+        )
+        laws = laws_of(consequences(model))
+        ends = np.array([[-1.0, -np.inf]]), np.array([[2.0, np.inf]])
+        low, high = laws.bounds(np.array([0.5, 1.0, 7.0]), [0, 1], *ends)
+        wanted = 7.0 + weights[1] * (np.array([-1.0, 2.0]) - 0.5)
+        assert (low[0, 2], high[0, 2]) == pytest.approx(tuple(wanted))
+
+
 def test_where_nothing_is_known_bounds_are_infinite_and_rows_too():
     overflowing = Mechanism(Expression("a", ("a",)), Expression("-a * 1000", ("a",)))
     model = CausalModel(
@@ -499,6 +513,14 @@ def test_a_tree_that_leads_back_is_refused(flat):
     back[inner] = inner
     with pytest.raises(ValueError, match=r"laws\.node_true leads to a node twice"):
         Laws(replace(flat, node_true=back))
+
+
+def test_a_formula_that_takes_what_there_is_not_is_refused(flat):
+    op = flat.step_op.copy()
+    # One value less to begin with, one more later: in the end there is one all the same.
+    op[[0, int(np.flatnonzero(np.isin(op, [Op.ADD, Op.MULTIPLY, Op.DIVIDE]))[0])]] = Op.NEGATE
+    with pytest.raises(ValueError, match=r"laws\.step_op takes more values than there are"):
+        Laws(replace(flat, step_op=op))
 
 
 @pytest.mark.parametrize(
