@@ -78,6 +78,14 @@ void check_cell_map(const CellMap& t, Whole n) {
     }
 }
 
+// A leaf lies within the cells.
+inline void check_leaf(const Tables& t, Whole leaf) {
+    const Cells lo = t.leaf_lo[leaf], hi = t.leaf_hi[leaf];
+    for (Whole j = 0; j < t.n_features(); ++j) {
+        if (lo[j] < 0 || lo[j] > hi[j] || hi[j] >= t.count(j)) out_of_place("leaf_lo, leaf_hi");
+    }
+}
+
 inline void check(const Tables& t) {
     require(t.cells.size() > 1, "cells: there are no features");
     const Whole n = t.n_features(), bits = 64 * t.n_words();
@@ -93,20 +101,18 @@ inline void check(const Tables& t) {
     require(t.groups.size() > 1, "groups: there are no goals");
     check_all_offsets(t.groups, t.n_trees(), "groups");
     check_length(t.constant, t.n_goals(), "constant");
-}
-
-// That every leaf lies within the cells; apart from `check`, as tables are also handed over empty, to
-// be filled.
-inline void check_leaves(const Tables& t) {
+    // Tables are also handed over empty, to be filled.
     for (Whole w = 0; w < t.n_words(); ++w) {
         for (Word left = t.full[w]; left != 0; left = without_lowest(left)) {
-            const Whole leaf = w * 64 + lowest_bit(left);
-            const Cells lo = t.leaf_lo[leaf], hi = t.leaf_hi[leaf];
-            for (Whole j = 0; j < t.n_features(); ++j) {
-                if (lo[j] < 0 || lo[j] > hi[j] || hi[j] >= t.count(j)) out_of_place("leaf_lo, leaf_hi");
-            }
+            check_leaf(t, w * 64 + lowest_bit(left));
         }
     }
+}
+
+// Leaves that tables are to be filled with.
+inline void check_slots(const Tables& t, Wholes slots) {
+    check_range(slots, 0, 64 * t.n_words() - 1, "slots");
+    for (const Whole slot : slots) check_leaf(t, slot);
 }
 
 inline void check(const Long& x) {
@@ -257,52 +263,55 @@ inline void check(const Arena& a) {
     check_length(a.floats, FLOAT_SLOTS, "floats");
 }
 
-// The arena is one for these tables, and what is counted in it is there.
+// The arena is one for these tables.
 inline void check_fits(const Tables& t, const Arena& a) {
     const Whole n_cells = t.cells[t.n_features()];
     const bool fits = a.n_features() == t.n_features() && a.reach.size() == t.n_words() &&
                       a.tree.size() == t.n_trees() && a.base.size() == t.n_goals() &&
                       a.totals.width == n_cells;
     require(fits, "the arena is one for other tables");
-    const auto counted = [&](Whole slot, Whole most) {
-        require(0 <= a.ints[slot] && a.ints[slot] <= most, "ints: more than there is room for");
-    };
-    counted(SP, a.stack() - 1);
-    counted(WORDS, t.n_words());
-    counted(FRAGILE, a.fragile_lo.size());
 }
 
-// The question is one about this model: what it says of cells is of the model's.
+// The question is one about this model.
 inline void check_fits(const Tables& t, const Question& q) {
     const bool fits = q.n_features() == t.n_features() && q.n_goals() == t.n_goals();
     require(fits, "the question is one about another model");
     for (Whole j = 0; j < q.n_features(); ++j) {
         require(q.size[j] > 0, "size: an axis without positions");
-        const Whole count = t.fine[j + 1] - t.fine[j];
-        for (Whole i = q.off[j]; i < q.off[j + 1]; ++i) {
-            if (q.cell[i] < 0 || q.cell[i] >= count) out_of_place("cell");
-            if (q.is_robust()) {
-                if (q.near[i] < 0 || q.near[i] >= count) out_of_place("near");
-                if (q.far[i] < 0 || q.far[i] >= count) out_of_place("far");
-            }
-        }
     }
 }
 
-// `first` says of each cell where it begins on the axes.
-inline void check_first(const Tables& t, const Question& q) {
+// What the question says of cells is of the model's: `cell` of each entry, and `first` where each cell
+// begins on the axes.
+inline void check_cells(const Tables& t, const Question& q) {
     const Whole n = q.n_features();
     check_length(q.first, t.fine[n] + n, "first");
     for (Whole j = 0; j < n; ++j) {
         const Whole count = t.fine[j + 1] - t.fine[j], from = t.fine[j] + j;
-        Whole entry = q.off[j], cell = 0;
         // Cells rise along an axis, so one pass over both says it all.
-        for (Whole k = 0; k <= count; ++k) {
-            while (entry < q.off[j + 1] && q.cell[entry] < k) {
-                if (q.cell[entry] < cell) out_of_place("cell");
-                cell = q.cell[entry++];
+        Whole cell = 0, k = 0;
+        for (Whole entry = q.off[j]; entry < q.off[j + 1]; ++entry) {
+            if (q.cell[entry] < cell || q.cell[entry] >= count) out_of_place("cell");
+            cell = q.cell[entry];
+            for (const Whole here = first_of(q, j, entry); k <= cell; ++k) {
+                if (q.first[from + k] != here) out_of_place("first");
             }
-            if (q.first[from + k] != first_of(q, j, entry)) out_of_place("first");
+        }
+        for (; k <= count; ++k) {
+            if (q.first[from + k] != q.size[j]) out_of_place("first");
+        }
+    }
+}
+
+// The same of readings, which are of the model's own cells: the tables are not merged.
+inline void check_readings(const Tables& t, const Question& q) {
+    if (!q.is_robust()) return;
+    for (Whole j = 0; j < q.n_features(); ++j) {
+        const Whole count = t.fine[j + 1] - t.fine[j];
+        for (Whole i = q.off[j]; i < q.off[j + 1]; ++i) {
+            if (q.near[i] < 0 || q.near[i] > q.far[i] || q.far[i] >= count) {
+                out_of_place("near, far");
+            }
         }
     }
 }
@@ -321,6 +330,19 @@ inline void check_box(const Question& q, Wholes lo, Wholes hi) {
     for (Whole j = 0; j < lo.size(); ++j) {
         if (lo[j] < 0 || lo[j] > hi[j] || hi[j] >= q.size[j]) out_of_place("lo, hi");
     }
+}
+
+// Open boxes are on the axes, and what is counted is there: counts are Python's to write, too.
+inline void check_stack(const Question& q, const Arena& a) {
+    const auto counted = [&](Whole slot, Whole most) {
+        require(0 <= a.ints[slot] && a.ints[slot] <= most, "ints: more than there is room for");
+    };
+    counted(SP, a.stack());
+    counted(WORDS, a.word.size());
+    counted(FRAGILE, a.fragile_lo.size());
+    for (Whole sp = 0; sp < a.ints[SP]; ++sp) check_box(q, a.lo[sp], a.hi[sp]);
+    const Wholes words{a.word.data, a.ints[WORDS]};
+    check_range(words, 0, a.word.size() - 1, "word");
 }
 
 }  // namespace ifonly

@@ -74,10 +74,34 @@ private:
     Py_buffer buffer_{};
 };
 
+template <class T>
+std::string kind(View<T>*) { return std::string(Element<T>::dtype) + " 1"; }
+template <class T>
+std::string kind(Rows<T>*) { return std::string(Element<T>::dtype) + " 2"; }
+template <class T>
+std::string kind(Boxes<T>*) { return std::string(Element<T>::dtype) + " 3"; }
+inline std::string kind(Whole*) { return "int"; }
+template <class Inner>
+std::string kind(Inner*) { return Inner::name; }
+
+// What the fields are, by name: an array's type and dimensions, ``int``, or another struct's name.
+template <class Struct>
+nb::dict field_kinds() {
+    nb::dict found;
+    const auto note = [&]<class Value>(Field<Struct, Value> each) {
+        const std::string text = kind(static_cast<Value*>(nullptr));
+        found[each.name] = nb::str(text.c_str(), text.size());
+    };
+    std::apply([&](auto... each) { (note(each), ...); }, Struct::fields());
+    return found;
+}
+
 // A struct whose arrays are kept alive, in Python's hands.
 template <class Struct>
 class Held {
 public:
+    using Fields = Struct;
+
     // ``given`` has an attribute for every field.
     //
     // Throws nb::type_error for an array of another type, and Malformed for parts that contradict each

@@ -24,7 +24,7 @@ from service.logs import logger
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
-    "onnxruntime", "numba", "sqlalchemy", "fastapi", "pydantic_settings", "cryptography", "pint",
+    "onnxruntime", "sqlalchemy", "fastapi", "pydantic_settings", "cryptography", "pint",
     "numpy", "explainers", "models",
 )  # fmt: skip
 FRESH = """

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from service import logs
 from service.ask import warming
-from service.doors.cli import progress
 from service.errors import MalformedBody
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
@@ -79,8 +78,6 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         If there is nothing to serve.
     """
     logs.configure(chosen.log_format, chosen.log_level)
-    if warm:
-        progress.announced()
     # Who does not serve has nobody else to protect from a model, and should not wait for a trial.
     loaded = Registry.of(chosen, warm=warming.warm) if warm else Registry(chosen.models)
     loaded.load()
