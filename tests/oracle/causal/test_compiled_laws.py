@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import GradientBoostingRegressor
 
 from explainers.causal import CausalModel, Graph, draw_members
-from explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
+from explainers.causal.basis import Basis, BasisMembers, Coordinates, Expansion, linear, polynomial
 from explainers.causal.consequences import ROUNDING, CausalConsequences
 from explainers.causal.expression import Expression, Op
 from explainers.causal.flattening import FlatLaws, NotFlat, flatten
@@ -193,7 +193,9 @@ def test_bounds_are_exact_where_two_ways_lead_from_a_cause_to_an_effect():
     graph = Graph(((), (0,), (0, 1)))
     bent = Expression("c * c", ("c",))
     graph = Graph((*graph.parents, (2,)))
-    model = CausalModel(("a", "b", "c", "e"), graph, (None, *map(Mechanism, (one, two, bent))))
+    model = CausalModel(
+        ("a", "b", "c", "e"), graph, (None, Mechanism(one), Mechanism(two), Mechanism(bent))
+    )
     low, high = laws_of(consequences(model)).bounds(
         np.array([1.0, 1.0, 0.0, 0.0]), [0], np.array([[-5.0]]), np.array([[5.0]])
     )
@@ -405,7 +407,7 @@ def test_what_compiled_code_cannot_evaluate_is_named(forest):
             return rows[:, :1]
 
     with pytest.raises(NotFlat, match=r"^c: nothing bounds a Regressor"):
-        flat(Regressor(Score(), 2))  # type: ignore[arg-type]
+        flat(Regressor(Score(), 2))
 
     class Halved:
         def __getattr__(self, name):
@@ -423,7 +425,9 @@ def test_the_members_are_the_very_ones_that_numpy_has():
     model = draw_model(3, 5, ("basis",)).model
     members = draw_members(model, np.random.default_rng(0), 64)
     flat = flatten(model, members, ())
-    drawn = [m.location.weights for m in members.mechanisms if m is not None]
+    each = [m.location for m in members.mechanisms if m is not None]
+    drawn = [location.weights for location in each if isinstance(location, BasisMembers)]
+    assert len(drawn) == len(each)
     assert np.array_equal(flat.member_weight, np.concatenate([w.ravel() for w in drawn]))
 
 
