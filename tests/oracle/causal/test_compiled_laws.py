@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
@@ -390,6 +391,18 @@ def test_trees(forest, n_members, scaled, kind):
             values[:4, 0] = [edge, edge + 1e-9, edge - 1e-9, edge + 1e-5]
             ends = np.sort(rng.normal(size=(2, 20, len(columns))), axis=0)
             check(consequences(model, (3,)), factual, columns, values, ends)
+
+
+def test_threads_may_share_laws(forest):
+    model = CausalModel(("a", "b", "c"), Graph(((), (), (0, 1))), (None, None, Mechanism(forest)))
+    laws = laws_of(consequences(model))
+    values = np.random.default_rng(0).normal(size=(500, 2))
+    factuals = [np.array([0.1 * i, -0.2, 30.0 + i]) for i in range(4)]
+    alone = [laws.rows(factual, [0, 1], values) for factual in factuals]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            together = pool.map(lambda factual: laws.rows(factual, [0, 1], values), factuals)
+            assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 # --- what cannot be flattened --------------------------------------------------------------------
