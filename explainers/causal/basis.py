@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.causal import intervals
-from explainers.causal.function import Array, Members, always
+from explainers.causal.function import Always, Array, Members
 from explainers.causal.intervals import Interval
 
 Ints = npt.NDArray[np.int64]
@@ -183,20 +183,10 @@ class Basis:
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
         if not self.root.shape[1]:
-            return always(self)
+            return Always(self)
         # Exact draws of the posterior: no sampling scheme, no burn-in.
         normal = rng.standard_normal((k, self.root.shape[1]))
-        weights = self.weights + normal @ self.root.T
-
-        def evaluate(parents: Array) -> Array:
-            if len(parents) == 1:
-                sums = (self.expansion(parents[0]) @ weights.T).T
-            else:  # one by one: all features of all members are much to hold
-                each = zip(parents, weights, strict=True)
-                sums = np.stack([self.expansion(rows) @ w for rows, w in each])
-            return np.asarray(self.shift + self.scale * sums)
-
-        return evaluate
+        return BasisMembers(self, self.weights + normal @ self.root.T)
 
     @cached_property
     def affine(self) -> tuple[float, Array] | None:
@@ -211,6 +201,24 @@ class Basis:
         np.add.at(coefficients, coordinates.parent, slopes / coordinates.spread)
         level = self.shift + self.scale * self.weights[degrees == 0].sum()
         return float(level - (slopes * coordinates.centre / coordinates.spread).sum()), coefficients
+
+
+@dataclass(frozen=True, eq=False)
+class BasisMembers:
+    """``k`` draws of a basis' weights."""
+
+    basis: Basis
+    weights: Array
+    """``(k, m)``"""
+
+    def __call__(self, parents: Array) -> Array:
+        expansion = self.basis.expansion
+        if len(parents) == 1:
+            sums = (expansion(parents[0]) @ self.weights.T).T
+        else:  # one by one: all features of all members are much to hold
+            each = zip(parents, self.weights, strict=True)
+            sums = np.stack([expansion(rows) @ w for rows, w in each])
+        return np.asarray(self.basis.shift + self.basis.scale * sums)
 
 
 def linear(intercept: float, coefficients: Array) -> Basis:

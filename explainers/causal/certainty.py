@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.causal.errors import NoMechanism
-from explainers.causal.function import Array, Members, always
+from explainers.causal.function import Always, Array, Members
 from explainers.causal.mechanism import Mechanism
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
@@ -264,7 +264,7 @@ class _Tilted:
         return low - np.maximum(*ends), high - np.minimum(*ends)
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
-        return always(self)
+        return Always(self)
 
 
 def _noise_sd(model: CausalModel, j: int, factual: Row) -> float:

@@ -6,13 +6,15 @@ import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from explainers.causal import intervals
 from explainers.causal.errors import InvalidExpression
-from explainers.causal.function import Array, Members, always
+from explainers.causal.function import Always, Array, Members
 from explainers.causal.intervals import Interval
 
 MOST_NODES = 500
@@ -23,12 +25,47 @@ Evaluate = Callable[[Array], Array]
 Bound = Callable[[Array, Array], Interval]
 
 
+class Op(IntEnum):
+    """What one step of a formula's program does with the values on top of a stack."""
+
+    CONSTANT = 0
+    """Puts its number on top."""
+    PARENT = 1
+    """Puts the parent in the place of its number on top."""
+    ADD = 2
+    MULTIPLY = 3
+    DIVIDE = 4
+    NEGATE = 5
+    POWER = 6
+    """To its number, a whole one."""
+    EXP = 7
+    LOG = 8
+    SQRT = 9
+    TANH = 10
+    SIGMOID = 11
+    ABS = 12
+    MIN = 13
+    MAX = 14
+    LESS = 15
+    """As the next three: of three values the second if the first is so against 0, or the third."""
+    LESS_EQUAL = 16
+    GREATER = 17
+    GREATER_EQUAL = 18
+
+
+class Instruction(NamedTuple):
+    op: Op
+    number: float = 0.0
+
+
 @dataclass(frozen=True)
 class ExpressionPart:
     """A piece of a formula as two functions: of rows ``(n, p)`` and of boxes ``2 * (m, p)``."""
 
     value: Evaluate
     bound: Bound
+    program: tuple[Instruction, ...]
+    """The same for a machine with a stack: operands first."""
     constant: float | None = None
 
 
@@ -69,7 +106,12 @@ class Expression:
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
         # It was declared and not fitted, so there are no other versions of it.
-        return always(self)
+        return Always(self)
+
+    @property
+    def program(self) -> tuple[Instruction, ...]:
+        """The formula in postfix order, for compiled code."""
+        return self._part.program
 
     @cached_property
     def _part(self) -> ExpressionPart:
@@ -131,7 +173,11 @@ class _ExpressionReader:
             known = ", ".join(self._columns) or "none"
             raise self._refusal(node, f"{name!r} is not a parent of this node ({known})")
         i = self._columns[name]
-        return ExpressionPart(lambda x: x[:, i], lambda low, high: Interval(low[:, i], high[:, i]))
+        return ExpressionPart(
+            lambda x: x[:, i],
+            lambda low, high: Interval(low[:, i], high[:, i]),
+            (Instruction(Op.PARENT, i),),
+        )
 
     def _power(self, node: ast.expr, base: ExpressionPart, power: ExpressionPart) -> ExpressionPart:
         exponent = power.constant
@@ -141,6 +187,7 @@ class _ExpressionReader:
         return ExpressionPart(
             lambda x: base.value(x) ** float(whole),
             lambda low, high: intervals.whole_power(base.bound(low, high), whole),
+            (*base.program, Instruction(Op.POWER, whole)),
         )
 
     def _call(self, node: ast.expr, name: str, arguments: Sequence[ast.expr]) -> ExpressionPart:
@@ -150,15 +197,17 @@ class _ExpressionReader:
             return ExpressionPart(
                 lambda x: rising(argument.value(x)),
                 lambda low, high: intervals.rise(rising, argument.bound(low, high)),
+                (*argument.program, Instruction(Op[name.upper()])),
             )
         if name == "abs" and len(parts) == 1:
             (argument,) = parts
             return ExpressionPart(
                 lambda x: np.abs(argument.value(x)),
                 lambda low, high: intervals.magnitude(argument.bound(low, high)),
+                (*argument.program, Instruction(Op.ABS)),
             )
         if name in _EXTREMES and len(parts) >= 2:
-            return _extreme(_EXTREMES[name], parts)
+            return _extreme(_EXTREMES[name], parts, Op[name.upper()])
         known = ", ".join([*_RISING, "abs", *_EXTREMES])
         raise self._refusal(node, f"{name} of {len(parts)} is not one of {known}")
 
@@ -170,7 +219,7 @@ class _ExpressionReader:
                 type(operator) in _COMPARE
             ):
                 difference = _combined(ast.Sub, self._part(left), self._part(right))
-                compare = _COMPARE[type(operator)]
+                compare, op = _COMPARE[type(operator)]
             case _:
                 raise self._refusal(test, "a condition must compare two values by < <= > >=")
 
@@ -189,6 +238,7 @@ class _ExpressionReader:
             # Both branches are computed, so one may be NaN where it is not taken.
             lambda x: np.where(compare(difference.value(x), 0.0), body.value(x), other.value(x)),
             bound,
+            (*difference.program, *body.program, *other.program, Instruction(op)),
         )
 
     def _refusal(self, node: ast.expr, problem: str) -> InvalidExpression:
@@ -202,11 +252,11 @@ def _sigmoid(x: Array) -> Array:
 
 
 _BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div)
-_COMPARE: Mapping[type[ast.cmpop], Callable[[Array, float], np.ndarray]] = {
-    ast.Lt: np.less,
-    ast.LtE: np.less_equal,
-    ast.Gt: np.greater,
-    ast.GtE: np.greater_equal,
+_COMPARE: Mapping[type[ast.cmpop], tuple[Callable[[Array, float], np.ndarray], Op]] = {
+    ast.Lt: (np.less, Op.LESS),
+    ast.LtE: (np.less_equal, Op.LESS_EQUAL),
+    ast.Gt: (np.greater, Op.GREATER),
+    ast.GtE: (np.greater_equal, Op.GREATER_EQUAL),
 }
 _RISING: Mapping[str, Callable[[Array], Array]] = {
     "exp": np.exp,
@@ -222,6 +272,7 @@ def _constant(number: float) -> ExpressionPart:
     return ExpressionPart(
         lambda x: np.full(len(x), number),
         lambda low, high: intervals.point(np.full(len(low), number)),
+        (Instruction(Op.CONSTANT, number),),
         number,
     )
 
@@ -230,7 +281,9 @@ def _negated(part: ExpressionPart) -> ExpressionPart:
     if part.constant is not None:
         return _constant(-part.constant)
     return ExpressionPart(
-        lambda x: -part.value(x), lambda low, high: intervals.negate(part.bound(low, high))
+        lambda x: -part.value(x),
+        lambda low, high: intervals.negate(part.bound(low, high)),
+        (*part.program, Instruction(Op.NEGATE)),
     )
 
 
@@ -242,25 +295,33 @@ def _combined(operator: type[ast.operator], a: ExpressionPart, b: ExpressionPart
         return ExpressionPart(
             lambda x: a.value(x) + b.value(x),
             lambda low, high: intervals.add(a.bound(low, high), b.bound(low, high)),
+            (*a.program, *b.program, Instruction(Op.ADD)),
         )
     if operator is ast.Mult:
         return ExpressionPart(
             lambda x: a.value(x) * b.value(x),
             lambda low, high: intervals.multiply(a.bound(low, high), b.bound(low, high)),
+            (*a.program, *b.program, Instruction(Op.MULTIPLY)),
         )
     return ExpressionPart(
         lambda x: a.value(x) / b.value(x),
         lambda low, high: intervals.multiply(
             a.bound(low, high), intervals.invert(b.bound(low, high))
         ),
+        (*a.program, *b.program, Instruction(Op.DIVIDE)),
     )
 
 
-def _extreme(choose: np.ufunc, parts: Sequence[ExpressionPart]) -> ExpressionPart:
+def _extreme(choose: np.ufunc, parts: Sequence[ExpressionPart], op: Op) -> ExpressionPart:
     def bound(low: Array, high: Array) -> Interval:
         found = [part.bound(low, high) for part in parts]
         return Interval(
             choose.reduce([f.lower for f in found]), choose.reduce([f.upper for f in found])
         )
 
-    return ExpressionPart(lambda x: choose.reduce([part.value(x) for part in parts]), bound)
+    first, *others = parts
+    # Two by two, from the left.
+    program = (*first.program, *(s for part in others for s in (*part.program, Instruction(op))))
+    return ExpressionPart(
+        lambda x: choose.reduce([part.value(x) for part in parts]), bound, program
+    )

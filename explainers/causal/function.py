@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -38,11 +39,12 @@ class Function(Protocol):
         ...
 
 
-def always(function: Callable[[Array], Array]) -> Members:
+@dataclass(frozen=True, eq=False)
+class Always:
     """Members of a function that is taken as known: ``k`` times itself."""
 
-    def evaluate(parents: Array) -> Array:
-        k, n, p = parents.shape
-        return function(parents.reshape(k * n, p)).reshape(k, n)
+    function: Callable[[Array], Array]
 
-    return evaluate
+    def __call__(self, parents: Array) -> Array:
+        k, n, p = parents.shape
+        return self.function(parents.reshape(k * n, p)).reshape(k, n)

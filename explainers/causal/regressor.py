@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.function import Array, Members, always
+from explainers.causal.function import Always, Array, Members
 from models.graph.forms import BranchMode, GraphForm, TreeEnsemble
 from models.predictor import Predictor, finite
 
@@ -29,7 +29,7 @@ class Regressor:
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
         # Nothing is known of its spread, so there is one version.
-        return always(self)
+        return Always(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,27 +80,17 @@ class TreeRegressor:
         least = np.stack([low[:, tree].min(axis=1) for tree in self._nodes]).sum(axis=0)
         most = np.stack([high[:, tree].max(axis=1) for tree in self._nodes]).sum(axis=0)
         # The float32 sum of any leaves differs from theirs in float64 by less than this.
-        slack = self._rounding
+        slack = self.rounding
         raw = np.stack([least - slack, most + slack]) + self.trees.base[0]
         finished = [self.form.scores_of(side[:, None])[:, 0] for side in raw]
         return finished[0], finished[1]
 
     def members(self, rng: np.random.Generator, k: int) -> Members:
         if not self.n_members:
-            return always(self)
-        chosen = rng.integers(0, self.n_members, k)
+            return Always(self)
+        return TreeMembers(self, rng.integers(0, self.n_members, k))
 
-        def evaluate(parents: Array) -> Array:
-            versions, n, p = parents.shape
-            each = self._ensembles(parents.reshape(versions * n, p)).reshape(versions, n, -1)
-            # The same parents for all members: asked once, then each takes its own ensemble.
-            if versions == 1:
-                return np.asarray(each[0].T[chosen])
-            return np.asarray(each[np.arange(k), :, chosen])
-
-        return evaluate
-
-    def _ensembles(self, parents: Array) -> Array:
+    def ensembles(self, parents: Array) -> Array:
         """What each ensemble yields, ``(n, n_members)``."""
         leaves = self.trees.leaves_of(self._columns(parents))
         added = self.trees.values[leaves, 0].reshape(len(parents), self.n_members, -1)
@@ -158,11 +148,29 @@ class TreeRegressor:
         return tuple(np.flatnonzero(owner == t).astype(np.int32) for t in range(trees.n_trees))
 
     @cached_property
-    def _rounding(self) -> float:
+    def rounding(self) -> float:
+        """By how much the graph's sum of any leaves may differ from theirs in float64."""
         largest = sum(float(np.abs(self.trees.values[nodes, 0]).max()) for nodes in self._nodes)
         size = largest + float(np.abs(self.trees.base).max(initial=0.0))
         # An addition for each tree, and two operations more.
         return float(np.finfo(self.trees.sums).eps) * size * (self.trees.n_trees + 2)
+
+
+@dataclass(frozen=True, eq=False)
+class TreeMembers:
+    """``k`` of a regressor's ensembles, drawn with replacement."""
+
+    regressor: TreeRegressor
+    chosen: npt.NDArray[np.int64]
+    """``(k,)``"""
+
+    def __call__(self, parents: Array) -> Array:
+        versions, n, p = parents.shape
+        each = self.regressor.ensembles(parents.reshape(versions * n, p)).reshape(versions, n, -1)
+        # The same parents for all members: asked once, then each takes its own ensemble.
+        if versions == 1:
+            return np.asarray(each[0].T[self.chosen])
+        return np.asarray(each[np.arange(len(self.chosen)), :, self.chosen])
 
 
 _ORDERED = (BranchMode.LT, BranchMode.LE, BranchMode.GT, BranchMode.GE)

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy
@@ -115,6 +116,27 @@ class PricedBox:
 
     @property
     def reached(self) -> bool: ...
+
+class Laws:
+    """
+    A causal model's arrays (FlatLaws), copied and checked. Threads may share it.
+    """
+
+    def __init__(self, flat: object) -> None: ...
+
+    def rows(self, factual: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], columns: Sequence[int], values: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], member: int = -1) -> NDArray[numpy.float64]:
+        """
+        Counterfactual rows, (n, d), of actions, (n, k), not rounded to whole numbers.
+        """
+
+    def members(self, factual: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], columns: Sequence[int], values: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> NDArray[numpy.float64]:
+        """The same by every plausible mechanism: (n, members, d)."""
+
+    def bounds(self, factual: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], columns: Sequence[int], lower: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], upper: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], member: int = -1) -> tuple[NDArray[numpy.float64], NDArray[numpy.float64]]:
+        """Least and greatest rows of each box of actions, whole numbers read."""
+
+    def read(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> NDArray[numpy.float64]:
+        """Rows with whole numbers rounded half to even."""
 
 SOURCES: str = ...
 

@@ -6,6 +6,7 @@
 #include <nanobind/ndarray.h>
 
 #include "batches.hpp"
+#include "causal_binding.hpp"
 #include "entries.hpp"
 #include "kernel.hpp"
 #include "lagrangian_binding.hpp"
@@ -216,6 +217,7 @@ NB_MODULE(kernel, m) {
     bind_leaves(m);
     bind_merging(m);
     bind_lagrangian(m);
+    causal::bind_causal(m);
 
     m.attr("SOURCES") = IFONLY_SOURCES;
     m.attr("TOLERANCE") = TOLERANCE;
