@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from explainers.native import kernel
 from explainers.space import changed
 from models.predictor import Row, Rows
 
@@ -77,6 +78,17 @@ class Flows:
     """Least share of them by which the target is met."""
 
 
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """What follows, and how sure an action must be, for compiled searches."""
+
+    laws: kernel.Laws
+    gamma: float
+    """Standard deviations that the margin keeps from the edge, over plausible mechanisms."""
+    floor: float
+    """Least share of them by which the target is met."""
+
+
 class NotAffine(Exception):
     """Something does not follow from what is set by slopes alone; the message says what."""
 
@@ -89,6 +101,12 @@ class Consequences(Protocol):
     @property
     def severs(self) -> bool:
         """Whether what is set has that value, whatever its own causes do."""
+        ...
+
+    @property
+    def compiled(self) -> Compiled | None:
+        """The same for compiled code; None where it cannot tell what follows, and these methods
+        must be asked."""
         ...
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:

@@ -33,6 +33,11 @@ class BacktrackingConsequences:
     def severs(self) -> bool:
         return False
 
+    @property
+    def compiled(self) -> None:
+        """Compiled code follows interventions only."""
+        return None
+
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         """Columns that may end elsewhere than where their own background leads.
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
 from explainers.causal.errors import CausalError, NoMechanism
+from explainers.causal.flattening import NotFlat, flatten
 from explainers.causal.function import Array
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
-from explainers.consequences import Assurance, Flow, Flows, Margin, NotAffine, Tie, Trust
+from explainers.consequences import Assurance, Compiled, Flow, Flows, Margin, NotAffine, Tie, Trust
+from explainers.native import kernel
 from models.predictor import Row, Rows
 
 ROUNDING = 1e-9
@@ -41,6 +43,14 @@ class CausalConsequences:
     @property
     def severs(self) -> bool:
         return True
+
+    @cached_property
+    def compiled(self) -> Compiled | None:
+        try:
+            flat = flatten(self.model, self.members, self.whole)
+        except NotFlat:
+            return None
+        return Compiled(kernel.Laws(flat), self.gamma, self.floor)
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         return self.model.graph.affected(columns)

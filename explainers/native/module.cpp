@@ -7,6 +7,7 @@
 
 #include "batches.hpp"
 #include "causal_binding.hpp"
+#include "effects_binding.hpp"
 #include "entries.hpp"
 #include "kernel.hpp"
 #include "lagrangian_binding.hpp"
@@ -218,10 +219,11 @@ NB_MODULE(kernel, m) {
     bind_merging(m);
     bind_lagrangian(m);
     causal::bind_causal(m);
+    bind_effects(m);
 
     m.attr("SOURCES") = IFONLY_SOURCES;
     m.attr("TOLERANCE") = TOLERANCE;
-    m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded>);
+    m.def("structs", &all_structs<Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects>);
     for (const auto& [name, value] : constants) m.attr(name) = value;
 }
 

@@ -201,11 +201,11 @@ class Incumbents:
             self._last_row += self._meter.rows - before  # a budget of its own
             self._checked += len(some)
             sure[start : start + block] = found.holds
-            self._note_unsure(some[~found.holds], found.lower[~found.holds])
+            self.note_unsure(some[~found.holds], found.lower[~found.holds])
             start, block = start + block, 2 * block
         return sure
 
-    def _note_unsure(self, actions: Rows, lower: npt.NDArray[np.float64]) -> None:
+    def note_unsure(self, actions: Rows, lower: npt.NDArray[np.float64]) -> None:
         if len(lower) and (self.unsure is None or lower.max() > self._surest):
             self._surest, self.unsure = float(lower.max()), actions[int(lower.argmax())]
 

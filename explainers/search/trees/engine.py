@@ -27,22 +27,31 @@ from explainers.search.breakpoints import (
     rows_at,
 )
 from explainers.search.engine import (
+    Judge,
     Meter,
     SearchOutcome,
     range_by_asking,
+    range_by_judging,
     run_around,
+)
+from explainers.search.engine import (
+    Verdicts as Judged,
 )
 from explainers.search.incumbents import Incumbents
 from explainers.search.trees import entry_points
-from explainers.search.trees.ensemble_targets import EnsembleTargets
+from explainers.search.trees.arena import Arena
+from explainers.search.trees.effect_search import CompiledEffectSearch, judge_of
+from explainers.search.trees.effects import margin_of
+from explainers.search.trees.ensemble_targets import EnsembleTarget, EnsembleTargets
 from explainers.search.trees.flat_rules import Flattened, flatten
-from explainers.search.trees.following import EffectSearch, asked_of
+from explainers.search.trees.following import EffectSearch, ModeInstance, asked_of
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
 from explainers.search.trees.proof import MOST_PARTS, BoxSearch, SearchInstance
+from explainers.search.trees.question import SumLimits
 from explainers.search.trees.question_building import build_question
 from explainers.search.trees.survival import Survival
-from explainers.space import Positions, changed
+from explainers.space import Positions, Values, changed
 from models.graph.forms import GraphForm
 from models.predictor import Row, Rows, Scores
 from models.schema import Schema
@@ -71,6 +80,7 @@ class Trees:
         self._rules: dict[tuple[int, ...], tuple[tuple[Implication, ...], Flattened]] = {}
         # Weakly: what is known of a question goes when the question does.
         self._asked: WeakKeyDictionary[Problem, SearchInstance] = WeakKeyDictionary()
+        self._asked_modes: WeakKeyDictionary[Problem, list[ModeInstance]] = WeakKeyDictionary()
         self._lock = Lock()
 
     def nearest(self, problem: Problem, meter: Meter, deadline: Deadline) -> Scores | None:
@@ -88,10 +98,8 @@ class Trees:
     ) -> tuple[float, float]:
         """The interval, read from the tables: the model is asked only within rounding of the
         target's edge, and where something follows."""
-        # The tables know no effects, so the model is asked value by value.
         if problem.consequences is not None and not self._stays_inert(problem, row, column):
-            known = meter.knowing(self._layout.alike)
-            return range_by_asking(problem, known, row, column, self._survival(problem))
+            return self._range_with_effects(problem, problem.consequences, meter, row, column)
         inert = problem.inert
         asked = self._in_arrays(inert)
         at = asked.question.positions(row, problem.factual, inert.single_axes)
@@ -114,6 +122,78 @@ class Trees:
             found[unsure] = self._met(problem, meter, rows)
         first, last = run_around(found.tobytes(), int(at[column]))
         return float(values[first]), float(values[last])
+
+    def _range_with_effects(
+        self, problem: Problem, consequences: Consequences, meter: Meter, row: Row, column: int
+    ) -> tuple[float, float]:
+        """The same where something follows: by the tables, where compiled code can tell what does,
+        and else by asking the model value by value."""
+        known = meter.knowing(self._layout.alike)
+        also = self._survival(problem)
+        own = self._targets.of(problem.target)
+        if self._is_severed(problem, consequences, row, column):
+            judge = self._judge_severed(problem, row, column)
+            if judge is not None:
+                return range_by_judging(problem, known, row, column, judge, also)
+        with own.arenas.lent() as arena:
+            search = self._effect_search(problem, consequences, own, arena, Deadline.never())
+            if isinstance(search, CompiledEffectSearch):
+                modes = self._modes(problem, consequences, own.limits)
+                judged = judge_of(search, modes, row, column)
+                if judged is not None:
+                    return range_by_judging(problem, known, row, column, judged, also)
+        return range_by_asking(problem, known, row, column, also)
+
+    def _is_severed(
+        self, problem: Problem, consequences: Consequences, row: Row, column: int
+    ) -> bool:
+        """Whether a feature that would follow is set against it, and nothing follows from the
+        action."""
+        others = np.flatnonzero(changed(row[None, :], problem.factual)[0]).tolist()
+        return consequences.severs and not consequences.effects([*others, column])
+
+    def _judge_severed(self, problem: Problem, row: Row, column: int) -> Judge | None:
+        """What the tables say of values of a feature that is set against its causes: with its
+        factual value it would not be set, and follow, and that is asked. None where they do not
+        know the row."""
+        inert = problem.inert
+        asked = self._in_arrays(inert)
+        at = asked.question.positions(row, problem.factual, inert.single_axes)
+        own = asked.question.values(column)
+        if at is None or own is None:
+            return None
+
+        def judge(values: Values) -> Judged:
+            places = own.searchsorted(values)
+            known = own.take(places, mode="clip") == values
+            found = np.empty(len(values), np.uint8)
+            with asked.arenas.lent() as arena:
+                entry_points.hold_at(
+                    asked.tables,
+                    asked.question,
+                    arena,
+                    at,
+                    column,
+                    MOST_PARTS,
+                    places.clip(max=len(own) - 1),
+                    found,
+                )
+            found[~known | (values == problem.factual[column])] = IN_DOUBT
+            return found
+
+        return judge
+
+    def _modes(
+        self, problem: Problem, consequences: Consequences, limits: SumLimits
+    ) -> list[ModeInstance]:
+        """The modes of a problem in arrays; made once, while the problem is asked about."""
+        with self._lock:
+            known = self._asked_modes.get(problem)
+        if known is None:
+            known = asked_of(problem, consequences, self._layout, limits, self._flattened)
+            with self._lock:
+                self._asked_modes[problem] = known
+        return known
 
     def _long_range(
         self,
@@ -172,7 +252,7 @@ class Trees:
             raise NotEligible(self.name, "what is set may follow as well")
         own = self._targets.of(problem.target)
         # Before the search, so that what cannot be kept is refused at once.
-        modes = asked_of(problem, consequences, self._layout, own.limits, self._flattened)
+        modes = self._modes(problem, consequences, own.limits)
         # What it costs closes all boxes of the modes that are dearer.
         inert = self._proof(problem.inert, meter, deadline).run()
         meter = meter.knowing(self._layout.alike)
@@ -181,7 +261,7 @@ class Trees:
         try:
             incumbents.keep(inert.candidates)
             with own.arenas.lent() as arena:
-                following = EffectSearch(problem, consequences, own.tables, arena, deadline)
+                following = self._effect_search(problem, consequences, own, arena, deadline)
                 for mode in modes:
                     bound = min(bound, following.settle(mode, incumbents))
         except DeadlineReached:
@@ -192,6 +272,25 @@ class Trees:
         bound = min(bound, incumbents.cost)
         return SearchOutcome(
             incumbents.rows, bound, None, deadline.expired(), unsure=incumbents.unsure
+        )
+
+    def _effect_search(
+        self,
+        problem: Problem,
+        consequences: Consequences,
+        own: EnsembleTarget,
+        arena: Arena,
+        deadline: Deadline,
+    ) -> CompiledEffectSearch | EffectSearch:
+        """By compiled code, where it can tell what follows."""
+        compiled = consequences.compiled
+        if compiled is None:
+            return EffectSearch(problem, consequences, own.tables, arena, deadline)
+        margin = margin_of(
+            problem.target, self._form, own.goals, self._targets.base, own.limits.band
+        )
+        return CompiledEffectSearch(
+            problem, consequences, compiled, margin, own.tables, arena, deadline
         )
 
     def _nearest_with_effects(

@@ -17,6 +17,7 @@ from explainers.search.trees.table_building import build_tables, table_bytes
 from explainers.search.trees.tables import Tables
 from explainers.target import Target
 from models.graph.forms import GraphForm
+from models.predictor import Row
 from models.rounding import Rounding
 
 MOST_BYTES = 512 << 20
@@ -45,6 +46,11 @@ class EnsembleTargets:
         self._known: dict[tuple[float | Rounding | None, ...], EnsembleTarget] = {}
         self._tables: dict[tuple[bytes, ...], tuple[Tables, Arenas]] = {}
         self._lock = Lock()
+
+    @property
+    def base(self) -> Row:
+        """What is in every sum over the trees, ``(n_raw,)``."""
+        return self._leaves.base
 
     @property
     def table_bytes(self) -> int:

@@ -91,6 +91,14 @@ class ModeInstance:
     upper: Row
     cuts: Cuts
 
+    def actions(self, factual: Row, positions: Ints) -> Rows:
+        """The actions at positions, ``(n, n_features)`` both."""
+        rows = np.repeat(factual[None, :], len(positions), axis=0)
+        # Followers keep the factual value, which says that they are not set.
+        own = np.delete(np.arange(len(factual)), self.mode.followers)
+        rows[:, own] = self.question.columns(own, positions)
+        return rows
+
 
 @dataclass(frozen=True, eq=False)
 class EffectSearch:
@@ -179,7 +187,7 @@ class EffectSearch:
         is_open = (found.cost < math.inf) & self._may_open(asked, found)
         # A half has its parent's corner, or a new one; each corner is asked once.
         new = is_open & (found.corner != tried).any(axis=1)
-        incumbents.consider(self._actions(asked, found.corner[new]))
+        incumbents.consider(asked.actions(self.problem.factual, found.corner[new]))
         # A corner may just have made the best cheaper, which closes boxes of this batch.
         return _cut(found, is_open & (found.cost < incumbents.cost), None, asked.question)
 
@@ -214,7 +222,7 @@ class EffectSearch:
     def _readable(self, asked: ModeInstance, corners: Ints) -> tuple[Rows, Rows]:
         """Actions of which it can be read what they lead to, and that."""
         columns = list(asked.mode.set)
-        actions = self._actions(asked, corners)
+        actions = asked.actions(self.problem.factual, corners)
         rows = self.consequences.rows(self.problem.factual, columns, actions[:, columns])
         # What cannot be told, or leaves the schema's bounds, is no row to compare.
         known = self.problem.readable(actions, rows)
@@ -226,14 +234,6 @@ class EffectSearch:
         lo, hi = boxes.lo[:, openers], boxes.hi[:, openers]
         # Actions that set no opener have no effects: they were searched as the inert question.
         return np.asarray(((lo != hi) | (lo != q.home[openers])).any(axis=1))
-
-    def _actions(self, asked: ModeInstance, positions: Ints) -> Rows:
-        factual = self.problem.factual
-        rows = np.repeat(factual[None, :], len(positions), axis=0)
-        # Followers keep the factual value, which says that they are not set.
-        own = np.delete(np.arange(len(factual)), asked.mode.followers)
-        rows[:, own] = asked.question.columns(own, positions)
-        return rows
 
 
 def asked_of(

@@ -38,6 +38,8 @@ class Mode:
     followers: tuple[int, ...]
     openers: tuple[int, ...]
     """What may be set and is followed by something that is not."""
+    movers: frozenset[int] = frozenset()
+    """What can be set and can follow: in this mode or in others."""
 
 
 def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
@@ -63,7 +65,13 @@ def modes_of(problem: Problem, consequences: Consequences) -> Iterator[Mode]:
             openers = [j for j in acted if behind[j] & set(followers)]
             # Without one nothing follows: that is the inert question, which is searched apart.
             if openers:
-                yield Mode(tuple(acted), frozenset(against), tuple(followers), tuple(openers))
+                yield Mode(
+                    tuple(acted),
+                    frozenset(against),
+                    tuple(followers),
+                    tuple(openers),
+                    frozenset(movers),
+                )
 
 
 def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[AxisLine] | None:
@@ -100,7 +108,10 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[AxisLine] | N
 def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
     """Least and greatest value that each of the followers may read, ``(n_followers,)``."""
     features = [problem.schema.features[j] for j in mode.followers]
-    lower, upper = (np.array([getattr(f, end) for f in features]) for end in ("lower", "upper"))
+    lower, upper = (
+        np.array([getattr(f, end) for f in features], dtype=np.float64)
+        for end in ("lower", "upper")
+    )
     for constraint in problem.constraints:
         form = constraint.form
         if isinstance(form, Within) and form.column in mode.followers:

@@ -177,7 +177,7 @@ class BoxSearch:
             arena = self._with_fragile(lent)
             # No longer than the patience at once: easy questions end
             # here, hard ones go to merged trees.
-            status = entry_points.begin(t, q, arena, min(_chunk(t), self._patience))
+            status = entry_points.begin(t, q, arena, min(chunk(t), self._patience))
             self._guess = float(arena.floats[GUESS])
             if self._drive(t, q, arena, status, self._patience):
                 self._bound = min(self._best, self._open)
@@ -334,7 +334,7 @@ class BoxSearch:
                 if self._deadline.expired():
                     self._open = min(self._open, max(least, entry_points.open_bound(q, a)))
                     raise DeadlineReached("the deadline has passed")
-                status = entry_points.search(t, q, a, min(_chunk(t), most_nodes))
+                status = entry_points.search(t, q, a, min(chunk(t), most_nodes))
         # Counted also when the deadline cuts in.
         finally:
             self._meter.opened(int(a.ints[NODES]))
@@ -405,7 +405,7 @@ def _halves(t: Tables, q: Question, box: Priced) -> list[Box]:
     return [(box.lo, below), (above, box.hi)]
 
 
-def _chunk(t: Tables) -> int:
+def chunk(t: Tables) -> int:
     """Boxes to open between two looks at the deadline."""
     # A box costs about as many steps as there are words; 16 keep calls from Python rare.
     return max(16, WORDS_BETWEEN_LOOKS // (len(t.full) + 1))
