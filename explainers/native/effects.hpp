@@ -370,6 +370,28 @@ public:
         return widest(e.set, lo, hi);
     }
 
+    // Where along ``column``, with all else set as in ``at``, a follower passes ``number``: the first
+    // position beyond; -1 if it does not pass it between the ends.
+    Whole crossing(Whole column, Whole follower, double number, Wholes at, Wholes lo, Wholes hi) {
+        const auto is_above = [&](Whole position) {
+            for (const Whole j : e.set) low_[j] = value_at(q, j, j == column ? position : at[j]);
+            causal::follow_row(*laws_, machine_, paths_, low_.data());
+            return low_[follower] >= number;
+        };
+        Whole low = lo[column], high = hi[column];
+        const bool side = is_above(low);
+        if (is_above(high) == side) return -1;
+        while (high - low > 1) {
+            const Whole middle = (low + high) >> 1;
+            if (is_above(middle) == side) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        return high;
+    }
+
     // The one of what is set of whose axis the box holds the greatest part; -1 if it holds one
     // position of each.
     Whole widest(Wholes lo, Wholes hi) const { return widest(e.set, lo, hi); }
@@ -756,10 +778,19 @@ inline Cut halving(Whole column, Wholes lo, Wholes hi) {
     return {column, (lo[column] + hi[column] + 1) >> 1};
 }
 
+inline constexpr Whole SLICES = 16;
+
 // A cut of what is set: the cut itself, or where it is of what follows, of what that follows from.
-inline Cut of_what_is_set(const Following& f, Cut cut, Wholes lo, Wholes hi) {
+inline Cut of_what_is_set(Following& f, Cut cut, Wholes at, Wholes lo, Wholes hi) {
     if (cut.column >= 0 && f.q.counts[cut.column] == 0) {
-        return halving(f.instead(cut.column, lo, hi), lo, hi);
+        const Whole column = f.instead(cut.column, lo, hi);
+        if (column < 0) return {};
+        // Where it passes the edge, if that is well inside: a slice at an end tells too little.
+        const Whole margin = (hi[column] - lo[column]) / SLICES;
+        const Whole edge =
+            f.crossing(column, cut.column, value_at(f.q, cut.column, cut.edge), at, lo, hi);
+        const bool inside = lo[column] + margin < edge && edge <= hi[column] - margin;
+        return inside ? Cut{column, edge} : halving(column, lo, hi);
     }
     const bool inside = cut.column >= 0 && lo[cut.column] < cut.edge && cut.edge <= hi[cut.column];
     // No tree gains: cut the widest, as bounds of what follows tighten with the box.
@@ -808,7 +839,7 @@ inline Outcome judge_effects(
             const Cut other = best_lever_cut(t, q, a);
             if (other.column >= 0) cut = other;
         }
-        cut = of_what_is_set(f, cut, lo, hi);
+        cut = of_what_is_set(f, cut, at, lo, hi);
         return Outcome::cut;
     }
     // Nothing follows from this row: it was searched with all of its kind.
@@ -825,7 +856,7 @@ inline Outcome judge_effects(
     if (score == Score::in_doubt && !place.in_doubt && f.is_outside(t, at)) {
         cut = other_leaves_cut(t, q, a, sp);
         if (cut.column < 0) return Outcome::closed;
-        cut = of_what_is_set(f, cut, lo, hi);
+        cut = of_what_is_set(f, cut, at, lo, hi);
         return Outcome::cut;
     }
     // The caller has said no to this very row, or it was not sure enough: cut on.
@@ -836,7 +867,7 @@ inline Outcome judge_effects(
     }
     bool in_doubt = place.in_doubt || score != Score::inside || q.is_robust();
     if (const Whole broken = f.broken(at, in_doubt); broken >= 0) {
-        cut = of_what_is_set(f, rule_cut(q, a, sp, broken), lo, hi);
+        cut = of_what_is_set(f, rule_cut(q, a, sp, broken), at, lo, hi);
         return Outcome::cut;
     }
     const Trust trust = in_doubt ? Trust::in_doubt : f.trust(t, at);

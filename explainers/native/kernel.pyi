@@ -138,6 +138,36 @@ class Laws:
     def read(self, rows: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)]) -> NDArray[numpy.float64]:
         """Rows with whole numbers rounded half to even."""
 
+class Effects:
+    def __init__(self, given: object) -> None: ...
+
+class Following:
+    """What follows on one machine in one mode; one thread's."""
+
+    def __init__(self, effects: object, laws: object, question: object, factual: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+    @property
+    def is_bounded(self) -> bool: ...
+
+    @property
+    def surest(self) -> tuple[float, list[int]] | None: ...
+
+def start_effects(tables: Tables, arena: Arena, following: Following, best: float, lo: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], hi: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+def search_effects(tables: Tables, arena: Arena, following: Following, max_nodes: int) -> int: ...
+
+def note_outside(tables: Tables, arena: Arena, following: Following) -> None: ...
+
+def judge_along(tables: Tables, arena: Arena, following: Following, at: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], column: int, positions: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], out: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
+
+NO_LINK: int = 0
+
+IDENTITY: int = 1
+
+LOGISTIC: int = 2
+
+MARGIN_SLOTS: int = 7
+
 SOURCES: str = ...
 
 TOLERANCE: float = 1e-12

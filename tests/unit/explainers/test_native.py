@@ -15,12 +15,13 @@ import hatch_build
 from explainers.native import kernel
 from explainers.search.trees.arena import Arena
 from explainers.search.trees.batches import Bounded, Cuts
+from explainers.search.trees.effects import Effects
 from explainers.search.trees.question import FlatRules, Long, Question
 from explainers.search.trees.tables import Tables
 from explainers.space import TOLERANCE
 from tests.support.native import instance
 
-STRUCTS: tuple[Any, ...] = (Tables, Long, FlatRules, Question, Arena, Cuts, Bounded)
+STRUCTS: tuple[Any, ...] = (Tables, Long, FlatRules, Question, Arena, Cuts, Bounded, Effects)
 
 
 def kind(hint: Any) -> str:
