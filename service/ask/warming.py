@@ -68,7 +68,7 @@ def _explanations(model: ServedModel, row: Row) -> None:
 
 
 def _what_ifs(model: ServedModel, row: Row) -> None:
-    body = {"instance": model.schema.write(row), "set": _settings(model, row)}
+    body = {"instance": model.schema.write(row), "set": changes(model, row)}
     for rung in Rung if model.causal else (Rung.ASSOCIATION,):
         asked = body | {"rung": rung.value}
         answering.what_if_reply(model, validation.read(requests.WhatIfRequest, asked))
@@ -158,7 +158,7 @@ def _rules(model: ServedModel) -> list[str]:
     return [f"if {name} changes then {name} >= -1e300" for name in numbers[:1]]
 
 
-def _settings(model: ServedModel, row: Row) -> Body:
+def changes(model: ServedModel, row: Row) -> Body:
     """What a what-if sets: the first feature that may be set, to what it reads."""
     problem = model.policy.problem(row, next(_targets(model, row)))
     names = [model.schema.names[j] for j in problem.movable[:1]]
