@@ -30,8 +30,9 @@ from service.served.causal_model import Semantics
 from service.served.registry import ServedModel
 from service.wire import requests, validation
 
-WARM_MS = 50
-"""For each question's search: it need not be settled, only begun."""
+WARM_MS = 10
+"""For each question's search: it need not be settled, only begun. What is left for the first that
+is asked is then some ms at most, as with five times as much."""
 # A model of a hundred classes would fill the memory with tables that nobody may ask for.
 MOST_TABLES = 512 << 20
 """Bytes: of models with many classes, tables for those beyond are built when first asked for."""

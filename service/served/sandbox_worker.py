@@ -60,7 +60,8 @@ def tried(folder: Path, root: Path, limits: GuardLimits) -> dict[str, Any]:
 
 def _try(folder: Path, root: Path, limits: GuardLimits) -> None:
     deployed = load_folder(folder, root, limits=limits)
-    prepare(deployed)
+    # What the engine makes of it, too: tables of a whole model take memory and time.
+    _ = prepare(deployed).engine
     rows = trial_rows(deployed.spec.schema)
     try:
         # As many rows as a run may ever have: what a graph needs grows with them.

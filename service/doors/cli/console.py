@@ -12,8 +12,6 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service import logs
-from service.ask import warming
-from service.doors.cli import progress
 from service.errors import MalformedBody
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
@@ -80,9 +78,15 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
     """
     logs.configure(chosen.log_format, chosen.log_level)
     if warm:
+        # Imported here: who lists models needs no solver.
+        from service.ask.warming import warm as warmed
+        from service.doors.cli import progress
+
         progress.announced()
-    # Who does not serve has nobody else to protect from a model, and should not wait for a trial.
-    loaded = Registry.of(chosen, warm=warming.warm) if warm else Registry(chosen.models)
+        loaded = Registry.of(chosen, warm=warmed)
+    else:
+        # Who does not serve protects nobody else from a model, and should not wait for a trial.
+        loaded = Registry(chosen.models)
     loaded.load()
     return loaded
 
