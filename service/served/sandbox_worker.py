@@ -15,6 +15,10 @@ from typing import Any
 
 import numpy as np
 
+# All engines, before the walls: what they import is no folder's fault.
+import explainers.search.linear
+import explainers.search.relu
+import explainers.search.trees.engine  # noqa: F401
 from explainers.search.trees.compiled import compile_all
 from models.errors import GraphError, ModelError
 from models.onnx import GuardLimits

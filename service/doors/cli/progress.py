@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import explainers.search.trees.engine  # noqa: F401  all that is compiled
 from explainers.search.trees.compiled import compile_all
 
 WHY = (
