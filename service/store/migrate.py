@@ -67,11 +67,11 @@ def revision(connection: sa.Connection) -> str | None:
 
 def newest() -> str:
     """The revision that this version needs."""
-    return _revisions()[0]
+    return revisions()[0]
 
 
 @cache
-def _revisions() -> tuple[str, ...]:
+def revisions() -> tuple[str, ...]:
     """That this version knows, newest first: those that the files of migrations are named for."""
     files = (FOLDER / "versions").glob("v[0-9]*.py")
     return tuple(sorted((file.name[1:].partition("_")[0] for file in files), reverse=True))
@@ -91,7 +91,7 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 def _refuse_newer(found: str | None) -> None:
-    if found is not None and found not in _revisions():
+    if found is not None and found not in revisions():
         raise StoreOutdated(
             f"the store's tables are at revision {found}, which this version does not know: "
             "a newer ifonly has upgraded them"
