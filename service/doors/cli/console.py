@@ -83,7 +83,8 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         from service.doors.cli import progress
 
         progress.announced()
-        loaded = Registry.of(chosen, warm=warmed)
+        # Of several processes each warms its own; this one then only watches over them.
+        loaded = Registry.of(chosen, warm=warmed if chosen.processes == 1 else None)
     else:
         # Who does not serve protects nobody else from a model, and should not wait for a trial.
         loaded = Registry(chosen.models)
