@@ -80,8 +80,10 @@ class Portfolio:
         otherwise wait for."""
         # As `explain` asks: tables and limits of another target would not be found again.
         problem = problem.firm(rounding_of(predictor))
-        # Without the last, which asks the model anew each time and would hunt to its deadline.
-        for engine in self.engines[:-1]:
+        for engine in self.engines:
+            # It builds nothing, asks the model anew each time, and would hunt to its deadline.
+            if isinstance(engine, Blackbox):
+                continue
             deadline = Deadline.after(WARM_SECONDS)
             meter = Meter(predictor, deadline)
             with suppress(NotEligible, DeadlineReached):

@@ -11,18 +11,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.core import TyperGroup
 
 from models.errors import UnknownModel
+from models.onnx import sessions
+from models.repository import load_folder
+from service.ask.warming import warm
 from service.doors.cli.commands import app
 from service.doors.cli.console import Failure
 from service.doors.cli.failures import told
 from service.doors.cli.lazy import LazyGroup, uncollected
 from service.errors import Fault, InvalidRequest, MalformedBody, ModelsNotFound, RequestPart
 from service.logs import logger
+from service.served.registry import prepare
+from service.settings import shipped_models
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
@@ -109,6 +115,20 @@ def test_a_later_start_imports_only_what_its_settings_ask_for_and_writes_only_it
     # numba tries whether it could write; its machine code was there.
     own = (str(data), os.devnull, os.environ.get("NUMBA_CACHE_DIR", os.devnull))
     assert [file for file in written if not file.startswith(own)] == []
+
+
+def test_the_shipped_model_holds_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(*given: Any) -> Any:
+        made.append(open_here(*given))
+        return made[-1]
+
+    open_here = sessions.open_here
+    monkeypatch.setattr(sessions, "open_here", counted)
+    model = prepare(load_folder(shipped_models() / "milling-machine" / "1"))
+    warm(model)
+    assert len(made) == 1
 
 
 def test_what_a_command_imports_is_left_alone_by_the_garbage_collector() -> None:
