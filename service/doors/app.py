@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from models.onnx.watchdog import watchdog
 from service import logs
 from service.ask.warming import warm
-from service.ask.write_reply import ifonly_version
 from service.audit.recent_accesses import RecentAccesses
 from service.audit.trust_root import sequencing, witness_of
 from service.doors import kserve
@@ -55,9 +54,9 @@ from service.scheduling.time_slices import Turns
 from service.scheduling.worker_pools import Workers
 from service.served import uploads
 from service.served.registry import Registry
-from service.settings import Settings
-from service.store.journal import JournalOptions, Observer
-from service.store.opened import Store, opened
+from service.settings import Settings, ifonly_version
+from service.store.journal import Observer
+from service.store.opened import Store, opened_by
 from service.store.rates import Rate, SearchShare
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
@@ -289,20 +288,6 @@ def explaining(settings: Settings) -> Workers:
         kept=KEPT,
         most_each=0 if settings.no_auth else settings.share_questions,
     )
-
-
-def opened_by(
-    settings: Settings, *, migrate: bool = True, observer: Observer | None = None
-) -> contextlib.AbstractContextManager[Store]:
-    """The store that the settings name, open until the block ends."""
-    options = JournalOptions(
-        engine_version=ifonly_version(),
-        capacity=settings.audit_queue,
-        anchor_seconds=settings.audit_anchor_seconds,
-        anchor_file=settings.audit_anchor_file,
-        observer=observer,
-    )
-    return opened(settings.store_url, options, migrate=migrate)
 
 
 async def _opened(

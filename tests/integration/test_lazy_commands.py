@@ -100,6 +100,12 @@ def test_models_are_listed_without_a_server_without_a_database_and_without_a_sol
     assert within(modules, server + engines + RARE) == []
 
 
+@pytest.mark.parametrize("command", ["db", "keys", "audit", "explain", "causal replay"])
+def test_commands_that_do_not_serve_import_no_server(command: str) -> None:
+    _, modules = ran(*command.split(), "--help")
+    assert within(modules, ("fastapi", "starlette", "uvicorn", "service.doors.http", *RARE)) == []
+
+
 def test_a_later_start_imports_only_what_its_settings_ask_for_and_writes_only_its_data(
     tmp_path: Path,
 ) -> None:
