@@ -2,6 +2,7 @@
 # make test    the fast test suite                                   make test-all   every test
 # make test-browser   the pages in a real Chromium (Debian: chromium fonts-noto-cjk)
 # make check   lint, format, types, import contracts, then the tests
+# make sanitize   the oracle's tests of trees, with the search compiled to watch its memory
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
 # make sbom    what the image installs, as CycloneDX: dist/ifonly.cdx.json
 # make audit   known advisories against the lock (asks api.osv.dev)
@@ -19,10 +20,15 @@ PYTEST := python -m pytest -n auto --dist loadfile
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --quiet
-BUILD_FILES := pyproject.toml requirements/build.txt
+BUILD_FILES := pyproject.toml requirements/build.txt requirements/compiler.txt hatch_build.py \
+    $(wildcard explainers/native/*.hpp explainers/native/*.cpp)
+# The search is compiled as the project is installed; where no compiler is found, one is installed.
+INSTALL_PROJECT = { $(BIN)/python hatch_build.py --compiler >/dev/null || \
+    $(INSTALL) --require-hashes -r requirements/compiler.txt; } && \
+    $(INSTALL) --no-build-isolation --no-deps --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-all check lint format lock audit sbom clean docker-steps FORCE
+.PHONY: help run test test-browser test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -50,6 +56,9 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+sanitize: $(VENV)/.test
+	.ci/sanitize.sh $(BIN)/python build/sanitized $(PYTEST_ARGS)
+
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -74,13 +83,13 @@ clean:
 $(VENV)/.run: $(BIN)/python requirements/run.txt $(BUILD_FILES)
 	@echo "ifonly: installing what the service needs into $(VENV) (once)"
 	$(INSTALL) --require-hashes -r requirements/run.txt -r requirements/build.txt
-	$(INSTALL) --no-build-isolation --no-deps --editable .
+	$(INSTALL_PROJECT)
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python requirements/run.txt requirements/test.txt $(BUILD_FILES)
 	@echo "ifonly: installing what the tests need into $(VENV) (once, some minutes)"
 	$(INSTALL) --require-hashes -r requirements/test.txt -r requirements/build.txt
-	$(INSTALL) --no-build-isolation --no-deps --editable .
+	$(INSTALL_PROJECT)
 	@touch $(VENV)/.run $@
 
 # Another PYTHON than the one the venv was made with: make it anew.

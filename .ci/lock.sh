@@ -27,6 +27,7 @@ lock requirements/run.txt --extra traces pyproject.toml
 lock requirements/test.txt --constraint requirements/run.txt \
     --extra train --extra dice --extra parquet --extra effect --extra traces --extra dev pyproject.toml
 lock requirements/build.txt --constraint requirements/test.txt requirements/build.in
+lock requirements/compiler.txt requirements/compiler.in
 
 if grep -nE '://|file:|(^|[ =@])/' requirements/*.txt; then
     echo "ifonly: an address or a path got into a lock" >&2

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support import cpu, machine_code, postgres
+from tests.support import cpu, postgres
 from tests.support.tallied import Tallied
 
 # Before anything imports numpy: the matrices here are small, and threads of BLAS that wait for one
@@ -28,11 +28,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Before xdist starts its workers, which use what is compiled here."""
     cpu.configure(config)
     config.pluginmanager.register(Tallied(), "tallied")
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
-        machine_code.fill()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -125,7 +124,7 @@ class Sandbox:
                 stderr=subprocess.DEVNULL,
                 # `-m` puts the working folder on the path: here nobody can write a module into it.
                 cwd="/",
-                env=environment() | _compiled(),
+                env=environment(),
                 text=True,
                 start_new_session=True,  # Ctrl-C is for us, who then end it
             )
@@ -144,12 +143,6 @@ class Sandbox:
                 with contextlib.suppress(OSError):  # what was not sent will not be read
                     pipe.close()
         self._child = None
-
-
-def _compiled() -> dict[str, str]:
-    """Where the search is that was compiled here, as it is called from anywhere."""
-    place = os.environ.get("NUMBA_CACHE_DIR")
-    return {} if place is None else {"NUMBA_CACHE_DIR": os.path.abspath(place)}
 
 
 def written(error: ModelError) -> dict[str, Any]:

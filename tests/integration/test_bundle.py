@@ -252,7 +252,7 @@ NOT_NEEDED = (
     "service.served.registry",
     "explainers",
 )
-NOT_NEEDED += ("models", "fastapi", "sqlalchemy", "numpy", "onnxruntime", "numba", "httpx")
+NOT_NEEDED += ("models", "fastapi", "sqlalchemy", "numpy", "onnxruntime", "httpx")
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

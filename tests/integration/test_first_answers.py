@@ -6,6 +6,8 @@ import io
 import json
 import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,56 +17,66 @@ from rich.console import Console
 
 from explainers.wording import DEFAULT_LANGUAGES
 from service.doors.cli import rendering
-from tests.support import machine_code
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTHING = {"compiled": [], "imported": [], "tables": 0}
+NOTHING = {"imported": [], "tables": 0}
+
+
+def asked(folder: Path, **environment: str) -> Any:
+    """What a process of its own answered."""
+    out = folder / "answers.json"
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.support.first_answers", str(out)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-4_000:]
+    return json.loads(out.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def cold(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Of a process that began with nothing compiled."""
-    return machine_code.cold(tmp_path_factory.mktemp("cold"))
+def first(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Of a process that finds nothing of an earlier one: its home is empty."""
+    return asked(tmp_path_factory.mktemp("first"), HOME=str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory, cold: Any) -> Any:
-    """Of one that found all of it compiled."""
-    folder = tmp_path_factory.mktemp("warm")
-    kept = Path(os.environ.get(machine_code.VARIABLE, folder))
-    asked = machine_code.first_answers(kept, folder / machine_code.ANSWERS)
-    assert asked.returncode == 0, asked.stderr[-4_000:]
-    return json.loads((folder / machine_code.ANSWERS).read_text(encoding="utf-8"))
+def later(tmp_path_factory: pytest.TempPathFactory, first: Any) -> Any:
+    """Of one that came after it, and orders sets otherwise."""
+    return asked(tmp_path_factory.mktemp("later"), PYTHONHASHSEED="1")
 
 
 def test_a_fresh_installation_answers_every_kind_of_question_as_every_later_process(
-    cold: Any, warm: Any
+    first: Any, later: Any
 ) -> None:
-    assert cold["answers"] == warm["answers"]
+    assert first["answers"] == later["answers"]
 
 
-def test_nothing_is_compiled_imported_or_built_inside_a_request(cold: Any, warm: Any) -> None:
-    assert (cold["guard"], warm["guard"]) == (NOTHING, NOTHING)
+def test_nothing_is_imported_or_built_inside_a_request(first: Any, later: Any) -> None:
+    assert (first["guard"], later["guard"]) == (NOTHING, NOTHING)
 
 
-def test_no_first_answer_is_cut_by_its_deadline(cold: Any) -> None:
-    said = [one["said"] for one in cold["answers"] if one["path"].endswith("/explanations")]
+def test_no_first_answer_is_cut_by_its_deadline(first: Any) -> None:
+    said = [one["said"] for one in first["answers"] if one["path"].endswith("/explanations")]
     assert not any(reply["deadline_hit"] for reply in said if "deadline_hit" in reply)
 
 
-def test_every_kind_of_answer_and_every_engine_is_among_them(cold: Any) -> None:
-    said = [one.get("said", {}) for one in cold["answers"]]
+def test_every_kind_of_answer_and_every_engine_is_among_them(first: Any) -> None:
+    said = [one.get("said", {}) for one in first["answers"]]
     found = Counter(reply.get("status") for reply in said)
     assert set(found) >= {"optimal", "infeasible", "feasible", "unknown"}
     engines = {reply["provenance"]["engine"] for reply in said if "counterfactuals" in reply}
     assert engines >= {"trees", "linear", "relu", "blackbox"}
-    assert {one["status"] for one in cold["answers"]} <= {200, 422}
+    assert {one["status"] for one in first["answers"]} <= {200, 422}
     assert any(reply.get("relaxation") for reply in said)
 
 
-def test_the_first_answer_of_all_is_what_the_readme_shows(cold: Any) -> None:
+def test_the_first_answer_of_all_is_what_the_readme_shows(first: Any) -> None:
     console = Console(file=io.StringIO(), width=200, highlight=False)
-    rendering.explanation(console, cold["answers"][0]["said"], DEFAULT_LANGUAGES)
+    rendering.explanation(console, first["answers"][0]["said"], DEFAULT_LANGUAGES)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = readme.split("## What it looks like")[1].split("```")[1]
     assert words(shown) == words(console.file.getvalue())  # type: ignore[attr-defined]
@@ -75,10 +87,10 @@ def words(text: str) -> list[str]:
     return re.sub(r"[\u2500-\u257f]", " ", text).split()
 
 
-def test_the_reply_that_the_readme_shows_is_a_part_of_it(cold: Any) -> None:
+def test_the_reply_that_the_readme_shows_is_a_part_of_it(first: Any) -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = json.loads(readme.split("```json")[1].split("```")[0])
-    assert part_of(cold["answers"][0]["said"], shown) == about(shown)
+    assert part_of(first["answers"][0]["said"], shown) == about(shown)
 
 
 def part_of(whole: Any, shown: Any) -> Any:

@@ -11,10 +11,10 @@ import pytest
 from explainers.answer import Infeasible, Recourse
 from explainers.deadline import Deadline
 from explainers.explain import explain
-from explainers.search.trees import proof
-from explainers.search.trees.arena import SP, Arena
+from explainers.native.kernel import SP
+from explainers.search.trees import entry_points, proof
+from explainers.search.trees.arena import Arena
 from explainers.search.trees.engine import Trees
-from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.lagrangian import priced
 from models.schema import Task
 from tests.support.bruteforce import Predicate

@@ -13,9 +13,8 @@ from explainers.answer import Recourse
 from explainers.constraints import Origin, Source, Survives
 from explainers.errors import NotEligible
 from explainers.explain import explain
-from explainers.search.trees import layout
+from explainers.search.trees import entry_points, layout
 from explainers.search.trees.engine import Trees
-from explainers.search.trees.entry_points import entry_points
 from models.schema import Task
 from tests.support.bruteforce import settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal, optimum

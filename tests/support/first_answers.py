@@ -1,7 +1,7 @@
 """A process that serves models of every kind and is asked every kind of question, once.
 
-``python -m tests.support.first_answers OUT``: what it answered, and what it compiled, imported or
-built inside requests, as JSON. Run with an empty ``NUMBA_CACHE_DIR`` it is a fresh installation.
+``python -m tests.support.first_answers OUT``: what it answered, and what it imported or built
+inside requests, as JSON.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from numba.core import event
 
-from explainers.search.trees import compiled, ensemble_targets
+from explainers.search.trees import ensemble_targets
 from models.schema import Task
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
@@ -87,15 +86,12 @@ def questions(alarm: Body) -> Iterator[tuple[str, Body]]:
     yield "brittle/explanations", far | {"target": {"score": {"max": 0.022}}}
 
 
-class Guard(event.Listener):
-    """Notes what is compiled, imported and built from now on."""
+class Guard:
+    """Notes what is imported and built from now on."""
 
     def __init__(self) -> None:
-        self.compiled: list[str] = []
         self.tables = 0
         self._modules = set(sys.modules)
-        self._code = _signatures()
-        event.register("numba:compile", self)
         build = _targets.build_tables
 
         def counted(*given: Any) -> Any:
@@ -104,27 +100,11 @@ class Guard(event.Listener):
 
         _targets.build_tables = counted
 
-    def on_start(self, event: Any) -> None:
-        self.compiled.append(event.data["dispatcher"].py_func.__qualname__)
-
-    def on_end(self, event: Any) -> None:
-        pass
-
     def found(self) -> Body:
         return {
-            "compiled": self.compiled + sorted(_signatures() - self._code),
             "imported": sorted(set(sys.modules) - self._modules),
             "tables": self.tables,
         }
-
-
-def _signatures() -> set[str]:
-    """Of all machine code that is loaded."""
-    return {
-        f"{entry.compiled.py_func.__qualname__}{signature}"
-        for entry in compiled.ENTRIES
-        for signature in entry.compiled.overloads
-    }
 
 
 def ask_all(client: httpx.Client) -> Iterator[Body]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from explainers.search.trees.structs import (
+from explainers.native import kernel
+from explainers.native.kernel import FLOAT_SLOTS, INT_SLOTS
+from explainers.search.trees.arrays import (
     CellRows,
     FloatRows,
     Floats,
     IntRows,
     Ints,
-    Struct,
     WordRows,
     Words,
-    pointer_to,
 )
 from explainers.search.trees.tables import Tables
 
@@ -24,15 +25,9 @@ STACK = 1_024
 IDLE = 4
 """Arenas kept for later searches."""
 
-# Slots of `ints` and `floats`.
-SP, NODES, REFUSED, HAS_BEST, WORDS, FRAGILE = 0, 1, 2, 3, 4, 5
-BEST, FLOOR, WAITING, CORNER, GUESS = 0, 1, 2, 3, 4
-"""Cost of the best row; cost for which `reach` was last made; cost of the row that waits for the
-deployed model's word; cost of the bottom box's cheapest corner; cost of the first answer."""
-
 
 @dataclass(frozen=True, eq=False)
-class Arena(Struct):
+class Arena:
     """The stack of open boxes, the best row, and notes on the box at hand."""
 
     lo: IntRows
@@ -80,7 +75,17 @@ class Arena(Struct):
     """``(n_features,)`` cheapest corner of the bottom box."""
     best: Ints
     ints: Ints
+    """Counts and flags, by the slots of :mod:`explainers.native.kernel`: SP open boxes, NODES
+    opened ones; whether a row was REFUSED, and whether it HAS_BEST; how many WORDS and FRAGILE."""
     floats: Floats
+    """Costs: of the BEST row; FLOOR, for which `reach` was last made; of the row that is WAITING
+    for the deployed model's word; of the bottom box's cheapest CORNER; of the first answer, a
+    GUESS."""
+
+    @cached_property
+    def native(self) -> kernel.Arena:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Arena(self)
 
     @classmethod
     def of(cls, t: Tables, stack: int = STACK) -> Arena:
@@ -117,13 +122,9 @@ class Arena(Struct):
             fragile_hi=np.empty((0, n), np.int64),
             corner=np.empty(n, np.int64),
             best=np.empty(n, np.int64),
-            # As many as there are names of slots at the top, here and below.
-            ints=np.zeros(6, np.int64),
-            floats=np.zeros(5),
+            ints=np.zeros(INT_SLOTS, np.int64),
+            floats=np.zeros(FLOAT_SLOTS),
         )
-
-
-arena_at = pointer_to(Arena)
 
 
 class Arenas:

@@ -14,6 +14,7 @@ from explainers.constraints import Mask
 from explainers.constraints.forms import Implication, Readings
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
+from explainers.native.kernel import HOLDS, IN_DOUBT
 from explainers.problem import Problem
 from explainers.search.breakpoints import (
     ASK,
@@ -32,14 +33,12 @@ from explainers.search.engine import (
     run_around,
 )
 from explainers.search.incumbents import Incumbents
-from explainers.search.trees.compiled import compile_all
+from explainers.search.trees import entry_points
 from explainers.search.trees.ensemble_targets import EnsembleTargets
-from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, flatten
 from explainers.search.trees.following import EffectSearch, asked_of
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.leaves import read_leaves
-from explainers.search.trees.primal_heuristic import HOLDS, IN_DOUBT
 from explainers.search.trees.proof import MOST_PARTS, BoxSearch, SearchInstance
 from explainers.search.trees.question_building import build_question
 from explainers.search.trees.survival import Survival
@@ -55,8 +54,6 @@ MOST_REMEMBERED = 256
 class Trees:
     """Branch and bound over one deployed tree ensemble; made once for a model, then shared.
 
-    Once one is made nothing is compiled any more in this process.
-
     Raises
     ------
     NotEligible
@@ -66,8 +63,6 @@ class Trees:
     name = "trees"
 
     def __init__(self, form: GraphForm, schema: Schema, *, patience: int | None = None) -> None:
-        # Here and not at the first question: no request may wait for the compiler.
-        compile_all()
         self._patience = patience
         self._form = form
         leaves = read_leaves(form, schema)

@@ -12,19 +12,19 @@ import numpy.typing as npt
 from explainers.constraints import Changes, Comparison, Condition, IsIn, Relation
 from explainers.constraints.forms import Implication
 from explainers.errors import NotEligible
-from explainers.search.trees import rule_cuts
-from explainers.search.trees.boxes import FEATURE_BITS
+from explainers.native import kernel
+from explainers.native.kernel import FEATURE_BITS
 from explainers.search.trees.question import FlatRules
 from models.predictor import Row
 from models.schema import Schema
 
 _RELATIONS = {
-    Relation.LE: rule_cuts.LE,
-    Relation.LT: rule_cuts.LT,
-    Relation.GE: rule_cuts.GE,
-    Relation.GT: rule_cuts.GT,
-    Relation.EQ: rule_cuts.EQ,
-    Relation.NE: rule_cuts.NE,
+    Relation.LE: kernel.LE,
+    Relation.LT: kernel.LT,
+    Relation.GE: kernel.GE,
+    Relation.GT: kernel.GT,
+    Relation.EQ: kernel.EQ,
+    Relation.NE: kernel.NE,
 }
 
 
@@ -48,7 +48,7 @@ class Flattened:
                 fixed[at], fixed_size[at] = condition.fixed(factual)
             else:
                 true = condition.true(factual, factual)
-                flag[at] = rule_cuts.ALWAYS if true else rule_cuts.NEVER
+                flag[at] = kernel.ALWAYS if true else kernel.NEVER
         return replace(self.rules, flag=flag, fixed=fixed, fixed_size=fixed_size)
 
 
@@ -93,23 +93,23 @@ class _Flattening:
             case Comparison():
                 flag = _RELATIONS[condition.relation]
                 size = abs(condition.constant)
-                self._conditions.append((rule_cuts.COMPARISON, flag, -1, condition.constant, size))
+                self._conditions.append((kernel.COMPARISON, flag, -1, condition.constant, size))
                 self._term.extend(condition.now)
                 if condition.before:
                     self.of_factual.append((at, condition))
             case Changes():
                 flag = int(condition.does)
-                self._conditions.append((rule_cuts.CHANGES, flag, condition.column, 0.0, 0.0))
+                self._conditions.append((kernel.CHANGES, flag, condition.column, 0.0, 0.0))
             # Replaced for each factual in `for_factual`; until then it must not be taken for true.
             case IsIn(of_factual=True):
-                self._conditions.append((rule_cuts.CONSTANT, rule_cuts.NEVER, -1, 0.0, 0.0))
+                self._conditions.append((kernel.CONSTANT, kernel.NEVER, -1, 0.0, 0.0))
                 self.of_factual.append((at, condition))
             case IsIn():
                 start = sum(len(member) for member in self._member)
                 count = len(self._schema.features[condition.column].categories)
                 inside = np.isin(np.arange(count), list(condition.codes)) == condition.inside
                 self._member.append(inside.astype(np.uint8))
-                self._conditions.append((rule_cuts.MEMBER, start, condition.column, 0.0, 0.0))
+                self._conditions.append((kernel.MEMBER, start, condition.column, 0.0, 0.0))
             # A kind that is unknown here would be dropped silently: the engine refuses instead.
             case _:
                 raise NotEligible("trees", f"{type(condition).__name__} is not in the proof")

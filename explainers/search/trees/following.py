@@ -24,11 +24,12 @@ from explainers.consequences import Consequences
 from explainers.constraints.forms import Implication
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached, NotEligible
+from explainers.native.kernel import SP
 from explainers.problem import Problem
 from explainers.search.incumbents import BudgetSpent, Incumbents
-from explainers.search.trees.arena import SP, Arena
+from explainers.search.trees import entry_points
+from explainers.search.trees.arena import Arena
 from explainers.search.trees.batches import Bounded, Cuts
-from explainers.search.trees.entry_points import entry_points
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of

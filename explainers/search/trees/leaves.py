@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.errors import NotEligible
-from explainers.search.trees.compiled import FLAGS, SMALL_WHOLES, WHOLE, WHOLES, entry
+from explainers.native import kernel
 from models.graph.forms import BranchMode, Columns, GraphForm, TreeEnsemble
 from models.schema import Feature, Schema
 
@@ -134,113 +134,23 @@ def _unfold(core: TreeEnsemble, cuts: list[Thresholds]) -> Paths:
         index[tests] = np.searchsorted(column_cuts, thresholds)
         after[tests] = np.searchsorted(column_cuts, following)
     last = np.array([len(c) for c in cuts], dtype=np.int32)
-    # A guess, as only "!=" and missing values make more paths than
-    # leaves; more are asked for below.
-    most = 4 * len(core.column) + 64
-    while True:
-        size, node, tree, lower, upper, missing = _paths(
-            core.roots.astype(np.int64),
-            core.column.astype(np.int64),
-            core.mode.astype(np.int64),
-            core.true_child.astype(np.int64),
-            core.false_child.astype(np.int64),
-            core.missing_true.astype(np.bool_),
-            index,
-            after,
-            last,
-            most,
-        )
-        if size <= most:
-            return Paths(node[:size], tree[:size], lower[:size], upper[:size], missing[:size])
-        # A graph of few nodes may unfold into any number of paths.
-        if most >= MOST_LEAVES:
-            raise NotEligible("trees", f"the ensemble has more than {MOST_LEAVES} leaves")
-        most = min(MOST_LEAVES, 4 * most)
-
-
-@entry(
-    WHOLES, WHOLES, WHOLES, WHOLES, WHOLES, FLAGS, SMALL_WHOLES, SMALL_WHOLES, SMALL_WHOLES, WHOLE,
-    nogil=True,
-)  # fmt: skip
-def _paths(
-    roots: Wholes, column: Wholes, mode: Wholes, true_child: Wholes, false_child: Wholes,
-    missing_true: Flags, index: Ints, after: Ints, last: Ints, most: int,
-) -> tuple[int, Wholes, Wholes, Ints, Ints, Flags]:  # fmt: skip
-    """Paths as (count, leaf node, tree, lower, upper, missing allowed); the count alone is right
-    if it is above ``most``."""
-    n_columns = len(last)
-    node_of = np.empty(most, np.int64)
-    tree_of = np.empty(most, np.int64)
-    lower = np.empty((most, n_columns), np.int32)
-    upper = np.empty((most, n_columns), np.int32)
-    missing = np.empty((most, n_columns), np.bool_)
-    depth = 4096
-    stack = np.empty(depth, np.int64)
-    lo = np.empty((depth, n_columns), np.int32)
-    hi = np.empty((depth, n_columns), np.int32)
-    ok = np.empty((depth, n_columns), np.bool_)
-    base_lo, base_hi = np.empty(n_columns, np.int32), np.empty(n_columns, np.int32)
-    base_ok = np.empty(n_columns, np.bool_)
-    size = 0
-    for tree in range(len(roots)):
-        stack[0] = roots[tree]
-        for k in range(n_columns):
-            lo[0, k], hi[0, k], ok[0, k] = 0, last[k], True
-        sp = 1
-        while sp > 0:
-            sp -= 1
-            node = stack[sp]
-            c = column[node]
-            if c < 0:
-                # Counted on without room, so that the caller learns how much is needed.
-                if size < most:
-                    node_of[size], tree_of[size] = node, tree
-                    for k in range(n_columns):
-                        lower[size, k], upper[size, k] = lo[sp, k], hi[sp, k]
-                        missing[size, k] = ok[sp, k]
-                size += 1
-                continue
-            for k in range(n_columns):
-                base_lo[k], base_hi[k], base_ok[k] = lo[sp, k], hi[sp, k], ok[sp, k]
-            m = mode[node]
-            # Cells where the test is true: [first, final]; EQ and NE: between its two cuts.
-            if m == 0:  # LT
-                first, final, inside = 0, index[node], True
-            elif m == 1:  # LE
-                first, final, inside = 0, after[node], True
-            elif m == 2:  # GT
-                first, final, inside = after[node] + 1, last[c], True
-            elif m == 3:  # GE
-                first, final, inside = index[node] + 1, last[c], True
-            else:  # EQ, NE
-                first, final, inside = index[node] + 1, after[node], m == 4
-            for side in range(2):
-                child = true_child[node] if side == 0 else false_child[node]
-                within = inside if side == 0 else not inside
-                # NaN != x is true, so that a missing value passes such a test by itself.
-                missing_here = base_ok[c] and (missing_true[node] or m == 5) == (side == 0)
-                # Where a test is false may be two intervals, on both sides of where it is true.
-                for part in range(2):
-                    if within:
-                        if part == 1:
-                            continue
-                        a, b = max(base_lo[c], first), min(base_hi[c], final)
-                    elif part == 0:
-                        a, b = base_lo[c], min(base_hi[c], first - 1)
-                    else:
-                        a, b = max(base_lo[c], final + 1), base_hi[c]
-                    # Once only, or a missing value would reach two leaves.
-                    takes_missing = missing_here and part == 0
-                    # No number gets here, but a missing value may.
-                    if a > b and not takes_missing:
-                        continue
-                    stack[sp] = child
-                    for k in range(n_columns):
-                        lo[sp, k], hi[sp, k], ok[sp, k] = base_lo[k], base_hi[k], base_ok[k]
-                    lo[sp, c], hi[sp, c] = a, b
-                    ok[sp, c] = takes_missing
-                    sp += 1
-    return size, node_of, tree_of, lower, upper, missing
+    node, tree, lower, upper, missing = kernel.paths(
+        core.roots.astype(np.int64),
+        core.column.astype(np.int64),
+        core.mode.astype(np.int64),
+        core.true_child.astype(np.int64),
+        core.false_child.astype(np.int64),
+        core.missing_true.astype(np.bool_),
+        index,
+        after,
+        last,
+        MOST_LEAVES,
+    )
+    # A graph of few nodes may unfold into any number of paths.
+    if len(node) > MOST_LEAVES:
+        raise NotEligible("trees", f"the ensemble has more than {MOST_LEAVES} leaves")
+    shape = len(node), core.n_columns
+    return Paths(node, tree, lower.reshape(shape), upper.reshape(shape), missing.reshape(shape))
 
 
 def _feature_cells(

@@ -19,26 +19,27 @@ import numpy.typing as npt
 
 from explainers.deadline import Deadline
 from explainers.errors import DeadlineReached
-from explainers.problem import Problem
-from explainers.search.engine import Meter, SearchOutcome
-from explainers.search.trees import kernel
-from explainers.search.trees.arena import (
+from explainers.native import kernel
+from explainers.native.kernel import (
     BEST,
     CORNER,
+    FAILS,
     FRAGILE,
     GUESS,
     HAS_BEST,
     NODES,
     REFUSED,
     SP,
+    SURVIVES,
+    UNDECIDED,
     WAITING,
-    Arena,
-    Arenas,
 )
-from explainers.search.trees.entry_points import entry_points
+from explainers.problem import Problem
+from explainers.search.engine import Meter, SearchOutcome
+from explainers.search.trees import entry_points
+from explainers.search.trees.arena import Arena, Arenas
 from explainers.search.trees.lagrangian import Priced, priced
 from explainers.search.trees.question import Question
-from explainers.search.trees.survival_kernel import FAILS, SURVIVES, UNDECIDED
 from explainers.search.trees.tables import Tables
 from explainers.search.trees.tree_merging import merged
 from models.predictor import Row
@@ -163,7 +164,7 @@ class BoxSearch:
                     return None
                 if arena.ints[HAS_BEST]:
                     nearest = q.row(arena.best)
-                    missing = float(entry_points.over_limit(t, q, arena, arena.best.copy()))
+                    missing = entry_points.over_limit(t, q, arena, arena.best.copy())
                 elif nearest is None:
                     return None
                 else:
@@ -331,7 +332,7 @@ class BoxSearch:
                 elif status == kernel.FULL or a.ints[NODES] >= most_nodes:
                     return False
                 if self._deadline.expired():
-                    self._open = min(self._open, max(least, float(entry_points.open_bound(q, a))))
+                    self._open = min(self._open, max(least, entry_points.open_bound(q, a)))
                     raise DeadlineReached("the deadline has passed")
                 status = entry_points.search(t, q, a, min(_chunk(t), most_nodes))
         # Counted also when the deadline cuts in.

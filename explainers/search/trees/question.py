@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from explainers.search.trees.structs import Bytes, Cells, Floats, Ints, Struct, pointer_to
+from explainers.native import kernel
+from explainers.search.trees.arrays import Bytes, Cells, Floats, Ints
 from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
 
@@ -22,7 +23,7 @@ class SumLimits(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Long(Struct):
+class Long:
     """Axes of which stretches are kept, and what values and costs are made of along them; each is
     ``(n_features,)`` where nothing else is said."""
 
@@ -40,6 +41,11 @@ class Long(Struct):
     fixed: Floats
     penalty: Floats
 
+    @cached_property
+    def native(self) -> kernel.Long:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Long(self)
+
 
 @lru_cache(maxsize=64)
 def none_long(n: int) -> Long:
@@ -49,7 +55,7 @@ def none_long(n: int) -> Long:
 
 
 @dataclass(frozen=True, eq=False)
-class FlatRules(Struct):
+class FlatRules:
     """The rules of a policy for one factual."""
 
     rule: Ints
@@ -73,9 +79,14 @@ class FlatRules(Struct):
     touched: Ints
     """The same as a set of bits."""
 
+    @cached_property
+    def native(self) -> kernel.FlatRules:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.FlatRules(self)
+
 
 @dataclass(frozen=True, eq=False)
-class Question(Struct):
+class Question:
     """Axes, costs, limits and rules; positions count along each axis from 0.
 
     An axis has an entry for each of its positions; a long one for each of its stretches, between
@@ -120,6 +131,11 @@ class Question(Struct):
     lever: Ints
     rules: FlatRules
 
+    @cached_property
+    def native(self) -> kernel.Question:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Question(self)
+
     def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Ints | None:
         """Where each value of a row stands on its axis.
 
@@ -156,7 +172,7 @@ class Question(Struct):
 
     def row(self, positions: Ints) -> Row:
         """The values at one position of every axis."""
-        return self.rows(positions[None, :])[0]
+        return np.asarray(self.rows(positions[None, :])[0])
 
     def rows(self, positions: Ints) -> Rows:
         """The same for positions ``(n, n_features)``."""
@@ -257,9 +273,6 @@ class Question(Struct):
             if listed < 0:  # the last value is not the first of its stretch
                 total += float(self.costs_at(j, self.most[j : j + 1])[0])
         return total
-
-
-question_at = pointer_to(Question)
 
 
 def _home(values: Floats, at: int, value: float) -> int:

@@ -20,10 +20,10 @@ from explainers.constraints.forms import (
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.engine import refusal, refuse_consequences
+from explainers.search.trees.arrays import Cells
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import NO_CELLS, AxisLine, Layout, Values
 from explainers.search.trees.question import Long, Question, SumLimits, none_long
-from explainers.search.trees.structs import Cells
 
 MOST_CATEGORIES = 64
 

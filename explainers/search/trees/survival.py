@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from explainers.constraints import Mask
+from explainers.native.kernel import SURVIVES, UNDECIDED
 from explainers.problem import Problem
-from explainers.search.trees.entry_points import entry_points
+from explainers.search.trees import entry_points
 from explainers.search.trees.layout import Layout
 from explainers.search.trees.proof import MOST_PARTS, SearchInstance
 from explainers.search.trees.question_building import readings_of
-from explainers.search.trees.survival_kernel import SURVIVES, UNDECIDED
 from models.predictor import Rows
 
 
@@ -37,11 +37,16 @@ class Survival:
         near, far = (np.ascontiguousarray(end.reshape(rows.T.shape).T) for end in ends)
         n = rows.shape[1]
         # A question with one position an axis, so that a row off every grid can be asked about.
+        nothing, nowhere = np.zeros(n, dtype=np.int64), np.full(n, -1)
         one = replace(
             self.asked.question,
             off=np.arange(n + 1),
             size=np.ones(n, dtype=np.int64),
             listed=np.arange(n),
+            most=nothing,
+            middle=nothing,
+            home=nowhere,
+            table=nowhere,
         )
         found = np.empty(len(rows), dtype=np.int64)
         with self.asked.arenas.lent() as arena:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import numpy.typing as npt
-from numba import uint64
 
-from explainers.search.trees.compiled import SOURCES, STRUCT, WHOLES, entry, inner
-from explainers.search.trees.structs import Cells, Ints, Whole
-from explainers.search.trees.tables import LeafRows, Tables, tables_at
+from explainers.native import kernel
+from explainers.search.trees.tables import Tables
 
 
 def table_bytes(n_cells: int, n_leaves: int, n_trees: int) -> int:
@@ -73,46 +69,5 @@ def build_tables(
         coarse=np.concatenate([np.arange(count) for count in counts]).astype(np.int32),
         begin=np.concatenate([np.arange(count + 1) for count in counts]).astype(np.int64),
     )
-    _fill(tables, slots)
+    kernel.fill(tables.native, slots)
     return tables
-
-
-@inner
-def mark_leaf(t: LeafRows, w: Whole, mark: np.uint64, low: Cells, high: Cells) -> None:
-    """Set the bit of a leaf in word ``w``, at the first and the last cell of its intervals."""
-    for j in range(len(low)):
-        # Only the ends here: spreading all leaves at once takes one pass, not one a leaf.
-        t.at_most[t.cells[j] + low[j], w] |= mark
-        t.at_least[t.cells[j] + high[j], w] |= mark
-
-
-@inner
-def spread_marks(t: LeafRows, first: Whole, last: Whole) -> None:
-    """Bits that are set at the ends of each leaf's intervals, spread over where it reaches: of
-    words ``first..last``."""
-    for j in range(len(t.cells) - 1):
-        for c in range(t.cells[j] + 1, t.cells[j + 1]):
-            for w in range(first, last + 1):
-                # What begins at or before a cell begins at or before the next.
-                t.at_most[c, w] |= t.at_most[c - 1, w]
-        for c in range(t.cells[j + 1] - 2, t.cells[j] - 1, -1):
-            for w in range(first, last + 1):
-                t.at_least[c, w] |= t.at_least[c + 1, w]
-
-
-def _entry_point(sources: str) -> Callable[[Tables, Ints], None]:
-    @entry(STRUCT, WHOLES)
-    def fill(tables: Tables, slots: Ints) -> None:
-        sources  # noqa: B018
-        t = tables_at(tables)
-        for i in range(len(slots)):
-            slot = slots[i]
-            mark = uint64(1) << uint64(slot & 63)
-            t.full[slot >> 6] |= mark
-            mark_leaf(t, slot >> 6, mark, t.leaf_lo[slot], t.leaf_hi[slot])
-        spread_marks(t, np.int64(0), len(t.full) - 1)
-
-    return fill
-
-
-_fill = _entry_point(SOURCES)

@@ -7,45 +7,22 @@ cell ``c``, ``at_least[c]`` those whose box ends at or after it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from functools import cached_property
 
-from explainers.search.trees.structs import (
+from explainers.native import kernel
+from explainers.search.trees.arrays import (
     CellRows,
     Cells,
     Floats,
     Ints,
-    Struct,
     WordRows,
     Words,
-    pointer_to,
 )
 
 
-class CellMap(Protocol):
-    """Which cells of the whole model each cell of some tables holds; as in :class:`Tables`."""
-
-    @property
-    def cells(self) -> Ints: ...
-    @property
-    def fine(self) -> Ints: ...
-    @property
-    def begin(self) -> Ints: ...
-
-
-class LeafRows(Protocol):
-    """Which leaves reach each cell; as in :class:`Tables`."""
-
-    @property
-    def cells(self) -> Ints: ...
-    @property
-    def at_most(self) -> WordRows: ...
-    @property
-    def at_least(self) -> WordRows: ...
-
-
 @dataclass(frozen=True, eq=False)
-class Tables(Struct):
+class Tables:
     """``n_words`` words in all; bit ``b`` of word ``w`` is leaf ``64 * w + b``."""
 
     cells: Ints
@@ -74,10 +51,12 @@ class Tables(Struct):
     """``(cells[-1] + n_features,)`` first cell of the whole model in each cell here, counted from
     its feature's first; feature ``j`` begins at ``cells[j] + j`` and ends with the count."""
 
+    @cached_property
+    def native(self) -> kernel.Tables:
+        """The same in compiled code, checked; it keeps the arrays alive."""
+        return kernel.Tables(self)
+
     @property
     def size(self) -> int:
         """Bytes held."""
-        return sum(array.nbytes for array in vars(self).values())
-
-
-tables_at = pointer_to(Tables)
+        return sum(getattr(self, field.name).nbytes for field in fields(self))

@@ -80,9 +80,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
     if warm:
         # Imported here: who lists models needs no solver.
         from service.ask.warming import warm as warmed
-        from service.doors.cli import progress
 
-        progress.announced()
         # Of several processes each warms its own; this one then only watches over them.
         loaded = Registry.of(chosen, warm=warmed if chosen.processes == 1 else None)
     else:

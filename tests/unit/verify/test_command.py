@@ -230,7 +230,7 @@ BARRED = (
     "explainers.consequences", "explainers.causal", "explainers.problem", "explainers.policy",
     "explainers.explain", "service.store", "service.ask",
     "service.audit", "service.doors.http", "service.served.registry",
-    "sqlalchemy", "fastapi", "numba", "highspy",
+    "sqlalchemy", "fastapi", "explainers.native", "highspy",
 )  # fmt: skip
 FRESH = """
 import json, sys

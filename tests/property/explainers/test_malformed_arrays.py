@@ -1,0 +1,213 @@
+"""Whatever the compiled search is handed, it answers or raises: it never reads or writes outside.
+
+Arrays of real questions are changed at random, and every entry is called with them. A fault here
+ends the process, or is told by the sanitizers (``make sanitize``, which tries more of them:
+``IFONLY_MALFORMED``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explainers.native import kernel
+from explainers.search.trees.arena import Arena
+from explainers.search.trees.batches import Bounded, Cuts
+from explainers.search.trees.proof import SearchInstance
+from explainers.search.trees.question import Question
+from explainers.search.trees.tables import Tables
+from tests.support.native import instance
+
+COUNT = int(os.environ.get("IFONLY_MALFORMED", "600"))
+SEEDS = 20
+PARTS = 8
+EXTREME = (0, 1, -1, 2, 63, 64, 65, 1 << 31, -(1 << 31), (1 << 62), -(1 << 63), (1 << 63) - 1)
+REFUSED = (ValueError, TypeError)
+
+Draw = np.random.Generator
+
+
+def changed(array: Any, draw: Draw) -> Any:
+    """An array with some of its numbers, its length or its type changed."""
+    kind = int(draw.integers(10))
+    if kind == 0:
+        return array[: int(draw.integers(len(array) + 1))].copy()
+    if kind == 1:
+        return np.concatenate([array, array[:1]])
+    if kind == 2:
+        with np.errstate(all="ignore"):
+            return array.astype(str(draw.choice(["float32", "int64", "int32", "uint8"])))
+    if kind == 3:
+        return array[::-1] if draw.integers(2) else np.asfortranarray(array)
+    if kind == 4:
+        return draw.permutation(array)
+    found = array.copy()
+    if not found.size:
+        return found
+    at = draw.integers(found.size, size=1 + int(draw.integers(3)))
+    flat = found.reshape(-1)
+    if found.dtype == np.float64:
+        flat[at] = draw.choice([np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300, 1e-300])
+    elif kind < 7:  # near what is there, which is the likeliest to pass
+        with np.errstate(over="ignore"):
+            flat[at] += draw.choice(np.array([1, 2], found.dtype))
+    else:
+        flat[at] = np.array(EXTREME[int(draw.integers(len(EXTREME)))]).astype(found.dtype)
+    return found
+
+
+def malformed(struct: Any, draw: Draw) -> Any:
+    """A struct with one field, or one of a struct within, changed."""
+    field = fields(struct)[int(draw.integers(len(fields(struct))))]
+    value = getattr(struct, field.name)
+    if isinstance(value, int):
+        return replace(struct, **{field.name: int(draw.choice(EXTREME[:8]))})
+    changes = changed(value, draw) if isinstance(value, np.ndarray) else malformed(value, draw)
+    return replace(struct, **{field.name: changes})
+
+
+def positions(q: Question, draw: Draw) -> Any:
+    """A row, mostly on the axes."""
+    with np.errstate(all="ignore"):
+        at = (draw.random(len(q.size)) * np.clip(q.size, 0, 1 << 20)).astype(np.int64)
+    return changed(at, draw) if draw.integers(4) == 0 else at
+
+
+def calls(t: Tables, q: Question, a: Arena, draw: Draw) -> Iterator[Callable[[], object]]:
+    """Every entry."""
+    n = len(q.size)
+    row = positions(q, draw)
+    column = int(draw.integers(-1, n + 1))
+    best = float(draw.choice([0.5, 3.0, 1e3, np.inf, np.nan]))
+    lo, hi = np.minimum(row, q.least) if len(row) == len(q.least) else row, positions(q, draw)
+    boxes = (np.repeat(lo[None], 3, axis=0), np.repeat(hi[None], 3, axis=0))
+    size = max(0, min(int(q.size[min(max(column, 0), n - 1)]), 1 << 16)) if n else 0
+    some = draw.integers(-1, size + 1, size=4)
+    out, few = np.zeros(size, np.uint8), np.zeros(4, np.uint8)
+    cuts = Cuts(draw.integers(-1, n + 1, size=6), np.sort(draw.integers(0, 7, size=n + 1)))
+    parts = 50
+    yield lambda: kernel.begin(t.native, q.native, a.native, 100)
+    yield lambda: kernel.search(t.native, q.native, a.native, 100)
+    yield lambda: kernel.open_bound(q.native, a.native)
+    yield lambda: kernel.start(t.native, q.native, a.native, best, lo, hi)
+    yield lambda: kernel.start(t.native, q.native, a.native, best, q.least, q.most)
+    yield lambda: kernel.reach_from(t.native, q.native, a.native, row)
+    yield lambda: merge(t, q, a, best)
+    yield lambda: price(t, q, a, best)
+    yield lambda: kernel.bound_boxes(
+        t.native, q.native, a.native, best, cuts.native, Bounded.of(*boxes).native
+    )
+    yield lambda: kernel.search(t.native, q.native, a.native, 100)
+    yield lambda: kernel.least_costs(q.native, *boxes, np.zeros(3))
+    yield lambda: kernel.over_limit(t.native, q.native, a.native, row)
+    yield lambda: kernel.hold_around(t.native, q.native, a.native, row, column, parts, out)
+    yield lambda: kernel.hold_at(t.native, q.native, a.native, row, column, parts, some, few)
+    yield lambda: kernel.survives(t.native, q.native, a.native, row, parts)
+    yield lambda: kernel.search(t.native, q.native, a.native, 100)
+    yield lambda: kernel.fill(t.native, draw.integers(-1, 64 * len(t.full) + 1, size=4))
+
+
+def merge(t: Tables, q: Question, a: Arena, best: float) -> None:
+    forest = kernel.Forest(t.native, q.native, a.native)
+    for _ in range(4):
+        if forest.merge_some(q.native, a.native, best):
+            break
+    forest.write(t.native)
+
+
+def price(t: Tables, q: Question, a: Arena, best: float) -> None:
+    box = kernel.PricedBox(t.native, q.native, a.native, None)
+    inside = kernel.PricedBox(t.native, q.native, a.native, box)
+    inside.price = np.full(len(inside.price), best)
+    inside.ascend(t.native, best)
+    inside.wish(t.native, q.native)
+
+
+def copied(asked: SearchInstance) -> SearchInstance:
+    """One whose tables are its own: they are written to."""
+    own = {f.name: getattr(asked.tables, f.name).copy() for f in fields(asked.tables)}
+    return replace(asked, tables=Tables(**own))
+
+
+def ask_all(t: Tables, q: Question, a: Arena, draw: Draw) -> tuple[int, int]:
+    """How many entries answered, and how many raised."""
+    answered = raised = 0
+    for call in calls(t, q, a, draw):
+        try:
+            call()
+            answered += 1
+        except REFUSED:
+            raised += 1
+    return answered, raised
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_an_error_and_never_a_crash(part: int) -> None:
+    answered = raised = 0
+    for k in range(COUNT // PARTS):
+        draw = np.random.default_rng([part, k])
+        asked = copied(instance(int(draw.integers(SEEDS))))
+        t, q, a = asked.tables, asked.question, Arena.of(asked.tables, stack=64)
+        which = int(draw.integers(3))
+        if which == 0:
+            t = malformed(t, draw)
+        elif which == 1:
+            q = malformed(q, draw)
+        else:
+            # What lies on the stack is the search's own; its counts are Python's, too.
+            a.ints[int(draw.integers(len(a.ints)))] = draw.choice(EXTREME)
+            a = replace(a, at=changed(a.at, draw)) if draw.integers(2) else a
+        found = ask_all(t, q, a, draw)
+        answered, raised = answered + found[0], raised + found[1]
+    # Both happen, so that it is neither the first check alone nor nothing that was tried.
+    assert answered > COUNT // PARTS
+    assert raised > COUNT // PARTS
+
+
+def test_counts_of_an_arena_are_read_with_care() -> None:
+    asked = instance(0)
+    for slot in (kernel.SP, kernel.WORDS, kernel.FRAGILE):
+        for count in EXTREME:
+            a = Arena.of(asked.tables, stack=64)
+            kernel.begin(asked.tables.native, asked.question.native, a.native, 1)
+            a.ints[slot] = count
+            try:
+                kernel.search(asked.tables.native, asked.question.native, a.native, 10)
+                kernel.open_bound(asked.question.native, a.native)
+            except ValueError:
+                continue
+            assert 0 <= count <= 65
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_nodes_of_an_ensemble_that_lead_nowhere_are_refused(part: int) -> None:
+    for k in range(COUNT // PARTS):
+        draw = np.random.default_rng([part, k])
+        given = nodes(draw)
+        name = list(given)[int(draw.integers(len(given)))]
+        given[name] = changed(given[name], draw)
+        with np.errstate(all="ignore"):
+            try:
+                kernel.paths(**given, most=1_000)
+            except REFUSED:
+                continue
+
+
+def nodes(draw: Draw) -> dict[str, Any]:
+    """Of a tree of three leaves, two features."""
+    return {
+        "roots": np.array([0], np.int64),
+        "column": np.array([0, 1, -1, -1, -1], np.int64),
+        "mode": np.array([draw.integers(3), draw.integers(3), -1, -1, -1], np.int64),
+        "true_child": np.array([1, 2, -1, -1, -1], np.int64),
+        "false_child": np.array([4, 3, -1, -1, -1], np.int64),
+        "missing_true": np.array([True, False, False, False, False]),
+        "index": np.array([0, 1, 0, 0, 0], np.int32),
+        "after": np.array([1, 1, 0, 0, 0], np.int32),
+        "last": np.array([2, 2], np.int32),
+    }
