@@ -59,7 +59,7 @@ def methods(served: ServedModel) -> tuple[TruthMethod, ...]:
     assert served.causal is not None
     consequences = replace(served.causal.consequences, gamma=0.0, floor=0.0)
     point = replace(served, causal=replace(served.causal, consequences=consequences))
-    dice = replace(served, engine=Portfolio((Dice(DiceProcess("genetic")),)))
+    dice = replace(served, own_engine=Portfolio((Dice(DiceProcess("genetic")),)))
     follow, alone = Semantics.INTERVENTIONAL, Semantics.INDEPENDENT
     return (
         TruthMethod("causal", "causal + certainty", served, follow),

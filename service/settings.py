@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal, Self
@@ -18,6 +20,15 @@ MAX_DEADLINE_MS = 60_000
 
 
 _PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+")
+
+
+@cache
+def ifonly_version() -> str:
+    """Version of the installed distribution; of a bare checkout it is not known."""
+    try:
+        return version("ifonly")
+    except PackageNotFoundError:
+        return "0+checkout"
 
 
 def shipped_models() -> Path:

@@ -55,11 +55,11 @@ def _prepared(case: Case, deployed: DeployedModel) -> ServedModel:
     if key not in _served:
         model = prepare(deployed)
         if case.engine == "blackbox":
-            model = dataclasses.replace(model, engine=Portfolio((Blackbox(),)))
+            model = dataclasses.replace(model, own_engine=Portfolio((Blackbox(),)))
         if case.engine == "merging" and deployed.form is not None:
             trees = Trees(deployed.form, deployed.spec.schema, patience=0)
             own = Portfolio((trees, *model.engine.engines[1:]))
-            model = dataclasses.replace(model, engine=own)
+            model = dataclasses.replace(model, own_engine=own)
         _served[key] = model
     return _served[key]
 

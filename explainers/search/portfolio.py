@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,10 +14,7 @@ from explainers.errors import DeadlineReached, NotEligible
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine, Meter, SearchOutcome
-from explainers.search.linear import Linear
-from explainers.search.relu import Relu
-from explainers.search.trees.engine import Trees
-from models.graph.forms import GraphForm
+from models.graph.forms import Affine, GraphForm, ReluNetwork
 from models.predictor import Predictor, Row, Scores
 from models.rounding import rounding_of
 from models.schema import Schema
@@ -34,13 +31,34 @@ def engines_for(form: GraphForm | None, schema: Schema) -> Portfolio:
     Made once, when the model is loaded: an exact engine holds tables of the whole model.
     """
     engines: list[Engine] = []
-    exact: tuple[Callable[[GraphForm, Schema], Engine], ...] = (Trees, Linear, Relu)
-    for make in exact:
-        if form is not None:
-            # A graph that an engine cannot read is left to those after it.
-            with suppress(NotEligible):
-                engines.append(make(form, schema))
+    if form is not None:
+        # A graph that its engine cannot read is left to the last.
+        with suppress(NotEligible):
+            engines.append(_exact(form, schema))
     return Portfolio((*engines, Blackbox()))
+
+
+def _exact(form: GraphForm, schema: Schema) -> Engine:
+    """The engine for graphs of that kind.
+
+    Raises
+    ------
+    NotEligible
+        If it cannot read this one.
+    """
+    # Imported here: each brings its solver, and most deployments need one of them.
+    match form.core:
+        case Affine():
+            from explainers.search.linear import Linear
+
+            return Linear(form, schema)
+        case ReluNetwork():
+            from explainers.search.relu import Relu
+
+            return Relu(form, schema)
+    from explainers.search.trees.engine import Trees
+
+    return Trees(form, schema)
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,9 @@ class Portfolio:
         # As `explain` asks: tables and limits of another target would not be found again.
         problem = problem.firm(rounding_of(predictor))
         for engine in self.engines:
+            # It builds nothing, asks the model anew each time, and would hunt to its deadline.
+            if isinstance(engine, Blackbox):
+                continue
             deadline = Deadline.after(WARM_SECONDS)
             meter = Meter(predictor, deadline)
             with suppress(NotEligible, DeadlineReached):
@@ -72,7 +93,7 @@ class Portfolio:
     @property
     def table_bytes(self) -> int:
         """Bytes of the tables that are held at present."""
-        return sum(engine.table_bytes for engine in self.engines if isinstance(engine, Trees))
+        return sum(int(getattr(engine, "table_bytes", 0)) for engine in self.engines)
 
     def search(self, problem: Problem, meter: Meter, deadline: Deadline) -> SearchOutcome:
         best: SearchOutcome | None = None

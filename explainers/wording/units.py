@@ -7,12 +7,11 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache, lru_cache
-
-import pint
+from functools import lru_cache
 
 from explainers.wording.conventions import canonical, conventions_of
 from explainers.wording.text import clean
+from explainers.wording.unit_data import OWN_ZERO, POWERS, PREFIXES, UNITS
 
 _PERCENT = frozenset({"%"})
 FACTOR = re.compile(r"([^\d\s·*⋅×/^().\-−]+)\^?([-−]?\d{1,2})?")
@@ -23,30 +22,6 @@ GAUGE = {
     "kPag": "kPa", "MPag": "MPa", "dBm": "dB", "pH": "",
 }  # fmt: skip
 """Scales with a zero of their own: a difference on them has another unit."""
-
-PREFIXES = frozenset(
-    [
-        "",
-        *(
-            "yotta zetta exa peta tera giga mega kilo hecto deca deci centi milli micro nano pico "
-            "femto atto kibi mebi gibi"
-        ).split(),
-    ]
-)
-UNITS = frozenset(
-    (
-        "meter gram metric_ton ton second minute hour day week month year ampere kelvin mole "
-        "candela degree_Celsius degree_Fahrenheit degree radian steradian hertz newton pascal bar "
-        "joule watt watt_hour coulomb volt farad henry ohm siemens weber tesla gauss lumen lux "
-        "becquerel gray sievert katal liter calorie inch foot yard mile pound ounce gallon "
-        "horsepower metric_horsepower pound_force_per_square_inch pound_force kilogram_force "
-        "standard_atmosphere torr poise stokes electron_volt percent permille ppm decibel "
-        "decibelmilliwatt bit byte revolutions_per_minute cubic_centimeter volt_ampere knot "
-        "hectare angstrom micron arcminute arcsecond british_thermal_unit revolutions_per_second "
-        "number_meter denier"
-    ).split()
-)
-"""Pint's names of what plants write."""
 
 
 class Dimension(StrEnum):
@@ -60,11 +35,20 @@ class Dimension(StrEnum):
     """Everything else: higher or lower."""
 
 
-_DIMENSIONS = {Dimension.TIME: {"[time]": 1}, Dimension.LENGTH: {"[length]": 1}}
-_AMOUNTS = ({"[mass]": 1}, {"[length]": 3}, {"[substance]": 1})
+_DIMENSIONS = {
+    ("time", 1): Dimension.TIME,
+    ("length", 1): Dimension.LENGTH,
+    ("mass", 1): Dimension.AMOUNT,
+    ("length", 3): Dimension.AMOUNT,
+    ("substance", 1): Dimension.AMOUNT,
+}
 _COUNTS = frozenset(
     "time 번 pc person case 세 cycle rev USD EUR KRW JPY GBP DM".split()
-)  # what there is more or less of, unknown to Pint as such
+)  # what there is more or less of, and no physical unit
+
+_PREFIX_OF = {text: name for name, more in PREFIXES.items() for text in (name, *more.split())}
+_UNIT_OF = {text: name for name, more in UNITS.items() for text in (name, *more.split())}
+_POWER_OF = {unit: power for power, units in POWERS.items() for unit in units.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +60,6 @@ class Unit:
     @classmethod
     def of(cls, symbol: str) -> Unit:
         return cls(clean(symbol))
-
-    def learn(self) -> None:
-        """Look the unit up now: the first look reads Pint's definitions, which takes a while."""
-        _dimension(self.symbol)
 
     @property
     def difference(self) -> Unit:
@@ -113,20 +93,20 @@ def normal(symbol: str) -> str:
 
 
 def atom(symbol: str) -> tuple[str, str] | None:
-    """Prefix and unit, by Pint's names, of one symbol without power: the first way to read it
-    that plants mean (Pint knows many more)."""
-    # Pint also reads "min" as milli-inches and "cd" as centi-days: what plants mean is listed.
-    for prefix, unit, _ in _registry().parse_unit_name(symbol):
-        if prefix in PREFIXES and unit in UNITS:
-            return prefix, unit
+    """Prefix and unit, by Pint's names, of one symbol without power: as Pint reads it first of all
+    ways that plants mean (Pint knows many more: "min" is milli-inches to it, too)."""
+    for plural in ("", "s"):
+        stem = symbol.removesuffix(plural) if symbol.endswith(plural) else ""
+        for text, prefix in _PREFIX_OF.items():
+            name = stem.removeprefix(text)
+            # Symbols of one letter have no plural.
+            if stem.startswith(text) and name in _UNIT_OF and not (plural and len(name) == 1):
+                return prefix, _UNIT_OF[name]
     return None
 
 
 def _one_factor(symbol: str) -> tuple[str, int] | None:
-    """Unit, by Pint's name, and power of a symbol that is no product; None for others.
-
-    Only such symbols are given to Pint: its parser would also compute ``9**9**9``.
-    """
+    """Unit, by Pint's name, and power of a symbol that is no product; None for others."""
     factors = FACTOR.findall(normal(symbol))
     if "/" in symbol or len(factors) != 1:
         return None
@@ -143,24 +123,10 @@ def _dimension(symbol: str) -> Dimension:
         return Dimension.LEVEL
     unit, power = found
     # By dimension and not by name: mm, ft and m are all lengths.
-    sizes = {k: v * power for k, v in _registry().get_dimensionality(unit).items()}
-    for name, measured in _DIMENSIONS.items():
-        if sizes == measured:
-            return name
-    return Dimension.AMOUNT if sizes in _AMOUNTS else Dimension.LEVEL
+    base, exponent = _POWER_OF.get(unit, ("", 0))
+    return _DIMENSIONS.get((base, exponent * power), Dimension.LEVEL)
 
 
-@lru_cache(maxsize=1024)
 def _has_own_zero(symbol: str) -> bool:
     found = _one_factor(symbol)
-    if found is None or found[1] != 1:
-        return False
-    # 0 of such a unit is not 0 of its base unit: 0 °C are 273.15 K.
-    return bool(_registry().Quantity(0.0, found[0]).to_base_units().magnitude != 0.0)
-
-
-@cache
-def _registry() -> pint.UnitRegistry[float]:
-    # Made once, as reading the definitions takes a while; no cache
-    # folder: explainers write no files.
-    return pint.UnitRegistry(cache_folder=None)
+    return found is not None and found[1] == 1 and found[0] in OWN_ZERO

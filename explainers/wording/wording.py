@@ -61,9 +61,6 @@ class Wording:
     ) -> None:
         self._grounds = grounds
         self._gauges = tuple(Gauge.of(feature) for feature in schema.features)
-        for gauge in self._gauges:
-            # Now and not in the first sentence: Pint reads its definitions, which takes a while.
-            gauge.unit.learn()
         spoken = {tag: catalogue(tag) for tag in LANGUAGES}
         readers: Readers = {tag: each.clause for tag, each in spoken.items()}
         for gauge, each in product(self._gauges, spoken.values()):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from decimal import Decimal
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
 from typing import Literal
 
@@ -39,6 +37,7 @@ from service.ask.what_if import OffGridValue, WhatIf
 from service.errors import Path
 from service.served.causal_model import Semantics, ServedCausal
 from service.served.registry import ServedModel
+from service.settings import ifonly_version
 from service.wire import replies as wire
 from service.wire.causal import CausalGrounds
 from service.words import assumptions
@@ -48,15 +47,6 @@ from service.words.labels import label_or
 
 Known = Sequence[Evidence]
 _ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
-
-
-@cache
-def ifonly_version() -> str:
-    """Version of the installed distribution; of a bare checkout it is not known."""
-    try:
-        return version("ifonly")
-    except PackageNotFoundError:
-        return "0+checkout"
 
 
 class ReplyWriter:

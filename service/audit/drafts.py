@@ -10,9 +10,9 @@ from typing import Any
 from service import logs
 from service.access import Principal
 from service.ask.problems import RequestProblem, failed
-from service.ask.write_reply import ifonly_version
 from service.errors import ServiceError
 from service.served.registry import ServedModel
+from service.settings import ifonly_version
 from service.store.chain import Facts, Record
 from service.store.journal import Draft
 from service.store.kinds import RecordKind

@@ -1,7 +1,15 @@
-"""Which looks are new: whoever watches a page is recorded once a minute, not at every change."""
+"""Looks at what was recorded: the record of one, and which are new (whoever watches a page is
+recorded once a minute, not at every change)."""
 
 from __future__ import annotations
 
+import json
+
+from service.store.chain import Facts
+from service.store.journal import Draft
+
+READ, LISTED, EXPORTED = "read", "listed", "exported"
+"""Status of the record: of one record, of several, of a file of them."""
 SAME_SECONDS = 60.0
 MOST_REMEMBERED = 10_000
 
@@ -26,3 +34,11 @@ class RecentAccesses:
     def forget(self, who: str, what: str) -> None:
         """It could not be recorded after all."""
         self._seen.pop((who, what), None)
+
+
+def with_query(facts: Facts, query: str) -> Draft:
+    """The record of a look; ``query``, which may name somebody, can be erased."""
+    # The query goes into the payload, which can be erased; the chain cannot.
+    if not query:
+        return Draft(facts)
+    return Draft(facts, json.dumps({"request": {"query": query}}).encode())

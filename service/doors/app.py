@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -16,8 +16,6 @@ from fastapi import FastAPI
 from models.onnx.watchdog import watchdog
 from service import logs
 from service.ask.warming import warm
-from service.ask.write_reply import ifonly_version
-from service.audit.cosigning import vouching
 from service.audit.recent_accesses import RecentAccesses
 from service.audit.trust_root import sequencing, witness_of
 from service.doors import kserve
@@ -36,11 +34,9 @@ from service.doors.http import metrics as scraped
 from service.doors.http.context import AppState
 from service.doors.http.hosts import Hosts, KnownHosts
 from service.doors.http.limits import BodyLimit
-from service.doors.http.oidc import Issuer
 from service.doors.http.request_log import RequestLog
 from service.doors.http.shutdown import closing
 from service.doors.pages import request_path as pages
-from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import Cookies
 from service.doors.pages.failures import Failures
 from service.doors.pages.headers import SafeHeaders
@@ -57,15 +53,20 @@ from service.scheduling.search_quota import Shares
 from service.scheduling.time_slices import Turns
 from service.scheduling.worker_pools import Workers
 from service.served import uploads
-from service.served.predictor_host import PredictorHost
 from service.served.registry import Registry
-from service.settings import Settings
-from service.store.journal import JournalOptions, Observer
-from service.store.opened import Store, opened
+from service.settings import Settings, ifonly_version
+from service.store.journal import Observer
+from service.store.opened import Store, opened_by
 from service.store.rates import Rate, SearchShare
 from service.store.retention import Kept, forget
 from service.store.sessions import signing_secret
+from service.store.translog import StoredHead
 from service.tracing import Stages, tracing
+
+if TYPE_CHECKING:
+    from service.doors.http.oidc import Issuer
+    from service.doors.pages.accounts import Accounts
+    from service.served.predictor_host import PredictorHost
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
@@ -145,14 +146,14 @@ def create_app(
                 shares=shares,
                 wake=job_workers.wake,
                 accesses=RecentAccesses(),
-                issuer=Issuer.of(settings),
+                issuer=issuer_of(settings),
                 sequencer=sequencer,
                 witness=witness_of(settings),
                 predictor=stack.enter_context(predictor_of(settings)),
             )
             secret = partial(signing_secret, store.database, store.journal)
             cookies = Cookies(await anyio.to_thread.run_sync(secret))
-            accounts = Accounts.of(settings)
+            accounts = accounts_of(settings)
             app.state.pages = Pages(settings, cookies, accounts, Failures(), Strangers())
             if settings.no_auth:
                 logs.logger.warning("no accounts: whoever reaches %s may do all", settings.host)
@@ -212,12 +213,54 @@ def create_app(
     return app
 
 
+# What asks other machines is imported where a setting names one, and then before the process is
+# ready: clients of HTTP, tokens and time stamps are an eighth of what a start imports.
+
+
+@contextlib.contextmanager
+def vouching(settings: Settings, store: Store) -> Iterator[Callable[[StoredHead], None] | None]:
+    """Whom to tell of signed heads; None: nobody vouches for them.
+
+    Raises
+    ------
+    NoLogKey
+        If the settings cannot be used.
+    """
+    if not (settings.audit_witnesses or settings.audit_tsa_url or settings.audit_tsa_roots):
+        yield None
+        return
+    from service.audit import cosigning
+
+    with cosigning.vouching(settings, store) as signed:
+        yield signed
+
+
+def issuer_of(settings: Settings) -> Issuer | None:
+    """Of the plant's accounts' tokens, if there is one."""
+    if not settings.oidc_issuer:
+        return None
+    from service.doors.http.oidc import Issuer
+
+    return Issuer.of(settings)
+
+
+def accounts_of(settings: Settings) -> Accounts | None:
+    """With which one signs in to the pages, if that is set up."""
+    if not settings.oidc_client_id:
+        return None
+    from service.doors.pages.accounts import Accounts
+
+    return Accounts.of(settings)
+
+
 @contextlib.contextmanager
 def predictor_of(settings: Settings) -> Iterator[PredictorHost | None]:
     """The predictor that is explained, if that is another process."""
     if settings.predictor_host is None:
         yield None
         return
+    from service.served.predictor_host import PredictorHost
+
     with contextlib.closing(PredictorHost(settings.predictor_host)) as predictor:
         yield predictor
 
@@ -245,20 +288,6 @@ def explaining(settings: Settings) -> Workers:
         kept=KEPT,
         most_each=0 if settings.no_auth else settings.share_questions,
     )
-
-
-def opened_by(
-    settings: Settings, *, migrate: bool = True, observer: Observer | None = None
-) -> contextlib.AbstractContextManager[Store]:
-    """The store that the settings name, open until the block ends."""
-    options = JournalOptions(
-        engine_version=ifonly_version(),
-        capacity=settings.audit_queue,
-        anchor_seconds=settings.audit_anchor_seconds,
-        anchor_file=settings.audit_anchor_file,
-        observer=observer,
-    )
-    return opened(settings.store_url, options, migrate=migrate)
 
 
 async def _opened(

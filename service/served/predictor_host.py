@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
 import numpy as np
 
 from models.schema import Decision, Task
@@ -24,6 +23,9 @@ class PredictorHost:
     """Asks ``http://HOST/v1/models/NAME:predict``. Thread-safe."""
 
     def __init__(self, host: str) -> None:
+        # Here, and below: a process that asks no predictor needs no client.
+        import httpx
+
         base = host if "://" in host else f"http://{host}"
         # No proxy of the environment: the predictor is beside us, and readings stay there.
         self._client = httpx.Client(base_url=base, timeout=TIMEOUT_SECONDS, trust_env=False)
@@ -36,6 +38,8 @@ class PredictorHost:
         PredictorUnavailable
             If it does not answer, or not so many.
         """
+        import httpx
+
         try:
             reply = self._client.post(
                 f"/v1/models/{model}:predict", json={"instances": list(instances)}

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explainers.causal import CausalSpec
 from explainers.errors import InvalidPolicy
 from explainers.policy import Policy
-from explainers.search.portfolio import Portfolio, engines_for
 from explainers.verify import Rulebook
 from explainers.wording import Wording
 from models.errors import SpecError, UnknownModel
@@ -27,6 +28,9 @@ from service.served.checking import rulebook_of
 from service.served.sandbox import Sandbox
 from service.settings import Settings, shipped_models
 
+if TYPE_CHECKING:
+    from explainers.search.portfolio import Portfolio
+
 SPEC = "spec.toml"
 
 
@@ -37,7 +41,6 @@ class ServedModel:
     deployed: DeployedModel
     policy: Policy
     wording: Wording
-    engine: Portfolio
     spec_text: bytes
     """``spec.toml`` as it was when the model was loaded."""
     rulebook: Rulebook
@@ -46,6 +49,20 @@ class ServedModel:
     """What ``causal.toml`` says, whether it is used or not; None: there is none."""
     causal: ServedCausal | None = None
     """The causal model, if a person has accepted it."""
+    own_engine: Portfolio | None = None
+    """Answers in place of the one that the graph asks for: to try or to measure it."""
+
+    @cached_property
+    def engine(self) -> Portfolio:
+        """What answers; made when it is first asked for, which is before the model is served.
+
+        Who only lists models imports no solver.
+        """
+        from explainers.search.portfolio import engines_for
+
+        if self.own_engine is not None:
+            return self.own_engine
+        return engines_for(self.deployed.form, self.schema)
 
     @property
     def name(self) -> str:
@@ -71,7 +88,7 @@ class ServedModel:
 
 
 def prepare(deployed: DeployedModel) -> ServedModel:
-    """Read the policy of a model that was just loaded, and make its engines.
+    """Read the policy of a model that was just loaded.
 
     Raises
     ------
@@ -98,9 +115,8 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     # A folder whose policy is broken is refused whole: without limits answers would harm.
     except InvalidPolicy as error:
         raise SpecError(file, error.key, error.problem) from error
-    engine = engines_for(deployed.form, spec.schema)
     rulebook = rulebook_of(deployed)
-    return ServedModel(deployed, policy, wording, engine, text, rulebook, graph, causal)
+    return ServedModel(deployed, policy, wording, text, rulebook, graph, causal)
 
 
 class Registry:

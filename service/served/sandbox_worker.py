@@ -15,6 +15,10 @@ from typing import Any
 
 import numpy as np
 
+# All engines, before the walls: what they import is no folder's fault.
+import explainers.search.linear
+import explainers.search.relu
+import explainers.search.trees.engine  # noqa: F401
 from models.errors import GraphError, ModelError
 from models.onnx import GuardLimits
 from models.onnx.predictor import CHUNK
@@ -58,7 +62,8 @@ def tried(folder: Path, root: Path, limits: GuardLimits) -> dict[str, Any]:
 
 def _try(folder: Path, root: Path, limits: GuardLimits) -> None:
     deployed = load_folder(folder, root, limits=limits)
-    prepare(deployed)
+    # What the engine makes of it, too: tables of a whole model take memory and time.
+    _ = prepare(deployed).engine
     rows = trial_rows(deployed.spec.schema)
     try:
         # As many rows as a run may ever have: what a graph needs grows with them.

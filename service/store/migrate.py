@@ -6,16 +6,14 @@ from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from service.errors import StoreOutdated
 from service.store.database import Database, translated
 from service.store.tables import BY_LANGUAGE
 
 FOLDER = Path(__file__).parent / "migrations"
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text))
+"""One row: the revision of the tables."""
 _LOCK = 0x69666F6E6C79  # "ifonly"
 
 
@@ -35,10 +33,7 @@ def upgrade(database: Database) -> str:
         found = revision(connection)
         _refuse_newer(found)
         if found != newest():
-            config = _config()
-            # Alembic uses this connection: migrations run in the transaction that has the lock.
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            _migrate(connection)
         for index in BY_LANGUAGE:  # of a language that an earlier version did not speak, too
             index.create(connection, checkfirst=True)
         return newest()
@@ -64,30 +59,39 @@ def require_current(database: Database) -> None:
 
 def revision(connection: sa.Connection) -> str | None:
     """Of the tables; None in an empty database."""
-    return MigrationContext.configure(connection).get_current_revision()
+    # As Alembic keeps it, which is imported only to migrate.
+    if not sa.inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(sa.select(_VERSION.c.version_num)).scalar_one_or_none()
 
 
 def newest() -> str:
     """The revision that this version needs."""
-    return _revisions()[0]
+    return revisions()[0]
 
 
 @cache
-def _revisions() -> tuple[str, ...]:
-    """That this version knows, newest first. Read once: the files are compiled each time."""
-    scripts = ScriptDirectory.from_config(_config())
-    return tuple(script.revision for script in scripts.walk_revisions())
+def revisions() -> tuple[str, ...]:
+    """That this version knows, newest first: those that the files of migrations are named for."""
+    files = (FOLDER / "versions").glob("v[0-9]*.py")
+    return tuple(sorted((file.name[1:].partition("_")[0] for file in files), reverse=True))
 
 
-def _config() -> Config:
+def _migrate(connection: sa.Connection) -> None:
+    # Most starts find the tables as they must be, and need no Alembic.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     # Alembic's ConfigParser reads % as the beginning of a variable.
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    return config
+    # Alembic uses this connection: migrations run in the transaction that has the lock.
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _refuse_newer(found: str | None) -> None:
-    if found is not None and found not in _revisions():
+    if found is not None and found not in revisions():
         raise StoreOutdated(
             f"the store's tables are at revision {found}, which this version does not know: "
             "a newer ifonly has upgraded them"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from service.settings import Settings, ifonly_version
 from service.store.database import Database, connect
-from service.store.journal import Journal, JournalOptions
+from service.store.journal import Journal, JournalOptions, Observer
 from service.store.keys import Keyring
 from service.store.migrate import require_current, upgrade
 
@@ -46,3 +47,17 @@ def opened(url: str, options: JournalOptions, *, migrate: bool = True) -> Iterat
             journal.close()
     finally:
         database.close()
+
+
+def opened_by(
+    settings: Settings, *, migrate: bool = True, observer: Observer | None = None
+) -> AbstractContextManager[Store]:
+    """The store that the settings name, open until the block ends."""
+    options = JournalOptions(
+        engine_version=ifonly_version(),
+        capacity=settings.audit_queue,
+        anchor_seconds=settings.audit_anchor_seconds,
+        anchor_file=settings.audit_anchor_file,
+        observer=observer,
+    )
+    return opened(settings.store_url, options, migrate=migrate)

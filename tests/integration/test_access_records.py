@@ -13,8 +13,14 @@ import httpx
 import pytest
 
 from service.access import Role
-from service.audit.recent_accesses import MOST_REMEMBERED, SAME_SECONDS, RecentAccesses
-from service.doors.http.access_records import LISTED, LOOKS, READ
+from service.audit.recent_accesses import (
+    LISTED,
+    MOST_REMEMBERED,
+    READ,
+    SAME_SECONDS,
+    RecentAccesses,
+)
+from service.doors.http.access_records import LOOKS
 from service.doors.http.permissions import ALLOWED, PAGES
 from service.settings import Settings
 from service.store import keys

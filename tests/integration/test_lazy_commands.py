@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
 from typer.core import TyperGroup
 
 from models.errors import UnknownModel
+from models.onnx import sessions
+from models.repository import load_folder
+from service.ask.warming import warm
 from service.doors.cli.commands import app
 from service.doors.cli.console import Failure
 from service.doors.cli.failures import told
-from service.doors.cli.lazy import LazyGroup
+from service.doors.cli.lazy import LazyGroup, uncollected
 from service.errors import Fault, InvalidRequest, MalformedBody, ModelsNotFound, RequestPart
 from service.logs import logger
+from service.served.registry import prepare
+from service.settings import shipped_models
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = (
     "onnxruntime", "sqlalchemy", "fastapi", "pydantic_settings", "cryptography", "pint",
     "numpy", "explainers", "models",
 )  # fmt: skip
+RARE = ("alembic", "highspy", "jwt", "opentelemetry.exporter", "pint", "rfc3161_client")
+"""What a service of the shipped model needs with a store that is there: none of it."""
 FRESH = """
-import json, sys
+import json, os, sys
+written = []
+
+def note(event, given):
+    # Not those opened by number: they were noted by name before.
+    by_name = event == "open" and not isinstance(given[0], int)
+    if by_name and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR):
+        written.append(str(given[0]))
+
+sys.addaudithook(note)
 from service.doors.cli import main
 sys.argv = ["ifonly", *sys.argv[1:]]
 try:
@@ -36,19 +55,26 @@ try:
 except SystemExit as end:
     assert end.code in (0, 2, None), end.code  # 2: no command was named, as no arguments are
 sys.stdout.flush()
-print("\\n" + json.dumps(sorted(sys.modules)))
+print("\\n" + json.dumps([sorted(sys.modules), written]))
 """
 
 
 def ran(*arguments: str) -> tuple[str, list[str]]:
     """What a process printed that ran ``ifonly`` with these, and the modules it has imported."""
+    printed, modules, _ = ran_in({}, *arguments)
+    return printed, modules
+
+
+def ran_in(env: dict[str, str], *arguments: str) -> tuple[str, list[str], list[str]]:
+    """The same with a changed environment, and the files that it opened to write."""
     done = subprocess.run(
         [sys.executable, "-c", FRESH, *arguments],
-        capture_output=True, text=True, check=False, cwd=ROOT,
+        capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | env,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    *told, modules = done.stdout.splitlines()
-    return "\n".join(told) + done.stderr, json.loads(modules)
+    *told, last = done.stdout.splitlines()
+    modules, written = json.loads(last)
+    return "\n".join(told) + done.stderr, modules, written
 
 
 def within(modules: list[str], packages: tuple[str, ...]) -> list[str]:
@@ -68,10 +94,59 @@ def test_a_list_of_commands_imports_no_command(arguments: tuple[str, ...]) -> No
     }  # fmt: skip
 
 
-def test_models_are_listed_without_a_server_and_without_a_database() -> None:
+def test_models_are_listed_without_a_server_without_a_database_and_without_a_solver() -> None:
     printed, modules = ran("models")
     assert "milling-machine" in printed
-    assert within(modules, ("fastapi", "sqlalchemy", "uvicorn", "cryptography", "alembic")) == []
+    server = ("fastapi", "sqlalchemy", "uvicorn", "cryptography", "service.ask.warming")
+    engines = ("explainers.native", "explainers.search.trees", "explainers.search.milp")
+    assert within(modules, server + engines + RARE) == []
+
+
+@pytest.mark.parametrize("command", ["db", "keys", "audit", "explain", "causal replay"])
+def test_commands_that_do_not_serve_import_no_server(command: str) -> None:
+    _, modules = ran(*command.split(), "--help")
+    assert within(modules, ("fastapi", "starlette", "uvicorn", "service.doors.http", *RARE)) == []
+
+
+def test_a_start_imports_only_what_its_settings_ask_for_and_writes_only_its_data(
+    tmp_path: Path,
+) -> None:
+    home, data = tmp_path / "home", tmp_path / "data"
+    home.mkdir()
+    env = {"HOME": str(home), "IFONLY_DATA": str(data), "PYTHONDONTWRITEBYTECODE": "1"}
+    _, first, at_first = ran_in(env, "run", "--once", "--port", "0")
+    assert within(first, ("alembic",))  # the tables are made
+    printed, modules, written = ran_in(env, "run", "--once", "--port", "0")
+    assert "Ask again" in printed
+    assert within(modules, RARE) == []
+    assert list(home.iterdir()) == []
+    own = (str(data), os.devnull)
+    assert [file for file in at_first + written if not file.startswith(own)] == []
+
+
+def test_the_shipped_model_holds_one_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def counted(*given: Any) -> Any:
+        made.append(open_here(*given))
+        return made[-1]
+
+    open_here = sessions.open_here
+    monkeypatch.setattr(sessions, "open_here", counted)
+    model = prepare(load_folder(shipped_models() / "milling-machine" / "1"))
+    warm(model)
+    assert len(made) == 1
+
+
+def test_what_a_command_imports_is_left_alone_by_the_garbage_collector() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        with uncollected():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
 
 
 def groups() -> list[tuple[str, LazyGroup]]:

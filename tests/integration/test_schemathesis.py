@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from service.access import Role
-from service.doors.app import opened_by
 from service.settings import Settings
 from service.store import keys
+from service.store.opened import opened_by
 from tests.integration.conftest import serving
 
 CONFIG = """

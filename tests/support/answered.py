@@ -58,4 +58,4 @@ def with_engine(model: ServedModel, engine: Engine) -> ServedModel:
     from dataclasses import replace
 
     chosen: Any = engine
-    return replace(model, engine=chosen)
+    return replace(model, own_engine=chosen)

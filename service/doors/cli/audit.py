@@ -15,9 +15,9 @@ import typer
 
 from service.audit import inspection, records, trust_root
 from service.audit.bundle import Keepers, bundle
+from service.audit.recent_accesses import EXPORTED, READ
 from service.audit.recheck import Recheck
 from service.audit.replay import replay as ask_again
-from service.doors.app import opened_by
 from service.doors.cli import audit_check
 from service.doors.cli.console import (
     AsJson,
@@ -30,7 +30,6 @@ from service.doors.cli.console import (
     settings,
 )
 from service.doors.cli.store import by, look
-from service.doors.http.access_records import EXPORTED, READ
 from service.errors import NoLogKey
 from service.settings import Settings
 from service.store import archive, erasure, holds, translog
@@ -47,6 +46,7 @@ from service.store.export import Format
 from service.store.export import export as write_out
 from service.store.logcheck import KeptHead, check_export
 from service.store.migrate import require_current
+from service.store.opened import opened_by
 from service.store.sequencer import Sequencer, SequencerOptions
 from service.store.translog import LogBroken
 from service.store.verification import VerificationReport

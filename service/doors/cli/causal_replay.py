@@ -17,15 +17,15 @@ from models.errors import SpecError
 from models.predictor import Rows
 from models.repository import load_folder
 from models.repository.reference import read_table
-from service.doors.app import opened_by
+from service.audit.recent_accesses import EXPORTED
 from service.doors.cli.causal import Folder
 from service.doors.cli.console import AsJson, Failure, content_of, out, print_json, settings
 from service.doors.cli.store import look
-from service.doors.http.access_records import EXPORTED
 from service.offline.policy_replay import PolicyReplay, replay_policy
 from service.served.registry import ServedModel, prepare
 from service.store import archive
 from service.store.kinds import RecordKind
+from service.store.opened import opened_by
 from service.wire.strict_json import read_json
 
 Truth = list[bool | None]

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from service import logs
-from service.ask import warming
 from service.errors import MalformedBody
 from service.served.registry import Registry, ServedModel
 from service.settings import Settings
@@ -78,8 +77,15 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         If there is nothing to serve.
     """
     logs.configure(chosen.log_format, chosen.log_level)
-    # Who does not serve has nobody else to protect from a model, and should not wait for a trial.
-    loaded = Registry.of(chosen, warm=warming.warm) if warm else Registry(chosen.models)
+    if warm:
+        # Imported here: who lists models needs no solver.
+        from service.ask.warming import warm as warmed
+
+        # Of several processes each warms its own; this one then only watches over them.
+        loaded = Registry.of(chosen, warm=warmed if chosen.processes == 1 else None)
+    else:
+        # Who does not serve protects nobody else from a model, and should not wait for a trial.
+        loaded = Registry(chosen.models)
     loaded.load()
     return loaded
 

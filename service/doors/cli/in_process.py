@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from service.ask import answering, catalogue
+from service.ask import answering
 from service.ask.budget import Budget
-from service.served.registry import Registry, ServedModel
+from service.served.registry import ServedModel
 from service.settings import Settings
 from service.wire import requests, validation
 
@@ -41,8 +41,3 @@ def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
     return answering.explanation(
         model, request, Budget.of(request.deadline_ms, settings)
     ).as_mapping()
-
-
-def models(registry: Registry) -> Reply:
-    """As ``GET models``."""
-    return catalogue.listing(registry).as_mapping()

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.repository import load_folder
-from service.doors.cli import in_process
+from service.ask import catalogue
 from service.doors.cli.console import AsJson, Failure, Models, out, print_json, registry, settings
 from service.served.registry import prepare
 
@@ -23,7 +23,8 @@ def list_models(context: typer.Context, models: Models = None, as_json: AsJson =
     # Typer runs the callback before a subcommand, too.
     if context.invoked_subcommand is not None:
         return
-    listing = in_process.models(registry(settings(models=models, log_level="ERROR")))
+    loaded = registry(settings(models=models, log_level="ERROR"))
+    listing = catalogue.listing(loaded).as_mapping()
     if as_json:
         print_json(listing)
         return

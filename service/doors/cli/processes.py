@@ -10,17 +10,19 @@ import tempfile
 import threading
 from functools import partial
 from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service import logs
-from service.doors.app import create_app
-from service.doors.cli.interpreter import settled
+from service.doors.cli.lazy import uncollected
 from service.metrics import FOLDER
 from service.scheduling.presence import Presence, Stamps, shared
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
@@ -41,6 +43,10 @@ def application(chosen: Settings) -> partial[FastAPI]:
 
 
 def _configured(chosen: Settings, stamps: Stamps) -> FastAPI:
+    # Here, not above: this module is read to find this function.
+    with uncollected():
+        from service.doors.app import create_app
+        from service.doors.cli.interpreter import settled
     logs.configure(chosen.log_format, chosen.log_level)
     threading.Thread(target=_stop_with_parent, name="orphan", daemon=True).start()
     return settled(create_app(chosen, waits_for_store=True, presence=Presence(stamps)))

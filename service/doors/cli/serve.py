@@ -11,9 +11,8 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 import uvicorn
 from rich.text import Text
@@ -27,6 +26,9 @@ from service.doors.cli.interpreter import settled
 from service.doors.cli.processes import application, supervise
 from service.served.registry import Registry
 from service.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx
 
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen at.")]
 Port = Annotated[int | None, typer.Option("--port", help="Port to listen at; 0: any free one.")]
@@ -104,6 +106,9 @@ class Greeter(threading.Thread):
         self.failure: str | None = None
 
     def run(self) -> None:
+        # `ifonly serve` asks nobody.
+        import httpx
+
         try:
             # trust_env: no proxy of the environment stands before loopback.
             with httpx.Client(

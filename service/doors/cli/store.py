@@ -12,19 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from service.access import EVERYTHING, Role, Scope
-from service.ask.write_reply import ifonly_version
+from service.audit.recent_accesses import with_query
 from service.audit.trust_root import LOG_KEY, signer_of
-from service.doors.app import opened_by
 from service.doors.cli.console import AsJson, Failure, err, out, print_json, settings
-from service.doors.http import access_records
-from service.settings import Settings
+from service.settings import Settings, ifonly_version
 from service.store import keys as store_keys
 from service.store.backup import backup as copy_store
 from service.store.chain import DAY_US, Facts, now_us, timestamp
 from service.store.database import connect
 from service.store.kinds import RecordKind
 from service.store.migrate import require_current, upgrade
-from service.store.opened import Store
+from service.store.opened import Store, opened_by
 
 tables = typer.Typer(help="The store's tables.", no_args_is_help=True)
 keys = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -56,7 +54,7 @@ def look(store: Store, status: str, what: str, query: str = "", about: str | Non
         detail={"by": f"ifonly {what}"},
     )
     # Waited for: what cannot be recorded must not be shown, as over HTTP.
-    store.journal.append(access_records.with_query(facts, query)).result()
+    store.journal.append(with_query(facts, query)).result()
 
 
 def prepare(chosen: Settings) -> None:

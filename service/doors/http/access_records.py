@@ -8,21 +8,17 @@ asked themselves is recorded, and none where nobody is known (no accounts).
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from functools import partial
 
 from fastapi import Request, Response
 
 from service.access import ANYONE
+from service.audit.recent_accesses import EXPORTED, LISTED, READ, with_query
 from service.doors.http.context import Context
 from service.store import archive
-from service.store.chain import Facts
-from service.store.journal import Draft
 from service.store.kinds import RecordKind
 
-READ, LISTED, EXPORTED = "read", "listed", "exported"
-"""Status of the record: of one record, of several, of a file of them."""
 LOOKS = {
     ("GET", "/api/v1/explanations/{id}"): READ,
     ("GET", "/api/v1/explanations/{id}/reviews"): READ,
@@ -88,11 +84,3 @@ async def _record(request: Request, context: Context, template: str, status: str
     done = state.store.journal.append(with_query(facts, request.url.query))
     # Waited for before the reply leaves: what cannot be recorded is not shown.
     await asyncio.wrap_future(done)
-
-
-def with_query(facts: Facts, query: str) -> Draft:
-    """The record of a look; ``query``, which may name somebody, can be erased."""
-    # The query goes into the payload, which can be erased; the chain cannot.
-    if not query:
-        return Draft(facts)
-    return Draft(facts, json.dumps({"request": {"query": query}}).encode())

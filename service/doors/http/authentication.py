@@ -7,14 +7,17 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import Request
 
 from service.access import ANYONE, Principal, Role
 from service.doors.http.context import AppState, application, context_of
-from service.doors.http.oidc import FETCH_SECONDS, Issuer
 from service.errors import Forbidden, ServiceError, Unauthenticated
 from service.store.keys import PREFIX
+
+if TYPE_CHECKING:  # as `service.doors.app` says: imported where there is an issuer
+    from service.doors.http.oidc import Issuer
 
 MAX_TOKEN = 8_192
 CHECK_SECONDS = 5.0
@@ -122,6 +125,8 @@ async def find(token: str, state: AppState) -> Principal:
 
 async def _with_its_key(issuer: Issuer, token: str) -> None:
     """Wait, in no thread, until the issuer was asked for the key of a token, if it has to be."""
+    from service.doors.http.oidc import FETCH_SECONDS
+
     asked = issuer.asked_for(token)
     if asked is not None:
         # An issuer that does not answer looks like an unknown key: both are refused alike.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
@@ -14,14 +14,16 @@ from service.audit.drafts import Drafting
 from service.audit.recent_accesses import RecentAccesses
 from service.audit.recorder import Recorder
 from service.audit.runtime import Runtime
-from service.doors.http.oidc import Issuer
 from service.scheduling.admission import AdmissionQueue
 from service.scheduling.rate_limit import Rates
 from service.scheduling.worker_pools import Workers
-from service.served.predictor_host import PredictorHost
 from service.store.idempotency import Named
 from service.transparency.signing import Signer
 from service.transparency.verifier import VerifierKey
+
+if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
+    from service.doors.http.oidc import Issuer
+    from service.served.predictor_host import PredictorHost
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -15,7 +15,6 @@ from service.access import Principal
 from service.doors.http import authentication
 from service.doors.http.context import Shared, application
 from service.doors.pages import sign_ins
-from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import FLOW, new_token
 from service.doors.pages.rendering import is_part, page, places
 from service.doors.pages.request_path import PageRoute
@@ -24,6 +23,9 @@ from service.errors import AlreadyAnswered, Unauthenticated
 from service.store import sessions
 from service.store.chain import now_us
 from service.store.keys import PREFIX
+
+if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
+    from service.doors.pages.accounts import Accounts
 
 T = TypeVar("T")
 

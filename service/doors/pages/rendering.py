@@ -15,10 +15,10 @@ from explainers.wording import LANGUAGES
 from explainers.wording.numerals import count, figure, percentage
 from models.schema import Labels
 from service.access import Principal
-from service.ask.write_reply import ifonly_version
 from service.doors.http import permissions
 from service.doors.pages.static_files import address
 from service.doors.pages.visit import THEMES, Visit, visit_of
+from service.settings import ifonly_version
 from service.store.chain import timestamp
 from service.words.catalogue import is_said, say
 from service.words.labels import label_or

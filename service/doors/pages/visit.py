@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
@@ -12,7 +12,6 @@ from starlette.exceptions import HTTPException
 from explainers.wording import LANGUAGES, Language
 from service.access import ANYONE, Principal, Role
 from service.doors.http.context import AppState, application
-from service.doors.pages.accounts import Accounts
 from service.doors.pages.cookies import Cookies, new_token
 from service.doors.pages.failures import Failures
 from service.doors.pages.strangers import Strangers
@@ -20,6 +19,9 @@ from service.errors import Forbidden, Overloaded, ServiceError
 from service.settings import Settings
 from service.store import sessions
 from service.words.catalogue import preferred
+
+if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
+    from service.doors.pages.accounts import Accounts
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")

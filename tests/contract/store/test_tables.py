@@ -11,11 +11,12 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from explainers.languages import LANGUAGES
 from service.errors import StoreOutdated, StoreUnavailable
 from service.store.database import Database, connect
-from service.store.migrate import FOLDER, newest, require_current, revision, upgrade
+from service.store.migrate import FOLDER, newest, require_current, revision, revisions, upgrade
 from service.store.tables import metadata
 
 
@@ -69,6 +70,20 @@ def test_tables_of_a_newer_version_are_left_alone(database: Database) -> None:
     for attempt in (upgrade, require_current):
         with pytest.raises(StoreOutdated, match="newer ifonly"):
             attempt(database)
+
+
+def test_the_files_of_migrations_are_named_for_the_revisions_that_alembic_reads() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    scripts = ScriptDirectory.from_config(config)
+    assert revisions() == tuple(script.revision for script in scripts.walk_revisions())
+    assert newest() == scripts.get_current_head()
+
+
+def test_the_revision_is_read_as_alembic_reads_it(database: Database) -> None:
+    with database.reading() as connection:
+        assert revision(connection) == newest()
+        assert MigrationContext.configure(connection).get_current_revision() == newest()
 
 
 def test_a_failed_migration_leaves_nothing_behind(

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import itertools
+from functools import cache
+
+import pint
 import pytest
 
 from explainers.wording.ko.spoken_units import is_unmistakable, spoken
 from explainers.wording.ko.unit_names import ALONE, PLANT
-from explainers.wording.units import Dimension, Unit
+from explainers.wording.unit_data import OWN_ZERO, POWERS, PREFIXES, UNITS
+from explainers.wording.units import Dimension, Unit, atom
 
 
 @pytest.mark.parametrize(
@@ -93,3 +98,34 @@ def test_other_scales_begin_at_nothing(symbol: str):
 )  # fmt: skip
 def test_what_a_unit_measures_is_known(symbol: str, dimension: Dimension):
     assert Unit.of(symbol).dimension is dimension
+
+
+@cache
+def by_pint() -> pint.UnitRegistry[float]:
+    return pint.UnitRegistry(cache_folder=None)
+
+
+def spellings(table: dict[str, str]) -> list[str]:
+    return [text for name, more in table.items() for text in (name, *more.split())]
+
+
+def test_every_symbol_is_read_as_pint_reads_it() -> None:
+    written = itertools.product(spellings(PREFIXES), spellings(UNITS), ("", "s"))
+    foreign = ["", "s", "ss", "kgf", "kip", "furlong", "mil", "cm", "yd", "H2O", "mmHg", "foo"]
+    for symbol in (*map("".join, written), *foreign):
+        read = by_pint().parse_unit_name(symbol)
+        expected = next(((p, u) for p, u, _ in read if p in PREFIXES and u in UNITS), None)
+        assert atom(symbol) == expected, symbol
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_unit_measures_what_pint_says(unit: str) -> None:
+    sizes = by_pint().get_dimensionality(unit)
+    known = {f"[{base}]" for base, _ in POWERS}
+    own = next((power for power, units in POWERS.items() if unit in units.split()), None)
+    if own is None:
+        assert len(sizes) != 1 or not set(sizes) <= known
+    else:
+        assert dict(sizes) == {f"[{own[0]}]": own[1]}
+    zero = by_pint().Quantity(0.0, unit).to_base_units().magnitude
+    assert (zero != 0.0) == (unit in OWN_ZERO)
