@@ -11,8 +11,9 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from bench.mutants import asking, forks
-from bench.mutants.planting import Mutant, mutants_of, plant
+from bench.mutants import asking, forks, native
+from bench.mutants.mutant import Mutant
+from bench.mutants.planting import is_ready, mutants_of, plant
 from bench.mutants.questions import Case, Questions
 from bench.mutants.truth import Faults, faults
 
@@ -98,6 +99,8 @@ class Campaign:
 
     def reached(self, modules: Sequence[str]) -> dict[str, list[Mutant]]:
         """Every fault of ``modules`` in a line that some question runs, by module."""
+        if all(map(native.is_part, modules)):  # of C++ nobody is told which lines run
+            return {m: mutants_of(m) for m in modules}
         for case in self._questions.cases.values():
             told, died = forks.run(partial(self._traces, case), 120)
             assert told, f"{case}: {died}"
@@ -128,6 +131,7 @@ class Campaign:
 
     def try_out(self, mutant: Mutant, rng: random.Random) -> MutantResult:
         """Ask the questions that run its line, or all where that is not known, with it planted."""
+        assert is_ready(mutant), f"{mutant}: does not compile"
         result = MutantResult(mutant)
         waiting = self._relevant(mutant, rng)
         for _ in range(3):  # a fault that kills the process ends one question, not all
@@ -143,9 +147,9 @@ class Campaign:
         return result
 
     def _relevant(self, mutant: Mutant, rng: random.Random) -> list[Case]:
-        place = (sys.modules[mutant.module].__file__, mutant.line)
         own = list(self._questions.cases.values())
         if self._lines:
+            place = (sys.modules[mutant.module].__file__, mutant.line)
             own = [c for c in own if place in self._lines[c.name]]
         return own if len(own) <= MOST_CASES else rng.sample(own, MOST_CASES)
 

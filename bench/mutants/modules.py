@@ -30,8 +30,9 @@ MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-TREES = ("arena", "engine", "ensemble_targets", "flat_rules", "following", "layout", "leaves",
-         "modes", "proof", "question", "question_building", "survival")  # fmt: skip
+TREES = ("arena", "batches", "engine", "ensemble_targets", "flat_rules", "following",
+         "lagrangian", "layout", "leaves", "modes", "proof", "question",
+         "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
 
 FAST = (
     *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
@@ -43,16 +44,16 @@ FAST = (
 )
 """Plain Python."""
 KERNEL = tuple(
-    f"explainers.search.trees.{name}"
-    for name in ("batches", "boxes", "compiled", "kernel", "lagrangian", "primal_heuristic",
-                 "rule_cuts", "survival_kernel", "table_building", "tree_merging")
+    f"explainers.native.{name}"
+    for name in ("batches", "boxes", "cells", "kernel", "lagrangian", "leaves", "merging",
+                 "primal_heuristic", "rules", "survival", "table_building")
 )  # fmt: skip
-"""Compiled; faults are planted where it runs as the plain Python that it is written in."""
+"""C++; a fault is compiled into an extension of its own."""
 
 
 def group(module: str) -> str:
     """The line of the report that counts a module."""
     short = module.removeprefix("explainers.")
     if module in KERNEL:
-        return f"{short} (as plain Python)"
+        return f"{short} (C++)"
     return short

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from bench.mutants import forks
-from bench.mutants.planting import Mutant, plant
+from bench.mutants.mutant import Mutant
+from bench.mutants.planting import is_ready, plant
 from tests.support.checks import Tally
 
 MODULES = (
@@ -54,11 +55,15 @@ NEAR = (
         ),
     ),
     ("search.milp", ("test_milp", "linear_and_relu", "linear_programs")),
-    ("search.trees.survival_kernel", ("survival",)),
+    ("native.survival", ("survival",)),
+    ("native.batches", ("causal_trees",)),
+    ("native.primal_heuristic", ("infeasible_subsystems_and_ranges",)),
+    ("native.merging", ("priced_boxes", "test_trees")),
+    ("native.lagrangian", ("priced_boxes", "test_trees")),
+    ("native", ("test_trees", "infeasible_subsystems_and_ranges", "survival")),
     ("search.trees.survival", ("survival",)),
     ("search.trees.following", ("causal_trees",)),
     ("search.trees.modes", ("causal_trees",)),
-    ("search.trees.primal_heuristic", ("infeasible_subsystems_and_ranges",)),
     ("search.trees.tree_merging", ("priced_boxes", "test_trees")),
     ("search.trees.lagrangian", ("priced_boxes", "test_trees")),
     ("search.trees", ("test_trees", "infeasible_subsystems_and_ranges", "survival")),
@@ -120,6 +125,7 @@ def _tuple(value: Any, n: int) -> Sequence[Any]:
 def caught_by(mutant: Mutant, modules: Sequence[Sequence[Call]]) -> str | None:
     """The first case that fails, or does not end, with the fault planted; None if none does in
     the time."""
+    assert is_ready(mutant), f"{mutant}: does not compile"
     told, died = forks.run(lambda: _tried(mutant, modules), SECONDS)
     if not told:
         return None

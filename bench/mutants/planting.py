@@ -13,9 +13,11 @@ import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
+
+from bench.mutants import native
+from bench.mutants.mutant import Mutant
 
 FLIPPED: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE),
@@ -61,26 +63,10 @@ RENAMED = {
 }
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One fault."""
-
-    module: str
-    function: str
-    """Qualified name in the module: ``Comparison._compare``."""
-    place: int
-    """Of its node in ``ast.walk`` of the function."""
-    variant: int
-    """Of the changes that this node has."""
-    line: int
-    says: str
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line} {self.function}: {self.says}"
-
-
 def mutants_of(module: str) -> list[Mutant]:
     """Every fault that can be made in the functions of ``module``."""
+    if native.is_part(module):
+        return native.mutants_of(module)
     found = []
     for name, function in _functions(_tree(module)):
         if live(module, name) is None:
@@ -91,8 +77,17 @@ def mutants_of(module: str) -> list[Mutant]:
     return found
 
 
+def is_ready(mutant: Mutant) -> bool:
+    """Whether the fault can be planted; before a process is forked for it, since what must be
+    compiled takes longer than a fork may."""
+    return not native.is_part(mutant.module) or native.built(mutant) is not None
+
+
 def plant(mutant: Mutant) -> None:
     """Put the fault into this process."""
+    if native.is_part(mutant.module):
+        native.plant(mutant)
+        return
     function = live(mutant.module, mutant.function)
     assert function is not None
     function.__code__ = _code_of(mutant, function.__code__)

@@ -548,7 +548,7 @@ def _of_milling() -> list[Case]:
 
 
 def tree_cases() -> list[Case]:
-    """Those that the kernel answers on small models, for where it runs as plain Python."""
+    """Those that the compiled search answers on small models."""
     return [c for c in all_cases() if c.model.startswith(("trees", "few")) and c.engine != BLACKBOX]
 
 

@@ -114,6 +114,12 @@ def test_ports_probes_and_the_user_are_the_images() -> None:
     assert "WORKDIR /app" in DOCKERFILE
 
 
+def test_docker_is_sent_what_it_copies() -> None:
+    sent = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.M))
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M)
+    assert {source for line in copied for source in line.split()} == sent
+
+
 def test_the_image_has_the_projects_version() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     version = re.search(r'^version = "(.+)"', project, re.M).group(1)  # type: ignore[union-attr]
