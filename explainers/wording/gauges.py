@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from explainers.languages import LANGUAGES
 from explainers.wording.conventions import conventions_of
 from explainers.wording.numerals import (
     ROUNDED_DIGITS,
@@ -31,13 +33,16 @@ class Gauge:
 
     feature: Feature
     unit: Unit
+    labels: Mapping[str, str]
+    """What it is called, by language."""
 
     @classmethod
     def of(cls, feature: Feature) -> Gauge:
-        return cls(feature, Unit.of(feature.unit))
+        labels: dict[str, str] = {tag: label_of(feature, tag) for tag in LANGUAGES}
+        return cls(feature, Unit.of(feature.unit), labels)
 
     def label(self, language: str) -> str:
-        return label_of(self.feature, language)
+        return self.labels[language]
 
     def value(self, value: float, language: str, *, computed: bool = False) -> str:
         """``53.2 Nm``, ``216분``, ``H``; digits as they are, "about" where they had to be cut."""
@@ -158,6 +163,8 @@ class Change:
         return f"{self.gauge.label(language)} {self.arrow(language) or f'{before} → {after}'}"
 
 
+@lru_cache(maxsize=4_096)  # a sentence says each several times
 def quantity(number: Number, unit: Unit, language: str) -> str:
+    """``number`` with its unit, "about" before it where its digits had to be cut."""
     text = unit.behind(write(number.value), language)
     return text if number.exact else conventions_of(language).about + text

@@ -210,7 +210,11 @@ class Journal:
         returned just before it is appended, or once it is known that it never is."""
         token = object()
         self._expected[token] = time.monotonic()
-        return lambda: self._expected.pop(token, None) and None
+
+        def arrived() -> None:
+            self._expected.pop(token, None)
+
+        return arrived
 
     def change(self, change: UnrecordedWrite[T]) -> Future[T]:
         """Have ``change`` written in its turn, without a record; the future has what it returns.
