@@ -68,8 +68,10 @@ def test_a_record_waits_a_moment_for_those_that_are_expected(
     monkeypatch.setattr(module, "COMPANY_SECONDS", 1.0)
     arrived = journal.expect()
     first = journal.append(draft(0))
-    arrived()
+    while journal.waiting:  # until it has taken the first
+        time.sleep(0.001)
     second = journal.append(draft(1))
+    arrived()
     assert [first.result(30).sequence, second.result(30).sequence] == [1, 2]
     assert journal.commits == (1, 2)
 
