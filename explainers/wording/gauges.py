@@ -163,8 +163,14 @@ class Change:
         return f"{self.gauge.label(language)} {self.arrow(language) or f'{before} → {after}'}"
 
 
-@lru_cache(maxsize=4_096)  # a sentence says each several times
 def quantity(number: Number, unit: Unit, language: str) -> str:
     """``number`` with its unit, "about" before it where its digits had to be cut."""
-    text = unit.behind(write(number.value), language)
-    return text if number.exact else conventions_of(language).about + text
+    # By plain values: hashing the two costs more than a look into the cache.
+    return _written(number.value, number.exact, unit.symbol, language)
+
+
+@lru_cache(maxsize=4_096)  # a sentence says each several times
+def _written(value: Decimal, is_exact: bool, symbol: str, language: str) -> str:
+    spoken = conventions_of(language)
+    text = spoken.behind(write(value), symbol)
+    return text if is_exact else spoken.about + text
