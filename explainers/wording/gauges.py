@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from explainers.languages import LANGUAGES
 from explainers.wording.conventions import conventions_of
 from explainers.wording.numerals import (
     ROUNDED_DIGITS,
@@ -31,13 +33,16 @@ class Gauge:
 
     feature: Feature
     unit: Unit
+    labels: Mapping[str, str]
+    """What it is called, by language."""
 
     @classmethod
     def of(cls, feature: Feature) -> Gauge:
-        return cls(feature, Unit.of(feature.unit))
+        labels: dict[str, str] = {tag: label_of(feature, tag) for tag in LANGUAGES}
+        return cls(feature, Unit.of(feature.unit), labels)
 
     def label(self, language: str) -> str:
-        return label_of(self.feature, language)
+        return self.labels[language]
 
     def value(self, value: float, language: str, *, computed: bool = False) -> str:
         """``53.2 Nm``, ``216분``, ``H``; digits as they are, "about" where they had to be cut."""
@@ -159,5 +164,13 @@ class Change:
 
 
 def quantity(number: Number, unit: Unit, language: str) -> str:
-    text = unit.behind(write(number.value), language)
-    return text if number.exact else conventions_of(language).about + text
+    """``number`` with its unit, "about" before it where its digits had to be cut."""
+    # By plain values: hashing the two costs more than a look into the cache.
+    return _written(number.value, number.exact, unit.symbol, language)
+
+
+@lru_cache(maxsize=4_096)  # a sentence says each several times
+def _written(value: Decimal, is_exact: bool, symbol: str, language: str) -> str:
+    spoken = conventions_of(language)
+    text = spoken.behind(write(value), symbol)
+    return text if is_exact else spoken.about + text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 EXACT_DIGITS = 9
 """Decimals of up to so many significant digits were meant; longer ones are a float's noise
@@ -26,6 +26,7 @@ class Number:
     """Whether the digits are all of it; if not, the text must say "about"."""
 
 
+@lru_cache(maxsize=4_096)  # sentences of one answer say the same few values, in each language
 def decimal(value: float) -> Decimal:
     """The shortest decimal that is this double: what JSON wrote and will read back."""
     return tidy(Decimal(repr(float(value))))

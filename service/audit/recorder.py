@@ -93,21 +93,28 @@ class Recorder:
         if journal.waiting >= runtime.settings.audit_queue:
             raise JournalFull(journal.waiting)  # before the work, not after
         asked = time.perf_counter()
+        arrived = journal.expect()
 
         def answered() -> tuple[R, bytes, Draft, Future[Receipt]]:
             """Given to the journal here: the thread does not wait for the event loop."""
-            runtime.metrics.stage("queue", time.perf_counter() - asked)
-            reply = work()
-            content, draft = self.drafting.answered(kind, model, request, reply)
+            try:
+                runtime.metrics.stage("queue", time.perf_counter() - asked)
+                reply = work()
+                content, draft = self.drafting.answered(kind, model, request, reply)
+            finally:
+                arrived()
             return reply, content, draft, self.append(draft)
 
         # Explanations say themselves that they are short, until they are hard.
         is_brief = kind is not RecordKind.EXPLANATION
-        if not is_brief:
-            # Asked before the queue: whoever has spent their share takes no place in it.
-            await runtime.shares.admit(self.principal.actor, runtime.readers.run)
-        with runtime.turns.brief() if is_brief else nullcontext():
-            reply, content, draft, done = await runtime.lane(kind).run(answered, patience)
+        try:
+            if not is_brief:
+                # Asked before the queue: whoever has spent their share takes no place in it.
+                await runtime.shares.admit(self.principal.actor, runtime.readers.run)
+            with runtime.turns.brief() if is_brief else nullcontext():
+                reply, content, draft, done = await runtime.lane(kind).run(answered, patience)
+        finally:
+            arrived()  # also where it was refused before it had a thread
         audit = await self._stands(draft, done)
         # With eventual durability there is no sequence yet, so no place to prove.
         if not proof or audit.sequence is None:

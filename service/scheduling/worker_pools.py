@@ -11,11 +11,10 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable
-from contextvars import ContextVar
-from typing import Any, TypeVar
-
-import anyio
-import anyio.to_thread
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from functools import partial
+from typing import TypeVar
 
 from service.errors import Overloaded, ShareSpent
 from service.scheduling.round_robin import Rotation
@@ -50,8 +49,8 @@ class Workers:
     ) -> None:
         """``max_waiting``: who may wait, more if they are of more actors; ``most_each``: questions
         of one actor, 0: any."""
-        # As many as places can ever be taken: who gets one is decided below, not by anyio.
-        self._limiter = anyio.CapacityLimiter(threads + slow + kept)
+        # As many as places can ever be taken: who gets one is decided below, not by the pool.
+        self._pool = ThreadPoolExecutor(threads + slow + kept, "worker")
         self._threads = threads
         self._room = threads + slow
         self._kept = kept
@@ -83,23 +82,33 @@ class Workers:
         actor = asking.get() if actor is None else actor
         await self._admitted(actor, patience)
         place = _WorkerPlace(self, actor)
-        # As a task: the thread's work goes on, and is recorded, when whoever asked has gone away.
-        task = asyncio.ensure_future(anyio.to_thread.run_sync(answer, limiter=self._limiter))
+        loop = asyncio.get_running_loop()
+        # Cancelled when whoever asked goes away; the thread's work goes on, and is recorded.
+        done: asyncio.Future[T] = loop.create_future()
         # How hard a question is, only asking it shows (decision 0054).
-        timer = asyncio.get_running_loop().call_later(self._patience, place.is_slow)
+        timer = loop.call_later(self._patience, place.is_slow)
 
-        def over(done: asyncio.Future[Any]) -> None:
+        def over(tell: Callable[[], None]) -> None:
+            # When the thread is done, not when the client has gone away.
             timer.cancel()
             place.leave()
             if not done.cancelled():
-                # Retrieved here: asyncio logs what nobody
-                # retrieves, and the message may quote a request.
-                done.exception()
+                tell()
 
-        # When the thread is done, not when the client has gone away.
-        task.add_done_callback(over)
-        # Shielded: a client that goes away cancels the wait, not the work.
-        return await asyncio.shield(task)
+        def work() -> None:
+            # No task and no future of the pool's: one call of the loop a question.
+            try:
+                tell = partial(done.set_result, answer())
+            except StopIteration as error:  # no future takes one
+                failed = RuntimeError("an answer raised StopIteration")
+                failed.__cause__ = error
+                tell = partial(done.set_exception, failed)
+            except BaseException as error:
+                tell = partial(done.set_exception, error)
+            loop.call_soon_threadsafe(over, tell)
+
+        self._pool.submit(copy_context().run, work)
+        return await done
 
     async def _admitted(self, actor: str, patience: float) -> None:
         # A free place is not taken past those who wait: they came first.

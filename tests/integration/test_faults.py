@@ -22,6 +22,7 @@ from service.doors.cli.store import prepare
 from service.errors import StoreDamaged, StoreUnavailable
 from service.settings import Settings
 from service.store import archive
+from service.store import journal as journals
 from service.store.chain import Facts
 from service.store.database import connect
 from service.store.journal import Draft, Journal, JournalOptions
@@ -298,3 +299,16 @@ def test_a_clock_that_is_set_back_changes_no_order(
         assert verify(store.database).holds
         written = archive.everything(store.database, archive.Filter({}))
         assert [seen.record.facts.time_us for seen in written] == [5_000_000, 1_000_000, 3_000_000]
+
+
+def test_no_record_waits_for_that_of_a_question_that_failed(
+    press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "COMPANY_SECONDS", 3_600.0)
+    with (
+        serving(Settings(models=press)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
+        unknown = {"instance": BODY["instance"] | {"unknown": 1}}
+        for body, status in ((BODY, 200), (unknown, 422), (BODY, 200)):
+            assert client.post(ASK, json=body).status_code == status

@@ -104,7 +104,8 @@ def _comparative(change: Change) -> str:
 
 
 def listed(items: list[str]) -> str:
-    return format_list(items, locale="en_US")
+    # Most answers set one feature: a list of one needs no CLDR.
+    return items[0] if len(items) == 1 else format_list(items, locale="en_US")
 
 
 def _spaced(*words: str) -> str:

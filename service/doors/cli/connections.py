@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,7 +25,8 @@ FULL = (
 class PatientOnlySoLong(HttpToolsProtocol):
     """uvicorn's own, which waits for a head for ever and for as many as come, with an end to both.
 
-    ``most``: connections of the process.
+    ``most``: connections of the process. ``noted`` is told how many there are whenever
+    that changes.
 
     Between requests uvicorn's ``timeout_keep_alive`` counts; for bodies see
     :class:`service.doors.http.limits.BodyLimit`.
@@ -32,15 +34,23 @@ class PatientOnlySoLong(HttpToolsProtocol):
 
     head_seconds = HEAD_SECONDS
 
-    def __init__(self, *arguments: Any, most: int = MAX_CONNECTIONS, **options: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        most: int = MAX_CONNECTIONS,
+        noted: Callable[[int], None] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(*arguments, **options)
         self._most = most
+        self._noted = noted
         self._head_due: asyncio.TimerHandle | None = None
         self._head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._await_head()
+        self._note()
         # uvicorn has added this one to its set above, so the set is the count.
         if len(self.connections) > self._most:
             transport.write(FULL)
@@ -49,6 +59,11 @@ class PatientOnlySoLong(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._has_head()
         super().connection_lost(exc)
+        self._note()
+
+    def _note(self) -> None:
+        if self._noted is not None:
+            self._noted(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

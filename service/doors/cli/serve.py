@@ -68,7 +68,7 @@ def serve_as(chosen: Settings, loaded: Registry) -> None:
     with listen(chosen.host, chosen.port) as listener:
         err.print(f"ifonly serves {', '.join(loaded.names())} at {url_of(listener)}", markup=False)
         if chosen.processes > 1:
-            supervise(_config(chosen, application(chosen), factory=True), listener)
+            supervise(_config(chosen, application(chosen), several=True), listener)
         else:
             _serve(_server(chosen, loaded), listener)
 
@@ -178,12 +178,22 @@ def _server(chosen: Settings, loaded: Registry) -> uvicorn.Server:
     return uvicorn.Server(_config(chosen, settled(create_app(chosen, loaded))))
 
 
-def _config(chosen: Settings, app: Callable[..., Any], *, factory: bool = False) -> uvicorn.Config:
+def _config(chosen: Settings, app: Callable[..., Any], *, several: bool = False) -> uvicorn.Config:
+    """``several``: of several processes, in each of which ``app`` makes the application."""
+    loop: Any = "auto"
+    http = partial(PatientOnlySoLong, most=chosen.max_connections)
+    if several and os.name == "posix":
+        # Here, since Windows has no uvloop.
+        from service.doors.cli.even_listener import Board, EvenLoop
+
+        board = Board()
+        loop, http = partial(EvenLoop, board), partial(http, noted=board.note)
     return uvicorn.Config(
         app,
-        factory=factory,
+        factory=several,
         workers=chosen.processes,
-        http=partial(PatientOnlySoLong, most=chosen.max_connections),  # type: ignore[arg-type]
+        loop=loop,
+        http=http,  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
-import uuid
 from typing import Protocol
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,6 +17,9 @@ from service.tracing import Tracing
 
 HEADER = "X-Request-ID"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# Not `uuid4`: asked for randomness, the kernel has the interpreter's lock let go of, and the event
+# loop waits for it behind whoever computes. These need to differ, not to be hard to guess.
+_bits = random.Random().getrandbits
 
 
 class Replied(Protocol):
@@ -42,7 +45,7 @@ class RequestLog:
         headers = Headers(scope=scope)
         sent = headers.get(HEADER, "")
         # An id goes into logs and records: what could forge a line is replaced.
-        identity = sent if _ACCEPTABLE.fullmatch(sent) else uuid.uuid4().hex
+        identity = sent if _ACCEPTABLE.fullmatch(sent) else f"{_bits(128):032x}"
         with logs.of_request(identity):
             await self._answer(identity, headers, scope, receive, send)
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from service.errors import JournalFull, StoreUnavailable
 from service.store import anchors, archive
+from service.store import journal as module
 from service.store.chain import Facts, Head
 from service.store.database import Database, connect
 from service.store.journal import Draft, Journal
@@ -59,6 +60,31 @@ def test_records_of_many_threads_are_one_chain_in_few_transactions(
     assert sorted(r.sequence for r in receipts) == list(range(1, 202))
     assert journal.commits == (2, 201)
     assert verify(database).holds
+
+
+def test_a_record_waits_a_moment_for_those_that_are_expected(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMPANY_SECONDS", 1.0)
+    arrived = journal.expect()
+    first = journal.append(draft(0))
+    while journal.waiting:  # until it has taken the first
+        time.sleep(0.001)
+    second = journal.append(draft(1))
+    arrived()
+    assert [first.result(30).sequence, second.result(30).sequence] == [1, 2]
+    assert journal.commits == (1, 2)
+
+
+def test_a_record_waits_for_none_that_has_come_or_takes_long(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMPANY_SECONDS", 3_600.0)
+    journal.expect()()
+    assert journal.append(draft(0)).result(30).sequence == 1
+    monkeypatch.setattr(module, "LONGEST_EXPECTED_SECONDS", 0.0)
+    journal.expect()
+    assert journal.append(draft(1)).result(30).sequence == 2
 
 
 @pytest.mark.parametrize("kind", ["record", "work", "change"])

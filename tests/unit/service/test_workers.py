@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,37 @@ def test_the_event_loop_turns_while_questions_are_answered() -> None:
         return await asyncio.gather(*tasks)
 
     assert asyncio.run(main()) == [0, 1, 2, 3, 4]
+
+
+def test_a_question_costs_the_event_loop_one_call_and_no_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main() -> tuple[int, int]:
+        loop, tasks = asyncio.get_running_loop(), len(asyncio.all_tasks())
+        workers, calls = Workers(threads=1, max_waiting=0), 0
+        wake = loop.call_soon_threadsafe
+
+        def counted(*given: Any, **named: Any) -> asyncio.Handle:
+            nonlocal calls
+            calls += 1
+            return wake(*given, **named)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+        made = await workers.run(lambda: len(asyncio.all_tasks(loop)))
+        return calls, made - tasks
+
+    assert asyncio.run(main()) == (1, 0)
+
+
+def test_a_question_that_ends_an_iteration_fails() -> None:
+    """No future takes a StopIteration: whoever asked would wait for ever."""
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError) as raised:
+            await Workers(threads=1, max_waiting=0).run(lambda: next(iter(())))
+        assert isinstance(raised.value.__cause__, StopIteration)
+
+    asyncio.run(main())
 
 
 def test_no_more_questions_wait_than_may_even_in_one_burst() -> None:
