@@ -29,14 +29,14 @@ from explainers.native.kernel import (
     VERDICT,
 )
 from explainers.problem import Problem
-from explainers.search.engine import Judge, Values, Verdicts
+from explainers.search.engine import Judge, Verdicts
 from explainers.search.incumbents import BudgetSpent, Incumbents
 from explainers.search.trees.arena import Arena
 from explainers.search.trees.effects import Effects, Margin
 from explainers.search.trees.following import ModeInstance
 from explainers.search.trees.proof import chunk
 from explainers.search.trees.tables import Tables
-from explainers.space import changed
+from explainers.space import Values, changed
 from models.predictor import Row
 
 Positions = npt.NDArray[np.int64]
