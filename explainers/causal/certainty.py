@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -105,7 +106,6 @@ def certainty(
 
 def sensor_survival(
     model: CausalModel,
-    rng: np.random.Generator,
     factual: Row,
     columns: Sequence[int],
     values: Array,
@@ -121,7 +121,6 @@ def sensor_survival(
     Parameters
     ----------
     model : CausalModel
-    rng : numpy.random.Generator
     factual : ndarray, shape (d,)
     columns : sequence of int
     values : ndarray, shape (n, len(columns))
@@ -139,12 +138,21 @@ def sensor_survival(
         From 0 to 1.
     """
     n = len(values)
-    states = factual + sd * rng.standard_normal((n_draws, len(factual)))
+    states = factual + sd * _errors(n_draws, len(factual))
     # Each drawn state with every action, in the order that the reshape below takes apart.
     before = np.repeat(states, n, axis=0)
     rows = model.counterfactual(before, columns, np.tile(values, (n_draws, 1)), shift)
     met = _margins(rows, factual, margin) >= 0.0
     return np.asarray(met.reshape(n_draws, n).mean(axis=0))
+
+
+@lru_cache(maxsize=16)
+def _errors(n_draws: int, n_columns: int) -> Array:
+    """Draws of standard normal errors, ``(n_draws, n_columns)``: the same for every question, so
+    that the same question has the same answer."""
+    drawn = np.random.default_rng(0).standard_normal((n_draws, n_columns))
+    drawn.setflags(write=False)
+    return drawn
 
 
 @dataclass(frozen=True, eq=False)

@@ -168,12 +168,9 @@ class CausalConsequences:
         """How sure ``one`` action, ``(1, k)``, is that leads to ``row``, ``(1, d)``; of hidden
         common causes nothing is said. ``shift`` as in :meth:`trust`."""
         margin = self._as_read(margin)
-        rng = np.random.default_rng(0)  # the same question, the same answer
         # A reading that is missing has no error.
         errors = np.where(np.isnan(factual), 0.0, self.error_sd)
-        survival = sensor_survival(
-            self.model, rng, factual, columns, one, margin, errors, shift=shift
-        )
+        survival = sensor_survival(self.model, factual, columns, one, margin, errors, shift=shift)
         beyond = extrapolation(self.model, columns, row)
         outside = zip(beyond.columns, beyond.ratio[0], strict=True)
         return Assurance(float(survival[0]), tuple(j for j, r in outside if r > 1.0), ())

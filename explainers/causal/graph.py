@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 
+MOST_REMEMBERED = 1_024
+"""Sets of columns whose effects are remembered."""
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -63,8 +66,19 @@ class Graph:
         What is set does not move by what else is set: its own causes no longer act on it.
         """
         acted = frozenset(columns)
-        moved = frozenset[int]().union(*(self.descendants[j] for j in acted)) - acted
-        return tuple(j for j in self.order if j in moved)
+        found = self._affected.get(acted)
+        if found is None:
+            moved = frozenset[int]().union(*(self.descendants[j] for j in acted)) - acted
+            found = tuple(j for j in self.order if j in moved)
+            if len(self._affected) >= MOST_REMEMBERED:
+                self._affected.clear()
+            self._affected[acted] = found
+        return found
+
+    @cached_property
+    def _affected(self) -> dict[frozenset[int], tuple[int, ...]]:
+        """What was asked for before: every question asks for the same few sets."""
+        return {}
 
     def sources(self, columns: Iterable[int], effect: int) -> tuple[int, ...]:
         """Those of ``columns``, set together, from which ``effect`` follows not only through

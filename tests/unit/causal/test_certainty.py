@@ -85,13 +85,12 @@ def test_an_action_beyond_a_formulas_domain_is_never_accepted():
 
 def test_sensor_errors_cost_what_they_must():
     model = model_of(Mechanism(linear(0.0, np.array([2.0]))))
-    rng = np.random.default_rng(0)
     values = np.array([[2.0], [3.0]])
-    sure = sensor_survival(model, rng, np.zeros(2), [0], values, b_at_least(4), np.zeros(2))
+    sure = sensor_survival(model, np.zeros(2), [0], values, b_at_least(4), np.zeros(2))
     assert sure.tolist() == [1.0, 1.0]
     # b = 4 (or 6) + error of b - 2 * error of a: sd sqrt(1 + 4); needs at least 4.
     noisy = sensor_survival(
-        model, rng, np.zeros(2), [0], values, b_at_least(4), np.ones(2), n_draws=20_000
+        model, np.zeros(2), [0], values, b_at_least(4), np.ones(2), n_draws=20_000
     )
     assert noisy == pytest.approx([0.5, 0.8145], abs=0.01)
 
