@@ -31,6 +31,8 @@ EXTENSION = FOLDER / f"kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
 # No flag that changes a result: sums round here as they do on any machine.
 COMMON = ("-std=c++20", "-fPIC", "-fvisibility=hidden", "-ffp-contract=off")
 FAST = ("-O3", "-DNDEBUG", "-DNB_COMPACT_ASSERTIONS", "-ffunction-sections", "-fdata-sections")
+# Where somebody looks: a compiler of tomorrow, that warns of more, must not break an installation.
+WARNINGS = ("-Wall", "-Wextra", *(["-Werror"] if "CI" in os.environ else []))
 # Addresses and undefined behaviour are watched, and so is every index.
 SANITIZED = (
     "-O1", "-g", "-fno-omit-frame-pointer", "-DIFONLY_CHECKED",

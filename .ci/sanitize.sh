@@ -3,7 +3,7 @@
 # writes outside of memory, undefined behaviour and indices beyond arrays end the process. In a copy
 # of the sources: what is installed stays. Needs GCC.
 #
-#     .ci/sanitize.sh PYTHON FOLDER [PYTEST ARGUMENTS]
+#     .ci/sanitize.sh PYTHON FOLDER [PYTEST OPTIONS]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 python=$(realpath -s "$1") folder=$2
@@ -19,8 +19,8 @@ export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1 # Python's ow
 export UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc IFONLY_MALFORMED=${IFONLY_MALFORMED:-20000}
 # The extension is a guest of a process that was not compiled so.
 LD_PRELOAD="$($CXX -print-file-name=libasan.so) $($CXX -print-file-name=libstdc++.so)"
-[ $# != 0 ] || set -- tests/property/explainers/test_malformed_arrays.py tests/unit/explainers/test_native.py \
-    tests/oracle/test_trees_against_brute_force.py tests/oracle/test_trees_on_stretches.py \
-    tests/oracle/test_survival_against_brute_force.py tests/oracle/test_causal_trees_against_brute_force.py \
-    tests/oracle/test_priced_boxes_against_brute_force.py tests/oracle/test_infeasible_subsystems_and_ranges.py
-LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow" "$@"
+LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow" "$@" \
+    tests/property/explainers/test_malformed_arrays.py \
+    tests/unit/explainers/test_{native,merging_and_prices}.py \
+    tests/oracle/test_{trees,survival,causal_trees,priced_boxes}_against_brute_force.py \
+    tests/oracle/test_{trees_on_stretches,infeasible_subsystems_and_ranges}.py

@@ -17,6 +17,7 @@ from explainers.search.trees.arrays import (
     Ints,
     WordRows,
     Words,
+    once,
 )
 from explainers.search.trees.tables import Tables
 
@@ -85,7 +86,7 @@ class Arena:
     @cached_property
     def native(self) -> kernel.Arena:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.Arena(self)
+        return once(self, kernel.Arena(self))
 
     @classmethod
     def of(cls, t: Tables, stack: int = STACK) -> Arena:

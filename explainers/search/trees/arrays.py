@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,3 +16,12 @@ FloatRows = Annotated[npt.NDArray[np.float64], 2]
 Words = Annotated[npt.NDArray[np.uint64], 1]
 WordRows = Annotated[npt.NDArray[np.uint64], 2]
 Bytes = Annotated[npt.NDArray[np.uint8], 1]
+
+Native = TypeVar("Native")
+
+
+def once(struct: object, made: Native) -> Native:
+    """``made``, a struct in compiled code, or what another thread has made of it before: a search
+    goes on only with the very tables and question that it has begun with."""
+    found: Native = vars(struct).setdefault("native", made)
+    return found

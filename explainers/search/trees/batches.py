@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.native import kernel
-from explainers.search.trees.arrays import Floats, IntRows, Ints
+from explainers.search.trees.arrays import Floats, IntRows, Ints, once
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Cuts:
     @cached_property
     def native(self) -> kernel.Cuts:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.Cuts(self)
+        return once(self, kernel.Cuts(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Bounded:
     @cached_property
     def native(self) -> kernel.Bounded:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.Bounded(self)
+        return once(self, kernel.Bounded(self))
 
     @classmethod
     def of(cls, lo: npt.NDArray[np.int64], hi: npt.NDArray[np.int64]) -> Bounded:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from explainers.native import kernel
-from explainers.search.trees.arrays import Bytes, Cells, Floats, Ints
+from explainers.search.trees.arrays import Bytes, Cells, Floats, Ints, once
 from explainers.space import Axis, differing, same
 from models.predictor import Row, Rows
 
@@ -44,7 +44,7 @@ class Long:
     @cached_property
     def native(self) -> kernel.Long:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.Long(self)
+        return once(self, kernel.Long(self))
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +82,7 @@ class FlatRules:
     @cached_property
     def native(self) -> kernel.FlatRules:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.FlatRules(self)
+        return once(self, kernel.FlatRules(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class Question:
     @cached_property
     def native(self) -> kernel.Question:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.Question(self)
+        return once(self, kernel.Question(self))
 
     def positions(self, row: Row, factual: Row, axes: Sequence[Axis]) -> Ints | None:
         """Where each value of a row stands on its axis.

@@ -18,6 +18,7 @@ from explainers.search.trees.arrays import (
     Ints,
     WordRows,
     Words,
+    once,
 )
 
 
@@ -54,7 +55,7 @@ class Tables:
     @cached_property
     def native(self) -> kernel.Tables:
         """The same in compiled code, checked; it keeps the arrays alive."""
-        return kernel.Tables(self)
+        return once(self, kernel.Tables(self))
 
     @property
     def size(self) -> int:
