@@ -1,7 +1,7 @@
 """What predicts treatment and outcome in the estimate of an effect: scikit-learn (extra `effect`).
 
-Two ways to predict, products of two on a line and boosted trees: the one that predicts rows that
-it has not seen better is used.
+Three ways to predict: products of two on a line, the same with a bent line for each reading, and
+boosted trees. The one that predicts rows that it has not seen better is used.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from explainers.causal.effect import FOLDS, Learner, Learners, Observed
 from models.predictor import Rows
 
 Array = npt.NDArray[np.float64]
-Make = Callable[[], Any]
+Make = Callable[[int], Any]
+"""A model of so many columns, not yet fitted."""
+KNOTS = np.linspace(-2.5, 2.5, 8)
+"""Where a bent line bends, in standard deviations of a normal."""
 
 
 def learners_for(observed: Observed, seed: int) -> Learners:
@@ -55,25 +58,37 @@ def _ways(is_flag: bool, seed: int) -> Sequence[Make]:
     # Imported here: scikit-learn is an extra.
     from sklearn import ensemble, linear_model, pipeline, preprocessing
 
-    def line() -> Any:
-        products = preprocessing.PolynomialFeatures(2, include_bias=False)
-        scaler = preprocessing.StandardScaler()
-        model = linear_model.LogisticRegression(max_iter=2000) if is_flag else linear_model.Ridge()
-        return pipeline.make_pipeline(scaler, products, preprocessing.StandardScaler(), model)
+    def products() -> Any:
+        return preprocessing.PolynomialFeatures(2, include_bias=False)
 
-    def trees() -> Any:
+    def on_line(*parts: Any) -> Any:
+        model = linear_model.LogisticRegression(max_iter=2000) if is_flag else linear_model.Ridge()
+        return pipeline.make_pipeline(*parts, preprocessing.StandardScaler(), model)
+
+    def line(_: int) -> Any:
+        return on_line(preprocessing.StandardScaler(), products())
+
+    def bent(n_columns: int) -> Any:
+        # By rank, onto a normal's values: knots then fit any reading, tails and ties included.
+        ranks = preprocessing.QuantileTransformer(n_quantiles=100, output_distribution="normal")
+        knots = np.tile(KNOTS[:, None], (1, n_columns))
+        splines = preprocessing.SplineTransformer(knots=knots, extrapolation="linear")
+        own = pipeline.make_pipeline(preprocessing.StandardScaler(), products())
+        return on_line(pipeline.make_union(own, pipeline.make_pipeline(ranks, splines)))
+
+    def trees(_: int) -> Any:
         kind = ensemble.HistGradientBoostingRegressor
         if is_flag:
             kind = ensemble.HistGradientBoostingClassifier
         # Small, seeded trees without early stopping: the same rows give the same estimate.
         return kind(max_iter=60, max_leaf_nodes=8, early_stopping=False, random_state=seed)
 
-    return line, trees
+    return line, bent, trees
 
 
 def _learner(make: Make, is_flag: bool) -> Learner:
     def learn(rows: Rows, values: Array, fresh: Rows) -> Array:
-        model = make().fit(rows, values)
+        model = make(rows.shape[1]).fit(rows, values)
         found = model.predict_proba(fresh)[:, 1] if is_flag else model.predict(fresh)
         return np.asarray(found, dtype=np.float64)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from explainers.causal.estimand import Estimand
 from service.wire.base import Text, Wire, is_none
 
 
@@ -44,6 +45,10 @@ class EffectEvidence(Wire):
     feature: str
     before: tuple[float, float] = Field(description="Readings of the rows compared with.")
     after: tuple[float, float]
+    estimand: Estimand = Field(
+        description="Whose average: of all rows, of the comparable ones (others were trimmed), of "
+        "the overlap population, of the treated, of those whom an instrument moves."
+    )
     effect: float = Field(description="Mean outcome there, less the mean outcome here.")
     interval: tuple[float, float] = Field(description="At 95 %.")
     rows: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from explainers.answer import Action
+from explainers.causal.effect import LeftOut, Mark
 from explainers.causal.evidence import Evidence
 from explainers.wording import Language
-from explainers.wording.numerals import count
+from explainers.wording.numerals import count, figure, percentage
 from models.schema import Feature, Labels, Schema, plain
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
@@ -35,6 +36,7 @@ def written(
             feature=evidence.feature,
             before=evidence.before,
             after=evidence.after,
+            estimand=evidence.estimand,
             effect=evidence.effect,
             interval=evidence.interval,
             rows=evidence.rows,
@@ -59,6 +61,7 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
         return say(
             "evidence.effect",
             language,
+            whom=_whom(evidence, language),
             feature=label(feature, language),
             before=_band(feature, evidence.before, language),
             after=_band(feature, evidence.after, language),
@@ -71,6 +74,66 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
         )
 
     return in_each(told)
+
+
+def whom(evidence: Evidence, schema: Schema) -> Labels:
+    """Whose average effect it is, and who was left out of it."""
+    feature = schema[evidence.feature]
+
+    def told(language: Language) -> str:
+        parts = [say(f"estimand.{evidence.estimand}", language, **_counts(evidence))]
+        for left_out in evidence.left_out:
+            band = evidence.after if left_out.treated else evidence.before
+            parts.append(
+                say(
+                    "estimand.left_out",
+                    language,
+                    rows=count(left_out.rows),
+                    feature=label(feature, language),
+                    band=_band(feature, band, language),
+                    marks=_marks(left_out, schema, language),
+                )
+            )
+        return " ".join(parts)
+
+    return in_each(told)
+
+
+def _whom(evidence: Evidence, language: Language) -> str:
+    """As :func:`whom`, in a few words."""
+    return say(f"estimand.short_{evidence.estimand}", language, **_counts(evidence))
+
+
+def _counts(evidence: Evidence) -> dict[str, str]:
+    return {
+        "rows": count(evidence.rows),
+        "treated": count(evidence.treated),
+        "trimmed": percentage(evidence.trimmed),
+    }
+
+
+def _marks(left_out: LeftOut, schema: Schema, language: Language) -> str:
+    said = [_mark(mark, schema, language) for mark in left_out.marks]
+    return say("estimand.marks", language, marks="; ".join(said)) if said else ""
+
+
+def _mark(mark: Mark, schema: Schema, language: Language) -> str:
+    name, level = mark.covariate.name, mark.covariate.level
+    # Columns that the model does not read have no label.
+    shown = label(schema[name], language) if name in schema else name
+    if level:
+        numbers = percentage(mark.left_out), percentage(mark.kept)
+        return say(
+            "estimand.mark_category",
+            language,
+            name=shown,
+            level=level,
+            left_out=numbers[0],
+            kept=numbers[1],
+        )
+    unit = schema[name].unit if name in schema else ""
+    numbers = f"{figure(mark.left_out)} {unit}".rstrip(), f"{figure(mark.kept)} {unit}".rstrip()
+    return say("estimand.mark", language, name=shown, left_out=numbers[0], kept=numbers[1])
 
 
 def _held(evidence: Evidence, schema: Schema, language: Language) -> str:

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from explainers.causal.estimand import Estimand
+from explainers.causal.evidence import Evidence
+from models.errors import SpecError
 from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
 from service.ask import answering
 from service.ask.budget import Budget
@@ -128,6 +131,50 @@ def test_an_answer_that_does_this_prints_what_is_known_of_the_real_outcome(attac
     assert "this one machine" in known["text"]["en"]
     assert "guarantee" not in json.dumps(reply)
     assert "보장" not in json.dumps(reply, ensure_ascii=False)
+
+
+def test_whose_effect_it_is_comes_first_in_every_language_with_who_is_left_out(attached, data):
+    folder, said = attached
+    first = said.splitlines()[0]
+    kept = evidence_of(folder)
+    assert kept["estimand"] == "ate_comparable"
+    assert sum(out["rows"] for out in kept["left_out"]) == round(
+        kept["rows"] * kept["trimmed"] / (1 - kept["trimmed"])
+    )
+    assert "비교할 수 있는 행" in first
+    assert "Average effect of the comparable rows" in said.splitlines()[1]
+    assert "not of all" in said.splitlines()[1]
+    done = run(folder, data, *BANDS, "--lang", "ja", "--estimand", "overlap")
+    assert "重なり母集団" in done.output.splitlines()[0]
+    (known,) = what_if(served(folder), 45.0)["causal"]["evidence"]
+    assert known["estimand"] == "ate_comparable"
+    assert "of the comparable rows alone" in known["text"]["en"]
+
+
+def test_evidence_of_the_first_format_is_read_and_its_estimand_named(attached):
+    folder, _ = attached
+    table = dict(evidence_of(folder))
+    old = {k: v for k, v in table.items() if k not in ("estimand", "left_out")} | {"format": 1}
+    read = Evidence.read(json.dumps(old).encode(), "old.json")
+    assert read.estimand is Estimand.ATE_COMPARABLE
+    assert (
+        Evidence.read(json.dumps(table).encode(), "new.json").write()
+        == next((folder / "effects").iterdir()).read_bytes()
+    )
+    with pytest.raises(SpecError, match="the format is 3"):
+        Evidence.read(json.dumps(table | {"format": 3}).encode(), "new.json")
+
+
+def test_rows_with_gaps_are_counted(tmp_path, data):
+    lines = data.read_text().splitlines()
+    header = lines[0].split(",")
+    first = lines[1].split(",")
+    first[header.index("torque")], first[header.index("failed")] = "60", ""
+    file = tmp_path / "gaps.csv"
+    file.write_text("\n".join([lines[0], ",".join(first), *lines[2:]]) + "\n")
+    done = run(copied(tmp_path), file, *BANDS, "--json")
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.output)["rows_with_gaps"] == 1
 
 
 def test_an_answer_that_does_something_else_does_not(attached):
