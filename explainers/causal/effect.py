@@ -18,6 +18,7 @@ import numpy.typing as npt
 from explainers.causal.errors import NotIdentified
 from explainers.causal.estimand import Z95, Estimand, Estimate, Flags, Nuisances, Scores
 from explainers.causal.function import Array
+from explainers.causal.sensitivity import Strength, strength_beside
 from models.predictor import Rows
 
 FOLDS = 5
@@ -125,6 +126,12 @@ class EstimatedEffect:
     naive: float
     """Difference of the plain means: what is seen where nothing is held fixed."""
     overlap: Overlap
+    scores: Scores
+    """Of the rows that were kept."""
+    fold: npt.NDArray[np.int64]
+    """``(n,)``: which learners did not see a row."""
+    kept: Flags
+    """``(n,)``."""
     others: dict[Estimand, Estimate]
     """Other estimands, by the same predictions; none for which too few rows are comparable."""
 
@@ -165,19 +172,43 @@ def estimate_effect(
             f"what changes it"
         )
     # Trimming needs the propensity, so it comes after the fit and before the mean.
-    seen = cross_fitted(observed, learners, rng)
-    told, estimate, kept = _estimated(observed, seen, estimand, trim)
+    fold = _folds(observed.treated, rng)
+    seen = cross_fitted(observed, learners, fold)
+    told, scores, kept = _scored(observed, seen, estimand, trim)
     others = {}
     for other in (Estimand.ATE, Estimand.OVERLAP, Estimand.ATT):
         if other is not estimand:
             try:
-                named, value, _ = _estimated(observed, seen, other, trim)
+                named, other_scores, _ = _scored(observed, seen, other, trim)
             except NotIdentified:
                 continue
-            others[named] = value
+            others[named] = other_scores.estimate
     return EstimatedEffect(
-        told, estimate, _difference(observed), _overlap(observed, seen, kept), others
+        told,
+        scores.estimate,
+        _difference(observed),
+        _overlap(observed, seen, kept),
+        scores,
+        fold,
+        kept,
+        others,
     )
+
+
+def strengths(
+    observed: Observed, learners: Learners, found: EstimatedEffect
+) -> dict[str, Strength]:
+    """How strong each covariate is beside the others: what would be lost without it."""
+    strength = {}
+    for name in dict.fromkeys(c.name for c in observed.columns):
+        others = [j for j, column in enumerate(observed.columns) if column.name != name]
+        fewer = replace(observed, covariates=observed.covariates[:, others], columns=())
+        # The same folds and the same rows: what differs is the covariate alone.
+        seen = cross_fitted(fewer, learners, found.fold)[found.kept]
+        own = fewer[found.kept]
+        without = Scores.of(found.estimand, own.treated, own.outcome, seen)
+        strength[name] = strength_beside(found.scores, without)
+    return strength
 
 
 def refute(
@@ -193,8 +224,8 @@ def refute(
     se, value = found.estimate.se, found.estimate.value
 
     def again(other: Observed) -> Estimate:
-        seen = cross_fitted(other, learners, rng)
-        return _estimated(other, seen, estimand, TRIM)[1]
+        seen = cross_fitted(other, learners, _folds(other.treated, rng))
+        return _scored(other, seen, estimand, TRIM)[1].estimate
 
     placebos = [
         # Shuffled, the treatment can have done nothing: what is found
@@ -224,11 +255,10 @@ def refute(
 # --- parts --------------------------------------------------------------------------------
 
 
-def cross_fitted(observed: Observed, learners: Learners, rng: np.random.Generator) -> Nuisances:
+def cross_fitted(observed: Observed, learners: Learners, fold: npt.NDArray[np.int64]) -> Nuisances:
     """What learners that did not see a row predict of it."""
     x, treated, outcome = observed.covariates, observed.treated, observed.outcome
     found = np.empty((3, len(observed)))
-    fold = _folds(treated, rng)
     for k in range(FOLDS):
         out, own = fold == k, fold != k
         found[0, out] = learners.propensity(x[own], treated[own].astype(np.float64), x[out])
@@ -248,10 +278,10 @@ def _folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     return fold
 
 
-def _estimated(
+def _scored(
     observed: Observed, seen: Nuisances, asked: Estimand, trim: float
-) -> tuple[Estimand, Estimate, Flags]:
-    """What is told, how much it is, and of which rows."""
+) -> tuple[Estimand, Scores, Flags]:
+    """What is told, by which scores, and of which rows."""
     kept = _kept(seen.propensity, asked, trim)
     # Asked again: trimming may take away a whole side.
     _enough(observed.treated[kept], "comparable rows")
@@ -259,7 +289,7 @@ def _estimated(
         _enough_weight(observed.treated, seen.propensity)
     told = asked if kept.all() else asked.trimmed
     own = observed[kept]
-    return told, Scores.of(told, own.treated, own.outcome, seen[kept]).estimate, kept
+    return told, Scores.of(told, own.treated, own.outcome, seen[kept]), kept
 
 
 def _kept(propensity: Array, estimand: Estimand, trim: float) -> Flags:

@@ -14,6 +14,7 @@ from typing import Any
 
 from explainers.causal.effect import Covariate, LeftOut, Mark, Refutation
 from explainers.causal.estimand import Estimand
+from explainers.causal.sensitivity import Benchmark, EValue, Sensitivity, Strength
 from explainers.causal.spec import CausalSpec
 from models.errors import SpecError
 from models.schema import Labels
@@ -51,6 +52,8 @@ class Evidence:
     estimand: Estimand
     left_out: tuple[LeftOut, ...]
     """Who was trimmed."""
+    sensitivity: Sensitivity | None
+    """What would undo it; None in files of format 1, which did not say."""
 
     def covers(self, feature: str, before: float, after: float) -> bool:
         """Whether moving ``feature`` so is what was compared."""
@@ -122,7 +125,7 @@ def read_evidence(
 def _unnamed(trimmed: float) -> dict[str, Any]:
     """What a file of format 1 meant and did not say."""
     estimand = Estimand.ATE_COMPARABLE if trimmed else Estimand.ATE
-    return {"estimand": estimand, "left_out": ()}
+    return {"estimand": estimand, "left_out": (), "sensitivity": None}
 
 
 def _typed(table: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +137,16 @@ def _typed(table: dict[str, Any]) -> dict[str, Any]:
         "refutations": tuple(Refutation(**row) for row in table["refutations"]),
         "estimand": Estimand(table["estimand"]),
         "left_out": tuple(map(_left_out, table["left_out"])),
+        "sensitivity": table["sensitivity"] and _sensitivity(table["sensitivity"]),
     }
+
+
+def _sensitivity(table: dict[str, Any]) -> Sensitivity:
+    benchmarks = (
+        Benchmark(**{**row, "strength": Strength(**row["strength"])}) for row in table["benchmarks"]
+    )
+    e_value = table["e_value"] and EValue(**table["e_value"])
+    return Sensitivity(**{**table, "e_value": e_value, "benchmarks": tuple(benchmarks)})
 
 
 def _left_out(table: dict[str, Any]) -> LeftOut:

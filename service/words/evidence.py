@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from explainers.answer import Action
 from explainers.causal.effect import LeftOut, Mark
 from explainers.causal.evidence import Evidence
+from explainers.causal.sensitivity import Sensitivity
 from explainers.wording import Language
 from explainers.wording.numerals import count, figure, percentage
 from models.schema import Feature, Labels, Schema, plain
@@ -39,6 +40,7 @@ def written(
             estimand=evidence.estimand,
             effect=evidence.effect,
             interval=evidence.interval,
+            sensitivity=_sensitivity(evidence.sensitivity),
             rows=evidence.rows,
             trimmed=evidence.trimmed,
             adjusted_for=list(evidence.adjusted_for),
@@ -71,9 +73,49 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
             high=high,
             rows=count(evidence.rows),
             held=_held(evidence, schema, language),
+            doubt=_doubt(evidence, schema, language),
         )
 
     return in_each(told)
+
+
+def _sensitivity(found: Sensitivity | None) -> wire.EffectSensitivity | None:
+    if found is None:
+        return None
+    worst, tied = found.worst, found.e_value
+    return wire.EffectSensitivity(
+        robustness_value=found.robustness,
+        robustness_value_interval=found.robustness_of_interval,
+        e_value=None if tied is None else tied.estimate,
+        e_value_interval=None if tied is None else tied.interval,
+        strongest=None if worst is None else worst.covariate,
+        left_by_strongest=None if worst is None else worst.left,
+    )
+
+
+def _doubt(evidence: Evidence, schema: Schema, language: Language) -> str:
+    """What would undo the effect; nothing of evidence that was attached before it was told."""
+    found = evidence.sensitivity
+    if found is None:
+        return ""
+    said = [say("doubt.hidden", language, all=percentage(found.robustness))]
+    if found.robustness_of_interval > 0.0:
+        said.append(say("doubt.interval", language, share=percentage(found.robustness_of_interval)))
+    else:
+        said.append(say("doubt.already", language))
+    if found.worst is not None:
+        name = _named(found.worst.covariate, schema, language)
+        left = _amount(found.worst.left, evidence)
+        said.append(say("doubt.benchmark", language, name=name, left=left))
+    if found.e_value is not None:
+        tied = figure(found.e_value.estimate, 3), figure(found.e_value.interval, 3)
+        said.append(say("doubt.e_value", language, all=tied[0], interval=tied[1]))
+    return "".join(said)
+
+
+def _named(column: str, schema: Schema, language: Language) -> str:
+    # Effects may be adjusted for columns that the model does not read: they have no label.
+    return label(schema[column], language) if column in schema else column
 
 
 def whom(evidence: Evidence, schema: Schema) -> Labels:
@@ -94,7 +136,7 @@ def whom(evidence: Evidence, schema: Schema) -> Labels:
                     marks=_marks(left_out, schema, language),
                 )
             )
-        return " ".join(parts)
+        return "".join(parts)
 
     return in_each(told)
 
@@ -119,8 +161,7 @@ def _marks(left_out: LeftOut, schema: Schema, language: Language) -> str:
 
 def _mark(mark: Mark, schema: Schema, language: Language) -> str:
     name, level = mark.covariate.name, mark.covariate.level
-    # Columns that the model does not read have no label.
-    shown = label(schema[name], language) if name in schema else name
+    shown = _named(name, schema, language)
     if level:
         numbers = percentage(mark.left_out), percentage(mark.kept)
         return say(
@@ -140,10 +181,7 @@ def _held(evidence: Evidence, schema: Schema, language: Language) -> str:
     """What was alike in the rows that were compared."""
     if not evidence.adjusted_for:
         return ""
-    # Effects may be adjusted for columns that the model does not read.
-    named = (
-        label(schema[name], language) if name in schema else name for name in evidence.adjusted_for
-    )
+    named = (_named(name, schema, language) for name in evidence.adjusted_for)
     return say("evidence.held", language, features=", ".join(named))
 
 

@@ -151,10 +151,34 @@ def test_whose_effect_it_is_comes_first_in_every_language_with_who_is_left_out(a
     assert "of the comparable rows alone" in known["text"]["en"]
 
 
+def test_what_would_undo_it_is_printed_with_every_effect(attached):
+    folder, said = attached
+    doubt = evidence_of(folder)["sensitivity"]
+    assert 0.0 < doubt["robustness_of_interval"] < doubt["robustness"] < 1.0
+    assert doubt["e_value"]["estimate"] > doubt["e_value"]["interval"] > 1.0
+    assert {b["covariate"] for b in doubt["benchmarks"]} == set(evidence_of(folder)["adjusted_for"])
+    for words in (
+        "hidden common cause",
+        "E-value",
+        "숨은 공통 원인",
+        "E-값",
+        "treatment / outcome",
+    ):
+        assert words in said
+    (known,) = what_if(served(folder), 45.0)["causal"]["evidence"]
+    assert known["sensitivity"]["robustness_value"] == doubt["robustness"]
+    assert known["sensitivity"]["e_value_interval"] == doubt["e_value"]["interval"]
+    assert known["sensitivity"]["strongest"] == doubt["benchmarks"][0]["covariate"]
+    assert "A hidden common cause would have to explain" in known["text"]["en"]
+    assert "최악의 경우" in known["text"]["ko"]
+
+
 def test_evidence_of_the_first_format_is_read_and_its_estimand_named(attached):
     folder, _ = attached
     table = dict(evidence_of(folder))
-    old = {k: v for k, v in table.items() if k not in ("estimand", "left_out")} | {"format": 1}
+    old = {k: v for k, v in table.items() if k not in ("estimand", "left_out", "sensitivity")} | {
+        "format": 1
+    }
     read = Evidence.read(json.dumps(old).encode(), "old.json")
     assert read.estimand is Estimand.ATE_COMPARABLE
     assert (

@@ -15,11 +15,25 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal.effect import EstimatedEffect, Observed, Refutation, estimate_effect, refute
+from explainers.causal.effect import (
+    EstimatedEffect,
+    Observed,
+    Refutation,
+    estimate_effect,
+    refute,
+    strengths,
+)
 from explainers.causal.errors import NotIdentified
 from explainers.causal.estimand import Estimand, Estimate
 from explainers.causal.evidence import Evidence, graph_digest
 from explainers.causal.identify import Diagram
+from explainers.causal.sensitivity import (
+    STRENGTHS,
+    Contour,
+    Sensitivity,
+    contour,
+    sensitivity,
+)
 from explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
 from explainers.wording import Language
 from explainers.wording.numerals import percentage
@@ -101,7 +115,7 @@ def effect(
         compared = ComparedRows.of(table, schema, feature, bands, outcome, _listed(also))
         held = _held(spec, feature, _listed(causes), _listed(also), _listed(hidden))
         observed = compared.observed(table, schema, held)
-        found, refuted = _estimated(observed, Estimand(estimand), seed)
+        found, refuted, doubt = _estimated(observed, Estimand(estimand), compared.is_share, seed)
     except (NotIdentified, UnreadableRows) as error:
         raise Failure(str(error)) from None
     evidence = Evidence(
@@ -124,6 +138,7 @@ def effect(
         by.strip(),
         found.estimand,
         found.overlap.left_out,
+        doubt,
     )
     if as_json:
         print_json(_as_json(evidence, found, compared.gaps, schema))
@@ -147,15 +162,16 @@ def _held(
 
 
 def _estimated(
-    observed: Observed, estimand: Estimand, seed: int
-) -> tuple[EstimatedEffect, tuple[Refutation, ...]]:
+    observed: Observed, estimand: Estimand, is_share: bool, seed: int
+) -> tuple[EstimatedEffect, tuple[Refutation, ...], Sensitivity]:
     rng = np.random.default_rng(seed)
     try:
         learners = learners_for(observed, seed)
     except ModuleNotFoundError:
         raise Failure("needs scikit-learn, not installed: pip install 'ifonly[effect]'") from None
     found = estimate_effect(observed, learners, rng, estimand)
-    return found, refute(observed, learners, found, rng, estimand)
+    doubt = sensitivity(found.scores, strengths(observed, learners, found), is_share=is_share)
+    return found, refute(observed, learners, found, rng, estimand), doubt
 
 
 def _listed(names: str) -> list[str]:
@@ -181,6 +197,7 @@ def _as_json(
         "se": found.estimate.se,
         "rows_with_gaps": gaps,
         "overlap": asdict(found.overlap),
+        "contour": [asdict(point) for point in _contour(evidence, found)],
         "other_estimands": {
             name: {"effect": e.value, "interval": e.interval, "rows": e.rows}
             for name, e in found.others.items()
@@ -214,11 +231,35 @@ def _show(
     ):
         table.add_row(name, Text(value))
     out.print(table)
+    _show_doubt(evidence, found)
     checks = Table("refuter", "change", "limit", "passed")
     for r in evidence.refutations:
         passed = "yes" if r.passed else "NO"
         checks.add_row(r.name, f"{r.value:+.4f}", f"{r.limit:.4f}", passed)
     out.print(checks)
+
+
+def _show_doubt(evidence: Evidence, found: EstimatedEffect) -> None:
+    """Down: how much a hidden cause explains of the treatment; across: of the outcome."""
+    doubt = evidence.sensitivity
+    assert doubt is not None
+    strong = Table("hidden cause as strong as", "of the treatment", "of the outcome", "would leave")
+    for b in doubt.benchmarks:
+        shares = percentage(b.strength.treatment), percentage(b.strength.outcome)
+        strong.add_row(Text(b.covariate), *shares, f"{b.left:+.4f}")
+    if doubt.benchmarks:
+        out.print(strong)
+    table = Table("treatment / outcome", *(percentage(s) for s in STRENGTHS))
+    points = _contour(evidence, found)
+    for k, strength in enumerate(STRENGTHS):
+        row = points[k * len(STRENGTHS) : (k + 1) * len(STRENGTHS)]
+        table.add_row(percentage(strength), *(f"{p.effect:+.4f}" for p in row))
+    out.print(table)
+
+
+def _contour(evidence: Evidence, found: EstimatedEffect) -> tuple[Contour, ...]:
+    assert evidence.sensitivity is not None
+    return contour(found.estimate, evidence.sensitivity.scale)
 
 
 def _with_interval(estimate: Estimate) -> str:
