@@ -9,6 +9,7 @@ comparable :class:`Overlap`; what speaks against the estimate :func:`refute`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -61,13 +62,19 @@ class Observed:
     outcome: Array
     columns: tuple[Covariate, ...] = ()
     """What the ``p`` columns hold, for who is told of them."""
+    mediators: Rows | None = None
+    """``(n, m)``: what lies on the way to the outcome, where the front door is used."""
 
     def __len__(self) -> int:
         return len(self.treated)
 
     def __getitem__(self, index: npt.NDArray[np.int64] | Flags) -> Observed:
         return Observed(
-            self.covariates[index], self.treated[index], self.outcome[index], self.columns
+            self.covariates[index],
+            self.treated[index],
+            self.outcome[index],
+            self.columns,
+            None if self.mediators is None else self.mediators[index],
         )
 
 
@@ -165,14 +172,9 @@ def estimate_effect(
         If hardly any rows are comparable: fewer than :data:`LEAST_ROWS` of either side; or if
         all outcomes are one.
     """
-    _enough(observed.treated, "rows")
-    if (observed.outcome == observed.outcome[0]).all():
-        raise NotIdentified(
-            f"the outcome is {observed.outcome[0]:g} in all {len(observed)} rows: nothing tells "
-            f"what changes it"
-        )
+    enough(observed)
     # Trimming needs the propensity, so it comes after the fit and before the mean.
-    fold = _folds(observed.treated, rng)
+    fold = folds(observed.treated, rng)
     seen = cross_fitted(observed, learners, fold)
     told, scores, kept = _scored(observed, seen, estimand, trim)
     others = {}
@@ -186,8 +188,8 @@ def estimate_effect(
     return EstimatedEffect(
         told,
         scores.estimate,
-        _difference(observed),
-        _overlap(observed, seen, kept),
+        difference(observed),
+        overlap(observed, seen.propensity, kept),
         scores,
         fold,
         kept,
@@ -219,14 +221,25 @@ def refute(
     estimand: Estimand = Estimand.ATE,
     draws: int = 3,
 ) -> tuple[Refutation, ...]:
-    """A placebo in place of the treatment must do nothing; a random common cause, or a part of
-    the rows, must leave the estimate where it is (Sharma and Kiciman 2020)."""
-    se, value = found.estimate.se, found.estimate.value
+    """As :func:`refuted`, of :func:`estimate_effect`."""
 
     def again(other: Observed) -> Estimate:
-        seen = cross_fitted(other, learners, _folds(other.treated, rng))
+        seen = cross_fitted(other, learners, folds(other.treated, rng))
         return _scored(other, seen, estimand, TRIM)[1].estimate
 
+    return refuted(observed, found.estimate, again, rng, draws)
+
+
+def refuted(
+    observed: Observed,
+    found: Estimate,
+    again: Callable[[Observed], Estimate],
+    rng: np.random.Generator,
+    draws: int = 3,
+) -> tuple[Refutation, ...]:
+    """A placebo in place of the treatment must do nothing; a random common cause, or a part of
+    the rows, must leave the estimate where it is (Sharma and Kiciman 2020)."""
+    se, value = found.se, found.value
     placebos = [
         # Shuffled, the treatment can have done nothing: what is found
         # then is the method's own error.
@@ -268,7 +281,7 @@ def cross_fitted(observed: Observed, learners: Learners, fold: npt.NDArray[np.in
     return Nuisances(*found)
 
 
-def _folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """Each fold with its share of the treated."""
     fold = np.empty(len(treated), dtype=np.int64)
     # Else a fold could hold no treated row at all.
@@ -284,7 +297,7 @@ def _scored(
     """What is told, by which scores, and of which rows."""
     kept = _kept(seen.propensity, asked, trim)
     # Asked again: trimming may take away a whole side.
-    _enough(observed.treated[kept], "comparable rows")
+    enough(observed[kept], "comparable rows")
     if asked is Estimand.OVERLAP:
         _enough_weight(observed.treated, seen.propensity)
     told = asked if kept.all() else asked.trimmed
@@ -310,12 +323,13 @@ def _enough_weight(treated: Flags, propensity: Array) -> None:
             )
 
 
-def _overlap(observed: Observed, seen: Nuisances, kept: Flags) -> Overlap:
-    out = [(always, ~kept & ((seen.propensity > 0.5) == always)) for always in (True, False)]
+def overlap(observed: Observed, propensity: Array, kept: Flags) -> Overlap:
+    """Propensities on both sides, and who is not ``kept``."""
+    out = [(always, ~kept & ((propensity > 0.5) == always)) for always in (True, False)]
     return Overlap(
         float(1.0 - kept.mean()),
-        _tenths(seen.propensity[observed.treated]),
-        _tenths(seen.propensity[~observed.treated]),
+        _tenths(propensity[observed.treated]),
+        _tenths(propensity[~observed.treated]),
         tuple(
             LeftOut(always, int(rows.sum()), _marks(observed, rows, kept))
             for always, rows in out
@@ -338,7 +352,8 @@ def _marks(observed: Observed, rows: Flags, kept: Flags) -> tuple[Mark, ...]:
     )
 
 
-def _difference(observed: Observed) -> float:
+def difference(observed: Observed) -> float:
+    """Of the plain means."""
     t, y = observed.treated, observed.outcome
     return float(y[t].mean() - y[~t].mean())
 
@@ -348,10 +363,21 @@ def _tenths(propensity: Array) -> tuple[int, ...]:
     return tuple(int(c) for c in counts)
 
 
-def _enough(treated: Flags, what: str) -> None:
+def enough(observed: Observed, what: str = "rows") -> None:
+    """Raises
+    ------
+    NotIdentified
+        If either side has hardly any rows, or all outcomes are one.
+    """
+    treated = observed.treated
     n = int(treated.sum())
     if min(n, len(treated) - n) < LEAST_ROWS:
         raise NotIdentified(
             f"{n} {what} are treated and {len(treated) - n} are not: {LEAST_ROWS} of either are "
             f"needed"
+        )
+    if (observed.outcome == observed.outcome[0]).all():
+        raise NotIdentified(
+            f"the outcome is {observed.outcome[0]:g} in all {len(observed)} {what}: nothing tells "
+            f"what changes it"
         )

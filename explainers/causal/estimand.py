@@ -44,6 +44,14 @@ class Estimand(StrEnum):
 _TRIMMED = {Estimand.ATE: Estimand.ATE_COMPARABLE, Estimand.ATT: Estimand.ATT_COMPARABLE}
 
 
+class Strategy(StrEnum):
+    """By what rows tell an effect."""
+
+    BACK_DOOR = "back-door"
+    FRONT_DOOR = "front-door"
+    INSTRUMENT = "instrument"
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Mean outcome were all treated, less the mean were none; over the estimand's rows."""

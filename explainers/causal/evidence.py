@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from explainers.causal.effect import Covariate, LeftOut, Mark, Refutation
-from explainers.causal.estimand import Estimand
+from explainers.causal.estimand import Estimand, Strategy
 from explainers.causal.sensitivity import Benchmark, EValue, Sensitivity, Strength
 from explainers.causal.spec import CausalSpec
 from models.errors import SpecError
@@ -52,6 +52,11 @@ class Evidence:
     estimand: Estimand
     left_out: tuple[LeftOut, ...]
     """Who was trimmed."""
+    strategy: Strategy
+    through: tuple[str, ...]
+    """Mediators of a front door, or instruments."""
+    first_stage: float | None
+    """F of instruments."""
     sensitivity: Sensitivity | None
     """What would undo it; None in files of format 1, which did not say."""
 
@@ -125,7 +130,14 @@ def read_evidence(
 def _unnamed(trimmed: float) -> dict[str, Any]:
     """What a file of format 1 meant and did not say."""
     estimand = Estimand.ATE_COMPARABLE if trimmed else Estimand.ATE
-    return {"estimand": estimand, "left_out": (), "sensitivity": None}
+    return {
+        "estimand": estimand,
+        "left_out": (),
+        "strategy": Strategy.BACK_DOOR,
+        "through": (),
+        "first_stage": None,
+        "sensitivity": None,
+    }
 
 
 def _typed(table: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +148,8 @@ def _typed(table: dict[str, Any]) -> dict[str, Any]:
         "adjusted_for": tuple(table["adjusted_for"]),
         "refutations": tuple(Refutation(**row) for row in table["refutations"]),
         "estimand": Estimand(table["estimand"]),
+        "strategy": Strategy(table["strategy"]),
+        "through": tuple(table["through"]),
         "left_out": tuple(map(_left_out, table["left_out"])),
         "sensitivity": table["sensitivity"] and _sensitivity(table["sensitivity"]),
     }

@@ -115,18 +115,25 @@ def sensitivity(
         Whether the outcome happens or does not: then its E-value is told.
     """
     estimate, scale = scores.estimate, _scale(scores)
-    found = [
-        Benchmark(name, strength.of_another, _left(estimate.value, scale, strength.of_another))
-        for name, strength in (covariates or {}).items()
-    ]
-    sign = 1.0 if estimate.value >= 0.0 else -1.0
     return Sensitivity(
         scale,
         robustness(abs(estimate.value), scale),
         robustness(nearest(estimate), scale),
         _e_value(scores) if is_share else None,
-        tuple(sorted(found, key=lambda b: sign * b.left)),
+        benchmarked(estimate.value, scale, covariates or {}),
     )
+
+
+def benchmarked(
+    value: float, scale: float, covariates: dict[str, Strength]
+) -> tuple[Benchmark, ...]:
+    """What hidden causes as strong as each covariate would leave of ``value``, worst first."""
+    found = [
+        Benchmark(name, strength.of_another, _left(value, scale, strength.of_another))
+        for name, strength in covariates.items()
+    ]
+    sign = 1.0 if value >= 0.0 else -1.0
+    return tuple(sorted(found, key=lambda b: sign * b.left))
 
 
 def contour(estimate: Estimate, scale: float) -> tuple[Contour, ...]:
@@ -155,8 +162,15 @@ def nearest(estimate: Estimate) -> float:
 
 def strength_beside(scores: Scores, without: Scores) -> Strength:
     """Of what ``scores`` know and ``without`` do not, on the same rows."""
-    outcome = 1.0 - _mean_square(scores.residual) / _mean_square(without.residual)
-    treatment = 1.0 - _mean_square(without.riesz) / _mean_square(scores.riesz)
+    return strength_of(
+        (_mean_square(scores.residual), _mean_square(without.residual)),
+        (_mean_square(scores.riesz), _mean_square(without.riesz)),
+    )
+
+
+def strength_of(residuals: tuple[float, float], weights: tuple[float, float]) -> Strength:
+    """By mean squares of the residual and of the Riesz representer, each with and without."""
+    treatment, outcome = 1.0 - weights[1] / weights[0], 1.0 - residuals[0] / residuals[1]
     # By chance less than nothing is explained.
     low, high = np.clip([treatment, outcome], 0.0, MOST)
     return Strength(float(low), float(high))

@@ -31,11 +31,12 @@ class UnreadableRows(Exception):
 class ComparedRows:
     """Which of the table's ``n`` rows are compared, ``(n,)`` each."""
 
-    used: Flags
+    whole: Flags
+    """Nothing is missing."""
+    inside: Flags
+    """In either band."""
     treated: Flags
     outcome: Array
-    gaps: int
-    """Rows that would be compared, had nothing of them been missing."""
 
     @classmethod
     def of(
@@ -60,20 +61,41 @@ class ComparedRows:
         for name in also:
             for _, column in columns_of(table, schema, name):
                 whole &= np.isfinite(column)
-        return cls(whole & inside, treated, happened, int((inside & ~whole).sum()))
+        return cls(whole, inside, treated, happened)
+
+    @property
+    def used(self) -> Flags:
+        return self.whole & self.inside
+
+    @property
+    def gaps(self) -> int:
+        """Rows that would be compared, had nothing of them been missing."""
+        return int((self.inside & ~self.whole).sum())
+
+    def contrast(self, readings: Array) -> float:
+        """How far the mean readings of the two bands are apart."""
+        sides = self.used & ~self.treated, self.used & self.treated
+        for side, option in zip(sides, ("--from", "--to"), strict=True):
+            if not side.any():
+                raise UnreadableRows(f"no row is within {option}")
+        return float(readings[sides[1]].mean() - readings[sides[0]].mean())
 
     @property
     def is_share(self) -> bool:
         return bool(np.isin(self.outcome[self.used], (0.0, 1.0)).all())
 
-    def observed(self, table: Table, schema: Schema, held: Sequence[str]) -> Observed:
-        """The rows, with the columns of ``held`` as covariates."""
+    def observed(
+        self, table: Table, schema: Schema, held: Sequence[str], through: Sequence[str] = ()
+    ) -> Observed:
+        """The rows, with the columns of ``held`` as covariates and of ``through`` as mediators."""
         columns = [column for name in held for column in columns_of(table, schema, name)]
         covariates = np.empty((len(self.used), len(columns)))
         for j, (_, values) in enumerate(columns):
             covariates[:, j] = values
         named = tuple(covariate for covariate, _ in columns)
-        return Observed(covariates, self.treated, self.outcome, named)[self.used]
+        mediators = [column for name in through for _, column in columns_of(table, schema, name)]
+        between = np.column_stack(mediators) if mediators else None
+        return Observed(covariates, self.treated, self.outcome, named, between)[self.used]
 
 
 def columns_of(table: Table, schema: Schema, name: str) -> list[tuple[Covariate, Array]]:

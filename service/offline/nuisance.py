@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.causal.effect import FOLDS, Learner, Learners, Observed
+from explainers.causal.front_door import FrontDoorLearners, beside
+from explainers.causal.instrument import Moved, MovedLearners
 from models.predictor import Rows
 
 Array = npt.NDArray[np.float64]
@@ -36,10 +38,33 @@ def learners_for(observed: Observed, seed: int) -> Learners:
     return Learners(_chosen(x, treated, seed), _chosen(by_side, observed.outcome, seed))
 
 
-def _chosen(rows: Rows, values: Array, seed: int) -> Learner:
+def front_door_learners(observed: Observed, seed: int) -> FrontDoorLearners:
+    """As :func:`learners_for`, for the front door."""
+    w, treated, known = observed.covariates, observed.treated.astype(np.float64), beside(observed)
+    return FrontDoorLearners(
+        _chosen(w, treated, seed),
+        _chosen(known, treated, seed),
+        _chosen(np.column_stack([known, treated]), observed.outcome, seed),
+        # Of what was predicted, not of the outcome: numbers even where the outcome is a flag.
+        _chosen(w, observed.outcome, seed, is_flag=False),
+    )
+
+
+def moved_learners(rows: Moved, seed: int) -> MovedLearners:
+    """As :func:`learners_for`, for instruments."""
+    x = rows.covariates
+    return MovedLearners(
+        tuple(_chosen(x, instrument, seed) for instrument in rows.instruments.T),
+        _chosen(x, rows.treatment, seed),
+        _chosen(x, rows.outcome, seed),
+    )
+
+
+def _chosen(rows: Rows, values: Array, seed: int, *, is_flag: bool | None = None) -> Learner:
     """The better way to predict ``values``; where nothing is held fixed, their mean."""
     # A chance is wanted of a flag: a line through 0 and 1 leaves the interval.
-    is_flag = bool(np.isin(values, (0.0, 1.0)).all())
+    if is_flag is None:
+        is_flag = bool(np.isin(values, (0.0, 1.0)).all())
     ways = [_learner(make, is_flag) for make in _ways(is_flag, seed)]
     # One division for all ways: they are compared on the same rows.
     fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS

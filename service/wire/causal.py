@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from explainers.causal.estimand import Estimand
+from explainers.causal.estimand import Estimand, Strategy
 from service.wire.base import Text, Wire, is_none
 
 
@@ -72,6 +72,9 @@ class EffectEvidence(Wire):
     )
     effect: float = Field(description="Mean outcome there, less the mean outcome here.")
     interval: tuple[float, float] = Field(description="At 95 %.")
+    strategy: Strategy = Field(description="By what the graph identifies it.")
+    through: list[str] = Field(description="Mediators of the front door, or instruments.")
+    first_stage: float | None = Field(description="F of instruments; below 10 they are weak.")
     sensitivity: EffectSensitivity | None = Field(
         description="Null: the effect was attached before it was told."
     )

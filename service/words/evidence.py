@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from explainers.answer import Action
 from explainers.causal.effect import LeftOut, Mark
+from explainers.causal.estimand import Strategy
 from explainers.causal.evidence import Evidence
+from explainers.causal.instrument import WEAK
 from explainers.causal.sensitivity import Sensitivity
 from explainers.wording import Language
 from explainers.wording.numerals import count, figure, percentage
@@ -40,6 +44,9 @@ def written(
             estimand=evidence.estimand,
             effect=evidence.effect,
             interval=evidence.interval,
+            strategy=evidence.strategy,
+            through=list(evidence.through),
+            first_stage=evidence.first_stage,
             sensitivity=_sensitivity(evidence.sensitivity),
             rows=evidence.rows,
             trimmed=evidence.trimmed,
@@ -63,7 +70,7 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
         return say(
             "evidence.effect",
             language,
-            whom=_whom(evidence, language),
+            whom=_whom(evidence, schema, language),
             feature=label(feature, language),
             before=_band(feature, evidence.before, language),
             after=_band(feature, evidence.after, language),
@@ -72,7 +79,7 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
             low=low,
             high=high,
             rows=count(evidence.rows),
-            held=_held(evidence, schema, language),
+            held=_through(evidence, schema, language) + _held(evidence, schema, language),
             doubt=_doubt(evidence, schema, language),
         )
 
@@ -98,7 +105,13 @@ def _doubt(evidence: Evidence, schema: Schema, language: Language) -> str:
     found = evidence.sensitivity
     if found is None:
         return ""
-    said = [say("doubt.hidden", language, all=percentage(found.robustness))]
+    said = []
+    if evidence.first_stage is not None:
+        key = "doubt.weak" if evidence.first_stage < WEAK else "doubt.strong"
+        said.append(say(key, language, f=figure(evidence.first_stage, 3)))
+    through = _listed(evidence.through, schema, language)
+    key = "doubt.hidden_through" if through else "doubt.hidden"
+    said.append(say(key, language, all=percentage(found.robustness), through=through))
     if found.robustness_of_interval > 0.0:
         said.append(say("doubt.interval", language, share=percentage(found.robustness_of_interval)))
     else:
@@ -123,7 +136,15 @@ def whom(evidence: Evidence, schema: Schema) -> Labels:
     feature = schema[evidence.feature]
 
     def told(language: Language) -> str:
-        parts = [say(f"estimand.{evidence.estimand}", language, **_counts(evidence))]
+        parts = [
+            say(
+                f"estimand.{evidence.estimand}",
+                language,
+                **_counts(evidence),
+                through=_listed(evidence.through, schema, language),
+                feature=label(feature, language),
+            )
+        ]
         for left_out in evidence.left_out:
             band = evidence.after if left_out.treated else evidence.before
             parts.append(
@@ -141,9 +162,12 @@ def whom(evidence: Evidence, schema: Schema) -> Labels:
     return in_each(told)
 
 
-def _whom(evidence: Evidence, language: Language) -> str:
+def _whom(evidence: Evidence, schema: Schema, language: Language) -> str:
     """As :func:`whom`, in a few words."""
-    return say(f"estimand.short_{evidence.estimand}", language, **_counts(evidence))
+    through = _listed(evidence.through, schema, language)
+    return say(
+        f"estimand.short_{evidence.estimand}", language, **_counts(evidence), through=through
+    )
 
 
 def _counts(evidence: Evidence) -> dict[str, str]:
@@ -181,11 +205,25 @@ def _held(evidence: Evidence, schema: Schema, language: Language) -> str:
     """What was alike in the rows that were compared."""
     if not evidence.adjusted_for:
         return ""
-    named = (_named(name, schema, language) for name in evidence.adjusted_for)
-    return say("evidence.held", language, features=", ".join(named))
+    return say("evidence.held", language, features=_listed(evidence.adjusted_for, schema, language))
+
+
+def _through(evidence: Evidence, schema: Schema, language: Language) -> str:
+    """What tells it where no readings close the back door."""
+    if evidence.strategy is Strategy.BACK_DOOR:
+        return ""
+    key = f"evidence.{evidence.strategy}"
+    return say(key, language, features=_listed(evidence.through, schema, language))
+
+
+def _listed(columns: Sequence[str], schema: Schema, language: Language) -> str:
+    return ", ".join(_named(name, schema, language) for name in columns)
 
 
 def _amount(value: float, evidence: Evidence) -> str:
+    # Of weak instruments the interval may have no end.
+    if not np.isfinite(value):
+        return "+∞" if value > 0.0 else "-∞"
     # %p: a share that rises by 2 percentage points does not rise by 2 %.
     if evidence.is_share:
         return f"{100.0 * value:+.1f} %p"

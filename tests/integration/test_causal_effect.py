@@ -273,3 +273,127 @@ def test_a_graph_that_nobody_accepted_identifies_nothing(tmp_path, data):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     done = run(folder, data, *BANDS)
     assert "the graph is retired" in str(done.exception)
+
+
+def logged(to: Path, n: int, **columns: np.ndarray) -> Path:
+    """A log of ordinary readings, but for ``columns``."""
+    rng = np.random.default_rng(1)
+    ordinary = {
+        "air_temperature": rng.uniform(296.0, 303.0, n),
+        "process_temperature": rng.uniform(306.0, 313.0, n),
+        "rotational_speed": rng.uniform(1300.0, 1700.0, n),
+        "torque": rng.uniform(30.0, 60.0, n),
+        "tool_wear": rng.uniform(0.0, 200.0, n),
+        "quality": rng.choice(list(QUALITIES), n),
+    }
+    table = {**ordinary, **columns}
+    with (to / "made.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table)
+        writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    return to / "made.csv"
+
+
+def heated(to: Path, strength: float, n: int = 1_500) -> Path:
+    """The air warms the process and nothing else; what is hidden warms it too, and costs.
+    The true effect is 0.3 a kelvin."""
+    rng = np.random.default_rng(4)
+    air, hidden = rng.uniform(296.0, 303.0, n), rng.standard_normal(n)
+    process = 310.0 + strength * (air - 299.5) + 0.8 * hidden + 0.3 * rng.standard_normal(n)
+    cost = 0.3 * process - 2.0 * hidden + rng.standard_normal(n)
+    return logged(to, n, air_temperature=air, process_temperature=process, failed=cost)
+
+
+WARMER = ("--feature", "process_temperature", "--from", "305..309.5", "--to", "310.5..315",
+          "--hidden", "process_temperature", "--causes", "process_temperature,torque")  # fmt: skip
+
+
+def test_an_instrument_tells_what_no_readings_do_and_whose_effect_that_is(tmp_path):
+    folder = copied(tmp_path)
+    done = run(folder, heated(tmp_path, 0.3), *WARMER, "--json", "--attach", "--by", "J. Kim")
+    assert done.exit_code == 0, done.exception
+    told = json.loads(done.output[: done.output.rindex("}") + 1])
+    assert (told["strategy"], told["through"]) == ("instrument", ["air_temperature"])
+    assert told["estimand"] == "late"
+    assert told["rows"] == 1_500  # none is left out by its treatment
+    low, high = told["interval"]
+    assert low < 0.3 * 2.0 < high  # about two kelvin between the bands
+    assert told["naive"] < 0.0  # what is seen has the other sign
+    assert told["first_stage"] > 100.0
+    assert "moves with air temperature (instruments)" in told["whom"]["en"]
+    assert "Anderson and Rubin" in told["text"]["en"]
+    assert told["sensitivity"]["robustness_of_interval"] > 0.0
+    kept = evidence_of(folder)
+    read = Evidence.read(json.dumps(kept).encode(), "kept.json")
+    assert read.through == ("air_temperature",)
+    assert served(folder).causal is not None
+
+
+def test_of_a_weak_instrument_the_interval_has_no_end_and_nothing_is_attached(tmp_path):
+    folder, data = copied(tmp_path), heated(tmp_path, 0.005)
+    done = run(folder, data, *WARMER, "--json")
+    told = json.loads(done.output)
+    assert None in told["interval"]
+    assert told["first_stage"] < 10.0
+    assert "The instruments are weak" in told["text"]["en"]
+    assert "∞" in told["text"]["ko"]
+    assert told["sensitivity"]["robustness_of_interval"] == 0.0
+    done = run(folder, data, *WARMER, "--attach", "--by", "J. Kim")
+    assert "not attached: the interval has no end" in str(done.exception)
+    assert "weak: below 10" in done.output
+    assert not (folder / "effects").exists()
+
+
+SLOWER = ("--feature", "torque", "--from", "40", "--to", "60", "--hidden", "torque",
+          "--causes", "rotational_speed,tool_wear", "--lang", "en")  # fmt: skip
+
+
+def slowed(to: Path, n: int = 1_500) -> Path:
+    """The torque slows the drive and acts by that alone: 0.1 for each of 20 rpm. What is hidden
+    makes people choose a higher torque, and failures fewer."""
+    rng = np.random.default_rng(3)
+    hidden = rng.integers(0, 2, n)
+    high = rng.random(n) < np.where(hidden, 0.7, 0.3)
+    speed = 1500.0 - 20.0 * high + 20.0 * rng.standard_normal(n)
+    cost = -0.005 * speed - 2.0 * hidden + 0.2 * rng.standard_normal(n)
+    torque = np.where(high, 60.0, 40.0)
+    return logged(to, n, torque=torque, rotational_speed=speed, failed=cost)
+
+
+def test_a_front_door_tells_what_no_readings_do(tmp_path):
+    folder, data = copied(tmp_path), slowed(tmp_path)
+    told = json.loads(run(folder, data, *SLOWER, "--json").output)
+    assert (told["strategy"], told["through"]) == ("front-door", ["rotational_speed"])
+    assert told["estimand"] == "ate"
+    assert told["interval"][0] < 0.1 < told["interval"][1]
+    assert told["naive"] < -0.3
+    assert told["sensitivity"]["e_value"] is None
+    assert all(abs(r["value"]) <= r["limit"] for r in told["refutations"])
+    assert "by what lies on the way to the outcome: rotational speed" in told["text"]["en"]
+    shown = run(folder, data, *SLOWER).output
+    assert "held fixed (front-door)" in shown
+    assert "through" in shown
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "said"),
+    [
+        (slowed, (*SLOWER, "--estimand", "att"), "att needs the back door; by front-door"),
+        (heated, (*WARMER, "--estimand", "overlap"), "that of those whom it moves"),
+        (
+            heated,
+            ("--feature", "torque", "--from", "30..40", "--to", "50..60", "--hidden", "torque",
+             "--causes", "rotational_speed"),
+            "front-door: --from holds",
+        ),
+        (slowed, (*SLOWER, "--strategy", "instrument"), "instrument: no reading acts on torque"),
+        (heated, (*WARMER, "--strategy", "back-door"), "back-door: no set of readings closes"),
+        (heated, (*WARMER[:4], "--to", "400..500", *WARMER[6:]), "no row is within --to"),
+        (heated, (*WARMER[:4], "--to", "inf..inf", *WARMER[6:]), "its ends must be finite"),
+    ],
+)  # fmt: skip
+def test_what_another_strategy_cannot_tell_is_refused_and_why(tmp_path, data, arguments, said):
+    given = data(tmp_path) if data is slowed else data(tmp_path, 0.3)
+    done = run(copied(tmp_path), given, *arguments)
+    assert done.exit_code == 1
+    assert said in str(done.exception)

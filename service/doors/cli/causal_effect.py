@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
@@ -15,25 +15,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal.effect import (
-    EstimatedEffect,
-    Observed,
-    Refutation,
-    estimate_effect,
-    refute,
-    strengths,
-)
 from explainers.causal.errors import NotIdentified
-from explainers.causal.estimand import Estimand, Estimate
+from explainers.causal.estimand import Estimand, Strategy
 from explainers.causal.evidence import Evidence, graph_digest
-from explainers.causal.identify import Diagram
-from explainers.causal.sensitivity import (
-    STRENGTHS,
-    Contour,
-    Sensitivity,
-    contour,
-    sensitivity,
-)
+from explainers.causal.instrument import WEAK, Interval
+from explainers.causal.sensitivity import STRENGTHS, Contour, contour
 from explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
 from explainers.wording import Language
 from explainers.wording.numerals import percentage
@@ -44,12 +30,12 @@ from models.schema import Schema
 from service.doors.cli.causal import Folder, Seed, graph_of, write_graph
 from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
 from service.doors.cli.languages import Languages, languages_of
-from service.offline.compared_rows import ComparedRows, UnreadableRows, band_of
-from service.offline.nuisance import learners_for
+from service.offline.compared_rows import UnreadableRows, band_of
+from service.offline.effects import Asked, FoundEffect, find_effect
 from service.words import evidence as words
 
 
-class Asked(StrEnum):
+class Whom(StrEnum):
     """Whose effect can be asked for."""
 
     ATE = Estimand.ATE.value
@@ -78,13 +64,19 @@ def effect(
         str, typer.Option("--hidden", help="Features that share an unread cause with the outcome.")
     ] = "",
     estimand: Annotated[
-        Asked,
+        Whom,
         typer.Option(
             "--estimand",
             help="Whose average: of all rows (ate; rows without any like them are trimmed, and it "
             "says so), of the overlap population (weights, nobody trimmed), of the treated (att).",
         ),
-    ] = Asked.ATE,
+    ] = Whom.ATE,
+    strategy: Annotated[
+        Strategy | None,
+        typer.Option(
+            "--strategy", help="Default: the first of these by which the graph identifies it."
+        ),
+    ] = None,
     label: Annotated[
         str, typer.Option("--label", help="The outcome in English. Default: its column's name.")
     ] = "",
@@ -110,68 +102,49 @@ def effect(
     content = content_of(data)
     table = files.read_table(content, schema, str(data))
     _known([outcome, *_listed(also)], list(table.others), "a column beside the features")
+    named = [_listed(option) for option in (causes, also, hidden)]
+    _known([*named[0], *named[2]], schema.names, "a feature")
     try:
         bands = band_of(schema[feature], before, "--from"), band_of(schema[feature], after, "--to")
-        compared = ComparedRows.of(table, schema, feature, bands, outcome, _listed(also))
-        held = _held(spec, feature, _listed(causes), _listed(also), _listed(hidden))
-        observed = compared.observed(table, schema, held)
-        found, refuted, doubt = _estimated(observed, Estimand(estimand), compared.is_share, seed)
+        asked = Asked(
+            feature, bands, outcome, named[0], named[1], named[2], Estimand(estimand), strategy
+        )
+        found = find_effect(table, spec, asked, seed)
     except (NotIdentified, UnreadableRows) as error:
         raise Failure(str(error)) from None
+    except ModuleNotFoundError:
+        raise Failure("needs scikit-learn, not installed: pip install 'ifonly[effect]'") from None
     evidence = Evidence(
         feature,
         *bands,
         {"en": label or outcome, **({"ko": label_ko} if label_ko else {})},
-        compared.is_share,
+        found.is_share,
         found.estimate.value,
-        found.estimate.interval,
+        found.interval,
         found.naive,
-        held,
+        found.held,
         found.estimate.rows,
         found.estimate.treated,
-        found.overlap.trimmed,
-        refuted,
+        found.overlap.trimmed if found.overlap else 0.0,
+        found.refutations,
         graph_digest(spec),
         data.name,
         hashlib.sha256(content).hexdigest(),
         today or datetime.date.today().isoformat(),
         by.strip(),
         found.estimand,
-        found.overlap.left_out,
-        doubt,
+        found.overlap.left_out if found.overlap else (),
+        found.strategy,
+        found.through,
+        found.first_stage,
+        found.sensitivity,
     )
     if as_json:
-        print_json(_as_json(evidence, found, compared.gaps, schema))
+        print_json(_as_json(evidence, found, schema))
     else:
-        _show(evidence, found, compared.gaps, schema, languages_of(lang))
+        _show(evidence, found, schema, languages_of(lang))
     if attach:
         _attach(folder, spec, evidence)
-
-
-def _held(
-    spec: CausalSpec,
-    feature: str,
-    causes: Sequence[str],
-    also: Sequence[str],
-    hidden: Sequence[str],
-) -> tuple[str, ...]:
-    """What is held fixed."""
-    _known([*causes, *hidden], spec.schema.names, "a feature")
-    diagram = Diagram.of(spec, causes, also, hidden)
-    return tuple(diagram.names[j] for j in diagram.adjustment(spec.schema.index(feature)))
-
-
-def _estimated(
-    observed: Observed, estimand: Estimand, is_share: bool, seed: int
-) -> tuple[EstimatedEffect, tuple[Refutation, ...], Sensitivity]:
-    rng = np.random.default_rng(seed)
-    try:
-        learners = learners_for(observed, seed)
-    except ModuleNotFoundError:
-        raise Failure("needs scikit-learn, not installed: pip install 'ifonly[effect]'") from None
-    found = estimate_effect(observed, learners, rng, estimand)
-    doubt = sensitivity(found.scores, strengths(observed, learners, found), is_share=is_share)
-    return found, refute(observed, learners, found, rng, estimand), doubt
 
 
 def _listed(names: str) -> list[str]:
@@ -187,17 +160,18 @@ def _known(names: Sequence[str], known: Sequence[str], what: str) -> None:
 # --- what came out ------------------------------------------------------------------------
 
 
-def _as_json(
-    evidence: Evidence, found: EstimatedEffect, gaps: int, schema: Schema
-) -> dict[str, Any]:
+def _as_json(evidence: Evidence, found: FoundEffect, schema: Schema) -> dict[str, Any]:
     return {
         "text": words.in_words(evidence, schema),
         "whom": words.whom(evidence, schema),
         **asdict(evidence),
+        # JSON has no number without end.
+        "interval": _ends(evidence.interval),
+        "intervals": [_ends(pair) for pair in found.intervals],
         "se": found.estimate.se,
-        "rows_with_gaps": gaps,
-        "overlap": asdict(found.overlap),
-        "contour": [asdict(point) for point in _contour(evidence, found)],
+        "rows_with_gaps": found.gaps,
+        "overlap": found.overlap and asdict(found.overlap),
+        "contour": [asdict(point) for point in _contour(found)],
         "other_estimands": {
             name: {"effect": e.value, "interval": e.interval, "rows": e.rows}
             for name, e in found.others.items()
@@ -205,33 +179,22 @@ def _as_json(
     }
 
 
+def _ends(interval: Interval) -> list[float | None]:
+    return [end if np.isfinite(end) else None for end in interval]
+
+
 def _show(
-    evidence: Evidence,
-    found: EstimatedEffect,
-    gaps: int,
-    schema: Schema,
-    languages: Sequence[Language],
+    evidence: Evidence, found: FoundEffect, schema: Schema, languages: Sequence[Language]
 ) -> None:
     # Whose effect it is comes before any number: who reads on must not take it for another's.
     for said in (words.whom(evidence, schema), words.in_words(evidence, schema)):
         for language in languages:
             out.print(Text(said[language]))
-    held = ", ".join(evidence.adjusted_for) or "nothing"
     table = Table("", "", show_header=False)
-    for name, value in (
-        ("held fixed (back-door)", held),
-        ("rows compared (treated)", f"{evidence.rows:,} ({evidence.treated:,})"),
-        ("rows left out: something missing", f"{gaps:,}"),
-        (f"effect on the outcome ({found.estimand}), 95 %", _with_interval(found.estimate)),
-        *((f"the same, {name}", _with_interval(e)) for name, e in found.others.items()),
-        ("plain difference, nothing held fixed", f"{evidence.naive:+.4f}"),
-        ("trimmed: none like them", percentage(evidence.trimmed)),
-        ("propensity of the treated, by tenths", " ".join(map(str, found.overlap.treated))),
-        ("propensity of the others", " ".join(map(str, found.overlap.others))),
-    ):
+    for name, value in _figures(evidence, found).items():
         table.add_row(name, Text(value))
     out.print(table)
-    _show_doubt(evidence, found)
+    _show_doubt(found)
     checks = Table("refuter", "change", "limit", "passed")
     for r in evidence.refutations:
         passed = "yes" if r.passed else "NO"
@@ -239,36 +202,65 @@ def _show(
     out.print(checks)
 
 
-def _show_doubt(evidence: Evidence, found: EstimatedEffect) -> None:
+def _figures(evidence: Evidence, found: FoundEffect) -> Mapping[str, str]:
+    held = ", ".join(found.held) or "nothing"
+    figures = {f"held fixed ({found.strategy})": held}
+    if found.through:
+        figures["through"] = ", ".join(found.through)
+    if found.first_stage is not None:
+        weak = f", weak: below {WEAK:.0f}" if found.first_stage < WEAK else ""
+        figures["first-stage F"] = f"{found.first_stage:.1f}{weak}"
+    figures |= {
+        "rows compared (treated)": f"{evidence.rows:,} ({evidence.treated:,})",
+        "rows left out: something missing": f"{found.gaps:,}",
+        f"effect on the outcome ({found.estimand}), 95 %": _with_intervals(
+            found.estimate.value, found.intervals
+        ),
+    }
+    for name, other in found.others.items():
+        figures[f"the same, {name}"] = _with_intervals(other.value, (other.interval,))
+    figures["plain difference, nothing held fixed"] = f"{found.naive:+.4f}"
+    if found.overlap is not None:
+        figures |= {
+            "trimmed: none like them": percentage(found.overlap.trimmed),
+            "propensity of the treated, by tenths": " ".join(map(str, found.overlap.treated)),
+            "propensity of the others": " ".join(map(str, found.overlap.others)),
+        }
+    return figures
+
+
+def _with_intervals(value: float, intervals: Sequence[Interval]) -> str:
+    shown = " and ".join(f"[{low:+.4f}, {high:+.4f}]" for low, high in intervals)
+    return f"{value:+.4f}  {shown}"
+
+
+def _show_doubt(found: FoundEffect) -> None:
     """Down: how much a hidden cause explains of the treatment; across: of the outcome."""
-    doubt = evidence.sensitivity
-    assert doubt is not None
     strong = Table("hidden cause as strong as", "of the treatment", "of the outcome", "would leave")
-    for b in doubt.benchmarks:
+    for b in found.sensitivity.benchmarks:
         shares = percentage(b.strength.treatment), percentage(b.strength.outcome)
         strong.add_row(Text(b.covariate), *shares, f"{b.left:+.4f}")
-    if doubt.benchmarks:
+    if found.sensitivity.benchmarks:
         out.print(strong)
     table = Table("treatment / outcome", *(percentage(s) for s in STRENGTHS))
-    points = _contour(evidence, found)
+    points = _contour(found)
     for k, strength in enumerate(STRENGTHS):
         row = points[k * len(STRENGTHS) : (k + 1) * len(STRENGTHS)]
         table.add_row(percentage(strength), *(f"{p.effect:+.4f}" for p in row))
     out.print(table)
 
 
-def _contour(evidence: Evidence, found: EstimatedEffect) -> tuple[Contour, ...]:
-    assert evidence.sensitivity is not None
-    return contour(found.estimate, evidence.sensitivity.scale)
-
-
-def _with_interval(estimate: Estimate) -> str:
-    low, high = estimate.interval
-    return f"{estimate.value:+.4f}  [{low:+.4f}, {high:+.4f}]"
+def _contour(found: FoundEffect) -> tuple[Contour, ...]:
+    return contour(found.estimate, found.sensitivity.scale)
 
 
 def _attach(folder: Path, spec: CausalSpec, evidence: Evidence) -> None:
     """The file first: until causal.toml names it, nobody reads it."""
+    if not np.isfinite(evidence.interval).all():
+        raise Failure(
+            f"not attached: the interval has no end, the instruments are too weak "
+            f"({', '.join(evidence.through)}; first-stage F {evidence.first_stage:.1f})"
+        )
     failed = [r.name for r in evidence.refutations if not r.passed]
     # An effect that a refuter denies must not end in answers.
     if failed:
