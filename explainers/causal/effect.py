@@ -139,8 +139,8 @@ class EstimatedEffect:
     """``(n,)``: which learners did not see a row."""
     kept: Flags
     """``(n,)``."""
-    others: dict[Estimand, Estimate]
-    """Other estimands, by the same predictions; none for which too few rows are comparable."""
+    others: dict[Estimand, Scores]
+    """Of other estimands, by the same predictions; none for which too few rows are comparable."""
 
 
 def estimate_effect(
@@ -184,7 +184,7 @@ def estimate_effect(
                 named, other_scores, _ = _scored(observed, seen, other, trim)
             except NotIdentified:
                 continue
-            others[named] = other_scores.estimate
+            others[named] = other_scores
     return EstimatedEffect(
         told,
         scores.estimate,

@@ -162,7 +162,7 @@ def _found(
         doubt,
         checks,
         found.overlap,
-        found.others,
+        {name: scores.estimate for name, scores in found.others.items()},
         None,
     )
 

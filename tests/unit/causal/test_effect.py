@@ -107,9 +107,9 @@ def test_each_estimand_is_the_average_of_whom_it_names(estimand):
     assert np.mean(covered) >= 0.88
     first = found[0]
     assert set(first.others) == set(TRUTHS) - {estimand}
-    for other, estimate in first.others.items():
+    for other, scores in first.others.items():
         again = estimate_effect(growing(0), BOTH, np.random.default_rng(0), other)
-        assert again.estimate == estimate
+        assert again.estimate == scores.estimate
 
 
 def test_trimming_changes_the_name_of_what_is_told_and_says_who_is_left_out():
