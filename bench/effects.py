@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2_000)
     parser.add_argument("--only", default="coverage,hidden,instruments")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--setting", default="", help="Default: all.")
     arguments = parser.parse_args()
     # One thread a process: the trees' own threads would get into each other's way.
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -214,10 +215,14 @@ def main() -> None:
                 "setting", "trimmed", "ate", "overlap", "att", "of all rows", "bias", "se ÷ sd"
             )  # fmt: skip
             for place, setting in enumerate(SETTINGS):
+                if arguments.setting not in ("", setting.name):
+                    continue
                 line([setting.name, *coverage(drawn(partial(tell, place, arguments.rows)))])
         if "instruments" in only:
             header("setting", "interval", "estimate ± 1.96 se", "no end", "median F")
             for place, by in enumerate(INSTRUMENTS):
+                if arguments.setting not in ("", by.name):
+                    continue
                 moves = drawn(partial(move, place, arguments.rows))
                 shares = [
                     np.mean([getattr(m, name) for m in moves])
@@ -231,6 +236,8 @@ def main() -> None:
                 "median printed (interval)", "printed below", "interval's below",
             )  # fmt: skip
             for place, hidden in enumerate(HIDDEN):
+                if arguments.setting not in ("", hidden.name):
+                    continue
                 found = drawn(partial(undo, place, arguments.rows))
                 for asked in (Estimand.ATE, Estimand.OVERLAP):
                     line([hidden.name, asked, *strengths([u for u in found if u.asked == asked])])

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.effect import Covariate, Observed
+from explainers.causal.effect import Covariate, Observed, Refutation
 from models.repository.reference import Table
 from models.schema import Feature, Kind, Schema
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Band = tuple[float, float]
+REPEATED = 0.01
+"""Share of equal rows that is let pass: copies make an interval too narrow."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,18 @@ class ComparedRows:
         mediators = [column for name in through for _, column in columns_of(table, schema, name)]
         between = np.column_stack(mediators) if mediators else None
         return Observed(covariates, self.treated, self.outcome, named, between)[self.used]
+
+
+def repeats(table: Table, used: Flags) -> Refutation:
+    """The share of rows that are equal to one before them in every column of the table, against
+    what chance makes equal where columns go their own ways."""
+    cells = [np.array(column)[used] for column in table.others.values()]
+    columns = [np.unique(c, return_inverse=True)[1] for c in (*table.rows[used].T, *cells)]
+    n = len(columns[0])
+    distinct = len(np.unique(np.column_stack(columns), axis=0))
+    alike = np.prod([np.sum((np.bincount(c) / n) ** 2) for c in columns])
+    by_chance = 0.5 * (n - 1) * float(alike)
+    return Refutation("rows that stand twice", 1.0 - distinct / n, REPEATED + 10.0 * by_chance)
 
 
 def columns_of(table: Table, schema: Schema, name: str) -> list[tuple[Covariate, Array]]:

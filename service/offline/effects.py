@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,7 +31,13 @@ from explainers.causal.sensitivity import Sensitivity, sensitivity
 from explainers.causal.spec import CausalSpec
 from models.repository.reference import Table
 from models.schema import Schema
-from service.offline.compared_rows import Band, ComparedRows, UnreadableRows, columns_of
+from service.offline.compared_rows import (
+    Band,
+    ComparedRows,
+    UnreadableRows,
+    columns_of,
+    repeats,
+)
 from service.offline.nuisance import front_door_learners, learners_for, moved_learners
 
 
@@ -103,8 +109,12 @@ def find_effect(table: Table, spec: CausalSpec, asked: Asked, seed: int) -> Foun
     names = [tuple(diagram.names[j] for j in part) for part in (by.held, by.through)]
     compared = ComparedRows.of(table, schema, asked.feature, asked.bands, asked.outcome, asked.also)
     if by.strategy is Strategy.INSTRUMENT:
-        return _by_instrument(table, schema, asked, compared, names[0], names[1], seed)
-    return _by_comparison(table, schema, asked, compared, by, names, seed)
+        found = _by_instrument(table, schema, asked, compared, names[0], names[1], seed)
+        used = compared.whole
+    else:
+        found = _by_comparison(table, schema, asked, compared, by, names, seed)
+        used = compared.used
+    return replace(found, refutations=(*found.refutations, repeats(table, used)))
 
 
 def _by_comparison(

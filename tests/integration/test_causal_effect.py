@@ -397,3 +397,54 @@ def test_what_another_strategy_cannot_tell_is_refused_and_why(tmp_path, data, ar
     done = run(copied(tmp_path), given, *arguments)
     assert done.exit_code == 1
     assert said in str(done.exception)
+
+
+def test_a_log_in_which_rows_stand_twice_is_caught(tmp_path, data):
+    lines = data.read_text().splitlines()
+    file = tmp_path / "twice.csv"
+    file.write_text("\n".join([*lines, *lines[1:]]) + "\n")
+    done = run(copied(tmp_path), file, *BANDS, "--attach", "--by", "J. Kim")
+    assert "rows that stand twice" in str(done.exception)
+
+
+def test_of_few_coarse_readings_equal_rows_are_chance(tmp_path):
+    n = 2_000
+    rng = np.random.default_rng(5)
+    coarse = {name: np.full(n, 300.0) for name in ("air_temperature", "process_temperature")}
+    coarse |= {"rotational_speed": np.full(n, 1500.0), "quality": np.full(n, "L")}
+    wear = rng.integers(0, 3, n) * 50.0
+    torque = np.where(rng.random(n) < 0.3 + 0.002 * wear, 60.0, 40.0)
+    failed = (rng.random(n) < 0.2 + 0.002 * wear + 0.1 * (torque == 60.0)).astype(int)
+    file = logged(tmp_path, n, **coarse, torque=torque, tool_wear=wear, failed=failed)
+    told = json.loads(
+        run(
+            copied(tmp_path), file, "--feature", "torque", "--from", "40", "--to", "60", "--json"
+        ).output
+    )
+    assert told["effect"] == pytest.approx(0.1, abs=0.08)
+    (twice,) = (r for r in told["refutations"] if r["name"] == "rows that stand twice")
+    assert 0.9 < twice["value"] < twice["limit"]
+
+
+def test_a_category_can_be_the_treatment_and_another_covariate(tmp_path):
+    rng = np.random.default_rng(6)
+    n = 2_000
+    wear = rng.uniform(0.0, 200.0, n)
+    quality = np.where(rng.random(n) < 0.3 + 0.002 * wear, "L", "M")
+    cost = 0.01 * wear + 0.5 * (quality == "M") + rng.standard_normal(n)
+    file = logged(tmp_path, n, quality=quality, tool_wear=wear, failed=cost)
+    arguments = ("--feature", "quality", "--from", "L", "--to", "M", "--also", "shift")
+    shifted = tmp_path / "shift.csv"
+    lines = file.read_text().splitlines()
+    shifted.write_text(
+        "\n".join(
+            [lines[0] + ",shift", *(f"{line},{'ABC'[k % 3]}" for k, line in enumerate(lines[1:]))]
+        )
+        + "\n"
+    )
+    done = run(copied(tmp_path), shifted, *arguments, "--json")
+    assert done.exit_code == 0, done.exception
+    told = json.loads(done.output)
+    assert told["interval"][0] <= 0.5 <= told["interval"][1]
+    assert {b["covariate"] for b in told["sensitivity"]["benchmarks"]} == set(told["adjusted_for"])
+    assert "shift" in told["adjusted_for"]
