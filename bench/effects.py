@@ -26,7 +26,7 @@ from bench.effect_settings import (
     SETTINGS,
     Array,
 )
-from explainers.causal.effect import TRIM, Learner, Learners, Observed, estimate_effect
+from explainers.causal.effect import REPEATS, TRIM, Learner, Learners, Observed, estimate_effect
 from explainers.causal.estimand import Estimand
 from explainers.causal.instrument import Moved, moved_effect
 from explainers.causal.sensitivity import Strength, robustness, sensitivity
@@ -72,7 +72,8 @@ def tell(place: int, rows: int, seed: int) -> list[Told]:
     watched = Watched(learners.propensity, population.covariates)
     by = Learners(watched, learners.outcome)
     found = estimate_effect(observed, by, np.random.default_rng(seed))
-    e = np.array(watched.seen)
+    # As a row's own: one learner of each division, averaged.
+    e = np.array(watched.seen).reshape(REPEATS, -1, len(population.effect)).mean(axis=0)
     everyone = np.ones_like(e, dtype=bool)
     told = []
     for named, scores in {found.estimand: found.scores, **found.others}.items():

@@ -26,6 +26,8 @@ FOLDS = 5
 TRIM = 0.05
 """Rows with a propensity below it, or above 1 minus it, have hardly any like them on the other
 side: they are left out, and counted."""
+REPEATS = 3
+"""Divisions into folds; predictions are averaged over them."""
 LEAST_ROWS = 50
 """Least number of rows on either side, treated and not."""
 MARKS = 2
@@ -136,7 +138,7 @@ class EstimatedEffect:
     scores: Scores
     """Of the rows that were kept."""
     fold: npt.NDArray[np.int64]
-    """``(n,)``: which learners did not see a row."""
+    """``(REPEATS, n)``: which learners did not see a row."""
     kept: Flags
     """``(n,)``."""
     others: dict[Estimand, Scores]
@@ -174,7 +176,7 @@ def estimate_effect(
     """
     enough(observed)
     # Trimming needs the propensity, so it comes after the fit and before the mean.
-    fold = folds(observed.treated, rng)
+    fold = _divisions(observed.treated, rng)
     seen = cross_fitted(observed, learners, fold)
     told, scores, kept = _scored(observed, seen, estimand, trim)
     others = {}
@@ -224,7 +226,7 @@ def refute(
     """As :func:`refuted`, of :func:`estimate_effect`."""
 
     def again(other: Observed) -> Estimate:
-        seen = cross_fitted(other, learners, folds(other.treated, rng))
+        seen = cross_fitted(other, learners, _divisions(other.treated, rng))
         return _scored(other, seen, estimand, TRIM)[1].estimate
 
     return refuted(observed, found.estimate, again, rng, draws)
@@ -269,7 +271,13 @@ def refuted(
 
 
 def cross_fitted(observed: Observed, learners: Learners, fold: npt.NDArray[np.int64]) -> Nuisances:
-    """What learners that did not see a row predict of it."""
+    """What learners that did not see a row predict of it: the mean over divisions, so that the
+    estimate hangs less on how rows were divided."""
+    return Nuisances(*np.mean([_fitted(observed, learners, own) for own in fold], axis=0))
+
+
+def _fitted(observed: Observed, learners: Learners, fold: npt.NDArray[np.int64]) -> Array:
+    """``(3, n)``: propensity, outcome if treated and if not."""
     x, treated, outcome = observed.covariates, observed.treated, observed.outcome
     found = np.empty((3, len(observed)))
     for k in range(FOLDS):
@@ -278,7 +286,11 @@ def cross_fitted(observed: Observed, learners: Learners, fold: npt.NDArray[np.in
         for place, side in ((1, treated), (2, ~treated)):
             # Each side's outcome is learned from that side alone, and asked of all.
             found[place, out] = learners.outcome(x[own & side], outcome[own & side], x[out])
-    return Nuisances(*found)
+    return found
+
+
+def _divisions(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    return np.stack([folds(treated, rng) for _ in range(REPEATS)])
 
 
 def folds(treated: Flags, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -91,7 +91,7 @@ def front_door_effect(
         difference(observed),
         overlap(observed, seen.propensity, kept),
         scores,
-        fold,
+        fold[None],
         kept,
         {},
     )
