@@ -1,7 +1,8 @@
 """What predicts treatment and outcome in the estimate of an effect: scikit-learn (extra `effect`).
 
 Three ways to predict: products of two on a line, the same with a bent line for each reading, and
-boosted trees. The one that predicts rows that it has not seen better is used.
+boosted trees. The one that predicts rows that it has not seen better is used, and the simpler one
+where that is not sure.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def _chosen(rows: Rows, values: Array, seed: int, *, is_flag: bool | None = None
     ways = [_learner(make, is_flag) for make in _ways(is_flag, seed)]
     # One division for all ways: they are compared on the same rows.
     fold = np.random.default_rng(seed).permutation(len(rows)) % FOLDS
-    best = ways[int(np.argmin([_loss(way, rows, values, fold) for way in ways]))]
+    losses = np.array([_losses(way, rows, values, fold) for way in ways])
+    best = ways[_simplest(losses)]
 
     def learn(own: Rows, seen: Array, fresh: Rows) -> Array:
         # Learners refuse tables without columns, and flags of one class.
@@ -77,6 +79,15 @@ def _chosen(rows: Rows, values: Array, seed: int, *, is_flag: bool | None = None
         return best(own, seen, fresh)
 
     return learn
+
+
+def _simplest(losses: Array) -> int:
+    """The first of those that are not surely worse than the best: by one standard error of the
+    difference (Breiman et al. 1984). ``losses`` is ``(ways, n)``, the simplest way first."""
+    best = losses[int(np.argmin(losses.mean(axis=1)))]
+    worse = losses - best
+    error = worse.std(axis=1) / np.sqrt(losses.shape[1])
+    return int(np.argmax(worse.mean(axis=1) <= error))
 
 
 def _ways(is_flag: bool, seed: int) -> Sequence[Make]:
@@ -120,14 +131,14 @@ def _learner(make: Make, is_flag: bool) -> Learner:
     return learn
 
 
-def _loss(learner: Learner, rows: Rows, values: Array, fold: npt.NDArray[np.int64]) -> float:
-    """Squared error (of a chance: Brier's score) on rows that were held out."""
+def _losses(learner: Learner, rows: Rows, values: Array, fold: npt.NDArray[np.int64]) -> Array:
+    """Squared error (of a chance: Brier's score) of each row, by a learner that has not seen it."""
+    missed = np.zeros(len(values))
     if not rows.shape[1] or (values == values[0]).all():
-        return 0.0
-    missed = 0.0
+        return missed
     # On rows that it has not seen: trees fit their own rows almost exactly.
     for k in range(FOLDS):
         own = fold != k
         found = learner(rows[own], values[own], rows[~own])
-        missed += float(((found - values[~own]) ** 2).sum())
+        missed[~own] = (found - values[~own]) ** 2
     return missed
