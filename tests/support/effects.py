@@ -85,9 +85,7 @@ def mechanism(draw: np.random.Generator, kind: str, j: int, causes: Sequence[int
     return Mechanism(_location(draw, kind, part, causes), scale, Noise(1.0))
 
 
-def _location(
-    draw: np.random.Generator, kind: str, part: float, causes: Sequence[int]
-) -> Function:
+def _location(draw: np.random.Generator, kind: str, part: float, causes: Sequence[int]) -> Function:
     p, sizes = len(causes), SIZE[list(causes)]
     if kind == "linear":
         return linear(1.0, part * draw.normal(size=p) / sizes)
@@ -187,7 +185,9 @@ def causal(
 
 def not_set(name: str) -> ConstraintKind:
     """It only follows."""
-    return ConstraintKind("not set", lambda row, before: True, feature={name: {"actionable": False}})
+    return ConstraintKind(
+        "not set", lambda row, before: True, feature={name: {"actionable": False}}
+    )
 
 
 def ask(seed: int, schema: Schema = SCHEMA) -> Asked:

@@ -244,9 +244,7 @@ def mixed(draw: Draw) -> tuple[Parts, bool]:
     return own, True
 
 
-def calls_of_effects(
-    given: Given, a: Arena, q: Question, draw: Draw
-) -> list[Callable[[], object]]:
+def calls_of_effects(given: Given, a: Arena, q: Question, draw: Draw) -> list[Callable[[], object]]:
     """Every entry that takes what follows, in any order."""
     (t, _, f), n = given, len(q.size)
     row, column = positions(q, draw), int(draw.integers(-1, n + 1))
