@@ -22,5 +22,6 @@ LD_PRELOAD="$($CXX -print-file-name=libasan.so) $($CXX -print-file-name=libstdc+
 [ $# != 0 ] || set -- tests/property/explainers/test_malformed_arrays.py tests/unit/explainers/test_native.py \
     tests/oracle/test_trees_against_brute_force.py tests/oracle/test_trees_on_stretches.py \
     tests/oracle/test_survival_against_brute_force.py tests/oracle/test_causal_trees_against_brute_force.py \
+    tests/oracle/test_effects_in_the_kernel.py tests/oracle/test_effects_at_edges.py \
     tests/oracle/test_priced_boxes_against_brute_force.py tests/oracle/test_infeasible_subsystems_and_ranges.py
 LD_PRELOAD=$LD_PRELOAD exec "$python" -m pytest -p no:cacheprovider -m "not slow" "$@"
