@@ -36,6 +36,9 @@ class Tie:
     """A hidden common cause that was declared, and how strong it must be to undo an answer."""
 
     between: tuple[int, int]
+    held: tuple[float, float]
+    """Correlations of the two noises, from the least to the greatest, under all of which the
+    action was held."""
     rho: float | None
     """The correlation of the two noises, nearest to 0, at which the action no longer does; None
     where none up to 0.99 undoes it."""

@@ -13,6 +13,7 @@ from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.function import Array, Members
+from explainers.causal.hidden import HiddenCause
 from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.members import MemberMechanism
 from explainers.consequences import Trust
@@ -40,8 +41,11 @@ class Fast:
         return 1 / (1 + np.exp(-(rows[:, [SPEED]] - 60.0) / 10.0))
 
 
-def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> CausalConsequences:
-    """The speed falls by 20 rpm a bar, give or take ``sd``."""
+def speed_by_pressure(
+    sd: float, gamma: float = 2.5, floor: float = 0.9, held: tuple[float, float] = (0.0, 0.0)
+) -> CausalConsequences:
+    """The speed falls by 20 rpm a bar, give or take ``sd``; a hidden cause correlates the noises
+    as ``held`` says."""
     expansion = Expansion(
         Coordinates.raw(1), np.array([[0], [1]]), np.empty((0, 1)), np.empty((0, 1))
     )
@@ -51,9 +55,8 @@ def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> Caus
     model = CausalModel(SCHEMA.names, Graph.of(5, [(PRESSURE, SPEED)]), mechanisms, roots)
     members = draw_members(model, np.random.default_rng(0), 64)
     error = np.array([0.05, 2.0, 0.0, 0.0, 0.0])
-    return CausalConsequences(
-        model, members, gamma, floor, error, ((PRESSURE, SPEED),), whole=(SPEED,)
-    )
+    hidden = (HiddenCause(PRESSURE, SPEED, *held),)
+    return CausalConsequences(model, members, gamma, floor, error, hidden, whole=(SPEED,))
 
 
 def asked(consequences: CausalConsequences) -> Problem:
