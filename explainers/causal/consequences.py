@@ -12,7 +12,7 @@ from explainers.causal.certainty import certainty, extrapolation, sensor_surviva
 from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.flattening import NotFlat, flatten
 from explainers.causal.function import Array
-from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilts, TooMany
+from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilts, TooManyHidden
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
 from explainers.consequences import Assurance, Compiled, Flow, Flows, Margin, NotAffine, Tie, Trust
@@ -126,7 +126,7 @@ class CausalConsequences:
                 self.trusted(factual, columns, values, margin, tilts=tilts)
                 for tilts in self._ties.tilts(columns)
             ]
-        except TooMany:  # nobody can tell whether it holds whatever they are
+        except TooManyHidden:  # nobody can tell whether it holds whatever they are
             n = len(values)
             return Trust(np.full(n, -np.inf), np.zeros(n), np.zeros(n, dtype=np.bool_))
         # It must hold whatever the hidden causes are: the worst of them counts.

@@ -20,8 +20,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-import numpy as np
-
 from explainers.causal.function import Array
 from explainers.causal.mechanism import Noise
 from explainers.causal.model import CausalModel
@@ -109,7 +107,7 @@ class HiddenCauses:
 
         Raises
         ------
-        TooMany
+        TooManyHidden
             If more hidden causes matter than combinations could be tried of.
         """
         hidden = self.mattering(columns)
@@ -117,7 +115,7 @@ class HiddenCauses:
             yield NO_TILTS
             return
         if len(hidden) > len(POINTS):
-            raise TooMany
+            raise TooManyHidden
         tried = [h.correlations(POINTS[len(hidden) - 1]) for h in hidden]
         for rhos in product(*tried):
             found = self.tilted(dict(zip(hidden, rhos, strict=True)))
@@ -161,5 +159,5 @@ class HiddenCauses:
         return set(parents[hidden.cause]) <= set(parents[hidden.effect])
 
 
-class TooMany(Exception):
+class TooManyHidden(Exception):
     """More hidden causes matter than combinations of correlations could be tried of."""

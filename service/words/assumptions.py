@@ -8,10 +8,10 @@ from explainers.causal import CausalSpec
 from explainers.causal.spec import Confounder
 from explainers.constraints import Survives
 from explainers.wording import Language
+from explainers.wording.numerals import figure
 from models.schema import Feature, Labels, Schema, plain
 from service.words.catalogue import in_each, say, say_all
 from service.words.labels import label
-from explainers.wording.numerals import figure
 
 # Said at import: a key that a language lacks keeps the process from starting.
 NOTHING_FOLLOWS = say_all("assumption.nothing_follows")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -171,11 +172,15 @@ def test_under_hidden_causes_versions_are_those_of_the_engines_at_every_strength
             seen["moves"] += bool(len(each) > 1 and not alike(*np.array(groups)[[0, -1]]))
             # The checker's verdict is the engine's, whatever the model makes of the rows.
             score = Sum(draw).score
-            trust = causal.trust(factual, columns, values, lambda rows: score(rows)[:, 0] - 0.5)
+
+            def margin(rows: Rows, score: Callable[[Rows], Scores] = score) -> Row:
+                return np.asarray(score(rows)[:, 0] - 0.5)
+
+            trust = causal.trust(factual, columns, values, margin)
             margins = [
-                [-np.inf if lost(row, factual) else float(score(np.array([row]))[0, 0] - 0.5)
-                 for row in group] for group in groups
-            ]  # fmt: skip
+                [-np.inf if lost(r, factual) else margin(np.array([r]))[0] for r in group]
+                for group in groups
+            ]
             shares = [np.mean([m >= 0.0 for m in group]) for group in margins]
             assert trust.chance[0] == pytest.approx(min(shares), abs=1.1 / N_VERSIONS)
     assert {"1 strengths", "9 strengths", "25 strengths"} <= set(seen)

@@ -59,7 +59,8 @@ def tilted_row(model: CausalModel, rho: float, settings: dict[int, float]) -> np
     columns = sorted(settings)
     values = np.array([[settings[j] for j in columns]])
     assert tilts is not None
-    return believed(model, 1).counterfactual(FACTUAL, columns, values, tilts=tilts)[0, 0]
+    rows = believed(model, 1).counterfactual(FACTUAL, columns, values, tilts=tilts)
+    return np.asarray(rows[0, 0])
 
 
 @pytest.mark.parametrize("rho", [-0.7, 0.2, 0.9])
@@ -89,7 +90,7 @@ def test_where_the_noise_is_not_told_from_the_value_the_truth_is_within_the_corr
 
 
 def test_noise_whose_spread_moves_is_shifted_in_units_of_its_spread():
-    """b = a + exp(a / 4) u: a unit of a's noise is worth ``k`` units of u, worth exp(a / 4) each."""
+    """b = a + exp(a / 4) u: a unit of a's noise is worth ``k`` units of u."""
     law = Mechanism(Expression("a", ("a",)), Expression("a / 4", ("a",)), Noise(0.5))
     model = CausalModel(("a", "b"), Graph(((), (0,))), (None, law), (Noise(2.0), None))
     hidden = HiddenCause(0, 1, 0.6, 0.6)
