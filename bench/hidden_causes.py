@@ -1,9 +1,10 @@
-"""Recourse where something hidden acts on a cause and its effect: ``python -m bench.hidden_causes``.
+"""Recourse where something hidden acts on a cause and its effect.
 
-Karimi et al.'s chains of three (:mod:`bench.causal_scms`), but that something that is not read makes
-a share of the variance of the noises of x1 and x2, and so correlates them by as much. Mechanisms and
-classifier are learned from rows as ever; each action is carried out in the true model, with the
-individual's true noise. Lines differ by what the graph declares.
+Karimi et al.'s chains of three (:mod:`bench.causal_scms`), but that something that is not read
+makes a share of the variance of the noises of x1 and x2, and so correlates them by as much.
+Mechanisms and classifier are learned from rows as ever; each action is carried out in the true
+model, with the individual's true noise. Lines differ by what the graph declares:
+``python -m bench.hidden_causes --seeds 8 --people 5``.
 """
 
 from __future__ import annotations
