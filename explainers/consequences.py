@@ -90,6 +90,9 @@ class Compiled:
     """Standard deviations that the margin keeps from the edge, over plausible mechanisms."""
     floor: float
     """Least share of them by which the target is met."""
+    tilted: tuple[kernel.Laws, ...]
+    """The laws by each strength that a hidden common cause may have: what is demanded of plausible
+    mechanisms is demanded of each. None: they are as they are."""
 
 
 class NotAffine(Exception):

@@ -48,14 +48,24 @@ class CausalConsequences:
 
     @cached_property
     def compiled(self) -> Compiled | None:
-        # Compiled code knows the laws as they were fitted.
-        if self._ties.counting:
+        # Of several it depends on the action, and not on what may be set, which are tried.
+        ties = self._ties.counting
+        if len(ties) > 1 or any(np.isnan(self._ties.ratio(tie)) for tie in ties):
             return None
         try:
-            flat = flatten(self.model, self.members, self.whole)
+            laws = kernel.Laws(flatten(self.model, self.members, self.whole))
+            tilted = self._tilted_laws(laws, ties[0]) if ties else ()
         except NotFlat:
             return None
-        return Compiled(kernel.Laws(flat), self.gamma, self.floor)
+        return Compiled(laws, self.gamma, self.floor, tilted)
+
+    def _tilted_laws(self, laws: kernel.Laws, tie: HiddenCause) -> tuple[kernel.Laws, ...]:
+        """The laws at each strength of the only hidden cause. Where it does not matter what
+        follows is the same by all of them."""
+        return tuple(
+            kernel.Laws(flatten(self.model, self.members, self.whole, tilts)) if tilts else laws
+            for tilts in self._ties.of([tie])
+        )
 
     @cached_property
     def _ties(self) -> HiddenCauses:

@@ -111,9 +111,11 @@ class HiddenCauses:
             If more hidden causes matter than combinations could be tried of.
         """
         hidden = self.mattering(columns)
-        if not hidden:
-            yield NO_TILTS
-            return
+        yield from self.of(hidden) if hidden else [NO_TILTS]
+
+    def of(self, hidden: Sequence[HiddenCause]) -> Iterator[Tilts]:
+        """One for each combination of correlations that is tried where ``hidden`` matter, as
+        :meth:`tilts`."""
         if len(hidden) > len(POINTS):
             raise TooManyHidden
         tried = [h.correlations(POINTS[len(hidden) - 1]) for h in hidden]
