@@ -39,6 +39,9 @@ class Tie:
     """A hidden common cause that was declared, and how strong it must be to undo an answer."""
 
     between: tuple[int, int]
+    held: tuple[float, float]
+    """Correlations of the two noises, from the least to the greatest, under all of which the
+    action was held."""
     rho: float | None
     """The correlation of the two noises, nearest to 0, at which the action no longer does; None
     where none up to 0.99 undoes it."""
@@ -90,6 +93,9 @@ class Compiled:
     """Standard deviations that the margin keeps from the edge, over plausible mechanisms."""
     floor: float
     """Least share of them by which the target is met."""
+    tilted: tuple[kernel.Laws, ...]
+    """The laws by each strength that a hidden common cause may have: what is demanded of plausible
+    mechanisms is demanded of each. None: they are as they are."""
 
 
 class NotAffine(Exception):

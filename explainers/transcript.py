@@ -183,23 +183,27 @@ class GivenConsequences:
         found: list[float] = self.consequences.rows(np.array(factual), columns, values)[0].tolist()
         return found
 
-    def plausible_rows(
+    def plausible(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[list[float]]:
-        """The rows whose margin is asked for, and as many lost ones as are found lost."""
-        asked: list[Rows] = []
+    ) -> list[list[list[float]]]:
+        """The rows whose margins are asked for together, and as many lost ones as are found
+        lost."""
+        asked: list[list[list[float]]] = []
 
         def margin(rows: Rows) -> Rows:
-            asked.append(rows)
+            asked.append(rows.tolist())
             return np.zeros(len(rows))
 
         columns, values = _arrays(settings)
         # By a margin that is met everywhere the chance is the share that is not lost.
         told = float(self.consequences.trust(np.array(factual), columns, values, margin).chance[0])
-        rows = [row for some in asked for row in some.tolist()]
-        # The rows asked for are the share `told` of all; if all were lost, one lost row says so.
-        lost = round(len(rows) / told) - len(rows) if told else 1
-        return [*rows, *[[np.inf] * len(factual)] * lost]
+        if told == 1.0:
+            return asked
+        # The worst of them tells: the fewest rows asked for are the share `told` of all; if all
+        # were lost, one lost row says so.
+        few = min(asked, key=len) if told else []
+        lost = round(len(few) / told) - len(few) if told else 1
+        return [[*few, *[[np.inf] * len(factual)] * lost], *(a for a in asked if a is not few)]
 
 
 def _arrays(settings: Mapping[int, float]) -> tuple[list[int], Rows]:

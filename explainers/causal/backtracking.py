@@ -93,8 +93,9 @@ class BacktrackingConsequences:
         return low, -low
 
     def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
+        """As if there were no hidden common causes: they are part of what moves."""
         shifts, shift = self._shifts(factual, columns, values)
-        return self.causal.trust(factual, columns, shifts, margin, shift)
+        return self.causal.trusted(factual, columns, shifts, margin, shift)
 
     def flows(self, columns: Sequence[int]) -> Flows:
         if self.effects(columns):

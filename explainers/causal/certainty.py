@@ -6,16 +6,16 @@ Every function takes a batch of actions on one factual and asks the deployed mod
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.causal.errors import NoMechanism
-from explainers.causal.function import Always, Array, Members
-from explainers.causal.mechanism import Mechanism
-from explainers.causal.members import CausalMembers
+from explainers.causal.function import Array
+from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilt, Tilts
+from explainers.causal.members import CausalMembers, believed
 from explainers.causal.model import NONE, CausalModel
 from models.predictor import Row, Rows
 
@@ -55,6 +55,7 @@ def certainty(
     margin: Margin,
     gamma: float,
     shift: frozenset[int] = NONE,
+    tilts: Tilts = NO_TILTS,
 ) -> Certainty:
     """The lower confidence bound of each action's margin.
 
@@ -76,6 +77,8 @@ def certainty(
         Standard deviations of the margin over the members.
     shift : frozenset of int
         Columns whose values are added to what follows from their causes.
+    tilts : Tilts
+        What hidden common causes make of the mechanisms.
     """
     graph = members.model.graph
     # What is shifted goes on following its causes, so the effects of all that is acted on count.
@@ -85,7 +88,7 @@ def certainty(
         # Nothing follows, so no mechanism is asked: the margin is certain.
         alone = _margins(now, factual, margin)
         return Certainty(alone, np.zeros(len(alone)), alone, (alone >= 0).astype(float), gamma)
-    rows = members.counterfactual(factual, columns, values, shift)
+    rows = members.counterfactual(factual, columns, values, shift, tilts)
     k, n, d = rows.shape
     # All members of all actions in one call of the deployed model.
     found = _margins(rows.reshape(k * n, d), factual, margin).reshape(k, n)
@@ -209,83 +212,41 @@ class Tipping:
 
 
 def tipping(
-    model: CausalModel,
+    hidden: HiddenCauses,
     factual: Row,
     columns: Sequence[int],
     values: Array,
     margin: Margin,
-    cause: int,
-    effect: int,
+    one: HiddenCause,
 ) -> Tipping:
-    """Were the noises of ``cause`` and ``effect``, an edge, correlated by rho, the fitted slope
-    would hold ``rho / sqrt(1 - rho**2) * s_effect / s_cause`` that is no effect (``s``: standard
-    deviation of the fitted noise): exact for linear mechanisms where the causes of ``cause``
-    are causes of ``effect`` too, an upper limit where they are not. The slope is tilted back by
-    as much, for every rho at once.
+    """Every correlation of ``one`` hidden cause by the believed mechanisms, whatever range was
+    declared; see :mod:`explainers.causal.hidden`.
 
     Raises
     ------
     NoMechanism
         If there is no such edge, or nothing is known of the noise of either.
     """
-    n, tilts = len(values), RHO / np.sqrt(1.0 - RHO**2)
-    slopes = tilts * _noise_sd(model, effect, factual) / _noise_sd(model, cause, factual)
-    mechanism = model.mechanisms[effect]
-    if cause not in model.graph.parents[effect] or mechanism is None:
-        raise NoMechanism(model.names[effect], f"does not follow from {model.names[cause]}")
-    place = model.graph.parents[effect].index(cause)
-    # Anchored at the factual, so that the machine's own noise stays what it was.
-    tilted = _Tilted(mechanism, place, float(factual[cause]), np.repeat(slopes, n))
-    mechanisms = list(model.mechanisms)
-    mechanisms[effect] = replace(mechanism, location=tilted)
-    other = replace(model, mechanisms=tuple(mechanisms))
-    rows = other.counterfactual(factual, columns, np.tile(values, (len(RHO), 1)))
-    # All correlations at once: each repeats all actions.
-    lost = (_margins(rows, factual, margin) < 0.0).reshape(len(RHO), n)
+    model, n = hidden.model, len(values)
+    mechanism = model.mechanisms[one.effect]
+    if one.cause not in model.graph.parents[one.effect] or mechanism is None:
+        raise NoMechanism(model.names[one.effect], f"does not follow from {model.names[one.cause]}")
+    if np.isnan(hidden.ratio(one)):
+        raise NoMechanism(
+            model.names[one.effect],
+            f"has no noise whose spread is known, or {model.names[one.cause]} has none",
+        )
+    # All correlations at once, each a version of the model, and each repeats all actions.
+    slopes = (RHO / np.sqrt(1.0 - RHO**2) * hidden.ratio(one))[:, None]
+    tilts = {one.effect: (Tilt(one.cause, slopes, hidden.is_told(one)),)}
+    rows = believed(model, len(RHO)).counterfactual(factual, columns, values, tilts=tilts)
+    lost = (_margins(rows.reshape(len(RHO) * n, len(factual)), factual, margin) < 0.0).reshape(
+        len(RHO), n
+    )
     # Of those that undo it the nearest to 0: how little hidden cause is enough.
     strength = np.where(lost, np.abs(RHO)[:, None], np.inf)
     nearest = RHO[strength.argmin(axis=0)]
-    return Tipping(cause, effect, np.where(lost.any(axis=0), nearest, np.nan))
-
-
-@dataclass(frozen=True, eq=False)
-class _Tilted:
-    """A location less ``slope`` times how far one parent is from where it was."""
-
-    mechanism: Mechanism
-    place: int
-    anchor: float
-    slope: Array
-
-    @property
-    def n_parents(self) -> int:
-        return self.mechanism.location.n_parents
-
-    def __call__(self, parents: Array) -> Array:
-        spurious = self.slope * (parents[:, self.place] - self.anchor)
-        return np.asarray(self.mechanism.location(parents) - spurious)
-
-    def bounds(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        low, high = self.mechanism.location.bounds(lower, upper)
-        # A line is least and greatest at its ends.
-        ends = [self.slope * (x[:, self.place] - self.anchor) for x in (lower, upper)]
-        return low - np.maximum(*ends), high - np.minimum(*ends)
-
-    def members(self, rng: np.random.Generator, k: int) -> Members:
-        return Always(self)
-
-
-def _noise_sd(model: CausalModel, j: int, factual: Row) -> float:
-    """Standard deviation of a node's noise, in its own unit, at the factual."""
-    mechanism = model.mechanisms[j]
-    root = model.roots[j] if model.roots else None
-    known = root if mechanism is None else mechanism.noise
-    if known is None or known.sd <= 0.0:
-        raise NoMechanism(model.names[j], "has no noise whose spread is known")
-    if mechanism is None:
-        return known.sd
-    # Location-scale noise has the spread that it has at this machine.
-    return known.sd * float(mechanism.scale(factual[None, model.graph.parents[j]])[0])
+    return Tipping(one.cause, one.effect, np.where(lost.any(axis=0), nearest, np.nan))
 
 
 def _margins(rows: Rows, factual: Row, margin: Margin) -> Array:

@@ -163,6 +163,8 @@ def _confounders(document: Document, schema: Schema) -> Iterator[SpecProblem]:
         low, high = table.get("rho", (-1, 1))
         if not low <= high:
             yield SpecProblem(f"{key}.rho", f"is [{low}, {high}]; the first must not be above")
+        if "rho" in table and "strength" in table:
+            yield SpecProblem(f"{key}.strength", "is given beside 'rho'; give one")
 
 
 # --- mechanisms ---------------------------------------------------------------------------

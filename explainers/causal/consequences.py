@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,10 +13,14 @@ from explainers.causal.certainty import certainty, extrapolation, sensor_surviva
 from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.flattening import NotFlat, flatten
 from explainers.causal.function import Array
+from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilts, TooManyHidden
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
 from explainers.consequences import Assurance, Compiled, Flow, Flows, Margin, NotAffine, Tie, Trust
 from models.predictor import Row, Rows
+
+if TYPE_CHECKING:
+    from explainers.native import kernel
 
 ROUNDING = 1e-9
 """Part of their size by which bounds are widened: sums in another order round otherwise."""
@@ -34,8 +39,9 @@ class CausalConsequences:
     """Least share of plausible versions by which an answer meets the target."""
     error_sd: Array
     """``(d,)``: standard deviation of each sensor's error."""
-    hidden: tuple[tuple[int, int], ...] = ()
-    """Edges, cause and effect, whose noises may share a cause that nobody reads."""
+    hidden: tuple[HiddenCause, ...] = ()
+    """Edges whose noises may share a cause that nobody reads: answers hold for all of the
+    correlations that were declared."""
     whole: tuple[int, ...] = ()
     """Columns that read whole numbers: what follows is rounded once, when it is read."""
 
@@ -45,14 +51,31 @@ class CausalConsequences:
 
     @cached_property
     def compiled(self) -> Compiled | None:
-        try:
-            flat = flatten(self.model, self.members, self.whole)
-        except NotFlat:
+        # Of several it depends on the action, and not on what may be set, which are tried.
+        ties = self._ties.counting
+        if len(ties) > 1 or any(np.isnan(self._ties.ratio(tie)) for tie in ties):
             return None
         # Here, where a question is asked: whoever lists models needs no compiled code.
         from explainers.native import kernel
 
-        return Compiled(kernel.Laws(flat), self.gamma, self.floor)
+        try:
+            laws = kernel.Laws(flatten(self.model, self.members, self.whole))
+            tilted = self._tilted_laws(laws, ties[0]) if ties else ()
+        except NotFlat:
+            return None
+        return Compiled(laws, self.gamma, self.floor, tilted)
+
+    def _tilted_laws(self, laws: kernel.Laws, tie: HiddenCause) -> tuple[kernel.Laws, ...]:
+        """The laws at each strength of the only hidden cause. Where it does not matter what
+        follows is the same by all of them."""
+        return tuple(
+            type(laws)(flatten(self.model, self.members, self.whole, tilts)) if tilts else laws
+            for tilts in self._ties.of([tie])
+        )
+
+    @cached_property
+    def _ties(self) -> HiddenCauses:
+        return HiddenCauses(self.model, self.hidden)
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
         return self.model.graph.affected(columns)
@@ -113,22 +136,44 @@ class CausalConsequences:
     def _effects(self) -> dict[tuple[int, ...], Array | None]:
         return {}
 
-    def trust(
+    def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
+        try:
+            each = [
+                self.trusted(factual, columns, values, margin, tilts=tilts)
+                for tilts in self._ties.tilts(columns)
+            ]
+        except TooManyHidden:  # nobody can tell whether it holds whatever they are
+            n = len(values)
+            return Trust(np.full(n, -np.inf), np.zeros(n), np.zeros(n, dtype=np.bool_))
+        # It must hold whatever the hidden causes are: the worst of them counts.
+        return Trust(
+            np.min([found.lower for found in each], axis=0),
+            np.min([found.chance for found in each], axis=0),
+            np.all([found.holds for found in each], axis=0),
+        )
+
+    def trusted(
         self,
         factual: Row,
         columns: Sequence[int],
         values: Array,
         margin: Margin,
         shift: frozenset[int] = NONE,
+        tilts: Tilts = NO_TILTS,
     ) -> Trust:
-        """``values`` of what is in ``shift`` are added to what would follow anyhow."""
+        """The same if hidden common causes are as ``tilts`` say, or there are none. ``values`` of
+        what is in ``shift`` are added to what would follow anyhow."""
         read = self._as_read(margin)
-        found = certainty(self.members, factual, columns, values, read, self.gamma, shift)
+        found = certainty(self.members, factual, columns, values, read, self.gamma, shift, tilts)
         # Two demands: a distance from the edge, and a share that flips at all.
         return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
 
     def flows(self, columns: Sequence[int]) -> Flows:
         moving = frozenset[int]().union(*(self.model.graph.descendants[j] for j in columns))
+        for tie in self._ties.counting:
+            if tie.effect in moving and tie.cause in moving | {*columns}:
+                cause, effect = (self.model.names[j] for j in (tie.cause, tie.effect))
+                raise NotAffine(f"{cause} and {effect} may share a hidden cause, of any strength")
         each = tuple(self._flow(j) for j in self.model.graph.order if j in moving)
         return Flows(each, self.gamma, self.floor)
 
@@ -150,11 +195,11 @@ class CausalConsequences:
         moved = {*columns, *self.effects(columns)}
         ties = tuple(
             tie
-            for cause, effect in self.hidden
+            for hidden in self.hidden
             # A tie matters only where the edge carries the action: its
             # cause moves, its effect follows.
-            if cause in moved and effect in moved - {*columns}
-            for tie in self._tie(factual, columns, one, self._as_read(margin), cause, effect)
+            if hidden.cause in moved and hidden.effect in moved - {*columns}
+            for tie in self._tie(factual, columns, one, self._as_read(margin), hidden)
         )
         return replace(found, ties=ties)
 
@@ -183,11 +228,11 @@ class CausalConsequences:
         columns: Sequence[int],
         one: Array,
         margin: Margin,
-        cause: int,
-        effect: int,
+        hidden: HiddenCause,
     ) -> tuple[Tie, ...]:
         try:
-            rho = float(tipping(self.model, factual, columns, one, margin, cause, effect).rho[0])
+            rho = float(tipping(self._ties, factual, columns, one, margin, hidden).rho[0])
         except NoMechanism:  # nothing is known of one of the noises
             return ()
-        return (Tie((cause, effect), None if np.isnan(rho) else rho),)
+        held = (hidden.low, hidden.high)
+        return (Tie((hidden.cause, hidden.effect), held, None if np.isnan(rho) else rho),)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from explainers.causal.consequences import CausalConsequences
+from explainers.causal.hidden import HiddenCause
 from explainers.causal.members import draw_members
 from explainers.causal.model import CausalModel
 from explainers.causal.spec import CausalSpec
@@ -48,7 +49,7 @@ def consequences_of(
         demands.gamma,
         demands.floor,
         np.array([_error_sd(f, own.get(f.name, {})) for f in features]),
-        hidden=_hidden_edges(spec),
+        hidden=_hidden_causes(spec),
         whole=tuple(j for j, f in enumerate(features) if f.kind is Kind.INTEGER),
     )
 
@@ -63,9 +64,9 @@ def _error_sd(feature: Feature, policy: Mapping[str, Any]) -> float:
     return float(policy.get("tolerance", step / 2.0)) / math.sqrt(3.0)
 
 
-def _hidden_edges(spec: CausalSpec) -> tuple[tuple[int, int], ...]:
+def _hidden_causes(spec: CausalSpec) -> tuple[HiddenCause, ...]:
     """Edges between features that may share a hidden cause."""
-    pairs: Sequence[frozenset[int]] = [
-        frozenset(map(spec.schema.index, c.between)) for c in spec.hidden
-    ]
-    return tuple(edge for edge in spec.graph.edges if frozenset(edge) in pairs)
+    index = spec.schema.index
+    declared = {frozenset(map(index, c.between)): c for c in spec.hidden}
+    found = ((edge, declared.get(frozenset(edge))) for edge in spec.graph.edges)
+    return tuple(HiddenCause(*edge, *c.correlations) for edge, c in found if c is not None)

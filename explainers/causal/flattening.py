@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.causal.basis import Basis, BasisMembers
+from explainers.causal.basis import Basis, BasisMembers, Coordinates, Expansion, linear
 from explainers.causal.errors import CausalError
 from explainers.causal.expression import Expression
 from explainers.causal.function import Always, Array, Function, Members
+from explainers.causal.hidden import NO_TILTS, Tilt, Tilts
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import CausalModel
 from explainers.causal.regressor import TreeMembers, TreeRegressor
@@ -130,8 +131,12 @@ class FlatLaws:
     choice: Ints
 
 
-def flatten(model: CausalModel, members: CausalMembers, whole: Sequence[int]) -> FlatLaws:
+def flatten(
+    model: CausalModel, members: CausalMembers, whole: Sequence[int], tilts: Tilts = NO_TILTS
+) -> FlatLaws:
     """``model`` and its plausible versions as arrays; ``whole`` are columns read as whole numbers.
+    Under ``tilts`` the versions are what hidden common causes make of them, while the model stays
+    as it is.
 
     Raises
     ------
@@ -148,7 +153,10 @@ def flatten(model: CausalModel, members: CausalMembers, whole: Sequence[int]) ->
             continue
         try:
             location[j] = len(pieces)
-            pieces.append(_piece(mechanism.location, versions.location))
+            own: tuple[Function, Members] = mechanism.location, versions.location
+            if j in tilts:
+                own = _tilted(model, members, j, tilts[j])
+            pieces.append(_piece(*own))
             if mechanism.log_scale is not None and versions.log_scale is not None:
                 log_scale[j] = len(pieces)
                 pieces.append(_piece(mechanism.log_scale, versions.log_scale))
@@ -219,6 +227,93 @@ def _joined(pieces: Sequence[_Piece]) -> dict[str, Any]:
             values = [v + n for v, n in zip(values, found["node_start"], strict=False)]
         # An empty one first, for models without functions.
         found[name] = np.concatenate([np.empty(0, dtype), *values]).astype(dtype)
+    return found
+
+
+def _tilted(
+    model: CausalModel, members: CausalMembers, j: int, tilts: Sequence[Tilt]
+) -> tuple[Basis, BasisMembers]:
+    """A location whose versions are less what of them is hidden causes': the noise of each cause,
+    its value less its own location, is a weighted sum of the same parents."""
+    parents = model.graph.parents[j]
+    own, drawn = _weighted(model, members, j)
+    # Each part: the sum, its weights in the members, (1 or k, m), and by what it is multiplied.
+    parts = [(own, drawn, 1.0)]
+    for tilt in tilts:
+        value = linear(0.0, np.equal(parents, tilt.cause).astype(float))
+        parts.append((value, value.weights[None, :], -float(tilt.slope)))
+        if model.mechanisms[tilt.cause] is not None:
+            noise_of, weights = _weighted(model, members, tilt.cause)
+            if tilt.own_noise:
+                places = [parents.index(i) for i in model.graph.parents[tilt.cause]]
+                noise_of = _reading(noise_of, places, len(parents))
+                parts.append((noise_of, weights, float(tilt.slope)))
+    joined = Basis(
+        _joined_expansions([part.expansion for part, _, _ in parts]),
+        # By what is believed there is no hidden cause.
+        _in_order(
+            [(own, own.scale * own.weights), *((p, 0.0 * p.weights) for p, _, _ in parts[1:])]
+        ),
+        np.empty((sum(len(p.weights) for p, _, _ in parts), 0)),
+        own.shift,
+    )
+    k = members.k
+    each = [(p, np.broadcast_to(by * p.scale * w, (k, w.shape[1]))) for p, w, by in parts]
+    return joined, BasisMembers(joined, _in_order(each))
+
+
+def _in_order(parts: Sequence[tuple[Basis, Array]]) -> Array:
+    """Weights of parts, ``(..., m)``, as of one sum: all monomials' before all bumps'."""
+    firsts = [w[..., : len(p.expansion.exponents)] for p, w in parts]
+    rests = [w[..., len(p.expansion.exponents) :] for p, w in parts]
+    return np.concatenate([*firsts, *rests], axis=-1)
+
+
+def _weighted(model: CausalModel, members: CausalMembers, j: int) -> tuple[Basis, Array]:
+    """A location that is a weighted sum, and its weights in the members, ``(1 or k, m)``."""
+    mechanism, versions = model.mechanisms[j], members.mechanisms[j]
+    assert mechanism is not None
+    assert versions is not None
+    function = mechanism.location
+    if not isinstance(function, Basis) or mechanism.log_scale is not None:
+        raise _Unknown("a hidden cause tilts what is no weighted sum with additive noise")
+    if isinstance(versions.location, Always):
+        return function, function.weights[None, :]
+    return function, _drawn(function, versions.location)
+
+
+def _reading(function: Basis, places: Sequence[int], n_parents: int) -> Basis:
+    """The same function of more parents, of which its own stand at ``places``."""
+    coordinates = function.expansion.coordinates
+    parent = np.array(places, dtype=np.int64)[coordinates.parent]
+    moved = replace(coordinates, parent=parent, n_parents=n_parents)
+    return replace(function, expansion=replace(function.expansion, coordinates=moved))
+
+
+def _joined_expansions(parts: Sequence[Expansion]) -> Expansion:
+    """One expansion with the basis functions of all: monomials of each, then bumps of each."""
+    every = [p.coordinates for p in parts]
+    coordinates = Coordinates(
+        np.concatenate([c.parent for c in every]),
+        np.concatenate([c.level for c in every]),
+        np.concatenate([c.centre for c in every]),
+        np.concatenate([c.spread for c in every]),
+        every[0].n_parents,
+    )
+    return Expansion(
+        coordinates,
+        _diagonal([p.exponents for p in parts]).astype(np.int64),
+        _diagonal([p.centres for p in parts]),
+        _diagonal([p.precisions for p in parts]),
+    )
+
+
+def _diagonal(blocks: Sequence[npt.NDArray[Any]]) -> Array:
+    """The blocks, each with rows and columns of its own, and 0 elsewhere."""
+    shapes = np.array([block.shape for block in blocks])
+    found = np.zeros(shapes.sum(axis=0))
+    for block, (row, column) in zip(blocks, np.cumsum(shapes, axis=0) - shapes, strict=True):
+        found[row : row + block.shape[0], column : column + block.shape[1]] = block
     return found
 
 

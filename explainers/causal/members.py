@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from explainers.causal.errors import NoMechanism
-from explainers.causal.function import Array, Members
+from explainers.causal.function import Always, Array, Members
+from explainers.causal.hidden import NO_TILTS, Tilt, Tilts
+from explainers.causal.mechanism import Mechanism
 from explainers.causal.model import NONE, CausalModel, unmoved, untold
 from models.predictor import Row, Rows
 
@@ -35,6 +37,25 @@ class MemberMechanism:
             shift = shift + np.expm1(rise) * (value - level)
         return np.asarray(value + shift)
 
+    def spread(self, parents: Array) -> Array | float:
+        """By what the noise is multiplied under ``parents``, ``(1 or k, n)``."""
+        return 1.0 if self.log_scale is None else np.exp(self.log_scale(parents))
+
+    def noise_moves(self, before: Array, after: Array, was: Array, now: Array) -> Array:
+        """By how much the noise is otherwise, in its own unit, where the value is ``now`` under
+        ``after`` and ``was``, ``(n,)``, under ``before``; shapes as for :meth:`moved`."""
+        with np.errstate(invalid="ignore"):
+            if self.log_scale is None:
+                # The value's move less the level's: what hardly moves loses no digits.
+                moves = (now - was) - (self.location(after) - self.location(before))
+            else:
+                moves = (now - self.location(after)) / self.spread(after)
+                moves = moves - (was - self.location(before)) / self.spread(before)
+        # A law may be undefined where nothing moved: there it has not moved either.
+        if np.isnan(moves).any() and self.log_scale is None:
+            moves = np.where(unmoved(before, after), now - was, moves)
+        return np.asarray(moves)
+
     def slopes(self, k: int) -> Array:
         """``(k, p)``: how the node moves with each parent, of a mechanism that is affine."""
         p = self.n_parents
@@ -58,8 +79,10 @@ class CausalMembers:
         columns: Sequence[int],
         values: Array,
         shift: frozenset[int] = NONE,
+        tilts: Tilts = NO_TILTS,
     ) -> Array:
-        """:meth:`CausalModel.counterfactual` by every member: ``(k, n, d)``."""
+        """:meth:`CausalModel.counterfactual` by every member: ``(k, n, d)``; under ``tilts``, what
+        hidden common causes make of the laws."""
         graph = self.model.graph
         before = np.atleast_2d(factual)
         n = len(values)
@@ -76,6 +99,8 @@ class CausalMembers:
                 continue
             if j in below:
                 now[j] = self._moved(j, before, now)
+            if j in below and j in tilts:
+                now[j] = self._tilted(j, before, now, tilts[j])
             if j in lost:
                 now[j] = np.where(lost[j], np.nan, now[j])
             if j in acted:
@@ -89,12 +114,43 @@ class CausalMembers:
         mechanism = self.mechanisms[j]
         if mechanism is None:
             raise NoMechanism(self.model.names[j], "has causes but no mechanism")
+        parents, after = self._parents(j, before, now)
+        moved = mechanism.moved(parents, after, before[:, j])
+        if np.isnan(moved).any():
+            moved = np.where(unmoved(parents, after), before[:, j], moved)
+        return moved
+
+    def _tilted(self, j: int, before: Rows, now: Sequence[Array], tilts: Sequence[Tilt]) -> Array:
+        """A column that moved, less what of it is the hidden causes', ``(1 or k, n)``."""
+        mechanism = self.mechanisms[j]
+        assert mechanism is not None
+        noise: Array | float = 0.0
+        for tilt in tilts:
+            noise = noise - tilt.slope * self._noise_moves(tilt, before, now)
+        # The noise is otherwise, and is multiplied as it is under the new causes.
+        _, after = self._parents(j, before, now)
+        return np.asarray(now[j] + noise * mechanism.spread(after))
+
+    def _noise_moves(self, tilt: Tilt, before: Rows, now: Sequence[Array]) -> Array:
+        i, mechanism = tilt.cause, self.mechanisms[tilt.cause]
+        was = before[:, i]
+        if mechanism is None:
+            return _moves(was, now[i])
+        parents, after = self._parents(i, before, now)
+        if not tilt.own_noise:
+            return np.asarray(_moves(was, now[i]) / mechanism.spread(parents))
+        return mechanism.noise_moves(parents, after, was, now[i])
+
+    def _parents(self, j: int, before: Rows, now: Sequence[Array]) -> tuple[Array, Array]:
+        """Causes of a column as they were, ``(1, n, p)``, and are, ``(1 or k, n, p)``."""
         causes = self.model.graph.parents[j]
         after = np.stack(np.broadcast_arrays(*(now[i] for i in causes)), axis=-1)
-        moved = mechanism.moved(before[None, :, causes], after, before[:, j])
-        if np.isnan(moved).any():
-            moved = np.where(unmoved(before[None, :, causes], after), before[:, j], moved)
-        return moved
+        return before[None, :, causes], after
+
+
+def _moves(was: Array, now: Array) -> Array:
+    """By how much a value moved; a missing one that stays so did not."""
+    return np.where(np.isnan(was) & np.isnan(now), 0.0, now - was)
 
 
 def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> CausalMembers:
@@ -114,3 +170,18 @@ def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> Causal
             )
         )
     return CausalMembers(model, k, tuple(drawn))
+
+
+def believed(model: CausalModel, k: int) -> CausalMembers:
+    """``k`` times the model as it is believed to be, for as many :data:`Tilts`."""
+
+    def known(mechanism: Mechanism | None) -> MemberMechanism | None:
+        if mechanism is None:
+            return None
+        scale = mechanism.log_scale
+        location, n_parents = mechanism.location, mechanism.location.n_parents
+        return MemberMechanism(
+            Always(location), None if scale is None else Always(scale), n_parents
+        )
+
+    return CausalMembers(model, k, tuple(map(known, model.mechanisms)))

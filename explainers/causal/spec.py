@@ -19,6 +19,10 @@ from models.document import Document, read_document
 from models.errors import SpecError
 from models.schema import Labels, Schema
 
+DEFAULT_STRENGTH = 0.5
+"""Of a hidden common cause of which nobody said how strong it may be: one that makes half of the
+variance of each of the two noises correlates them by 0.5."""
+
 
 class ApprovalStatus(StrEnum):
     PROPOSED = "proposed"
@@ -76,7 +80,22 @@ class Confounder:
     between: tuple[str, str]
     rho: tuple[float, float] | None = None
     """Least and greatest correlation of the noises that is thought possible."""
+    strength: float | None = None
+    """The greatest size of it that is, of either sign."""
     evidence: str = ""
+
+    @property
+    def correlations(self) -> tuple[float, float]:
+        """Least and greatest correlation under which answers must hold."""
+        if self.rho is not None:
+            return self.rho
+        size = DEFAULT_STRENGTH if self.strength is None else self.strength
+        return -size, size
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether somebody said how strong it may be."""
+        return self.rho is not None or self.strength is not None
 
 
 @dataclass(frozen=True)
@@ -171,7 +190,7 @@ class CausalSpec:
                     # What was declared says more, such as how strong it may be.
                     if frozenset((a, b)) not in declared:
                         declared.add(frozenset((a, b)))
-                        shared.append(Confounder((a, b), None, f"both follow from {node.name}"))
+                        shared.append(Confounder((a, b), evidence=f"both follow from {node.name}"))
         return (*self.confounders, *shared)
 
 
@@ -242,7 +261,8 @@ def _confounder(table: Document) -> Confounder:
     a, b = table["between"]
     rho = table.get("rho")
     limits = None if rho is None else (float(rho[0]), float(rho[1]))
-    return Confounder((a, b), limits, table.get("evidence", ""))
+    size = float(table["strength"]) if "strength" in table else None
+    return Confounder((a, b), limits, size, table.get("evidence", ""))
 
 
 _PARAMETERS = ("intercept", "coefficients", "terms", "expression", "log_scale", "members")

@@ -27,7 +27,12 @@ def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
         *(
             _table(
                 "confounders",
-                {"between": list(c.between), "rho": c.rho and list(c.rho), "evidence": c.evidence},
+                {
+                    "between": list(c.between),
+                    "rho": c.rho and list(c.rho),
+                    "strength": c.strength,
+                    "evidence": c.evidence,
+                },
                 repeated=True,
             )
             for c in spec.confounders

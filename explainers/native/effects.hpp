@@ -10,6 +10,8 @@
 // mechanisms lead there too, far enough from its edge (explainers/causal/certainty.py).
 #pragma once
 
+#include <deque>
+#include <span>
 #include <vector>
 
 #include "causal.hpp"
@@ -137,18 +139,27 @@ struct Ends {
 // The effects of one mode on one machine: scratch of one search, in one thread.
 class Following {
 public:
-    Following(const Effects& effects, const causal::Laws& laws, const Question& question, Reals factual)
+    // ``tilted``: the laws as hidden common causes make them, by each strength under which what is in
+    // the target must be trusted; none: as they are. Of these, only the plausible ones count.
+    Following(const Effects& effects, const causal::Laws& laws, std::span<const causal::Laws* const> tilted,
+              const Question& question, Reals factual)
         : e(effects),
           q(question),
-          laws_(&laws),
-          machine_(laws, std::span<const double>(factual.begin(), factual.end())),
-          paths_(machine_, columns(effects.set)),
+          believed_(laws, factual, columns(effects.set)),
           low_(factual.begin(), factual.end()),
           high_(low_),
           spans_(static_cast<std::size_t>(e.followers.size())) {
+        for (const causal::Laws* each : tilted) {
+            if (each == &laws) {
+                strengths_.push_back(&believed_);
+            } else {
+                strengths_.push_back(&tilted_.emplace_back(*each, factual, columns(effects.set)));
+            }
+        }
+        if (strengths_.empty()) strengths_.push_back(&believed_);
         for (const Whole j : e.followers) follows_ |= bit(j);
         // Sums in float32 jump where float64 hardly moves.
-        for (const auto j : paths_.affected) {
+        for (const auto j : believed_.paths.affected) {
             const auto f = laws.t.location[j];
             jumps_ = jumps_ || (f >= 0 && laws.t.kind[f] == causal::TREES);
         }
@@ -175,7 +186,7 @@ public:
     std::vector<Whole> surest_at;
 
     // Whether anything is known of what follows.
-    bool is_bounded() const { return !paths_.are_boxes_unknown && !paths_.are_rows_unknown; }
+    bool is_bounded() const { return !believed_.paths.are_boxes_unknown && !believed_.paths.are_rows_unknown; }
 
     // Bound what follows from the box by the causal model; false if nothing possible does. ``moved``:
     // the features whose bounds moved.
@@ -271,28 +282,42 @@ public:
     Trust trust(const Tables& t, Wholes at) {
         if (e.link == NO_LINK || !is_bounded() || !bound(at, at)) return Trust::in_doubt;
         if (!settle_levers(t, at, at)) forget();
-        lead_members();
-        for (std::size_t m = 0; m < margins_.size(); ++m) {
-            if (!lead(static_cast<Whole>(m))) return Trust::in_doubt;
-            find_cells(t, cells_.data());
-            const Ends found = margin_in(t, cells_);
-            if (found.low != found.high) return Trust::in_doubt;
-            margins_[m] = found.low;
+        double least = INFINITE;
+        bool fails = false, in_doubt = false;
+        // Whatever hidden causes there are: the worst of them counts.
+        for (Versions* v : strengths_) {
+            lead_members(*v);
+            for (std::size_t m = 0; m < margins_.size(); ++m) {
+                if (!lead(*v, static_cast<Whole>(m))) return Trust::in_doubt;
+                find_cells(t, cells_.data());
+                const Ends found = margin_in(t, cells_);
+                if (found.low != found.high) return Trust::in_doubt;
+                margins_[m] = found.low;
+            }
+            const double lower = lower_bound_of(margins_), near = tolerance(), floor = e.demands[1];
+            least = std::min(least, lower);
+            if (lower < -slack() || share(-near) < floor) {
+                fails = true;
+            } else if (!(lower > slack() && share(near) >= floor)) {
+                in_doubt = true;
+            }
         }
-        const double lower = lower_bound_of(margins_), near = tolerance(), floor = e.demands[1];
-        if (lower > slack() && share(near) >= floor) return Trust::holds;
-        if (lower < -slack() || share(-near) < floor) {
-            note_surest(lower, at);
-            return Trust::fails;
-        }
-        return Trust::in_doubt;
+        if (in_doubt) return Trust::in_doubt;
+        if (!fails) return Trust::holds;
+        note_surest(least, at);
+        return Trust::fails;
     }
 
     // Whether some row of the box may be trusted. ``lo`` and ``hi`` as they are on the stack.
     bool may_hold(const Tables& t, Wholes lo, Wholes hi) {
         if (e.link == NO_LINK || !is_bounded() || !bound(lo, hi)) return true;
-        bound_members(t, lo, hi);
-        return greatest_bound() >= -slack() && share_of_ends() >= e.demands[1];
+        settle_levers(t, lo, hi);
+        forget();
+        for (Versions* v : strengths_) {
+            bound_members(*v, t);
+            if (!(greatest_bound() >= -slack() && share_of_ends() >= e.demands[1])) return false;
+        }
+        return true;
     }
 
     // What the tables say of all rows between two lines of positions.
@@ -375,7 +400,7 @@ public:
     Whole crossing(Whole column, Whole follower, double number, Wholes at, Wholes lo, Wholes hi) {
         const auto is_above = [&](Whole position) {
             for (const Whole j : e.set) low_[j] = value_at(q, j, j == column ? position : at[j]);
-            causal::follow_row(*laws_, machine_, paths_, low_.data());
+            causal::follow_row(*believed_.laws, believed_.machine, believed_.paths, low_.data());
             return low_[follower] >= number;
         };
         Whole low = lo[column], high = hi[column];
@@ -413,6 +438,16 @@ public:
     }
 
 private:
+    // Laws and their plausible versions, on this machine.
+    struct Versions {
+        const causal::Laws* laws;
+        causal::Machine machine;
+        causal::Paths paths;
+
+        Versions(const causal::Laws& of, Reals factual, const std::vector<std::int32_t>& set)
+            : laws(&of), machine(of, std::span<const double>(factual.begin(), factual.end())), paths(machine, set) {}
+    };
+
     struct Span {
         Whole first = 0;
         Whole last = 0;
@@ -432,27 +467,36 @@ private:
             high_[j] = value_at(q, j, hi[j]);
             if (std::isnan(low_[j]) || std::isnan(high_[j])) return false;
         }
-        causal::follow_box(*laws_, machine_, paths_, low_.data(), high_.data());
+        causal::follow_box(*believed_.laws, believed_.machine, believed_.paths, low_.data(), high_.data());
         return true;
     }
 
-    // Ends of each plausible mechanism's margin over a box, which was bounded.
-    void bound_members(const Tables& t, Wholes lo, Wholes hi) {
-        settle_levers(t, lo, hi);
-        forget();
+    // Ends of each plausible mechanism's margin over a box, which was bounded and whose levers were
+    // settled.
+    void bound_members(Versions& v, const Tables& t) {
         set_lo_ = low_;
         set_hi_ = high_;
         for (std::size_t m = 0; m < ends_.size(); ++m) {
             low_ = set_lo_;
             high_ = set_hi_;
-            causal::follow_member_box(*laws_, machine_, paths_, static_cast<int>(m), low_.data(), high_.data());
+            causal::follow_member_box(*v.laws, v.machine, v.paths, static_cast<int>(m), low_.data(), high_.data());
             find_cells(t, cells_.data());
             ends_[m] = margin_in(t, cells_);
         }
     }
 
     bool must_be_trusted(const Tables& t, Wholes lo, Wholes hi) {
-        bound_members(t, lo, hi);
+        settle_levers(t, lo, hi);
+        forget();
+        for (Versions* v : strengths_) {
+            bound_members(*v, t);
+            if (!ends_are_trusted()) return false;
+        }
+        return true;
+    }
+
+    // The same, of margins between their ends.
+    bool ends_are_trusted() const {
         const double k = static_cast<double>(ends_.size());
         double mean = 0.0, centre = 0.0, squares = 0.0, met = 0.0;
         for (const Ends& each : ends_) {
@@ -573,26 +617,26 @@ private:
     }
 
     // The rows that all plausible mechanisms lead to from what is set in `low_`.
-    void lead_members() {
+    void lead_members(Versions& v) {
         const std::size_t d = low_.size();
         for (std::size_t at = 0; at < rows_.size(); at += d) std::copy(low_.begin(), low_.end(), rows_.begin() + at);
-        causal::follow_members(*laws_, machine_, paths_, rows_.data());
+        causal::follow_members(*v.laws, v.machine, v.paths, rows_.data());
     }
 
     // Put what follows by plausible mechanism ``m`` between `low_` and `high_`; false if it leaves the
     // axes: beyond them cells are not told apart, and what is no number is in none.
-    bool lead(Whole m) {
+    bool lead(Versions& v, Whole m) {
         if (jumps_) {
-            causal::follow_member_box(*laws_, machine_, paths_, static_cast<int>(m), low_.data(), high_.data());
+            causal::follow_member_box(*v.laws, v.machine, v.paths, static_cast<int>(m), low_.data(), high_.data());
         } else {
             const double* row = rows_.data() + static_cast<std::size_t>(m) * low_.size();
             for (const Whole j : e.followers) {
                 // Where its level and its noise cancel, it is rounded as its level is.
-                const double level = machine_.members(static_cast<int>(j))[m];
-                const double now = level + row[j] - machine_.factual[static_cast<std::size_t>(j)];
+                const double level = v.machine.members(static_cast<int>(j))[m];
+                const double now = level + row[j] - v.machine.factual[static_cast<std::size_t>(j)];
                 const double size = std::max({1.0, std::abs(row[j]), std::abs(level), std::abs(now)});
                 const double room = causal::ROUNDING * size;
-                const bool whole = laws_->t.whole[j] != 0;
+                const bool whole = v.laws->t.whole[j] != 0;
                 low_[j] = whole ? std::nearbyint(row[j] - room) : row[j] - room;
                 high_[j] = whole ? std::nearbyint(row[j] + room) : row[j] + room;
             }
@@ -741,9 +785,9 @@ private:
         surest_at.assign(at.begin(), at.end());
     }
 
-    const causal::Laws* laws_;
-    causal::Machine machine_;
-    causal::Paths paths_;
+    Versions believed_;
+    std::deque<Versions> tilted_;  // a deque: pointers to what it holds stay
+    std::vector<Versions*> strengths_;
     bool jumps_ = false;
     Whole follows_ = 0;  // features that follow, as bits
     // Ends of a box in the features' units; between them, what follows.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,6 +50,15 @@ class Proposal:
     cost: float | None = None
 
 
+class VersionCount(NamedTuple):
+    """Of the plausible versions of the laws, by one strength of hidden common causes."""
+
+    told: int
+    """The model is asked about."""
+    lost: int
+    """Cannot be told."""
+
+
 @dataclass(eq=False)
 class CheckDraft:
     """A proposal of which the model has not been asked yet."""
@@ -59,10 +69,8 @@ class CheckDraft:
     cost: float = 0.0
     to_score: list[list[float]] = field(default_factory=list)
     """The row itself, then plausible versions of it, then readings of it."""
-    n_versions: int = 0
-    """Plausible versions that the model is asked about."""
-    n_lost: int = 0
-    """Plausible versions that cannot be told."""
+    versions: list[VersionCount] = field(default_factory=list)
+    """Of each group of plausible versions: how many are among the rows, how many lost."""
     via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
@@ -139,16 +147,19 @@ class Checker:
 
     def _ask_about(self, draft: CheckDraft, action: Reading, columns: Sequence[int]) -> None:
         """The rows of which the model's word is needed."""
-        versions = self._versions(action, columns)
-        told = [row for row in versions if not self._is_lost(row)]
-        draft.n_versions, draft.n_lost = len(told), len(versions) - len(told)
+        draft.to_score.append(draft.row)
         # In this order: `_judged` takes the scores apart again by these counts.
-        draft.to_score += [draft.row, *told, *self._readings(draft.row)]
+        for group in self._versions(action, columns):
+            told = [row for row in group if not self._is_lost(row)]
+            draft.to_score += told
+            draft.versions.append(VersionCount(len(told), len(group) - len(told)))
+        draft.to_score += self._readings(draft.row)
         if self.terms.what_follows is not None:
             draft.via = self.terms.what_follows.via(columns)
         # A law without a value for this action is no law by which it surely flips.
-        if draft.n_lost:
-            says = f"{draft.n_lost} plausible versions cannot be told"
+        lost = max((count.lost for count in draft.versions), default=0)
+        if lost:
+            says = f"{lost} plausible versions cannot be told"
             draft.checks.append(Check("certainty", False, says))
 
     def _row(self, action: Reading, columns: Sequence[int]) -> list[float]:
@@ -230,14 +241,15 @@ class Checker:
         size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
         return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
 
-    def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[float]]:
-        """What the action leads to by each plausible version of the laws."""
+    def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[list[float]]]:
+        """What the action leads to by each plausible version of the laws, once for each strength
+        that hidden common causes may have."""
         terms = self.terms
         follows = terms.what_follows
         if follows is None or not follows.effects(columns, terms.is_history):
             return []
         settings = {j: action[j] for j in columns}
-        return follows.plausible_rows(self.factual, settings, terms.is_history)
+        return follows.plausible(self.factual, settings, terms.is_history)
 
     def _readings(self, row: Sequence[float]) -> list[list[float]]:
         """Readings within the sensors' tolerances: corners first, then points inside."""
@@ -275,44 +287,49 @@ class Checker:
         return reports
 
     def _judged(self, draft: CheckDraft, scores: Sequence[Sequence[float]]) -> Report:
-        checks, margins = list(draft.checks), self._margins(draft, scores)
+        checks, groups = list(draft.checks), self._margins(draft, scores)
         if scores:
             goal = self.terms.goal
             met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
             # With versions lost, the check above has said so already.
-            if draft.n_versions and not draft.n_lost:
-                checks.append(self._certain(margins))
-            readings = scores[1 + draft.n_versions :]
+            if draft.versions and not any(count.lost for count in draft.versions):
+                checks.append(self._certain(groups))
+            readings = scores[1 + sum(count.told for count in draft.versions) :]
             if readings:
                 lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
+        # Whatever hidden causes there are: the worst of them tells how sure the action is.
+        worst = min(groups, key=_chance, default=())
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
-            tuple(scores[0]) if scores else (), tuple(margins), draft.via,
+            tuple(scores[0]) if scores else (), tuple(worst), draft.via,
         )  # fmt: skip
 
-    def _margins(self, draft: CheckDraft, scores: Sequence[Sequence[float]]) -> list[float]:
-        """See :attr:`Report.margins`."""
+    def _margins(
+        self, draft: CheckDraft, scores: Sequence[Sequence[float]]
+    ) -> list[Sequence[float]]:
+        """See :attr:`Report.margins`; of each group of plausible versions."""
         if self.terms.what_follows is None or not scores:
             return []
+        known = [self.terms.goal.margin(scored, self.rounding) for scored in scores]
         # Nothing follows from this action: its only version is the row itself.
-        is_alone = not draft.n_versions + draft.n_lost
-        versions = scores[:1] if is_alone else scores[1 : 1 + draft.n_versions]
-        known = (self.terms.goal.margin(scored, self.rounding) for scored in versions)
-        return [*known, *[-math.inf] * draft.n_lost]
+        if not draft.versions:
+            return [known[:1]]
+        groups, at = list[Sequence[float]](), 1
+        for count in draft.versions:
+            groups.append([*known[at : at + count.told], *[-math.inf] * count.lost])
+            at += count.told
+        return groups
 
-    def _certain(self, margins: Sequence[float]) -> Check:
+    def _certain(self, groups: Sequence[Sequence[float]]) -> Check:
         """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
-        share of them that flips (Karimi et al. 2020, eq. 8)."""
+        share of them that flips (Karimi et al. 2020, eq. 8): the least of all groups."""
         follows = self.terms.what_follows
         assert follows is not None
-        chance = sum(m >= 0.0 for m in margins) / len(margins)
-        # `fsum` is exact but for one rounding, so the order of versions does not matter.
-        mean = math.fsum(margins) / len(margins)
-        deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
-        lower = mean - follows.gamma * math.sqrt(deviation)
+        chance = min(map(_chance, groups))
+        lower = min(_lower(margins, follows.gamma) for margins in groups)
         # The engines add in another order, and must not be refused for that.
         holds = lower >= -NEAR and chance >= follows.floor
         return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
@@ -358,6 +375,17 @@ class Checker:
         columns, draft = moved(action, was), CheckDraft([], action.values, action.values)
         self._settable(draft, action, columns)
         return draft.is_open and self.terms.price.of(action, was, columns) < most
+
+
+def _chance(margins: Sequence[float]) -> float:
+    return sum(m >= 0.0 for m in margins) / len(margins)
+
+
+def _lower(margins: Sequence[float], gamma: float) -> float:
+    # `fsum` is exact but for one rounding, so the order of versions does not matter.
+    mean = math.fsum(margins) / len(margins)
+    deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)
+    return mean - gamma * math.sqrt(deviation)
 
 
 def _grid(feature: Feature, value: float) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
+from itertools import combinations, product
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,10 +65,11 @@ class WhatFollows(Protocol):
         In another past (``is_history``) a setting is a background that moves by as much."""
         ...
 
-    def plausible_rows(
+    def plausible(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[list[float]]:
-        """The same by each plausible version of the laws."""
+    ) -> list[list[list[float]]]:
+        """The same by each plausible version of the laws: once for each strength that hidden
+        common causes may have, under all of which the action must do."""
         ...
 
 
@@ -86,10 +90,48 @@ class Law:
         growth = np.exp(self.log_scale(after) - self.log_scale(before))
         return now + growth * (value - was)
 
+    def spread(self, parents: Sequence[Value]) -> Value:
+        """By what the noise is multiplied."""
+        return 1.0 if self.log_scale is None else np.exp(self.log_scale(parents))
+
     def versions(self, rng: np.random.Generator, k: int) -> Law:
         level = self.level.versions(rng, k)
         scale = None if self.log_scale is None else self.log_scale.versions(rng, k)
         return Law(level, scale)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A cause that nobody reads of the noises of an edge's ends: ``cause`` acts on ``effect``.
+
+    With noises correlated by rho the effect's noise has a mean that rises with the cause's, by
+    ``rho / sqrt(1 - rho**2)`` times ``ratio`` a unit; the fitted law has taken that for its own.
+    """
+
+    cause: int
+    effect: int
+    correlations: tuple[float, float]
+    """The least and the greatest that the file thinks possible."""
+    ratio: float
+    """Standard deviation of the effect's noise, in the cause's; NaN: nobody knows."""
+    is_separate: bool
+    """Whether all that acts on the cause acts on the effect too, so that the fitted law tells the
+    cause's noise from its value."""
+
+    def tried(self, n: int) -> list[float]:
+        """Correlations that are tried: ``n``, equally far apart, and 0."""
+        low, high = (min(max(r, -STRONGEST), STRONGEST) for r in self.correlations)
+        # Twelve decimals are part of docs/causal.md: the engines try these very ones.
+        steps = [round(low + (high - low) * i / (n - 1), 12) for i in range(n)]
+        steps += [0.0] if low <= 0.0 <= high else []
+        return sorted({step or 0.0 for step in steps})
+
+
+STRONGEST = 0.99
+HALF = 0.5
+"""Strength of a hidden cause of which the file says nothing."""
+N_TRIED = {1: 9, 2: 5, 3: 3, 4: 3, 5: 3}
+"""Correlations that are tried of each hidden cause, by the number of those that matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +150,8 @@ class Laws:
     floor: float = 0.9
     """Least share of plausible versions that flip."""
     n_versions: int = N_VERSIONS
+    shared: tuple[Shared, ...] = ()
+    """Hidden common causes of edges."""
 
     @cached_property
     def order(self) -> tuple[int, ...]:
@@ -146,11 +190,51 @@ class Laws:
         found = self._walk(self.laws, factual, settings, is_history)
         return [self._read(j, float(value)) for j, value in enumerate(found)]
 
-    def plausible_rows(
+    def plausible(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
+    ) -> list[list[list[float]]]:
+        """See :meth:`WhatFollows.plausible`."""
+        # In another past hidden causes are part of what is otherwise.
+        ties = () if is_history else self._ties_of(settings)
+        if not ties:
+            return [self.plausible_rows(factual, settings, is_history)]
+        n_tried = N_TRIED.get(len(ties))
+        if n_tried is None:
+            # Too many to try them together: nobody can tell whether the action does.
+            return [[[math.inf] * len(factual)] * self.n_versions]
+        return [
+            self.plausible_rows(factual, settings, biases=biases)
+            for rhos in product(*(tie.tried(n_tried) for tie in ties))
+            if (biases := _biases(ties, rhos)) is not None
+        ]
+
+    def _ties_of(self, settings: Mapping[int, float]) -> tuple[Shared, ...]:
+        """Hidden causes by which what follows from ``settings`` could be otherwise: their effect
+        follows, and the noise that its law sees in their cause is another then."""
+        below, disturbed, found = self.effects(settings), set(settings), list[Shared]()
+        for j in self.order:
+            if j not in below:
+                continue
+            for tie in self.shared:
+                if tie.effect != j:
+                    continue
+                # What follows keeps its noise; where it cannot be told apart its value counts.
+                if tie.cause in disturbed or (tie.cause in below and not tie.is_separate):
+                    found.append(tie)
+            if any(tie.effect == j for tie in found):
+                disturbed.add(j)
+        return tuple(found)
+
+    def plausible_rows(
+        self,
+        factual: Sequence[float],
+        settings: Mapping[int, float],
+        is_history: bool = False,
+        biases: Mapping[int, Sequence[Bias]] | None = None,
     ) -> list[list[float]]:
-        """The same by each plausible version of the laws."""
-        found = self._walk(self._versions, factual, settings, is_history)
+        """The same by each plausible version of the laws, of which ``biases``, by effect, are no
+        effects."""
+        found = self._walk(self._versions, factual, settings, is_history, biases or {})
         # What no version moves is one number, for all of them.
         columns = [np.broadcast_to(value, (self.n_versions,)) for value in found]
         return [[self._read(j, float(c[m])) for j, c in enumerate(columns)]
@@ -170,6 +254,7 @@ class Laws:
         factual: Sequence[float],
         settings: Mapping[int, float],
         is_history: bool,
+        biases: Mapping[int, Sequence[Bias]] = MappingProxyType({}),
     ) -> list[Value]:
         now: list[Value] = [np.float64(value) for value in factual]  # overflow is infinite
         moved: set[int] = set()
@@ -183,6 +268,9 @@ class Laws:
                 now[j] = np.float64(settings[j])
             elif follows:
                 now[j] = self._followed(laws[j], j, factual, now, moved)
+                # A node without a law is infinite, whatever its noise is.
+                for tie, slope in biases.get(j, ()) if laws[j] is not None else ():
+                    now[j] = now[j] - slope * self._excess(laws, tie, factual, now)
                 if j in settings:  # its background moves, its causes still act
                     now[j] = now[j] + (settings[j] - factual[j])
             if j in settings or follows:
@@ -215,6 +303,47 @@ class Laws:
         # Versions under which nothing moved keep the reading to the last bit.
         return np.where(still, factual[j], followed) if np.any(still) else followed
 
+    def _excess(
+        self,
+        laws: Sequence[Law | None],
+        tie: Shared,
+        factual: Sequence[float],
+        now: Sequence[Value],
+    ) -> Value:
+        """By how much the effect of ``tie`` is higher for the noise that its cause has now, a unit
+        of slope."""
+        i, own, effect = tie.cause, laws[tie.cause], laws[tie.effect]
+        assert effect is not None
+        with np.errstate(all="ignore"):
+            try:
+                otherwise = self._noise_otherwise(own, i, factual, now, tie.is_separate)
+                return otherwise * effect.spread([now[c] for c in self.parents[tie.effect]])
+            except GraphError:  # a law has no number for such causes
+                return np.nan
+
+    def _noise_otherwise(
+        self,
+        law: Law | None,
+        j: int,
+        factual: Sequence[float],
+        now: Sequence[Value],
+        is_separate: bool,
+    ) -> Value:
+        """How much higher the noise of a column is, in the unit in which its law has it."""
+        was = np.float64(factual[j])
+        rise = np.where(np.isnan(was) & np.isnan(now[j]), 0.0, now[j] - was)
+        if law is None:  # without causes the value is the noise
+            return rise
+        before = [np.float64(factual[i]) for i in self.parents[j]]
+        after = [now[i] for i in self.parents[j]]
+        if not is_separate:
+            return rise / law.spread(before)
+        if law.log_scale is None:
+            by_law = np.where(_still(before, after), 0.0, law.level(after) - law.level(before))
+            return rise - by_law
+        noise = (now[j] - law.level(after)) / law.spread(after)
+        return noise - (was - law.level(before)) / law.spread(before)
+
     def _read(self, j: int, value: float) -> float:
         is_number = value == value and abs(value) != np.inf
         return float(round(value)) if j in self.whole and is_number else value
@@ -226,6 +355,26 @@ def _still(before: Sequence[float], after: Sequence[Value]) -> Value:
     same = [(np.asarray(a) == b) | (np.isnan(a) & np.isnan(b))
             for a, b in zip(after, before, strict=True)]  # fmt: skip
     return np.logical_and.reduce(np.broadcast_arrays(*same))
+
+
+Bias = tuple[Shared, float]
+"""A hidden cause, and how much of its effect's noise comes with a unit of its cause's."""
+
+
+def _biases(ties: Sequence[Shared], rhos: Sequence[float]) -> dict[int, list[Bias]] | None:
+    """What these correlations make of the laws, by effect; None where the noise of an effect
+    cannot be correlated so with several others at once."""
+    unexplained: dict[int, float] = {}
+    for tie, rho in zip(ties, rhos, strict=True):
+        unexplained[tie.effect] = unexplained.get(tie.effect, 1.0) - rho**2
+    if any(share <= 0.0 for share in unexplained.values()):
+        return None
+    found: dict[int, list[Bias]] = {}
+    for tie, rho in zip(ties, rhos, strict=True):
+        if rho != 0.0:  # without a hidden cause it does not matter what is known of noises
+            slope = tie.ratio * rho / math.sqrt(unexplained[tie.effect])
+            found.setdefault(tie.effect, []).append((tie, slope))
+    return found
 
 
 # --- from the documents ------------------------------------------------------------------------
@@ -265,7 +414,64 @@ def read_laws(
         tuple(n for n in schema.names if document["nodes"][n]["role"] != "actionable"),
         float(demands.get("gamma", Laws.gamma)),
         float(demands.get("floor", Laws.floor)),
+        shared=tuple(_shared(document, files, schema, parents)),
     )
+
+
+def _shared(
+    document: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    schema: Schema,
+    parents: Sequence[Sequence[int]],
+) -> Iterator[Shared]:
+    """Hidden common causes of an edge's two ends, but those that are declared to be none."""
+    ranges = _correlations(document, schema)
+    for effect, causes in enumerate(parents):
+        for cause in causes:
+            held = ranges.get(frozenset((cause, effect)))
+            if held is None or held == (0, 0):
+                continue
+            ends = [_noise_sd(document, schema.names[j], files) for j in (cause, effect)]
+            is_separate = set(parents[cause]) <= set(causes)
+            yield Shared(cause, effect, held, _ratio(*ends), is_separate)
+
+
+def _correlations(
+    document: Mapping[str, Any], schema: Schema
+) -> dict[frozenset[int], tuple[float, float]]:
+    """Range of the correlation of each two features' noises that something unread may correlate:
+    as declared, or because one node that is no feature acts on both."""
+    found: dict[frozenset[int], tuple[float, float]] = {}
+    for table in document.get("confounders", ()):
+        size = float(table.get("strength", HALF))
+        low, high = table.get("rho", (-size, size))
+        pair = frozenset(schema.index(name) for name in table["between"])
+        found[pair] = (float(low), float(high))
+    for name in document["nodes"]:
+        if name not in schema:
+            edges = (e for e in document.get("edges", ()) if e["from"] == name)
+            for two in combinations(sorted({schema.index(e["to"]) for e in edges}), 2):
+                found.setdefault(frozenset(two), (-HALF, HALF))
+    return found
+
+
+def _noise_sd(document: Mapping[str, Any], name: str, files: Mapping[str, bytes]) -> float:
+    """Standard deviation of a node's noise, in the unit in which its law has it; NaN if nobody
+    says."""
+    table = document.get("mechanisms", {}).get(name)
+    if table is None:
+        return math.nan
+    if "file" in table and table["kind"] not in ("trees", "onnx"):
+        noise = json.loads(_bytes(table, files))["noise"]
+        return math.nan if noise is None else float(noise["sd"])
+    return float(table.get("sd", math.nan))
+
+
+def _ratio(cause: float, effect: float) -> float:
+    # An effect without noise has nothing of a hidden cause; by a cause without, nothing is told.
+    if effect == 0.0:
+        return 0.0
+    return effect / cause if cause > 0.0 else math.nan
 
 
 def _parents(document: Mapping[str, Any], schema: Schema) -> tuple[tuple[int, ...], ...]:

@@ -31,7 +31,8 @@ class Report(NamedTuple):
     margins: tuple[float, ...] = ()
     """How far inside the target it is by each plausible version of the laws, -inf where one cannot
     be told; of the row itself where nothing follows; empty where features move alone, or the
-    model was not asked."""
+    model was not asked. Where hidden common causes may be of several strengths, by the strength
+    under which it is least sure."""
     via: Mapping[int, tuple[int, ...]] = MappingProxyType({})
     """For each column that may follow: what is set and leads there."""
 

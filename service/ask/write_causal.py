@@ -69,7 +69,9 @@ def _assumed(
     for j in moved:
         own = [c for c in checks if c.node == spec.schema.names[j]]
         yield _assumption(assumptions.known_mechanism(spec, j), own, languages)
-    # No data can test these two, so no check is shown beside them.
+    # No data can test these, so no check is shown beside them.
+    for text in assumptions.hidden_causes(spec, moved):
+        yield _assumption(text, [], languages)
     yield _assumption(assumptions.NO_HIDDEN_CAUSE, [], languages)
     yield _assumption(assumptions.SAME_WHEN_SET, [], languages)
 
@@ -99,7 +101,9 @@ def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance
         survives_sensor_errors=found.survival,
         extrapolates=[names[j] for j in found.extrapolates],
         hidden_causes=[
-            wire.Tie(between=(names[t.between[0]], names[t.between[1]]), correlation=t.rho)
+            wire.Tie(
+                between=(names[t.between[0]], names[t.between[1]]), held=t.held, correlation=t.rho
+            )
             for t in found.ties
         ],
     )

@@ -114,6 +114,10 @@ class Tie(Wire):
     """A hidden common cause that was declared."""
 
     between: tuple[str, str]
+    held: tuple[float, float] = Field(
+        description="The answer was held against every correlation of the two noises from the "
+        "first to the second."
+    )
     correlation: float | None = Field(
         description="Of the two noises, at which the answer no longer flips; null: none up to "
         "0.99 undoes it."
@@ -125,8 +129,9 @@ class Assurance(Wire):
 
     # The name says under which model: a chance alone would be read as one of the outcome.
     chance_under_this_model: float = Field(
-        description="Share of plausible mechanisms by which it flips. All of them share the graph "
-        "and the data, so this is too sure of itself."
+        description="Share of plausible mechanisms by which it flips, whatever correlation of the "
+        "noises the declared hidden causes may make. All of them share the graph and the data, so "
+        "this is too sure of itself."
     )
     survives_sensor_errors: float = Field(
         description="Share of draws of the sensors' errors under which it flips."

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from explainers.causal import CausalSpec
+from explainers.causal.spec import Confounder
 from explainers.constraints import Survives
 from explainers.wording import Language
+from explainers.wording.numerals import figure
 from models.schema import Feature, Labels, Schema, plain
 from service.words.catalogue import in_each, say, say_all
 from service.words.labels import label
@@ -59,3 +63,28 @@ def known_mechanism(spec: CausalSpec, column: int) -> Labels:
     effect = spec.schema.features[column]
     key = "assumption.known_mechanism"
     return in_each(lambda tag: say(key, tag, effect=label(effect, tag)))
+
+
+def hidden_causes(spec: CausalSpec, moved: Sequence[int]) -> Iterator[Labels]:
+    """How strong each declared hidden cause of an edge to one of ``moved`` may be."""
+    features, edges = spec.schema.features, spec.graph.edges
+    for tie in spec.hidden:
+        a, b = map(spec.schema.index, tie.between)
+        cause, effect = (a, b) if (a, b) in edges else (b, a)
+        if (cause, effect) in edges and effect in moved:
+            yield _hidden_cause(tie, features[cause], features[effect])
+
+
+def _hidden_cause(tie: Confounder, cause: Feature, effect: Feature) -> Labels:
+    low, high = tie.correlations
+    key = "assumption.hidden_cause" if tie.is_bounded else "assumption.hidden_cause_unbounded"
+    return in_each(
+        lambda tag: say(
+            key,
+            tag,
+            cause=say("assumption.cause", tag, label=label(cause, tag)),
+            effect=say("assumption.cause", tag, label=label(effect, tag)),
+            low=figure(low),
+            high=figure(high),
+        )
+    )

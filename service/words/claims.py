@@ -48,6 +48,9 @@ def _found(found: list[Answer]) -> Iterator[Labels]:
     for counterfactual in found[:1]:
         if counterfactual.get("assurance"):
             yield _assurance(counterfactual["assurance"])
+            # Records of before answers were held against them do not say how strong they may be.
+            if any("held" in tie for tie in counterfactual["assurance"]["hidden_causes"]):
+                yield say_all("claimed.assurance_hidden")
 
 
 def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:

@@ -78,6 +78,40 @@ def test_an_answer_says_who_accepted_its_graph_what_it_assumes_and_how_sure_it_i
     assert "보장" not in json.dumps(reply, ensure_ascii=False)
 
 
+@pytest.mark.parametrize(
+    ("said", "range_"), [("strength = 0.2", [-0.2, 0.2]), ("evidence = 'a spindle'", [-0.5, 0.5])]
+)
+def test_a_declared_hidden_cause_is_held_against_the_answer_and_said(
+    tmp_path: Path, alarm: dict[str, Any], said: str, range_: list[float]
+) -> None:
+    folder = tmp_path / "milling-machine"
+    shutil.copytree(shipped_models() / "milling-machine", folder)
+    file = folder / "1" / "causal.toml"
+    tie = f'[[confounders]]\nbetween = ["rotational_speed", "torque"]\n{said}\n\n[provenance]\n'
+    file.write_text(file.read_text("utf-8").replace("[provenance]\n", tie, 1), "utf-8")
+    with (
+        serving(Settings(models=tmp_path)) as url,
+        httpx.Client(base_url=url, timeout=60) as client,
+    ):
+        reply = explained(client, alarm, languages=["en", "ko", "ja"])
+    (found,) = reply["counterfactuals"]
+    assert found["assurance"]["chance_under_this_model"] >= reply["causal"]["floor"]
+    if range_[1] == 0.2:
+        assert [e["feature"] for e in found["effects"]] == ["rotational_speed"]
+        (held,) = found["assurance"]["hidden_causes"]
+        assert (held["between"], held["held"]) == (["torque", "rotational_speed"], range_)
+        assert held["correlation"] is None or abs(held["correlation"]) > 0.2
+    else:  # so strong a cause could undo that: the speed is not left to follow
+        assert found["effects"] == []
+        assert found["assurance"]["hidden_causes"] == []
+    texts = [a["text"] for a in reply["causal"]["assumptions"]]
+    (text,) = [t for t in texts if "may act on both torque and rotational speed" in t["en"]]
+    assert f"every correlation of their noises from {range_[0]} to {range_[1]}" in text["en"]
+    assert ("does not say how strongly" in text["en"]) == ("strength" not in said)
+    assert "토크" in text["ko"]
+    assert "相関" in text["ja"]
+
+
 def test_independent_semantics_moves_features_alone_and_is_no_advice(
     client: httpx.Client, alarm: dict[str, Any]
 ) -> None:

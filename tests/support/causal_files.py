@@ -46,8 +46,15 @@ class Documents:
     """How each node follows."""
 
 
-def draw_documents(seed: int, kinds: Sequence[str] = KINDS) -> Documents:
-    """Each earlier feature acts on each later one with chance 0.6, and something hidden on two."""
+NONE_HIDDEN = ("{between = ['c', 'e'], strength = 0}",)
+"""Confounders: of the two on which something hidden acts, that it does not matter."""
+
+
+def draw_documents(
+    seed: int, kinds: Sequence[str] = KINDS, confounders: Sequence[str] = NONE_HIDDEN
+) -> Documents:
+    """Each earlier feature acts on each later one with chance 0.6, and something hidden on two.
+    The spread of all noises is known where ``confounders`` matter."""
     draw = np.random.default_rng(seed)
     names = SCHEMA.names
     edges = [
@@ -59,12 +66,15 @@ def draw_documents(seed: int, kinds: Sequence[str] = KINDS) -> Documents:
     lines += [f"nodes.{n}.role = '{'actionable' if n != 'e' else 'consequence'}'" for n in names]
     told = [*edges, ("hidden", "c"), ("hidden", "e"), ("past", "a")]
     lines.append("edges = [" + ", ".join(f"{{from = '{p}', to = '{q}'}}" for p, q in told) + "]")
+    lines.append(f"confounders = [{', '.join(confounders)}]")
     files: dict[str, bytes] = {}
     drawn = {}
+    spread = confounders != NONE_HIDDEN
     for name in names:
         parents = [p for p, q in edges if q == name]
         if not parents:
             lines.append(f"[mechanisms.{name}]\nkind = 'root'")
+            lines += ["sd = 1.5"] if spread else []
             continue
         able = [
             k for k in kinds if k != "onnx" or "d" not in parents
@@ -72,6 +82,8 @@ def draw_documents(seed: int, kinds: Sequence[str] = KINDS) -> Documents:
         drawn[name] = str(draw.choice(able))
         if drawn[name] != "none":
             lines += [f"[mechanisms.{name}]", *_mechanism(draw, name, parents, drawn[name], files)]
+            # Fitted mechanisms have theirs in their files.
+            lines += ["sd = 0.7"] if spread and "basis" not in drawn[name] else []
     return Documents("\n".join(lines).encode(), files, drawn)
 
 

@@ -61,8 +61,9 @@ class CompiledEffectSearch:
         effects = Effects.of(
             asked.mode, asked.lower, asked.upper, self.consequences, self.compiled, self.margin
         )
+        laws, tilted = self.compiled.laws, self.compiled.tilted
         return kernel.Following(
-            effects.native, self.compiled.laws, asked.question.native, self.problem.factual
+            effects.native, laws, tilted, asked.question.native, self.problem.factual
         )
 
     def settle(self, asked: ModeInstance, incumbents: Incumbents) -> float:

@@ -15,10 +15,12 @@ from explainers.causal.certainty import (
 )
 from explainers.causal.errors import NoMechanism
 from explainers.causal.expression import Expression
+from explainers.causal.hidden import HiddenCause, HiddenCauses
 from explainers.causal.learning import learn
 from explainers.causal.mechanism import Mechanism, Noise
 
 GRAPH = Graph(((), (0,)))
+EDGE = HiddenCause(0, 1, -1.0, 1.0)
 
 
 def model_of(mechanism, root=None) -> CausalModel:
@@ -123,23 +125,36 @@ def test_the_tilt_at_the_true_correlation_is_the_true_effect():
     # Setting a from 0 to 1 raises b by 1 in truth. An answer that needs 0.97 holds at rho = 0.6
     # and is lost a little beyond it; one that needs 1.05 is lost before.
     for limit, low, high in ((0.95, 0.6, 0.65), (1.05, 0.55, 0.6)):
-        tip = tipping(model, np.zeros(2), [0], np.ones((1, 1)), b_at_least(limit), 0, 1)
+        tip = tipping(
+            HiddenCauses(model, ()), np.zeros(2), [0], np.ones((1, 1)), b_at_least(limit), EDGE
+        )
         assert low <= tip.rho[0] <= high
 
 
 def test_an_effect_that_the_answer_does_not_need_never_tips():
     model = model_of(Mechanism(linear(0.0, np.array([2.0])), noise=Noise(1.0)))
-    tip = tipping(model, np.zeros(2), [0], np.array([[1.0]]), lambda rows: rows[:, 0], 0, 1)
+    tip = tipping(
+        HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), lambda rows: rows[:, 0], EDGE
+    )
     assert np.isnan(tip.rho).all()
     # The tilt is -rho/sqrt(1-rho^2) for a slope of 2: 1.6 is left at rho = 0.37.
-    tip = tipping(model, np.zeros(2), [0], np.array([[1.0]]), b_at_least(1.6), 0, 1)
+    tip = tipping(
+        HiddenCauses(model, ()), np.zeros(2), [0], np.array([[1.0]]), b_at_least(1.6), EDGE
+    )
     assert tip.rho.tolist() == [0.38]
 
 
 def test_only_an_edge_with_known_noises_can_tip():
     model = model_of(Mechanism(linear(0.0, np.array([2.0]))))
     with pytest.raises(NoMechanism, match="b: has no noise"):
-        tipping(model, np.zeros(2), [0], np.ones((1, 1)), b_at_least(0), 0, 1)
+        tipping(HiddenCauses(model, ()), np.zeros(2), [0], np.ones((1, 1)), b_at_least(0), EDGE)
     known = model_of(Mechanism(linear(0.0, np.array([2.0])), noise=Noise(1.0)))
     with pytest.raises(NoMechanism, match="a: does not follow from b"):
-        tipping(known, np.zeros(2), [0], np.ones((1, 1)), b_at_least(0), 1, 0)
+        tipping(
+            HiddenCauses(known, ()),
+            np.zeros(2),
+            [0],
+            np.ones((1, 1)),
+            b_at_least(0),
+            HiddenCause(1, 0, -1.0, 1.0),
+        )

@@ -13,6 +13,7 @@ from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.basis import Basis, Coordinates, Expansion
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.function import Array, Members
+from explainers.causal.hidden import HiddenCause
 from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.members import MemberMechanism
 from explainers.consequences import Trust
@@ -40,8 +41,11 @@ class Fast:
         return 1 / (1 + np.exp(-(rows[:, [SPEED]] - 60.0) / 10.0))
 
 
-def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> CausalConsequences:
-    """The speed falls by 20 rpm a bar, give or take ``sd``."""
+def speed_by_pressure(
+    sd: float, gamma: float = 2.5, floor: float = 0.9, held: tuple[float, float] = (0.0, 0.0)
+) -> CausalConsequences:
+    """The speed falls by 20 rpm a bar, give or take ``sd``; a hidden cause correlates the noises
+    as ``held`` says."""
     expansion = Expansion(
         Coordinates.raw(1), np.array([[0], [1]]), np.empty((0, 1)), np.empty((0, 1))
     )
@@ -51,9 +55,8 @@ def speed_by_pressure(sd: float, gamma: float = 2.5, floor: float = 0.9) -> Caus
     model = CausalModel(SCHEMA.names, Graph.of(5, [(PRESSURE, SPEED)]), mechanisms, roots)
     members = draw_members(model, np.random.default_rng(0), 64)
     error = np.array([0.05, 2.0, 0.0, 0.0, 0.0])
-    return CausalConsequences(
-        model, members, gamma, floor, error, ((PRESSURE, SPEED),), whole=(SPEED,)
-    )
+    hidden = (HiddenCause(PRESSURE, SPEED, *held),)
+    return CausalConsequences(model, members, gamma, floor, error, hidden, whole=(SPEED,))
 
 
 def asked(consequences: CausalConsequences) -> Problem:
@@ -224,6 +227,32 @@ def test_an_answer_says_what_sensor_errors_and_a_hidden_cause_would_do_to_it() -
     assert tie.between == (PRESSURE, SPEED)
     assert tie.rho is not None
     assert 0.0 < abs(tie.rho) < 1.0
+
+
+def test_what_a_hidden_cause_could_undo_is_kept_away_from_or_not_answered_with() -> None:
+    """The noises of the pressure and the speed have standard deviations of 0.5 and 3: correlated by
+    rho they make ``6 rho / sqrt(1 - rho**2)`` rpm a bar of the 20."""
+    costs, answers = list[float](), list[Row]()
+    for strength in (0.0, 0.3, 0.75):
+        problem = asked(speed_by_pressure(0.5, held=(-strength, strength)))
+        answer = explain(problem, Fast())
+        assert isinstance(answer, Recourse)
+        (best,) = answer.counterfactuals
+        assert (best.chance or 0.0) >= 0.9
+        assert best.assurance is not None
+        (tie,) = best.assurance.ties
+        assert tie.held == (-strength, strength)
+        assert tie.rho is None or abs(tie.rho) > strength
+        # The checker refuses what would do were the hidden cause weaker.
+        for weaker in answers:
+            assert checked(problem, weaker).broken == {"certainty"}
+        answers.append(at_pressure(best.row[PRESSURE]))
+        costs.append(best.cost)
+    assert costs == sorted(set(costs))
+    # Even with all the pressure gone the speed may not have fallen enough.
+    answer = explain(asked(speed_by_pressure(0.5, held=(-0.9, 0.9))), Fast())
+    assert isinstance(answer, Abstained)
+    assert answer.chance < 0.1
 
 
 def test_an_action_whose_effects_nobody_can_tell_is_never_an_answer() -> None:
