@@ -45,9 +45,9 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"explainers.native.{name}"
-    for name in ("batches", "boxes", "causal", "cells", "effects", "functions", "intervals",
-                 "kernel", "lagrangian", "leaves", "merging", "primal_heuristic", "rules",
-                 "survival", "table_building")
+    for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
+                 "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
+                 "rules", "survival", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 
