@@ -16,6 +16,7 @@ from explainers.causal.basis import Basis, BasisMembers, Coordinates, Expansion,
 from explainers.causal.consequences import ROUNDING, CausalConsequences
 from explainers.causal.expression import Expression, Op
 from explainers.causal.flattening import FlatLaws, NotFlat, flatten
+from explainers.causal.hidden import HiddenCause, HiddenCauses
 from explainers.causal.mechanism import Mechanism, Noise
 from explainers.causal.regressor import Regressor, TreeRegressor
 from explainers.native.kernel import Laws
@@ -133,6 +134,36 @@ def test_compiled_laws_say_what_numpy_says(seed, d, kinds):
     values = factual[columns] + rng.normal(size=(20, len(columns)))
     values[0] = factual[columns]
     check(consequences(model, whole), factual, columns, values, ends)
+
+
+@given(seeds, st.integers(2, 6), st.sampled_from([("basis", "linear", "polynomial"), ("linear",)]))
+@settings(max_examples=100)
+def test_what_a_hidden_cause_makes_of_the_versions_is_what_numpy_makes_of_them(seed, d, kinds):
+    rng = np.random.default_rng([seed, 2])
+    drawn = draw_model(seed, d, kinds).model
+    # Weights with a posterior, noises that are known, none of which has a scale.
+    known = tuple(
+        None if m is None else Mechanism(m.location, noise=Noise(float(rng.uniform(0.3, 2.0))))
+        for m in drawn.mechanisms
+    )
+    model = replace(drawn, mechanisms=known, roots=(Noise(1.5),) * d)
+    assume(model.graph.edges)
+    ties = [HiddenCause(*edge, -0.5, 0.5) for edge in model.graph.edges if rng.random() < 0.7]
+    assume(ties)
+    tilts = HiddenCauses(model, tuple(ties)).tilted(
+        {t: 0.5 * float(rng.random()) for t in ties[:3]}
+    )
+    assume(tilts)
+    (factual,) = model.interventional(np.random.default_rng(seed), 1)
+    assume(np.abs(factual).max() < 1e3)
+    columns, asked = some(rng, d), consequences(model)
+    values = factual[columns] + rng.normal(size=(10, len(columns)))
+    theirs = asked.members.counterfactual(factual, columns, values, tilts=tilts)
+    assume(np.isfinite(theirs).all() and np.abs(theirs).max() < 1e4)
+    laws = Laws(flatten(model, asked.members, (), tilts))
+    assert close(laws.members(factual, columns, values).transpose(1, 0, 2), theirs, 1e-9)
+    # What is believed stays, and so do its bounds.
+    assert close(laws.rows(factual, columns, values), asked.rows(factual, columns, values), 1e-9)
 
 
 def kept_to_the_last_bit(laws, factual, columns):
