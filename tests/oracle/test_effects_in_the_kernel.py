@@ -32,7 +32,8 @@ from tests.support.generated import SCHEMA
 NEVER = Deadline.never()
 PARTS, OFTEN, SELDOM = 8, range(240), range(240, 4_240)
 ALONG, ALONG_SELDOM = range(160), range(160, 2_160)
-FINE = with_counts((6_000,) * 3)
+FINE, MIDDLING = with_counts((6_000,) * 3), with_counts((60,) * 3)
+GRIDS = (FINE, MIDDLING, SCHEMA)
 AT_LEAST = {OPTIMAL: 120, INFEASIBLE: 40}
 TAKEN = {
     "verdicts": 300,
@@ -43,6 +44,7 @@ TAKEN = {
     "values known": 200,
     "values in doubt": 100,
     "ranges": 300,
+    "surviving ranges": 10,
     "past the factual value": 20,
     "axes of thousands": 20,
     **{f"by {kind}": 20 for kind in MECHANISMS},
@@ -84,7 +86,9 @@ def told(asked: Asked, trees: Trees, *, compiled: bool) -> Answer | None:
         if not compiled:
             patch.setattr(CausalConsequences, "compiled", None)
         try:
-            return explain(problem, asked.predictor, engine=trees)
+            # At a pole numpy takes infinity times 0, and then bounds nothing.
+            with np.errstate(invalid="ignore"):
+                return explain(problem, asked.predictor, engine=trees)
         except NotEligible:
             return None
 
@@ -186,6 +190,7 @@ def check_ranges(seed: int, schema: Schema, paths: Counter[str]) -> None:
             also = trees._survival(problem)
             assert found == range_by_asking(problem, meter, row, j, also), (seed, row, j)
             paths["ranges"] += 1
+            paths["surviving ranges"] += also is not None and found[0] < found[1]
             paths["axes of thousands"] += len(problem.axes[j]) > LONGEST_LISTED
             # With it the lever is not set, and may follow.
             paths["past the factual value"] += bool(found[0] < problem.factual[j] < found[1])
@@ -194,14 +199,14 @@ def check_ranges(seed: int, schema: Schema, paths: Counter[str]) -> None:
 @pytest.mark.parametrize("part", range(PARTS))
 def test_ranges_are_those_found_by_asking(part: int, paths: Counter[str]) -> None:
     for seed in ALONG[part::PARTS]:
-        check_ranges(seed, SCHEMA if seed % 3 else FINE, paths)
+        check_ranges(seed, GRIDS[seed % 3], paths)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(10 * PARTS))
 def test_ranges_of_thousands(part: int, paths: Counter[str]) -> None:
     for seed in ALONG_SELDOM[part :: 10 * PARTS]:
-        check_ranges(seed, SCHEMA if seed % 3 else FINE, paths)
+        check_ranges(seed, GRIDS[seed % 3], paths)
 
 
 # --- threads --------------------------------------------------------------------------------------
