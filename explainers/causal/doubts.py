@@ -28,13 +28,12 @@ class Doubt:
     check: ProvenanceCheck
     pairs: Pairs
 
-    def is_under(self, columns: Iterable[int], *, severs: bool = True) -> bool:
-        """Whether an action that sets ``columns`` rests on it; ``severs``: whether what is set no
-        longer follows its causes."""
-        acted = frozenset(columns)
-        return any(
-            causes & acted and not (severs and effect in acted) for causes, effect in self.pairs
-        )
+    def is_under(self, moved: Iterable[int], severed: Iterable[int] | None = None) -> bool:
+        """Whether an action that moves columns rests on it; ``severed``: those that do not follow
+        their causes, by default what is moved."""
+        acted = frozenset(moved)
+        apart = acted if severed is None else frozenset(severed)
+        return any(causes & acted and effect not in apart for causes, effect in self.pairs)
 
 
 def doubts_of(spec: CausalSpec) -> tuple[Doubt, ...]:

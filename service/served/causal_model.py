@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.demands import consequences_of
+from explainers.causal.doubts import Doubt, doubts_of
 from explainers.causal.evidence import Evidence, read_evidence
 from explainers.causal.spec import ApprovalStatus, NodeRole
 from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
@@ -47,6 +48,14 @@ class ServedCausal:
     """Tells of another past."""
     evidence: tuple[Evidence, ...] = ()
     """What is known of the real outcome, by this very graph."""
+    doubts: tuple[Doubt, ...] = ()
+    """What had failed when it was accepted."""
+
+    def doubts_under(
+        self, moved: Iterable[int], severed: Iterable[int] | None = None
+    ) -> tuple[Doubt, ...]:
+        """Those that an action rests on; see :meth:`Doubt.is_under`."""
+        return tuple(doubt for doubt in self.doubts if doubt.is_under(moved, severed))
 
 
 def read_graph_of(deployed: DeployedModel) -> CausalSpec | None:
@@ -89,6 +98,7 @@ def prepare_causal(
         BacktrackingConsequences(consequences),
         Wording(spec.schema, policy.decision, grounds=Grounds.HISTORY),
         tuple(_evidence(spec, deployed, file)),
+        doubts_of(spec),
     )
 
 

@@ -104,8 +104,8 @@ def test_in_another_past_nothing_is_severed():
     graph = Graph.of(N, [(0, 1)])
     (doubt,) = doubts_of(spec_of(graph, failed("idle edge", between=("x0", "x1"))))
     assert not doubt.is_under([0, 1])
-    assert doubt.is_under([0, 1], severs=False)
-    assert not doubt.is_under([1], severs=False)
+    assert doubt.is_under([0, 1], severed=())
+    assert not doubt.is_under([1], severed=())
 
 
 def test_what_failed_is_told_of_its_part_and_of_the_whole_only_where_no_part_is_known():
