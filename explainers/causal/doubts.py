@@ -7,8 +7,9 @@ value whatever its causes do, so to set a feature too severs it from all that le
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from explainers.causal.graph import Graph
 from explainers.causal.spec import CausalSpec, CheckResult, ProvenanceCheck
@@ -17,8 +18,8 @@ MISSING, IDLE_EDGE, REVERSED = "missing edge", "idle edge", "reversed edge"
 GRAPH = "graph"
 """The check that tells of all edges together."""
 
+
 Pairs = tuple[tuple[frozenset[int], int], ...]
-"""Of each feature in doubt: what, if any of it is set, would move it; and that feature."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Doubt:
 
     check: ProvenanceCheck
     pairs: Pairs
+    """Of each feature in doubt: what, if any of it is set, would move it; and that feature."""
 
     def is_under(self, moved: Iterable[int], severed: Iterable[int] | None = None) -> bool:
         """Whether an action that moves columns rests on it; ``severed``: those that do not follow
@@ -39,6 +41,11 @@ class Doubt:
 def doubts_of(spec: CausalSpec) -> tuple[Doubt, ...]:
     """What was in doubt when the graph of ``spec`` was accepted."""
     return tuple(Doubt(check, tuple(_pairs(check, spec))) for check in spec.doubts or ())
+
+
+def are_forbidden(policy: Mapping[str, Any]) -> bool:
+    """Whether a spec's ``[policy]`` table lets no answer rest on what had failed."""
+    return bool(policy.get("causal", {}).get("failed_checks", "tell") == "forbid")
 
 
 def failed_parts(checks: Sequence[ProvenanceCheck]) -> tuple[ProvenanceCheck, ...] | None:
@@ -58,13 +65,14 @@ def _pairs(check: ProvenanceCheck, spec: CausalSpec) -> Iterator[tuple[frozenset
     above = _ancestors(graph)
     if check.between is not None:
         a, b = map(index, check.between)
-        if check.check == MISSING and b in above[a]:
-            a, b = b, a
-        # What moves `a` would move `b`, whoever is right about the rest.
-        yield (above[a] | {a} | (above[b] if check.check == MISSING else frozenset())) - {b}, b
-        # A missing edge can only lead the way that closes no loop; an idle one leads nowhere else.
-        if check.check == REVERSED or (check.check != IDLE_EDGE and a not in above[b]):
-            yield (above[a] | above[b] | {b}) - {a}, a
+        if check.check == IDLE_EDGE:
+            yield above[a] | {a}, b
+            return
+        # It may lead either way, but a missing edge none that closes a loop.
+        ways = [(c, e) for c, e in ((a, b), (b, a)) if check.check != MISSING or e not in above[c]]
+        # What moves the cause would move the effect; and what is known of how the effect follows
+        # was learnt without the cause.
+        yield from (((above[c] | above[e] | {c}) - {e}, e) for c, e in ways)
     else:
         nodes = [index(check.node)] if check.node else range(len(graph))
         yield from ((above[j], j) for j in nodes if above[j])
