@@ -15,7 +15,6 @@ from explainers.causal.function import Array
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
 from explainers.consequences import Assurance, Compiled, Flow, Flows, Margin, NotAffine, Tie, Trust
-from explainers.native import kernel
 from models.predictor import Row, Rows
 
 ROUNDING = 1e-9
@@ -50,6 +49,9 @@ class CausalConsequences:
             flat = flatten(self.model, self.members, self.whole)
         except NotFlat:
             return None
+        # Here, where a question is asked: whoever lists models needs no compiled code.
+        from explainers.native import kernel
+
         return Compiled(kernel.Laws(flat), self.gamma, self.floor)
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:

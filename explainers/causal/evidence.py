@@ -12,12 +12,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from explainers.causal.effect import Refutation
+from explainers.causal.effect import Covariate, LeftOut, Mark, Refutation
+from explainers.causal.estimand import Estimand, Strategy
+from explainers.causal.sensitivity import Benchmark, EValue, Sensitivity, Strength
 from explainers.causal.spec import CausalSpec
 from models.errors import SpecError
 from models.schema import Labels
 
-FORMAT = 1
+FORMAT = 2
+"""Of files that are written; 1 named no estimand, and is read."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ class Evidence:
     data_sha256: str
     estimated_at: str
     attached_by: str
+    estimand: Estimand
+    left_out: tuple[LeftOut, ...]
+    """Who was trimmed."""
+    strategy: Strategy
+    through: tuple[str, ...]
+    """Mediators of a front door, or instruments."""
+    first_stage: float | None
+    """F of instruments."""
+    sensitivity: Sensitivity | None
+    """What would undo it; None in files of format 1, which did not say."""
 
     def covers(self, feature: str, before: float, after: float) -> bool:
         """Whether moving ``feature`` so is what was compared."""
@@ -73,9 +86,12 @@ class Evidence:
         """
         try:
             table = json.loads(data)
-            if table.pop("format") != FORMAT:
-                raise ValueError("the format is not 1")
-            return cls(**_tuples(table))
+            written = table.pop("format")
+            if written == 1:
+                table |= _unnamed(table["trimmed"])
+            elif written != FORMAT:
+                raise ValueError(f"the format is {written}, neither 1 nor {FORMAT}")
+            return cls(**_typed(table))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SpecError(file, "", f"is no effect: {error}") from error
 
@@ -111,11 +127,42 @@ def read_evidence(
     return tuple(found)
 
 
-def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+def _unnamed(trimmed: float) -> dict[str, Any]:
+    """What a file of format 1 meant and did not say."""
+    estimand = Estimand.ATE_COMPARABLE if trimmed else Estimand.ATE
+    return {
+        "estimand": estimand,
+        "left_out": (),
+        "strategy": Strategy.BACK_DOOR,
+        "through": (),
+        "first_stage": None,
+        "sensitivity": None,
+    }
+
+
+def _typed(table: dict[str, Any]) -> dict[str, Any]:
     pairs = {key: tuple(map(float, table[key])) for key in ("before", "after", "interval")}
     return {
         **table,
         **pairs,
         "adjusted_for": tuple(table["adjusted_for"]),
         "refutations": tuple(Refutation(**row) for row in table["refutations"]),
+        "estimand": Estimand(table["estimand"]),
+        "strategy": Strategy(table["strategy"]),
+        "through": tuple(table["through"]),
+        "left_out": tuple(map(_left_out, table["left_out"])),
+        "sensitivity": table["sensitivity"] and _sensitivity(table["sensitivity"]),
     }
+
+
+def _sensitivity(table: dict[str, Any]) -> Sensitivity:
+    benchmarks = (
+        Benchmark(**{**row, "strength": Strength(**row["strength"])}) for row in table["benchmarks"]
+    )
+    e_value = table["e_value"] and EValue(**table["e_value"])
+    return Sensitivity(**{**table, "e_value": e_value, "benchmarks": tuple(benchmarks)})
+
+
+def _left_out(table: dict[str, Any]) -> LeftOut:
+    marks = (Mark(**{**m, "covariate": Covariate(**m["covariate"])}) for m in table["marks"])
+    return LeftOut(table["treated"], table["rows"], tuple(marks))

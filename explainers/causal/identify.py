@@ -4,21 +4,35 @@ The graph says what acts on what; the outcome is a node of its own, on which by 
 feature may act. Observed and set come apart where a path leads into the feature from behind and
 on to the outcome; rows tell the effect once readings are held fixed that close every such path
 and that the feature does not move (the back-door criterion, Pearl 2009, 3.3.1; complete for
-adjustment in the form of van der Zander et al. 2014).
+adjustment in the form of van der Zander et al. 2014). Where none do, what lies on the way may
+tell it (the front door, 3.3.2), or what moves the feature and acts by it alone (conditional
+instruments, Brito and Pearl 2002).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from explainers.causal.errors import NotIdentified
+from explainers.causal.estimand import Strategy
 from explainers.causal.graph import Graph
+from explainers.causal.separation import AssociationWalk
 from explainers.causal.spec import CausalSpec
 
 OUTCOME = "outcome"
 HIDDEN = "something hidden"
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Columns by which rows tell an effect."""
+
+    strategy: Strategy
+    held: tuple[int, ...]
+    """Held fixed."""
+    through: tuple[int, ...] = ()
+    """What lies on the way (front door), or moves the treatment (instruments)."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,29 @@ class Diagram:
             frozenset(range(outcome + 1, len(names))),
         )
 
+    def identified(self, treatment: int, only: Strategy | None = None) -> Identified:
+        """By what rows tell the effect of ``treatment``: the first that does of back door, front
+        door and instruments, or ``only`` one of them.
+
+        Raises
+        ------
+        NotIdentified
+            If none does; the message says of each why not.
+        """
+        ways = {
+            Strategy.BACK_DOOR: lambda: Identified(Strategy.BACK_DOOR, self.adjustment(treatment)),
+            Strategy.FRONT_DOOR: lambda: self.front_door(treatment),
+            Strategy.INSTRUMENT: lambda: self.instruments(treatment),
+        }
+        self._acts(treatment)
+        why = []
+        for strategy in Strategy if only is None else (only,):
+            try:
+                return ways[strategy]()
+            except NotIdentified as error:
+                why.append(f"{strategy}: {error}")
+        raise NotIdentified("; ".join(why))
+
     def adjustment(self, treatment: int) -> tuple[int, ...]:
         """Columns to hold fixed so that rows tell the effect of ``treatment``.
 
@@ -71,14 +108,8 @@ class Diagram:
         NotIdentified
             If none does; the message names a path that stays open.
         """
-        below = self.graph.descendants[treatment]
-        if self.outcome not in below:
-            raise NotIdentified(
-                f"by the graph {self.names[treatment]} does not act on the outcome: no effect"
-            )
-        # What the treatment moves must not be held fixed: that would take away its effect.
-        usable = frozenset(range(len(self.names))) - below - self.hidden - {treatment}
-        on_the_way = {j for j in below if j == self.outcome or self.outcome in self._below(j)}
+        self._acts(treatment)
+        usable, on_the_way = self._usable(treatment), self._on_the_way(treatment)
         beside = {i for j in on_the_way for i in self.graph.parents[j]} & usable
         above = self._above((treatment, self.outcome)) & usable
         # The better one first; the causes of both close whatever can be closed.
@@ -91,14 +122,131 @@ class Diagram:
             f"what setting it does"
         )
 
+    def front_door(self, treatment: int) -> Identified:
+        """What lies on every way to the outcome, and what to hold fixed (Pearl 2009, 3.3.2, given
+        what is held).
+
+        Raises
+        ------
+        NotIdentified
+            If nothing that is read does.
+        """
+        ways = self._on_the_way(treatment) - self.hidden - {self.outcome}
+        # Close to the treatment or close to the outcome: what is between adds nothing.
+        near = {j for j in ways if treatment in self.graph.parents[j]}
+        last = ways & set(self.graph.parents[self.outcome])
+        for mediators in (near, last):
+            if mediators and self._intercept(treatment, mediators):
+                usable = self._usable(treatment) - mediators
+                above = self._above((treatment, self.outcome, *mediators)) & usable
+                beside = {i for j in mediators for i in self.graph.parents[j]} & usable
+                for held in (above, frozenset(beside), frozenset[int]()):
+                    if self._is_front_door(treatment, mediators, held):
+                        return Identified(
+                            Strategy.FRONT_DOOR, tuple(sorted(held)), tuple(sorted(mediators))
+                        )
+        name = self.names[treatment]
+        if not any(self._intercept(treatment, m) for m in (near, last) if m):
+            raise NotIdentified(f"no readings lie on every way from {name} to the outcome")
+        raise NotIdentified(
+            f"what lies between {name} and the outcome ({self._called(near | last)}) has common "
+            f"causes with either that no set of readings closes"
+        )
+
+    def instruments(self, treatment: int) -> Identified:
+        """What moves the treatment and acts on the outcome by it alone, and what to hold fixed.
+
+        Raises
+        ------
+        NotIdentified
+            If nothing that is read does.
+        """
+        # What the treatment moves is no instrument, even where it acts on nothing else: it is
+        # tied to the outcome by what is hidden behind the treatment.
+        candidates = sorted(self._usable(treatment))
+        alone = [
+            (j, held) for j in candidates if (held := self._beside(treatment, (j,))) is not None
+        ]
+        together = tuple(j for j, _ in alone)
+        held = self._beside(treatment, together) if len(together) > 1 else None
+        if held is not None:
+            return Identified(Strategy.INSTRUMENT, held, together)
+        if alone:
+            # Together they close nothing: the one with the fewest readings held.
+            j, held = min(alone, key=lambda found: (len(found[1]), found[0]))
+            return Identified(Strategy.INSTRUMENT, held, (j,))
+        name = self.names[treatment]
+        tied = [j for j in candidates if treatment in self._below(j)]
+        if not tied:
+            raise NotIdentified(f"no reading acts on {name}")
+        raise NotIdentified(
+            f"each reading that acts on {name} ({self._called(tied)}) acts on the outcome besides, "
+            f"or shares a cause with it"
+        )
+
     def open_path(self, treatment: int, given: Iterable[int]) -> str:
         """A shortest path into ``treatment`` from behind and on to the outcome that ``given``
         leaves open, in words; empty if all are closed."""
-        steps = _AssociationWalk(self.graph, treatment, frozenset(given)).to(self.outcome)
+        steps = AssociationWalk(self.graph, treatment, frozenset(given)).to(self.outcome)
         text = self.names[treatment] if steps else ""
         for arrow, node in steps:
             text += f" {arrow} {self.names[node]}"
         return text
+
+    def _acts(self, treatment: int) -> None:
+        if self.outcome not in self._below(treatment):
+            raise NotIdentified(
+                f"by the graph {self.names[treatment]} does not act on the outcome: no effect"
+            )
+
+    def _usable(self, treatment: int) -> frozenset[int]:
+        # What the treatment moves must not be held fixed: that would take away its effect.
+        return (
+            frozenset(range(len(self.names))) - self._below(treatment) - self.hidden - {treatment}
+        )
+
+    def _on_the_way(self, treatment: int) -> frozenset[int]:
+        """What the treatment moves and by which it moves the outcome; the outcome too."""
+        return frozenset(
+            j for j in self._below(treatment) if j == self.outcome or self.outcome in self._below(j)
+        )
+
+    def _intercept(self, treatment: int, mediators: Iterable[int]) -> bool:
+        """Whether every way of the treatment to the outcome leads through ``mediators``."""
+        return self.outcome not in self._without_effects(mediators).descendants[treatment]
+
+    def _is_front_door(
+        self, treatment: int, mediators: Iterable[int], held: frozenset[int]
+    ) -> bool:
+        cut = self._without_effects(mediators)
+        return not any(
+            AssociationWalk(self.graph, treatment, held).to(j)
+            or AssociationWalk(cut, j, held | {treatment}).to(self.outcome)
+            for j in mediators
+        )
+
+    def _beside(self, treatment: int, instruments: Sequence[int]) -> tuple[int, ...] | None:
+        """What to hold fixed so that ``instruments`` act by the treatment alone; None: nothing
+        that is read will do, or they do not move it."""
+        usable = self._usable(treatment) - set(instruments)
+        above = self._above((treatment, self.outcome, *instruments)) & usable
+        causes = {i for j in instruments for i in self.graph.parents[j]} & usable
+        cut = self._without_effects((treatment,))
+        for held in (above, frozenset(causes), frozenset[int]()):
+            if all(
+                AssociationWalk(self.graph, j, held, with_effects=True).to(treatment)
+                and not AssociationWalk(cut, j, held, with_effects=True).to(self.outcome)
+                for j in instruments
+            ):
+                return tuple(sorted(held))
+        return None
+
+    def _without_effects(self, nodes: Iterable[int]) -> Graph:
+        gone = frozenset(nodes)
+        return Graph.of(len(self.graph), [e for e in self.graph.edges if e[0] not in gone])
+
+    def _called(self, nodes: Iterable[int]) -> str:
+        return ", ".join(self.names[j] for j in sorted(nodes))
 
     def _below(self, j: int) -> frozenset[int]:
         return self.graph.descendants[j]
@@ -112,67 +260,3 @@ class Diagram:
 def _shared(spec: CausalSpec) -> Iterator[tuple[str, str]]:
     """Pairs of features with a hidden common cause, declared or by a latent or lagged node."""
     return (c.between for c in spec.hidden)
-
-
-Step = tuple[int, bool]
-"""A node, and whether it was reached from one of its causes."""
-
-
-@dataclass(frozen=True)
-class _AssociationWalk:
-    """Where association flows from a node, its own effects cut off (Shachter 1998): through
-    what is not given, and against arrows where two meet in something given or above it."""
-
-    graph: Graph
-    start: int
-    given: frozenset[int]
-
-    def to(self, goal: int) -> list[tuple[str, int]]:
-        """Arrows and nodes of a shortest open walk; empty if there is none."""
-        came: dict[Step, Step | None] = {(self.start, False): None}
-        waiting = [(self.start, False)]
-        for step in waiting:  # grows while it is read: breadth first
-            if step[0] == goal:
-                return _traced(came, step)
-            for further in self._from(*step):
-                if further not in came:
-                    came[further] = step
-                    waiting.append(further)
-        return []
-
-    def _from(self, node: int, from_cause: bool) -> Iterator[Step]:
-        # Out of the back only: what leaves by its own arrows is the effect itself.
-        if node == self.start:
-            up, down = True, False
-        elif from_cause:
-            # Two arrows meet here: closed, unless it or something below it is given.
-            up, down = node in self._opened, node not in self.given
-        else:
-            up = down = node not in self.given
-        if up:
-            yield from ((i, False) for i in self.graph.parents[node] if i != self.start)
-        if down:
-            yield from ((j, True) for j in self._effects[node] if j != self.start)
-
-    @cached_property
-    def _opened(self) -> frozenset[int]:
-        """Where arrows that meet let through: what is given, and what leads to it."""
-        return self.given | {
-            i for i, below in enumerate(self.graph.descendants) if below & self.given
-        }
-
-    @cached_property
-    def _effects(self) -> list[list[int]]:
-        found: list[list[int]] = [[] for _ in range(len(self.graph))]
-        for cause, effect in self.graph.edges:
-            found[cause].append(effect)
-        return found
-
-
-def _traced(came: dict[Step, Step | None], step: Step) -> list[tuple[str, int]]:
-    steps: list[tuple[str, int]] = []
-    at: Step | None = step
-    while at is not None and came[at] is not None:
-        steps.append(("->" if at[1] else "<-", at[0]))
-        at = came[at]
-    return steps[::-1]

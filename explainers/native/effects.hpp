@@ -797,11 +797,41 @@ inline Cut of_what_is_set(Following& f, Cut cut, Wholes at, Wholes lo, Wholes hi
     return inside ? cut : halving(f.widest(lo, hi), lo, hi);
 }
 
-// Whether what follows is in two cells at most. Where such an edge runs through a box of settings, a
+// Whether what follows is in a few cells at most. Where such an edge runs through a box of settings, a
 // box is as many small ones as a fine grid has values along it: whatever else tells its rows apart is
-// to be cut first.
+// to be cut first. Two thresholds that float32 hardly tells apart have a cell of their own between.
+inline constexpr Whole MOST_STRADDLED = 4;
 inline bool straddles(const Arena& a, Whole sp, Whole follower) {
-    return a.cell_hi[sp][follower] - a.cell_lo[sp][follower] <= 1;
+    return a.cell_hi[sp][follower] - a.cell_lo[sp][follower] < MOST_STRADDLED;
+}
+
+// Whether a row of the box may be in the target, with what follows in one cell after the other: no row
+// reaches leaves on both sides of an edge, and no box is so small that it has no edge in it.
+inline bool may_reach(const Tables& t, const Question& q, const Arena& a, Whole sp, Whole follower) {
+    const Words mask = a.mask[sp];
+    const auto reaches = [&](Words up, Words down) {
+        for (Whole g = 0; g < q.n_goals(); ++g) {
+            double total = a.base[g];
+            for (Whole i = a.group[g]; i < a.group[g + 1]; ++i) {
+                const Whole tree = a.tree[i];
+                Whole least = -1;
+                for (Whole w = t.words[tree]; w < t.words[tree + 1] && least < 0; ++w) {
+                    const Word word = mask[w] & up[w] & down[w];
+                    if (word != 0) least = w * 64 + lowest_bit(word);
+                }
+                // No row of the box has what follows in this cell.
+                if (least < 0) return false;
+                total += t.value[least];
+            }
+            if (total > q.limit[g] + q.band[g]) return false;
+        }
+        return true;
+    };
+    for (Whole cell = a.cell_lo[sp][follower]; cell <= a.cell_hi[sp][follower]; ++cell) {
+        const Whole at = t.cells[follower] + cell;
+        if (reaches(t.at_most[at], t.at_least[at])) return true;
+    }
+    return false;
 }
 
 // The cut of what is set that promises most, once `best_cut` has noted what each gains.
@@ -836,6 +866,7 @@ inline Outcome judge_effects(
     if (score == Score::outside && !place.in_doubt) {
         cut = best_cut(t, q, a);
         if (cut.column >= 0 && q.counts[cut.column] == 0 && straddles(a, sp, cut.column)) {
+            if (!may_reach(t, q, a, sp, cut.column)) return Outcome::closed;
             const Cut other = best_lever_cut(t, q, a);
             if (other.column >= 0) cut = other;
         }

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from explainers.causal.estimand import Estimand, Strategy
 from service.wire.base import Text, Wire, is_none
 
 
@@ -53,6 +54,27 @@ class Refutation(Wire):
     limit: float = Field(description="Largest size of `value` that does not speak against it.")
 
 
+class EffectSensitivity(Wire):
+    """How strong a hidden common cause would have to be to undo an effect."""
+
+    robustness_value: float = Field(
+        description="Share of what is left of treatment and of outcome that it would have to "
+        "explain, to explain all of the effect (Cinelli and Hazlett 2020)."
+    )
+    robustness_value_interval: float = Field(
+        description="To bring no effect into the interval; 0: it is there already."
+    )
+    e_value: float | None = Field(
+        description="Risk ratio by which it would have to be tied to both (VanderWeele and Ding "
+        "2017); null: the outcome is no risk, or its risks cannot be told."
+    )
+    e_value_interval: float | None = Field(description="As the robustness value's; 1: is there.")
+    strongest: str | None = Field(description="The covariate whose like would undo most of it.")
+    left_by_strongest: float | None = Field(
+        description="The effect, at worst, beside a hidden cause as strong as that covariate."
+    )
+
+
 class EffectEvidence(Wire):
     """What happened to the real outcome, on average, where this was done."""
 
@@ -60,8 +82,18 @@ class EffectEvidence(Wire):
     feature: str
     before: tuple[float, float] = Field(description="Readings of the rows compared with.")
     after: tuple[float, float]
+    estimand: Estimand = Field(
+        description="Whose average: of all rows, of the comparable ones (others were trimmed), of "
+        "the overlap population, of the treated, of those whom an instrument moves."
+    )
     effect: float = Field(description="Mean outcome there, less the mean outcome here.")
     interval: tuple[float, float] = Field(description="At 95 %.")
+    strategy: Strategy = Field(description="By what the graph identifies it.")
+    through: list[str] = Field(description="Mediators of the front door, or instruments.")
+    first_stage: float | None = Field(description="F of instruments; below 10 they are weak.")
+    sensitivity: EffectSensitivity | None = Field(
+        description="Null: the effect was attached before it was told."
+    )
     rows: int
     trimmed: float = Field(description="Share of rows left out: none like them on the other side.")
     adjusted_for: list[str]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from explainers.answer import Action
+from explainers.causal.effect import LeftOut, Mark
+from explainers.causal.estimand import Strategy
 from explainers.causal.evidence import Evidence
+from explainers.causal.instrument import WEAK
+from explainers.causal.sensitivity import Sensitivity
 from explainers.wording import Language
-from explainers.wording.numerals import count
+from explainers.wording.numerals import count, figure, percentage
 from models.schema import Feature, Labels, Schema, plain
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
@@ -35,8 +41,13 @@ def written(
             feature=evidence.feature,
             before=evidence.before,
             after=evidence.after,
+            estimand=evidence.estimand,
             effect=evidence.effect,
             interval=evidence.interval,
+            strategy=evidence.strategy,
+            through=list(evidence.through),
+            first_stage=evidence.first_stage,
+            sensitivity=_sensitivity(evidence.sensitivity),
             rows=evidence.rows,
             trimmed=evidence.trimmed,
             adjusted_for=list(evidence.adjusted_for),
@@ -59,6 +70,7 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
         return say(
             "evidence.effect",
             language,
+            whom=_whom(evidence, schema, language),
             feature=label(feature, language),
             before=_band(feature, evidence.before, language),
             after=_band(feature, evidence.after, language),
@@ -67,24 +79,151 @@ def in_words(evidence: Evidence, schema: Schema) -> Labels:
             low=low,
             high=high,
             rows=count(evidence.rows),
-            held=_held(evidence, schema, language),
+            held=_through(evidence, schema, language) + _held(evidence, schema, language),
+            doubt=_doubt(evidence, schema, language),
         )
 
     return in_each(told)
+
+
+def _sensitivity(found: Sensitivity | None) -> wire.EffectSensitivity | None:
+    if found is None:
+        return None
+    worst, tied = found.worst, found.e_value
+    return wire.EffectSensitivity(
+        robustness_value=found.robustness,
+        robustness_value_interval=found.robustness_of_interval,
+        e_value=None if tied is None else tied.estimate,
+        e_value_interval=None if tied is None else tied.interval,
+        strongest=None if worst is None else worst.covariate,
+        left_by_strongest=None if worst is None else worst.left,
+    )
+
+
+def _doubt(evidence: Evidence, schema: Schema, language: Language) -> str:
+    """What would undo the effect; nothing of evidence that was attached before it was told."""
+    found = evidence.sensitivity
+    if found is None:
+        return ""
+    said = []
+    if evidence.first_stage is not None:
+        key = "doubt.weak" if evidence.first_stage < WEAK else "doubt.strong"
+        said.append(say(key, language, f=figure(evidence.first_stage, 3)))
+    through = _listed(evidence.through, schema, language)
+    key = "doubt.hidden_through" if through else "doubt.hidden"
+    said.append(say(key, language, all=percentage(found.robustness), through=through))
+    if found.robustness_of_interval > 0.0:
+        said.append(say("doubt.interval", language, share=percentage(found.robustness_of_interval)))
+    else:
+        said.append(say("doubt.already", language))
+    if found.worst is not None:
+        name = _named(found.worst.covariate, schema, language)
+        left = _amount(found.worst.left, evidence)
+        said.append(say("doubt.benchmark", language, name=name, left=left))
+    if found.e_value is not None:
+        tied = figure(found.e_value.estimate, 3), figure(found.e_value.interval, 3)
+        said.append(say("doubt.e_value", language, all=tied[0], interval=tied[1]))
+    return "".join(said)
+
+
+def _named(column: str, schema: Schema, language: Language) -> str:
+    # Effects may be adjusted for columns that the model does not read: they have no label.
+    return label(schema[column], language) if column in schema else column
+
+
+def whom(evidence: Evidence, schema: Schema) -> Labels:
+    """Whose average effect it is, and who was left out of it."""
+    feature = schema[evidence.feature]
+
+    def told(language: Language) -> str:
+        parts = [
+            say(
+                f"estimand.{evidence.estimand}",
+                language,
+                **_counts(evidence),
+                through=_listed(evidence.through, schema, language),
+                feature=label(feature, language),
+            )
+        ]
+        for left_out in evidence.left_out:
+            band = evidence.after if left_out.treated else evidence.before
+            parts.append(
+                say(
+                    "estimand.left_out",
+                    language,
+                    rows=count(left_out.rows),
+                    feature=label(feature, language),
+                    band=_band(feature, band, language),
+                    marks=_marks(left_out, schema, language),
+                )
+            )
+        return "".join(parts)
+
+    return in_each(told)
+
+
+def _whom(evidence: Evidence, schema: Schema, language: Language) -> str:
+    """As :func:`whom`, in a few words."""
+    through = _listed(evidence.through, schema, language)
+    return say(
+        f"estimand.short_{evidence.estimand}", language, **_counts(evidence), through=through
+    )
+
+
+def _counts(evidence: Evidence) -> dict[str, str]:
+    return {
+        "rows": count(evidence.rows),
+        "treated": count(evidence.treated),
+        "trimmed": percentage(evidence.trimmed),
+    }
+
+
+def _marks(left_out: LeftOut, schema: Schema, language: Language) -> str:
+    said = [_mark(mark, schema, language) for mark in left_out.marks]
+    return say("estimand.marks", language, marks="; ".join(said)) if said else ""
+
+
+def _mark(mark: Mark, schema: Schema, language: Language) -> str:
+    name, level = mark.covariate.name, mark.covariate.level
+    shown = _named(name, schema, language)
+    if level:
+        numbers = percentage(mark.left_out), percentage(mark.kept)
+        return say(
+            "estimand.mark_category",
+            language,
+            name=shown,
+            level=level,
+            left_out=numbers[0],
+            kept=numbers[1],
+        )
+    unit = schema[name].unit if name in schema else ""
+    numbers = f"{figure(mark.left_out)} {unit}".rstrip(), f"{figure(mark.kept)} {unit}".rstrip()
+    return say("estimand.mark", language, name=shown, left_out=numbers[0], kept=numbers[1])
 
 
 def _held(evidence: Evidence, schema: Schema, language: Language) -> str:
     """What was alike in the rows that were compared."""
     if not evidence.adjusted_for:
         return ""
-    # Effects may be adjusted for columns that the model does not read.
-    named = (
-        label(schema[name], language) if name in schema else name for name in evidence.adjusted_for
-    )
-    return say("evidence.held", language, features=", ".join(named))
+    return say("evidence.held", language, features=_listed(evidence.adjusted_for, schema, language))
+
+
+def _through(evidence: Evidence, schema: Schema, language: Language) -> str:
+    """What tells it where no readings close the back door."""
+    if evidence.strategy is Strategy.BACK_DOOR:
+        return ""
+    key = f"evidence.{evidence.strategy}"
+    return say(key, language, features=_listed(evidence.through, schema, language))
+
+
+def _listed(columns: Sequence[str], schema: Schema, language: Language) -> str:
+    return ", ".join(_named(name, schema, language) for name in columns)
 
 
 def _amount(value: float, evidence: Evidence) -> str:
+    # Of weak instruments the interval may have no end.
+    if not np.isfinite(value):
+        return "+∞" if value > 0.0 else "-∞"
     # %p: a share that rises by 2 percentage points does not rise by 2 %.
     if evidence.is_share:
         return f"{100.0 * value:+.1f} %p"

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from explainers.causal.estimand import Estimand
+from explainers.causal.evidence import Evidence
+from models.errors import SpecError
 from models.training.milling import FEATURES, QUALITIES, TORQUE, Simulation, carry_out, simulate
 from service.ask import answering
 from service.ask.budget import Budget
@@ -130,6 +133,74 @@ def test_an_answer_that_does_this_prints_what_is_known_of_the_real_outcome(attac
     assert "보장" not in json.dumps(reply, ensure_ascii=False)
 
 
+def test_whose_effect_it_is_comes_first_in_every_language_with_who_is_left_out(attached, data):
+    folder, said = attached
+    first = said.splitlines()[0]
+    kept = evidence_of(folder)
+    assert kept["estimand"] == "ate_comparable"
+    assert sum(out["rows"] for out in kept["left_out"]) == round(
+        kept["rows"] * kept["trimmed"] / (1 - kept["trimmed"])
+    )
+    assert "비교할 수 있는 행" in first
+    assert "Average effect of the comparable rows" in said.splitlines()[1]
+    assert "not of all" in said.splitlines()[1]
+    done = run(folder, data, *BANDS, "--lang", "ja", "--estimand", "overlap")
+    assert "重なり母集団" in done.output.splitlines()[0]
+    (known,) = what_if(served(folder), 45.0)["causal"]["evidence"]
+    assert known["estimand"] == "ate_comparable"
+    assert "of the comparable rows alone" in known["text"]["en"]
+
+
+def test_what_would_undo_it_is_printed_with_every_effect(attached):
+    folder, said = attached
+    doubt = evidence_of(folder)["sensitivity"]
+    assert 0.0 < doubt["robustness_of_interval"] < doubt["robustness"] < 1.0
+    assert doubt["e_value"]["estimate"] > doubt["e_value"]["interval"] > 1.0
+    assert {b["covariate"] for b in doubt["benchmarks"]} == set(evidence_of(folder)["adjusted_for"])
+    for words in (
+        "hidden common cause",
+        "E-value",
+        "숨은 공통 원인",
+        "E-값",
+        "treatment / outcome",
+    ):
+        assert words in said
+    (known,) = what_if(served(folder), 45.0)["causal"]["evidence"]
+    assert known["sensitivity"]["robustness_value"] == doubt["robustness"]
+    assert known["sensitivity"]["e_value_interval"] == doubt["e_value"]["interval"]
+    assert known["sensitivity"]["strongest"] == doubt["benchmarks"][0]["covariate"]
+    assert "A hidden common cause would have to explain" in known["text"]["en"]
+    assert "최악의 경우" in known["text"]["ko"]
+
+
+def test_evidence_of_the_first_format_is_read_and_its_estimand_named(attached):
+    folder, _ = attached
+    table = dict(evidence_of(folder))
+    old = {k: v for k, v in table.items() if k not in ("estimand", "left_out", "sensitivity")} | {
+        "format": 1
+    }
+    read = Evidence.read(json.dumps(old).encode(), "old.json")
+    assert read.estimand is Estimand.ATE_COMPARABLE
+    assert (
+        Evidence.read(json.dumps(table).encode(), "new.json").write()
+        == next((folder / "effects").iterdir()).read_bytes()
+    )
+    with pytest.raises(SpecError, match="the format is 3"):
+        Evidence.read(json.dumps(table | {"format": 3}).encode(), "new.json")
+
+
+def test_rows_with_gaps_are_counted(tmp_path, data):
+    lines = data.read_text().splitlines()
+    header = lines[0].split(",")
+    first = lines[1].split(",")
+    first[header.index("torque")], first[header.index("failed")] = "60", ""
+    file = tmp_path / "gaps.csv"
+    file.write_text("\n".join([lines[0], ",".join(first), *lines[2:]]) + "\n")
+    done = run(copied(tmp_path), file, *BANDS, "--json")
+    assert done.exit_code == 0, done.exception
+    assert json.loads(done.output)["rows_with_gaps"] == 1
+
+
 def test_an_answer_that_does_something_else_does_not(attached):
     reply = what_if(served(attached[0]), 52.0)
     assert "evidence" not in reply["causal"]
@@ -202,3 +273,178 @@ def test_a_graph_that_nobody_accepted_identifies_nothing(tmp_path, data):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     done = run(folder, data, *BANDS)
     assert "the graph is retired" in str(done.exception)
+
+
+def logged(to: Path, n: int, **columns: np.ndarray) -> Path:
+    """A log of ordinary readings, but for ``columns``."""
+    rng = np.random.default_rng(1)
+    ordinary = {
+        "air_temperature": rng.uniform(296.0, 303.0, n),
+        "process_temperature": rng.uniform(306.0, 313.0, n),
+        "rotational_speed": rng.uniform(1300.0, 1700.0, n),
+        "torque": rng.uniform(30.0, 60.0, n),
+        "tool_wear": rng.uniform(0.0, 200.0, n),
+        "quality": rng.choice(list(QUALITIES), n),
+    }
+    table = {**ordinary, **columns}
+    with (to / "made.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(table)
+        writer.writerows(zip(*(column.tolist() for column in table.values()), strict=True))
+    return to / "made.csv"
+
+
+def heated(to: Path, strength: float, n: int = 1_500) -> Path:
+    """The air warms the process and nothing else; what is hidden warms it too, and costs.
+    The true effect is 0.3 a kelvin."""
+    rng = np.random.default_rng(4)
+    air, hidden = rng.uniform(296.0, 303.0, n), rng.standard_normal(n)
+    process = 310.0 + strength * (air - 299.5) + 0.8 * hidden + 0.3 * rng.standard_normal(n)
+    cost = 0.3 * process - 2.0 * hidden + rng.standard_normal(n)
+    return logged(to, n, air_temperature=air, process_temperature=process, failed=cost)
+
+
+WARMER = ("--feature", "process_temperature", "--from", "305..309.5", "--to", "310.5..315",
+          "--hidden", "process_temperature", "--causes", "process_temperature,torque")  # fmt: skip
+
+
+def test_an_instrument_tells_what_no_readings_do_and_whose_effect_that_is(tmp_path):
+    folder = copied(tmp_path)
+    done = run(folder, heated(tmp_path, 0.3), *WARMER, "--json", "--attach", "--by", "J. Kim")
+    assert done.exit_code == 0, done.exception
+    told = json.loads(done.output[: done.output.rindex("}") + 1])
+    assert (told["strategy"], told["through"]) == ("instrument", ["air_temperature"])
+    assert told["estimand"] == "late"
+    assert told["rows"] == 1_500  # none is left out by its treatment
+    low, high = told["interval"]
+    assert low < 0.3 * 2.0 < high  # about two kelvin between the bands
+    assert told["naive"] < 0.0  # what is seen has the other sign
+    assert told["first_stage"] > 100.0
+    assert "moves with air temperature (instruments)" in told["whom"]["en"]
+    assert "Anderson and Rubin" in told["text"]["en"]
+    assert told["sensitivity"]["robustness_of_interval"] > 0.0
+    kept = evidence_of(folder)
+    read = Evidence.read(json.dumps(kept).encode(), "kept.json")
+    assert read.through == ("air_temperature",)
+    assert served(folder).causal is not None
+
+
+def test_of_a_weak_instrument_the_interval_has_no_end_and_nothing_is_attached(tmp_path):
+    folder, data = copied(tmp_path), heated(tmp_path, 0.005)
+    done = run(folder, data, *WARMER, "--json")
+    told = json.loads(done.output)
+    assert None in told["interval"]
+    assert told["first_stage"] < 10.0
+    assert "The instruments are weak" in told["text"]["en"]
+    assert "∞" in told["text"]["ko"]
+    assert told["sensitivity"]["robustness_of_interval"] == 0.0
+    done = run(folder, data, *WARMER, "--attach", "--by", "J. Kim")
+    assert "not attached: the interval has no end" in str(done.exception)
+    assert "weak: below 10" in done.output
+    assert not (folder / "effects").exists()
+
+
+SLOWER = ("--feature", "torque", "--from", "40", "--to", "60", "--hidden", "torque",
+          "--causes", "rotational_speed,tool_wear", "--lang", "en")  # fmt: skip
+
+
+def slowed(to: Path, n: int = 1_500) -> Path:
+    """The torque slows the drive and acts by that alone: 0.1 for each of 20 rpm. What is hidden
+    makes people choose a higher torque, and failures fewer."""
+    rng = np.random.default_rng(3)
+    hidden = rng.integers(0, 2, n)
+    high = rng.random(n) < np.where(hidden, 0.7, 0.3)
+    speed = 1500.0 - 20.0 * high + 20.0 * rng.standard_normal(n)
+    cost = -0.005 * speed - 2.0 * hidden + 0.2 * rng.standard_normal(n)
+    torque = np.where(high, 60.0, 40.0)
+    return logged(to, n, torque=torque, rotational_speed=speed, failed=cost)
+
+
+def test_a_front_door_tells_what_no_readings_do(tmp_path):
+    folder, data = copied(tmp_path), slowed(tmp_path)
+    told = json.loads(run(folder, data, *SLOWER, "--json").output)
+    assert (told["strategy"], told["through"]) == ("front-door", ["rotational_speed"])
+    assert told["estimand"] == "ate"
+    assert told["interval"][0] < 0.1 < told["interval"][1]
+    assert told["naive"] < -0.3
+    assert told["sensitivity"]["e_value"] is None
+    assert all(abs(r["value"]) <= r["limit"] for r in told["refutations"])
+    assert "by what lies on the way to the outcome: rotational speed" in told["text"]["en"]
+    shown = run(folder, data, *SLOWER).output
+    assert "held fixed (front-door)" in shown
+    assert "through" in shown
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "said"),
+    [
+        (slowed, (*SLOWER, "--estimand", "att"), "att needs the back door; by front-door"),
+        (heated, (*WARMER, "--estimand", "overlap"), "that of those whom it moves"),
+        (
+            heated,
+            ("--feature", "torque", "--from", "30..40", "--to", "50..60", "--hidden", "torque",
+             "--causes", "rotational_speed"),
+            "front-door: --from holds",
+        ),
+        (slowed, (*SLOWER, "--strategy", "instrument"), "instrument: no reading acts on torque"),
+        (heated, (*WARMER, "--strategy", "back-door"), "back-door: no set of readings closes"),
+        (heated, (*WARMER[:4], "--to", "400..500", *WARMER[6:]), "no row is within --to"),
+        (heated, (*WARMER[:4], "--to", "inf..inf", *WARMER[6:]), "its ends must be finite"),
+    ],
+)  # fmt: skip
+def test_what_another_strategy_cannot_tell_is_refused_and_why(tmp_path, data, arguments, said):
+    given = data(tmp_path) if data is slowed else data(tmp_path, 0.3)
+    done = run(copied(tmp_path), given, *arguments)
+    assert done.exit_code == 1
+    assert said in str(done.exception)
+
+
+def test_a_log_in_which_rows_stand_twice_is_caught(tmp_path, data):
+    lines = data.read_text().splitlines()
+    file = tmp_path / "twice.csv"
+    file.write_text("\n".join([*lines, *lines[1:]]) + "\n")
+    done = run(copied(tmp_path), file, *BANDS, "--attach", "--by", "J. Kim")
+    assert "rows that stand twice" in str(done.exception)
+
+
+def test_of_few_coarse_readings_equal_rows_are_chance(tmp_path):
+    n = 2_000
+    rng = np.random.default_rng(5)
+    coarse = {name: np.full(n, 300.0) for name in ("air_temperature", "process_temperature")}
+    coarse |= {"rotational_speed": np.full(n, 1500.0), "quality": np.full(n, "L")}
+    wear = rng.integers(0, 3, n) * 50.0
+    torque = np.where(rng.random(n) < 0.3 + 0.002 * wear, 60.0, 40.0)
+    failed = (rng.random(n) < 0.2 + 0.002 * wear + 0.1 * (torque == 60.0)).astype(int)
+    file = logged(tmp_path, n, **coarse, torque=torque, tool_wear=wear, failed=failed)
+    told = json.loads(
+        run(
+            copied(tmp_path), file, "--feature", "torque", "--from", "40", "--to", "60", "--json"
+        ).output
+    )
+    assert told["effect"] == pytest.approx(0.1, abs=0.08)
+    (twice,) = (r for r in told["refutations"] if r["name"] == "rows that stand twice")
+    assert 0.9 < twice["value"] < twice["limit"]
+
+
+def test_a_category_can_be_the_treatment_and_another_covariate(tmp_path):
+    rng = np.random.default_rng(6)
+    n = 2_000
+    wear = rng.uniform(0.0, 200.0, n)
+    quality = np.where(rng.random(n) < 0.3 + 0.002 * wear, "L", "M")
+    cost = 0.01 * wear + 0.5 * (quality == "M") + rng.standard_normal(n)
+    file = logged(tmp_path, n, quality=quality, tool_wear=wear, failed=cost)
+    arguments = ("--feature", "quality", "--from", "L", "--to", "M", "--also", "shift")
+    shifted = tmp_path / "shift.csv"
+    lines = file.read_text().splitlines()
+    shifted.write_text(
+        "\n".join(
+            [lines[0] + ",shift", *(f"{line},{'ABC'[k % 3]}" for k, line in enumerate(lines[1:]))]
+        )
+        + "\n"
+    )
+    done = run(copied(tmp_path), shifted, *arguments, "--json")
+    assert done.exit_code == 0, done.exception
+    told = json.loads(done.output)
+    assert told["interval"][0] <= 0.5 <= told["interval"][1]
+    assert {b["covariate"] for b in told["sensitivity"]["benchmarks"]} == set(told["adjusted_for"])
+    assert "shift" in told["adjusted_for"]

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal.effect import EstimatedEffect, Observed, Refutation, estimate_effect, refute
 from explainers.causal.errors import NotIdentified
+from explainers.causal.estimand import Estimand, Strategy
 from explainers.causal.evidence import Evidence, graph_digest
-from explainers.causal.identify import Diagram
+from explainers.causal.instrument import WEAK, Interval
+from explainers.causal.sensitivity import STRENGTHS, Contour, contour
 from explainers.causal.spec import ApprovalStatus, CausalSpec, EffectFile
+from explainers.wording import Language
 from explainers.wording.numerals import percentage
 from models.repository import load_folder
 from models.repository import reference as files
 from models.repository.folder import EFFECTS
-from models.schema import Feature, Kind, Schema
+from models.schema import Schema
 from service.doors.cli.causal import Folder, Seed, graph_of, write_graph
 from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
-from service.offline.nuisance import learners_for
+from service.doors.cli.languages import Languages, languages_of
+from service.offline.compared_rows import UnreadableRows, band_of
+from service.offline.effects import Asked, FoundEffect, find_effect
+from service.words import evidence as words
 
-Flags = npt.NDArray[np.bool_]
-Band = tuple[float, float]
+
+class Whom(StrEnum):
+    """Whose effect can be asked for."""
+
+    ATE = Estimand.ATE.value
+    OVERLAP = Estimand.OVERLAP.value
+    ATT = Estimand.ATT.value
 
 
 def effect(
@@ -53,6 +63,20 @@ def effect(
     hidden: Annotated[
         str, typer.Option("--hidden", help="Features that share an unread cause with the outcome.")
     ] = "",
+    estimand: Annotated[
+        Whom,
+        typer.Option(
+            "--estimand",
+            help="Whose average: of all rows (ate; rows without any like them are trimmed, and it "
+            "says so), of the overlap population (weights, nobody trimmed), of the treated (att).",
+        ),
+    ] = Whom.ATE,
+    strategy: Annotated[
+        Strategy | None,
+        typer.Option(
+            "--strategy", help="Default: the first of these by which the graph identifies it."
+        ),
+    ] = None,
     label: Annotated[
         str, typer.Option("--label", help="The outcome in English. Default: its column's name.")
     ] = "",
@@ -63,6 +87,7 @@ def effect(
     by: Annotated[str, typer.Option("--by", help="Who attaches it.")] = "",
     seed: Seed = 0,
     today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
+    lang: Languages = None,
     as_json: AsJson = False,
 ) -> None:
     """Identify, estimate and try to refute an effect on the real outcome."""
@@ -77,129 +102,49 @@ def effect(
     content = content_of(data)
     table = files.read_table(content, schema, str(data))
     _known([outcome, *_listed(also)], list(table.others), "a column beside the features")
-    bands = _band(schema[feature], before, "--from"), _band(schema[feature], after, "--to")
-    compared = _Compared.of(table, schema, feature, bands, outcome)
+    named = [_listed(option) for option in (causes, also, hidden)]
+    _known([*named[0], *named[2]], schema.names, "a feature")
     try:
-        held = _held(spec, feature, _listed(causes), _listed(also), _listed(hidden))
-        found, refuted = _estimated(compared.observed(table, schema, held), seed)
-    except NotIdentified as error:
+        bands = band_of(schema[feature], before, "--from"), band_of(schema[feature], after, "--to")
+        asked = Asked(
+            feature, bands, outcome, named[0], named[1], named[2], Estimand(estimand), strategy
+        )
+        found = find_effect(table, spec, asked, seed)
+    except (NotIdentified, UnreadableRows) as error:
         raise Failure(str(error)) from None
+    except ModuleNotFoundError:
+        raise Failure("needs scikit-learn, not installed: pip install 'ifonly[effect]'") from None
     evidence = Evidence(
         feature,
         *bands,
         {"en": label or outcome, **({"ko": label_ko} if label_ko else {})},
-        compared.is_share,
+        found.is_share,
         found.estimate.value,
-        found.estimate.interval,
+        found.interval,
         found.naive,
-        held,
+        found.held,
         found.estimate.rows,
         found.estimate.treated,
-        found.overlap.trimmed,
-        refuted,
+        found.overlap.trimmed if found.overlap else 0.0,
+        found.refutations,
         graph_digest(spec),
         data.name,
         hashlib.sha256(content).hexdigest(),
         today or datetime.date.today().isoformat(),
         by.strip(),
+        found.estimand,
+        found.overlap.left_out if found.overlap else (),
+        found.strategy,
+        found.through,
+        found.first_stage,
+        found.sensitivity,
     )
     if as_json:
-        print_json(_as_json(evidence, found))
+        print_json(_as_json(evidence, found, schema))
     else:
-        _show(evidence, found)
+        _show(evidence, found, schema, languages_of(lang))
     if attach:
         _attach(folder, spec, evidence)
-
-
-def _held(
-    spec: CausalSpec,
-    feature: str,
-    causes: Sequence[str],
-    also: Sequence[str],
-    hidden: Sequence[str],
-) -> tuple[str, ...]:
-    """What is held fixed."""
-    _known([*causes, *hidden], spec.schema.names, "a feature")
-    diagram = Diagram.of(spec, causes, also, hidden)
-    return tuple(diagram.names[j] for j in diagram.adjustment(spec.schema.index(feature)))
-
-
-def _estimated(observed: Observed, seed: int) -> tuple[EstimatedEffect, tuple[Refutation, ...]]:
-    rng = np.random.default_rng(seed)
-    try:
-        learners = learners_for(observed, seed)
-    except ModuleNotFoundError:
-        raise Failure("needs scikit-learn, not installed: pip install 'ifonly[effect]'") from None
-    found = estimate_effect(observed, learners, rng)
-    return found, refute(observed, learners, found, rng)
-
-
-# --- rows ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class _Compared:
-    """Which rows are compared."""
-
-    used: Flags
-    treated: Flags
-    outcome: npt.NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        table: files.Table,
-        schema: Schema,
-        feature: str,
-        bands: tuple[Band, Band],
-        outcome: str,
-    ) -> _Compared:
-        readings = table.rows[:, schema.index(feature)]
-        (a, b), (c, d) = bands
-        # A row in both bands would be compared with itself.
-        if max(a, c) <= min(b, d):
-            raise Failure("--from and --to meet: no row may be in both")
-        others, treated = (a <= readings) & (readings <= b), (c <= readings) & (readings <= d)
-        happened = np.array([_number(cell, outcome) for cell in table.others[outcome]])
-        # Rows with gaps are left out: to hold fixed what was not read is not possible.
-        whole = np.isfinite(table.rows).all(axis=1) & np.isfinite(happened)
-        return cls(whole & (others | treated), treated, happened)
-
-    @property
-    def is_share(self) -> bool:
-        return bool(np.isin(self.outcome[self.used], (0.0, 1.0)).all())
-
-    def observed(self, table: files.Table, schema: Schema, held: Sequence[str]) -> Observed:
-        columns = [column for name in held for column in _columns(table, schema, name)]
-        covariates = np.column_stack(columns) if columns else np.empty((len(self.used), 0))
-        return Observed(covariates, self.treated, self.outcome)[self.used]
-
-
-def _columns(table: files.Table, schema: Schema, name: str) -> list[npt.NDArray[np.float64]]:
-    """As numbers; a category as one flag for each that occurs but the first."""
-    if name in schema:
-        values = table.rows[:, schema.index(name)]
-        if schema[name].kind is not Kind.NOMINAL:
-            return [values]
-        # Names have no order: a flag for each but one, which the others imply.
-        return [(values == level).astype(np.float64) for level in np.unique(values)[1:]]
-    cells = table.others[name]
-    try:
-        return [np.array([float(cell) for cell in cells])]
-    except ValueError:
-        levels = sorted(set(cells))[1:]
-        return [np.array([float(cell == level) for cell in cells]) for level in levels]
-
-
-def _number(cell: str, outcome: str) -> float:
-    """NaN where nothing was recorded."""
-    known = {"": np.nan, "true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
-    if cell.lower() in known:
-        return known[cell.lower()]
-    try:
-        return float(cell)
-    except ValueError:
-        raise Failure(f"{outcome} is {cell!r}, which is no number") from None
 
 
 def _listed(names: str) -> list[str]:
@@ -212,43 +157,44 @@ def _known(names: Sequence[str], known: Sequence[str], what: str) -> None:
             raise Failure(f"{name} is not {what} ({', '.join(known)})")
 
 
-def _band(feature: Feature, text: str, option: str) -> Band:
-    if feature.kind.is_categorical:
-        _known([text], feature.category_names, f"a category of {feature.name}")
-        code = float(feature.category_names.index(text))
-        return code, code
-    low, dots, high = text.partition("..")
-    try:
-        band = float(low), float(high if dots else low)
-    except ValueError:
-        raise Failure(f"{option} is {text!r}, not a number or a range such as 58..70") from None
-    if band[0] > band[1]:
-        raise Failure(f"{option} is {text!r}: it begins above its end")
-    return band
-
-
 # --- what came out ------------------------------------------------------------------------
 
 
-def _as_json(evidence: Evidence, found: EstimatedEffect) -> dict[str, Any]:
-    return {**asdict(evidence), "se": found.estimate.se, "overlap": asdict(found.overlap)}
+def _as_json(evidence: Evidence, found: FoundEffect, schema: Schema) -> dict[str, Any]:
+    return {
+        "text": words.in_words(evidence, schema),
+        "whom": words.whom(evidence, schema),
+        **asdict(evidence),
+        # JSON has no number without end.
+        "interval": _ends(evidence.interval),
+        "intervals": [_ends(pair) for pair in found.intervals],
+        "se": found.estimate.se,
+        "rows_with_gaps": found.gaps,
+        "overlap": found.overlap and asdict(found.overlap),
+        "contour": [asdict(point) for point in _contour(found)],
+        "other_estimands": {
+            name: {"effect": e.value, "interval": e.interval, "rows": e.rows}
+            for name, e in found.others.items()
+        },
+    }
 
 
-def _show(evidence: Evidence, found: EstimatedEffect) -> None:
-    low, high = evidence.interval
-    held = ", ".join(evidence.adjusted_for) or "nothing"
+def _ends(interval: Interval) -> list[float | None]:
+    return [end if np.isfinite(end) else None for end in interval]
+
+
+def _show(
+    evidence: Evidence, found: FoundEffect, schema: Schema, languages: Sequence[Language]
+) -> None:
+    # Whose effect it is comes before any number: who reads on must not take it for another's.
+    for said in (words.whom(evidence, schema), words.in_words(evidence, schema)):
+        for language in languages:
+            out.print(Text(said[language]))
     table = Table("", "", show_header=False)
-    for name, value in (
-        ("held fixed (back-door)", held),
-        ("rows compared (treated)", f"{evidence.rows:,} ({evidence.treated:,})"),
-        ("effect on the outcome, 95 %", f"{evidence.effect:+.4f}  [{low:+.4f}, {high:+.4f}]"),
-        ("plain difference, nothing held fixed", f"{evidence.naive:+.4f}"),
-        ("trimmed: none like them", percentage(evidence.trimmed)),
-        ("propensity of the treated, by tenths", " ".join(map(str, found.overlap.treated))),
-        ("propensity of the others", " ".join(map(str, found.overlap.others))),
-    ):
+    for name, value in _figures(evidence, found).items():
         table.add_row(name, Text(value))
     out.print(table)
+    _show_doubt(found)
     checks = Table("refuter", "change", "limit", "passed")
     for r in evidence.refutations:
         passed = "yes" if r.passed else "NO"
@@ -256,8 +202,65 @@ def _show(evidence: Evidence, found: EstimatedEffect) -> None:
     out.print(checks)
 
 
+def _figures(evidence: Evidence, found: FoundEffect) -> Mapping[str, str]:
+    held = ", ".join(found.held) or "nothing"
+    figures = {f"held fixed ({found.strategy})": held}
+    if found.through:
+        figures["through"] = ", ".join(found.through)
+    if found.first_stage is not None:
+        weak = f", weak: below {WEAK:.0f}" if found.first_stage < WEAK else ""
+        figures["first-stage F"] = f"{found.first_stage:.1f}{weak}"
+    figures |= {
+        "rows compared (treated)": f"{evidence.rows:,} ({evidence.treated:,})",
+        "rows left out: something missing": f"{found.gaps:,}",
+        f"effect on the outcome ({found.estimand}), 95 %": _with_intervals(
+            found.estimate.value, found.intervals
+        ),
+    }
+    for name, other in found.others.items():
+        figures[f"the same, {name}"] = _with_intervals(other.value, (other.interval,))
+    figures["plain difference, nothing held fixed"] = f"{found.naive:+.4f}"
+    if found.overlap is not None:
+        figures |= {
+            "trimmed: none like them": percentage(found.overlap.trimmed),
+            "propensity of the treated, by tenths": " ".join(map(str, found.overlap.treated)),
+            "propensity of the others": " ".join(map(str, found.overlap.others)),
+        }
+    return figures
+
+
+def _with_intervals(value: float, intervals: Sequence[Interval]) -> str:
+    shown = " and ".join(f"[{low:+.4f}, {high:+.4f}]" for low, high in intervals)
+    return f"{value:+.4f}  {shown}"
+
+
+def _show_doubt(found: FoundEffect) -> None:
+    """Down: how much a hidden cause explains of the treatment; across: of the outcome."""
+    strong = Table("hidden cause as strong as", "of the treatment", "of the outcome", "would leave")
+    for b in found.sensitivity.benchmarks:
+        shares = percentage(b.strength.treatment), percentage(b.strength.outcome)
+        strong.add_row(Text(b.covariate), *shares, f"{b.left:+.4f}")
+    if found.sensitivity.benchmarks:
+        out.print(strong)
+    table = Table("treatment / outcome", *(percentage(s) for s in STRENGTHS))
+    points = _contour(found)
+    for k, strength in enumerate(STRENGTHS):
+        row = points[k * len(STRENGTHS) : (k + 1) * len(STRENGTHS)]
+        table.add_row(percentage(strength), *(f"{p.effect:+.4f}" for p in row))
+    out.print(table)
+
+
+def _contour(found: FoundEffect) -> tuple[Contour, ...]:
+    return contour(found.estimate, found.sensitivity.scale)
+
+
 def _attach(folder: Path, spec: CausalSpec, evidence: Evidence) -> None:
     """The file first: until causal.toml names it, nobody reads it."""
+    if not np.isfinite(evidence.interval).all():
+        raise Failure(
+            f"not attached: the interval has no end, the instruments are too weak "
+            f"({', '.join(evidence.through)}; first-stage F {evidence.first_stage:.1f})"
+        )
     failed = [r.name for r in evidence.refutations if not r.passed]
     # An effect that a refuter denies must not end in answers.
     if failed:

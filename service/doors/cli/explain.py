@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from explainers.wording import DEFAULT_LANGUAGES, LANGUAGES, is_language
 from service.doors.cli import in_process, rendering
 from service.doors.cli.console import (
     AsJson,
@@ -22,24 +21,8 @@ from service.doors.cli.console import (
     registry,
     settings,
 )
+from service.doors.cli.languages import Languages, languages_of
 from service.served.causal_model import Semantics
-
-
-def _language(tag: str) -> str:
-    if not is_language(tag):
-        raise typer.BadParameter(f"{tag!r} is not one of {', '.join(map(repr, LANGUAGES))}.")
-    return tag
-
-
-Languages = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--lang",
-        parser=_language,
-        metavar=f"[{'|'.join(LANGUAGES)}]",
-        help=f"{' or '.join(LANGUAGES)}; repeatable. Default: {' and '.join(DEFAULT_LANGUAGES)}.",
-    ),
-]
 
 
 def explain(
@@ -85,7 +68,7 @@ def explain(
     if freeze:
         # Added to those of the file: an option must not undo what the file froze.
         limits["freeze"] = [*limits.get("freeze", []), *freeze]
-    languages = list(dict.fromkeys(lang or DEFAULT_LANGUAGES))
+    languages = languages_of(lang)
     body: dict[str, Any] = {
         "instance": read_object(row, "the row"),
         "constraints": limits,
@@ -122,7 +105,7 @@ def predict(
     if as_json:
         print_json(reply)
     else:
-        for tag in dict.fromkeys(lang or DEFAULT_LANGUAGES):
+        for tag in languages_of(lang):
             out.print(rendering.prediction(reply["predictions"][0], tag), markup=False)
 
 

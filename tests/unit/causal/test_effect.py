@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from explainers.causal.effect import (
+    Covariate,
     Learners,
     Observed,
     Refutation,
@@ -13,6 +14,7 @@ from explainers.causal.effect import (
     refute,
 )
 from explainers.causal.errors import NotIdentified
+from explainers.causal.estimand import Estimand
 
 # Bad parts (z) are handled with care (t), and fail more often whatever is done:
 # P(z) = 1/3 each, P(t | z) = .2, .5, .8, P(y | t, z) = .2 + .25 z - .15 t.
@@ -74,6 +76,82 @@ def test_rows_without_any_like_them_on_the_other_side_are_left_out_and_counted()
     assert found.overlap.treated[-1] == 1_000
     assert sum(found.overlap.treated) + sum(found.overlap.others) == 5_000
     assert found.estimate.value == pytest.approx(EFFECT, abs=0.08)
+
+
+def growing(seed: int, n: int = 4_000) -> Observed:
+    """Care does more for worse parts: its effect is -.1 - .1 z."""
+    rng = np.random.default_rng(seed)
+    z = rng.integers(0, 3, n)
+    treated = rng.random(n) < CARE[z]
+    failed = rng.random(n) < 0.4 + FAILS * z - treated * (0.1 + 0.1 * z)
+    return Observed(z[:, None].astype(float), treated, failed.astype(float), (Covariate("z"),))
+
+
+OVERLAP_WEIGHTS = CARE * (1 - CARE)
+TRUTHS = {
+    Estimand.ATE: -0.2,
+    Estimand.OVERLAP: -((0.1 + 0.1 * np.arange(3)) @ OVERLAP_WEIGHTS) / OVERLAP_WEIGHTS.sum(),
+    Estimand.ATT: -((0.1 + 0.1 * np.arange(3)) @ CARE) / CARE.sum(),
+}
+
+
+@pytest.mark.parametrize("estimand", TRUTHS)
+def test_each_estimand_is_the_average_of_whom_it_names(estimand):
+    found = [
+        estimate_effect(growing(seed), BOTH, np.random.default_rng(seed), estimand)
+        for seed in range(60)
+    ]
+    assert {f.estimand for f in found} == {estimand}
+    assert np.mean([f.estimate.value for f in found]) == pytest.approx(TRUTHS[estimand], abs=0.006)
+    covered = [f.estimate.interval[0] <= TRUTHS[estimand] <= f.estimate.interval[1] for f in found]
+    assert np.mean(covered) >= 0.88
+    first = found[0]
+    assert set(first.others) == set(TRUTHS) - {estimand}
+    for other, scores in first.others.items():
+        again = estimate_effect(growing(0), BOTH, np.random.default_rng(0), other)
+        assert again.estimate == scores.estimate
+
+
+def test_trimming_changes_the_name_of_what_is_told_and_says_who_is_left_out():
+    seen = growing(2)
+    always = Observed(
+        np.vstack([seen.covariates, np.full((1_000, 1), 9.0)]),
+        np.append(seen.treated, np.ones(1_000, dtype=bool)),
+        np.append(seen.outcome, np.zeros(1_000)),
+        seen.columns,
+    )
+    learners = Learners(by_cell, overall)
+    found = estimate_effect(always, learners, np.random.default_rng(0))
+    assert found.estimand is Estimand.ATE_COMPARABLE
+    (out,) = found.overlap.left_out
+    assert (out.treated, out.rows) == (True, 1_000)
+    (mark,) = out.marks
+    assert mark.covariate == Covariate("z")
+    assert mark.left_out == 9.0
+    assert mark.kept == pytest.approx(1.0, abs=0.05)
+    assert set(found.others) == {Estimand.OVERLAP, Estimand.ATT_COMPARABLE}
+    whole = estimate_effect(always, learners, np.random.default_rng(0), Estimand.OVERLAP)
+    assert whole.estimand is Estimand.OVERLAP
+    assert whole.overlap.left_out == ()
+    # The rows that nobody is like weigh nothing: the answer is that of the rest.
+    assert whole.estimate.value == pytest.approx(TRUTHS[Estimand.OVERLAP], abs=0.06)
+
+
+def test_an_outcome_that_never_differs_tells_nothing():
+    seen = confounded(0)
+    flat = Observed(seen.covariates, seen.treated, np.ones(len(seen)))
+    with pytest.raises(NotIdentified, match="the outcome is 1 in all 900 rows"):
+        estimate_effect(flat, BOTH, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("estimand", TRUTHS)
+def test_where_readings_tell_the_treatment_nothing_is_compared(estimand):
+    rng = np.random.default_rng(0)
+    z = rng.integers(0, 2, 600)
+    apart = Observed(z[:, None].astype(float), z == 1, rng.standard_normal(600))
+    learners = Learners(by_cell, overall)
+    with pytest.raises(NotIdentified, match="are needed"):
+        estimate_effect(apart, learners, np.random.default_rng(0), estimand)
 
 
 def test_too_few_rows_are_refused():

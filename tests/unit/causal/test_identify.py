@@ -9,6 +9,7 @@ import pytest
 
 from explainers.causal import Graph
 from explainers.causal.errors import NotIdentified
+from explainers.causal.estimand import Strategy
 from explainers.causal.identify import HIDDEN, Diagram
 
 
@@ -122,3 +123,98 @@ def test_a_hidden_cause_declared_of_a_feature_and_the_outcome_is_in_the_diagram(
 def test_what_was_recorded_besides_is_held_fixed(milling_spec):
     asked = Diagram.of(milling_spec, causes=["rotational_speed"], also=["shift"])
     assert [asked.names[j] for j in asked.adjustment(3)] == ["shift"]
+
+
+def named(edges: str, hidden: str, only: Strategy | None = None) -> tuple[str, str, str]:
+    asked = diagram(edges, hidden)
+    found = asked.identified(asked.names.index("T"), only)
+    through, held = ("".join(asked.names[j] for j in part) for part in (found.through, found.held))
+    return found.strategy, through, held
+
+
+@pytest.mark.parametrize(
+    ("edges", "hidden", "found"),
+    [
+        ("Z>T Z>Y T>Y", "", ("back-door", "", "Z")),
+        ("U>T U>Y T>M M>Y", "U", ("front-door", "M", "")),
+        ("U>T U>Y T>M T>N M>Y N>Y", "U", ("front-door", "MN", "")),
+        ("U>T U>Y T>M M>N N>Y", "U", ("front-door", "M", "")),
+        # What acts on the mediator and on the outcome is held fixed.
+        ("U>T U>Y T>M M>Y W>M W>Y", "U", ("front-door", "M", "W")),
+        ("U>T U>Y Z>T T>Y", "U", ("instrument", "Z", "")),
+        ("U>T U>Y Z>T Q>T T>Y", "U", ("instrument", "QZ", "")),
+        ("U>T U>Y Z>T W>Z W>Y T>Y", "U", ("instrument", "Z", "W")),
+        ("U>T U>Y V>Z V>T T>Y", "UV", ("instrument", "Z", "")),  # it need not act itself
+        ("U>T U>Y Z>X X>T T>Y", "U", ("instrument", "XZ", "")),
+    ],
+)
+def test_where_no_readings_close_the_back_door_a_front_door_or_an_instrument_may_tell(
+    edges, hidden, found
+):
+    assert named(edges, hidden) == found
+
+
+@pytest.mark.parametrize(
+    ("edges", "hidden", "only", "said"),
+    [
+        (
+            "U>T U>Y T>Y",
+            "U",
+            None,
+            "T <- U -> Y.*no readings lie on every way.*no reading acts on T",
+        ),
+        # Z acts on the outcome besides, so it is none.
+        (
+            "U>T U>Y Z>T Z>Y T>Y",
+            "U",
+            Strategy.INSTRUMENT,
+            r"each reading that acts on T \(Z\) acts",
+        ),
+        # What the treatment moves is tied to the outcome by U alone, and is no instrument.
+        ("U>T U>Y T>Z T>Y", "U", Strategy.INSTRUMENT, "no reading acts on T"),
+        ("U>T U>Y U>M T>M M>Y", "U", Strategy.FRONT_DOOR, r"between T and the outcome \(M\) has"),
+        ("U>T U>Y T>M M>Y T>Y", "U", Strategy.FRONT_DOOR, "no readings lie on every way from T"),
+        ("Z>T Z>Y", "", None, "T does not act on the outcome"),
+    ],
+)
+def test_what_no_strategy_tells_is_refused_by_the_name_of_each(edges, hidden, only, said):
+    with pytest.raises(NotIdentified, match=said):
+        named(edges, hidden, only)
+
+
+def partial(covariance: np.ndarray, given: tuple[int, ...]) -> np.ndarray:
+    """Of all columns, once ``given`` are held fixed."""
+    if not given:
+        return covariance
+    known = covariance[:, list(given)]
+    told = known @ np.linalg.solve(covariance[np.ix_(given, given)], known.T)
+    return np.asarray(covariance - told)
+
+
+def told(strategy: Strategy, seed: int) -> bool:
+    """Whether the strategy applies to a drawn model; then it must tell the true effect."""
+    asked, slopes = drawn(seed)
+    totals = np.linalg.inv(np.eye(len(slopes)) - slopes)
+    covariance = totals.T @ totals
+    try:
+        found = asked.identified(0, strategy)
+    except NotIdentified:
+        return False
+    true, y = totals[0, asked.outcome], asked.outcome
+    left = partial(covariance, found.held)
+    if strategy is Strategy.INSTRUMENT:
+        for j in found.through:
+            assert left[j, y] / left[j, 0] == pytest.approx(true, abs=1e-8)
+        return True
+    steps = left[0, list(found.through)] / left[0, 0]
+    beside = [*found.through, 0]
+    on = np.linalg.solve(left[np.ix_(beside, beside)], left[beside, y])[:-1]
+    assert steps @ on == pytest.approx(true, abs=1e-8)
+    return True
+
+
+@pytest.mark.parametrize(
+    ("strategy", "least"), [(Strategy.FRONT_DOOR, 20), (Strategy.INSTRUMENT, 20)]
+)
+def test_front_doors_and_instruments_of_drawn_models_tell_the_true_effect(strategy, least):
+    assert sum(told(strategy, seed) for seed in range(1_500)) >= least
