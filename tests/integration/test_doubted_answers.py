@@ -22,8 +22,12 @@ from explainers.verify.exported import check_answer
 from explainers.verify.reading import Reading
 from models.errors import SpecError
 from models.repository import load_folder
+from service.ask.question import Rung
+from service.ask.what_if import what_if
+from service.ask.write_reply import ReplyWriter
 from service.doors.cli import in_process
 from service.doors.cli.commands import app
+from service.doors.pages.operator.outcome import outcome_of
 from service.served.causal_model import prepare_causal, read_graph_of
 from service.served.checking import rulebook_of
 from service.served.registry import Registry
@@ -149,6 +153,20 @@ def test_a_page_shows_it_amber_and_never_as_proven(
     assert amber in listed
     assert green not in page
     assert green not in listed
+
+
+def test_the_sliders_say_it_too(tmp_path: Path) -> None:
+    folder_with(tmp_path, USED)
+    registry = Registry(tmp_path)
+    registry.load()
+    model = registry.get(NAME, None)
+    factual, schema = model.deployed.examples[0].row, model.schema
+    for lever, doubts in (("torque", 1), ("process_temperature", 0)):
+        asked = what_if(model, factual, {schema.index(lever): 40.0}, Rung.COUNTERFACTUAL)
+        reply = ReplyWriter(model).what_if(asked).model_dump(mode="json", by_alias=True)
+        shown = outcome_of(reply, model, "en", None).doubts
+        assert len(shown) == doubts
+        assert all("In doubt" in doubt for doubt in shown)
 
 
 def test_a_failed_part_that_no_answer_uses_marks_none(
