@@ -154,6 +154,7 @@ def test_what_a_hidden_cause_makes_of_the_versions_is_what_numpy_makes_of_them(s
         {t: 0.5 * float(rng.random()) for t in ties[:3]}
     )
     assume(tilts)
+    assert tilts is not None
     (factual,) = model.interventional(np.random.default_rng(seed), 1)
     assume(np.abs(factual).max() < 1e3)
     columns, asked = some(rng, d), consequences(model)
