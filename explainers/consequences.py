@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from explainers.native import kernel
 from explainers.space import changed
 from models.predictor import Row, Rows
+
+if TYPE_CHECKING:
+    # Compiled code: whoever lists models asks no question.
+    from explainers.native import kernel
 
 Floats = npt.NDArray[np.float64]
 Margin = Callable[[Rows], Floats]

@@ -68,6 +68,12 @@ class Metrics:
             [*model, "engine"],
             registry=registry,
         )
+        self._doubts = Counter(
+            "ifonly_answers_in_doubt",
+            "That rest on a part of the causal model that had failed a check.",
+            model,
+            registry=registry,
+        )
         self._gap = Histogram(
             "ifonly_gap_ratio",
             "How much smaller a change may be than the one answered; 0: proven.",
@@ -147,6 +153,8 @@ class Metrics:
             self._rejections.labels(facts.model, facts.engine or NOBODY).inc(detail["rejected"])
         if facts.kind in (RecordKind.REFUSAL, RecordKind.FAILURE):
             self._refusals.labels(facts.kind.value, facts.status or "").inc()
+        if "doubts" in detail:
+            self._doubts.labels(facts.model).inc()
         latency = self._latency.get(facts.kind)
         if latency is not None and facts.latency_us is not None:
             latency.labels(facts.model).observe(facts.latency_us / 1e6)

@@ -30,9 +30,9 @@ MILP = ("arithmetic", "choices", "confidence_cuts", "engine", "following",
         "grid_enumeration", "hull", "kinks", "levers", "model", "network", "plausible",
         "primal_heuristic", "program", "question", "reading", "reals", "rules", "search",
         "structural_equations", "sums", "sweep")  # fmt: skip
-TREES = ("arena", "batches", "engine", "ensemble_targets", "flat_rules", "following",
-         "lagrangian", "layout", "leaves", "modes", "proof", "question",
-         "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
+TREES = ("arena", "batches", "effect_search", "effects", "engine", "ensemble_targets",
+         "flat_rules", "following", "lagrangian", "layout", "leaves", "modes", "proof",
+         "question", "question_building", "survival", "table_building", "tree_merging")  # fmt: skip
 
 FAST = (
     *(f"explainers.constraints.{name}" for name in CONSTRAINTS),
@@ -45,8 +45,9 @@ FAST = (
 """Plain Python."""
 KERNEL = tuple(
     f"explainers.native.{name}"
-    for name in ("batches", "boxes", "cells", "kernel", "lagrangian", "leaves", "merging",
-                 "primal_heuristic", "rules", "survival", "table_building")
+    for name in ("batches", "boxes", "causal", "cells", "effect_search", "following", "functions",
+                 "intervals", "kernel", "lagrangian", "leaves", "merging", "primal_heuristic",
+                 "rules", "survival", "table_building")
 )  # fmt: skip
 """C++; a fault is compiled into an extension of its own."""
 

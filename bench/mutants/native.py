@@ -59,6 +59,7 @@ SWAPPED = (
 WRITES = re.compile(r"^\s+[\w.\[\]()>-]+(?: [-+|&]?= [^=].*|\.copy\(.*\)|\.fill\(.*\));$")
 """A statement that can be dropped: it declares nothing."""
 FUNCTION = re.compile(r"^(?:inline |template)?.*?\b(\w+)\($|^(?:inline )?[\w:<>]+ (\w+)\(")
+METHOD = re.compile(r"^    (?! )(?:static )?[\w:<>&*, ]+?\b(\w+)\(.*(?:\{|\()?$")
 NO_CODE = re.compile(r"^\s*(//|#|require\(|struct |field\(|static constexpr|namespace|using )")
 
 
@@ -68,10 +69,13 @@ def is_part(module: str) -> bool:
 
 def mutants_of(module: str) -> list[Mutant]:
     """Every fault that can be made in the functions of one part."""
-    found, function = [], ""
+    found, function, in_class = [], "", False
     for number, line in enumerate(_lines(module), 1):
         if not line.startswith((" ", "/", "}", "#")) and (named := FUNCTION.match(line)):
             function = named[1] or named[2]
+        in_class = (in_class or line.startswith("class ")) and line != "};"
+        if in_class and (method := METHOD.match(line)):
+            function = method[1]
         # What is checked is what malformed arrays try.
         is_code = line.startswith(" ") and not NO_CODE.match(line)
         if function and is_code and not function.startswith("check"):

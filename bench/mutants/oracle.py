@@ -7,6 +7,7 @@ import inspect
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ MODULES = (
     "oracle.test_blackbox_against_brute_force",
     "oracle.test_causal_trees_against_brute_force",
     "oracle.test_effects_in_linear_programs",
+    "oracle.test_effects_in_the_kernel",
     "oracle.test_infeasible_subsystems_and_ranges",
     "oracle.test_survival_against_brute_force",
     "oracle.test_backtracking_against_brute_force",
@@ -57,11 +59,16 @@ NEAR = (
     ("search.milp", ("test_milp", "linear_and_relu", "linear_programs")),
     ("native.survival", ("survival",)),
     ("native.batches", ("causal_trees",)),
+    ("native.effects", ("effects_in_the_kernel",)),
+    ("native.causal", ("effects_in_the_kernel",)),
+    ("native.functions", ("effects_in_the_kernel",)),
+    ("native.intervals", ("effects_in_the_kernel",)),
     ("native.primal_heuristic", ("infeasible_subsystems_and_ranges",)),
     ("native.merging", ("priced_boxes", "test_trees")),
     ("native.lagrangian", ("priced_boxes", "test_trees")),
     ("native", ("test_trees", "infeasible_subsystems_and_ranges", "survival")),
     ("search.trees.survival", ("survival",)),
+    ("search.trees.effect", ("effects_in_the_kernel",)),
     ("search.trees.following", ("causal_trees",)),
     ("search.trees.modes", ("causal_trees",)),
     ("search.trees.tree_merging", ("priced_boxes", "test_trees")),
@@ -73,7 +80,7 @@ NEAR = (
 """By a part of the program, the tests that are tried first: the first part that has the fault."""
 SECONDS = 8
 """Of CPU for all that are tried of one mutant."""
-FIXTURES: dict[str, Callable[[], Any]] = {"tally": Tally}
+FIXTURES: dict[str, Callable[[], Any]] = {"tally": Tally, "paths": Counter}
 """What tests may want besides their parameters; those that want more are left out."""
 Call = tuple[str, Callable[[], Any]]
 

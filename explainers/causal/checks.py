@@ -37,6 +37,7 @@ def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
         return  # what follows reads the edges
     yield from _loops(document)
     yield from _roles(document)
+    yield from _tested_parts(document, schema)
     yield from _confounders(document, schema)
     yield from _mechanisms(document, schema)
 
@@ -165,6 +166,18 @@ def _confounders(document: Document, schema: Schema) -> Iterator[SpecProblem]:
             yield SpecProblem(f"{key}.rho", f"is [{low}, {high}]; the first must not be above")
         if "rho" in table and "strength" in table:
             yield SpecProblem(f"{key}.strength", "is given beside 'rho'; give one")
+
+
+def _tested_parts(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    """Whether what is in doubt is there at all."""
+    for i, table in enumerate(document.get("doubts", ())):
+        given = [("node", name) for name in [table.get("node")] if name is not None]
+        given += [("between", name) for name in table.get("between", ())]
+        for key, name in given:
+            if name not in schema:
+                yield SpecProblem(f"doubts[{i}].{key}", _unknown(name, schema.names))
+        if len({name for _, name in given}) < len(given):
+            yield SpecProblem(f"doubts[{i}].between", "names one feature twice")
 
 
 # --- mechanisms ---------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilts,
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
 from explainers.consequences import Assurance, Compiled, Flow, Flows, Margin, NotAffine, Tie, Trust
-from explainers.native import kernel
 from models.predictor import Row, Rows
+
+if TYPE_CHECKING:
+    from explainers.native import kernel
 
 ROUNDING = 1e-9
 """Part of their size by which bounds are widened: sums in another order round otherwise."""
@@ -52,6 +55,9 @@ class CausalConsequences:
         ties = self._ties.counting
         if len(ties) > 1 or any(np.isnan(self._ties.ratio(tie)) for tie in ties):
             return None
+        # Here, where a question is asked: whoever lists models needs no compiled code.
+        from explainers.native import kernel
+
         try:
             laws = kernel.Laws(flatten(self.model, self.members, self.whole))
             tilted = self._tilted_laws(laws, ties[0]) if ties else ()
@@ -63,7 +69,7 @@ class CausalConsequences:
         """The laws at each strength of the only hidden cause. Where it does not matter what
         follows is the same by all of them."""
         return tuple(
-            kernel.Laws(flatten(self.model, self.members, self.whole, tilts)) if tilts else laws
+            type(laws)(flatten(self.model, self.members, self.whole, tilts)) if tilts else laws
             for tilts in self._ties.of([tie])
         )
 

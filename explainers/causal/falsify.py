@@ -3,8 +3,9 @@
 A graph says: given its parents, a node tells nothing more of what does not follow from it
 (local Markov condition). Each such statement is tested; so is each edge, given the effect's
 other parents. Many tests fail by chance and all fail with enough rows, so p-values are corrected
-(Holm) and an effect size must be passed, and the count of broken statements is held against
-graphs with the nodes' names shuffled (Eulig et al. 2023).
+(Holm) and an effect size must be passed; that a test does not reject shows nothing, so an effect is
+*shown* to be small only where its upper bound is (equivalence). The count of broken statements is
+held against graphs with the nodes' names shuffled (Eulig et al. 2023).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ ALPHA = 0.05
 GATE = 0.1
 """Least effect (a correlation of residuals) that counts as a broken statement."""
 IDLE = 0.05
-"""Effect below which an edge is idle."""
+"""Effect below which an edge is not seen; it is idle where the effect is shown to be below
+:data:`GATE`."""
 PERMUTATIONS = 20
 
 
@@ -37,6 +39,8 @@ class FalsifiedImplication:
     effect: float
     p: float
     """Corrected for all tests of its kind."""
+    upper: float = 1.0
+    """Greatest effect that the rows leave possible, at 95 %."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,17 @@ class Falsification:
     missing: tuple[FalsifiedImplication, ...]
     """Not joined, yet dependent given the parents of ``b``: strongest first."""
     superfluous: tuple[FalsifiedImplication, ...]
-    """Edges ``a -> b`` of which nothing is seen once the other parents of ``b`` are known."""
+    """Edges ``a -> b`` that do next to nothing, as is shown, once the other parents of ``b`` are
+    known."""
     broken: float
     """Share of the graph's independence statements that do not hold; 0 where it makes none."""
     statements: int
     shuffled: tuple[float, ...]
     """The same share for graphs with shuffled names."""
+    unseen: tuple[FalsifiedImplication, ...] = ()
+    """Edges ``a -> b`` of which nothing is seen, and the rows are too few to tell."""
+    shown: int = 0
+    """Statements that are shown to hold within :data:`GATE`."""
 
     @property
     def p(self) -> float:
@@ -66,6 +75,11 @@ class Falsification:
         """Whether nothing was found against the graph."""
         return not self.missing and not self.superfluous
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether every statement is shown to hold, and every edge is seen."""
+        return self.agrees and not self.unseen and self.shown == self.statements
+
 
 def falsify(
     graph: Graph,
@@ -77,16 +91,18 @@ def falsify(
     """Test ``graph`` on ``rows`` ``(n, d)``, all finite; ``nominal`` names unordered columns."""
     # Shared by all graphs: shuffled ones ask for many of the same regressions.
     residuals = Residuals(rows, nominal)
-    missing = _broken(graph, residuals)
-    superfluous = _idle(graph, residuals)
+    stated = _stated(graph, residuals)
+    missing = _broken(stated)
+    idle = _idle(graph, residuals)
     shuffled = [_renamed(graph, rng.permutation(len(graph))) for _ in range(n_permutations)]
-    statements = len(_statements(graph))
     return Falsification(
         tuple(missing),
-        tuple(superfluous),
-        len(missing) / statements if statements else 0.0,
-        statements,
+        tuple(f for f in idle if f.upper < GATE),
+        len(missing) / len(stated) if stated else 0.0,
+        len(stated),
         tuple(_share(other, residuals) for other in shuffled),
+        tuple(f for f in idle if f.upper >= GATE),
+        sum(f.upper < GATE for f in stated),
     )
 
 
@@ -103,10 +119,14 @@ def _statements(graph: Graph) -> list[tuple[int, int]]:
     ]
 
 
-def _broken(graph: Graph, residuals: Residuals) -> list[FalsifiedImplication]:
+def _stated(graph: Graph, residuals: Residuals) -> list[FalsifiedImplication]:
+    """What the rows say of each statement."""
     pairs = _statements(graph)
     tests = [conditional(residuals, i, j, frozenset(graph.parents[j])) for i, j in pairs]
-    found = _corrected(pairs, tests)
+    return _corrected(pairs, tests)
+
+
+def _broken(found: Sequence[FalsifiedImplication]) -> list[FalsifiedImplication]:
     # With enough rows anything is significant, so the effect must count as well.
     return sorted((f for f in found if f.p < ALPHA and f.effect >= GATE), key=lambda f: -f.effect)
 
@@ -126,14 +146,14 @@ def _corrected(
 ) -> list[FalsifiedImplication]:
     corrected = holm([t.p for t in tests])
     return [
-        FalsifiedImplication(a, b, test.effect, p)
+        FalsifiedImplication(a, b, test.effect, p, test.upper)
         for (a, b), test, p in zip(pairs, tests, corrected, strict=True)
     ]
 
 
 def _share(graph: Graph, residuals: Residuals) -> float:
-    statements = len(_statements(graph))
-    return len(_broken(graph, residuals)) / statements if statements else 0.0
+    stated = _stated(graph, residuals)
+    return len(_broken(stated)) / len(stated) if stated else 0.0
 
 
 def _renamed(graph: Graph, names: npt.NDArray[np.signedinteger[Any]]) -> Graph:

@@ -14,6 +14,8 @@ from explainers.causal.regression import fit_location
 
 _MOST_ROWS = 1000
 """Rows of a distance matrix; of more, some are drawn."""
+ONE_SIDED = 1.6449
+"""Quantile of the normal distribution at 95 %: of a test against a margin, on one side."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class Dependence:
 
     effect: float
     p: float
+    upper: float = 1.0
+    """Greatest effect that the rows leave possible, at 95 %: below a margin, equivalence with
+    independence is shown (two one-sided tests, Schuirmann 1987); 1 where nothing is."""
 
 
 def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Dependence:
@@ -43,11 +48,14 @@ def distance_correlation(a: Array, b: Array, rng: np.random.Generator) -> Depend
     x, y = _centred(a), _centred(b)
     size = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
     if size == 0.0:
-        return Dependence(0.0, 1.0)
+        # A constant depends on nothing; on what never varies, nothing was tried.
+        return Dependence(0.0, 1.0, 0.0 if y.any() else 1.0)
     found = float((x * y).sum()) / size
     # The tail of a chi-square with one degree of freedom, at n * correlation + 1.
     p = math.erfc(math.sqrt(max(len(a) * found + 1.0, 0.0) / 2.0))
-    return Dependence(math.sqrt(max(found, 0.0)), p)
+    # Its root is about normal around the true effect, with a deviation of 1 / sqrt(n).
+    upper = (math.sqrt(max(len(a) * found + 1.0, 0.0)) + ONE_SIDED) / math.sqrt(len(a))
+    return Dependence(math.sqrt(max(found, 0.0)), p, min(upper, 1.0))
 
 
 def noise_dependence(noise: Array, causes: Array, rng: np.random.Generator) -> Dependence:
@@ -60,7 +68,9 @@ def noise_dependence(noise: Array, causes: Array, rng: np.random.Generator) -> D
     size = np.abs(noise - np.median(noise))
     both = [distance_correlation(u[:, None], causes, rng) for u in (noise, size)]
     strongest = max(both, key=lambda d: d.effect)
-    return Dependence(strongest.effect, min(1.0, 2.0 * min(d.p for d in both)))
+    # Every bound must be below a margin, so the largest stands for both.
+    upper = max(d.upper for d in both)
+    return Dependence(strongest.effect, min(1.0, 2.0 * min(d.p for d in both)), upper)
 
 
 def _centred(a: Array) -> Array:
@@ -123,7 +133,8 @@ def conditional(residuals: Residuals, a: int, b: int, given: frozenset[int]) -> 
             for u, v in ((x, y), (x**2 - 1.0, y), (x, y**2 - 1.0)):
                 found.append(_covariance(u, v))
     strongest = max(found, key=lambda d: d.effect * (d.p < 0.05))
-    return Dependence(strongest.effect, min(1.0, len(found) * min(d.p for d in found)))
+    p = min(1.0, len(found) * min(d.p for d in found))
+    return Dependence(strongest.effect, p, max(d.upper for d in found))
 
 
 def _covariance(u: Array, v: Array) -> Dependence:
@@ -132,9 +143,11 @@ def _covariance(u: Array, v: Array) -> Dependence:
     size = math.sqrt(float((u * u).mean()) * float((v * v).mean()))
     if sd == 0.0 or size == 0.0:
         return Dependence(0.0, 1.0)
-    statistic = math.sqrt(len(products)) * float(products.mean()) / sd
+    error, mean = sd / math.sqrt(len(products)), abs(float(products.mean()))
     return Dependence(
-        min(abs(float(products.mean())) / size, 1.0), math.erfc(abs(statistic) / math.sqrt(2.0))
+        min(mean / size, 1.0),
+        math.erfc(mean / error / math.sqrt(2.0)),
+        min((mean + ONE_SIDED * error) / size, 1.0),
     )
 
 

@@ -119,6 +119,14 @@ class EffectFile:
     sha256: str
 
 
+class CheckResult(StrEnum):
+    TESTED = "tested"
+    """What is wrong is shown to be within a margin (equivalence)."""
+    NOT_REJECTED = "not rejected"
+    """Nothing speaks against it, and the rows are too few to tell."""
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class ProvenanceCheck:
     """One thing that was tested."""
@@ -129,6 +137,16 @@ class ProvenanceCheck:
     value: float | None = None
     limit: float | None = None
     note: str = ""
+    between: tuple[str, str] | None = None
+    """Two features: an edge from the first to the second, declared or missing."""
+    result: CheckResult | None = None
+    """None in files of before, which knew only whether it passed."""
+
+    @property
+    def standing(self) -> CheckResult:
+        if self.result is not None:
+            return self.result
+        return CheckResult.TESTED if self.passed else CheckResult.FAILED
 
 
 @dataclass(frozen=True)
@@ -158,6 +176,8 @@ class CausalSpec:
     title: Labels = field(default_factory=dict)
     accepted_by: str = ""
     accepted_at: str = ""
+    doubts: tuple[ProvenanceCheck, ...] | None = None
+    """Checks that had failed when it was accepted; None: nothing was tested, or nobody kept it."""
     sha256: str = ""
     """SHA-256 of the file's bytes."""
 
@@ -230,6 +250,7 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
         title=dict(document.get("title", {})),
         accepted_by=document.get("accepted_by", ""),
         accepted_at=document.get("accepted_at", ""),
+        doubts=_doubts(document.get("doubts")),
         sha256=hashlib.sha256(text).hexdigest(),
     )
 
@@ -285,7 +306,18 @@ def _provenance(table: Document) -> GraphProvenance:
 
 
 def _check(table: Document) -> ProvenanceCheck:
-    return ProvenanceCheck(**_plain(table))
+    given = _plain(table)
+    if "between" in given:
+        given["between"] = tuple(given["between"])
+    if "result" in given:
+        given["result"] = CheckResult(given["result"])
+    return ProvenanceCheck(**given)
+
+
+def _doubts(tables: list[Document] | None) -> tuple[ProvenanceCheck, ...] | None:
+    if tables is None:
+        return None
+    return tuple(_check({**table, "passed": False}) for table in tables)
 
 
 def _plain(value: Any) -> Any:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from explainers.causal.candidates import quick_candidate, standardised
-from explainers.causal.falsify import PERMUTATIONS, Falsification, falsify
+from explainers.causal.doubts import IDLE_EDGE, MISSING, REVERSED
+from explainers.causal.falsify import GATE, PERMUTATIONS, Falsification, falsify
 from explainers.causal.function import Array
 from explainers.causal.graph import Graph, find_loop
-from explainers.causal.independence import Dependence, holm, noise_dependence
+from explainers.causal.independence import ONE_SIDED, Dependence, holm, noise_dependence
 from explainers.causal.learning import log_density
 from explainers.causal.mechanism import Mechanism
 from explainers.causal.model import CausalModel
 from explainers.causal.regression import fit_location
-from explainers.causal.spec import ProvenanceCheck
+from explainers.causal.spec import CheckResult, ProvenanceCheck
 from models.predictor import Rows
 
 ALPHA = 0.05
 DEPENDENT = 0.12
 """Distance correlation of noise and causes from which on a mechanism is wrong. At 10,000 rows
 mechanisms that are true but for their last digit are rejected by p alone."""
+LEAST_WITHIN, MOST_WITHIN = 0.9, 0.99
+"""Share of values inside the central 95 % of the noise between which its spread is right."""
 EXACT = 1e-9
 GRAPH_ROWS, TURN_ROWS = 2000, 4000
 """Rows for the tests of the graph, and of the direction of its edges; of more, some are drawn."""
@@ -41,10 +45,41 @@ class NodeValidation:
     """Share of values inside the central 95 % of the noise: 0.95 if its spread is right."""
     noise: Dependence
     """How far the noise depends on the causes; p corrected for the number of nodes."""
+    rows: int
 
     @property
     def noise_is_independent(self) -> bool:
         return self.noise.effect < DEPENDENT or self.noise.p >= ALPHA
+
+    @property
+    def noise_result(self) -> CheckResult:
+        if not self.noise_is_independent:
+            return CheckResult.FAILED
+        return _if_shown(self.noise.upper < DEPENDENT)
+
+    @property
+    def fit_result(self) -> CheckResult:
+        """By an interval (Wilson 1927) of the share: all of it within the limits, or the share
+        outside of them and 95 % not in it."""
+        if math.isnan(self.within):
+            return CheckResult.NOT_REJECTED
+        low, high = _wilson(self.within, self.rows)
+        is_right = LEAST_WITHIN <= self.within <= MOST_WITHIN
+        if not is_right and not low <= 0.95 <= high:
+            return CheckResult.FAILED
+        return _if_shown(low >= LEAST_WITHIN and high <= MOST_WITHIN)
+
+
+def _if_shown(is_shown: bool) -> CheckResult:
+    return CheckResult.TESTED if is_shown else CheckResult.NOT_REJECTED
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    """Both bounds of a share of ``n``, each at 95 %."""
+    z = ONE_SIDED
+    middle = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1.0 - share) / n + z * z / (4 * n * n))
+    return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
 @dataclass(frozen=True)
@@ -74,11 +109,13 @@ class Validation:
         for node in self.nodes:
             found += _node_checks(node)
         found.append(_graph_check(self, names))
+        found += _edge_checks(self, names)
         for name, error in (
             ("invertibility", self.invertibility),
             ("composition", self.composition),
         ):
-            found.append(ProvenanceCheck(name, error <= EXACT, value=error, limit=EXACT))
+            result = CheckResult.TESTED if error <= EXACT else CheckResult.FAILED
+            found.append(_check(name, result, value=error, limit=EXACT))
         return tuple(found)
 
 
@@ -107,7 +144,7 @@ def validate(
     tested = {j: _noise_dependence(model, j, rows, rng) for j in columns}
     # One test a node: by chance one of twenty would fail.
     corrected = holm([tested[j].p for j in columns])
-    noise = {j: Dependence(tested[j].effect, p) for j, p in zip(columns, corrected, strict=True)}
+    noise = {j: replace(tested[j], p=p) for j, p in zip(columns, corrected, strict=True)}
     nodes = tuple(_node(model, j, rows, noise[j]) for j in columns)
     # Rows may come in the order of time, and the first ones be of one day.
     shuffled = rows[rng.permutation(len(rows))]
@@ -135,6 +172,7 @@ def _node(model: CausalModel, j: int, rows: Rows, noise: Dependence) -> NodeVali
         float(log_density(mechanism, parents, values).mean()),
         _within(mechanism, parents, values),
         noise,
+        len(rows),
     )
 
 
@@ -254,23 +292,40 @@ def _error(found: Array, wanted: Array) -> float:
 # --- as causal.toml keeps them ------------------------------------------------------------
 
 
+def _check(
+    name: str,
+    result: CheckResult,
+    *,
+    node: str = "",
+    value: float | None = None,
+    limit: float | None = None,
+    note: str = "",
+    between: tuple[str, str] | None = None,
+) -> ProvenanceCheck:
+    is_open = result is not CheckResult.FAILED
+    return ProvenanceCheck(name, is_open, node, value, limit, note, between, result)
+
+
 def _node_checks(node: NodeValidation) -> list[ProvenanceCheck]:
+    is_told = not math.isnan(node.within)
+    told = "share within the central 95 % of the noise" if is_told else "its spread is not known"
     return [
-        ProvenanceCheck(
+        _check(
             "held-out fit",
-            0.9 <= node.within <= 0.99,
-            node.name,
-            _rounded(node.within),
-            0.95,
-            f"share within the central 95 % of the noise; causes explain {node.explained:.1%}",
+            node.fit_result,
+            node=node.name,
+            value=_rounded(node.within) if is_told else None,
+            limit=0.95,
+            note=f"{told}; causes explain {node.explained:.1%}",
         ),
-        ProvenanceCheck(
+        _check(
             "noise independence",
-            node.noise_is_independent,
-            node.name,
-            _rounded(node.noise.effect),
-            DEPENDENT,
-            f"distance correlation of noise and causes, p {node.noise.p:.3f}",
+            node.noise_result,
+            node=node.name,
+            value=_rounded(node.noise.effect),
+            limit=DEPENDENT,
+            note=f"distance correlation of noise and causes, at most {node.noise.upper:.2f} at "
+            f"95 %; p {node.noise.p:.3f}",
         ),
     ]
 
@@ -280,9 +335,42 @@ def _graph_check(found: Validation, names: Sequence[str]) -> ProvenanceCheck:
     notes = [f"missing {names[f.a]} - {names[f.b]} ({f.effect:.2f})" for f in graph.missing]
     notes += [f"idle {names[f.a]} -> {names[f.b]} ({f.effect:.2f})" for f in graph.superfluous]
     notes += [f"reversed? {names[t.cause]} -> {names[t.effect]}" for t in found.reversed]
-    note = "; ".join(notes) or f"nothing against it; shuffled graphs as good: p {graph.p:.3f}"
-    agrees = graph.agrees and not found.reversed
-    return ProvenanceCheck("graph", agrees, "", _rounded(graph.broken), 0.0, note)
+    against = "; ".join(notes) or f"nothing against it; shuffled graphs as good: p {graph.p:.3f}"
+    shown = f"{graph.shown} of {graph.statements} independences shown within {GATE}"
+    unseen = [f"{names[f.a]} -> {names[f.b]} not seen" for f in graph.unseen]
+    result = _if_shown(graph.is_shown)
+    if found.reversed or not graph.agrees:
+        result = CheckResult.FAILED
+    note = "; ".join([against, shown, *unseen])
+    return _check("graph", result, value=_rounded(graph.broken), limit=0.0, note=note)
+
+
+def _edge_checks(found: Validation, names: Sequence[str]) -> Iterator[ProvenanceCheck]:
+    """One for each edge that failed."""
+    graph = found.graph
+    for f in graph.missing:
+        note = f"they depend on one another given the causes of {names[f.b]}; p {f.p:.3f}"
+        yield _edge_check(MISSING, (f.a, f.b), names, f.effect, GATE, note)
+    for f in graph.superfluous:
+        note = f"it does next to nothing: at most {f.upper:.2f} at 95 %"
+        yield _edge_check(IDLE_EDGE, (f.a, f.b), names, f.effect, GATE, note)
+    for t in found.reversed:
+        note = f"noise depends on causes by {t.as_declared:.2f}; the other way by {t.turned:.2f}"
+        yield _edge_check(REVERSED, (t.cause, t.effect), names, t.as_declared, DEPENDENT, note)
+
+
+def _edge_check(
+    name: str,
+    edge: tuple[int, int],
+    names: Sequence[str],
+    value: float,
+    limit: float,
+    note: str,
+) -> ProvenanceCheck:
+    between = (names[edge[0]], names[edge[1]])
+    return _check(
+        name, CheckResult.FAILED, value=_rounded(value), limit=limit, note=note, between=between
+    )
 
 
 def _rounded(number: float) -> float:

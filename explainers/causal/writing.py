@@ -38,6 +38,10 @@ def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
             for c in spec.confounders
         ),
         *(_table(f"mechanisms.{_key(name)}", _mechanism(m)) for name, m in spec.mechanisms.items()),
+        *(
+            _table("doubts", {**_check(doubt), "passed": None, "result": None}, repeated=True)
+            for doubt in spec.doubts or ()
+        ),
         *_provenance(spec.provenance),
         *(
             _table("effects", {"file": e.file, "sha256": e.sha256}, repeated=True)
@@ -56,6 +60,8 @@ def _head(spec: CausalSpec) -> Iterator[str]:
             "status": spec.status.value,
             "accepted_by": spec.accepted_by,
             "accepted_at": spec.accepted_at,
+            # An empty list says that nothing had failed; with entries they are tables, below.
+            "doubts": [] if spec.doubts == () else None,
         }
     )
 
@@ -100,7 +106,8 @@ def _provenance(provenance: GraphProvenance) -> Iterator[list[str]]:
 
 
 def _check(check: ProvenanceCheck) -> dict[str, object]:
-    return {f.name: getattr(check, f.name) for f in fields(ProvenanceCheck)}
+    given = {f.name: getattr(check, f.name) for f in fields(ProvenanceCheck)}
+    return {**given, "between": check.between and list(check.between), "result": check.result}
 
 
 # --- TOML ---------------------------------------------------------------------------------

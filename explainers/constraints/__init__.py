@@ -11,7 +11,7 @@ leads to another *row*, and each kind speaks of one of the two (:attr:`Constrain
 =====================================================  =========================================
 the action: what may be set, and how                   Immutable (also a request's ``freeze``),
                                                        Direction, Settable, MaxChange, OnlyTo,
-                                                       MaxChanges, LeavesOne; the grid
+                                                       MaxChanges, LeavesOne, Severed; the grid
 the row: what would be read, effects included          Range, NotMissing, Rule (its ``changes``
                                                        too), Plausible; the schema's bounds
 =====================================================  =========================================
@@ -42,6 +42,7 @@ from explainers.constraints.propagation import conflict, cut_singly, propagate
 from explainers.constraints.ranges import Range
 from explainers.constraints.rule import Rule
 from explainers.constraints.settable import Settable
+from explainers.constraints.severed import Severed
 from explainers.constraints.survives import Survives
 from explainers.space import Mask
 
@@ -71,6 +72,7 @@ __all__ = [
     "Scorer",
     "Sense",
     "Settable",
+    "Severed",
     "Single",
     "Source",
     "Survives",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from explainers.constraints.cells import Axes, Cells, Factual, Kept
-from explainers.constraints.conditions import Condition, Truth, all_true
+from explainers.constraints.conditions import Changes, Condition, Truth, all_true
 from explainers.space import negation
 from models.predictor import Row
 
@@ -51,6 +51,25 @@ class OneStays:
     """One at least of some features is not set."""
 
     columns: frozenset[int]
+
+
+Pairs = tuple[tuple[frozenset[int], int], ...]
+
+
+@dataclass(frozen=True)
+class SetTogether:
+    """Of each pair: if any of the causes is set, the effect is set."""
+
+    pairs: Pairs
+
+    @cached_property
+    def rules(self) -> tuple[Implication, ...]:
+        """The same where nothing follows, so that what is set is what changes."""
+        return tuple(
+            Implication((Changes(effect),), (Changes(j),))
+            for causes, effect in self.pairs
+            for j in sorted(causes)
+        )
 
 
 @dataclass(frozen=True)
@@ -108,4 +127,14 @@ class Opaque:
     """None of these: rows are asked one by one whether they keep it."""
 
 
-Form = OwnValues | Within | StaysRead | MostSet | OneStays | Implication | Readings | Opaque
+Form = (
+    OwnValues
+    | Within
+    | StaysRead
+    | MostSet
+    | OneStays
+    | SetTogether
+    | Implication
+    | Readings
+    | Opaque
+)

@@ -1,4 +1,4 @@
-// `effects.hpp` for Python.
+// `effect_search.hpp` for Python.
 #pragma once
 
 #include <nanobind/stl/optional.h>
@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "causal_binding.hpp"
-#include "effects.hpp"
+#include "effect_search.hpp"
 #include "entries.hpp"
 
 namespace ifonly {

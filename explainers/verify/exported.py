@@ -16,6 +16,7 @@ import numpy as np
 
 from explainers.errors import ExplainError
 from explainers.verify.checker import Checker, Proposal, Score, near, same
+from explainers.verify.failed import FailedPart
 from explainers.verify.limits import leaves_one
 from explainers.verify.reading import exact
 from explainers.verify.report import Check, Report
@@ -142,7 +143,7 @@ class _Answer:
             )
             checks = (lifted, _ranked(found, 0), *self._counterfactual(found, under))
             yield Section("relaxation", checks)
-        yield Section("claim", tuple(self._claim()))
+        yield Section("claim", (*self._claim(), *self._all_doubts()))
 
     # --- the question ---------------------------------------------------------------------
 
@@ -227,6 +228,7 @@ class _Answer:
         yield from report.checks
         yield from self._steps(found)
         yield self._complete(found, action, row)
+        yield from self._doubts(found)
         if report.scores:
             yield self._predicted(found["prediction"], report.scores)
             yield from self._follows(found, report)
@@ -275,6 +277,38 @@ class _Answer:
         held = {n for n, a, w in zip(names, action, was, strict=True) if not same(a, w)}
         fits = moving <= told and sorted(a["feature"] for a in found["actions"]) == sorted(held)
         return Check("told", fits, f"{sorted(moving)} move, {sorted(told)} told")
+
+    def _doubts(self, found: Json) -> Iterator[Check]:
+        """Check that what it rests on that had failed is told, and nothing else; an answer of
+        before tells nothing of it."""
+        if "doubts" not in found:
+            return
+        columns = [self._schema.index(a["feature"]) for a in found["actions"]]
+        said = [(d["check"], *d["features"]) for d in found["doubts"]]
+        rests = [self._named(part) for part in self._rested_on(columns)]
+        yield Check("doubts", said == rests, f"{said} told; rests on {rests}")
+
+    def _rested_on(self, columns: Sequence[int]) -> list[FailedPart]:
+        terms, laws = self._checker.terms, self._book.laws
+        if laws is None or terms.what_follows is None:
+            return []
+        return laws.rested_on(columns, terms.is_history)
+
+    def _named(self, part: FailedPart) -> tuple[str, ...]:
+        return (part.check, *(self._schema.names[j] for j in part.columns))
+
+    def _all_doubts(self) -> Iterator[Check]:
+        """Check what the whole answer tells of it: what its counterfactuals do; where it has none,
+        what had failed at all."""
+        if "doubts" not in self._answer:
+            return
+        told = self._answer["counterfactuals"]
+        said = {(d["check"], *d["features"]) for d in self._answer["doubts"]}
+        own = {(d["check"], *d["features"]) for found in told for d in found["doubts"]}
+        each = ([j] for j in range(len(self._schema)))
+        known = {self._named(part) for j in each for part in self._rested_on(j)}
+        fits = said == own if told else said <= known
+        yield Check("doubts", fits, f"{sorted(said)} told; {sorted(own or known)} are")
 
     def _follows(self, found: Json, report: Report) -> Iterator[Check]:
         """Check what leads to each effect, and how many plausible versions of the laws flip.

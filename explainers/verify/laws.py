@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from explainers.verify.failed import FailedPart, read_failed
 from explainers.verify.formula import Formula, GraphFormula, Value, WeightedSum, Written
 from models.errors import GraphError
 from models.graph.forms import GraphForm
@@ -152,6 +153,13 @@ class Laws:
     n_versions: int = N_VERSIONS
     shared: tuple[Shared, ...] = ()
     """Hidden common causes of edges."""
+    failed: tuple[FailedPart, ...] = ()
+    """What had failed a check when the file was accepted."""
+
+    def rested_on(self, columns: Iterable[int], is_history: bool = False) -> list[FailedPart]:
+        """Which of that an action on ``columns`` rests on."""
+        acted = tuple(columns)
+        return [p for p in self.failed if p.is_rested_on(acted, self.effects, is_history)]
 
     @cached_property
     def order(self) -> tuple[int, ...]:
@@ -399,7 +407,7 @@ def read_laws(
     # A proposal of a discovery run is no law until a person has accepted it.
     if document["status"] != "accepted":
         return None
-    parents = _parents(document, schema)
+    parents, failed = _parents(document, schema), read_failed(document, schema)
     mechanisms = document.get("mechanisms", {})
     demands = policy.get("causal", {})
     return Laws(
@@ -415,6 +423,7 @@ def read_laws(
         float(demands.get("gamma", Laws.gamma)),
         float(demands.get("floor", Laws.floor)),
         shared=tuple(_shared(document, files, schema, parents)),
+        failed=failed or (),
     )
 
 

@@ -137,6 +137,13 @@ def rule(key: str, text: str, schema: Schema) -> Limit:
     return Limit(key, text, statement.holds, statement.columns, of_action=False)
 
 
+def rests_not_on(
+    key: str, acts: Callable[[Sequence[int]], bool], says: str = "rests on nothing that failed"
+) -> Limit:
+    """No action rests on a part that failed a check; ``acts``: whether one on such columns does."""
+    return Limit(key, says, lambda now, was: not acts(moved(now, was)))
+
+
 def scored_within(
     key: str, score: Callable[[Sequence[float]], float], low: float, high: float
 ) -> Limit:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from explainers.verify.goal import ScoreGoal, read_goal
-from explainers.verify.laws import WhatFollows
+from explainers.verify.laws import Laws, WhatFollows
 from explainers.verify.likeness import plausibility_limit
-from explainers.verify.limits import Limit, policy_limits, request_limits, stays
+from explainers.verify.limits import (
+    Limit,
+    policy_limits,
+    request_limits,
+    rests_not_on,
+    stays,
+)
 from explainers.verify.price import Price, read_price
 from models.predictor import Predictor, Rows
 from models.schema import Decision, Schema
@@ -80,7 +86,7 @@ class Rulebook:
     price: Price
     tolerances: tuple[float, ...]
     references: Rows | None = None
-    laws: WhatFollows | None = None
+    laws: Laws | None = None
     """What ``causal.toml`` says, if somebody has accepted it."""
     never_set: tuple[Limit, ...] = ()
     """Features that it says are not acted on."""
@@ -93,7 +99,7 @@ class Rulebook:
         decision: Decision,
         reference: Rows | None = None,
         plausibility: Predictor | None = None,
-        laws: WhatFollows | None = None,
+        laws: Laws | None = None,
         never_set: Sequence[str] = (),
     ) -> Rulebook:
         """The rulebook of a spec's ``[policy]`` table.
@@ -104,7 +110,7 @@ class Rulebook:
             Rows that give scales and outlier limits.
         plausibility : Predictor, optional
             Scores rows by ``plausibility.onnx``.
-        laws : WhatFollows, optional
+        laws : Laws, optional
             What ``causal.toml`` says; None: features move alone.
         never_set : sequence of str
             Features that it says are not acted on.
@@ -142,9 +148,10 @@ class Rulebook:
         is_history = asked.semantics == BACKTRACKING
         # The causal file's roles are about acting, so only interventions keep them.
         if asked.semantics == INTERVENTIONAL:
-            limits = (*limits, *self.never_set)
+            limits = (*limits, *self.never_set, *self._severed(is_history))
         elif is_history:
-            limits = tuple(limit for limit in limits if limit.is_of_history)
+            kept = (limit for limit in limits if limit.is_of_history)
+            limits = (*kept, *self._severed(is_history))
         return Terms(
             self.schema,
             read_goal(asked.target, self.decision, self.policy),
@@ -156,6 +163,18 @@ class Rulebook:
             self._survival(asked.constraints),
             asked.seed,
         )
+
+    def _severed(self, is_history: bool) -> Iterator[Limit]:
+        """That no answer rests on what had failed, where the policy says so."""
+        laws = self.laws
+        forbidden = self.policy.get("causal", {}).get("failed_checks", "tell") == "forbid"
+        if laws is None or not forbidden:
+            return
+        for part in laws.failed:
+            test = partial(part.is_rested_on, below=laws.effects, is_history=is_history)
+            # Of a past that nothing can rest on there is nothing to keep.
+            if not is_history or any(test([j]) for j in range(len(self.schema))):
+                yield rests_not_on(part.key, test)
 
     def _survival(self, constraints: Table) -> frozenset[str]:
         """Who demands that the sensors' errors be survived."""

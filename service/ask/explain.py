@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from explainers.answer import AlreadyTarget, Answer, Infeasible
+from explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible
+from explainers.causal.doubts import Doubt
 from explainers.deadline import Deadline
 from explainers.explain import explain as search
 from explainers.problem import Problem
@@ -28,6 +31,25 @@ class Explanation:
     causal: ServedCausal | None = None
     """By what features follow that are not set; None: nothing does."""
     semantics: Semantics = Semantics.INDEPENDENT
+
+    def doubts_of(self, found: Counterfactual) -> tuple[Doubt, ...]:
+        """Failed parts of the causal model that one answer rests on."""
+        return self._doubts_under([action.column for action in found.actions])
+
+    @property
+    def doubts_of_none(self) -> tuple[Doubt, ...]:
+        """Those that what is said rests on where there is no answer: of all that may be set."""
+        if isinstance(self.answer, AlreadyTarget):
+            return ()
+        each = (self._doubts_under([int(j)]) for j in self.problem.movable)
+        return tuple(dict.fromkeys(chain.from_iterable(each)))
+
+    def _doubts_under(self, moved: Sequence[int]) -> tuple[Doubt, ...]:
+        if self.causal is None:
+            return ()
+        # In another past nothing is set, so nothing is severed from its causes.
+        is_past = self.semantics is Semantics.BACKTRACKING
+        return self.causal.doubts_under(moved, () if is_past else None)
 
 
 def explain(

@@ -73,9 +73,8 @@ def problem_of(model: ServedModel, question: Question) -> Problem:
     if causal is None:
         return problem
     if question.semantics is Semantics.BACKTRACKING:
-        return replace(
-            problem, consequences=causal.history, constraints=of_history(problem.constraints)
-        )
+        kept = (*of_history(problem.constraints), *causal.of_history)
+        return replace(problem, consequences=causal.history, constraints=kept)
     # The graph adds limits: what it calls fixed or a consequence is never set.
     limits = (*problem.constraints, *causal.constraints)
     return replace(problem, consequences=causal.consequences, constraints=limits)

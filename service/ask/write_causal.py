@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.causal import CausalSpec
+from explainers.causal.doubts import Doubt
 from explainers.causal.evidence import Evidence
-from explainers.causal.spec import ProvenanceCheck
+from explainers.causal.spec import CheckResult, ProvenanceCheck
 from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
 from service.ask.what_if import Draws
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
 from service.words import assumptions, evidence
+from service.words import doubts as words
 from service.words.catalogue import chosen
 
 
@@ -79,19 +82,39 @@ def _assumed(
 def _assumption(
     text: Labels, checks: Sequence[ProvenanceCheck], languages: Sequence[str]
 ) -> wire.Assumption:
-    """With the first check that failed, or else the first."""
+    """With the first check that failed, or else that did not tell, or else the first."""
     said = chosen(text, languages)
-    failed = [c for c in checks if not c.passed]
     # A check that failed comes first: the worst is what a reader must see.
-    for shown in (*failed, *checks):
+    for shown in sorted(checks, key=lambda c: _WORST.index(c.standing)):
         return wire.Assumption(
             text=said,
-            standing="failed" if failed else "tested",
+            standing=_STANDINGS[shown.standing],
             check=shown.check,
             value=shown.value,
             limit=shown.limit,
         )
     return wire.Assumption(text=said, standing="untested")
+
+
+_WORST = (CheckResult.FAILED, CheckResult.NOT_REJECTED, CheckResult.TESTED)
+_STANDINGS: dict[CheckResult, Literal["tested", "not_rejected", "failed"]] = {
+    CheckResult.FAILED: "failed",
+    CheckResult.NOT_REJECTED: "not_rejected",
+    CheckResult.TESTED: "tested",
+}
+
+
+def doubts(found: Iterable[Doubt], schema: Schema, languages: Sequence[str]) -> list[wire.Doubt]:
+    return [
+        wire.Doubt(
+            check=doubt.check.check,
+            features=list(doubt.check.between or filter(None, [doubt.check.node])),
+            value=doubt.check.value,
+            limit=doubt.check.limit,
+            text=chosen(words.in_words(doubt.check, schema), languages),
+        )
+        for doubt in found
+    ]
 
 
 def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Literal
@@ -13,7 +13,6 @@ import numpy as np
 from explainers.answer import (
     Abstained,
     Action,
-    Answer,
     Blocker,
     Counterfactual,
     Effect,
@@ -22,12 +21,14 @@ from explainers.answer import (
     Recourse,
     Unknown,
 )
+from explainers.causal.doubts import Doubt
 from explainers.causal.evidence import Evidence
 from explainers.constraints import Source
 from explainers.problem import Problem
 from explainers.space import changed
 from explainers.target import Target
 from explainers.wording import DEFAULT_LANGUAGES, Wording
+from explainers.wording.conventions import conventions
 from models.schema import Feature, Kind, Labels, Task
 from service.ask import write_causal as causal_parts
 from service.ask.explain import Explanation
@@ -40,8 +41,10 @@ from service.served.registry import ServedModel
 from service.settings import ifonly_version
 from service.wire import replies as wire
 from service.wire.causal import CausalGrounds
+from service.wire.causal import Doubt as CausalDoubt
 from service.words import assumptions
 from service.words.catalogue import chosen
+from service.words.doubts import in_words as doubt_in_words
 from service.words.evidence import known_of
 from service.words.labels import label_or
 
@@ -81,6 +84,7 @@ class ReplyWriter:
             for j in moved
             if causal is not None and j not in set_
         ]
+        moved_by = [j for j in asked.columns if j in moved]
         decided = asked.before.decided >= 0
         known = [known_of(causal, actions)]
         return wire.WhatIfReply(
@@ -108,6 +112,7 @@ class ReplyWriter:
                 assumptions.PREDICTION_IS_EXACT,
             ),
             causal=self._grounds(causal, effects, known),
+            doubts=self._doubts(causal.doubts_under(moved_by, asked.columns) if causal else ()),
             provenance=self.reference(),
         )
 
@@ -123,10 +128,13 @@ class ReplyWriter:
         is_past = explanation.semantics is Semantics.BACKTRACKING
         # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
+        resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
         shown = [
-            self._counterfactual(k, c, problem.target, wording) for k, c in enumerate(found, 1)
+            self._counterfactual(k, c, problem.target, wording, doubts)
+            for (k, c), doubts in zip(enumerate(found, 1), resting, strict=False)
         ]
-        first = shown[0].text if shown else {}
+        # The sentence ends with what is in doubt, so it takes the first answer's words without.
+        first = shown[0].text if shown and not resting[0] else {}
         return wire.ExplanationReply(
             id=str(explanation.id),
             status=answer.status,
@@ -136,7 +144,11 @@ class ReplyWriter:
             prediction=self.prediction(answer.prediction),
             counterfactuals=shown,
             text={
-                tag: wording.sentence(answer, tag, target=problem.target, best=first.get(tag, ""))
+                tag: self._in_doubt(
+                    wording.sentence(answer, tag, target=problem.target, best=first.get(tag, "")),
+                    resting[0],
+                    tag,
+                )
                 for tag in self._languages
             },
             assumptions=self._assume(
@@ -146,9 +158,10 @@ class ReplyWriter:
                 *(self._survival(problem) if found else ()),
             ),
             causal=self._grounds(causal, [e for c in found for e in c.effects], known),
+            doubts=self._doubts(dict.fromkeys(chain.from_iterable(resting))),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
-            relaxation=self._relaxation(answer, wording),
+            relaxation=self._relaxation(explanation, wording),
             best_prediction=None if best is None else self.prediction(best),
             provenance=wire.Provenance(
                 **self.reference().model_dump(),
@@ -282,17 +295,26 @@ class ReplyWriter:
         name = self._model.decision.class_names[target.wanted]
         return wire.AskedTarget(class_=name, probability=bounds, source=source)
 
-    def _relaxation(self, answer: Answer, wording: Wording) -> wire.Relaxation | None:
+    def _relaxation(self, explanation: Explanation, wording: Wording) -> wire.Relaxation | None:
+        answer = explanation.answer
         if not isinstance(answer, Infeasible) or answer.relaxation is None:
             return None
         found = answer.relaxation
+        doubts = explanation.doubts_of(found.counterfactual)
         return wire.Relaxation(
             lifted=self.constraint(found.lifted),
-            counterfactual=self._counterfactual(1, found.counterfactual, found.target, wording),
+            counterfactual=self._counterfactual(
+                1, found.counterfactual, found.target, wording, doubts
+            ),
         )
 
     def _counterfactual(
-        self, rank: int, found: Counterfactual, target: Target, wording: Wording
+        self,
+        rank: int,
+        found: Counterfactual,
+        target: Target,
+        wording: Wording,
+        doubts: Sequence[Doubt],
     ) -> wire.Counterfactual:
         return wire.Counterfactual(
             rank=rank,
@@ -307,12 +329,23 @@ class ReplyWriter:
             if found.assurance is None or found.chance is None
             else causal_parts.assurance(found.chance, found.assurance, self._model.schema),
             prediction=self.prediction(found.prediction),
+            doubts=self._doubts(doubts),
             instance=self._model.schema.write(np.array(found.row)),
             text={
-                tag: wording.counterfactual(found, tag, target=target, rank=rank)
+                tag: self._in_doubt(
+                    wording.counterfactual(found, tag, target=target, rank=rank), doubts, tag
+                )
                 for tag in self._languages
             },
         )
+
+    def _doubts(self, found: Iterable[Doubt]) -> list[CausalDoubt]:
+        return causal_parts.doubts(found, self._model.schema, self._languages)
+
+    def _in_doubt(self, said: str, doubts: Iterable[Doubt], tag: str) -> str:
+        """``said``, and what it rests on that had failed."""
+        told = (doubt_in_words(d.check, self._model.schema)[tag] for d in doubts)
+        return conventions(tag).between_sentences.join([said, *told])
 
     def _effect(self, effect: Effect) -> wire.Effect:
         schema = self._model.schema

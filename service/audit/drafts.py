@@ -43,13 +43,13 @@ class Drafting:
         """The reply's body, and the record of it."""
         # Written once: what is sent and what is recorded are the same bytes.
         body = reply.model_dump_json(by_alias=True).encode()
-        work, provenance = getattr(reply, "work", None), getattr(reply, "provenance", None)
+        provenance = getattr(reply, "provenance", None)
         said: dict[str, Any] = {
             "status": getattr(reply, "status", None) or _decided(model, reply),
             "languages": ",".join(getattr(request, "languages", [])) or None,
             "engine": getattr(provenance, "engine", None),
             "seed": getattr(provenance, "seed", None),
-            "detail": None if work is None else _counts(work) | _gap(reply),
+            "detail": _detail(reply) or None,
         }
         if hasattr(reply, "id"):
             said["id"] = reply.id
@@ -120,6 +120,11 @@ def _decided(model: ServedModel, reply: Wire) -> str | None:
     return ALARM if any(p.class_ != wanted for p in reply.predictions) else NO_ALARM
 
 
+def _detail(reply: Wire) -> dict[str, Any]:
+    work = getattr(reply, "work", None)
+    return ({} if work is None else _counts(work) | _gap(reply)) | _doubts(reply)
+
+
 def _counts(work: Wire) -> dict[str, int]:
     """What the search did; of what was rejected the number, what it was is in the reply."""
     # Without times, which no replay repeats: the payload has them (decision 0077).
@@ -136,6 +141,13 @@ def _gap(reply: Wire) -> dict[str, int]:
     found = getattr(reply, "counterfactuals", [])
     gap = found[0].gap if found else None
     return {} if gap is None else {"gap_ppm": round(gap * 1e6)}
+
+
+def _doubts(reply: Wire) -> dict[str, int]:
+    """How many failed parts of the causal model it rests on; nothing where on none, as in records
+    of before."""
+    count = len(getattr(reply, "doubts", ()))
+    return {"doubts": count} if count else {}
 
 
 def asked_by(request: Wire) -> bytes:

@@ -29,7 +29,12 @@ SAME_DIGITS = 1e-12
 VERSIONS = {
     ("provenance", "ifonly_version"),
     ("provenance", "engine_version"),
+    # How much a search asks is a matter of the software, not of what it found.
+    ("work", "rows"),
+    ("work", "runs"),
+    ("work", "nodes"),
 }
+"""Members that other software may say otherwise of the same answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,11 +10,13 @@ from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.demands import consequences_of
+from explainers.causal.doubts import Doubt, are_forbidden, doubts_of
 from explainers.causal.evidence import Evidence, read_evidence
 from explainers.causal.spec import ApprovalStatus, NodeRole
-from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Source
+from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Severed, Source
 from explainers.policy import Policy
 from explainers.wording import Grounds, Wording
+from models.errors import SpecError
 from models.repository import DeployedModel
 from models.repository.folder import CAUSAL
 from service.logs import logger
@@ -47,6 +49,16 @@ class ServedCausal:
     """Tells of another past."""
     evidence: tuple[Evidence, ...] = ()
     """What is known of the real outcome, by this very graph."""
+    doubts: tuple[Doubt, ...] = ()
+    """What had failed when it was accepted."""
+    of_history: tuple[Constraint, ...] = ()
+    """What another past must keep besides."""
+
+    def doubts_under(
+        self, moved: Iterable[int], severed: Iterable[int] | None = None
+    ) -> tuple[Doubt, ...]:
+        """Those that an action rests on; see :meth:`Doubt.is_under`."""
+        return tuple(doubt for doubt in self.doubts if doubt.is_under(moved, severed))
 
 
 def read_graph_of(deployed: DeployedModel) -> CausalSpec | None:
@@ -81,14 +93,18 @@ def prepare_causal(
     load = graph_loader(spec.schema, deployed.guard)
     model = build_model(spec, deployed.causal_files, file, load)
     consequences = consequences_of(spec, model, deployed.spec.policy)
+    doubts = doubts_of(spec)
+    severed = tuple(_severed(spec, doubts, file)) if are_forbidden(deployed.spec.policy) else ()
     return ServedCausal(
         spec,
         consequences,
         Wording(spec.schema, policy.decision, policy.phrases or {}, grounds=Grounds.CAUSAL),
-        tuple(_never_set(spec, policy)),
+        (*_never_set(spec, policy), *severed),
         BacktrackingConsequences(consequences),
         Wording(spec.schema, policy.decision, grounds=Grounds.HISTORY),
         tuple(_evidence(spec, deployed, file)),
+        doubts,
+        tuple(_still(severed)),
     )
 
 
@@ -100,6 +116,27 @@ def _evidence(spec: CausalSpec, deployed: DeployedModel, file: str) -> Iterator[
             yield evidence
         else:
             logger.warning("%s: %s rests on another graph, so it is not used", file, named.file)
+
+
+def _severed(spec: CausalSpec, doubts: Sequence[Doubt], file: str) -> Iterator[Severed]:
+    """Raises
+    ------
+    SpecError
+        If it is not known what had failed: then nothing could be forbidden.
+    """
+    if spec.doubts is None and spec.edges:
+        problem = "is missing, and policy.causal.failed_checks is 'forbid': what had failed when "
+        problem += "the graph was accepted is not known; `ifonly causal fit` tests it"
+        raise SpecError(file, "doubts", problem)
+    for i, doubt in enumerate(doubts):
+        yield Severed(doubt.pairs, origin=Origin(Source.POLICY, f"causal.doubts.{i}"))
+
+
+def _still(severed: Sequence[Severed]) -> Iterator[Immutable]:
+    """In another past nothing is set, so nothing is severed: what leads into a doubt stays."""
+    for each in severed:
+        for j in sorted(frozenset[int]().union(*(causes for causes, _ in each.pairs))):
+            yield Immutable(j, origin=each.origin)
 
 
 def of_history(constraints: Sequence[Constraint]) -> tuple[Constraint, ...]:

@@ -14,10 +14,26 @@ class Assumption(Wire):
     """Something that a causal answer takes for granted."""
 
     text: Text
-    standing: Literal["tested", "untested", "failed"]
+    standing: Literal["tested", "not_rejected", "untested", "failed"] = Field(
+        description="`tested`: what is wrong is shown to be within a margin (of graphs that were "
+        "tested before this was asked: the test did not reject it). `not_rejected`: nothing speaks "
+        "against it, and the rows are too few to tell."
+    )
     check: str | None = Field(None, exclude_if=is_none, description="What was tested.")
     value: float | None = Field(None, exclude_if=is_none)
     limit: float | None = Field(None, exclude_if=is_none)
+
+
+class Doubt(Wire):
+    """A part of the causal model that had failed a check when a person accepted it."""
+
+    check: str = Field(description="What failed, e.g. `idle edge`, `noise independence`.")
+    features: list[str] = Field(
+        description="A node, or both ends of an edge, declared or missing; none: the whole graph."
+    )
+    value: float | None = Field(description="What was measured; null: it was not kept.")
+    limit: float | None = Field(description="What it was held against.")
+    text: Text
 
 
 class CausalReference(Wire):

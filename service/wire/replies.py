@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from explainers.answer import Status
 from service.wire import examples
 from service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
-from service.wire.causal import Assurance, CausalGrounds, Distribution
+from service.wire.causal import Assurance, CausalGrounds, Distribution, Doubt
 
 
 class Prediction(Wire):
@@ -165,6 +165,10 @@ class WhatIfReply(Wire):
     cost: float
     assumptions: list[Text]
     causal: CausalGrounds | None = Field(None, exclude_if=is_none)
+    doubts: list[Doubt] = Field(
+        description="Parts of the causal model that had failed a check when it was accepted, and "
+        "that what follows rests on."
+    )
     provenance: ModelReference
     audit: Recorded = None
     proof: Proven = None
@@ -236,6 +240,10 @@ class Counterfactual(Wire):
     )
     assurance: Assurance | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."
+    )
+    doubts: list[Doubt] = Field(
+        description="Parts of the causal model that had failed a check when it was accepted, and "
+        "that this rests on: what follows may be otherwise, or more may follow."
     )
     instance: dict[str, Written] = Field(description="The whole row: score it again and it flips.")
     text: Text
@@ -338,6 +346,10 @@ class ExplanationReply(Wire):
     assumptions: list[Text]
     causal: CausalGrounds | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."
+    )
+    doubts: list[Doubt] = Field(
+        description="Those of all counterfactuals; where there are none, those that anything that "
+        "may be set would rest on."
     )
     chance_under_this_model: float | None = Field(
         None,

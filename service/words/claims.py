@@ -33,6 +33,8 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
             yield _too_unsure(answer.get("chance_under_this_model"))
         case _:
             yield say_all("claimed.nothing_found")
+    for doubt in answer.get("doubts") or ():
+        yield _as_recorded(doubt["text"])
     yield _effort(answer)
     if answer.get("deadline_hit"):
         yield say_all("claimed.cut", milliseconds=count(answer["work"]["deadline_ms"]))
@@ -94,6 +96,11 @@ def _assurance(said: Answer) -> Labels:
 def _too_unsure(chance: float | None) -> Labels:
     share = "" if chance is None else f" ({percentage(chance)})"
     return say_all("claimed.too_unsure", share=share)
+
+
+def _as_recorded(text: Mapping[str, str]) -> Labels:
+    """A recorded sentence: where a reader's language was not asked for, in one that was."""
+    return in_each(lambda tag: text.get(tag) or next(iter(text.values()), ""))
 
 
 def _effort(answer: Answer) -> Labels:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import models
 from explainers.causal import CausalSpec, build_model, parse_causal
-from explainers.causal.spec import ApprovalStatus
+from explainers.causal.spec import ApprovalStatus, CheckResult
 from models.onnx import run_graph
 from models.repository import load_folder
 from service.doors.cli.commands import app
@@ -93,8 +93,83 @@ def test_a_proposed_graph_is_accepted_in_a_persons_name_and_no_other_line_change
         "J. Kim",
         "2026-03-04",
     )
-    unsigned = [replace(s, accepted_by="", accepted_at="", sha256="") for s in (after, shipped)]
+    # That nothing had failed by then is kept; the shipped graph is from before that was.
+    assert (after.doubts, shipped.doubts) == ((), None)
+    unsigned = [
+        replace(s, accepted_by="", accepted_at="", sha256="", doubts=None) for s in (after, shipped)
+    ]
     assert unsigned[0] == unsigned[1]
+
+
+def fitted_without_an_edge(folder: Path, rows: str = "") -> None:
+    """As a proposal whose graph leaves out what the torque does to the speed, and says that the
+    process heats the air."""
+    graph = folder / "graph.toml"
+    text = (folder / "causal.toml").read_text(encoding="utf-8")
+    text = text[: text.index("[mechanisms.")].replace('from = "torque"', 'from = "tool_wear"')
+    text = text.replace('sign = "-"\n', "").replace('status = "accepted"', 'status = "proposed"')
+    lines = [line for line in text.splitlines() if not line.startswith("accepted_")]
+    graph.write_text("\n".join(lines), encoding="utf-8")
+    extra = ("--data", rows) if rows else ()
+    done = run("fit", str(folder), "--graph", str(graph), *extra)
+    assert done.exit_code == 0, done.output
+
+
+def test_what_had_failed_when_a_graph_was_accepted_is_kept_part_by_part(folder):
+    fitted_without_an_edge(folder)
+    assert parse(folder).doubts is None
+    done = run("accept", str(folder), "--by", "J. Kim")
+    assert done.exit_code == 0, done.output
+    assert "answers whose effects rest on one of them say so" in done.output
+    after = parse(folder)
+    assert after.doubts is not None
+    parts = {(c.check, c.node, c.between) for c in after.doubts}
+    assert ("missing edge", "", ("torque", "rotational_speed")) in parts
+    assert ("idle edge", "", ("tool_wear", "rotational_speed")) in parts
+    assert not any(c.passed or c.check == "graph" for c in after.doubts)
+    # For people, too: a table a part.
+    text = (folder / "causal.toml").read_text(encoding="utf-8")
+    assert text.count("[[doubts]]") == len(after.doubts)
+    assert 'check = "missing edge"\nvalue' in text.split("[[doubts]]", 1)[1]
+
+
+def test_a_graph_of_which_nothing_was_tested_is_accepted_and_says_that(folder):
+    proposed(folder)
+    file = folder / "causal.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text[: text.index("[[provenance.checks]]")], encoding="utf-8")
+    done = run("accept", str(folder), "--by", "J. Kim")
+    assert "nothing was tested" in done.output
+    assert parse(folder).doubts is None
+    proposed(folder)
+    done = run("accept", str(folder), "--by", "J. Kim", "--data", str(folder / "reference.csv"))
+    assert done.exit_code == 0, done.output
+    after = parse(folder)
+    assert after.doubts == ()
+    assert after.provenance.checks
+
+
+def test_few_rows_neither_test_a_graph_nor_fail_it(folder):
+    proposed(folder)
+    rows = (folder / "reference.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    few = folder / "few.csv"
+    few.write_text("".join([rows[0], *rows[201:261]]), encoding="utf-8")
+    run("accept", str(folder), "--by", "J. Kim", "--data", str(few))
+    after = parse(folder)
+    assert after.doubts == ()
+    by_check = {(c.check, c.node): c.result for c in after.provenance.checks}
+    assert by_check["graph", ""] is CheckResult.NOT_REJECTED
+    assert by_check["noise independence", "rotational_speed"] is CheckResult.NOT_REJECTED
+
+
+def test_a_fit_of_an_accepted_graph_keeps_what_failed_this_time(folder):
+    fitted_without_an_edge(folder)
+    assert run("accept", str(folder), "--by", "J. Kim").exit_code == 0
+    assert parse(folder).doubts
+    shutil.copy(SHIPPED / "causal.toml", folder / "right.toml")
+    done = run("fit", str(folder), "--graph", str(folder / "right.toml"))
+    assert done.exit_code == 0, done.output
+    assert parse(folder).doubts == ()
 
 
 def test_what_is_accepted_already_is_not_accepted_again(folder):

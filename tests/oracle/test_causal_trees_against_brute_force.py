@@ -25,7 +25,6 @@ from explainers.search.trees.engine import Trees
 from explainers.target import Target
 from models.predictor import Predictor
 from models.schema import Task
-from tests.support.bruteforce import settable
 from tests.support.checks import ALREADY, INFEASIBLE, OPTIMAL, Tally, normal
 from tests.support.consequences import (
     FLOW,
@@ -37,6 +36,7 @@ from tests.support.consequences import (
     speaks_of_row,
 )
 from tests.support.deployed import Deployed, deployed_trees
+from tests.support.effects import cheapest_trusted
 from tests.support.generated import SCHEMA, decision
 from tests.support.kinds import KINDS, ConstraintKind, missing_stays
 from tests.support.questions import price, question
@@ -119,21 +119,6 @@ def unsure_consequences(seed: int, gamma: float) -> CausalConsequences:
     causal = CausalModel(SCHEMA.names, graph, tuple(mechanisms.get(j) for j in range(5)))
     members = draw_members(causal, np.random.default_rng(seed), 16)
     return CausalConsequences(causal, members, gamma, 0.8, np.zeros(5), whole=(SPEED,))
-
-
-def cheapest_trusted(problem: Problem, predictor: Predictor) -> tuple[float | None, bool, float]:
-    """By asking about every action there is: the least cost of one that is trusted, whether one
-    leads into the target that is not, and how near any comes to it."""
-    axes = [settable(f, float(v)) for f, v in zip(SCHEMA.features, problem.factual, strict=True)]
-    actions = np.array(list(itertools.product(*axes)))
-    rows = problem.rows_of(actions)
-    actions = actions[problem.allowed(actions, rows)]
-    scores = predictor.score(problem.rows_of(actions))
-    hit = actions[problem.target.met(scores)]
-    trusted = problem.trust(hit, predictor.score).holds
-    costs = [price(action, problem.factual.tolist()) for action in hit[trusted].tolist()]
-    shortfall = float(problem.target.shortfall(scores).min(initial=np.inf))
-    return min(costs, default=None), bool(len(hit) and not trusted.all()), shortfall
 
 
 @pytest.mark.parametrize("gamma", [0.0, 2.5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,18 +13,21 @@ import pytest
 
 from explainers.answer import AlreadyTarget, Infeasible, Recourse
 from explainers.causal.consequences import CausalConsequences
+from explainers.deadline import Deadline
 from explainers.errors import NotEligible
 from explainers.explain import explain
 from explainers.problem import Problem
+from explainers.search.engine import Meter
 from explainers.search.trees.engine import Trees
 from explainers.search.trees.following import asked_of
 from explainers.search.trees.layout import MOST_REMEMBERED, fine_axis, remembered
 from models.predictor import Row, Rows
-from models.schema import Schema, Task
+from models.schema import Kind, Schema, Task
 from tests.support.bruteforce import settable
 from tests.support.checks import check_exact, normal
 from tests.support.consequences import FLOW, PRESSURE, Slopes, cheapest_action
 from tests.support.deployed import Deployed, deployed_trees
+from tests.support.effects import ask
 from tests.support.fine import thresholds_of, with_counts
 from tests.support.generated import SCHEMA
 from tests.support.kinds import ConstraintKind, missing_stays
@@ -31,7 +35,15 @@ from tests.support.questions import price, question
 
 BEYOND = 1e-5
 """How far behind an edge of the trees a rule ends."""
+MARGINS = (Task.BINARY, Task.REGRESSION)
 COARSE, FINE = with_counts((100,) * 3), with_counts((1_000_000,) * 3)
+MIXED = Schema(
+    tuple(
+        replace(f, resolution=Decimal(1)) if f.kind is Kind.INTEGER else fine
+        for f, fine in zip(SCHEMA.features, FINE.features, strict=True)
+    )
+)
+"""Whole numbers among them."""
 HARD = (67, 68, 70, 79, 95, 104, 107, 113, 142, 148)
 """Seeds of questions that took up to 25,000 boxes, or found no nearest row."""
 MOST_BOUNDED = 100
@@ -196,3 +208,34 @@ def test_what_clients_think_of_is_remembered_up_to_a_number() -> None:
     assert len(memory) <= MOST_REMEMBERED
     last = 3 * MOST_REMEMBERED - 1
     assert remembered(memory, last, lambda: "again") == "new"
+
+
+MOST_OPENED = 3_000
+"""Boxes of one question on a million values; some took 1.6 million."""
+
+
+def test_no_edge_of_any_mechanism_is_walked_along() -> None:
+    """Also where the rows beside it are in the target and not sure enough, where two thresholds are
+    one in float32, and where what follows is whole."""
+    found, kept = Counter[str](), {"linear", "polynomial", "basis", "expression", "trees"}
+    for seed in range(130):
+        asked = ask(seed, MIXED if seed % 3 else FINE)
+        # Bounds that jump and readings that are missing leave nothing to go by.
+        if not kept >= set(asked.mechanisms) or np.isnan(asked.problem.factual).any():
+            continue
+        # Of more than two classes, and of survival, the kernel knows less than of margins.
+        if asked.problem.survives is not None or asked.deployed.spec.decision.task not in MARGINS:
+            continue
+        problem, meter = asked.firm, Meter(asked.predictor, Deadline.never())
+        outcome = Trees(asked.deployed.form, problem.schema).search(
+            problem, meter, Deadline.never()
+        )
+        assert meter.nodes <= MOST_OPENED, (seed, meter.nodes)
+        assert meter.runs <= 100, (seed, meter.runs)
+        bound = outcome.lower_bound
+        assert bound is not None
+        found["infeasible" if outcome.is_infeasible else "optimal"] += 1
+        if len(outcome.candidates):
+            assert outcome.is_proven(problem), seed
+    assert found["optimal"] >= 20, found
+    assert found["infeasible"] >= 5, found

@@ -25,6 +25,7 @@ from explainers.constraints.forms import (
     MostSet,
     OneStays,
     OwnValues,
+    SetTogether,
     StaysRead,
     Within,
 )
@@ -39,7 +40,7 @@ HAIR = 1e-7
 """Part of the farthest move of a reading: a move by less may be none."""
 
 
-KNOWN = (Implication, MostSet, OneStays, OwnValues, StaysRead, Within)
+KNOWN = (Implication, MostSet, OneStays, OwnValues, SetTogether, StaysRead, Within)
 """Forms that are rows, or are in the pieces of one feature."""
 
 
@@ -76,6 +77,11 @@ def add_constraints(program: Program, choices: Choices, constraints: Sequence[Co
                 if columns <= choices.places.keys():
                     stays = [choices.is_set(j).negated() for j in sorted(columns)]
                     _add_row(program, stays, 1.0)
+            case SetTogether(pairs=pairs):
+                for causes, effect in pairs:
+                    sets = [choices.is_set(j) for j in [effect] if j in choices.places]
+                    for j in sorted(causes & choices.places.keys()):
+                        _add_row(program, [choices.is_set(j).negated(), *sets], 1.0)
 
 
 def _add_rule(program: Program, choices: Choices, rule: Implication) -> None:

@@ -178,10 +178,12 @@ class Search:
         The solver's word that nothing is left is believed if both of its ways say so: each alone
         has lost rows that are there (decision 0071).
         """
+        # No program is needed, or could be made: nothing can move.
+        if not levers.each:
+            return False
         question = self._model.question(following, levers, budget)
-        # No program is needed: nothing can move, nothing is affordable,
-        # or the target is out of reach.
-        if question is None or not levers.each or any(g.limit == -math.inf for g in goals):
+        # Nothing is affordable, or the target is out of reach.
+        if question is None or any(g.limit == -math.inf for g in goals):
             return False
         if question.is_beyond(goals, budget):
             return self._improved_within(budget)

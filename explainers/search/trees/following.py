@@ -32,7 +32,7 @@ from explainers.search.trees.arena import Arena
 from explainers.search.trees.batches import Bounded, Cuts
 from explainers.search.trees.flat_rules import Flattened, offsets
 from explainers.search.trees.layout import Layout
-from explainers.search.trees.modes import Mode, is_kept, limits_of, lines_of, modes_of
+from explainers.search.trees.modes import Mode, in_mode, is_kept, limits_of, lines_of, modes_of
 from explainers.search.trees.question import Question, SumLimits
 from explainers.search.trees.question_building import question_of
 from explainers.search.trees.tables import Tables
@@ -256,7 +256,7 @@ def asked_of(
         # Some feature has no value in this mode, so it holds no action.
         if lines is None:
             continue
-        related = [c for c in problem.constraints if not is_kept(c, mode)]
+        related = [in_mode(c, mode) for c in problem.constraints if not is_kept(c, mode)]
         question = question_of(problem, layout, lines, related, limits, rules_of)
         n = len(problem.schema)
         instead = [

@@ -9,14 +9,14 @@ follows, and from what. Actions from which nothing follows are searched apart
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from explainers.consequences import Consequences
-from explainers.constraints import Constraint
-from explainers.constraints.forms import OneStays, Within
+from explainers.constraints import Constraint, Severed
+from explainers.constraints.forms import OneStays, SetTogether, Within
 from explainers.errors import NotEligible
 from explainers.problem import Problem
 from explainers.search.trees.layout import AxisLine, Layout
@@ -82,13 +82,13 @@ def lines_of(problem: Problem, layout: Layout, mode: Mode) -> list[AxisLine] | N
     NotEligible
         If the graph does not read a feature in order, or what would move is missing.
     """
-    axes = []
+    axes, stuck = [], _stuck(problem, mode)
     for j, value in enumerate(problem.factual.tolist()):
         axis = problem.axes_if_set[j]
         if j in mode.followers:
             # A place holder: the line is replaced by what may follow, below.
             axis = Axis(others=(value,))
-        elif j not in mode.set:
+        elif j not in mode.set or j in stuck:
             axis = axis.only([value])
         axes.append(axis)
     if not all(axes):
@@ -119,6 +119,25 @@ def limits_of(problem: Problem, mode: Mode) -> tuple[Row, Row]:
             lower[k] = max(lower[k], form.lower)
             upper[k] = min(upper[k], form.upper)
     return lower, upper
+
+
+def _stuck(problem: Problem, mode: Mode) -> frozenset[int]:
+    """What cannot be set in a mode, since something would have to be set with it that is not."""
+    forms = (c.form for c in problem.constraints)
+    pairs = (pair for form in forms if isinstance(form, SetTogether) for pair in form.pairs)
+    return frozenset[int]().union(*(causes for causes, effect in pairs if effect not in mode.set))
+
+
+def in_mode(constraint: Constraint, mode: Mode) -> Constraint:
+    """What a constraint says of rows of a mode: of what is set together, only of what may be, or
+    may not be, set in it; the rest is in its lines."""
+    if not isinstance(constraint, Severed):
+        return constraint
+    levers = frozenset(mode.set)
+    pairs = ((causes & levers, effect) for causes, effect in constraint.pairs)
+    # What is set against its causes is set in every action of the mode.
+    open_ = tuple(p for p in pairs if p[0] and p[1] in levers - mode.against)
+    return replace(constraint, pairs=open_)
 
 
 def is_kept(constraint: Constraint, mode: Mode) -> bool:

@@ -14,6 +14,7 @@ from explainers.constraints.forms import (
     OneStays,
     OwnValues,
     Readings,
+    SetTogether,
     StaysRead,
     Within,
 )
@@ -192,6 +193,8 @@ def _sorted_constraints(
                 pass
             case Implication() as rule:
                 rules.append(rule)
+            case SetTogether() as form:
+                rules.extend(form.rules)
             case MostSet(count=count):
                 most = min(most, count)
             case OneStays(columns=columns):

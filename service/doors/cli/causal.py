@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal.doubts import failed_parts
 from explainers.causal.fit import Fitted, Grow, fit
-from explainers.causal.spec import ApprovalStatus, ProvenanceCheck
+from explainers.causal.spec import ApprovalStatus, CheckResult, ProvenanceCheck
 from explainers.causal.validate import validate
 from explainers.causal.writing import write_causal
 from explainers.wording.numerals import count, figure
@@ -80,7 +81,11 @@ def fit_command(
         seed=seed,
         checks=found.checks(spec.schema.names),
     )
-    _write(folder, fitted, replace(fitted.spec, provenance=provenance))
+    doubts = spec.doubts
+    # Whoever accepted the graph answers for these mechanisms from now on, and for what failed.
+    if spec.status is ApprovalStatus.ACCEPTED:
+        doubts = failed_parts(provenance.checks)
+    _write(folder, fitted, replace(fitted.spec, provenance=provenance, doubts=doubts))
     _show_fit(fitted)
     _show_checks(provenance.checks)
 
@@ -88,19 +93,30 @@ def fit_command(
 def validate_command(folder: Folder, data: Data = None, seed: Seed = 0) -> None:
     """Test the causal model of a folder on rows; nothing is written."""
     model = load_folder(folder.resolve())
-    spec = graph_of(model, None)
+    _show_checks(_checked(model, graph_of(model, None), data, seed))
+
+
+def _checked(
+    model: DeployedModel, spec: CausalSpec, data: Path | None, seed: int
+) -> tuple[ProvenanceCheck, ...]:
     built = build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
     rows = rows_for(model, data, seed)
     rng = np.random.default_rng(seed)
-    _show_checks(validate(built, rows, nominal_of(spec.schema), rng).checks(spec.schema.names))
+    return validate(built, rows, nominal_of(spec.schema), rng).checks(spec.schema.names)
 
 
 def accept_command(
     folder: Folder,
     by: Annotated[str, typer.Option("--by", help="Who answers for the graph.")],
     today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="CSV to test it on first. Default: the checks in the file."),
+    ] = None,
+    seed: Seed = 0,
 ) -> None:
-    """Accept a proposed causal model: from then on it is used, in that person's name."""
+    """Accept a proposed causal model: from then on it is used, in that person's name. What had
+    failed by then is kept, part by part: answers that rest on it say so."""
     model = load_folder(folder.resolve())
     spec = graph_of(model, None)
     # What was accepted or retired has somebody's name on it already.
@@ -111,15 +127,23 @@ def accept_command(
         raise Failure("--by is empty: a person answers for a graph")
     # A graph that cannot be built cannot be accepted.
     build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    checks = spec.provenance.checks if data is None else _checked(model, spec, data, seed)
     accepted = replace(
         spec,
         status=ApprovalStatus.ACCEPTED,
+        provenance=replace(spec.provenance, checks=checks),
+        doubts=failed_parts(checks),
         accepted_by=by.strip(),
         accepted_at=today or datetime.date.today().isoformat(),
     )
     write_graph(folder, accepted, "Accepted by `ifonly causal accept`.")
-    _show_checks(spec.provenance.checks)
+    _show_checks(checks)
     out.print(f"accepted by {accepted.accepted_by}: version {spec.version} is used from now on")
+    if accepted.doubts is None:
+        out.print("nothing was tested: `ifonly causal fit` tests, and so does --data")
+    elif accepted.doubts:
+        failed = len(accepted.doubts)
+        out.print(f"{failed} parts failed: answers whose effects rest on one of them say so")
 
 
 def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
@@ -180,9 +204,16 @@ def _show_fit(fitted: Fitted) -> None:
 
 
 def _show_checks(checks: Sequence[ProvenanceCheck]) -> None:
-    table = Table("check", "node", "value", "limit", "passed", "note")
+    table = Table("check", "part", "value", "limit", "result", "note")
     for c in checks:
         shown = ["" if v is None else figure(v) for v in (c.value, c.limit)]
-        passed = "yes" if c.passed else "NO"
-        table.add_row(c.check, Text(c.node), *shown, passed, Text(c.note))
+        part = Text(" - ".join(c.between) if c.between else c.node)
+        table.add_row(c.check, part, *shown, _RESULTS[c.standing], Text(c.note))
     out.print(table)
+
+
+_RESULTS = {
+    CheckResult.TESTED: "tested",
+    CheckResult.NOT_REJECTED: "not rejected (too few rows to tell)",
+    CheckResult.FAILED: "FAILED",
+}

@@ -106,11 +106,15 @@ class EvenServer(asyncio.AbstractServer):
         self._listener = listener
         self._protocol_factory = protocol_factory
         self._beats: asyncio.TimerHandle | None = None
+        self._is_closed = self._is_connecting = False
         self._beat()
         self._taking = loop.create_task(self._take_all())
 
     def close(self) -> None:
-        self._taking.cancel()
+        self._is_closed = True
+        # One that is just being taken ends itself: cancelled midway, nobody would close it.
+        if not self._is_connecting:
+            self._taking.cancel()
         if self._beats is not None:
             self._beats.cancel()
         self._board.is_gone()
@@ -136,7 +140,7 @@ class EvenServer(asyncio.AbstractServer):
         self._beats = self._loop.call_later(BEAT_SECONDS, self._beat)
 
     async def _take_all(self) -> None:
-        while True:
+        while not self._is_closed:
             await self._one_waits()
             if ahead := self._board.ahead:
                 await asyncio.sleep(min(ahead * STEP_SECONDS, LONGEST_SECONDS))
@@ -162,4 +166,11 @@ class EvenServer(asyncio.AbstractServer):
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         # Until the protocol has it, so that it is counted before the next is taken.
-        await self._loop.connect_accepted_socket(self._protocol_factory, taken)
+        self._is_connecting = True
+        try:
+            transport, _ = await self._loop.connect_accepted_socket(self._protocol_factory, taken)
+        finally:
+            self._is_connecting = False
+        # Whoever closes a server has told the connections that there were.
+        if self._is_closed:
+            transport.close()

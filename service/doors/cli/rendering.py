@@ -96,8 +96,9 @@ def prediction(said: Reply, tag: str) -> str:
 def _certainty(reply: Reply) -> str:
     work = reply["work"]
     cut = ", cut by the deadline" if reply["deadline_hit"] else ""
+    doubt = ", in doubt" if reply["doubts"] else ""
     return (
-        f"{reply['status']}{cut}; {count(work['rows'])} model rows in {work['runs']} runs; "
+        f"{reply['status']}{doubt}{cut}; {count(work['rows'])} model rows in {work['runs']} runs; "
         f"{reply['provenance']['model']} {reply['provenance']['version']}, "
         f"engine {reply['provenance']['engine']}"
     )

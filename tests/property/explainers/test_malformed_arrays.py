@@ -8,6 +8,7 @@ ends the process, or is told by the sanitizers (``make sanitize``, which tries m
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from typing import Any
@@ -18,9 +19,11 @@ import pytest
 from explainers.native import kernel
 from explainers.search.trees.arena import Arena
 from explainers.search.trees.batches import Bounded, Cuts
+from explainers.search.trees.effect_search import Given
 from explainers.search.trees.proof import SearchInstance
 from explainers.search.trees.question import Question
 from explainers.search.trees.tables import Tables
+from tests.support.effects import Parts, parts
 from tests.support.native import instance
 
 COUNT = int(os.environ.get("IFONLY_MALFORMED", "600"))
@@ -211,3 +214,95 @@ def nodes(draw: Draw) -> dict[str, Any]:
         "after": np.array([1, 1, 0, 0, 0], np.int32),
         "last": np.array([2, 2], np.int32),
     }
+
+
+# --- what follows ---------------------------------------------------------------------------------
+
+EFFECTS = tuple(seed for seed in range(24) if parts(seed) is not None)
+
+
+def mixed(draw: Draw) -> tuple[Parts, bool]:
+    """What belongs together, or with one thing malformed, or of another model; and whether it may
+    be asked much of."""
+    own, other = (parts(int(draw.choice(EFFECTS))) for _ in range(2))
+    assert own is not None
+    assert other is not None
+    which = int(draw.integers(8))
+    if which == 0:
+        return replace(own, effects=malformed(own.effects, draw)), False
+    if which == 1:
+        return replace(own, question=malformed(own.question, draw)), False
+    if which == 2:
+        return replace(own, laws=malformed(own.laws, draw)), False
+    if which == 3:
+        return replace(own, tables=malformed(own.tables, draw)), False
+    if which == 4:
+        name = str(draw.choice([f.name for f in fields(own)]))
+        return replace(own, **{name: getattr(other, name)}), False
+    if which == 5:
+        return replace(own, factual=changed(own.factual, draw)), False
+    return own, True
+
+
+def calls_of_effects(given: Given, a: Arena, q: Question, draw: Draw) -> list[Callable[[], object]]:
+    """Every entry that takes what follows, in any order."""
+    (t, _, f), n = given, len(q.size)
+    row, column = positions(q, draw), int(draw.integers(-1, n + 1))
+    size = max(1, min(int(q.size[min(max(column, 0), n - 1)]), 1 << 16))
+    start = int(draw.integers(size))
+    run = np.arange(start, min(start + 300, size), dtype=np.int64)
+    some = [run, run[::-1].copy(), draw.integers(-2, size + 1, size=40)][int(draw.integers(3))]
+    out = np.zeros(len(some) + int(draw.integers(10) == 0), np.uint8)
+    best = float(draw.choice([0.5, 3.0, np.inf, np.nan, -1.0]))
+    lo, hi = np.minimum(row, q.least) if len(row) == len(q.least) else row, positions(q, draw)
+
+    def refuse() -> None:
+        a.refused[:] = a.at
+        a.ints[kernel.REFUSED] = 1
+
+    every: list[Callable[[], object]] = [
+        lambda: kernel.start_effects(*given, best, q.least, q.most),
+        lambda: kernel.start_effects(*given, np.inf, q.least, q.most),
+        lambda: kernel.start_effects(*given, best, lo, hi),
+        lambda: kernel.search_effects(*given, 60),
+        lambda: kernel.search_effects(*given, 60),
+        lambda: kernel.search_effects(*given, int(draw.integers(-1, 3))),
+        lambda: kernel.note_outside(*given),
+        lambda: kernel.judge_along(*given, row, column, some, out),
+        lambda: kernel.open_bound(q.native, a.native),
+        lambda: kernel.search(t, q.native, a.native, 20),
+        lambda: kernel.start(t, q.native, a.native, best, q.least, q.most),
+        lambda: f.surest,
+        refuse,
+    ]
+    return [every[i] for i in draw.integers(len(every), size=14)]
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_follows_is_an_error_and_never_a_crash(part: int) -> None:
+    found = Counter[str]()
+    for k in range(COUNT // PARTS):
+        draw = np.random.default_rng([part, k, 1])
+        x, fits = mixed(draw)
+        try:
+            a = Arena.of(x.tables, stack=int(draw.choice([2, 4, 64])))
+            laws, given = kernel.Laws(x.laws), (x.tables.native, a.native)
+            tilted = [laws] * int(draw.integers(3))
+            f = kernel.Following(x.effects.native, laws, tilted, x.question.native, x.factual)
+        except (*REFUSED, IndexError):
+            assert not fits
+            found["refused"] += 1
+            continue
+        if not fits and draw.integers(2):
+            slot = int(draw.integers(len(a.ints)))
+            a.ints[slot] = draw.choice(EXTREME)
+        for call in calls_of_effects((*given, f), a, x.question, draw):
+            try:
+                call()
+                found["answered"] += 1
+            except REFUSED:
+                found["raised"] += 1
+    # Many a thing is found when it is handed over, and many another when it is asked.
+    assert found["refused"] > COUNT // PARTS // 20, found
+    assert found["answered"] > COUNT // PARTS, found
+    assert found["raised"] > COUNT // PARTS, found

@@ -11,6 +11,7 @@ import pytest
 from explainers.causal import CausalModel, Graph
 from explainers.causal.falsify import falsify
 from explainers.causal.independence import (
+    Dependence,
     Residuals,
     conditional,
     distance_correlation,
@@ -18,7 +19,8 @@ from explainers.causal.independence import (
 )
 from explainers.causal.learning import learn
 from explainers.causal.mechanism import Mechanism, NoiseForm
-from explainers.causal.validate import validate
+from explainers.causal.spec import CheckResult
+from explainers.causal.validate import DEPENDENT, NodeValidation, validate
 from tests.support.equipment import (
     AIR,
     EDGES,
@@ -177,3 +179,79 @@ def test_a_load_that_is_never_read_shows_as_a_missing_edge():
     )
     assert (place[TORQUE], place[VIBRATION]) in [(f.a, f.b) for f in found.missing]
     assert (place[WEAR], place[TEMPERATURE]) not in [(f.a, f.b) for f in found.missing]
+
+
+def test_equivalence_is_shown_by_enough_rows_and_not_by_few():
+    wider = Graph.of(8, [*EDGES, (AIR, VIBRATION)])
+    few = falsify(wider, equipment_rows(150), NUMBERS, np.random.default_rng(0), 0)
+    assert few.agrees
+    assert not few.is_shown
+    # What few rows do not show to be idle is not called idle.
+    assert (AIR, VIBRATION) in [(f.a, f.b) for f in few.unseen]
+    many = falsify(GRAPH, ROWS, NUMBERS, np.random.default_rng(0), 0)
+    assert many.is_shown
+    assert many.shown == many.statements
+
+
+@pytest.mark.parametrize(("n", "least", "most"), [(100, 0.0, 0.0), (1000, 0.9, 1.0)])
+def test_independence_of_noise_is_shown_by_enough_rows_only(n, least, most):
+    shown = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        a, b = rng.normal(size=(2, n, 1))
+        shown.append(distance_correlation(a, b, rng).upper < DEPENDENT)
+    assert least <= np.mean(shown) <= most
+
+
+def test_what_depends_by_the_margin_is_rarely_shown_not_to():
+    shown = []
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        a, e = rng.normal(size=(2, 600, 1))
+        # A line whose distance correlation is the margin.
+        shown.append(distance_correlation(a, 0.136 * a + e, rng).upper < DEPENDENT)
+    assert np.mean(shown) <= 0.1
+
+
+def test_of_what_never_varied_nothing_is_shown():
+    rng = np.random.default_rng(0)
+    a, still = rng.normal(size=(500, 1)), np.zeros((500, 1))
+    assert distance_correlation(a, still, rng).upper == 1.0
+    assert distance_correlation(still, a, rng).upper == 0.0
+
+
+@pytest.mark.parametrize(
+    ("within", "rows", "result"),
+    [
+        (0.95, 2000, CheckResult.TESTED),
+        (0.95, 40, CheckResult.NOT_REJECTED),
+        (1.0, 20, CheckResult.NOT_REJECTED),
+        (1.0, 200, CheckResult.FAILED),
+        (0.8, 200, CheckResult.FAILED),
+        (float("nan"), 2000, CheckResult.NOT_REJECTED),
+    ],
+)
+def test_a_share_within_the_noise_is_judged_by_its_interval(within, rows, result):
+    node = NodeValidation("n", 0.5, 0.0, within, Dependence(0.0, 1.0), rows)
+    assert node.fit_result is result
+
+
+def test_the_noise_of_a_node_is_tested_not_rejected_or_failed():
+    def of(effect: float, p: float, upper: float) -> CheckResult:
+        return NodeValidation("n", 0.5, 0.0, 0.95, Dependence(effect, p, upper), 100).noise_result
+
+    assert of(0.03, 0.5, 0.08) is CheckResult.TESTED
+    assert of(0.03, 0.5, 0.2) is CheckResult.NOT_REJECTED
+    assert of(0.2, 0.3, 0.4) is CheckResult.NOT_REJECTED
+    assert of(0.2, 0.01, 0.3) is CheckResult.FAILED
+
+
+def test_every_edge_that_failed_is_a_check_of_its_own():
+    edges = [e for e in EDGES if e != (TORQUE, SPEED)] + [(AIR, VIBRATION)]
+    found = validate(
+        learned(Graph.of(8, edges)), equipment_rows(2000), NUMBERS, np.random.default_rng(0), 1
+    )
+    parts = {(c.check, frozenset(c.between)) for c in found.checks(NAMES) if c.between}
+    assert ("missing edge", frozenset((NAMES[TORQUE], NAMES[SPEED]))) in parts
+    assert ("idle edge", frozenset((NAMES[AIR], NAMES[VIBRATION]))) in parts
+    assert all(c.result is CheckResult.FAILED for c in found.checks(NAMES) if c.between)

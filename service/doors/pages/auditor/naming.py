@@ -13,6 +13,8 @@ from models.errors import UnknownModel
 from models.schema import Feature
 from service.served.registry import Registry, ServedModel
 from service.store.chain import Facts
+from service.store.kinds import RecordKind
+from service.wire.trail import Event
 from service.words.catalogue import is_said, say
 from service.words.labels import label
 
@@ -21,6 +23,7 @@ Tone = Literal["good", "bad", "warn", "plain"]
 _TONES: Mapping[str, tuple[Tone, str]] = {
     "optimal": ("good", "proof"),
     "feasible": ("good", "ok"),
+    "in_doubt": ("warn", "info"),
     "infeasible": ("bad", "no"),
     "unknown": ("warn", "wait"),
     "abstained": ("warn", "wait"),
@@ -38,6 +41,10 @@ _TONES: Mapping[str, tuple[Tone, str]] = {
 """What is shown otherwise than as a plain remark."""
 
 
+IN_DOUBT = "in_doubt"
+"""Shown in place of the claim of an answer that rests on a failed part of the causal model."""
+
+
 @dataclass(frozen=True, slots=True)
 class Badge:
     tone: Tone
@@ -50,6 +57,13 @@ def badge(status: str, tag: Language) -> Badge:
     tone, sign = _TONES.get(status, ("plain", "info"))
     section = "status." if is_said(f"status.{status}", tag) else "problem."
     return Badge(tone, sign, named(section, status, tag))
+
+
+def badge_of(event: Event, tag: Language) -> Badge | None:
+    """What a record's status says; None where it has none."""
+    if event.kind == RecordKind.EXPLANATION and (event.detail or {}).get("doubts"):
+        return badge(IN_DOUBT, tag)
+    return None if event.status is None else badge(event.status, tag)
 
 
 def named(section: str, value: str, tag: Language) -> str:

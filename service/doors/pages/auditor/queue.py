@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from explainers.wording import Language
 from service.audit import oversight
-from service.doors.pages.auditor.naming import Badge, badge, moment, said_in
+from service.doors.pages.auditor.naming import Badge, badge, badge_of, moment, said_in
 from service.doors.pages.auditor.paging import ResultPage, found
 from service.store import archive
 from service.store.database import Database
@@ -66,7 +66,7 @@ def _entry(database: Database, waiting: wire.Waiting, tag: Language) -> QueueEnt
         event.time,
         " ".join(filter(None, [event.model, event.version])),
         event.actor,
-        badge(event.status or "", tag),
+        badge_of(event, tag) or badge("", tag),
         *said_in(texts, tag),
         tuple((badge(verdict, tag), n) for verdict, n in sorted(waiting.said.items())),
         bool(seen.findings),

@@ -10,9 +10,11 @@ from typing import Any
 from explainers.wording import Language
 from explainers.wording.numerals import count, percentage
 from service.doors.pages.auditor.naming import (
+    IN_DOUBT,
     Badge,
     Names,
     badge,
+    badge_of,
     moment,
     named,
     number,
@@ -117,7 +119,7 @@ def shown(found: EventReply, registry: Registry, tag: Language) -> RecordPage:
     return RecordPage(
         id=event.id,
         kind=named("kind.", event.kind, tag),
-        badge=None if event.status is None else badge(event.status, tag),
+        badge=badge_of(event, tag),
         time=moment(event.time),
         stamp=event.time,
         model=" ".join(filter(None, [event.model, event.version])),
@@ -177,7 +179,7 @@ def _pairs(instance: Said, names: Names) -> tuple[tuple[str, str], ...]:
 
 def _way(way: Said, names: Names) -> RecordedCounterfactual:
     gap, tag = way.get("gap"), names.tag
-    proof = badge("optimal" if gap == 0 else "feasible", tag)
+    proof = badge(IN_DOUBT if way.get("doubts") else "optimal" if gap == 0 else "feasible", tag)
     return RecordedCounterfactual(
         way["rank"],
         rounded(way["cost"]),

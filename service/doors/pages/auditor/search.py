@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from explainers.wording import Language
 from service.audit import records
-from service.doors.pages.auditor.naming import Badge, badge, moment, named
+from service.doors.pages.auditor.naming import Badge, badge_of, moment, named
 from service.doors.pages.auditor.paging import ResultPage, found
 from service.store.database import Database
 from service.wire import trail as wire
@@ -82,7 +82,7 @@ def _entry(event: wire.Event, tag: Language) -> RecordEntry:
         moment(event.time),
         event.time,
         named("kind.", event.kind, tag),
-        None if event.status is None else badge(event.status, tag),
+        badge_of(event, tag),
         " ".join(filter(None, [event.model, event.version])),
         event.actor,
         bool(event.findings),

@@ -78,6 +78,8 @@ class AnswerView:
     lifted: str
     assumptions: tuple[tuple[str, str | None], ...]
     """In words, and whether it was tested."""
+    doubts: tuple[str, ...]
+    """What it rests on that had failed a check."""
     raw: Mapping[str, Any]
 
 
@@ -100,6 +102,8 @@ def shown(
             *((view.said(text), None) for text in answer["assumptions"]),
             *((view.said(a["text"]), a["standing"]) for a in causal.get("assumptions", ())),
         ),
+        # Records of before have none.
+        tuple(view.said(doubt["text"]) for doubt in answer.get("doubts", ())),
         answer,
     )
 
@@ -107,6 +111,9 @@ def shown(
 def _proof(found: Mapping[str, Any]) -> str:
     """What is known of cheaper ones; of a further way out only among those with other levers."""
     # "Cheapest" is a proof: only a gap of exactly 0 is one.
+    if found["gap"] == 0 and found.get("doubts"):
+        # A proof by a graph in doubt is not shown as one.
+        return "proven_in_doubt"
     if found["gap"] == 0:
         # Later answers are cheapest only among those with other levers.
         return "proven" if found["rank"] == 1 else "proven_other"

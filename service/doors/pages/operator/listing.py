@@ -12,7 +12,7 @@ from service.doors.pages.operator.subject import Subject, is_alarm, model_of, pa
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from service.served.registry import Registry, ServedModel
 from service.store import recent
-from service.store.chain import Payload, Record, timestamp
+from service.store.chain import Facts, Payload, Record, timestamp
 from service.store.database import Database
 from service.words.labels import label, label_or
 
@@ -87,8 +87,14 @@ def _entry(
         "" if worst is None else readings(rows[worst].instance, model, tag),
         len(rows),
         sum(alarm for alarm, _ in shown),
-        facts.status if facts.kind == "explanation" else None,
+        _claim(facts),
     )
+
+
+def _claim(facts: Facts) -> str | None:
+    if facts.kind != "explanation":
+        return None
+    return "in_doubt" if (facts.detail or {}).get("doubts") else facts.status
 
 
 def rank(verdict: PredictionVerdict) -> tuple[bool, float]:

@@ -61,6 +61,8 @@ class WhatIfView:
     unreadable: tuple[str, ...]
     cost: float
     unsure: Unsure | None
+    doubts: tuple[str, ...] = ()
+    """Failed parts of the causal model that it rests on."""
 
 
 def outcome_of(
@@ -112,6 +114,7 @@ def outcome_of(
         tuple(label(name) for name in reply["unreadable"]),
         reply["cost"],
         _unsure(reply["prediction"]["after"], model, tag, demand),
+        tuple(doubt["text"][tag] for doubt in reply["doubts"]),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.causal import CausalSpec
+from explainers.causal.spec import ProvenanceCheck
 from explainers.wording import Language
 from explainers.wording.numerals import count, exact_percentage
 from models.encoding import Form
@@ -60,7 +61,8 @@ class EdgeLine:
 class CheckLine:
     check: str
     node: str
-    passed: bool
+    result: str
+    """``passed`` in files of before, which knew only that."""
     value: str
     limit: str
     note: str
@@ -269,6 +271,12 @@ def _cost(weight: float, scale: float, fixed: float, feature: Feature, tag: Lang
     return f"{fixed_part}{say('steward.cost_per', tag, weight=rounded(weight), scale=per)}"
 
 
+def _result(check: ProvenanceCheck) -> str:
+    if check.result is None:
+        return "passed" if check.passed else "failed"
+    return check.result.value.replace(" ", "_")
+
+
 def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
     labels = {f.name: label(f, tag) for f in spec.schema.features}
 
@@ -304,8 +312,8 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
         tuple(
             CheckLine(
                 c.check,
-                called(c.node) if c.node else "",
-                c.passed,
+                " – ".join(called(name) for name in c.between or filter(None, [c.node])),
+                _result(c),
                 rounded(c.value),
                 rounded(c.limit),
                 c.note,

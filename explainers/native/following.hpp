@@ -1,0 +1,712 @@
+// What follows from boxes and rows of settings on one machine, and how sure it is.
+//
+// What follows from a row is known up to rounding: a number is an interval of ROUNDING on both sides.
+// Where that interval, the deployed model's rounding or a rule leaves any doubt, it says so. What is in
+// the target must moreover be trusted: enough of the plausible mechanisms lead there too, far enough
+// from its edge (explainers/causal/certainty.py).
+#pragma once
+
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "causal.hpp"
+#include "effects.hpp"
+#include "kernel.hpp"
+
+namespace ifonly {
+
+// Rows that the deployed model put outside of the target and whose leaves are remembered.
+inline constexpr std::size_t MOST_OUTSIDE = 64;
+// Cells whose margins are remembered beside one set of levers.
+inline constexpr std::size_t MOST_SEEN = 64;
+
+enum class Trust { holds, fails, in_doubt };
+
+// Least and greatest.
+struct Ends {
+    double low = 0.0;
+    double high = 0.0;
+};
+
+// The effects of one mode on one machine: scratch of one search, in one thread.
+class Following {
+public:
+    // ``tilted``: the laws as hidden common causes make them, by each strength under which what is in
+    // the target must be trusted; none: as they are. Of these, only the plausible ones count.
+    Following(const Effects& effects, const causal::Laws& laws, std::span<const causal::Laws* const> tilted,
+              const Question& question, Reals factual)
+        : e(effects),
+          q(question),
+          believed_(laws, factual, columns(effects.set)),
+          low_(factual.begin(), factual.end()),
+          high_(low_),
+          spans_(static_cast<std::size_t>(e.followers.size())) {
+        for (const causal::Laws* each : tilted) {
+            if (each == &laws) {
+                strengths_.push_back(&believed_);
+            } else {
+                strengths_.push_back(&tilted_.emplace_back(*each, factual, columns(effects.set)));
+            }
+        }
+        if (strengths_.empty()) strengths_.push_back(&believed_);
+        for (const Whole j : e.followers) follows_ |= bit(j);
+        // Sums in float32 jump where float64 hardly moves.
+        for (const auto j : believed_.paths.affected) {
+            const auto f = laws.t.location[j];
+            jumps_ = jumps_ || (f >= 0 && laws.t.kind[f] == causal::TREES);
+        }
+        const auto k = static_cast<std::size_t>(laws.n_members());
+        const auto n = static_cast<std::size_t>(e.followers.size());
+        rows_.resize(k * low_.size());
+        margins_.resize(k);
+        ends_.resize(k);
+        cells_.resize(2 * n);
+        up_.resize(n);
+        down_.resize(n);
+        lever_cells_.resize(low_.size());
+        for (const Whole j : e.followers) {
+            const double step = static_cast<double>(q.lengthy.numerator[j]) / q.lengthy.scale[j];
+            axis_.push_back({value_at(q, j, 0), value_at(q, j, q.most[j]), step});
+        }
+    }
+
+    const Effects& e;
+    const Question& q;
+
+    // The surest action that was in the target and not sure enough, by its lower bound.
+    double surest = -INFINITE;
+    std::vector<Whole> surest_at;
+
+    // Whether anything is known of what follows.
+    bool is_bounded() const { return !believed_.paths.are_boxes_unknown && !believed_.paths.are_rows_unknown; }
+
+    // Bound what follows from the box by the causal model; false if nothing possible does. ``moved``:
+    // the features whose bounds moved.
+    bool narrow(Wholes lo, Wholes hi, Whole& moved) {
+        if (!bound(lo, hi)) return true;
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            const Whole j = e.followers[k];
+            const double low = std::max(low_[j], e.lower[k]), high = std::min(high_[j], e.upper[k]);
+            if (!(low <= high)) return false;
+            // Outward: a box may be kept too long, never closed too early.
+            const Whole first = beside(q, j, low, -1), last = beside(q, j, high, 2);
+            if (first > lo[j]) {
+                lo[j] = first;
+                moved |= bit(j);
+            }
+            if (last < hi[j]) {
+                hi[j] = last;
+                moved |= bit(j);
+            }
+            if (lo[j] > hi[j]) return false;
+        }
+        return true;
+    }
+
+    // Whether some row of the box sets a feature from which something follows.
+    bool may_open(Wholes lo, Wholes hi) const {
+        for (const Whole j : e.openers) {
+            if (lo[j] != hi[j] || lo[j] != q.home[j]) return true;
+        }
+        return false;
+    }
+
+    bool opens(Wholes at) const { return may_open(at, at); }
+
+    // Put what follows from a row into ``at``, within the box.
+    struct Place {
+        Whole impossible = -1;  // which follower cannot be where it would follow to; -1: none
+        bool in_doubt = false;
+    };
+    template <class CellMap>
+    Place place(const CellMap& t, Wholes at, Wholes lo, Wholes hi) {
+        Place found;
+        if (!bound(at, at)) {
+            found.in_doubt = true;
+            // Somewhere in the box: nothing is claimed of it.
+            for (Whole k = 0; k < e.followers.size(); ++k) {
+                const Whole j = e.followers[k];
+                spans_[static_cast<std::size_t>(k)] = {lo[j], hi[j]};
+                at[j] = lo[j];
+            }
+            return found;
+        }
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            const Whole j = e.followers[k];
+            if (low_[j] > e.upper[k] || high_[j] < e.lower[k]) {
+                found.impossible = k;
+                at[j] = std::clamp(at[j], lo[j], hi[j]);
+                continue;
+            }
+            if (low_[j] < e.lower[k] || high_[j] > e.upper[k]) found.in_doubt = true;
+            Span& span = spans_[static_cast<std::size_t>(k)];
+            span.first = beside(q, j, std::max(low_[j], e.lower[k]), -1);
+            span.last = beside(q, j, std::min(high_[j], e.upper[k]), 2);
+            at[j] = std::clamp((span.first + span.last) >> 1, lo[j], hi[j]);
+            if (cell_at(t, q, j, span.first) != cell_at(t, q, j, span.last)) found.in_doubt = true;
+        }
+        return found;
+    }
+
+    // A rule that the row that was placed breaks for certain, -1 for none; ``in_doubt`` if a rule
+    // reads what follows and is not certain of it.
+    Whole broken(Wholes at, bool& in_doubt) {
+        const Whole found = broken_rule(q, ALL, at);
+        if (found >= 0 && !reads_effects(found)) return found;
+        tiny_lo_.assign(at.begin(), at.end());
+        tiny_hi_ = tiny_lo_;
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            tiny_lo_[e.followers[k]] = spans_[static_cast<std::size_t>(k)].first;
+            tiny_hi_[e.followers[k]] = spans_[static_cast<std::size_t>(k)].last;
+        }
+        const Wholes lo{tiny_lo_.data(), at.size()}, hi{tiny_hi_.data(), at.size()};
+        for (Whole r = 0; r < q.rules.size(); ++r) {
+            if (!reads_effects(r)) continue;
+            const Truth known = kept(r, lo, hi);
+            if (known == NEVER) return r;
+            if (known == SOMETIMES) in_doubt = true;
+        }
+        return -1;
+    }
+
+    // Whether enough plausible mechanisms lead the row at ``at`` into the target, far enough from its
+    // edge. ``at`` was placed.
+    Trust trust(const Tables& t, Wholes at) {
+        if (e.link == NO_LINK || !is_bounded() || !bound(at, at)) return Trust::in_doubt;
+        if (!settle_levers(t, at, at)) forget();
+        double least = INFINITE;
+        bool fails = false, in_doubt = false;
+        // Whatever hidden causes there are: the worst of them counts.
+        for (Versions* v : strengths_) {
+            lead_members(*v);
+            for (std::size_t m = 0; m < margins_.size(); ++m) {
+                if (!lead(*v, static_cast<Whole>(m))) return Trust::in_doubt;
+                find_cells(t, cells_.data());
+                const Ends found = margin_in(t, cells_);
+                if (found.low != found.high) return Trust::in_doubt;
+                margins_[m] = found.low;
+            }
+            const double lower = lower_bound_of(margins_), near = tolerance(), floor = e.demands[1];
+            least = std::min(least, lower);
+            if (lower < -slack() || share(-near) < floor) {
+                fails = true;
+            } else if (!(lower > slack() && share(near) >= floor)) {
+                in_doubt = true;
+            }
+        }
+        if (in_doubt) return Trust::in_doubt;
+        if (!fails) return Trust::holds;
+        note_surest(least, at);
+        return Trust::fails;
+    }
+
+    // Whether some row of the box may be trusted. ``lo`` and ``hi`` as they are on the stack.
+    bool may_hold(const Tables& t, Wholes lo, Wholes hi) {
+        if (e.link == NO_LINK || !is_bounded() || !bound(lo, hi)) return true;
+        settle_levers(t, lo, hi);
+        forget();
+        for (Versions* v : strengths_) {
+            bound_members(*v, t);
+            if (!(greatest_bound() >= -slack() && share_of_ends() >= e.demands[1])) return false;
+        }
+        return true;
+    }
+
+    // What the tables say of all rows between two lines of positions.
+    Score score(const Tables& t, Wholes lo, Wholes hi) {
+        leaves_.assign(static_cast<std::size_t>(t.n_trees()), -1);
+        row_mask_.assign(t.full.begin(), t.full.end());
+        Word* mask = row_mask_.data();
+        for (Whole j = 0; j < q.n_features(); ++j) {
+            const Words up = t.at_most[t.cells[j] + cell_at(t, q, j, hi[j])];
+            const Words down = t.at_least[t.cells[j] + cell_at(t, q, j, lo[j])];
+            for (Whole w = 0; w < t.n_words(); ++w) mask[w] &= up[w] & down[w];
+        }
+        Score found = Score::inside;
+        for (Whole g = 0; g < q.n_goals(); ++g) {
+            Ends over{t.constant[g] - q.limit[g], t.constant[g] - q.limit[g]};
+            for (Whole tree = t.groups[g]; tree < t.groups[g + 1]; ++tree) {
+                const Leaves leaves = leaves_of(t, tree, [mask](Whole w) { return mask[w]; });
+                leaves_[static_cast<std::size_t>(tree)] = leaves.least;
+                over.low += value_of(t, leaves.least);
+                over.high += value_of(t, leaves.most);
+            }
+            if (over.low > q.band[g]) return Score::outside;
+            if (over.high >= -q.band[g]) found = Score::in_doubt;
+        }
+        return found;
+    }
+
+    // The deployed model has put the row at ``at``, which was placed without doubt, outside of the
+    // target: so it does every row that reaches the same leaves.
+    void note_outside(const Tables& t, Wholes at) {
+        score(t, at, at);
+        if (outside_.size() == MOST_OUTSIDE) outside_.clear();
+        outside_.push_back(leaves_);
+    }
+
+    // Whether that is known of the row at ``at``.
+    bool is_outside(const Tables& t, Wholes at) {
+        if (outside_.empty()) return false;
+        score(t, at, at);
+        return std::find(outside_.begin(), outside_.end(), leaves_) != outside_.end();
+    }
+
+    // Whether every action between two lines of positions that differ in ``column`` will do for
+    // certain, if the first will.
+    bool must_hold(const Tables& t, Wholes lo, Wholes hi, Whole column) {
+        const Whole home = q.home[column];
+        // With its factual value it would not be set: another action than the others.
+        if (lo[column] <= home && home <= hi[column]) return false;
+        if (q.is_robust() || e.link == NO_LINK || !is_bounded()) return false;
+        if (!may_open(lo, lo) || !bound(lo, hi)) return false;
+        tiny_lo_.assign(lo.begin(), lo.end());
+        tiny_hi_.assign(hi.begin(), hi.end());
+        const Wholes first{tiny_lo_.data(), lo.size()}, last{tiny_hi_.data(), lo.size()};
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            const Whole j = e.followers[k];
+            if (low_[j] < e.lower[k] || high_[j] > e.upper[k]) return false;
+            first[j] = beside(q, j, low_[j], -1);
+            last[j] = beside(q, j, high_[j], 2);
+        }
+        for (Whole r = 0; r < q.rules.size(); ++r) {
+            const bool reads = (q.rules.touched[r] & (follows_ | bit(column))) != 0;
+            if (reads && kept(r, first, last) != ALWAYS) return false;
+        }
+        return score(t, first, last) == Score::inside && must_be_trusted(t, lo, hi);
+    }
+
+    // Which of what is set to cut, where the trees would cut what follows; -1 if none of it can be.
+    Whole instead(Whole follower, Wholes lo, Wholes hi) const {
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            if (e.followers[k] != follower) continue;
+            const Whole first = e.via_first[k];
+            const Whole found = widest({e.via.data + first, e.via_first[k + 1] - first}, lo, hi);
+            if (found >= 0) return found;
+        }
+        return widest(e.set, lo, hi);
+    }
+
+    // Where along ``column``, with all else set as in ``at``, a follower passes ``number``: the first
+    // position beyond; -1 if it does not pass it between the ends.
+    Whole crossing(Whole column, Whole follower, double number, Wholes at, Wholes lo, Wholes hi) {
+        const auto is_above = [&](Whole position) {
+            for (const Whole j : e.set) low_[j] = value_at(q, j, j == column ? position : at[j]);
+            causal::follow_row(*believed_.laws, believed_.machine, believed_.paths, low_.data());
+            return low_[follower] >= number;
+        };
+        Whole low = lo[column], high = hi[column];
+        const bool side = is_above(low);
+        if (is_above(high) == side) return -1;
+        while (high - low > 1) {
+            const Whole middle = (low + high) >> 1;
+            if (is_above(middle) == side) {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        return high;
+    }
+
+    // The one of what is set of whose axis the box holds the greatest part; -1 if it holds one
+    // position of each.
+    Whole widest(Wholes lo, Wholes hi) const { return widest(e.set, lo, hi); }
+
+    // The one of what is set along which costs differ most from the row's.
+    Whole dearest(Wholes at, Wholes lo, Wholes hi) const {
+        Whole found = -1;
+        double most = -INFINITE;
+        for (const Whole j : e.set) {
+            if (lo[j] == hi[j]) continue;
+            const double ends = std::max(cost_at(q, j, lo[j]), cost_at(q, j, hi[j]));
+            const double extent = ends - cost_at(q, j, at[j]);
+            if (extent > most) {
+                most = extent;
+                found = j;
+            }
+        }
+        return found;
+    }
+
+private:
+    // Laws and their plausible versions, on this machine.
+    struct Versions {
+        const causal::Laws* laws;
+        causal::Machine machine;
+        causal::Paths paths;
+
+        Versions(const causal::Laws& of, Reals factual, const std::vector<std::int32_t>& set)
+            : laws(&of), machine(of, std::span<const double>(factual.begin(), factual.end())), paths(machine, set) {}
+    };
+
+    struct Span {
+        Whole first = 0;
+        Whole last = 0;
+    };
+
+    static std::vector<std::int32_t> columns(Wholes set) {
+        std::vector<std::int32_t> found;
+        for (const Whole j : set) found.push_back(static_cast<std::int32_t>(j));
+        return found;
+    }
+
+    // The causal model's bounds of what follows from a box; false if there are none to be had, as
+    // some of it may be missing.
+    bool bound(Wholes lo, Wholes hi) {
+        for (const Whole j : e.set) {
+            low_[j] = value_at(q, j, lo[j]);
+            high_[j] = value_at(q, j, hi[j]);
+            if (std::isnan(low_[j]) || std::isnan(high_[j])) return false;
+        }
+        causal::follow_box(*believed_.laws, believed_.machine, believed_.paths, low_.data(), high_.data());
+        return true;
+    }
+
+    // Ends of each plausible mechanism's margin over a box, which was bounded and whose levers were
+    // settled.
+    void bound_members(Versions& v, const Tables& t) {
+        set_lo_ = low_;
+        set_hi_ = high_;
+        for (std::size_t m = 0; m < ends_.size(); ++m) {
+            low_ = set_lo_;
+            high_ = set_hi_;
+            causal::follow_member_box(*v.laws, v.machine, v.paths, static_cast<int>(m), low_.data(), high_.data());
+            find_cells(t, cells_.data());
+            ends_[m] = margin_in(t, cells_);
+        }
+    }
+
+    bool must_be_trusted(const Tables& t, Wholes lo, Wholes hi) {
+        settle_levers(t, lo, hi);
+        forget();
+        for (Versions* v : strengths_) {
+            bound_members(*v, t);
+            if (!ends_are_trusted()) return false;
+        }
+        return true;
+    }
+
+    // The same, of margins between their ends.
+    bool ends_are_trusted() const {
+        const double k = static_cast<double>(ends_.size());
+        double mean = 0.0, centre = 0.0, squares = 0.0, met = 0.0;
+        for (const Ends& each : ends_) {
+            mean += each.low;
+            centre += 0.5 * (each.low + each.high);
+            met += each.low >= tolerance();
+        }
+        mean /= k;
+        centre /= k;
+        // About any centre margins spread no less than about their own mean.
+        for (const Ends& each : ends_) {
+            const double farthest = std::max(std::abs(each.low - centre), std::abs(each.high - centre));
+            squares += farthest * farthest;
+        }
+        const double sd = k > 1 ? std::sqrt(squares / (k - 1.0)) : 0.0;
+        return mean - e.demands[0] * sd > slack() && met / k >= e.demands[1];
+    }
+
+    // Least and greatest leaf of a tree, -1 for none.
+    struct Leaves {
+        Whole least = -1;
+        Whole most = -1;
+    };
+    template <class WordAt>
+    static Leaves leaves_of(const Tables& t, Whole tree, const WordAt& at) {
+        Leaves found;
+        for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
+            const Word word = at(w);
+            if (word == 0) continue;
+            // Leaves are sorted by value across a tree's words.
+            if (found.least < 0) found.least = w * 64 + lowest_bit(word);
+            found.most = w * 64 + highest_bit(word);
+        }
+        return found;
+    }
+
+    bool reads_effects(Whole r) const { return (q.rules.touched[r] & follows_) != 0; }
+
+    // What is known of a condition between two lines of positions.
+    Truth known(Whole c, Wholes lo, Wholes hi) const {
+        const Truth found = truth(q, c, lo, hi);
+        if (found != SOMETIMES) return found;
+        // Of one row all is known; the bounds of a box leave room for rounding.
+        const auto is_one = [&](Whole j) { return lo[j] == hi[j]; };
+        if (q.rules.kind[c] != COMPARISON) return is_one(q.rules.column[c]) ? true_of(c, lo) : SOMETIMES;
+        for (Whole k = q.rules.terms[c]; k < q.rules.terms[c + 1]; ++k) {
+            if (!is_one(q.rules.term_column[k])) return SOMETIMES;
+        }
+        return true_of(c, lo);
+    }
+    Truth true_of(Whole c, Wholes at) const { return true_at(q, c, at) ? ALWAYS : NEVER; }
+
+    // Whether a rule is kept between two lines of positions.
+    Truth kept(Whole r, Wholes lo, Wholes hi) const {
+        Truth applies = ALWAYS, holds = ALWAYS;
+        for (Whole c = q.rules.rule[r]; c < q.rules.split[r]; ++c) {
+            const Truth found = known(c, lo, hi);
+            // One condition that fails makes the rule say nothing.
+            if (found == NEVER) return ALWAYS;
+            if (found == SOMETIMES) applies = SOMETIMES;
+        }
+        for (Whole c = q.rules.split[r]; c < q.rules.rule[r + 1]; ++c) {
+            const Truth found = known(c, lo, hi);
+            if (found == NEVER) return applies == ALWAYS ? NEVER : SOMETIMES;
+            if (found == SOMETIMES) holds = SOMETIMES;
+        }
+        return holds;
+    }
+
+    Whole widest(Wholes columns, Wholes lo, Wholes hi) const {
+        Whole found = -1;
+        double most = 0.0;
+        for (const Whole j : columns) {
+            const double part = static_cast<double>(hi[j] - lo[j]) / static_cast<double>(q.size[j]);
+            if (part > most) {
+                most = part;
+                found = j;
+            }
+        }
+        return found;
+    }
+
+    // Leaves that rows between two lines of settings reach, whatever follows; the sum over the trees
+    // that these decide, and the other trees. Whether they are those of before.
+    bool settle_levers(const Tables& t, Wholes lo, Wholes hi) {
+        bool same = settled_for_ == t.full.data;
+        settled_for_ = t.full.data;
+        for (Whole j = 0; j < q.n_features(); ++j) {
+            if (q.counts[j] == 0) continue;
+            const Ends cells{static_cast<double>(cell_at(t, q, j, lo[j])), static_cast<double>(cell_at(t, q, j, hi[j]))};
+            Ends& before = lever_cells_[static_cast<std::size_t>(j)];
+            same = same && cells.low == before.low && cells.high == before.high;
+            before = cells;
+        }
+        if (same) return true;
+        mask_.assign(t.full.begin(), t.full.end());
+        for (Whole j = 0; j < q.n_features(); ++j) {
+            if (q.counts[j] == 0) continue;
+            const Words up = t.at_most[t.cells[j] + cell_at(t, q, j, hi[j])];
+            const Words down = t.at_least[t.cells[j] + cell_at(t, q, j, lo[j])];
+            for (Whole w = 0; w < t.n_words(); ++w) mask_[static_cast<std::size_t>(w)] &= up[w] & down[w];
+        }
+        settled_ = t.constant[0];
+        undecided_.clear();
+        for (Whole tree = t.groups[0]; tree < t.groups[1]; ++tree) {
+            Whole leaves = 0, only = -1;
+            for (Whole w = t.words[tree]; w < t.words[tree + 1]; ++w) {
+                leaves += bit_count(mask_[w]);
+                if (mask_[w] != 0) only = w * 64 + lowest_bit(mask_[w]);
+            }
+            if (leaves == 1) {
+                settled_ += t.value[only];
+            } else {
+                undecided_.push_back(tree);
+            }
+        }
+        return false;
+    }
+
+    // The rows that all plausible mechanisms lead to from what is set in `low_`.
+    void lead_members(Versions& v) {
+        const std::size_t d = low_.size();
+        for (std::size_t at = 0; at < rows_.size(); at += d) std::copy(low_.begin(), low_.end(), rows_.begin() + at);
+        causal::follow_members(*v.laws, v.machine, v.paths, rows_.data());
+    }
+
+    // Put what follows by plausible mechanism ``m`` between `low_` and `high_`; false if it leaves the
+    // axes: beyond them cells are not told apart, and what is no number is in none.
+    bool lead(Versions& v, Whole m) {
+        if (jumps_) {
+            causal::follow_member_box(*v.laws, v.machine, v.paths, static_cast<int>(m), low_.data(), high_.data());
+        } else {
+            const double* row = rows_.data() + static_cast<std::size_t>(m) * low_.size();
+            for (const Whole j : e.followers) {
+                // Where its level and its noise cancel, it is rounded as its level is.
+                const double level = v.machine.members(static_cast<int>(j))[m];
+                const double now = level + row[j] - v.machine.factual[static_cast<std::size_t>(j)];
+                const double size = std::max({1.0, std::abs(row[j]), std::abs(level), std::abs(now)});
+                const double room = causal::ROUNDING * size;
+                const bool whole = v.laws->t.whole[j] != 0;
+                low_[j] = whole ? std::nearbyint(row[j] - room) : row[j] - room;
+                high_[j] = whole ? std::nearbyint(row[j] + room) : row[j] + room;
+            }
+        }
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            const Whole j = e.followers[k];
+            if (!(low_[j] >= axis_[k].low && high_[j] <= axis_[k].high)) return false;
+        }
+        return true;
+    }
+
+    // Cells of what lies between `low_` and `high_`, follower by follower.
+    void find_cells(const Tables& t, Whole* cells) const {
+        for (Whole k = 0; k < e.followers.size(); ++k) {
+            const Whole j = e.followers[k];
+            Whole low = 0, high = t.count(j) - 1;
+            // Beyond the axis: all cells that there are.
+            if (low_[j] >= axis_[k].low) low = cell_of(t, j, entry_below(q, j, low_[j]));
+            if (high_[j] <= axis_[k].high) {
+                Whole entry = entry_below(q, j, high_[j]);
+                // A cell begins between the number on the grid and the one before it.
+                const bool begins = q.value[entry] != high_[j] && entry + 1 < q.off[j + 1] &&
+                                    high_[j] > q.value[entry + 1] - 2.0 * axis_[k].step;
+                high = cell_of(t, j, begins ? entry + 1 : entry);
+            }
+            cells[2 * k] = low;
+            cells[2 * k + 1] = high;
+        }
+    }
+
+    Whole cell_of(const Tables& t, Whole j, Whole entry) const {
+        return t.coarse[t.fine[j] + q.cell[entry]];
+    }
+
+    // Least and greatest sum over the trees of rows whose levers were settled, with what follows
+    // between these cells.
+    Ends sum_between(const Tables& t, const Whole* cells) const {
+        Ends sum{settled_, settled_};
+        if (undecided_.empty()) return sum;
+        const std::size_t n = static_cast<std::size_t>(e.followers.size());
+        for (std::size_t k = 0; k < n; ++k) {
+            const Whole first = t.cells[e.followers[static_cast<Whole>(k)]];
+            down_[k] = t.at_least[first + cells[2 * k]].data;
+            up_[k] = t.at_most[first + cells[2 * k + 1]].data;
+        }
+        for (const Whole tree : undecided_) {
+            const Leaves leaves = leaves_of(t, tree, [&](Whole w) {
+                Word word = mask_[static_cast<std::size_t>(w)];
+                for (std::size_t k = 0; k < n; ++k) word &= up_[k][w] & down_[k][w];
+                return word;
+            });
+            sum.low += value_of(t, leaves.least);
+            sum.high += value_of(t, leaves.most);
+        }
+        return sum;
+    }
+
+    // Least and greatest margin of rows whose levers were settled, with what follows between these
+    // cells. Most plausible mechanisms lead to the cells of some other.
+    Ends margin_in(const Tables& t, const std::vector<Whole>& cells) {
+        const std::size_t width = cells.size();
+        for (std::size_t i = 0; i < seen_margins_.size(); ++i) {
+            if (std::equal(cells.begin(), cells.end(), seen_cells_.begin() + static_cast<std::ptrdiff_t>(i * width))) {
+                return seen_margins_[i];
+            }
+        }
+        if (seen_margins_.size() == MOST_SEEN) forget();
+        const Ends sum = sum_between(t, cells.data());
+        seen_cells_.insert(seen_cells_.end(), cells.begin(), cells.end());
+        // The margin falls with the sum.
+        return seen_margins_.emplace_back(Ends{margin(sum.high), margin(sum.low)});
+    }
+
+    // What is known of cells is no longer so: other levers are settled.
+    void forget() {
+        seen_cells_.clear();
+        seen_margins_.clear();
+    }
+
+    // How far inside the target a row with this sum is scored.
+    double margin(double sum) const {
+        const Reals& x = e.margin;
+        const double raw = x[SLOPE] * sum + x[INTERCEPT];
+        const double score = e.link == LOGISTIC ? 1.0 / (1.0 + std::exp(-raw)) : raw;
+        const double off = x[FLAT] + x[STEEP] * std::max(score * (1.0 - score), 0.0);
+        return x[TOWARD] * (score - x[LIMIT]) - off;
+    }
+
+    // By how much the deployed model's margin may be another: its sums and scores are float32.
+    double tolerance() const {
+        const double steepest = e.link == LOGISTIC ? 0.25 : 1.0;
+        const double size = e.link == LOGISTIC ? 1.0 : std::max(1.0, std::abs(e.margin[LIMIT]));
+        return 1e-6 * size + steepest * e.margin[RAW_BAND];
+    }
+
+    // The same of the bound made of margins: their mean errs by as much as one, their spread, too.
+    double slack() const { return (2.0 + 2.0 * e.demands[0]) * tolerance(); }
+
+    double lower_bound_of(const std::vector<double>& margins) const {
+        const double k = static_cast<double>(margins.size());
+        double mean = 0.0, squares = 0.0;
+        for (const double each : margins) mean += each;
+        mean /= k;
+        for (const double each : margins) squares += (each - mean) * (each - mean);
+        return mean - e.demands[0] * (k > 1 ? std::sqrt(squares / (k - 1.0)) : 0.0);
+    }
+
+    // No row's lower bound is above this, if each margin is between its ends: the bound is concave in
+    // the margins, so a tangent lies above it.
+    double greatest_bound() {
+        const double k = static_cast<double>(ends_.size()), gamma = e.demands[0];
+        for (std::size_t m = 0; m < ends_.size(); ++m) margins_[m] = ends_[m].high;
+        double mean = 0.0, squares = 0.0;
+        for (const double each : margins_) mean += each;
+        mean /= k;
+        for (const double each : margins_) squares += (each - mean) * (each - mean);
+        const double sd = k > 1 ? std::sqrt(squares / (k - 1.0)) : 0.0;
+        // Where all margins are the same there is no tangent; the mean is above the bound, too.
+        if (!(sd > 0.0)) return mean;
+        double found = mean - gamma * sd;
+        for (std::size_t m = 0; m < ends_.size(); ++m) {
+            const double slope = 1.0 / k - gamma * (margins_[m] - mean) / ((k - 1.0) * sd);
+            // A margin that is too good spreads them: at its least the bound may be higher.
+            if (slope < 0.0) found += slope * (ends_[m].low - ends_[m].high);
+        }
+        // With infinite ends nothing is known.
+        return std::isnan(found) ? INFINITE : std::min(found, mean);
+    }
+
+    // Share of plausible mechanisms by which the margin is at least ``least``.
+    double share(double least) const {
+        double met = 0.0;
+        for (const double each : margins_) met += each >= least;
+        return met / static_cast<double>(margins_.size());
+    }
+
+    double share_of_ends() const {
+        double met = 0.0;
+        for (const Ends& each : ends_) met += each.high >= -tolerance();
+        return met / static_cast<double>(ends_.size());
+    }
+
+    void note_surest(double lower, Wholes at) {
+        if (!surest_at.empty() && lower <= surest) return;
+        surest = lower;
+        surest_at.assign(at.begin(), at.end());
+    }
+
+    Versions believed_;
+    std::deque<Versions> tilted_;  // a deque: pointers to what it holds stay
+    std::vector<Versions*> strengths_;
+    bool jumps_ = false;
+    Whole follows_ = 0;  // features that follow, as bits
+    // Ends of a box in the features' units; between them, what follows.
+    std::vector<double> low_, high_, set_lo_, set_hi_;
+    std::vector<Span> spans_;
+    std::vector<Whole> tiny_lo_, tiny_hi_;
+    std::vector<Word> mask_, row_mask_;
+    std::vector<Whole> leaves_;  // of the row last scored, tree by tree
+    std::vector<std::vector<Whole>> outside_;
+    double settled_ = 0.0;
+    std::vector<Whole> undecided_;
+    const Word* settled_for_ = nullptr;  // the tables, by their address
+    std::vector<Ends> lever_cells_;
+    mutable std::vector<const Word*> up_, down_;
+    // The axis of each follower: its ends and its step.
+    struct Axis {
+        double low, high, step;
+    };
+    std::vector<Axis> axis_;
+    std::vector<double> rows_, margins_;
+    std::vector<Whole> cells_;
+    // Cells of what follows, and what is known of the margin in them, beside the levers that are
+    // settled.
+    std::vector<Whole> seen_cells_;
+    std::vector<Ends> seen_margins_;
+    std::vector<Ends> ends_;
+};
+
+}  // namespace ifonly
