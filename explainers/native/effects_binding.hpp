@@ -29,6 +29,7 @@ public:
         require(model.n_members() > 0, "laws: there are no plausible mechanisms");
         check_fits(q, e);
         following = std::make_unique<Following>(e, model, q, row);
+        require(following->is_agreed(), "followers: others follow by these laws");
     }
 
     std::unique_ptr<Following> following;
