@@ -37,7 +37,7 @@ ASKED = (Estimand.ATE, Estimand.OVERLAP, Estimand.ATT)
 
 
 @dataclass(frozen=True)
-class Told:
+class ToldEffect:
     """One effect that was told."""
 
     asked: str
@@ -51,7 +51,7 @@ class Told:
 
 
 @dataclass
-class Watched:
+class WatchedLearner:
     """A propensity learner that is asked of a population as well."""
 
     learner: Learner
@@ -64,12 +64,12 @@ class Watched:
         return found[: len(fresh)]
 
 
-def tell(place: int, rows: int, seed: int) -> list[Told]:
+def tell(place: int, rows: int, seed: int) -> list[ToldEffect]:
     """The estimands of a setting, each asked for."""
     setting = SETTINGS[place]  # by its place: functions do not go to other processes
     observed = Observed(*setting.draw(np.random.default_rng([1, seed]), rows))
     learners, population = learners_for(observed, 0), setting.population()
-    watched = Watched(learners.propensity, population.covariates)
+    watched = WatchedLearner(learners.propensity, population.covariates)
     by = Learners(watched, learners.outcome)
     found = estimate_effect(observed, by, np.random.default_rng(seed))
     # As a row's own: one learner of each division, averaged.
@@ -85,7 +85,7 @@ def tell(place: int, rows: int, seed: int) -> list[Told]:
         truth, whole = (population.truth(asked, among) for among in (kept, everyone))
         low, high = scores.estimate.interval
         told.append(
-            Told(
+            ToldEffect(
                 asked,
                 found.overlap.trimmed,
                 low <= truth <= high,
@@ -166,7 +166,7 @@ def move(place: int, rows: int, seed: int) -> list[Moves]:
 # --- tables -------------------------------------------------------------------------------
 
 
-def coverage(told: Iterable[Told]) -> Iterator[str]:
+def coverage(told: Iterable[ToldEffect]) -> Iterator[str]:
     """A cell for each estimand asked for."""
     by = defaultdict(list)
     for one in told:

@@ -22,8 +22,11 @@ using Result = nb::ndarray<nb::numpy, double>;
 
 inline Tables tables_of(nb::handle flat) {
     Tables t;
-    t.n_columns = nb::cast<std::int32_t>(nb::getattr(flat, "n_columns"));
-    t.n_members = nb::cast<std::int32_t>(nb::getattr(flat, "n_members"));
+    const auto count = [flat](const char* name, std::int32_t& to) {
+        if (!nb::try_cast(nb::getattr(flat, name), to)) throw Malformed(name, "is no such number");
+    };
+    count("n_columns", t.n_columns);
+    count("n_members", t.n_members);
     t.each([&](const char* name, auto& array) {
         using T = typename std::decay_t<decltype(array)>::value_type;
         nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu> given;

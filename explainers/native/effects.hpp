@@ -66,6 +66,7 @@ inline void check_fits(const Question& q, const Effects& e) {
     check_range(e.via, 0, last, "via");
     for (const Whole j : e.followers) {
         if (q.listed[j] >= 0 || q.counts[j] != 0) out_of_place("followers");
+        if (q.least[j] < 0 || q.least[j] > q.most[j] || q.most[j] >= q.size[j]) out_of_place("most");
         // What is divided by; an axis of one number has steps all the same.
         if (!(q.lengthy.scale[j] > 0.0) || q.lengthy.numerator[j] <= 0) out_of_place("long");
     }

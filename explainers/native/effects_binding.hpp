@@ -42,6 +42,7 @@ public:
         }
         check_fits(q, e);
         following = std::make_unique<Following>(e, model, strengths, q, row);
+        require(following->is_agreed(), "followers: others follow by these laws");
     }
 
     std::unique_ptr<Following> following;

@@ -6,6 +6,7 @@
 // from its edge (explainers/causal/certainty.py).
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <span>
 #include <vector>
@@ -77,6 +78,16 @@ public:
     // The surest action that was in the target and not sure enough, by its lower bound.
     double surest = -INFINITE;
     std::vector<Whole> surest_at;
+
+    // Whether what follows by the laws is what is said to follow.
+    bool is_agreed() const {
+        const auto& by_laws = paths_.affected;
+        const auto is_affected = [&](Whole j) {
+            return std::find(by_laws.begin(), by_laws.end(), j) != by_laws.end();
+        };
+        return static_cast<std::size_t>(e.followers.size()) == by_laws.size() &&
+               std::all_of(e.followers.begin(), e.followers.end(), is_affected);
+    }
 
     // Whether anything is known of what follows.
     bool is_bounded() const { return !believed_.paths.are_boxes_unknown && !believed_.paths.are_rows_unknown; }

@@ -42,7 +42,7 @@ from service.offline.nuisance import front_door_learners, learners_for, moved_le
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedEffect:
     """Which effect, of whom, by what."""
 
     feature: str
@@ -85,7 +85,7 @@ class FoundEffect:
         return self.intervals[0][0], self.intervals[-1][1]
 
 
-def find_effect(table: Table, spec: CausalSpec, asked: Asked, seed: int) -> FoundEffect:
+def find_effect(table: Table, spec: CausalSpec, asked: AskedEffect, seed: int) -> FoundEffect:
     """Identify, estimate and try to refute.
 
     Raises
@@ -120,7 +120,7 @@ def find_effect(table: Table, spec: CausalSpec, asked: Asked, seed: int) -> Foun
 def _by_comparison(
     table: Table,
     schema: Schema,
-    asked: Asked,
+    asked: AskedEffect,
     compared: ComparedRows,
     by: Identified,
     names: Sequence[tuple[str, ...]],
@@ -180,7 +180,7 @@ def _found(
 def _by_instrument(
     table: Table,
     schema: Schema,
-    asked: Asked,
+    asked: AskedEffect,
     compared: ComparedRows,
     held: tuple[str, ...],
     through: tuple[str, ...],
@@ -234,7 +234,9 @@ def _stacked(columns: Sequence[np.ndarray], n: int) -> np.ndarray:
     return np.column_stack(columns) if columns else np.empty((n, 0))
 
 
-def _one_value_each(table: Table, schema: Schema, asked: Asked, compared: ComparedRows) -> None:
+def _one_value_each(
+    table: Table, schema: Schema, asked: AskedEffect, compared: ComparedRows
+) -> None:
     readings = table.rows[:, schema.index(asked.feature)]
     sides = (("--from", ~compared.treated), ("--to", compared.treated))
     for option, side in sides:

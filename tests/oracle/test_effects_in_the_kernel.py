@@ -28,6 +28,7 @@ from tests.support.checks import INFEASIBLE, OPTIMAL, Tally
 from tests.support.effects import MECHANISMS, Asked, ask, cheapest_trusted
 from tests.support.fine import with_counts
 from tests.support.generated import SCHEMA
+from tests.support.native import SURVIVES
 
 NEVER = Deadline.never()
 PARTS, OFTEN, SELDOM = 8, range(240), range(240, 4_240)
@@ -127,9 +128,9 @@ def said(answer: Answer) -> list[float]:
     if not isinstance(answer, Recourse):
         return []
     first = answer.counterfactuals[0]
-    assert first.lower_bound is not None
-    assert first.gap is not None
-    return [first.cost, first.lower_bound, first.gap]
+    # No bound where the checker, which tries some readings, refuted what both had proven of all.
+    bounds = [np.inf if x is None else x for x in (first.lower_bound, first.gap)]
+    return [first.cost, *bounds]
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -175,6 +176,9 @@ def check_ranges(seed: int, schema: Schema, paths: Counter[str]) -> None:
     # Along an edge there are as many rows as the grid is fine: survival is asked of each.
     if schema is FINE and asked.problem.survives is not None:
         return
+    if schema is MIDDLING and seed % 2 and asked.problem.survives is None:
+        also_survives = (*asked.problem.constraints, SURVIVES)
+        asked = replace(asked, problem=replace(asked.problem, constraints=also_survives))
     problem, trees = asked.firm, Trees(asked.deployed.form, schema)
     meter = Meter(asked.predictor, NEVER)
     try:

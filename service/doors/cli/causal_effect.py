@@ -31,7 +31,7 @@ from service.doors.cli.causal import Folder, Seed, graph_of, write_graph
 from service.doors.cli.console import AsJson, Failure, content_of, out, print_json
 from service.doors.cli.languages import Languages, languages_of
 from service.offline.compared_rows import UnreadableRows, band_of
-from service.offline.effects import Asked, FoundEffect, find_effect
+from service.offline.effects import AskedEffect, FoundEffect, find_effect
 from service.words import evidence as words
 
 
@@ -106,7 +106,7 @@ def effect(
     _known([*named[0], *named[2]], schema.names, "a feature")
     try:
         bands = band_of(schema[feature], before, "--from"), band_of(schema[feature], after, "--to")
-        asked = Asked(
+        asked = AskedEffect(
             feature, bands, outcome, named[0], named[1], named[2], Estimand(estimand), strategy
         )
         found = find_effect(table, spec, asked, seed)
