@@ -79,14 +79,17 @@ public:
     double surest = -INFINITE;
     std::vector<Whole> surest_at;
 
-    // Whether what follows by the laws is what is said to follow.
+    // Whether what follows by the laws, by those of every strength, is what is said to follow.
     bool is_agreed() const {
-        const auto& by_laws = paths_.affected;
-        const auto is_affected = [&](Whole j) {
-            return std::find(by_laws.begin(), by_laws.end(), j) != by_laws.end();
+        const auto agrees = [this](const Versions* v) {
+            const auto& by_laws = v->paths.affected;
+            const auto is_affected = [&](Whole j) {
+                return std::find(by_laws.begin(), by_laws.end(), j) != by_laws.end();
+            };
+            return static_cast<std::size_t>(e.followers.size()) == by_laws.size() &&
+                   std::all_of(e.followers.begin(), e.followers.end(), is_affected);
         };
-        return static_cast<std::size_t>(e.followers.size()) == by_laws.size() &&
-               std::all_of(e.followers.begin(), e.followers.end(), is_affected);
+        return agrees(&believed_) && std::all_of(strengths_.begin(), strengths_.end(), agrees);
     }
 
     // Whether anything is known of what follows.
