@@ -26,7 +26,8 @@ class CausalCommands(LazyGroup):
         "accept": LazyCommand(
             "causal",
             "accept_command",
-            "Accept a proposed causal model: from then on it is used, in that person's name.",
+            "Accept a proposed causal model: from then on it is used, in that person's name. What "
+            "had failed by then is kept, part by part: answers that rest on it say so.",
         ),
         "drift": LazyCommand(
             "causal_drift",
