@@ -179,41 +179,14 @@ inline double shrink_effects(
 }
 
 // As `search`, where other features follow from what is set.
-inline Status search_effects(
-    const Tables& t, const Arena& a, Following& f, Whole max_nodes
-) {
-    const Question& q = f.q;
-    for (Whole node = 0; node < max_nodes; ++node) {
-        if (a.ints[SP] == 0) return DONE;
-        const Whole sp = --a.ints[SP];
-        ++a.ints[NODES];
-        const double best = a.floats[BEST];
-        // A better row narrows what every box on the stack may reach: noted once, not box by box.
-        if (best < a.floats[FLOOR]) {
-            a.floats[FLOOR] = best;
-            lessen_reach(a, best);
-            note_undecided(t, a);
-        }
-        const double cost = shrink_effects(f, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at);
-        if (cost == INFINITE) continue;
-        narrow_masks(t, q, a, sp);
-        if (!lower_bound(t, q, a, sp)) continue;
-        Cut cut;
-        const Outcome outcome = judge_effects(t, a, f, sp, cost, cut);
-        if (outcome == Outcome::waits) {
-            a.ints[SP] = sp + 1;
-            a.floats[WAITING] = cost;
-            return VERDICT;
-        }
-        // What cannot be cut is one row.
-        if (outcome == Outcome::closed || cut.column < 0) continue;
-        if (sp + 2 > a.stack()) {
-            a.ints[SP] = sp + 1;
-            return FULL;
-        }
-        push_halves(a, sp, cut);
-    }
-    return a.ints[SP] == 0 ? DONE : MORE;
+inline Status search_effects(const Tables& t, const Arena& a, Following& f, Whole max_nodes) {
+    const auto shrunk = [&](Whole sp, double best) {
+        return shrink_effects(f, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at);
+    };
+    const auto judged = [&](Whole sp, double cost, Cut& cut) {
+        return judge_effects(t, a, f, sp, cost, cut);
+    };
+    return open_boxes(t, f.q, a, max_nodes, shrunk, judged);
 }
 
 // Whether the action at positions ``at`` would do; ``at`` gets what follows.

@@ -442,8 +442,14 @@ inline Outcome judge(
     return Outcome::closed;
 }
 
-// Open up to ``max_nodes`` boxes of the stack.
-inline Status search(const Tables& t, const Question& q, const Arena& a, Whole max_nodes) {
+// Open up to ``max_nodes`` boxes of the stack. ``shrunk`` cuts the box at a place of the stack by all
+// that is cheap, puts its cheapest corner into `a.at` and gives that corner's cost, infinity for a box
+// that is closed; ``judged`` looks into it, as `judge` does.
+template <class Shrink, class Judge>
+Status open_boxes(
+    const Tables& t, const Question& q, const Arena& a, Whole max_nodes, const Shrink& shrunk,
+    const Judge& judged
+) {
     for (Whole node = 0; node < max_nodes; ++node) {
         if (a.ints[SP] == 0) return DONE;
         const Whole sp = --a.ints[SP];
@@ -456,13 +462,12 @@ inline Status search(const Tables& t, const Question& q, const Arena& a, Whole m
             note_undecided(t, a);
         }
         // Cost and rules before trees: they are cheap, and every cell that they cut saves an AND.
-        const double cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at);
-        // A box inside one of `fragile` has no row that survives.
-        if (cost == INFINITE || is_fragile(a, a.lo[sp], a.hi[sp]) >= 0) continue;
+        const double cost = shrunk(sp, best);
+        if (cost == INFINITE) continue;
         narrow_masks(t, q, a, sp);
         if (!lower_bound(t, q, a, sp)) continue;
         Cut cut;
-        const Outcome outcome = judge(t, q, a, sp, cost, cut);
+        const Outcome outcome = judged(sp, cost, cut);
         if (outcome == Outcome::waits) {
             // The box stays open: if the row is taken its cost closes the box, else the box is cut.
             a.ints[SP] = sp + 1;
@@ -479,6 +484,16 @@ inline Status search(const Tables& t, const Question& q, const Arena& a, Whole m
         push_halves(a, sp, cut);
     }
     return a.ints[SP] == 0 ? DONE : MORE;
+}
+
+inline Status search(const Tables& t, const Question& q, const Arena& a, Whole max_nodes) {
+    const auto shrunk = [&](Whole sp, double best) {
+        const double cost = shrink(q, best, a.moved[sp], a.lo[sp], a.hi[sp], a.at);
+        // A box inside one of `fragile` has no row that survives.
+        return cost < INFINITE && is_fragile(a, a.lo[sp], a.hi[sp]) >= 0 ? INFINITE : cost;
+    };
+    const auto judged = [&](Whole sp, double cost, Cut& cut) { return judge(t, q, a, sp, cost, cut); };
+    return open_boxes(t, q, a, max_nodes, shrunk, judged);
 }
 
 // Put one box on the stack; only what is cheaper than ``best`` is looked for in it.

@@ -18,12 +18,13 @@ from explainers.space import LONGEST_LISTED, Values
 from models.predictor import Predictor, Row, Rows, Scores, finite
 
 Keys = npt.NDArray[Any]
-Verdicts = npt.NDArray[np.uint8]
-Judge = Callable[[Values], Verdicts]
+Judged = npt.NDArray[np.uint8]
+Judge = Callable[[Values], Judged]
 
 FIRST_BLOCK, LAST_BLOCK = 32, 128
-SURE, UNSURE = 1, 2
-"""What an engine may know of a value: it holds, or the model must be asked; 0: it does not hold."""
+HOLDS, IN_DOUBT = 1, 2
+"""What an engine may know of a value, as the kernel says it: it holds, or the model must be asked;
+0: it does not hold."""
 MOST_WALKED, MOST_OF_LONG = 512, 128
 """Values on either side of one that are asked about for how far it may go: of an axis, and of one
 that is so long that neither is a part of it worth speaking of."""
@@ -161,6 +162,16 @@ def range_by_asking(
         Both ends of the run, in the feature's unit. With each value every rule holds and the
         prediction stays in the target.
     """
+    return _range(
+        problem, row, column, lambda values: _holding(problem, meter, row, column, values, also)
+    )
+
+
+def _range(
+    problem: Problem, row: Row, column: int, holding: Callable[[Values], int]
+) -> tuple[float, float]:
+    """The run of values around that of an answer; ``holding`` says how many of some, in order
+    outward, hold before one does not."""
     axis = problem.axes[column]
     at = axis.position(float(row[column]))
     most = MOST_WALKED if len(axis) <= LONGEST_LISTED else MOST_OF_LONG
@@ -168,8 +179,7 @@ def range_by_asking(
     # Only those that may be walked: an axis may have millions.
     values = axis.values(np.arange(low, high, dtype=np.int64))
     at -= low
-    below = _holding(problem, meter, row, column, values[:at][::-1], also)
-    above = _holding(problem, meter, row, column, values[at + 1 :], also)
+    below, above = holding(values[:at][::-1]), holding(values[at + 1 :])
     return float(values[at - below]), float(values[at + above])
 
 
@@ -184,29 +194,22 @@ def range_by_judging(
     """As :func:`range_by_asking`, of an engine that knows most values: ``judge`` says what it knows
     of values in order, outward from the answer's, and only where it does not know is the model
     asked."""
-    axis = problem.axes[column]
-    at = axis.position(float(row[column]))
-    most = MOST_WALKED if len(axis) <= LONGEST_LISTED else MOST_OF_LONG
-    low, high = max(0, at - most), min(len(axis), at + 1 + most)
-    values = axis.values(np.arange(low, high, dtype=np.int64))
-    at -= low
 
     def holding(outward: Values) -> int:
         known, held = judge(outward), 0
         while held < len(outward) and known[held]:
-            if known[held] == SURE:
-                held += int(np.argmin(known[held:] == SURE)) or len(outward) - held
+            if known[held] == HOLDS:
+                held += int(np.argmin(known[held:] == HOLDS)) or len(outward) - held
                 continue
             # A run of doubts is asked about at once.
-            end = held + (int(np.argmin(known[held:] == UNSURE)) or len(outward) - held)
+            end = held + (int(np.argmin(known[held:] == IN_DOUBT)) or len(outward) - held)
             good = _holding(problem, meter, row, column, outward[held:end], also)
             held += good
             if held < end:
                 break
         return held
 
-    below, above = holding(values[:at][::-1]), holding(values[at + 1 :])
-    return float(values[at - below]), float(values[at + above])
+    return _range(problem, row, column, holding)
 
 
 def _holding(

@@ -29,7 +29,7 @@ from explainers.native.kernel import (
     VERDICT,
 )
 from explainers.problem import Problem
-from explainers.search.engine import Judge, Verdicts
+from explainers.search.engine import Judge, Judged
 from explainers.search.incumbents import BudgetSpent, Incumbents
 from explainers.search.trees.arena import Arena
 from explainers.search.trees.effects import Effects, Margin
@@ -92,7 +92,7 @@ class CompiledEffectSearch:
 
     def held_around(
         self, asked: ModeInstance, at: Positions, column: int, outward: Positions
-    ) -> Verdicts:
+    ) -> Judged:
         """Which values of a feature would do in the place of that at ``at[column]``.
 
         Parameters
@@ -171,7 +171,7 @@ def judge_of(
     if at is None or own is None:
         return None
 
-    def judge(values: Values) -> Verdicts:
+    def judge(values: Values) -> Judged:
         places = own.searchsorted(values)
         known = own.take(places, mode="clip") == values
         # What is on no axis of the mode is asked about, like what is in doubt.

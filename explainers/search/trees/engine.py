@@ -28,14 +28,12 @@ from explainers.search.breakpoints import (
 )
 from explainers.search.engine import (
     Judge,
+    Judged,
     Meter,
     SearchOutcome,
     range_by_asking,
     range_by_judging,
     run_around,
-)
-from explainers.search.engine import (
-    Verdicts as Judged,
 )
 from explainers.search.incumbents import Incumbents
 from explainers.search.trees import entry_points
