@@ -80,6 +80,13 @@ def _lagged_feature(name: str, of: str, nodes: Document, schema: Schema) -> Iter
         yield SpecProblem(key, f"is {of!r}, which is lagged itself: name what is read now")
     elif (own.kind, own.unit, own.categories) != (source.kind, source.unit, source.categories):
         yield SpecProblem(key, f"is {of!r}, of another kind, unit or categories than {name!r}")
+    # One reading has one value; two columns of it could say two.
+    own_past = {key: nodes[name].get(key) for key in ("of", "lag")}
+    for other in nodes:
+        if other == name:
+            return
+        if other in schema and {key: nodes[other].get(key) for key in ("of", "lag")} == own_past:
+            yield SpecProblem(f"nodes.{name}.lag", f"is that of {other!r}, of {of!r} too")
 
 
 def _delays(document: Document, schema: Schema) -> Iterator[SpecProblem]:
