@@ -14,6 +14,7 @@ import pytest
 from explainers.causal import build_model, parse_causal
 from explainers.causal.trajectory import TimedModel, Trajectory
 from explainers.verify.laws import read_laws
+from explainers.verify.passing import read_passing
 from models.schema import Feature, Kind, Schema
 
 CASES = 400
@@ -194,6 +195,7 @@ def test_every_row_is_the_simulators(with_lags: bool) -> None:
         expected = np.array(walked(scm, factual, settings))
         np.testing.assert_allclose(found.rows, expected, rtol=TOLERANCE, atol=TOLERANCE)
         check_arrivals(found, expected, factual)
+        check_checker(scm, found, factual, settings)
         seen[kind_of(found)] += 1
     assert seen["ends"] >= 100
     assert seen["never ends"] >= (100 if with_lags else 0)
@@ -206,6 +208,20 @@ def check_arrivals(found: Trajectory, rows: np.ndarray, factual: Sequence[float]
         assert (found.rows[:begins, j] == before).all()
         if ends is not None:
             np.testing.assert_allclose(rows[ends:, j], rows[-1, j], rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def check_checker(
+    scm: Scm, found: Trajectory, factual: Sequence[float], settings: dict[int, float]
+) -> None:
+    """The checker, which reads the file by itself, says the same."""
+    laws = read_laws(scm.text.encode(), {}, scm.schema, {})
+    assert laws is not None
+    passing = read_passing(scm.text.encode(), scm.schema, laws)
+    assert passing is not None
+    times = {j: (begin, found.arrives[j]) for j, begin in found.begins.items()}
+    assert passing.times(factual, settings) == times
+    rows = passing.rows(factual, settings, STEPS)
+    np.testing.assert_allclose(rows, found.rows, rtol=TOLERANCE, atol=TOLERANCE)
 
 
 def kind_of(found: Trajectory) -> str:
