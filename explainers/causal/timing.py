@@ -98,6 +98,6 @@ class Delay:
         """
         m = math.ceil(self.duration.steps(step))
         if self.shape is Shape.STEP or m == 0:
-            return np.eye(m + 1)[m]
+            return np.array([*np.zeros(m), 1.0])
         arrived = -np.expm1(-TIME_CONSTANTS * np.arange(m + 1) / m)
         return np.diff(arrived / arrived[-1], prepend=0.0)

@@ -126,15 +126,15 @@ def _moment(
     there = {n for n, j in moving.items() if (end := times[j][1]) is not None and end <= t}
     told = f"at {moment['at']}: {sorted(moment['arrived'])} told, {sorted(there)} are"
     yield Check("arrived", set(moment["arrived"]) == there, told)
-    fits, told = set(moment["instance"]) == set(moving), []
+    fits, values = set(moment["instance"]) == set(moving), list[str]()
     for name, value in moment["instance"].items():
         j = schema.index(name)
         feature = schema.features[j]
         plain = value is not None and not feature.kind.is_categorical
         read = float(value) if plain else feature.read(value)
         fits = fits and (_near(read, row[j]) or (read != read and row[j] != row[j]))
-        told.append(f"{name} {value} told, {row[j]} is")
-    yield Check("row", fits, f"at {moment['at']}: {'; '.join(told)}")
+        values.append(f"{name} {value} told, {row[j]} is")
+    yield Check("row", fits, f"at {moment['at']}: {'; '.join(values)}")
 
 
 def _wanted(
@@ -147,7 +147,9 @@ def _wanted(
     """Whether it is as wanted from then on, and was not just before; within the rounding of the
     limit it may be on either side of it."""
     margins = [goal.margin(row) for row in scores]
-    sure = [m > SCORED or (goal.met(row) and m >= 0) for m, row in zip(margins, scores, strict=True)]
+    sure = [
+        m > SCORED or (goal.met(row) and m >= 0) for m, row in zip(margins, scores, strict=True)
+    ]
     may = [m >= -SCORED for m in margins]
     first = next((t for t in range(len(may) + 1) if all(sure[t:])), len(may))
     told = f"{said} told; as wanted from step {first} on of {len(scores) - 1}"

@@ -93,7 +93,9 @@ def check_answer(
         raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
 
 
-def check_what_if(answer: Json, request: Json | None, book: Rulebook, score: Score) -> list[Section]:
+def check_what_if(
+    answer: Json, request: Json | None, book: Rulebook, score: Score
+) -> list[Section]:
     """Every check of what an exported what-if says of time; its parameters and errors are those of
     :func:`check_answer`."""
     try:
@@ -109,9 +111,7 @@ def check_what_if(answer: Json, request: Json | None, book: Rulebook, score: Sco
             no_time = Check("time", False, "the model's causal file has no time")
             return [Section("trajectory", (no_time,))]
         said = answer["trajectory"]
-        checks = trajectory(
-            said, book.passing, schema, book.decision, factual, acted, score, over
-        )
+        checks = trajectory(said, book.passing, schema, book.decision, factual, acted, score, over)
         return [Section("trajectory", tuple(checks))]
     except InvalidInstance as error:
         raise NotAnAnswer(str(error)) from error

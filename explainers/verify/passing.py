@@ -72,7 +72,7 @@ class Passing:
         where something that is needed has no number."""
         starts = dict(self._starts(factual, settings))
         ways = list(self._ways(set(starts), settings))
-        needed = [lapse for *_, lapse in ways] + [lapse for lapse in starts.values()]
+        needed = [lapse for *_, lapse in ways] + list(starts.values())
         if None in needed:
             return None
         into: dict[int, list[tuple[int, Lapse]]] = {}
@@ -210,9 +210,7 @@ class Passing:
             return math.nan
 
 
-def _come(
-    lapse: Lapse, before: float, seen: np.ndarray[Any, np.dtype[np.float64]]
-) -> np.float64:
+def _come(lapse: Lapse, before: float, seen: np.ndarray[Any, np.dtype[np.float64]]) -> np.float64:
     """Where a signal is that takes so long: each of its changes has come so far."""
     last = len(seen) - 1
     if not lapse.is_gradual:

@@ -17,6 +17,7 @@ from models.predictor import Row, Rows, Scores
 from service.ask.predict import predict
 from service.served.causal_model import ServedCausal
 from service.served.registry import ServedModel
+from service.words.time import Timing
 
 IsMet = Callable[[Scores], npt.NDArray[np.bool_]]
 
@@ -54,6 +55,13 @@ class OverTime:
     wanted_from: int | None
     """First step from which the wanted decision, or the target, holds to the last; None: it does
     not hold at the last step, or none is wanted."""
+
+    @property
+    def timing(self) -> Timing:
+        """What words say of it."""
+        found = self.course
+        step, whole = found.trajectory.step, found.trajectory.whole
+        return Timing(step, whole, found.last, self.wanted_from, self.decision_changes)
 
     @property
     def decision_changes(self) -> int:

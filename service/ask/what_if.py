@@ -103,7 +103,9 @@ def what_if(
     seen = None
     if over is not None:
         if causal is None or rung is not Rung.COUNTERFACTUAL:
-            raise NoTime(f"it is answered of this machine, by the rung counterfactual and not {rung.value}")
+            raise NoTime(
+                f"it is answered of this machine, by the rung counterfactual and not {rung.value}"
+            )
         seen = course(causal, factual, columns, action, causal.timed().horizon(over))
     # One call for all: a call costs more than a row.
     rows = np.array([factual, row]) if seen is None else np.vstack([factual, row, seen.rows])

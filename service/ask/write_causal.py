@@ -182,7 +182,7 @@ def trajectory(
             )
             for k, (row, prediction) in enumerate(zip(found.rows, said, strict=True))
         ],
-        text=chosen(in_time.in_words(over, is_wanted=is_wanted), languages),
+        text=chosen(in_time.in_words(over.timing, is_wanted=is_wanted), languages),
     )
 
 

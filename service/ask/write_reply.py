@@ -355,7 +355,9 @@ class ReplyWriter:
             arrives=None if over is None else causal_parts.arrives(over),
             text={
                 tag: self._in_doubt(
-                    _in_time(wording.counterfactual(found, tag, target=target, rank=rank), over, tag),
+                    _in_time(
+                        wording.counterfactual(found, tag, target=target, rank=rank), over, tag
+                    ),
                     doubts,
                     tag,
                 )
@@ -407,7 +409,7 @@ def _in_time(said: str, over: OverTime | None, tag: str) -> str:
     if over is None:
         return said
     return conventions(tag).between_sentences.join(
-        [said, in_time.in_words(over, is_wanted=False)[tag]]
+        [said, in_time.in_words(over.timing, is_wanted=False)[tag]]
     )
 
 

@@ -9,7 +9,15 @@ from pydantic import ConfigDict, Field
 from explainers.answer import Status
 from service.wire import examples
 from service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
-from service.wire.causal import Arrival, Arrives, Assurance, CausalGrounds, Distribution, Doubt, TimeUnit
+from service.wire.causal import (
+    Arrival,
+    Arrives,
+    Assurance,
+    CausalGrounds,
+    Distribution,
+    Doubt,
+    TimeUnit,
+)
 
 
 class Prediction(Wire):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from explainers.causal.timing import Duration
 from explainers.wording import Language
 from explainers.wording.conventions import conventions
 from explainers.wording.numerals import figure
 from models.schema import Labels
-from service.ask.over_time import OverTime
 from service.words.catalogue import in_each, say
 
 
@@ -22,19 +22,33 @@ def of_steps(steps: int, step: Duration, tag: Language) -> str:
     return length(float(step.amount * steps), step.unit, tag)
 
 
-def in_words(over: OverTime, *, is_wanted: bool) -> Labels:
+@dataclass(frozen=True)
+class Timing:
+    """When an action has its effect, in steps."""
+
+    step: Duration
+    whole: int | None
+    """Until nothing moves any more; None: never."""
+    last: int
+    """That was looked at."""
+    wanted_from: int | None
+    """From when on the decision is as wanted to the last; None: it is not then."""
+    changes: int
+    """Of the decision, until the last."""
+
+
+def in_words(timing: Timing, *, is_wanted: bool) -> Labels:
     """When all of it has arrived, and from when on the decision is as wanted; ``is_wanted``: some
     decision is."""
 
     def told(tag: Language) -> str:
-        return conventions(tag).between_sentences.join(_sentences(over, is_wanted, tag))
+        return conventions(tag).between_sentences.join(_sentences(timing, is_wanted, tag))
 
     return in_each(told)
 
 
-def _sentences(over: OverTime, is_wanted: bool, tag: Language) -> Iterator[str]:
-    trajectory = over.course.trajectory
-    whole, wanted, step = trajectory.whole, over.wanted_from, trajectory.step
+def _sentences(timing: Timing, is_wanted: bool, tag: Language) -> Iterator[str]:
+    whole, wanted, step = timing.whole, timing.wanted_from, timing.step
     if whole == 0:
         yield say("time.at_once", tag)
     elif whole is None:
@@ -42,11 +56,11 @@ def _sentences(over: OverTime, is_wanted: bool, tag: Language) -> Iterator[str]:
     else:
         yield say("time.whole", tag, time=of_steps(whole, step, tag))
     if wanted is None and is_wanted:
-        yield say("time.holds_not", tag, time=of_steps(over.course.last, step, tag))
+        yield say("time.holds_not", tag, time=of_steps(timing.last, step, tag))
     # What all of it takes is said already.
     elif wanted == 0 and whole != 0:
         yield say("time.holds_at_once", tag)
     elif wanted and wanted != whole:
         yield say("time.holds", tag, time=of_steps(wanted, step, tag))
-    if over.decision_changes > 1:
-        yield say("time.changes", tag, count=over.decision_changes)
+    if timing.changes > 1:
+        yield say("time.changes", tag, count=timing.changes)

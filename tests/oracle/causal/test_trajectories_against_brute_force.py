@@ -147,8 +147,8 @@ def moment(
         if t >= lag:
             return rows[t - lag][source]
         # What is known of the source's past, and no later than the moment that is asked for.
-        older = {l: factual[i] for i, (of, l) in scm.lags.items() if of == source and l >= lag - t}
-        return older[min(older)]
+        past = {age: i for i, (of, age) in scm.lags.items() if of == source and age >= lag - t}
+        return factual[past[min(past)]]
     form, scale = scm.forms[j], scm.scales[j]
     if form is None:
         return factual[j]
