@@ -41,6 +41,11 @@ class Commands(LazyGroup):
             "Explain one instance: the sentence, and a table of what would have to change.",
         ),
         "predict": LazyCommand("explain", "predict", "What the model says of one instance."),
+        "what-if": LazyCommand(
+            "explain",
+            "what_if",
+            "What the model would say once features are set, and when.",
+        ),
         "train": LazyCommand(
             "train",
             "train",

@@ -105,7 +105,7 @@ def test_what_is_written_is_read_again() -> None:
         ("step = {minutes = 1}", "step = {minutes = 0}", "time.step.minutes", "0"),
         ("step = {minutes = 1}", "step = {days = 1}", "time.step", "unknown key 'days'"),
         ("step = {minutes = 1}", "step = {}", "time.step", "the least is 1"),
-        ("step = {minutes = 1}", "step = {minutes = 1, seconds = 1}", "time.step", "too many properties"),
+        ("step = {minutes = 1}", "step = {minutes = 1, seconds = 1}", "time.step", "too many"),
         ('of = "flow"', 'of = "valve"', "nodes.flow_before.of", "another kind, unit"),
         ('of = "flow"', 'of = "flow_before"', "nodes.flow_before.of", "lagged itself"),
         ('from = "valve"\nto = "flow"', 'from = "valve"\nto = "flow_before"', "edges[0].to",
