@@ -4,13 +4,12 @@ it does not."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from explainers.wording import LANGUAGES
+from explainers.wording import LANGUAGES, Language
 from service.settings import Settings
 from service.words.catalogue import say
 from tests.browser.conftest import TIMEOUT_MS, Watched, watch
@@ -67,7 +66,7 @@ def opened(browser: Any, url: str, alarm: str) -> Iterator[Opened]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_chart_follows_the_slider(opened: Opened, url: str, language: str) -> None:
+def test_the_chart_follows_the_slider(opened: Opened, url: str, language: Language) -> None:
     page = opened(language)
     move(page, "torque", 45.0)
     page.wait_for_selector(COURSE)

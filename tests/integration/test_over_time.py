@@ -308,6 +308,9 @@ def test_a_kept_what_if_is_verified_and_replayed(
     again = client.post(f"/api/v1/audit/events/{reply['audit']['id']}/replay")
     assert again.status_code == 200, again.text
     assert again.json()["same"] is True, again.text
+    recheck = client.get(f"/api/v1/audit/events/{reply['audit']['id']}/verify").json()["answer"]
+    assert recheck["holds"] is True
+    assert "arrivals" in {check["check"] for check in recheck["checks"]}
 
 
 # --- on the command line ---------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 from explainers.wording import Language
 from explainers.wording.numerals import figure, percentage
 from models.schema import Task
+from service.doors.pages.operator.plane_drawing import Tick
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from service.served.registry import ServedModel
 from service.words.catalogue import say
@@ -26,13 +27,7 @@ MOST_LINES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    at: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
+class MomentLine:
     """A moment, of the table."""
 
     time: str
@@ -60,7 +55,7 @@ class CourseDrawing:
     """When each feature is where it stays."""
     cleared: float | None
     """From when on the verdict is as desired."""
-    lines: tuple[Line, ...]
+    lines: tuple[MomentLine, ...]
     left: int = LEFT
     top: int = TOP
     across: int = ACROSS
@@ -92,7 +87,7 @@ def drawn(said: Mapping[str, Any], model: ServedModel, tag: Language) -> CourseD
         return figure(value, 3) if is_score else percentage(value)
 
     def steps(at: float) -> float:
-        return at / said["step"]
+        return at / float(said["step"])
 
     limit = verdicts[0].threshold
     places = sorted({*np.linspace(0, last, min(X_TICKS, last + 1)).round().astype(int).tolist()})
@@ -115,7 +110,7 @@ def drawn(said: Mapping[str, Any], model: ServedModel, tag: Language) -> CourseD
         ),
         None if said["desired_from"] is None else x(steps(said["desired_from"])),
         tuple(
-            Line(
+            MomentLine(
                 length(moments[k]["at"], unit, tag),
                 number(float(values[k])),
                 verdicts[k].is_alarm,
