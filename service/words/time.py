@@ -18,8 +18,8 @@ def length(amount: float, unit: str, tag: Language) -> str:
     return say(f"time.{unit}", tag, amount=figure(amount, 6))
 
 
-def of_steps(steps: int, step: Duration, tag: Language) -> str:
-    return length(float(step.amount * steps), step.unit, tag)
+def duration(of: Duration, tag: Language, times: int = 1) -> str:
+    return length(float(of.amount * times), of.unit, tag)
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ def _sentences(timing: Timing, is_wanted: bool, tag: Language) -> Iterator[str]:
     elif whole is None:
         yield say("time.never", tag)
     else:
-        yield say("time.whole", tag, time=of_steps(whole, step, tag))
+        yield say("time.whole", tag, time=duration(step, tag, whole))
     if wanted is None and is_wanted:
-        yield say("time.holds_not", tag, time=of_steps(timing.last, step, tag))
+        yield say("time.holds_not", tag, time=duration(step, tag, timing.last))
     # What all of it takes is said already.
     elif wanted == 0 and whole != 0:
         yield say("time.holds_at_once", tag)
     elif wanted and wanted != whole:
-        yield say("time.holds", tag, time=of_steps(wanted, step, tag))
+        yield say("time.holds", tag, time=duration(step, tag, wanted))
     if timing.changes > 1:
         yield say("time.changes", tag, count=timing.changes)

@@ -313,6 +313,12 @@ def test_a_kept_what_if_is_verified_and_replayed(
     assert "arrivals" in {check["check"] for check in recheck["checks"]}
 
 
+def test_the_models_page_says_the_delays(client: httpx.Client) -> None:
+    page = client.get(f"/models/{NAME}", headers={"Accept-Language": "ko"})
+    assert page.status_code == 200
+    assert "지연: 3분" in page.text
+
+
 # --- on the command line ---------------------------------------------------------------------
 
 
