@@ -44,7 +44,8 @@ class Commands(LazyGroup):
         "what-if": LazyCommand(
             "explain",
             "what_if",
-            "What the model would say once features are set, and when.",
+            "What the model would say of one instance once features are set; "
+            "step by step with --over.",
         ),
         "train": LazyCommand(
             "train",
