@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from explainers.verify.goal import ScoreGoal
+from explainers.verify.limits import Limit
 from explainers.verify.passing import MOST_STEPS, SECONDS, Passing
+from explainers.verify.reading import Reading
 from explainers.verify.report import Check
 from explainers.verify.word import SCORED, predicted
 from models.predictor import Rows, Scores
-from models.schema import Decision, Schema
+from models.schema import Decision, Feature, Schema
 
 Json = Mapping[str, Any]
 Score = Callable[[Rows], Scores]
@@ -63,8 +65,10 @@ def trajectory(
     settings: Mapping[int, float],
     score: Score,
     over: Json | None,
+    limits: Sequence[Limit],
 ) -> Iterator[Check]:
-    """Check what a what-if says of each step; ``over``: how long was asked for, if it is known."""
+    """Check what a what-if says of each step; ``over``: how long was asked for, if it is known;
+    ``limits``: the policy's."""
     last = len(said["moments"]) - 1
     yield _asked(last, over, said, passing)
     times = passing.times(factual, settings)
@@ -77,6 +81,7 @@ def trajectory(
     for t, (moment, row) in enumerate(zip(said["moments"], rows, strict=True)):
         yield from _moment(t, moment, row, passing, schema, times)
         yield predicted(moment["prediction"], scores[t + 1], decision)
+        yield _rules(moment, row, schema, factual, limits)
     goal = None if decision.desired is None else ScoreGoal(decision, decision.desired)
     if goal is None:
         told = f"{said['desired_from']} told, nothing is desired"
@@ -129,12 +134,36 @@ def _moment(
     fits, values = set(moment["instance"]) == set(moving), list[str]()
     for name, value in moment["instance"].items():
         j = schema.index(name)
-        feature = schema.features[j]
-        plain = value is not None and not feature.kind.is_categorical
-        read = float(value) if plain else feature.read(value)
+        read = _read(schema[name], value)
         fits = fits and (_near(read, row[j]) or (read != read and row[j] != row[j]))
         values.append(f"{name} {value} told, {row[j]} is")
     yield Check("row", fits, f"at {moment['at']}: {'; '.join(values)}")
+
+
+def _rules(
+    moment: Json,
+    row: Sequence[float],
+    schema: Schema,
+    factual: Sequence[float],
+    limits: Sequence[Limit],
+) -> Check:
+    """Whether the rules that do not hold are those that are told, by the row as it is told: at the
+    edge of a rule its last digit decides."""
+    now = list(row)
+    for name, value in moment["instance"].items():
+        now[schema.index(name)] = _read(schema[name], value)
+    after, before = Reading(now), Reading(factual)
+    broken = {
+        limit.key for limit in limits if not limit.of_action and not limit.holds(after, before)
+    }
+    told = f"at {moment['at']}: {moment['broken_rules']} told, {sorted(broken)} are broken"
+    return Check("rules", set(moment["broken_rules"]) == broken, told)
+
+
+def _read(feature: Feature, value: Any) -> float:
+    if feature.kind.is_categorical or value is None:
+        return feature.read(value)
+    return float(value)
 
 
 def _wanted(

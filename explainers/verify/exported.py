@@ -111,7 +111,9 @@ def check_what_if(
             no_time = Check("time", False, "the model's causal file has no time")
             return [Section("trajectory", (no_time,))]
         said = answer["trajectory"]
-        checks = trajectory(said, book.passing, schema, book.decision, factual, acted, score, over)
+        checks = trajectory(
+            said, book.passing, schema, book.decision, factual, acted, score, over, book.limits
+        )
         return [Section("trajectory", tuple(checks))]
     except InvalidInstance as error:
         raise NotAnAnswer(str(error)) from error

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from explainers.answer import Prediction
 from explainers.causal.timing import MOST_STEPS
 from explainers.causal.trajectory import Trajectory
+from explainers.constraints import Constraint
 from explainers.target import Target
 from models.predictor import Row, Rows, Scores
 from service.ask.predict import predict
@@ -55,6 +56,15 @@ class OverTime:
     wanted_from: int | None
     """First step from which the wanted decision, or the target, holds to the last; None: it does
     not hold at the last step, or none is wanted."""
+    broken: tuple[tuple[Constraint, ...], ...] = ()
+    """By step: what of the whole row would not hold then; empty: it was not asked."""
+
+    @property
+    def broken_on_the_way(self) -> tuple[Constraint, ...]:
+        """What does not hold at some step and does at the last."""
+        found = {c.origin.key: c for step in self.broken for c in step}
+        at_last = {c.origin.key for c in self.broken[-1]}
+        return tuple(c for key, c in found.items() if key not in at_last)
 
     @property
     def timing(self) -> Timing:
@@ -91,16 +101,32 @@ def course(
 
 
 def over_time(
-    found: Course, before: Prediction, said: Sequence[Prediction], is_met: IsMet | None
+    found: Course,
+    before: Prediction,
+    said: Sequence[Prediction],
+    is_met: IsMet | None,
+    broken: tuple[tuple[Constraint, ...], ...] = (),
 ) -> OverTime:
     """``said``: the model's word on each row of the course; ``is_met``: of scores, ``(n, k)``,
-    whether they are as wanted."""
+    whether they are as wanted; ``broken``: see :attr:`OverTime.broken`."""
     wanted_from = None
     if is_met is not None:
         missed = np.flatnonzero(~is_met(np.array([p.scores for p in said])))
         first = int(missed[-1]) + 1 if len(missed) else 0
         wanted_from = first if first <= found.last else None
-    return OverTime(found, before, tuple(said), wanted_from)
+    return OverTime(found, before, tuple(said), wanted_from, broken)
+
+
+def broken_in(
+    found: Course, factual: Row, limits: Sequence[Constraint]
+) -> tuple[tuple[Constraint, ...], ...]:
+    """Which of ``limits`` each row of the course breaks; those of what is set are of no moment."""
+    of_row = [c for c in limits if not c.of_action]
+    holds = [c.holds(found.rows, factual) for c in of_row]
+    return tuple(
+        tuple(c for c, kept in zip(of_row, holds, strict=True) if not kept[k])
+        for k in range(len(found.rows))
+    )
 
 
 def until_whole(

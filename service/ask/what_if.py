@@ -15,7 +15,7 @@ from explainers.causal.timing import Duration
 from explainers.constraints import Constraint
 from explainers.space import Axis, changed
 from models.predictor import Row, Rows, Scores
-from service.ask.over_time import IsMet, OverTime, course, over_time
+from service.ask.over_time import IsMet, OverTime, broken_in, course, over_time
 from service.ask.predict import predict
 from service.ask.question import Rung
 from service.served.causal_model import ServedCausal
@@ -129,7 +129,9 @@ def what_if(
         _unreadable(model, action, row),
         causal,
         draws,
-        None if seen is None else over_time(seen, before, said, _wanted(model)),
+        None
+        if seen is None
+        else over_time(seen, before, said, _wanted(model), broken_in(seen, factual, limits)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -22,7 +22,6 @@ from service.wire import causal as wire
 from service.wire.replies import Moment, Prediction, Trajectory
 from service.words import assumptions, evidence
 from service.words import doubts as words
-from service.words import time as in_time
 from service.words.catalogue import chosen
 
 
@@ -151,11 +150,9 @@ def trajectory(
     over: OverTime,
     schema: Schema,
     said: Sequence[Prediction],
-    languages: Sequence[str],
-    *,
-    is_wanted: bool,
+    text: Mapping[str, str],
 ) -> Trajectory:
-    """``said``: the model's word at each step; ``is_wanted``: some decision is desired."""
+    """``said``: the model's word at each step."""
     found, features = over.course, schema.features
     step, names = found.trajectory.step, schema.names
     begins, ends = found.trajectory.begins, found.trajectory.arrives
@@ -178,11 +175,12 @@ def trajectory(
                 at=_at(k, step),
                 instance={names[j]: features[j].write(float(row[j])) for j in found.moving},
                 arrived=[names[j] for j in found.moving if _is_past(ends[j], k)],
+                broken_rules=[c.origin.key for c in over.broken[k]],
                 prediction=prediction,
             )
             for k, (row, prediction) in enumerate(zip(found.rows, said, strict=True))
         ],
-        text=chosen(in_time.in_words(over.timing, is_wanted=is_wanted), languages),
+        text=dict(text),
     )
 
 

@@ -191,13 +191,16 @@ class ReplyWriter:
         )
 
     def _trajectory(self, over: OverTime) -> wire.Trajectory:
-        return causal_parts.trajectory(
-            over,
-            self._model.schema,
-            [self.prediction(p) for p in over.said],
-            self._languages,
-            is_wanted=self._model.decision.desired is not None,
-        )
+        said = in_time.in_words(over.timing, is_wanted=self._model.decision.desired is not None)
+
+        def told(tag: str) -> str:
+            broken = [self._model.wording.constraint(c, tag) for c in over.broken_on_the_way]
+            also = [in_time.broken(rule, tag) for rule in broken]
+            return conventions(tag).between_sentences.join([said[tag], *also])
+
+        predictions = [self.prediction(p) for p in over.said]
+        text = {tag: told(tag) for tag in self._languages}
+        return causal_parts.trajectory(over, self._model.schema, predictions, text)
 
     def _survival(self, problem: Problem) -> list[Labels]:
         asked = problem.survives

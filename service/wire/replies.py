@@ -148,6 +148,10 @@ class Moment(Wire):
     at: float = Field(description="After the setting, in the trajectory's `unit`.")
     instance: dict[str, Written] = Field(description="What is read of the features that move.")
     arrived: list[str] = Field(description="Those of them that move no more.")
+    broken_rules: list[str] = Field(
+        description="Keys of the policy's rules of the whole row that do not hold then; `allowed` "
+        "speaks of the end."
+    )
     prediction: Prediction
 
 

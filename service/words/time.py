@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from explainers.causal.timing import Duration
-from explainers.wording import Language
+from explainers.wording import Language, is_language
 from explainers.wording.conventions import conventions
 from explainers.wording.numerals import figure
 from models.schema import Labels
@@ -64,3 +64,9 @@ def _sentences(timing: Timing, is_wanted: bool, tag: Language) -> Iterator[str]:
         yield say("time.holds", tag, time=duration(step, tag, wanted))
     if timing.changes > 1:
         yield say("time.changes", tag, count=timing.changes)
+
+
+def broken(rule: str, tag: str) -> str:
+    """That a rule, in words, does not hold on the way, and does in the end."""
+    assert is_language(tag)
+    return say("time.broken", tag, rule=rule)

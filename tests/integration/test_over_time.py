@@ -251,8 +251,28 @@ FORGED = {
     "moments.3.prediction.probability": lambda v: v - 1e-3,
     "moments.1.prediction.class": lambda v: "normal",
     "moments.4.arrived": lambda v: [*v, "rotational_speed"],
+    "moments.0.broken_rules": lambda v: [*v, "policy.rules.3"],
     "moments": lambda v: v[:-1],
 }
+
+
+def test_a_rule_that_is_broken_on_the_way_is_named(served: ServedModel) -> None:
+    """In the end the speed has risen; before it has, it is lower than under so little load."""
+    instance = {**INSTANCE, "torque": 30.0, "rotational_speed": 1667, "tool_wear": 23}
+    request = {"instance": instance, "set": {"torque": 18.0}, "over": {"minutes": 8}}
+    reply = in_process.what_if(served, {**request, "languages": ["en", "ko", "ja"]})
+    assert reply["allowed"] is True
+    said, rule = reply["trajectory"], "policy.rules.4"
+    assert [m["broken_rules"] for m in said["moments"]] == [[]] * 2 + [[rule]] * 3 + [[]] * 4
+    assert "On the way a rule would be broken: " in said["text"]["en"]
+    assert "그 사이에 지켜지지 않는 규칙: " in said["text"]["ko"]
+    assert "その間に守られない規則：" in said["text"]["ja"]
+    score = served.deployed.predictor.score
+    (section,) = check_what_if(reply, request, served.rulebook, score)
+    assert section.holds
+    said["moments"][3]["broken_rules"] = []
+    (section,) = check_what_if(reply, request, served.rulebook, score)
+    assert [c.name for c in section.checks if not c.holds] == ["rules"]
 
 
 def test_what_is_told_of_time_holds_by_the_checker(
