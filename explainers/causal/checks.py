@@ -3,12 +3,13 @@ contradict one another. Each check is given a document of the right shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from explainers.causal.errors import InvalidExpression
 from explainers.causal.expression import Expression
 from explainers.causal.graph import find_loop
+from explainers.causal.timing import MOST_STEPS, UNITS, Duration
 from models.document import Document
 from models.errors import SpecProblem
 from models.schema import Schema
@@ -31,6 +32,7 @@ def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
     """Every semantic problem of ``document`` for a model that reads ``schema``."""
     yield from _acceptance(document)
     yield from _nodes(document["nodes"], schema)
+    yield from _delays(document, schema)
     edges = list(_edges(document, schema))
     yield from edges
     if edges:
@@ -56,7 +58,8 @@ def _nodes(nodes: Document, schema: Schema) -> Iterator[SpecProblem]:
             yield SpecProblem("nodes", f"has no {name!r}: every feature of the model is a node")
     for name, table in nodes.items():
         kind, key = table.get("kind", "feature"), f"nodes.{name}"
-        if (kind == "feature") != (name in schema):
+        # A lagged node may be a column of the model, or be read by nobody.
+        if kind != "lagged" and (kind == "feature") != (name in schema):
             is_one = "is a feature of the model" if name in schema else _unknown(name, schema.names)
             yield SpecProblem(f"{key}.kind", f"is {kind!r}, but {is_one}")
         if kind != "feature" and table["role"] != "fixed":
@@ -67,6 +70,68 @@ def _nodes(nodes: Document, schema: Schema) -> Iterator[SpecProblem]:
                 yield SpecProblem(f"{key}.{needed}", f"{has} for a {kind} node")
         if "of" in table and table["of"] not in schema:
             yield SpecProblem(f"{key}.of", _unknown(table["of"], schema.names))
+        elif kind == "lagged" and name in schema:
+            yield from _lagged_feature(name, table["of"], nodes, schema)
+
+
+def _lagged_feature(name: str, of: str, nodes: Document, schema: Schema) -> Iterator[SpecProblem]:
+    key, own, source = f"nodes.{name}.of", schema[name], schema[of]
+    if nodes.get(of, {}).get("kind") == "lagged":
+        yield SpecProblem(key, f"is {of!r}, which is lagged itself: name what is read now")
+    elif (own.kind, own.unit, own.categories) != (source.kind, source.unit, source.categories):
+        yield SpecProblem(key, f"is {of!r}, of another kind, unit or categories than {name!r}")
+    # One reading has one value; two columns of it could say two.
+    own_past = {key: nodes[name].get(key) for key in ("of", "lag")}
+    for other in nodes:
+        if other == name:
+            return
+        if other in schema and {key: nodes[other].get(key) for key in ("of", "lag")} == own_past:
+            yield SpecProblem(f"nodes.{name}.lag", f"is that of {other!r}, of {of!r} too")
+
+
+def _delays(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    step = None
+    if "time" in document:
+        step = yield from _duration("time.step", document["time"]["step"])
+    given = [(f"nodes.{name}", name, table) for name, table in document["nodes"].items()]
+    given += [(f"edges[{i}]", e["from"], e) for i, e in enumerate(document.get("edges", ()))]
+    for place, name, table in given:
+        if "delay" in table:
+            yield from _delay(f"{place}.delay", table["delay"], step)
+            is_gradual = table["delay"].get("shape") == "first-order"
+            if is_gradual and name in schema and schema[name].kind.is_categorical:
+                problem = f"is 'first-order', but {name} is {schema[name].kind}: nothing is between"
+                yield SpecProblem(f"{place}.delay.shape", problem)
+
+
+def _delay(key: str, delay: Document, step: Duration | None) -> Iterator[SpecProblem]:
+    for name, value in delay.items():
+        if name not in (*UNITS, "shape") and not isinstance(value, str):
+            problem = f"is {value}: {name!r} is no unit of time ({', '.join(UNITS)})"
+            yield SpecProblem(f"{key}.{name}", problem)
+    own = yield from _duration(key, delay)
+    if "shape" in delay and own is None:
+        yield SpecProblem(f"{key}.shape", f"has no meaning without a number of {', '.join(UNITS)}")
+    if own is None or step is None:
+        return
+    steps = own.steps(step)
+    if steps.denominator != 1 or steps > MOST_STEPS:
+        problem = f"is {float(steps):g} steps of {step}: whole steps, and {MOST_STEPS} at most"
+        yield SpecProblem(f"{key}.{own.unit}", problem)
+
+
+def _duration(key: str, table: Document) -> Generator[SpecProblem, None, Duration | None]:
+    """The length of time in ``table``; None where there is none that could be read."""
+    given = [unit for unit in UNITS if unit in table]
+    if len(given) > 1:
+        yield SpecProblem(key, f"is given in {' and '.join(given)}; give one unit")
+    if len(given) != 1:
+        return None
+    try:
+        return Duration.of(table[given[0]], given[0])
+    except ValueError as error:
+        yield SpecProblem(f"{key}.{given[0]}", str(error))
+        return None
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -84,7 +149,8 @@ def _edges(document: Document, schema: Schema) -> Iterator[SpecProblem]:
                 close = get_close_matches(name, list(nodes), n=1)
                 hint = f"; did you mean {close[0]!r}?" if close else f" ({', '.join(nodes)})"
                 yield SpecProblem(f"{key}.{end}", f"{name!r} is not a node{hint}")
-        if pair[1] in nodes and pair[1] not in schema:
+        is_moment = nodes.get(pair[1], {}).get("kind", "feature") == "feature"
+        if pair[1] in nodes and not (pair[1] in schema and is_moment):
             yield SpecProblem(
                 f"{key}.to", f"{pair[1]!r} is {nodes[pair[1]]['kind']}: nothing acts on it"
             )

@@ -6,6 +6,9 @@ ExplainError
     ├── NotInvertible       the noise that led to a row cannot be told: feature, value
     ├── NoMechanism         a node that would move has no mechanism, or no noise to draw from
     ├── Untold              what a node would read is no number: feature, why
+    ├── NoTime              nothing is said of when things follow: the file, or an edge of it
+    │   ├── NoDelay         how long something takes has no number: what
+    │   └── BeyondHorizon   more steps than are unrolled: how many, the limit
     └── NotIdentified       rows that were only seen do not tell the effect of setting a feature
 """
 
@@ -49,6 +52,21 @@ class Untold(CausalError):
     def __init__(self, feature: str, problem: str) -> None:
         self.feature = feature
         super().__init__(f"{feature}: {problem}")
+
+
+class NoTime(CausalError):
+    """When something follows cannot be told."""
+
+
+class NoDelay(NoTime):
+    """How long something takes has no number in the file."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"how long {what} takes has no number in causal.toml")
+
+
+class BeyondHorizon(NoTime):
+    """More time than is unrolled, or no whole number of its steps."""
 
 
 class NotIdentified(CausalError):

@@ -136,7 +136,7 @@ class CausalModel:
                 continue
             causes = self.graph.parents[j]
             if causes:
-                rows[:, j] = self._moved(j, before[:, causes], rows[:, causes], before[:, j])
+                rows[:, j] = self.followed(j, before[:, causes], rows[:, causes], before[:, j])
             # After the law: trees have a number even for causes that were not read.
             if j in lost:
                 rows[lost[j], j] = np.nan
@@ -320,7 +320,9 @@ class CausalModel:
             )
         return noise
 
-    def _moved(self, j: int, before: Rows, after: Rows, value: Array) -> Array:
+    def followed(self, j: int, before: Rows, after: Rows, value: Array) -> Array:
+        """What column ``j`` reads, ``(n,)``, once its causes, ``(1 or n, p)``, are as ``after``
+        says, ``(n, p)``; under ``before`` it read ``value``."""
         mechanism = self._mechanism(j)
         # Additive noise cancels in the difference of the two levels, so it is not worked out.
         noise = value if mechanism.log_scale is None else self._noise(j, before, value)

@@ -15,6 +15,7 @@ from typing import Any
 from explainers.causal.checks import contradictions
 from explainers.causal.graph import Graph
 from explainers.causal.mechanism import NoiseForm
+from explainers.causal.timing import UNITS, Delay, Duration, Shape
 from models.document import Document, read_document
 from models.errors import SpecError
 from models.schema import Labels, Schema
@@ -46,7 +47,8 @@ class NodeKind(StrEnum):
     LATENT = "latent"
     """Acts, and no sensor reads it."""
     LAGGED = "lagged"
-    """An earlier value of a feature: past, so nothing that is done now moves it."""
+    """An earlier value of a feature: past, so nothing that is done now moves it. It may be a
+    column of the model; then it is filled as time passes."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,11 @@ class CausalNode:
     of: str = ""
     """The feature that a lagged node is an earlier value of."""
     lag: int = 0
+    """How many readings earlier; with a time, how many steps."""
     delay: Labels = field(default_factory=dict)
     description: Labels = field(default_factory=dict)
+    takes: Delay | None = None
+    """How long until a value that is set is reached; None: nobody gave a number."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class CausalEdge:
     """``+``, ``-`` or ``any``."""
     evidence: str = ""
     delay: Labels = field(default_factory=dict)
+    takes: Delay | None = None
+    """How long until a move of the cause has moved the effect; None: nobody gave a number."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,8 @@ class CausalSpec:
     accepted_at: str = ""
     doubts: tuple[ProvenanceCheck, ...] | None = None
     """Checks that had failed when it was accepted; None: nothing was tested, or nobody kept it."""
+    step: Duration | None = None
+    """Between two readings; None: the file has no time."""
     sha256: str = ""
     """SHA-256 of the file's bytes."""
 
@@ -202,7 +211,7 @@ class CausalSpec:
         declared = {frozenset(c.between) for c in self.confounders}
         shared = []
         for node in self.nodes.values():
-            if node.kind is NodeKind.FEATURE:
+            if node.name in self.schema:  # it is read, so it is not hidden
                 continue
             below = [e.effect for e in self.edges if e.cause == node.name]
             for i, a in enumerate(below):
@@ -251,6 +260,7 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
         accepted_by=document.get("accepted_by", ""),
         accepted_at=document.get("accepted_at", ""),
         doubts=_doubts(document.get("doubts")),
+        step=_duration(document["time"]["step"]) if "time" in document else None,
         sha256=hashlib.sha256(text).hexdigest(),
     )
 
@@ -262,8 +272,9 @@ def _node(name: str, table: Document) -> CausalNode:
         NodeRole(table["role"]),
         table.get("of", ""),
         table.get("lag", 0),
-        dict(table.get("delay", {})),
+        _words(table.get("delay", {})),
         dict(table.get("description", {})),
+        _delay(table.get("delay", {})),
     )
 
 
@@ -274,8 +285,24 @@ def _edge(table: Document) -> CausalEdge:
         table.get("source", ""),
         table.get("sign", "any"),
         table.get("evidence", ""),
-        dict(table.get("delay", {})),
+        _words(table.get("delay", {})),
+        _delay(table.get("delay", {})),
     )
+
+
+def _words(table: Document) -> Labels:
+    """What a delay says in words."""
+    return {key: text for key, text in table.items() if key not in (*UNITS, "shape")}
+
+
+def _delay(table: Document) -> Delay | None:
+    duration = _duration(table)
+    return None if duration is None else Delay(duration, Shape(table.get("shape", Shape.STEP)))
+
+
+def _duration(table: Document) -> Duration | None:
+    given = [unit for unit in UNITS if unit in table]
+    return Duration.of(table[given[0]], given[0]) if given else None
 
 
 def _confounder(table: Document) -> Confounder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from decimal import Decimal
 
 from explainers.causal.mechanism import NoiseForm
 from explainers.causal.spec import (
@@ -15,6 +16,8 @@ from explainers.causal.spec import (
     NodeKind,
     ProvenanceCheck,
 )
+from explainers.causal.timing import Delay, Duration, Shape
+from models.schema import Labels
 
 
 def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
@@ -62,6 +65,7 @@ def _head(spec: CausalSpec) -> Iterator[str]:
             "accepted_at": spec.accepted_at,
             # An empty list says that nothing had failed; with entries they are tables, below.
             "doubts": [] if spec.doubts == () else None,
+            "time": None if spec.step is None else {"step": _duration(spec.step)},
         }
     )
 
@@ -72,7 +76,7 @@ def _node(node: CausalNode) -> dict[str, object]:
         "role": node.role.value,
         "of": node.of,
         "lag": node.lag or None,
-        "delay": node.delay,
+        "delay": _delay(node.takes, node.delay),
         "description": node.description,
     }
 
@@ -84,8 +88,19 @@ def _edge(edge: CausalEdge) -> dict[str, object]:
         "source": edge.source,
         "sign": "" if edge.sign == "any" else edge.sign,
         "evidence": edge.evidence,
-        "delay": edge.delay,
+        "delay": _delay(edge.takes, edge.delay),
     }
+
+
+def _delay(takes: Delay | None, words: Labels) -> Mapping[str, object]:
+    if takes is None:
+        return words
+    shape = {} if takes.shape is Shape.STEP else {"shape": takes.shape.value}
+    return {**_duration(takes.duration), **shape, **words}
+
+
+def _duration(duration: Duration) -> Mapping[str, object]:
+    return {duration.unit.value: duration.amount}
 
 
 def _mechanism(m: MechanismSpec) -> dict[str, object]:
@@ -137,6 +152,8 @@ def _value(value: object) -> str:
             return _text(value)
         case int() | float():
             return repr(value)
+        case Decimal():
+            return f"{value:f}"
         case Mapping():
             return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
         case Sequence():

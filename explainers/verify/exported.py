@@ -16,19 +16,19 @@ import numpy as np
 
 from explainers.errors import ExplainError
 from explainers.verify.checker import Checker, Proposal, Score, near, same
+from explainers.verify.course import arrived, trajectory
 from explainers.verify.failed import FailedPart
 from explainers.verify.limits import leaves_one
 from explainers.verify.reading import exact
 from explainers.verify.report import Check, Report
 from explainers.verify.rulebook import BACKTRACKING, INDEPENDENT, INTERVENTIONAL, Asked, Rulebook
+from explainers.verify.word import SCORED, predicted
 from models.errors import InvalidInstance
 from models.rounding import UNKNOWN, Rounding
-from models.schema import Feature, Schema, Task
+from models.schema import Feature, Schema
 
 Json = Mapping[str, Any]
 
-SCORED = 1e-6
-"""How far two sessions may be apart that add a model's float32 in another order."""
 DEMANDS = ("policy.target.probability", "target.probability")
 """Keys of a probability that was demanded, by the policy and by a request."""
 FOUND, NONE_FOUND = ("optimal", "feasible"), ("infeasible", "unknown", "abstained")
@@ -93,6 +93,34 @@ def check_answer(
         raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
 
 
+def check_what_if(
+    answer: Json, request: Json | None, book: Rulebook, score: Score
+) -> list[Section]:
+    """Every check of what an exported what-if says of time; its parameters and errors are those of
+    :func:`check_answer`."""
+    try:
+        schema = book.schema
+        settings = {a["feature"]: a["to"] for a in answer["actions"]}
+        before = {p["feature"]: p["from"] for p in (*answer["actions"], *answer["effects"])}
+        instance, over = {**answer["instance"], **before}, None
+        if request is not None:
+            settings, instance, over = request["set"], request["instance"], request["over"]
+        factual = tuple(schema.read(instance).tolist())
+        acted = {schema.index(n): schema[n].read(value) for n, value in settings.items()}
+        if book.passing is None:
+            no_time = Check("time", False, "the model's causal file has no time")
+            return [Section("trajectory", (no_time,))]
+        said = answer["trajectory"]
+        checks = trajectory(
+            said, book.passing, schema, book.decision, factual, acted, score, over, book.limits
+        )
+        return [Section("trajectory", tuple(checks))]
+    except InvalidInstance as error:
+        raise NotAnAnswer(str(error)) from error
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        raise NotAnAnswer(f"a part is missing or misshapen: {error!r}") from error
+
+
 class _Answer:
     """One answer with its question."""
 
@@ -132,7 +160,8 @@ class _Answer:
         yield Section("question", tuple(self._question()))
         for k, found in enumerate(self._answer["counterfactuals"]):
             # An alternative is held against the terms that it was found under.
-            checks = (_ranked(found, k), *self._counterfactual(found, self._further(k)))
+            checks = (_ranked(found, k), *self._counterfactual(found, self._further(k)),
+                      *self._arrives(found, self._further(k)))  # fmt: skip
             yield Section(f"counterfactual {found['rank']}", checks)
         relaxation = self._answer.get("relaxation")
         if relaxation is not None:
@@ -181,25 +210,7 @@ class _Answer:
         return Check("target", fits, f"{wanted} in [{goal.low}, {goal.high}] is asked for: {said}")
 
     def _predicted(self, said: Json, scores: Sequence[float]) -> Check:
-        """What the reply says of the model's word against the model's word."""
-        decision = self._book.decision
-        decided = int(decision.decide(np.array([scores]))[0])
-        name = decision.class_names[decided] if decided >= 0 else None
-        # Replies tell the probability of the class that is decided.
-        number, expected = said.get("probability"), scores[0]
-        if decision.task is Task.REGRESSION:
-            number = said.get("score")
-        elif decision.task is Task.MULTICLASS:
-            expected = scores[decided]
-        elif decided != decision.positive:
-            expected = 1.0 - scores[0]
-        fits = said.get("class") == name and number is not None and _scored(number, expected)
-        if decision.task is Task.MULTICLASS:
-            each = zip(decision.class_names, scores, strict=True)
-            # Each class on its own: a reply could tell another's number.
-            fits = fits and all(_scored(said["probabilities"][k], score) for k, score in each)
-        told = f"{said.get('class')} {number} claimed, {name} {expected} by the deployed model"
-        return Check("prediction", fits, told)
+        return predicted(said, scores, self._book.decision)
 
     # --- one counterfactual ---------------------------------------------------------------
 
@@ -328,6 +339,24 @@ class _Answer:
             told = f"{chance} of {len(report.margins)} versions claimed, {low} to {high} do"
             yield Check("chance", low <= chance <= high, told)
 
+    @property
+    def _tells_when(self) -> bool:
+        """Whether the answer may say when it has its whole effect."""
+        terms = self._checker.terms
+        return terms.what_follows is not None and not terms.is_history
+
+    def _arrives(self, found: Json, checker: Checker) -> Iterator[Check]:
+        if not self._tells_when:
+            return
+        settings = {
+            j: _read(self._schema.features[j], part["to"])
+            for part in found["actions"]
+            for j in [self._schema.index(part["feature"])]
+        }
+        said, passing = found.get("arrives"), self._book.passing
+        factual, goal = self._checker.factual, checker.terms.goal
+        yield from arrived(said, passing, factual, settings, self._score, goal)
+
     def _gap(self, found: Json) -> Check:
         if found["lower_bound"] is None:
             return Check("gap", found["gap"] is None, f"{found['gap']} claimed, of no bound")
@@ -436,11 +465,6 @@ def _asked(answer: Json, request: Json | None) -> Asked:
 
 def _ranked(found: Json, place: int) -> Check:
     return Check("rank", found["rank"] == place + 1, f"{found['rank']}, in place {place + 1}")
-
-
-def _scored(said: float, score: float) -> bool:
-    """The same word of a model, of another session too."""
-    return abs(float(said) - score) <= SCORED * max(1.0, abs(score))
 
 
 def _moving(found: Json) -> list[Json]:

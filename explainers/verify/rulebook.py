@@ -17,6 +17,7 @@ from explainers.verify.limits import (
     rests_not_on,
     stays,
 )
+from explainers.verify.passing import Passing
 from explainers.verify.price import Price, read_price
 from models.predictor import Predictor, Rows
 from models.schema import Decision, Schema
@@ -90,6 +91,8 @@ class Rulebook:
     """What ``causal.toml`` says, if somebody has accepted it."""
     never_set: tuple[Limit, ...] = ()
     """Features that it says are not acted on."""
+    passing: Passing | None = None
+    """When it says that they follow, if it does."""
 
     @classmethod
     def read(

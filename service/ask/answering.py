@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from explainers.causal.errors import CausalError
+from explainers.causal.errors import CausalError, NoTime
 from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
 from service.ask import read_request
@@ -37,7 +37,10 @@ def what_if_reply(model: ServedModel, request: requests.WhatIfRequest) -> replie
     settings = read_request.settings(request.set_, model)
     rung = read_request.rung(request.rung, model)
     try:
-        asked = what_if(model, factual, settings, rung)
+        asked = what_if(model, factual, settings, rung, read_request.over(request.over))
+    except NoTime as error:
+        fault = Fault(("over",), f"over cannot be answered: {error}")
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
     except CausalError as error:
         fault = Fault(("set",), f"what follows cannot be told: {error}")
         raise InvalidRequest(RequestPart.REQUEST, [fault]) from None

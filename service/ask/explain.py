@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible
+from explainers.answer import AlreadyTarget, Answer, Counterfactual, Infeasible, Recourse
 from explainers.causal.doubts import Doubt
+from explainers.causal.errors import CausalError
 from explainers.deadline import Deadline
 from explainers.explain import explain as search
 from explainers.problem import Problem
 from explainers.watch import Watch, unwatched
+from service.ask.over_time import OverTime, until_whole
 from service.ask.question import Question, problem_of
 from service.errors import ContradictoryConstraints, TargetAlreadyMet, in_doubt
 from service.logs import logger
@@ -31,6 +33,8 @@ class Explanation:
     causal: ServedCausal | None = None
     """By what features follow that are not set; None: nothing does."""
     semantics: Semantics = Semantics.INDEPENDENT
+    over: tuple[OverTime | None, ...] = ()
+    """Of each counterfactual: what comes before it; None where nobody says when it comes."""
 
     def doubts_of(self, found: Counterfactual) -> tuple[Doubt, ...]:
         """Failed parts of the causal model that one answer rests on."""
@@ -93,4 +97,28 @@ def explain(
     if isinstance(answer, Infeasible) and problem.conflict_is_the_requests:
         raise ContradictoryConstraints(problem.conflict or (), answer.work.rejected)
     causal = model.causal if problem.consequences is not None else None
-    return Explanation(identity, model, problem, answer, causal, question.semantics)
+    over = tuple(_over(model, causal, problem, question.semantics, c) for c in _found(answer))
+    return Explanation(identity, model, problem, answer, causal, question.semantics, over)
+
+
+def _found(answer: Answer) -> tuple[Counterfactual, ...]:
+    return answer.counterfactuals if isinstance(answer, Recourse) else ()
+
+
+def _over(
+    model: ServedModel,
+    causal: ServedCausal | None,
+    problem: Problem,
+    semantics: Semantics,
+    found: Counterfactual,
+) -> OverTime | None:
+    # In another past nothing is set, so nothing has to arrive.
+    if causal is None or causal.spec.step is None or semantics is Semantics.BACKTRACKING:
+        return None
+    action, columns = problem.factual.copy(), [a.column for a in found.actions]
+    action[columns] = [a.counterfactual for a in found.actions]
+    try:
+        return until_whole(model, causal, problem.factual, columns, action, problem.target)
+    # The answer stands; only when it comes is not known.
+    except CausalError:
+        return None

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from explainers.causal.timing import Duration
 from explainers.constraints import Constraint
 from explainers.errors import InvalidPolicy, InvalidTarget
 from explainers.policy import read_constraints
@@ -138,6 +139,24 @@ def rung(asked: str | None, model: ServedModel) -> Rung:
     if Rung(asked) is not Rung.ASSOCIATION and model.causal is None:
         raise _no_causal_model("rung", asked, model)
     return Rung(asked)
+
+
+def over(asked: wire.Over | None) -> Duration | None:
+    """How long a what-if looks on.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is no length of time that could be told apart from none.
+    """
+    if asked is None:
+        return None
+    ((unit, amount),) = _given(asked).items()
+    try:
+        return Duration.of(amount, unit)
+    except ValueError as error:
+        fault = Fault(("over", unit), str(error), amount)
+        raise InvalidRequest(RequestPart.REQUEST, [fault]) from None
 
 
 def _no_causal_model(key: str, value: str, model: ServedModel) -> InvalidRequest:

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.answer import Prediction
+from explainers.causal.errors import NoTime
+from explainers.causal.timing import Duration
 from explainers.constraints import Constraint
 from explainers.space import Axis, changed
 from models.predictor import Row, Rows, Scores
+from service.ask.over_time import IsMet, OverTime, broken_in, course, over_time
 from service.ask.predict import predict
 from service.ask.question import Rung
 from service.served.causal_model import ServedCausal
@@ -68,14 +71,25 @@ class WhatIf:
     """What would follow is outside what the schema lets be read."""
     causal: ServedCausal | None = None
     draws: Draws | None = None
+    over: OverTime | None = None
+    """What comes before ``row``, step by step."""
 
 
-def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], rung: Rung) -> WhatIf:
+def what_if(
+    model: ServedModel,
+    factual: Row,
+    settings: Mapping[int, float],
+    rung: Rung,
+    over: Duration | None = None,
+) -> WhatIf:
     """What the model says once columns are set to values, and what follows by ``rung``. A column
-    set to what it reads already is held there: it does not follow its causes.
+    set to what it reads already is held there: it does not follow its causes. ``over``: how long
+    to look on, step by step; by the third rung only.
 
     Raises
     ------
+    NoTime
+        If over time is asked for, and when something follows has no number; or too long.
     CausalError
         If what follows cannot be told.
     GraphError
@@ -86,8 +100,16 @@ def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], run
     action[list(columns)] = [settings[j] for j in columns]
     draws = None if rung is not Rung.INTERVENTION else _drawn(model, factual, action, columns)
     row = _followed(causal, factual, action, columns) if draws is None else draws.mean(action)
-    # One call for both: a call costs more than a row.
-    before, after = predict(model, np.array([factual, row]))
+    seen = None
+    if over is not None:
+        if causal is None or rung is not Rung.COUNTERFACTUAL:
+            raise NoTime(
+                f"it is answered of this machine, by the rung counterfactual and not {rung.value}"
+            )
+        seen = course(causal, factual, columns, action, causal.timed().horizon(over))
+    # One call for all: a call costs more than a row.
+    rows = np.array([factual, row]) if seen is None else np.vstack([factual, row, seen.rows])
+    before, after, *said = predict(model, rows)
     limits = (*model.policy.constraints, *(causal.constraints if causal else ()))
     # Rules of what is set look at the action; all others at what would be read.
     of = {True: action[np.newaxis], False: row[np.newaxis]}
@@ -107,7 +129,18 @@ def what_if(model: ServedModel, factual: Row, settings: Mapping[int, float], run
         _unreadable(model, action, row),
         causal,
         draws,
+        None
+        if seen is None
+        else over_time(seen, before, said, _wanted(model), broken_in(seen, factual, limits)),
     )
+
+
+def _wanted(model: ServedModel) -> IsMet | None:
+    """Whether the decision is the one that is desired; None where none is."""
+    decision = model.decision
+    if decision.desired is None:
+        return None
+    return lambda scores: decision.decide(scores) == decision.desired
 
 
 def _followed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,11 +12,14 @@ from explainers.causal import CausalSpec
 from explainers.causal.doubts import Doubt
 from explainers.causal.evidence import Evidence
 from explainers.causal.spec import CheckResult, ProvenanceCheck
+from explainers.causal.timing import Duration
 from explainers.consequences import Assurance
 from models.schema import Decision, Labels, Schema, Task
+from service.ask.over_time import OverTime
 from service.ask.what_if import Draws
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
+from service.wire.replies import Moment, Prediction, Trajectory
 from service.words import assumptions, evidence
 from service.words import doubts as words
 from service.words.catalogue import chosen
@@ -130,6 +133,67 @@ def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance
             for t in found.ties
         ],
     )
+
+
+def arrives(over: OverTime) -> wire.Arrives:
+    trajectory = over.course.trajectory
+    assert trajectory.whole is not None
+    return wire.Arrives(
+        unit=trajectory.step.unit.value,
+        after=_at(trajectory.whole, trajectory.step),
+        in_target_from=None if over.wanted_from is None else _at(over.wanted_from, trajectory.step),
+        decision_changes=over.decision_changes,
+    )
+
+
+def trajectory(
+    over: OverTime,
+    schema: Schema,
+    said: Sequence[Prediction],
+    text: Mapping[str, str],
+) -> Trajectory:
+    """``said``: the model's word at each step."""
+    found, features = over.course, schema.features
+    step, names = found.trajectory.step, schema.names
+    begins, ends = found.trajectory.begins, found.trajectory.arrives
+    whole = found.trajectory.whole
+    return Trajectory(
+        unit=step.unit.value,
+        step=float(step.amount),
+        arrivals=[
+            wire.Arrival(
+                feature=names[j], begins=_at(begins[j], step), arrives=_at_or_none(ends[j], step)
+            )
+            for j in found.moving
+        ],
+        after=_at_or_none(whole, step),
+        is_whole=found.is_whole,
+        desired_from=_at_or_none(over.wanted_from, step),
+        decision_changes=over.decision_changes,
+        moments=[
+            Moment(
+                at=_at(k, step),
+                instance={names[j]: features[j].write(float(row[j])) for j in found.moving},
+                arrived=[names[j] for j in found.moving if _is_past(ends[j], k)],
+                broken_rules=[c.origin.key for c in over.broken[k]],
+                prediction=prediction,
+            )
+            for k, (row, prediction) in enumerate(zip(found.rows, said, strict=True))
+        ],
+        text=dict(text),
+    )
+
+
+def _at(steps: int, step: Duration) -> float:
+    return float(step.amount * steps)
+
+
+def _at_or_none(steps: int | None, step: Duration) -> float | None:
+    return None if steps is None else _at(steps, step)
+
+
+def _is_past(end: int | None, step: int) -> bool:
+    return end is not None and end <= step
 
 
 def distribution(draws: Draws, schema: Schema, decision: Decision) -> wire.Distribution:

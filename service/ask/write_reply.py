@@ -32,6 +32,7 @@ from explainers.wording.conventions import conventions
 from models.schema import Feature, Kind, Labels, Task
 from service.ask import write_causal as causal_parts
 from service.ask.explain import Explanation
+from service.ask.over_time import OverTime
 from service.ask.problems import pointer
 from service.ask.question import Rung
 from service.ask.what_if import OffGridValue, WhatIf
@@ -43,6 +44,7 @@ from service.wire import replies as wire
 from service.wire.causal import CausalGrounds
 from service.wire.causal import Doubt as CausalDoubt
 from service.words import assumptions
+from service.words import time as in_time
 from service.words.catalogue import chosen
 from service.words.doubts import in_words as doubt_in_words
 from service.words.evidence import known_of
@@ -104,11 +106,13 @@ class ReplyWriter:
             distribution=None
             if asked.draws is None
             else causal_parts.distribution(asked.draws, self._model.schema, self._model.decision),
+            trajectory=None if asked.over is None else self._trajectory(asked.over),
             broken_rules=[self.constraint(c) for c in asked.broken],
             off_grid=[self._off_grid(o) for o in asked.off_grid],
             cost=asked.cost,
             assumptions=self._assume(
                 *self._what_follows(causal, known, this_machine=asked.rung is Rung.COUNTERFACTUAL),
+                *([] if asked.over is None else [assumptions.AT_REST_BEFORE]),
                 assumptions.PREDICTION_IS_EXACT,
             ),
             causal=self._grounds(causal, effects, known),
@@ -128,13 +132,14 @@ class ReplyWriter:
         is_past = explanation.semantics is Semantics.BACKTRACKING
         # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
+        over = explanation.over or (None,) * len(found)
         resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
         shown = [
-            self._counterfactual(k, c, problem.target, wording, doubts)
-            for (k, c), doubts in zip(enumerate(found, 1), resting, strict=False)
+            self._counterfactual(k, c, problem.target, wording, doubts, when)
+            for (k, c), doubts, when in zip(enumerate(found, 1), resting, over, strict=False)
         ]
         # The sentence ends with what is in doubt, so it takes the first answer's words without.
-        first = shown[0].text if shown and not resting[0] else {}
+        first = shown[0].text if shown and not resting[0] and not over[0] else {}
         return wire.ExplanationReply(
             id=str(explanation.id),
             status=answer.status,
@@ -145,7 +150,13 @@ class ReplyWriter:
             counterfactuals=shown,
             text={
                 tag: self._in_doubt(
-                    wording.sentence(answer, tag, target=problem.target, best=first.get(tag, "")),
+                    _in_time(
+                        wording.sentence(
+                            answer, tag, target=problem.target, best=first.get(tag, "")
+                        ),
+                        over[0] if over else None,
+                        tag,
+                    ),
                     resting[0],
                     tag,
                 )
@@ -178,6 +189,18 @@ class ReplyWriter:
                 times=times,
             ),
         )
+
+    def _trajectory(self, over: OverTime) -> wire.Trajectory:
+        said = in_time.in_words(over.timing, is_wanted=self._model.decision.desired is not None)
+
+        def told(tag: str) -> str:
+            broken = [self._model.wording.constraint(c, tag) for c in over.broken_on_the_way]
+            also = [in_time.broken(rule, tag) for rule in broken]
+            return conventions(tag).between_sentences.join([said[tag], *also])
+
+        predictions = [self.prediction(p) for p in over.said]
+        text = {tag: told(tag) for tag in self._languages}
+        return causal_parts.trajectory(over, self._model.schema, predictions, text)
 
     def _survival(self, problem: Problem) -> list[Labels]:
         asked = problem.survives
@@ -315,6 +338,7 @@ class ReplyWriter:
         target: Target,
         wording: Wording,
         doubts: Sequence[Doubt],
+        over: OverTime | None = None,
     ) -> wire.Counterfactual:
         return wire.Counterfactual(
             rank=rank,
@@ -331,9 +355,14 @@ class ReplyWriter:
             prediction=self.prediction(found.prediction),
             doubts=self._doubts(doubts),
             instance=self._model.schema.write(np.array(found.row)),
+            arrives=None if over is None else causal_parts.arrives(over),
             text={
                 tag: self._in_doubt(
-                    wording.counterfactual(found, tag, target=target, rank=rank), doubts, tag
+                    _in_time(
+                        wording.counterfactual(found, tag, target=target, rank=rank), over, tag
+                    ),
+                    doubts,
+                    tag,
                 )
                 for tag in self._languages
             },
@@ -376,6 +405,15 @@ class ReplyWriter:
 
     def _assume(self, *taken: Labels) -> list[dict[str, str]]:
         return [chosen(text, self._languages) for text in taken]
+
+
+def _in_time(said: str, over: OverTime | None, tag: str) -> str:
+    """``said``, and when it has its effect."""
+    if over is None:
+        return said
+    return conventions(tag).between_sentences.join(
+        [said, in_time.in_words(over.timing, is_wanted=False)[tag]]
+    )
 
 
 def _once(known: Sequence[Known]) -> list[Evidence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from explainers.verify.exported import NotAnAnswer, check_answer
+from explainers.verify.exported import NotAnAnswer, check_answer, check_what_if
 from explainers.verify.report import Check
 from models.errors import GraphError
 from models.rounding import rounding_of
@@ -30,9 +30,12 @@ class Recheck:
 
 
 def recheck(record: Record, payload: Payload | None, registry: Registry) -> Recheck | None:
-    """Every check of an explanation that was recorded; None of any other record, and where
-    nothing of it is kept."""
-    if record.facts.kind is not RecordKind.EXPLANATION or payload is None:
+    """Every check of an explanation, or of a what-if over time, that was recorded; None of any
+    other record, and where nothing of it is kept."""
+    if record.facts.kind not in (RecordKind.EXPLANATION, RecordKind.WHAT_IF) or payload is None:
+        return None
+    is_what_if = record.facts.kind is RecordKind.WHAT_IF
+    if is_what_if and "trajectory" not in json.loads(payload.content)["answer"]:
         return None
     try:
         return recheck_kept(payload, asked_model(record, registry))
@@ -50,10 +53,11 @@ def recheck_kept(payload: Payload, model: ServedModel) -> Recheck:
     """
     kept = json.loads(payload.content)
     predictor = model.deployed.predictor
-    rounding = rounding_of(predictor)
-    sections = check_answer(
-        kept["answer"], kept["request"], model.rulebook, predictor.score, rounding
-    )
+    answer, request, book = kept["answer"], kept["request"], model.rulebook
+    if "trajectory" in answer:
+        sections = check_what_if(answer, request, book, predictor.score)
+    else:
+        sections = check_answer(answer, request, book, predictor.score, rounding_of(predictor))
     return Recheck(tuple((s.title, check) for s in sections for check in s.checks))
 
 

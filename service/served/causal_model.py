@@ -13,6 +13,7 @@ from explainers.causal.demands import consequences_of
 from explainers.causal.doubts import Doubt, are_forbidden, doubts_of
 from explainers.causal.evidence import Evidence, read_evidence
 from explainers.causal.spec import ApprovalStatus, NodeRole
+from explainers.causal.trajectory import TimedModel
 from explainers.constraints import Constraint, Immutable, MaxChanges, Origin, Severed, Source
 from explainers.policy import Policy
 from explainers.wording import Grounds, Wording
@@ -53,6 +54,14 @@ class ServedCausal:
     """What had failed when it was accepted."""
     of_history: tuple[Constraint, ...] = ()
     """What another past must keep besides."""
+
+    def timed(self) -> TimedModel:
+        """Raises
+        ------
+        NoTime
+            If the file does not say what a step of time is.
+        """
+        return TimedModel.of(self.spec, self.consequences.model)
 
     def doubts_under(
         self, moved: Iterable[int], severed: Iterable[int] | None = None

@@ -5,8 +5,11 @@ Imports no engine, no store and no web framework: ``ifonly verify`` runs on this
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from explainers.verify import Rulebook
 from explainers.verify.laws import Laws, OpenGraph, read_laws
+from explainers.verify.passing import Passing, read_passing
 from models.errors import SpecError
 from models.graph.forms import GraphForm
 from models.graph.reading import read_graph
@@ -28,7 +31,7 @@ def rulebook_of(deployed: DeployedModel) -> Rulebook:
     try:
         # Read anew, by the checker's own reader: it shares no mistake with the engines.
         laws = laws_of(deployed)
-        return Rulebook.read(
+        book = Rulebook.read(
             spec.policy,
             spec.schema,
             spec.decision,
@@ -37,6 +40,7 @@ def rulebook_of(deployed: DeployedModel) -> Rulebook:
             laws,
             () if laws is None else laws.never_set,
         )
+        return replace(book, passing=passing_of(deployed, laws))
     # Refused as a folder: a model that cannot be checked must not answer.
     except (KeyError, TypeError, ValueError) as error:
         file = f"{deployed.name}/{deployed.version}/spec.toml"
@@ -50,6 +54,13 @@ def laws_of(deployed: DeployedModel) -> Laws | None:
     schema = deployed.spec.schema
     files, policy = deployed.causal_files, deployed.spec.policy
     return read_laws(deployed.causal, files, schema, policy, graph_opener(schema, deployed.guard))
+
+
+def passing_of(deployed: DeployedModel, laws: Laws | None) -> Passing | None:
+    """When it says that things follow; None if it does not."""
+    if deployed.causal is None or laws is None:
+        return None
+    return read_passing(deployed.causal, deployed.spec.schema, laws)
 
 
 def graph_opener(schema: Schema, guard: Guard | None = None) -> OpenGraph:

@@ -177,3 +177,31 @@ class Distribution(Wire):
         "class; not for multi-class models.",
     )
     effects: dict[str, Quantiles] = Field(description="Of every feature that follows.")
+
+
+TimeUnit = Literal["seconds", "minutes", "hours"]
+
+
+class Arrives(Wire):
+    """When an answer's action has had its whole effect. Only where every delay that is needed has
+    a number in `causal.toml`, and an end."""
+
+    unit: TimeUnit
+    after: float = Field(description="From the setting until nothing moves any more.")
+    in_target_from: float | None = Field(
+        description="From when on the prediction is in the target and stays there, by the "
+        "likeliest mechanisms; null: by rounding it is not at the end."
+    )
+    decision_changes: int = Field(
+        description="How often the decision changes until then; more than once: it flips back."
+    )
+
+
+class Arrival(Wire):
+    """When one feature moves."""
+
+    feature: str
+    begins: float = Field(description="Until then it reads as before.")
+    arrives: float | None = Field(
+        description="From then on it moves no more; null: never, its own past moves it on."
+    )

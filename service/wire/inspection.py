@@ -64,7 +64,8 @@ class StretchReply(Wire):
     findings: list[Finding]
     answer: RecheckReply | None = Field(
         None,
-        description="Of an explanation whose content is kept: its answer, checked again.",
+        description="Of an explanation, or a what-if over time, whose content is kept: its answer, "
+        "checked again.",
     )
 
 

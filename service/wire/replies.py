@@ -9,7 +9,15 @@ from pydantic import ConfigDict, Field
 from explainers.answer import Status
 from service.wire import examples
 from service.wire.base import Text, Wire, Written, is_empty, is_false, is_none
-from service.wire.causal import Assurance, CausalGrounds, Distribution, Doubt
+from service.wire.causal import (
+    Arrival,
+    Arrives,
+    Assurance,
+    CausalGrounds,
+    Distribution,
+    Doubt,
+    TimeUnit,
+)
 
 
 class Prediction(Wire):
@@ -134,6 +142,41 @@ class WhatIfPredictions(Wire):
     after: Prediction
 
 
+class Moment(Wire):
+    """One step of time after a setting."""
+
+    at: float = Field(description="After the setting, in the trajectory's `unit`.")
+    instance: dict[str, Written] = Field(description="What is read of the features that move.")
+    arrived: list[str] = Field(description="Those of them that move no more.")
+    broken_rules: list[str] = Field(
+        description="Keys of the policy's rules of the whole row that do not hold then; `allowed` "
+        "speaks of the end."
+    )
+    prediction: Prediction
+
+
+class Trajectory(Wire):
+    """What is read and predicted as time passes, this machine's noise held: of what is set and of
+    what follows, each by its delay; before the setting everything had long read the instance."""
+
+    unit: TimeUnit
+    step: float
+    arrivals: list[Arrival]
+    after: float | None = Field(
+        description="When nothing moves any more; null: never, an earlier reading moves it on."
+    )
+    is_whole: bool = Field(description="Whether that is within what was asked for.")
+    desired_from: float | None = Field(
+        description="From when on the decision is the desired one, and stays so to the end of what "
+        "was asked for; null: it is not at the end, or none is desired."
+    )
+    decision_changes: int = Field(
+        description="How often the decision changes; more than once: it flips back."
+    )
+    moments: list[Moment]
+    text: Text
+
+
 class WhatIfReply(Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [examples.WHAT_IF.reply]})
 
@@ -159,6 +202,9 @@ class WhatIfReply(Wire):
     )
     distribution: Distribution | None = Field(
         None, exclude_if=is_none, description="Of an intervention only."
+    )
+    trajectory: Trajectory | None = Field(
+        None, exclude_if=is_none, description="Only where `over` was asked for."
     )
     broken_rules: list[Constraint]
     off_grid: list[OffGrid]
@@ -246,6 +292,9 @@ class Counterfactual(Wire):
         "that this rests on: what follows may be otherwise, or more may follow."
     )
     instance: dict[str, Written] = Field(description="The whole row: score it again and it flips.")
+    arrives: Arrives | None = Field(
+        None, exclude_if=is_none, description="Only where the causal model has time."
+    )
     text: Text
 
 

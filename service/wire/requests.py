@@ -119,6 +119,26 @@ Semantics = Annotated[
 ]
 
 
+Amount = Annotated[float, Field(gt=0.0)]
+
+
+class Over(Wire):
+    """A length of time, in exactly one unit."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    seconds: Amount | None = Field(None, json_schema_extra=absent_or_not_null)
+    minutes: Amount | None = Field(None, json_schema_extra=absent_or_not_null)
+    hours: Amount | None = Field(None, json_schema_extra=absent_or_not_null)
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Over:
+        given = [unit for unit in ("seconds", "minutes", "hours") if getattr(self, unit)]
+        if len(given) != 1 or self.model_fields_set != {*given}:
+            raise ValueError("over is given in exactly one of seconds, minutes, hours")
+        return self
+
+
 class WhatIfRequest(Wire):
     """An instance, and what would be set on it."""
 
@@ -134,6 +154,13 @@ class WhatIfRequest(Wire):
         description="`counterfactual`: this machine, what follows moves (the default where a "
         "causal model is accepted). `intervention`: any such machine, the noise of what follows "
         "drawn anew. `association`: nothing follows.",
+    )
+    over: Over | None = Field(
+        None,
+        description="How long to look on after the setting, step by step: whole steps of the "
+        "causal model's time, 480 at most. Of this machine only (`counterfactual`); refused where "
+        "the causal model has no time, or a delay on the way has no number.",
+        json_schema_extra=absent_or_not_null,
     )
     attributes: Attributes = Field(default={})
     languages: Languages

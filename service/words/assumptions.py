@@ -22,6 +22,7 @@ ANY_MACHINE = say_all("assumption.any_machine")
 ANOTHER_PAST = say_all("assumption.another_past")
 SMALLEST_BY_POLICY = say_all("assumption.smallest_by_policy")
 PREDICTION_IS_EXACT = say_all("assumption.prediction_is_exact")
+AT_REST_BEFORE = say_all("assumption.at_rest_before")
 NO_HIDDEN_CAUSE = say_all("assumption.no_hidden_cause")
 SAME_WHEN_SET = say_all("assumption.same_when_set")
 

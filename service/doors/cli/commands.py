@@ -41,6 +41,12 @@ class Commands(LazyGroup):
             "Explain one instance: the sentence, and a table of what would have to change.",
         ),
         "predict": LazyCommand("explain", "predict", "What the model says of one instance."),
+        "what-if": LazyCommand(
+            "explain",
+            "what_if",
+            "What the model would say of one instance once features are set; "
+            "step by step with --over.",
+        ),
         "train": LazyCommand(
             "train",
             "train",

@@ -1,12 +1,15 @@
-"""``ifonly explain`` and ``ifonly predict``: one question, without a server."""
+"""``ifonly explain``, ``what-if`` and ``predict``: one question, without a server."""
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
+from service.ask.question import Rung
 from service.doors.cli import in_process, rendering
 from service.doors.cli.console import (
     AsJson,
@@ -107,6 +110,82 @@ def predict(
     else:
         for tag in languages_of(lang):
             out.print(rendering.prediction(reply["predictions"][0], tag), markup=False)
+
+
+def what_if(
+    row: Row,
+    settings_: Annotated[
+        list[str],
+        typer.Option("--set", help="feature=value, repeatable; or all as JSON."),
+    ],
+    model: Model = None,
+    version: Version = None,
+    models: Models = None,
+    rung: Annotated[
+        Rung | None,
+        typer.Option("--rung", help="Default: counterfactual where a causal model is accepted."),
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option("--over", help="How long to look on: '30 minutes', or the API's as JSON."),
+    ] = None,
+    lang: Languages = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the model would say of one instance once features are set; step by step with --over."""
+    body: dict[str, Any] = {
+        "instance": read_object(row, "the row"),
+        "set": read_settings(settings_),
+        "languages": languages_of(lang),
+    }
+    if rung is not None:
+        body["rung"] = rung.value
+    if over is not None:
+        body["over"] = read_over(over)
+    served = pick(registry(settings(models=models)), model, version)
+    reply = in_process.what_if(served, body)
+    if as_json:
+        print_json(reply)
+    else:
+        rendering.what_if(out, reply, body["languages"])
+
+
+def read_settings(given: Sequence[str]) -> dict[str, Any]:
+    """Settings as the API's: JSON objects, or ``feature=value``.
+
+    >>> read_settings(["torque=45", "quality=H"])
+    {'torque': 45, 'quality': 'H'}
+    """
+    read: dict[str, Any] = {}
+    for text in given:
+        if text.lstrip().startswith("{"):
+            read |= read_object(text, "what is set")
+            continue
+        name, is_told, value = text.partition("=")
+        if not is_told:
+            raise typer.BadParameter(f"{text!r} is not feature=value", param_hint="--set")
+        try:
+            read[name.strip()] = json.loads(value)
+        # What is no JSON is the name of a category.
+        except ValueError:
+            read[name.strip()] = value.strip()
+    return read
+
+
+def read_over(text: str) -> dict[str, Any]:
+    """A length of time as the API's.
+
+    >>> read_over("30 minutes")
+    {'minutes': 30.0}
+    """
+    if text.lstrip().startswith("{"):
+        return read_object(text, "over")
+    amount, _, unit = text.strip().partition(" ")
+    try:
+        return {unit.strip(): float(amount)}
+    except ValueError:
+        problem = f"{text!r} is no length of time as in '8 minutes'"
+        raise typer.BadParameter(problem, param_hint="--over") from None
 
 
 _BOUND = re.compile(r"(?P<what>.+?)\s*(?P<sense>>=|<=)\s*(?P<number>[-+0-9.eE]+)")

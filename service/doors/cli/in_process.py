@@ -28,6 +28,19 @@ def predict(model: ServedModel, body: Body) -> Reply:
     ).as_mapping()
 
 
+def what_if(model: ServedModel, body: Body) -> Reply:
+    """As ``POST models/{m}/what-if``.
+
+    Raises
+    ------
+    InvalidRequest, Refusal
+        As there.
+    """
+    return answering.what_if_reply(
+        model, validation.read(requests.WhatIfRequest, body)
+    ).as_mapping()
+
+
 def explain(model: ServedModel, body: Body, settings: Settings) -> Reply:
     """As ``POST models/{m}/explanations``.
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from explainers.wording import is_language
 from explainers.wording.numerals import count, exactly, figure, percentage
 from service.words.catalogue import say
+from service.words.time import length
 
 Reply = Mapping[str, Any]
 
@@ -26,6 +27,49 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
     console.print(Text(_certainty(reply), style="dim"))
 
 
+def what_if(console: Console, reply: Reply, languages: Sequence[str]) -> None:
+    """What is said before and after, what moves, and, over time, when."""
+    tag, course = languages[-1], reply.get("trajectory")
+    before, after = (prediction(reply["prediction"][end], tag) for end in ("before", "after"))
+    console.print(Text(f"{before} → {after}", style="bold"))
+    table = Table(*(_head(c, tag) for c in ("feature", "from", "to", "delta")), pad_edge=False)
+    for action in reply["actions"]:
+        table.add_row(*(Text(cell) for cell in _set(action, tag)))
+    for effect in reply["effects"]:
+        table.add_row(*(Text(cell) for cell in _followed(effect, tag)[1:]))
+    console.print(table)
+    if course is not None:
+        for language in languages:
+            console.print(Text(course["text"][language]))
+        console.print(moments(reply, course, tag))
+
+
+def moments(reply: Reply, course: Reply, tag: str) -> Table:
+    """A line for each step of a what-if over time."""
+    assert is_language(tag)
+    parts = (*reply["actions"], *reply["effects"])
+    labels = {p["feature"]: p["label"].get(tag, p["feature"]) for p in parts}
+    names = [a["feature"] for a in course["arrivals"]]
+    table = Table(say("cli.after", tag), *(labels.get(n, n) for n in names), pad_edge=False)
+    table.add_column(_head("prediction", tag))
+    for moment in course["moments"]:
+        values = (moment["instance"][name] for name in names)
+        cells = (figure(v, 6) if isinstance(v, float) else _value(v) for v in values)
+        time = length(moment["at"], course["unit"], tag)
+        said = prediction(moment["prediction"], tag)
+        table.add_row(*(Text(cell) for cell in (time, *cells, said)))
+    return table
+
+
+def _set(action: Reply, tag: str) -> list[str]:
+    unit = f" {action['unit']}" if action["unit"] else ""
+    return [
+        action["label"].get(tag, action["feature"]),
+        *(f"{_value(action[end])}{unit}" for end in ("from", "to")),
+        f"{exactly(action['delta'], signed=True)}{unit}" if "delta" in action else "",
+    ]
+
+
 def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
     """One line for each feature that is set, answers one after another."""
     columns = ("rank", "feature", "from", "to", "delta")
@@ -38,13 +82,7 @@ def changes(counterfactuals: Sequence[Reply], tag: str) -> Table:
     for found in counterfactuals:
         for i, action in enumerate(found["actions"]):
             unit = f" {action['unit']}" if action["unit"] else ""
-            cells = [
-                str(found["rank"]) if i == 0 else "",
-                action["label"].get(tag, action["feature"]),
-                f"{_value(action['from'])}{unit}",
-                f"{_value(action['to'])}{unit}",
-                f"{exactly(action['delta'], signed=True)}{unit}" if "delta" in action else "",
-            ]
+            cells = [str(found["rank"]) if i == 0 else "", *_set(action, tag)]
             if with_range:
                 low, high = action.get("sufficient_range", ("", ""))
                 cells.append(f"{_value(low)} – {_value(high)}{unit}" if low != "" else "")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from explainers.verify import Rulebook
-from explainers.verify.exported import NotAnAnswer, Section, check_answer
+from explainers.verify.exported import NotAnAnswer, Section, check_answer, check_what_if
 from explainers.verify.report import Check
 from models.errors import ModelError
 from models.repository import DeployedModel, load_folder
@@ -75,6 +75,8 @@ def _checked(deployed: DeployedModel, answer: Json, request: Json | None) -> lis
         raise NotAnAnswer("it does not say which model answered")
     digests = Section("documents", tuple(_digests(deployed, provenance, book)))
     rounding = rounding_of(predictor)
+    if "trajectory" in answer:
+        return [digests, *check_what_if(answer, request, book, predictor.score)]
     return [digests, *check_answer(answer, request, book, predictor.score, rounding)]
 
 
@@ -104,18 +106,18 @@ def _object(file: Path) -> Json:
 
 
 def _answers(text: str, question: Json | None) -> Iterator[tuple[str, Json, Json | None]]:
-    """Every explanation in a file: its id, the answer, the request."""
+    """Every explanation in a file, and every what-if over time: its id, the answer, the request."""
     documents = _documents(text)
     told = 0
     for document in documents:
         kept = _content(document)
         answer, request = kept.get("answer", kept), kept.get("request", question)
-        if isinstance(answer, dict) and "counterfactuals" in answer:
+        if isinstance(answer, dict) and ("counterfactuals" in answer or "trajectory" in answer):
             told += 1
             yield str(answer.get("id", told)), answer, request
     # Silence would look as if all held.
     if not told:
-        raise NotAnAnswer("it holds no answered explanation")
+        raise NotAnAnswer("it holds no answered explanation, and no what-if over time")
 
 
 def _documents(text: str) -> list[Json]:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from explainers.wording import LANGUAGES, Language
 from service.ask import answering
 from service.ask.budget import Budget
+from service.ask.looking_on import looks_on
 from service.ask.plane import plane_of
 from service.audit import records as api_trail
 from service.audit import reviews
@@ -218,7 +219,10 @@ async def _settings(request: Request, on: SettableAlarm) -> requests.WhatIfReque
         "rung": on.rung.value,
         "languages": list(LANGUAGES),
     }
-    return validation.read(requests.WhatIfRequest, whole)
+    question = validation.read(requests.WhatIfRequest, whole)
+    # Asked as the API asks, so that what is kept can be asked again.
+    over = looks_on(on.model, question)
+    return question if over is None else question.model_copy(update={"over": over})
 
 
 @router.get("/{id}/plane")

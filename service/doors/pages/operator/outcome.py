@@ -11,6 +11,8 @@ from explainers.target import Demand
 from explainers.wording import Language
 from explainers.wording.gauges import Gauge
 from explainers.wording.numerals import exact_percentage, percentage
+from service.doors.pages.operator import course_drawing
+from service.doors.pages.operator.course_drawing import CourseDrawing
 from service.doors.pages.operator.levers import written
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from service.served.registry import ServedModel
@@ -63,6 +65,8 @@ class WhatIfView:
     unsure: Unsure | None
     doubts: tuple[str, ...] = ()
     """Failed parts of the causal model that it rests on."""
+    course: CourseDrawing | None = None
+    """What comes before it, where the causal model says when."""
 
 
 def outcome_of(
@@ -115,6 +119,7 @@ def outcome_of(
         reply["cost"],
         _unsure(reply["prediction"]["after"], model, tag, demand),
         tuple(doubt["text"][tag] for doubt in reply["doubts"]),
+        course_drawing.drawn(reply["trajectory"], model, tag) if "trajectory" in reply else None,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explainers.causal import CausalSpec
-from explainers.causal.spec import ProvenanceCheck
+from explainers.causal.spec import CausalEdge, ProvenanceCheck
 from explainers.wording import Language
 from explainers.wording.numerals import count, exact_percentage
 from models.encoding import Form
@@ -24,6 +24,7 @@ from service.doors.pages.causal_graph import Drawing, drawn
 from service.served.registry import Registry, ServedModel
 from service.words.catalogue import say
 from service.words.labels import label
+from service.words.time import duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,12 @@ def shown(model: ServedModel, registry: Registry, tag: Language) -> ModelPage:
     )
 
 
+def _delay(edge: CausalEdge, tag: Language) -> str:
+    """Its number, its words, or both."""
+    number = "" if edge.takes is None else duration(edge.takes.duration, tag)
+    return ", ".join(part for part in (number, _in(edge.delay, tag)) if part)
+
+
 def _in(labels: Labels, tag: Language) -> str:
     return said_in(labels, tag)[0]
 
@@ -301,7 +308,7 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
                 e.sign,
                 say(f"source.{e.source or 'none'}", tag),
                 e.evidence,
-                _in(e.delay, tag),
+                _delay(e, tag),
             )
             for e in spec.edges
         ),
