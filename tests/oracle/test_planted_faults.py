@@ -182,7 +182,7 @@ def test_no_fault_anywhere_ends_in_a_wrong_row(
     every = _campaign(tmp_path_factory.getbasetemp())
     rng = random.Random(1)
     results = [
-        every.try_out(m, rng) for m in sampled({name: mutants_of(name) for name in FAST}, 150, rng)
+        every.try_out(m, rng) for m in sampled({name: mutants_of(name) for name in FAST}, 90, rng)
     ]
     assert not [(str(r.mutant), r.why) for r in results if r.has(MutantVerdict.WRONG)]
-    assert sum(r.is_changed for r in results) >= 30
+    assert sum(r.is_changed for r in results) >= 18
