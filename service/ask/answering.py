@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from explainers.causal.errors import CausalError
 from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
 from service.ask import read_request
 from service.ask.budget import Budget, Stopwatch
+from service.ask.confirm import AS_SET, Confirming, confirmed
 from service.ask.explain import explain
 from service.ask.predict import predict
 from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
@@ -49,16 +52,25 @@ def explanation(
     request: requests.ExplanationRequest,
     budget: Budget,
     watch: Watch = unwatched,
+    confirming: Confirming = AS_SET,
 ) -> replies.ExplanationReply:
-    """Its time begins now. Stages besides those of the search: ``words``.
+    """Its time begins now. Stages besides those of the search: ``words``; ``predictor``, where
+    that is another process (``confirming``: how it is asked), which takes time of its own.
 
     Raises
     ------
     Refusal
-        If the target is met already, or the constraints contradict each other.
+        If the target is met already, the constraints contradict each other, or the predictor
+        denies the answer.
+    PredictorUnavailable, PredictorUnclear
+        If it does not say what is needed, and the policy or ``confirming`` demands it.
     """
     with budget.begun():
-        return _explained(model, request, budget, watch)
+        reply = _explained(model, request, budget, watch)
+    # Before the record is made: an answer that the predictor denies is recorded as refused.
+    asking = nullcontext() if model.predictor is None else watch("predictor")
+    with asking, in_doubt(reply.work.rejected):
+        return confirmed(model, request, reply, confirming)
 
 
 def _explained(
