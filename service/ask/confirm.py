@@ -29,8 +29,8 @@ from service.served.registry import ServedModel
 from service.wire import replies, requests
 
 PREDICTOR = "predictor"
-SCORED = "prediction"
-"""The check that a reply tells the model's number: the predictor's is told beside it."""
+OURS = ("prediction", "confirmed_by")
+"""Checks of our own number, beside which the predictor's is told, and of who confirmed."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,12 @@ class Confirming:
     """Whether rows are sent as lists; None: as the settings say."""
     must_answer: bool = False
     """Whether an answer that only our copy confirms is not given."""
+    is_asked: bool = True
+    """Whether it is asked at all: not for an answer that nobody is given."""
 
 
 AS_SET = Confirming()
+ALONE = Confirming(is_asked=False)
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ def confirmed(
     PredictorUnavailable, PredictorUnclear
         If it does not say what is needed, and the policy or the door demands that it does.
     """
+    if not how.is_asked:
+        return reply
     demanded = model.rulebook.policy.get("confirmed_by") == PREDICTOR
     if model.predictor is None:
         if demanded:
@@ -176,7 +181,7 @@ def _heard(
     hearing: _Hearing, request: requests.ExplanationRequest, reply: replies.ExplanationReply
 ) -> replies.ExplanationReply:
     model = hearing.model
-    answer = reply.as_mapping()
+    answer = {key: told for key, told in reply.as_mapping().items() if key != "confirmation"}
     asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
     rows: list[Row] = []
     # Once with our copy, to learn which rows are needed: the predictor is asked about all at once.
@@ -244,7 +249,7 @@ def _check(hearing: _Hearing, answer: dict[str, Any], asked: dict[str, Any]) -> 
     """
     for section in check_answer(answer, asked, hearing.model.rulebook, hearing.score):
         for check in section.checks:
-            if not check.holds and check.name != SCORED:
+            if not check.holds and check.name not in OURS:
                 url = hearing.host.url(hearing.model.name)
                 raise Refusal(
                     PREDICTOR_DISAGREES,
