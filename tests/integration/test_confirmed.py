@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from models.repository import load_folder
 from service.doors.cli.verify import _checked
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
+from tests.integration.test_cli import here
 from tests.integration.test_jobs_api import ended, lines, result, submit
 from tests.support.predictor import answering, flipped, predicting
+
+__all__ = ["here"]  # a fixture
 
 NAME = "milling-machine"
 FOLDER = shipped_models() / NAME / "1"
@@ -72,8 +76,9 @@ def asked(client: httpx.Client, question: dict[str, Any], door: str) -> httpx.Re
 
 
 def explained(reply: httpx.Response) -> dict[str, Any]:
-    body = reply.raise_for_status().json()
-    return body["explanations"][0] if "explanations" in body else body
+    body: dict[str, Any] = reply.raise_for_status().json()
+    found: dict[str, Any] = body["explanations"][0] if "explanations" in body else body
+    return found
 
 
 # --- confirmed --------------------------------------------------------------------------------
@@ -217,6 +222,57 @@ def test_rows_of_jobs_ask_the_predictor_too(milling: Path, question: dict[str, A
         ended(client, job)
         (line,) = result(client, job)
     assert line["explanation"]["confirmation"]["by"] == "predictor"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "did not confirm"), ("ko", "확인을 받지 못했습니다"), ("ja", "確認は得られていません")],
+)
+def test_the_page_says_that_the_predictor_did_not_confirm(
+    milling: Path, question: dict[str, Any], language: str, words: str
+) -> None:
+    with explainer(milling, AWAY) as client:
+        found = explained(asked(client, question, NATIVE))
+        headers = {"Accept-Language": language}
+        page = client.get(f"/alarms/{found['id']}", headers=headers).text
+        record = client.get(f"/records/{found['id']}", headers=headers).text
+    for shown in (page, record):
+        assert words in shown
+        assert f"http://{AWAY}/v1/models/{NAME}:predict" in shown
+
+
+def test_what_the_page_asks_is_confirmed_and_said(milling: Path, question: dict[str, Any]) -> None:
+    headers = {"Accept-Language": "en"}
+    with predicting(FOLDER, "shares") as host, explainer(milling, host) as client:
+        told = client.post(
+            f"/api/v1/models/{NAME}/predictions", json={"instance": question["instance"]}
+        ).json()
+        token = re.search(r'name="csrf" value="([^"]+)"', client.get("/alarms").text)
+        assert token is not None
+        own = {"X-CSRF-Token": token[1]}
+        asked_there = client.post(
+            f"/alarms/{told['audit']['id']}/explanation", headers=headers | own
+        )
+    assert asked_there.status_code == 200
+    assert "its own numbers confirm" in asked_there.text
+
+
+@pytest.mark.parametrize(("host", "words"), [(AWAY, "did not confirm"), (None, "optimal")])
+def test_the_command_line_says_it(
+    here: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    milling: Path,
+    question: dict[str, Any],
+    host: str | None,
+    words: str,
+) -> None:
+    if host is not None:
+        monkeypatch.setenv("IFONLY_PREDICTOR_HOST", host)
+    row = json.dumps(question["instance"])
+    process = here("explain", "--models", str(milling), "--row", row, "--lang", "en")
+    assert process.returncode == 0
+    assert words in " ".join(process.stdout.split())
+    assert (host is None) is ("predictor" not in process.stdout)
 
 
 # --- not asked, not understood ----------------------------------------------------------------
