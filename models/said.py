@@ -18,7 +18,7 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-6
 
 
 @dataclass(frozen=True)
-class Said:
+class PredictorWord:
     """One word of a predictor, read."""
 
     decided: int
@@ -33,20 +33,20 @@ class Said:
         return bool(np.allclose(self.scores, ours, rtol=RELATIVE, atol=ABSOLUTE))
 
 
-def read_said(said: Any, decision: Decision) -> Said | None:
+def read_said(said: Any, decision: Decision) -> PredictorWord | None:
     """A predictor's word on one row; None where it is in none of the forms of :func:`expected`.
 
     Numbers may be NaN or infinite: JSON as Python's servers write it has them.
     """
     match said:
         case str() if said in decision.class_names:
-            return Said(decision.class_names.index(said), None)
+            return PredictorWord(decision.class_names.index(said), None)
         case [value] if decision.task is not Task.MULTICLASS and not isinstance(value, list):
             return read_said(value, decision)
         case [*shares] if decision.classes and len(shares) == len(decision.classes):
             return _of_shares(shares, decision)
         case int() if decision.task is not Task.REGRESSION:  # a bool is one too
-            return Said(int(said), None) if 0 <= said < len(decision.classes) else None
+            return PredictorWord(int(said), None) if 0 <= said < len(decision.classes) else None
         case float() if decision.task is not Task.MULTICLASS:
             return _of_scores([said], decision)
         case int() if not isinstance(said, bool):
@@ -54,7 +54,7 @@ def read_said(said: Any, decision: Decision) -> Said | None:
     return None
 
 
-def _of_shares(shares: list[Any], decision: Decision) -> Said | None:
+def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
     """Probabilities of all classes, in class order."""
     if decision.task is Task.REGRESSION or not all(map(_is_number, shares)):
         return None
@@ -62,12 +62,12 @@ def _of_shares(shares: list[Any], decision: Decision) -> Said | None:
     return _of_scores([shares[decision.positive]] if is_binary else shares, decision)
 
 
-def _of_scores(numbers: list[Any], decision: Decision) -> Said:
+def _of_scores(numbers: list[Any], decision: Decision) -> PredictorWord:
     try:
         scores = tuple(float(number) for number in numbers)
     except OverflowError:  # a whole number of a thousand digits
         scores = (math.inf,) * len(numbers)
-    return Said(int(decision.decide(np.array([scores]))[0]), scores)
+    return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores)
 
 
 def _is_number(value: Any) -> bool:

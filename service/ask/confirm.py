@@ -18,7 +18,7 @@ import numpy as np
 from explainers.verify.exported import check_answer
 from models.predictor import Row, Rows, Scores, finite
 from models.rounding import rounding_of
-from models.said import Said, expected, read_said
+from models.said import PredictorWord, expected, read_said
 from models.schema import Schema, Task
 from service.ask.problem_types import PREDICTOR_DISAGREES
 from service.ask.problems import Refusal
@@ -55,7 +55,7 @@ class Heard:
 
     said: Any
     """As it came."""
-    read: Said
+    read: PredictorWord
     ours: tuple[float, ...]
     """What our copy says."""
 
@@ -109,7 +109,7 @@ class _Hearing:
         named = self.model.schema.write(row)
         return [*named.values()] if self.as_lists else named
 
-    def _read(self, said: Any, row: Row) -> Said:
+    def _read(self, said: Any, row: Row) -> PredictorWord:
         decision = self.model.decision
         read = read_said(said, decision)
         if read is None:

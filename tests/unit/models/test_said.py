@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.said import Said, expected, read_said
+from models.said import PredictorWord, expected, read_said
 from models.schema import Category, Decision, Task
 
 BINARY = Decision(Task.BINARY, (Category("good"), Category("bad")), positive=1, threshold=0.4)
@@ -34,7 +34,7 @@ LIMITED = Decision(Task.REGRESSION, (Category("low"), Category("high")), 1, 10.0
 def test_a_word_is_read(
     decision: Decision, said: Any, decided: int, scores: tuple[float, ...] | None
 ) -> None:
-    assert read_said(said, decision) == Said(decided, scores)
+    assert read_said(said, decision) == PredictorWord(decided, scores)
 
 
 @pytest.mark.parametrize("said", [math.nan, math.inf, -math.inf])
@@ -61,10 +61,10 @@ def test_what_is_in_no_form_is_not_guessed(decision: Decision, said: Any) -> Non
 
 
 def test_scores_of_one_model_are_near() -> None:
-    assert Said(1, (0.93,)).is_near((0.930005,))
-    assert not Said(1, (0.93,)).is_near((0.94,))
-    assert not Said(1, (0.1, 0.8, 0.1)).is_near((0.1, 0.7, 0.2))
-    assert not Said(-1, (10.1,)).is_near((10.0,))
+    assert PredictorWord(1, (0.93,)).is_near((0.930005,))
+    assert not PredictorWord(1, (0.93,)).is_near((0.94,))
+    assert not PredictorWord(1, (0.1, 0.8, 0.1)).is_near((0.1, 0.7, 0.2))
+    assert not PredictorWord(-1, (10.1,)).is_near((10.0,))
 
 
 def test_the_forms_are_told() -> None:
