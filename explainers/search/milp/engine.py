@@ -51,8 +51,13 @@ class Milp:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
-        # Either is a proof that there is no answer, without any program.
-        if problem.conflict is not None or self._is_empty(problem):
+        # Either is a proof that there is no answer, without solving any program.
+        if problem.conflict is not None:
+            return SearchOutcome.none(problem)
+        if self._is_empty(problem):
+            following = self._model.following(problem)
+            # Of numbers: made only to see that every row has one.
+            self._model.question(following, self._model.levers(following), math.inf)
             return SearchOutcome.none(problem)
         return Search(self._model, self._ladder, problem, meter, deadline).run()
 
