@@ -9,7 +9,7 @@ from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
 from service.ask import read_request
 from service.ask.budget import Budget, Stopwatch
-from service.ask.confirm import AS_SET, Confirming, confirmed
+from service.ask.confirm import AS_SET, Confirming, confirm_instance, confirmed
 from service.ask.explain import explain
 from service.ask.predict import predict
 from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
@@ -66,7 +66,7 @@ def explanation(
         If it does not say what is needed, and the policy or ``confirming`` demands it.
     """
     with budget.begun():
-        reply = _explained(model, request, budget, watch)
+        reply = _explained(model, request, budget, watch, confirming)
     # Before the record is made: an answer that the predictor denies is recorded as refused.
     asking = nullcontext() if model.predictor is None else watch("predictor")
     with asking, in_doubt(reply.work.rejected):
@@ -74,7 +74,11 @@ def explanation(
 
 
 def _explained(
-    model: ServedModel, request: requests.ExplanationRequest, budget: Budget, watch: Watch
+    model: ServedModel,
+    request: requests.ExplanationRequest,
+    budget: Budget,
+    watch: Watch,
+    confirming: Confirming,
 ) -> replies.ExplanationReply:
     spent = Stopwatch(budget.asked, watch, budget.waited)
     speaker = ReplyWriter(model, request.languages)
@@ -82,6 +86,8 @@ def _explained(
         question = read_request.question(request, model)
         explanation = explain(model, question, budget.deadline(), spent)
     except TargetAlreadyMet as error:
+        with in_doubt(error.rejected):
+            confirm_instance(model, question.factual, confirming)
         prediction = speaker.prediction(error.prediction)
         raise Refusal(
             TARGET_ALREADY_MET,

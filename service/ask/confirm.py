@@ -44,6 +44,9 @@ class Confirming:
     is_asked: bool = True
     """Whether it is asked at all: not for an answer that nobody is given."""
 
+    def lists(self, host: PredictorHost) -> bool:
+        return host.as_lists if self.as_lists is None else self.as_lists
+
 
 AS_SET = Confirming()
 ALONE = Confirming(is_asked=False)
@@ -68,6 +71,8 @@ class _Hearing:
     host: PredictorHost
     as_lists: bool
     heard: dict[bytes, Heard] = field(default_factory=dict)
+    in_floats: bool = False
+    """Whether it says floats: then 1 is a number as well, for many servers write 1.0 so."""
 
     def gather(self, told: list[Row], rows: Rows) -> Scores:
         """Our copy's scores; the rows are kept, to be asked about together."""
@@ -102,8 +107,16 @@ class _Hearing:
         asked = np.array([*new.values()])
         ours = self.model.deployed.predictor.score(asked)
         words = self.host.predict(self.model.name, [self._written(row) for row in asked])
+        self.in_floats |= any(isinstance(_alone(said), float) for said in words)
+        if self.in_floats:
+            words = [_as_float(said) for said in words]
         for key, row, said, scores in zip(new, asked, words, ours.tolist(), strict=True):
             self.heard[key] = Heard(said, self._read(said, row), tuple(scores))
+        if len({heard.read.scores is None for heard in self.heard.values()}) > 1:
+            url = self.host.url(self.model.name)
+            raise PredictorUnclear(
+                f"{url} says classes of some rows and numbers of others", "one of both"
+            )
 
     def _written(self, row: Row) -> Any:
         named = self.model.schema.write(row)
@@ -120,6 +133,42 @@ class _Hearing:
             names = decision.class_names if multi else ()
             finite(np.array([read.scores]), row[np.newaxis], PREDICTOR, names)
         return read
+
+
+def _alone(said: Any) -> Any:
+    """A word that some servers put into a list of its own."""
+    return said[0] if isinstance(said, list) and len(said) == 1 else said
+
+
+def _as_float(said: Any) -> Any:
+    """A whole number as a float, so that whoever reads the record reads a number too."""
+    if type(_alone(said)) is not int:
+        return said
+    return [float(said[0])] if isinstance(said, list) else float(said)
+
+
+def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
+    """Whether the predictor says of an instance what our copy says, where that alone is told: that
+    there is nothing to change.
+
+    Raises
+    ------
+    As :func:`confirmed`.
+    """
+    if model.predictor is None or not how.is_asked:
+        return
+    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    try:
+        hearing.ask(row[np.newaxis])
+        _compare(hearing, {"the instance": row})
+    except (PredictorUnavailable, PredictorUnclear) as error:
+        if how.must_answer or _is_demanded(model):
+            raise
+        logger.warning("an instance is confirmed by our copy alone: %s", error.reason)
+
+
+def _is_demanded(model: ServedModel) -> bool:
+    return model.rulebook.policy.get("confirmed_by") == PREDICTOR
 
 
 def confirmed(
@@ -141,7 +190,7 @@ def confirmed(
     """
     if not how.is_asked:
         return reply
-    demanded = model.rulebook.policy.get("confirmed_by") == PREDICTOR
+    demanded = _is_demanded(model)
     if model.predictor is None:
         if demanded:
             raise PredictorUnavailable(
@@ -149,8 +198,7 @@ def confirmed(
                 "is named (IFONLY_PREDICTOR_HOST)"
             )
         return reply
-    as_lists = model.predictor.as_lists if how.as_lists is None else how.as_lists
-    hearing = _Hearing(model, model.predictor, as_lists)
+    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
     try:
         found = _heard(hearing, request, reply)
         if demanded and found.confirmation.says == "class" and _claims_more(reply):

@@ -6,6 +6,8 @@ an answer holds only if that process says so, asked by the protocol that its cli
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,8 @@ from service.errors import PredictorUnavailable, PredictorUnclear
 TIMEOUT_SECONDS, CONNECT_SECONDS = 10.0, 1.0
 MOST_ROWS = 1_024
 """Of one request to it."""
+MOST_BYTES = 16 << 20
+"""Of one answer."""
 HEAD = 200
 """Characters of its answer that are quoted."""
 
@@ -58,19 +62,27 @@ class PredictorHost:
         import httpx
 
         url = self.url(model)
+        until = time.monotonic() + TIMEOUT_SECONDS
+        body = bytearray()
+        asked = {"instances": list(instances)}
         try:
-            reply = self._client.post(
-                f"/v1/models/{model}:predict", json={"instances": list(instances)}
-            )
+            with self._client.stream("POST", f"/v1/models/{model}:predict", json=asked) as reply:
+                # Limits of the client are of each part: one that sends a byte a second has none.
+                for part in reply.iter_bytes():
+                    body += part
+                    if len(body) > MOST_BYTES or time.monotonic() > until:
+                        limit = f"{MOST_BYTES} bytes, {TIMEOUT_SECONDS:g} s"
+                        raise PredictorUnavailable(f"{url} answers without end ({limit})")
         except httpx.HTTPError as error:
             raise PredictorUnavailable(f"{url}: {type(error).__name__}: {error}") from error
-        answered, body = f"{url} answered {reply.status_code}", head(reply.text)
+        answered = f"{url} answered {reply.status_code}"
+        text = head(body.decode(errors="replace"))
         if not reply.is_success:
-            raise PredictorUnavailable(answered, body)
-        came = f"{answered}, {body}"
+            raise PredictorUnavailable(answered, text)
+        came = f"{answered}, {text}"
         wanted = f'{{"predictions": […]}} with {len(instances)} of them'
         try:
-            found = reply.json()["predictions"]
+            found = json.loads(body)["predictions"]
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise PredictorUnclear(came, wanted) from error
         if not isinstance(found, list) or len(found) != len(instances):

@@ -17,6 +17,7 @@ import pytest
 from models.predictor import Rows, Scores
 from models.repository import load_folder
 from service.doors.cli.verify import _checked
+from service.served import predictor_host
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.integration.test_cli import here
@@ -137,6 +138,11 @@ def test_without_a_predictor_the_copy_is_named(milling: Path, question: dict[str
 def less_sure(rows: Rows, scores: Scores) -> Scores:
     """The same class of every row, and of normal ones P(failure) = 0.44."""
     return np.where(scores < 0.5, np.minimum(0.44, scores + 0.44), scores)
+
+
+def round_up(rows: Rows, scores: Scores) -> Scores:
+    """What is nearly sure is said to be."""
+    return np.where(scores > 1.0 - 5e-5, 1.0, scores)
 
 
 def denies_readings(rows: Rows, scores: Scores) -> Scores:
@@ -329,6 +335,73 @@ def test_a_label_that_nobody_declared_is_no_other_model(
         assert '{"label": "class-1"}' in told
         assert "one of 'normal', 'failure'" in told
         assert "not the same model" not in told
+
+
+@pytest.mark.parametrize("body", [b"<script>alert(1)</script>", b"\xff\xfe", b"[" * 100_000, b""])
+def test_what_came_is_quoted_and_nothing_else(
+    milling: Path, question: dict[str, Any], body: bytes
+) -> None:
+    with answering(200, body) as host, explainer(milling, host) as client:
+        found = explained(asked(client, question, NATIVE))
+        page = client.get(f"/alarms/{found['id']}").text
+    assert found["confirmation"]["by"] == "copy"
+    assert len(found["confirmation"]["why"]) <= 600
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize(("name", "least"), [("MOST_BYTES", 64), ("TIMEOUT_SECONDS", 0.0)])
+def test_an_answer_without_end_is_cut_off(
+    milling: Path,
+    question: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    least: float,
+) -> None:
+    with answering(200, b" " * 4_096) as host, explainer(milling, host) as client:
+        monkeypatch.setattr(predictor_host, name, least)
+        found = explained(asked(client, question, NATIVE))
+    assert "answers without end" in found["confirmation"]["why"]
+
+
+def test_that_there_is_nothing_to_change_is_confirmed_too(
+    milling: Path, question: dict[str, Any]
+) -> None:
+    met = question | {"target": {"class": "failure", "probability": {"min": 0}}}
+    with (
+        predicting(FOLDER, "shares", change=flipped) as host,
+        explainer(milling, host) as client,
+    ):
+        denied = asked(client, met, NATIVE)
+    with predicting(FOLDER, "shares") as host, explainer(milling, host) as client:
+        refused = asked(client, met, NATIVE)
+    with explainer(milling, AWAY) as client:
+        away = asked(client, met, KSERVE)
+    assert (denied.status_code, away.status_code) == (502, 503)
+    assert "of the instance" in denied.json()["detail"]
+    assert refused.json()["type"].endswith("target-already-met")
+
+
+@pytest.mark.parametrize("form", ["alone", "in a list"])
+def test_a_whole_number_among_floats_is_a_number(
+    milling: Path, question: dict[str, Any], form: str
+) -> None:
+    """1.0 is written 1 by many servers: of 0.05 and 1, the second is no place of a class."""
+    with predicting(FOLDER, form, change=round_up) as host, explainer(milling, host) as client:
+        found = explained(asked(client, question, NATIVE))
+    said = found["confirmation"]["said"]
+    assert (said[0] if form == "in a list" else said) == 1
+    assert found["confirmation"]["says"] == "score"
+    checks = [c for s in _checked(load_folder(FOLDER), found, question) for c in s.checks]
+    assert [c for c in checks if not c.holds] == []
+
+
+def test_classes_of_some_rows_and_numbers_of_others_are_unclear(
+    milling: Path, question: dict[str, Any]
+) -> None:
+    with predicting(FOLDER, "both") as host, explainer(milling, host) as client:
+        reply = asked(client, question, KSERVE)
+    assert reply.status_code == 502
+    assert "classes of some rows and numbers of others" in reply.json()["error"]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -46,7 +46,14 @@ def speaker(folder: Path, how: str, change: Change) -> Callable[[Any], list[Any]
             return [int(k) for k in places]
         if how == "odd labels":
             return [{"label": f"class-{k}"} for k in places]
-        shares = [float(s) for s in scores[:, 0]]
+        # Whole ones as other languages write them: 1 for 1.0.
+        shares = [int(s) if s in (0.0, 1.0) else float(s) for s in scores[:, 0]]
+        if how == "alone":
+            return shares
+        if how == "in a list":
+            return [[s] for s in shares]
+        if how == "both":
+            return [s if s < 0.5 else decision.class_names[decision.positive] for s in shares]
         return [[1 - s, s] if decision.positive else [s, 1 - s] for s in shares]
 
     return predictions
@@ -61,7 +68,8 @@ def predicting(
     asked: list[Any] | None = None,
 ) -> Iterator[str]:
     """Where it is, until the block ends. It says of each instance the class's ``names``, its
-    ``places``, ``odd labels`` that nobody declared, or the ``shares`` of both; ``change``: what it
+    ``places``, ``odd labels`` that nobody declared, the ``shares`` of both, that of the positive
+    one ``alone`` or ``in a list``, or ``both`` classes and shares; ``change``: what it
     makes of the folder's scores; ``asked`` collects the instances of each request."""
     say = speaker(folder, how, change)
 
