@@ -148,5 +148,22 @@ ODD: dict[str, bytes] = {
 }
 """One score, whose number is none in a few rows."""
 ONE_OF_MANY = _many()
+PEAK = graph(
+    [
+        _node("MatMul", "x w", "p"),
+        _node("Add", "p c", "q"),
+        _node("Relu", "q", "h"),
+        _node("MatMul", "h v", "s"),
+        _node("Add", "s d", "t"),
+        _node("Exp", "t", "value"),
+    ],
+    {
+        "w": [[1.0, -1.0], [0.0, 0.0]],
+        "c": [-5.0, 5.0],
+        "v": [[-50.0], [-50.0]],
+        "d": [100.0],
+    },
+)
+"""``exp(100 - 50 |a - 5|)``: with no number at its peak alone."""
 PLAIN = graph([_tree(1.0, 5.0, "value")], {})
 """With a number everywhere."""

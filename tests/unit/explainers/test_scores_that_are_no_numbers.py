@@ -38,7 +38,7 @@ from models.spec import Spec, parse_spec
 from tests.support.bruteforce import settable
 from tests.support.deployed import Deployed, deployed, deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA, decision, factual
-from tests.support.odd_graphs import ODD, ONE_OF_MANY, PLAIN, spec_of
+from tests.support.odd_graphs import ODD, ONE_OF_MANY, PEAK, PLAIN, spec_of
 from tests.support.onnx_trees import spec_text, tree_model
 from tests.support.questions import policy
 
@@ -290,6 +290,20 @@ def test_a_proof_by_mathematics_is_none_of_a_graph_without_a_number(
         ask_odd(found, Target(found.spec.decision, lower=ends[0], upper=ends[1]))
     assert any((np.array(refused.value.row) == row).all() for row in bad)
     assert refused.value.output == "'value', column 0,"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_no_range_of_values_that_would_do_runs_across_one_without_a_number(whole: bool) -> None:
+    """4 to 6 mm was told of a network that has none at 5."""
+    found = odd(PEAK)
+    assert found.form is not None
+    schema, decided = found.spec.schema, found.spec.decision
+    target = Target(decided, lower=2.4e17)
+    problem = Policy.read({}, schema, decided).problem(np.array([3.0, 1.0]), target)
+    engine = engines_for(found.form, schema) if whole else Relu(found.form, schema)
+    with pytest.raises(NotFinite) as refused:
+        explain(problem, found.predictor, engine=engine)
+    assert refused.value.row[0] == 5.0
 
 
 def test_one_output_of_several_that_is_no_number_is_named() -> None:
