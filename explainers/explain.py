@@ -44,6 +44,8 @@ from models.rounding import UNKNOWN, Rounding, rounding_of
 from models.schema import Decision, Kind
 
 NEVER = Deadline.never()
+MOST_AROUND = 64
+"""Levers of whose ends the model is asked before it is said that nothing is allowed."""
 
 
 def _unheard(reason: str, /) -> None:
@@ -348,6 +350,8 @@ class _Asking:
         if problem.conflict is None and not is_proven:
             best = self._nearest(problem, outcome, proven=False)
             return Unknown(prediction, self.work(outcome, outcome.deadline_hit), best)
+        if is_proven and problem.conflict is None:
+            self._looks_around(problem)
         claim = self._infeasible(problem, checker, prediction, outcome)
         refuted = self._refuted(problem, checker, claim.relaxation)
         # Rows at hand are checked against the claim: it costs one call, and catches a wrong proof.
@@ -355,6 +359,26 @@ class _Asking:
             return claim
         self._reject(refuted.row, ("infeasible was claimed, and it holds",))
         return Recourse(prediction, (refuted,), self.work(outcome, outcome.deadline_hit))
+
+    def _looks_around(self, problem: Problem) -> None:
+        """Ask the model of rows with one lever at either end of what is allowed: a proof by
+        mathematics asks about none, and is none of a model that gives no numbers.
+
+        Raises
+        ------
+        NotFinite
+            If one of its scores is no number.
+        """
+        levers = problem.movable[:MOST_AROUND]
+        actions = np.repeat(problem.factual[None, :], 2 * len(levers), axis=0)
+        for k, j in enumerate(levers):
+            axis = problem.axes[j]
+            actions[2 * k : 2 * k + 2, j] = axis.values(np.array([0, len(axis) - 1]))
+        rows = problem.rows_of(actions)
+        rows = rows[problem.allowed(actions, rows)]
+        if len(rows):
+            with self.watch("search"):
+                self.deployed.score(rows)
 
     def _unsure(
         self,

@@ -28,6 +28,7 @@ from explainers.cost import Cost, Costs
 from explainers.errors import InvalidPolicy
 from explainers.space import LONGEST_LISTED, Axis, changed
 from explainers.target import Target
+from models.errors import InvalidInstance
 from models.predictor import Row, Rows, Scores
 from models.rounding import Rounding
 from models.schema import Schema
@@ -74,12 +75,20 @@ class Problem:
         if len(self.cost.features) != n:
             raise InvalidPolicy("cost", f"speaks of {len(self.cost.features)} features of {n}")
         if self.references is not None:
-            object.__setattr__(self, "references", self.schema.rows(self.references))
-        if self.references is not None and self.references.shape[1:] != (n,):
-            raise InvalidPolicy("references", f"has shape {self.references.shape}, not (*, {n})")
+            object.__setattr__(self, "references", self._read_references())
         for key, value in (("alternatives", self.alternatives), ("max_rows", self.max_rows)):
             if value < 1:
                 raise InvalidPolicy(key, f"is {value}, below 1", value, 1)
+
+    def _read_references(self) -> Rows:
+        try:
+            return self.schema.rows(self.references)
+        except InvalidInstance as error:
+            (first, *_) = error.problems
+            # Of no feature: they are no rows at all, and so no part of a problem.
+            if first.field:
+                raise
+            raise InvalidPolicy("references", first.problem) from error
 
     @cached_property
     def _whole(self) -> Axes:

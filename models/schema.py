@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import FieldProblem, InvalidInstance
-from models.naming import columns_of, has_names, named
+from models.naming import are_named, columns_of, has_names, named, numbers
 from models.predictor import Row, Rows, Scores
 
 Labels = Mapping[str, str]
@@ -194,7 +194,7 @@ class Schema:
         """
         if has_names(instance):
             return self.read(named(instance))
-        row = np.array(instance, dtype=np.float64)
+        row: Row = numbers(instance)
         if row.shape != (len(self),):
             given = f"has shape {row.shape}, a row ({len(self)},): {', '.join(self.names)}"
             raise InvalidInstance([FieldProblem("", given, limit=self.names)])
@@ -209,16 +209,23 @@ class Schema:
         return row
 
     def rows(self, table: Any) -> Rows:
-        """Many instances, ``(n, n_features)``: a table with named columns, matched by name as
-        :meth:`row`, or an array in schema order, which is not looked at.
+        """Many instances, ``(n, n_features)``: a table with named columns, or instances one after
+        another, matched by name as :meth:`row`; or an array in schema order, of which only the
+        width is looked at.
 
         Raises
         ------
         InvalidInstance
             Of the first row that is none.
         """
+        if are_named(table):
+            return np.array([self.row(instance) for instance in table])
         if not has_names(table):
-            return np.asarray(table, dtype=np.float64)
+            rows: Rows = numbers(table)
+            if rows.ndim != 2 or rows.shape[1] != len(self):
+                given = f"has shape {rows.shape}, rows (n, {len(self)}): {', '.join(self.names)}"
+                raise InvalidInstance([FieldProblem("", given, limit=self.names)])
+            return rows
         columns = columns_of(table)
         n = len(next(iter(columns.values()), ()))
         read = [self.read({name: of[i] for name, of in columns.items()}) for i in range(n)]

@@ -33,6 +33,7 @@ ServiceError
 ├── JobNotFinished            its result is not there yet
 ├── FormatUnavailable         a format that this installation cannot write
 ├── PredictorUnavailable      the predictor that we explain does not answer
+├── PredictorUnclear          what it says cannot be read, or is too little to confirm an answer
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
@@ -339,8 +340,21 @@ class QueueFull(ServiceError):
 class PredictorUnavailable(ServiceError):
     """The predictor that we explain does not answer, so no answer can be confirmed."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the predictor does not answer as it should: {reason}")
+    def __init__(self, reason: str, quoted: str = "") -> None:
+        self.reason = reason
+        """For the log: without what the predictor said, in which readings may stand."""
+        said = f", {quoted}" if quoted else ""
+        super().__init__(f"the predictor does not answer as it should: {reason}{said}")
+
+
+class PredictorUnclear(ServiceError):
+    """What the predictor says cannot be read, or is too little to confirm an answer."""
+
+    reason = "what it says cannot be used"
+    """For the log."""
+
+    def __init__(self, came: str, expected: str) -> None:
+        super().__init__(f"the predictor does not say what is needed: {came}; expected: {expected}")
 
 
 class TracingUnavailable(ServiceError):

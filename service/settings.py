@@ -132,8 +132,11 @@ class Settings(BaseSettings):
     """How long requests under way may take to finish once the service is told to stop."""
 
     predictor_host: str | None = None
-    """``host[:port]`` of the predictor that this service explains (KServe, protocol V1): answers
-    of ``/v1/models/NAME:explain`` are confirmed by it."""
+    """``host[:port]`` of the predictor that this service explains (KServe, protocol V1): every
+    explanation is confirmed by it."""
+    predictor_rows: Literal["objects", "lists"] = "objects"
+    """How it reads rows: by name, or in the model's order. Rows of ``/v1/models/NAME:explain`` are
+    sent as the client sent its own."""
     otlp_endpoint: str | None = None
     """Who collects traces (OpenTelemetry, OTLP over HTTP): ``http://collector:4318``."""
 

@@ -18,6 +18,7 @@ from explainers.errors import ExplainError
 from explainers.verify.checker import Checker, Proposal, Score, near, same
 from explainers.verify.course import arrived, trajectory
 from explainers.verify.failed import FailedPart
+from explainers.verify.goal import ScoreGoal
 from explainers.verify.limits import leaves_one
 from explainers.verify.reading import exact
 from explainers.verify.report import Check, Report
@@ -25,12 +26,15 @@ from explainers.verify.rulebook import BACKTRACKING, INDEPENDENT, INTERVENTIONAL
 from explainers.verify.word import SCORED, predicted
 from models.errors import InvalidInstance
 from models.rounding import UNKNOWN, Rounding
+from models.said import read_said
 from models.schema import Feature, Schema
 
 Json = Mapping[str, Any]
 
 DEMANDS = ("policy.target.probability", "target.probability")
 """Keys of a probability that was demanded, by the policy and by a request."""
+COPY, PREDICTOR = "copy", "predictor"
+"""Who confirms answers: our own model, or the process in which it is deployed."""
 FOUND, NONE_FOUND = ("optimal", "feasible"), ("infeasible", "unknown", "abstained")
 
 
@@ -184,6 +188,7 @@ class _Answer:
         yield self._aim()
         scores = self._score(np.array([self._checker.factual]))[0].tolist()
         yield self._predicted(self._answer["prediction"], scores)
+        yield from self._confirmation(scores)
 
     def _as_asked(self) -> Iterator[Check]:
         """Check that the semantics and the seed are the request's, where it names them."""
@@ -211,6 +216,60 @@ class _Answer:
 
     def _predicted(self, said: Json, scores: Sequence[float]) -> Check:
         return predicted(said, scores, self._book.decision)
+
+    # --- who confirmed it -----------------------------------------------------------------
+
+    def _confirmation(self, scores: Sequence[float]) -> Iterator[Check]:
+        """Check that it was confirmed by whom it says, and whom the policy demands; an answer of
+        before tells nothing of it."""
+        whole = self._answer.get("confirmation")
+        demanded = self._book.policy.get("confirmed_by") == PREDICTOR
+        if whole is None:
+            if demanded:
+                yield Check("confirmed_by", False, "the policy demands a predictor; nobody is told")
+            return
+        asked, told = whole["by"] == PREDICTOR, len(list(self._told()))
+        named, why, rows = whole["predictor"], whole["why"], whole["rows"]
+        # A predictor that is named either confirmed all of it, or there is a reason.
+        fits = isinstance(named, str) and why is None and rows > told
+        if not asked:
+            fits = (named is None) is (why is None) and rows == 0
+        says = f"by {whole['by']}: {named} asked about {rows} rows, {why or 'no reason given'}"
+        yield Check("confirmation", fits, says)
+        yield self._confirmed(whole, scores, None)
+        if demanded:
+            # A class says nothing of a probability.
+            more = self._answer["target"].keys() & {"probability", "score"}
+            fits = asked and not (more and whole["says"] == "class")
+            yield Check("confirmed_by", fits, f"{says}; the policy demands a predictor")
+
+    def _of_row(self, found: Json, scores: Sequence[float], goal: ScoreGoal) -> Iterator[Check]:
+        """The same of one counterfactual: whoever confirmed the answer confirmed it too."""
+        said, whole = found.get("confirmation"), self._answer.get("confirmation")
+        if said is None or whole is None:
+            return
+        fits = (said["by"], said["says"]) == (whole["by"], whole["says"])
+        yield Check("confirmation", fits, f"by {said['by']}, the answer by {whole['by']}")
+        yield self._confirmed(said, scores, goal)
+
+    def _confirmed(self, said: Json, scores: Sequence[float], goal: ScoreGoal | None) -> Check:
+        """Check that the predictor said of a row what our model says, ``scores``, and, of an
+        answer, that it meets ``goal`` by what it said."""
+        by, says, word = said["by"], said["says"], said["said"]
+        if by != PREDICTOR:
+            fits = by == COPY and says is None and word is None
+            return Check("confirmed", fits, f"by {by}, which says {says}: {word}")
+        decision = self._book.decision
+        read = read_said(word, decision)
+        if read is None:
+            return Check("confirmed", False, f"{word!r} is no word on a row")
+        ours = int(decision.decide(np.array([scores]))[0])
+        if read.scores is None:
+            fits = says == "class" and read.decided == ours
+        else:
+            fits = says == "score" and read.is_near(tuple(scores))
+            fits = fits and (goal is None or goal.met(list(read.scores)))
+        return Check("confirmed", fits, f"{by} says {word}, the deployed model here {scores}")
 
     # --- one counterfactual ---------------------------------------------------------------
 
@@ -243,6 +302,7 @@ class _Answer:
         if report.scores:
             yield self._predicted(found["prediction"], report.scores)
             yield from self._follows(found, report)
+            yield from self._of_row(found, report.scores, checker.terms.goal)
         if found.get("lower_bound") is not None:
             yield checker.bounded(found["cost"], found["lower_bound"])
         yield self._gap(found)

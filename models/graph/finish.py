@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
@@ -75,6 +76,16 @@ class Finish:
         matrix = scores[:, None] if scores.ndim == 1 else scores
         return np.ascontiguousarray(matrix[:, self.pick], dtype=np.float64)
 
+    def is_finite(self, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> bool:
+        """Whether scores are numbers wherever each raw output is between its ``low`` and its
+        ``high``, both ``(n_raw,)``: so at the corners of that box, and these functions are
+        monotone in each output."""
+        n = len(low)
+        # All corners of few outputs; of many, where one is otherwise than all others.
+        corners = np.array([*product((0, 1), repeat=n)] if n <= FEW else [
+            *np.eye(n), *(1 - np.eye(n)), np.zeros(n), np.ones(n)])  # fmt: skip
+        return bool(np.isfinite(self(np.where(corners > 0, high, low))).all())
+
     def least_raw(self, score: float) -> float:
         """The smallest float64 whose score, of a single one, is ``score`` or more; infinity where
         none is. By bisection, for scores are rounded: no formula has it exactly.
@@ -98,6 +109,9 @@ class Finish:
         score = float(self(np.array([[raw]]))[0, 0])
         return math.copysign(math.inf, raw) if math.isnan(score) else score
 
+
+FEW = 8
+"""Raw outputs of which all corners of a box are looked at."""
 
 _LINKS = {
     Transform.NONE: Link.IDENTITY,

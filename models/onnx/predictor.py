@@ -13,7 +13,7 @@ from onnx import ModelProto
 
 from models.encoding import BoundEncoding, Encoding, FeatureEncoding, Form, Tensor
 from models.errors import GraphError
-from models.naming import has_names
+from models.naming import are_named, has_names
 from models.onnx.guard import Guard
 from models.onnx.outputs import as_matrix, score_columns, score_output
 from models.onnx.reading import GraphFile, read_graph, tensor_inputs
@@ -78,7 +78,7 @@ class OnnxPredictor:
             If the rows do not fit the model; a :class:`NotFinite` if a score is no finite number.
         """
         # A table with other columns would be scored, wrongly, without a word.
-        if has_names(rows):
+        if has_names(rows) or are_named(rows):
             raise GraphError("rows with names are not scored by position: Schema.rows() sorts them")
         if len(rows) == 0:
             # No rows, yet of the right width, or the error comes later and elsewhere.

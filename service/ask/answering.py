@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 from explainers.causal.errors import CausalError, NoTime
 from explainers.constraints import Source
 from explainers.watch import Watch, unwatched
 from service.ask import read_request
 from service.ask.budget import Budget, Stopwatch
+from service.ask.confirm import AS_SET, Confirming, confirm_instance, confirmed
 from service.ask.explain import explain
 from service.ask.predict import predict
 from service.ask.problem_types import CONTRADICTORY_CONSTRAINTS, TARGET_ALREADY_MET
@@ -52,20 +55,33 @@ def explanation(
     request: requests.ExplanationRequest,
     budget: Budget,
     watch: Watch = unwatched,
+    confirming: Confirming = AS_SET,
 ) -> replies.ExplanationReply:
-    """Its time begins now. Stages besides those of the search: ``words``.
+    """Its time begins now. Stages besides those of the search: ``words``; ``predictor``, where
+    that is another process (``confirming``: how it is asked), which takes time of its own.
 
     Raises
     ------
     Refusal
-        If the target is met already, or the constraints contradict each other.
+        If the target is met already, the constraints contradict each other, or the predictor
+        denies the answer.
+    PredictorUnavailable, PredictorUnclear
+        If it does not say what is needed, and the policy or ``confirming`` demands it.
     """
     with budget.begun():
-        return _explained(model, request, budget, watch)
+        reply = _explained(model, request, budget, watch, confirming)
+    # Before the record is made: an answer that the predictor denies is recorded as refused.
+    asking = nullcontext() if model.predictor is None else watch("predictor")
+    with asking, in_doubt(reply.work.rejected):
+        return confirmed(model, request, reply, confirming)
 
 
 def _explained(
-    model: ServedModel, request: requests.ExplanationRequest, budget: Budget, watch: Watch
+    model: ServedModel,
+    request: requests.ExplanationRequest,
+    budget: Budget,
+    watch: Watch,
+    confirming: Confirming,
 ) -> replies.ExplanationReply:
     spent = Stopwatch(budget.asked, watch, budget.waited)
     speaker = ReplyWriter(model, request.languages)
@@ -73,6 +89,8 @@ def _explained(
         question = read_request.question(request, model)
         explanation = explain(model, question, budget.deadline(), spent)
     except TargetAlreadyMet as error:
+        with in_doubt(error.rejected):
+            confirm_instance(model, question.factual, confirming)
         prediction = speaker.prediction(error.prediction)
         raise Refusal(
             TARGET_ALREADY_MET,

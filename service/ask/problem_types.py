@@ -85,6 +85,7 @@ MODEL_FAILED = _kind(500, "model-failed", "The model could not score the rows")
 INTERNAL_ERROR = _kind(500, "internal-error", "The service failed")
 # 502: the answer that came from behind us is not of the model that we explain.
 PREDICTOR_DISAGREES = _kind(502, "predictor-disagrees", "The predictor is another model")
+PREDICTOR_UNCLEAR = _kind(502, "predictor-unclear", "The predictor's answer cannot be used")
 PREDICTOR_UNAVAILABLE = _kind(503, "predictor-unavailable", "The predictor does not answer")
 NOT_READY = _kind(503, "not-ready", "Questions cannot be answered yet")
 OUT_OF_SERVICE = _kind(503, "model-out-of-service", "The model was taken out of service")

@@ -206,8 +206,10 @@ def _service_error(error: Exception) -> RequestProblem:
             logs.logger.error("%s", error)
             return RequestProblem(kinds.NO_LOG_KEY, str(error), retry_seconds=LATER)
         case errors.PredictorUnavailable():
-            logs.logger.warning("%s", error)
+            logs.logger.warning("the predictor does not answer: %s", error.reason)
             return RequestProblem(kinds.PREDICTOR_UNAVAILABLE, str(error), retry_seconds=LATER)
+        case errors.PredictorUnclear():
+            return RequestProblem(kinds.PREDICTOR_UNCLEAR, str(error))
         case errors.StoreUnavailable() | errors.StoreDamaged() | errors.StoreOutdated():
             logs.logger.error("the store failed: %s", error)
             # Which disk or host has failed is for the log.

@@ -21,6 +21,7 @@ from models.predictor import Row
 from models.schema import Feature
 from service.ask import answering, read_request
 from service.ask.budget import Budget
+from service.ask.confirm import ALONE
 from service.ask.plane import plane_of
 from service.ask.predict import predict
 from service.ask.problems import Refusal
@@ -65,7 +66,7 @@ def _explanations(model: ServedModel, row: Row) -> None:
     for body in bodies(model, row):
         with suppress(*REFUSED):
             request = validation.read(requests.ExplanationRequest, body)
-            answering.explanation(model, request, Budget(WARM_MS))
+            answering.explanation(model, request, Budget(WARM_MS), confirming=ALONE)
 
 
 def _what_ifs(model: ServedModel, row: Row) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from service.ask import answering
 from service.ask.budget import Budget
+from service.ask.confirm import ALONE
 from service.ask.problems import pointer
 from service.audit.recheck import Recheck, asked_model, recheck
 from service.errors import CannotReplay, ErasedRecord, Path
@@ -22,7 +23,10 @@ from service.store.kinds import RecordKind
 from service.wire import requests
 from service.wire.base import Wire
 
-OWN = {("id",), ("audit",), ("deadline_hit",), ("work", "times")}
+OWN = {
+    ("id",), ("audit",), ("deadline_hit",), ("work", "times"), ("confirmation",),
+    ("counterfactuals", "confirmation"), ("relaxation", "counterfactual", "confirmation"),
+}  # fmt: skip
 """Members that are this answer's and no other's."""
 SAME_DIGITS = 1e-12
 """Two numbers that differ by less, each as a share of the other, are one number."""
@@ -117,7 +121,10 @@ def _kept(payload: Payload, findings: Sequence[IntegrityFinding]) -> dict[str, A
 
 def is_own(path: Path) -> bool:
     """Whether a member, or what it is a part of, is this answer's and no other's."""
-    return any(path[: len(own)] == own for own in OWN)
+    # Who confirmed a counterfactual stands in each: a replay asks our copy alone, and what the
+    # predictor said then is checked with the recorded answer.
+    parts = tuple(part for part in path[:3] if not isinstance(part, int))
+    return any(parts[: len(own)] == own for own in OWN)
 
 
 def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
@@ -132,7 +139,8 @@ def _ask(record: Record, model: ServedModel, kept: dict[str, Any]) -> Wire:
             given = int(kept["answer"]["work"]["deadline_ms"])
             # It reports the first one's deadline, a part of
             # the answer, and gets all the time there is.
-            return answering.explanation(model, request, Budget(given, really_ms=MAX_DEADLINE_MS))
+            budget = Budget(given, really_ms=MAX_DEADLINE_MS)
+            return answering.explanation(model, request, budget, confirming=ALONE)
         case kind:
             raise CannotReplay(f"record {record.facts.id} is of kind {kind}: nothing was answered")
 

@@ -66,7 +66,6 @@ from service.tracing import Stages, tracing
 if TYPE_CHECKING:
     from service.doors.http.oidc import Issuer
     from service.doors.pages.accounts import Accounts
-    from service.served.predictor_host import PredictorHost
 
 FORGET_SECONDS = 3_600.0
 FORGET_PAUSE_SECONDS = 0.2
@@ -111,6 +110,7 @@ def create_app(
             await anyio.to_thread.run_sync(models.load)
         with contextlib.ExitStack() as stack:
             # Closed in the opposite order: what is opened first is used by all that follows.
+            stack.callback(models.close)
             stack.callback(metrics.close)
             stack.callback(traces.close)
             told = stack.enter_context(closing())
@@ -149,7 +149,6 @@ def create_app(
                 issuer=issuer_of(settings),
                 sequencer=sequencer,
                 witness=witness_of(settings),
-                predictor=stack.enter_context(predictor_of(settings)),
             )
             secret = partial(signing_secret, store.database, store.journal)
             cookies = Cookies(await anyio.to_thread.run_sync(secret))
@@ -251,18 +250,6 @@ def accounts_of(settings: Settings) -> Accounts | None:
     from service.doors.pages.accounts import Accounts
 
     return Accounts.of(settings)
-
-
-@contextlib.contextmanager
-def predictor_of(settings: Settings) -> Iterator[PredictorHost | None]:
-    """The predictor that is explained, if that is another process."""
-    if settings.predictor_host is None:
-        yield None
-        return
-    from service.served.predictor_host import PredictorHost
-
-    with contextlib.closing(PredictorHost(settings.predictor_host)) as predictor:
-        yield predictor
 
 
 def rate_of(settings: Settings) -> Rate | None:

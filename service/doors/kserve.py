@@ -11,24 +11,22 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Response
 
 from service.ask import answering
 from service.ask.budget import Budget
-from service.ask.problem_types import PREDICTOR_DISAGREES
-from service.ask.problems import Refusal, RequestProblem, as_json
-from service.doors.http.context import AppState, Recording, Shared
+from service.ask.confirm import Confirming
+from service.ask.problems import RequestProblem, as_json
+from service.doors.http.context import Recording, Shared
 from service.doors.http.problems import headers_of
 from service.doors.http.request_path import ApiRoute, Manner
 from service.doors.http.routes import ModelName, Selected
 from service.doors.http.written import JSON
-from service.errors import Fault, InvalidRequest, RequestPart, in_doubt
-from service.served.predictor_host import PredictorHost, agrees
+from service.errors import Fault, InvalidRequest, RequestPart
 from service.served.registry import ServedModel
 from service.store.kinds import RecordKind
 from service.wire import kserve as wire
-from service.wire import replies, requests, validation
+from service.wire import requests, validation
 from service.wire.replies import Audit
 
 KEPT = ("Retry-After", "WWW-Authenticate", "Connection")
@@ -110,8 +108,8 @@ async def explain(
 ) -> Response:
     """Which smallest allowed change would have put each prediction in the target?
 
-    Where the service was told of a predictor (`--predictor_host`), each answer is asked of that
-    one too before it is given: 502 if it says otherwise.
+    Where the service was told of a predictor (`--predictor_host`), that one has to confirm all that
+    each answer claims: 502 if it says otherwise, 503 if it does not answer.
     """
     served = state.registry.get(model, selected.version)
     shared = request.model_dump(by_alias=True, exclude_unset=True, exclude={"instances"})
@@ -126,61 +124,15 @@ async def explain(
     for native, given in zip(asked, request.instances, strict=True):
         turn = state.turns.search(recording.principal.actor)
         budget = Budget.of(request.deadline_ms, state.settings, turn)
-        work = partial(_explained, served, native, given, budget, state)
+        # The client's form (objects or lists) is the one that its predictor reads.
+        confirming = Confirming(as_lists=not isinstance(given, Mapping), must_answer=True)
+        work = partial(answering.explanation, served, native, budget, state.watch, confirming)
         reply = await recording.answer(
             RecordKind.EXPLANATION, served, native, work, budget.patience
         )
         found.append(reply.written())
     # Joined, not written anew: each answer is byte for byte the one that was recorded.
     return Response(b'{"explanations":[%b]}' % b",".join(found), media_type=JSON)
-
-
-def _explained(
-    model: ServedModel,
-    request: requests.ExplanationRequest,
-    given: Any,
-    budget: Budget,
-    state: AppState,
-) -> replies.ExplanationReply:
-    reply = answering.explanation(model, request, budget, state.watch)
-    if state.predictor is not None:
-        # Asked before the record is made: an answer that
-        # the predictor denies is recorded as refused.
-        with state.watch("predictor"), in_doubt(reply.work.rejected):
-            _confirm(model, given, reply, state.predictor)
-    return reply
-
-
-def _confirm(
-    model: ServedModel, given: Any, reply: replies.ExplanationReply, predictor: PredictorHost
-) -> None:
-    """Raises
-    ------
-    Refusal
-        If the predictor says something else of the factual or of an answer.
-    PredictorUnavailable
-        If it does not answer.
-    """
-    rows = [_in_order(model, row) for row in (given, *(c.instance for c in reply.counterfactuals))]
-    # Compared with our own score: what differs is the model, not the rounding of a reply.
-    ours = model.deployed.predictor.score(np.array([model.schema.read(row) for row in rows]))
-    # The client's form (objects or lists) is the one that its predictor reads.
-    in_their_form = rows if isinstance(given, Mapping) else [[*row.values()] for row in rows]
-    theirs = predictor.predict(model.name, in_their_form)
-    for place, (said, scores) in enumerate(zip(theirs, ours, strict=True)):
-        if not agrees(said, scores.tolist(), model.decision):
-            what = "the instance" if place == 0 else f"the answer of rank {place}"
-            raise Refusal(
-                PREDICTOR_DISAGREES,
-                f"the predictor does not say of {what} what {model.name} "
-                f"{model.version} of this service says: they are not the same model",
-            )
-
-
-def _in_order(model: ServedModel, row: Any) -> dict[str, Any]:
-    """By feature name, in the model's order."""
-    named = row if isinstance(row, Mapping) else dict(zip(model.schema.names, row, strict=True))
-    return {name: named[name] for name in model.schema.names}
 
 
 def _named(row: Any, place: int, model: ServedModel) -> Any:

@@ -1,34 +1,47 @@
-"""The predictor that KServe runs beside an explainer: does it score as our copy does?
+"""The predictor that is explained, where that is another process: what does it say of rows?
 
 ``verify`` scores with the model of our own folder. Where another process is the deployed model,
-an answer holds only if that process agrees, asked by the protocol that its clients use.
+an answer holds only if that process says so, asked by the protocol that its clients use.
 """
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+from service.errors import PredictorUnavailable, PredictorUnclear
 
-from models.schema import Decision, Task
-from service.errors import PredictorUnavailable
-
-TIMEOUT_SECONDS = 10.0
-RELATIVE, ABSOLUTE = 1e-4, 1e-6
-"""How close two regressions' values must be: float32 against float64, other orders of sums."""
+TIMEOUT_SECONDS, CONNECT_SECONDS = 10.0, 1.0
+MOST_ROWS = 1_024
+"""Of one request to it."""
+MOST_BYTES = 16 << 20
+"""Of one answer."""
+HEAD = 200
+"""Characters of its answer that are quoted."""
 
 
 class PredictorHost:
     """Asks ``http://HOST/v1/models/NAME:predict``. Thread-safe."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, as_lists: bool = False) -> None:
+        """``as_lists``: it reads rows as lists in the model's order, not by name."""
         # Here, and below: a process that asks no predictor needs no client.
         import httpx
 
-        base = host if "://" in host else f"http://{host}"
+        self.as_lists = as_lists
+        self._base = httpx.URL(host if "://" in host else f"http://{host}")
         # No proxy of the environment: the predictor is beside us, and readings stay there.
-        self._client = httpx.Client(base_url=base, timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = httpx.Client(
+            base_url=self._base,
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=CONNECT_SECONDS),
+            trust_env=False,
+        )
+
+    def url(self, model: str) -> str:
+        """Where it is asked, as replies tell it: without a password."""
+        return f"{str(self._base.copy_with(userinfo=b'')).rstrip('/')}/v1/models/{model}:predict"
 
     def predict(self, model: str, instances: Sequence[Any]) -> list[Any]:
         """One prediction for each instance, as the predictor puts it.
@@ -36,48 +49,52 @@ class PredictorHost:
         Raises
         ------
         PredictorUnavailable
-            If it does not answer, or not so many.
+            If it does not answer, or with an error.
+        PredictorUnclear
+            If it says something else than so many predictions.
         """
+        found: list[Any] = []
+        for start in range(0, len(instances), MOST_ROWS):
+            found += self._asked(model, instances[start : start + MOST_ROWS])
+        return found
+
+    def _asked(self, model: str, instances: Sequence[Any]) -> list[Any]:
         import httpx
 
+        url = self.url(model)
+        until = time.monotonic() + TIMEOUT_SECONDS
+        body = bytearray()
+        asked = {"instances": list(instances)}
         try:
-            reply = self._client.post(
-                f"/v1/models/{model}:predict", json={"instances": list(instances)}
-            )
-            found = reply.raise_for_status().json()["predictions"]
-        except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
-            raise PredictorUnavailable(type(error).__name__) from error
+            with self._client.stream("POST", f"/v1/models/{model}:predict", json=asked) as reply:
+                # Limits of the client are of each part: one that sends a byte a second has none.
+                for part in reply.iter_bytes():
+                    body += part
+                    if len(body) > MOST_BYTES or time.monotonic() > until:
+                        limit = f"{MOST_BYTES} bytes, {TIMEOUT_SECONDS:g} s"
+                        raise PredictorUnavailable(f"{url} answers without end ({limit})")
+        except httpx.HTTPError as error:
+            raise PredictorUnavailable(f"{url}: {type(error).__name__}: {error}") from error
+        answered = f"{url} answered {reply.status_code}"
+        text = head(body.decode(errors="replace"))
+        if not reply.is_success:
+            raise PredictorUnavailable(answered, text)
+        came = f"{answered}, {text}"
+        wanted = f'{{"predictions": […]}} with {len(instances)} of them'
+        try:
+            found = json.loads(body)["predictions"]
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise PredictorUnclear(came, wanted) from error
         if not isinstance(found, list) or len(found) != len(instances):
-            raise PredictorUnavailable("it does not answer each instance")
+            raise PredictorUnclear(came, wanted)
         return found
 
     def close(self) -> None:
         self._client.close()
 
 
-def agrees(said: object, ours: Sequence[float], decision: Decision) -> bool:
-    """Whether a predictor's word on a row is what our scores of it, ``(n_outputs,)``, mean.
-
-    Predictors say a class by its name or its place, probabilities of all classes or of the
-    positive one; of a regression the value.
-    """
-    decided = int(decision.decide(np.array([ours]))[0])
-    match said:
-        case str():
-            return decided >= 0 and said == decision.class_names[decided]
-        case [value] if decision.task is not Task.MULTICLASS:
-            return agrees(value, ours, decision)
-        case [*shares] if len(shares) == len(decision.classes) and decided >= 0:
-            numbers = [s for s in shares if isinstance(s, int | float)]
-            if len(numbers) != len(shares):
-                return False
-            if decision.task is Task.BINARY:
-                numbers = [numbers[decision.positive]]
-            return int(decision.decide(np.array([numbers], dtype=np.float64))[0]) == decided
-        case int() if decision.task is not Task.REGRESSION:  # a bool is one too
-            return int(said) == decided
-        case int() | float() if decision.task is Task.REGRESSION:
-            return bool(np.isclose(said, ours[0], rtol=RELATIVE, atol=ABSOLUTE))
-        case float() if decision.task is Task.BINARY:
-            return int(decision.decide(np.array([[said]]))[0]) == decided
-    return False
+def head(text: str) -> str:
+    """The beginning of what came, to be quoted."""
+    if not text:
+        return "without a body"
+    return f"{text[:HEAD]}…" if len(text) > HEAD else text

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from service.settings import Settings, shipped_models
 
 if TYPE_CHECKING:
     from explainers.search.portfolio import Portfolio
+    from service.served.predictor_host import PredictorHost
 
 SPEC = "spec.toml"
 
@@ -49,6 +50,8 @@ class ServedModel:
     """What ``causal.toml`` says, whether it is used or not; None: there is none."""
     causal: ServedCausal | None = None
     """The causal model, if a person has accepted it."""
+    predictor: PredictorHost | None = None
+    """The process that is the deployed model, where ours is a copy of it: confirms each answer."""
     own_engine: Portfolio | None = None
     """Answers in place of the one that the graph asks for: to try or to measure it."""
 
@@ -119,11 +122,22 @@ def prepare(deployed: DeployedModel) -> ServedModel:
     return ServedModel(deployed, policy, wording, text, rulebook, graph, causal)
 
 
+def predictor_of(settings: Settings) -> PredictorHost | None:
+    """The predictor that is explained, if that is another process."""
+    if settings.predictor_host is None:
+        return None
+    # Imported where a setting names one: a client of HTTP is an eighth of what a start imports.
+    from service.served.predictor_host import PredictorHost
+
+    return PredictorHost(settings.predictor_host, as_lists=settings.predictor_rows == "lists")
+
+
 class Registry:
     """The repository of models as the service uses it. Thread-safe: see :class:`Repository`.
 
     ``warm`` is called with each model before it is served, or takes the place of the one before;
-    ``sandbox`` tries each folder before this process looks into it.
+    ``sandbox`` tries each folder before this process looks into it; ``predictor`` is the process
+    that the models are deployed in, if that is another.
     """
 
     def __init__(
@@ -132,9 +146,10 @@ class Registry:
         *,
         warm: Callable[[ServedModel], object] | None = None,
         sandbox: Sandbox | None = None,
+        predictor: PredictorHost | None = None,
     ) -> None:
         def ready(deployed: DeployedModel) -> ServedModel:
-            model = prepare(deployed)
+            model = replace(prepare(deployed), predictor=predictor)
             if warm is not None:
                 warm(model)
             return model
@@ -142,6 +157,7 @@ class Registry:
         self.root = root
         self._scope = EVERYTHING
         self._sandbox = sandbox
+        self._predictor = predictor
         limits, before = (None, None) if sandbox is None else (sandbox.limits, self._try)
         self._repository: Repository[ServedModel] = Repository(
             root, ready, limits=limits, before=before
@@ -155,7 +171,13 @@ class Registry:
         limits = GuardLimits(
             settings.model_run_seconds, settings.model_trial_seconds, settings.model_memory_bytes
         )
-        return cls(settings.models, warm=warm, sandbox=Sandbox(limits, trusted=shipped_models()))
+        sandbox = Sandbox(limits, trusted=shipped_models())
+        return cls(settings.models, warm=warm, sandbox=sandbox, predictor=predictor_of(settings))
+
+    def close(self) -> None:
+        """Let go of the predictor."""
+        if self._predictor is not None:
+            self._predictor.close()
 
     def within(self, scope: Scope) -> Registry:
         """The same models as somebody of that scope sees them."""

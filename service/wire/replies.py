@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, WithJsonSchema
 
 from explainers.answer import Status
 from service.wire import examples
@@ -252,6 +252,57 @@ class Effect(Wire):
     via: list[str]
 
 
+Word = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "number"},
+                {"type": "boolean"},
+                {"type": "array", "items": {}},
+                {"type": "null"},
+            ],
+            "title": "Said",
+            "description": "The predictor's own word on this row, as it came: a class by its name "
+            "or place, or numbers (probabilities, 0 to 1; a regression's value in the unit of "
+            "`prediction`). null: it was not asked.",
+        }
+    ),
+]
+MOST_WHY = 600
+"""Characters that say why the predictor did not confirm."""
+
+
+class Confirmation(Wire):
+    """Who said that one row is as it is claimed to be."""
+
+    by: Literal["copy", "predictor"] = Field(
+        "copy",
+        description="`copy`: the model in the folder of this service, alone. `predictor`: the "
+        "process that is deployed too (`IFONLY_PREDICTOR_HOST`), of all that is claimed.",
+    )
+    says: Literal["class", "score"] | None = Field(
+        None,
+        description="What the predictor tells: `score`, numbers, by which the target, what is "
+        "demanded of it and every reading within the tolerances are met; `class`, the decision of "
+        "the same rows alone: a probability that is claimed is the copy's. null: it was not asked.",
+    )
+    said: Word = None
+
+
+class Confirmations(Confirmation):
+    """The same of the instance, and of the answer as a whole."""
+
+    predictor: str | None = Field(
+        None, description="Where the predictor was asked; null: none is named."
+    )
+    rows: int = Field(0, description="Rows that it was asked about.")
+    why: str | None = Field(
+        None, description="Why the predictor that is named did not confirm: what came instead."
+    )
+
+
 class Counterfactual(Wire):
     """An answer: allowed, on the grid, and in the target when scored by the deployed model."""
 
@@ -282,8 +333,10 @@ class Counterfactual(Wire):
         True,
         description="Recomputed from the documents (policy, request, causal file) and the deployed "
         "graph by a checker that shares neither code nor definitions with the engines. That "
-        "nothing cheaper exists is the search's proof: `lower_bound`.",
+        "nothing cheaper exists is the search's proof: `lower_bound`. The graph is that of this "
+        "service's folder; `confirmation` says whether a predictor was asked as well.",
     )
+    confirmation: Confirmation = Confirmation()
     assurance: Assurance | None = Field(
         None, exclude_if=is_none, description="Only where features follow from what is set."
     )
@@ -390,6 +443,7 @@ class ExplanationReply(Wire):
     target: AskedTarget
     deadline_hit: bool
     prediction: Prediction
+    confirmation: Confirmations = Confirmations()
     counterfactuals: list[Counterfactual]
     text: Text
     assumptions: list[Text]

@@ -33,11 +33,29 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
             yield _too_unsure(answer.get("chance_under_this_model"))
         case _:
             yield say_all("claimed.nothing_found")
+    confirmed = confirmed_in_words(answer)
+    if confirmed is not None:
+        yield confirmed
     for doubt in answer.get("doubts") or ():
         yield _as_recorded(doubt["text"])
     yield _effort(answer)
     if answer.get("deadline_hit"):
         yield say_all("claimed.cut", milliseconds=count(answer["work"]["deadline_ms"]))
+
+
+def confirmed_in_words(answer: Answer) -> Labels | None:
+    """Who confirmed it besides our own model file; None where nobody else is named, or in records
+    of before."""
+    told = answer.get("confirmation") or {}
+    if told.get("predictor") is None:
+        return None
+    key = "not_confirmed" if told["by"] == "copy" else f"confirmed_{told['says']}"
+    return say_all(
+        f"claimed.{key}",
+        predictor=told["predictor"],
+        rows=count(told["rows"]),
+        why=told["why"] or "",
+    )
 
 
 def _found(found: list[Answer]) -> Iterator[Labels]:

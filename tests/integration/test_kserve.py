@@ -10,11 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from models.schema import Category, Decision, Task
-from service.served.predictor_host import agrees
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
-from tests.support.predictor import predicting
+from tests.support.predictor import flipped, predicting
 
 NAME = "milling-machine"
 FOLDER = shipped_models() / NAME / "1"
@@ -105,7 +103,7 @@ def test_a_predictor_of_another_model_stops_the_answer(
 ) -> None:
     body = {"instances": [alarm], "semantics": "independent"}
     with (
-        predicting(FOLDER, "places", flipped=True) as host,
+        predicting(FOLDER, "places", change=flipped) as host,
         explainer(repository, host) as client,
     ):
         reply = client.post(EXPLAIN, json=body)
@@ -122,26 +120,3 @@ def test_a_predictor_that_does_not_answer_stops_the_answer(
         reply = client.post(EXPLAIN, json={"instances": [alarm], "semantics": "independent"})
     assert reply.status_code == 503
     assert "retry-after" in reply.headers
-
-
-BINARY = Decision(Task.BINARY, (Category("good"), Category("bad")), positive=1, threshold=0.4)
-MANY = Decision(Task.MULTICLASS, (Category("a"), Category("b"), Category("c")))
-VALUE = Decision(Task.REGRESSION)
-
-
-@pytest.mark.parametrize(
-    ("decision", "ours", "said", "agree"),
-    [
-        (BINARY, [0.5], "bad", True), (BINARY, [0.5], "good", False), (BINARY, [0.5], 1, True),
-        (BINARY, [0.5], 0, False), (BINARY, [0.5], [0.55, 0.45], True), (BINARY, [0.5], 0.45, True),
-        (BINARY, [0.5], 0.3, False), (BINARY, [0.5], [0.5], True), (BINARY, [0.5], None, False),
-        (MANY, [0.2, 0.5, 0.3], [0.1, 0.8, 0.1], True), (MANY, [0.2, 0.5, 0.3], "c", False),
-        (MANY, [0.2, 0.5, 0.3], ["a", "b", "c"], False),
-        (VALUE, [10.0], 10.0000004, True), (VALUE, [10.0], 10.1, False),
-        (VALUE, [10.0], [10], True),
-    ],
-)  # fmt: skip
-def test_a_predictors_word_is_read_in_whichever_form_it_has(
-    decision: Decision, ours: list[float], said: object, agree: bool
-) -> None:
-    assert agrees(said, ours, decision) is agree

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from service.settings import Settings
+from tests.integration.conftest import serving
 from tests.integration.test_cli import here
 from tests.integration.test_jobs_api import ended, lines, result, submit
+from tests.support.odd_graphs import ODD as GRAPHS
+from tests.support.odd_graphs import spec_of
 
 __all__ = ["here"]  # a fixture
 
@@ -87,4 +91,79 @@ def test_the_command_line_says_it_in_one_message(
     process = here("explain", *asked, *of_brittle)
     assert process.returncode == 1
     assert "output 'score', column 0, is inf for row" in " ".join(process.stderr.split())
+    assert "infeasible" not in process.stdout + process.stderr
+
+
+# --- a graph that is read as mathematics, and has no number in a corner -------------------------
+
+ODD = "/api/v1/models/odd"
+NEAR_CORNER = {"a": 1.0, "b": 1.0}
+NOTHING_MEETS = {"score": {"max": -1.0}}
+"""Of a power, which is above 0 wherever it is a number."""
+
+
+@pytest.fixture(scope="module")
+def odd_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("odd") / "odd" / "1"
+    folder.mkdir(parents=True)
+    policy = "[policy.features.a]\nscale = 1.0\n[policy.features.b]\nscale = 1.0\n"
+    (folder / "spec.toml").write_text(spec_of() + policy)
+    (folder / "model.onnx").write_bytes(GRAPHS["power of a line"])
+    return folder.parent.parent
+
+
+@pytest.fixture(scope="module")
+def odd(odd_models: Path) -> Iterator[httpx.Client]:
+    with (
+        serving(Settings(models=odd_models)) as base,
+        httpx.Client(base_url=base, timeout=300, trust_env=False) as client,
+    ):
+        yield client
+
+
+def is_no_number(problem: dict[str, Any]) -> None:
+    assert problem["type"] == "urn:ifonly:problem:score-not-finite"
+    a, b = problem["row"]
+    assert a - b > 8.8
+    assert problem["value"] == "inf"
+    assert "output 'value', column 0" in problem["detail"]
+
+
+def test_no_door_claims_anything_of_it(odd: httpx.Client) -> None:
+    question = {"instance": NEAR_CORNER, "target": NOTHING_MEETS}
+    corner = {"a": 10.0, "b": 0.0}
+    asked = [
+        odd.post(f"{ODD}/explanations", json=question),
+        odd.post(f"{ODD}/predictions", json={"instances": [NEAR_CORNER, corner]}),
+        odd.post(f"{ODD}/what-if", json={"instance": NEAR_CORNER, "set": corner}),
+        odd.post(
+            "/v1/models/odd:explain", json={"instances": [NEAR_CORNER], "target": NOTHING_MEETS}
+        ),
+    ]
+    for reply in asked:
+        assert reply.status_code == 500
+        is_no_number(reply.json())
+    job = submit(odd, f"{ODD}/explanations", lines(question))
+    ended(odd, job)
+    (line,) = result(odd, job)
+    is_no_number(line["problem"])
+
+
+def test_nor_does_the_page_of_two_levers(odd: httpx.Client) -> None:
+    """No row that is allowed is in the corner; the plane shows what is not allowed too."""
+    rules = {"rules": ["a - b <= 8"]}
+    away = {"instance": NEAR_CORNER, "target": {"score": {"max": 0.1}}, "constraints": rules}
+    found = odd.post(f"{ODD}/explanations", json=away).raise_for_status().json()
+    assert found["status"] == "optimal"
+    identity = found["id"]
+    plane = odd.get(f"/alarms/{identity}/plane", params={"x": "a", "y": "b"})
+    assert plane.status_code == 500
+    assert "a score is a finite number" in plane.text
+
+
+def test_nor_does_the_command_line(here: Callable[..., Any], odd_models: Path) -> None:
+    asked = ("--row", json.dumps(NEAR_CORNER), "--target", json.dumps(NOTHING_MEETS))
+    process = here("explain", "--models", str(odd_models), *asked)
+    assert process.returncode == 1
+    assert "output 'value', column 0, is inf for row" in " ".join(process.stderr.split())
     assert "infeasible" not in process.stdout + process.stderr

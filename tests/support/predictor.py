@@ -13,10 +13,22 @@ from typing import Any
 
 import numpy as np
 
+from models.predictor import Rows, Scores
 from models.repository import load_folder
 
+Change = Callable[[Rows, Scores], Scores]
 
-def speaker(folder: Path, how: str, *, flipped: bool) -> Callable[[Any], list[Any]]:
+
+def as_scored(rows: Rows, scores: Scores) -> Scores:
+    return scores
+
+
+def flipped(rows: Rows, scores: Scores) -> Scores:
+    """Another model than the folder's."""
+    return 1.0 - scores
+
+
+def speaker(folder: Path, how: str, change: Change) -> Callable[[Any], list[Any]]:
     model = load_folder(folder)
     schema, decision = model.spec.schema, model.spec.decision
 
@@ -25,30 +37,54 @@ def speaker(folder: Path, how: str, *, flipped: bool) -> Callable[[Any], list[An
             row if isinstance(row, dict) else dict(zip(schema.names, row, strict=True))
             for row in instances
         ]
-        scores = model.predictor.score(np.array([schema.read(row) for row in named]))
-        scores = 1.0 - scores if flipped else scores
+        rows = np.array([schema.read(row) for row in named])
+        scores = change(rows, model.predictor.score(rows))
         places = decision.decide(scores)
         if how == "names":
             return [decision.class_names[k] for k in places]
         if how == "places":
             return [int(k) for k in places]
-        shares = [float(s) for s in scores[:, 0]]
+        if how == "odd labels":
+            return [{"label": f"class-{k}"} for k in places]
+        # Whole ones as other languages write them: 1 for 1.0.
+        shares = [int(s) if s in (0.0, 1.0) else float(s) for s in scores[:, 0]]
+        if how == "alone":
+            return shares
+        if how == "in a list":
+            return [[s] for s in shares]
+        if how == "both":
+            return [s if s < 0.5 else decision.class_names[decision.positive] for s in shares]
         return [[1 - s, s] if decision.positive else [s, 1 - s] for s in shares]
 
     return predictions
 
 
 @contextmanager
-def predicting(folder: Path, how: str, *, flipped: bool = False) -> Iterator[str]:
+def predicting(
+    folder: Path,
+    how: str,
+    *,
+    change: Change = as_scored,
+    asked: list[Any] | None = None,
+) -> Iterator[str]:
     """Where it is, until the block ends. It says of each instance the class's ``names``, its
-    ``places``, or the ``shares`` of both; ``flipped``: it is another model than the folder's."""
-    say = speaker(folder, how, flipped=flipped)
+    ``places``, ``odd labels`` that nobody declared, the ``shares`` of both, that of the positive
+    one ``alone`` or ``in a list``, or ``both`` classes and shares; ``change``: what it
+    makes of the folder's scores; ``asked`` collects the instances of each request."""
+    say = speaker(folder, how, change)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            body = json.dumps({"predictions": say(asked["instances"])}).encode()
-            self.send_response(200 if self.path.endswith(":predict") else 404)
+            instances = json.loads(self.rfile.read(int(self.headers["content-length"])))[
+                "instances"
+            ]
+            if asked is not None:
+                asked.append(instances)
+            self.answer(200, {"predictions": say(instances)})
+
+        def answer(self, status: int, said: Any) -> None:
+            body = json.dumps(said).encode()
+            self.send_response(status if self.path.endswith(":predict") else 404)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -56,7 +92,32 @@ def predicting(folder: Path, how: str, *, flipped: bool = False) -> Iterator[str
         def log_message(self, *_: object) -> None:
             return None
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with running(Handler) as host:
+        yield host
+
+
+@contextmanager
+def answering(status: int, body: bytes) -> Iterator[str]:
+    """Something else at a predictor's place, which answers whatever it is asked like this."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    with running(Handler) as host:
+        yield host
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

@@ -21,7 +21,7 @@ from explainers.search.breakpoints import (
 from explainers.search.engine import Meter, SearchOutcome, range_by_asking
 from explainers.search.milp.model import LayeredModel
 from explainers.search.milp.search import BudgetSchedule, Search
-from explainers.space import Positions
+from explainers.space import Axis, Positions
 from models.graph.forms import GraphForm
 from models.graph.layers import Matrix
 from models.predictor import Row, Scores
@@ -51,8 +51,13 @@ class Milp:
         NotEligible
             If a constraint, the target or what follows cannot be kept inside the proof.
         """
-        # Either is a proof that there is no answer, without any program.
-        if problem.conflict is not None or self._is_empty(problem):
+        # Either is a proof that there is no answer, without solving any program.
+        if problem.conflict is not None:
+            return SearchOutcome.none(problem)
+        if self._is_empty(problem):
+            following = self._model.following(problem)
+            # Of numbers: made only to see that every row has one.
+            self._model.question(following, self._model.levers(following), math.inf)
             return SearchOutcome.none(problem)
         return Search(self._model, self._ladder, problem, meter, deadline).run()
 
@@ -100,6 +105,8 @@ class Milp:
             return range_by_asking(problem, meter, row, column)
         axis, sweep = problem.axes[column], self._model.sweep(problem, row, column)
         places = [] if axis.grid is None else axis.grid.value(sweep.places()).tolist()
+        if not self._is_finite(axis, row, column, places):
+            return range_by_asking(problem, meter, row, column)
 
         def judge(positions: Positions) -> Verdicts:
             rows = rows_at(axis, row, column, positions)
@@ -113,3 +120,13 @@ class Milp:
         # Between these nothing changes, neither what the graph makes of the row nor a rule.
         values = [*places, *breakpoints_of_rules(problem, row, column)]
         return Walk(axis, at, positions_of(axis, values), judge, asked).ends()
+
+    def _is_finite(self, axis: Axis, row: Row, column: int, places: Sequence[float]) -> bool:
+        """Whether the graph has a number for ``row`` all along one axis: where it bends, and at
+        both ends, it is at its largest and least."""
+        bends = positions_of(axis, places)
+        # On both sides of a bend that lies between two values.
+        near = np.unique(np.concatenate([bends - 1, bends, bends + 1, [0, len(axis) - 1]]))
+        near = near[(near >= 0) & (near < len(axis))]
+        scores = self._model.form.score(rows_at(axis, row, column, near))
+        return bool(np.isfinite(scores).all())

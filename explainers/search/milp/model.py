@@ -61,7 +61,23 @@ class LayeredModel:
         return read_levers(following.problem, following.axes, self.form.columns, self._readings)
 
     def question(self, following: Following, levers: Levers, budget: float) -> MilpQuestion | None:
-        return MilpQuestion.of(following, levers, self._layers, self._unit, budget)
+        """As :meth:`MilpQuestion.of`.
+
+        Raises
+        ------
+        NotEligible
+            Also if the graph may have no number for a row that is asked about: the program, in
+            float64, would have one.
+        """
+        question = MilpQuestion.of(following, levers, self._layers, self._unit, budget)
+        if question is not None:
+            laid = question.laid
+            # NaN is no smaller.
+            if not laid.largest <= float(np.finfo(self.form.core.dtype).max):
+                raise NotEligible("milp", "sums of the graph may be no finite numbers")
+            if not self.form.finish.is_finite(*laid.ends):
+                raise NotEligible("milp", "scores of some sums may be no finite numbers")
+        return question
 
     def confidence_cuts(
         self,

@@ -134,6 +134,13 @@ class Laid:
     highs: Sequence[Floats]
     raw: Lines
     """What leaves the last layer."""
+    largest: float
+    """No sum of the graph is larger in magnitude, nor any part of one, in whatever order."""
+
+    @property
+    def ends(self) -> tuple[Floats, Floats]:
+        """Between which every raw output lies, both ``(n_outputs,)``."""
+        return bounds(self.reach, self.layers, self.lows, self.highs)
 
     def least(self, weights: Floats, reach: Reach) -> float:
         """The raw outputs weighted by ``weights``, ``(n_outputs,)``, are nowhere less within
@@ -153,12 +160,16 @@ def lay(program: Program, choices: Choices, layers: Layers, budget: float, unit:
     state = Lines(choices.inputs(program), reach.constant, reach.size, choices.levers.deviation)
     lows: list[Floats] = []
     highs: list[Floats] = []
+    largest = 0.0
     for k in range(len(layers) - 1):
         # Bounds first: a unit that they settle takes no binary.
         low, high = bounds(reach, layers[: k + 1], lows, highs)
-        state = _rectified(program, _through(state, *layers[k], unit), low, high)
+        state = _through(state, *layers[k], unit)
+        largest = max(largest, float(state.size.max(initial=0.0)))
+        state = _rectified(program, state, low, high)
         lows, highs = [*lows, low], [*highs, high]
-    return Laid(layers, reach, lows, highs, _through(state, *layers[-1], unit))
+    raw = _through(state, *layers[-1], unit)
+    return Laid(layers, reach, lows, highs, raw, max(largest, float(raw.size.max(initial=0.0))))
 
 
 def _through(state: Lines, weights: Floats, bias: Floats, unit: float) -> Lines:

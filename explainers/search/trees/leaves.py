@@ -73,6 +73,17 @@ class Leaves:
     base: Floats
     """``(n_raw,)`` added to the sum over trees."""
 
+    @property
+    def ends(self) -> tuple[Floats, Floats]:
+        """Between which every raw output lies, both ``(n_raw,)``."""
+        # A tree without a leaf that any cell leads to adds nothing.
+        starts = self.trees[:-1][np.diff(self.trees) > 0]
+        least, most = (
+            np.asarray(self.base + ends.reduceat(self.values, starts, axis=0).sum(axis=0))
+            for ends in (np.minimum, np.maximum)
+        )
+        return least, most
+
 
 def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     """The leaves of a tree ensemble, in cells of the features of ``schema``.
@@ -97,7 +108,11 @@ def read_leaves(form: GraphForm, schema: Schema) -> Leaves:
     source, feature_lower, feature_upper = _by_feature(form.columns, schema, cells, cuts, paths)
     tree, node = paths.tree[source], paths.node[source]
     starts = np.searchsorted(tree, np.arange(len(core.roots) + 1))
-    return Leaves(feature_lower, feature_upper, core.values[node], starts, cells, core.base)
+    leaves = Leaves(feature_lower, feature_upper, core.values[node], starts, cells, core.base)
+    # The tables know sums, and what a logarithm or a power makes of one may be no number.
+    if not form.finish.is_finite(*leaves.ends):
+        raise NotEligible("trees", "scores of some sums of its leaves are no finite numbers")
+    return leaves
 
 
 class Paths(NamedTuple):

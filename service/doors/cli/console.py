@@ -13,7 +13,7 @@ from rich.console import Console
 
 from service import logs
 from service.errors import MalformedBody
-from service.served.registry import Registry, ServedModel
+from service.served.registry import Registry, ServedModel, predictor_of
 from service.settings import Settings
 from service.wire.strict_json import read_json
 
@@ -85,7 +85,7 @@ def registry(chosen: Settings, *, warm: bool = False) -> Registry:
         loaded = Registry.of(chosen, warm=warmed if chosen.processes == 1 else None)
     else:
         # Who does not serve protects nobody else from a model, and should not wait for a trial.
-        loaded = Registry(chosen.models)
+        loaded = Registry(chosen.models, predictor=predictor_of(chosen))
     loaded.load()
     return loaded
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from explainers.wording import is_language
 from explainers.wording.numerals import count, exactly, figure, percentage
 from service.words.catalogue import say
+from service.words.claims import confirmed_in_words
 from service.words.time import length
 
 Reply = Mapping[str, Any]
@@ -25,6 +26,9 @@ def explanation(console: Console, reply: Reply, languages: Sequence[str]) -> Non
     if reply["counterfactuals"]:
         console.print(changes(reply["counterfactuals"], tag))
     console.print(Text(_certainty(reply), style="dim"))
+    confirmed = confirmed_in_words(reply)
+    if confirmed is not None:
+        console.print(Text(confirmed[tag], style="dim"))
 
 
 def what_if(console: Console, reply: Reply, languages: Sequence[str]) -> None:

@@ -23,7 +23,6 @@ from service.transparency.verifier import VerifierKey
 
 if TYPE_CHECKING:  # as `service.doors.app` says: imported where a setting names them
     from service.doors.http.oidc import Issuer
-    from service.served.predictor_host import PredictorHost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,6 @@ class AppState(Runtime):
     """Of tokens that are accepted beside API keys."""
     witness: tuple[Signer | None, Sequence[VerifierKey]] = (None, ())
     """Who cosigns heads of which other logs."""
-    predictor: PredictorHost | None = None
     """Confirms what KServe's clients are answered."""
 
 

@@ -132,6 +132,7 @@ async def what_if(
     responses={
         202: {"model": jobs.Job, "description": "With `respond-async`: the job."},
         **QUESTION,
+        **guarded(502),  # the predictor denies it, or cannot be understood
     },
     openapi_extra=PARAMETER,
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from explainers.answer import Recourse
 from explainers.causal.regressor import Regressor
 from explainers.constraints import Origin, Plausible, Source
 from explainers.errors import NotEligible
 from explainers.explain import explain
+from explainers.policy import Policy
 from explainers.problem import Problem
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine
@@ -24,13 +27,18 @@ from explainers.search.relu import Relu
 from explainers.search.trees.engine import Trees
 from explainers.target import Target
 from models.errors import NotFinite
-from models.graph.forms import TreeEnsemble
+from models.graph.forms import GraphForm, TreeEnsemble
+from models.graph.reading import read_graph
+from models.graph.refusal import UnreadableGraph
+from models.onnx import OnnxPredictor, load_predictor
 from models.onnx.trial import trial_rows
 from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Task
+from models.spec import Spec, parse_spec
 from tests.support.bruteforce import settable
 from tests.support.deployed import Deployed, deployed, deployed_layers, deployed_trees
 from tests.support.generated import SCHEMA, decision, factual
+from tests.support.odd_graphs import ODD, ONE_OF_MANY, PEAK, PLAIN, spec_of
 from tests.support.onnx_trees import spec_text, tree_model
 from tests.support.questions import policy
 
@@ -225,3 +233,140 @@ def test_a_mechanism_whose_cause_cannot_be_told_is_no_error() -> None:
 
     values = Regressor(Odd(), 2)(np.array([[1.0, np.nan], [1.0, 2.0]]))
     np.testing.assert_array_equal(values, [np.nan, 1.0])
+
+
+# --- graphs that have no number for a corner of what is asked --------------------------------
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A deployed graph, read or not."""
+
+    spec: Spec
+    predictor: OnnxPredictor
+    form: GraphForm | None
+
+
+def odd(model: bytes, task: Task = Task.REGRESSION, *, missing: bool = False) -> Odd:
+    spec = parse_spec(spec_of(task, missing=missing).encode(), "spec.toml")
+    predictor = load_predictor(model, spec)
+    try:
+        form = read_graph(predictor.model, predictor.encoding, predictor.columns)
+    except UnreadableGraph:
+        form = None
+    return Odd(spec, predictor, form)
+
+
+def ask_odd(found: Odd, target: Target, row: tuple[float, float] = (1.0, 1.0)) -> object:
+    schema = found.spec.schema
+    problem = Policy.read({}, schema, found.spec.decision).problem(np.array(row), target)
+    return explain(problem, found.predictor, engine=engines_for(found.form, schema))
+
+
+def rows_of_odd(found: Odd) -> tuple[Rows, Rows]:
+    """All rows that can be set, and those that the graph has no number for."""
+    grid = np.arange(0.0, 10.5, 0.5)
+    rows = np.array(list(itertools.product(grid, grid)))
+    bad = []
+    for row in rows:
+        try:
+            found.predictor.score(row[None, :])
+        except NotFinite:
+            bad.append(row)
+    return rows, np.array(bad)
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("ends", [(3.3e38, math.inf), (-math.inf, -3.3e38), (-2e-3, -1e-3)])
+def test_a_proof_by_mathematics_is_none_of_a_graph_without_a_number(
+    name: str, ends: tuple[float, float]
+) -> None:
+    """ "infeasible … proven" was said of powers and logarithms that leave float32, and of PROBIT:
+    the mathematics had an infinity there, or a number."""
+    found = odd(ODD[name])
+    rows, bad = rows_of_odd(found)
+    assert 0 < len(bad) < len(rows) / 20
+    with pytest.raises(NotFinite) as refused:
+        ask_odd(found, Target(found.spec.decision, lower=ends[0], upper=ends[1]))
+    assert any((np.array(refused.value.row) == row).all() for row in bad)
+    assert refused.value.output == "'value', column 0,"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_no_range_of_values_that_would_do_runs_across_one_without_a_number(whole: bool) -> None:
+    """4 to 6 mm was told of a network that has none at 5."""
+    found = odd(PEAK)
+    assert found.form is not None
+    schema, decided = found.spec.schema, found.spec.decision
+    target = Target(decided, lower=2.4e17)
+    problem = Policy.read({}, schema, decided).problem(np.array([3.0, 1.0]), target)
+    engine = engines_for(found.form, schema) if whole else Relu(found.form, schema)
+    with pytest.raises(NotFinite) as refused:
+        explain(problem, found.predictor, engine=engine)
+    assert refused.value.row[0] == 5.0
+
+
+def test_one_output_of_several_that_is_no_number_is_named() -> None:
+    found = odd(ONE_OF_MANY, Task.MULTICLASS)
+    rows, bad = rows_of_odd(found)
+    assert 0 < len(bad) < len(rows) / 10
+    # z is decided wherever a is above b: x nowhere surely enough.
+    target = Target(found.spec.decision, 1, 1e6)
+    with pytest.raises(NotFinite) as refused:
+        ask_odd(found, target, (3.0, 1.0))
+    assert refused.value.output == "'value', column 1,"
+    assert math.isnan(refused.value.value)
+
+
+def test_a_network_that_turns_a_gap_into_nan_is_refused_or_an_error() -> None:
+    with pytest.raises(NotFinite, match="nan"):
+        odd(ODD["power of a network"], missing=True)
+    found = odd(ODD["power of a network"])
+    with pytest.raises(NotFinite):
+        found.predictor.score(np.array([[math.nan, 1.0]]))
+
+
+class ButFactual:
+    """``score``, but no number for any row but one."""
+
+    def __init__(self, score: Callable[[Rows], Scores], row: Row) -> None:
+        self._score, self._row = score, row
+
+    def score(self, rows: Rows) -> Scores:
+        scores = self._score(rows).copy()
+        alike = (rows == self._row) | (np.isnan(rows) & np.isnan(self._row))
+        scores[~alike.all(axis=1)] = math.nan
+        return scores
+
+
+@pytest.mark.parametrize("name", ["blackbox", "trees", "linear", "relu"])
+def test_a_proof_that_asked_about_no_row_looks_around_before_it_is_published(name: str) -> None:
+    found, engine = engines(name, Task.REGRESSION)
+    before = question(found, Task.REGRESSION).factual
+    target = Target(decision(Task.REGRESSION), lower=1e9)
+    problem = policy((), Task.REGRESSION).problem(before, target)
+    with pytest.raises(NotFinite) as refused:
+        explain(problem, ButFactual(found.predictor.score, before), engine=engine)
+    assert refused.value.row != tuple(before)
+
+
+def test_every_reading_within_the_tolerances_has_a_number() -> None:
+    """The tables know that the box is in the target; the deployed model has no number in it."""
+    found = odd(PLAIN)
+    assert found.form is not None
+    schema, decided = found.spec.schema, found.spec.decision
+    robust = {"robust": True, "features": {"b": {"tolerance": 0.25}}}
+    problem = Policy.read(robust, schema, decided).problem(
+        np.array([1.0, 1.0]), Target(decided, lower=4.0)
+    )
+
+    class BetweenSteps:
+        def score(self, rows: Rows) -> Scores:
+            between = rows[:, 1] * 2.0 != np.rint(rows[:, 1] * 2.0)
+            return np.where(between[:, None], math.nan, found.predictor.score(rows))
+
+    answer = explain(problem, found.predictor, engine=Trees(found.form, schema))
+    assert isinstance(answer, Recourse)
+    with pytest.raises(NotFinite) as refused:
+        explain(problem, BetweenSteps(), engine=Trees(found.form, schema))
+    assert refused.value.row[1] * 2.0 % 1.0 != 0.0

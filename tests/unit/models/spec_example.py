@@ -67,6 +67,7 @@ encoding = "thermometer"
 [policy]
 max_changes = 3
 robust = true
+confirmed_by = "copy"
 change_penalty = 0.1
 causal = {gamma = 3, floor = 0.95, failed_checks = "forbid"}
 target = {probability = {min = 0.9}}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -62,7 +64,12 @@ def pandas_series(values: dict[str, Any]) -> Any:
     return pytest.importorskip("pandas").Series(values)
 
 
-WAYS = [dict, Series, record, pandas_series]
+def named_tuple(values: dict[str, Any]) -> Any:
+    """As ``DataFrame.itertuples`` gives them."""
+    return namedtuple("Pandas", values)(**values)
+
+
+WAYS = [dict, Series, record, pandas_series, named_tuple]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -186,3 +193,81 @@ class Hot:
 def test_an_answer_is_about_the_names_and_not_the_places() -> None:
     answers = [explain(POLICY.problem(given), Hot()) for given in (np.array(ROW), Series(NAMED))]
     assert answers[0] == answers[1]
+
+
+# --- rows one after another ------------------------------------------------------------------
+
+NUMBERS = Schema(SCHEMA.features[:2])
+"""Of numbers alone, so that numpy would take whatever order it is given."""
+SWAPPED = {"pressure": 6.3, "temperature": 140.0}
+STRAIGHT = {"temperature": 141.0, "pressure": 6.4}
+BOTH = [[140.0, 6.3], [141.0, 6.4]]
+
+
+class Columns:
+    """A table as pyarrow has it (``column_names``) or polars (``columns``): no ``keys()``."""
+
+    def __init__(self, attribute: str, values: dict[str, list[float]]) -> None:
+        self._values = values
+        setattr(self, attribute, list(values))
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self._values[name]
+
+    def __array__(self, *_: object, **__: object) -> Any:
+        return np.array(list(self._values.values())).T
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_with_names_in_a_list_are_matched_each_by_its_own(way: Callable[..., Any]) -> None:
+    assert NUMBERS.rows([way(SWAPPED), way(STRAIGHT)]).tolist() == BOTH
+    assert NUMBERS.rows((way(STRAIGHT), way(SWAPPED))).tolist() == BOTH[::-1]
+    with pytest.raises(InvalidInstance, match="pressure is missing"):
+        NUMBERS.rows([way(SWAPPED), way({"temperature": 1.0})])
+    with pytest.raises(GraphError, match="not scored by position"):
+        deployed_trees(0, Task.BINARY).predictor.score([way(SWAPPED)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("attribute", ["columns", "column_names"])
+def test_a_table_of_another_library_is_matched_by_name(attribute: str) -> None:
+    values = {"pressure": [6.3, 6.4], "temperature": [140.0, 141.0]}
+    assert NUMBERS.rows(Columns(attribute, values)).tolist() == BOTH
+    with pytest.raises(InvalidInstance, match="torque is not a feature"):
+        NUMBERS.rows(Columns(attribute, values | {"torque": [1.0, 2.0]}))
+    with pytest.raises(InvalidInstance, match="a table is many instances"):
+        NUMBERS.row(Columns(attribute, values))
+
+
+@pytest.mark.parametrize("length", [1, 3])
+def test_columns_of_different_length_are_no_table(length: int) -> None:
+    ragged = {"pressure": [6.3, 6.4], "temperature": [140.0] * length}
+    with pytest.raises(InvalidInstance, match="is no column of"):
+        NUMBERS.rows(ragged)
+    with pytest.raises(InvalidInstance, match="is no column of"):
+        NUMBERS.rows(SWAPPED)
+
+
+@pytest.mark.parametrize("rows", [np.zeros((2, 3)), np.zeros(2), np.zeros((1, 2, 2)), []])
+def test_rows_without_names_have_the_right_width(rows: Any) -> None:
+    with pytest.raises(InvalidInstance, match=r"rows \(n, 2\)"):
+        NUMBERS.rows(rows)
+    assert NUMBERS.rows(BOTH).tolist() == BOTH
+
+
+@pytest.mark.parametrize("row", [["140", "much"], {140.0, 6.3}, [140.0 + 1j, 6.3], [[1.0], 2.0]])
+def test_what_is_no_row_of_numbers_is_refused(row: Any) -> None:
+    with pytest.raises(InvalidInstance, match="without names a row is numbers"):
+        NUMBERS.row(row)
+
+
+def test_what_a_mask_hides_is_missing() -> None:
+    hidden = np.ma.array([140.0, 6.3], mask=[False, True])
+    assert np.isnan(NUMBERS.row(hidden)[1])
+    assert np.isnan(NUMBERS.rows(hidden[None, :])[0, 1])
+    with pytest.raises(InvalidInstance, match="temperature is missing"):
+        NUMBERS.row(np.ma.array([140.0, 6.3], mask=[True, False]))
+
+
+def test_a_number_and_its_text_are_one_name() -> None:
+    with pytest.raises(InvalidInstance, match="1 is given more than once"):
+        NUMBERS.row(SWAPPED | {1: 2.0, "1": 3.0})

@@ -25,6 +25,14 @@ PROVEN = {"cost": 0.42, "lower_bound": 0.42, "gap": 0.0, "enumerated_changes": 0
 BOUNDED = {"cost": 2.0, "lower_bound": 1.5, "gap": 0.25, "enumerated_changes": 0}
 ENUMERATED = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 2}
 BARE = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 0}
+BY_SCORE = {
+    "by": "predictor",
+    "says": "score",
+    "predictor": "http://p:1",
+    "rows": 1_234,
+    "why": None,
+}
+UNCONFIRMED = BY_SCORE | {"by": "copy", "says": None, "rows": 0, "why": "away"}
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,21 @@ BARE = {"cost": 2.0, "lower_bound": None, "gap": None, "enumerated_changes": 0}
             answer("optimal", PROVEN, PROVEN),
             ["Answer 1. Proven", "Answer 2. Proven", "other features than"],
             [],
+        ),
+        (
+            answer("optimal", PROVEN, confirmation=BY_SCORE),
+            ["http://p:1", "1,234 rows", "its own numbers"],
+            ["copy of the model"],
+        ),
+        (
+            answer("optimal", PROVEN, confirmation=BY_SCORE | {"says": "class"}),
+            ["the decision on each", "tells no probabilities"],
+            ["its own numbers"],
+        ),
+        (
+            answer("optimal", PROVEN, confirmation=UNCONFIRMED),
+            ["did not confirm this", "only the copy", "away"],
+            ["its own numbers"],
         ),
         (answer("infeasible"), ["no change that the policy"], ["recomputed"]),
         (answer("unknown", deadline_hit=True), ["nothing is proven", "200 ms"], []),

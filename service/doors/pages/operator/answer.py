@@ -13,6 +13,7 @@ from service.doors.pages.causal_graph import Drawing, Mark, drawn
 from service.doors.pages.operator.levers import levers_of
 from service.doors.pages.operator.verdict import PredictionVerdict, verdict_of
 from service.served.registry import ServedModel
+from service.words.claims import confirmed_in_words
 from service.words.labels import label, label_or
 
 TRACK = 300
@@ -80,6 +81,10 @@ class AnswerView:
     """In words, and whether it was tested."""
     doubts: tuple[str, ...]
     """What it rests on that had failed a check."""
+    confirmed: str
+    """Who confirmed it besides the model file here; empty where nobody else is named."""
+    is_unconfirmed: bool
+    """Whether a predictor that is named did not."""
     raw: Mapping[str, Any]
 
 
@@ -104,6 +109,8 @@ def shown(
         ),
         # Records of before have none.
         tuple(view.said(doubt["text"]) for doubt in answer.get("doubts", ())),
+        view.said(confirmed_in_words(answer) or {}),
+        bool((answer.get("confirmation") or {}).get("why")),
         answer,
     )
 

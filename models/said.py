@@ -1,0 +1,89 @@
+"""What another process says of a row, in the forms that predictors use (KServe, protocol V1).
+
+Read by whoever asks a predictor and, from a record, by whoever checks what it said.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models.schema import Decision, Task
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-6
+"""How close two scores of one model are: float32 against float64, other orders of sums."""
+
+
+@dataclass(frozen=True)
+class PredictorWord:
+    """One word of a predictor, read."""
+
+    decided: int
+    """Position of the class that it decides; -1 where nothing decides."""
+    scores: tuple[float, ...] | None
+    """In the order of our scores, ``(n_outputs,)``; None: it says the class alone."""
+
+    def is_near(self, ours: tuple[float, ...]) -> bool:
+        """Whether one model can have said both: the numbers are near, or the class is ours."""
+        if self.scores is None:
+            return True
+        return bool(np.allclose(self.scores, ours, rtol=RELATIVE, atol=ABSOLUTE))
+
+
+def read_said(said: Any, decision: Decision) -> PredictorWord | None:
+    """A predictor's word on one row; None where it is in none of the forms of :func:`expected`.
+
+    Numbers may be NaN or infinite: JSON as Python's servers write it has them.
+    """
+    match said:
+        case str() if said in decision.class_names:
+            return PredictorWord(decision.class_names.index(said), None)
+        case [value] if decision.task is not Task.MULTICLASS and not isinstance(value, list):
+            return read_said(value, decision)
+        case [*shares] if decision.classes and len(shares) == len(decision.classes):
+            return _of_shares(shares, decision)
+        case int() if decision.task is not Task.REGRESSION:  # a bool is one too
+            return PredictorWord(int(said), None) if 0 <= said < len(decision.classes) else None
+        case float() if decision.task is not Task.MULTICLASS:
+            return _of_scores([said], decision)
+        case int() if not isinstance(said, bool):
+            return _of_scores([said], decision)
+    return None
+
+
+def _of_shares(shares: list[Any], decision: Decision) -> PredictorWord | None:
+    """Probabilities of all classes, in class order."""
+    if decision.task is Task.REGRESSION or not all(map(_is_number, shares)):
+        return None
+    is_binary = decision.task is Task.BINARY
+    return _of_scores([shares[decision.positive]] if is_binary else shares, decision)
+
+
+def _of_scores(numbers: list[Any], decision: Decision) -> PredictorWord:
+    try:
+        scores = tuple(float(number) for number in numbers)
+    except OverflowError:  # a whole number of a thousand digits
+        scores = (math.inf,) * len(numbers)
+    return PredictorWord(int(decision.decide(np.array([scores]))[0]), scores)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def expected(decision: Decision) -> str:
+    """The forms that can be read, for whoever is told that another one came."""
+    names = ", ".join(map(repr, decision.class_names))
+    if decision.task is Task.REGRESSION:
+        return f"a number{f', or one of {names}' if names else ''}"
+    last = len(decision.classes) - 1
+    positive = ""
+    if decision.task is Task.BINARY:
+        positive = f", or the probability of {decision.class_names[decision.positive]!r} as a float"
+    return (
+        f"one of {names}, its place as a whole number from 0 to {last}, "
+        f"{last + 1} probabilities in that order{positive}"
+    )

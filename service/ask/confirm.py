@@ -1,0 +1,369 @@
+"""Who confirms an answer: our copy of the model, or the process in which it is deployed.
+
+The checker's own questions are asked of that process too: it is given the reply once more, and the
+predictor's scores in place of the copy's. So whatever the reply claims and rows can show (class,
+probability or score, readings within the tolerances, ends of ranges, plausible laws) is confirmed
+by the predictor, or denied by it (decision 0104).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from explainers.verify.exported import check_answer
+from models.predictor import Row, Rows, Scores, finite
+from models.rounding import rounding_of
+from models.said import PredictorWord, expected, read_said
+from models.schema import Schema, Task
+from service.ask.problem_types import PREDICTOR_DISAGREES
+from service.ask.problems import Refusal
+from service.errors import PredictorUnavailable, PredictorUnclear
+from service.logs import logger
+from service.served.predictor_host import PredictorHost
+from service.served.registry import ServedModel
+from service.wire import replies, requests
+
+PREDICTOR = "predictor"
+OURS = ("prediction", "confirmed_by")
+"""Checks of our own number, beside which the predictor's is told, and of who confirmed."""
+
+
+@dataclass(frozen=True)
+class Confirming:
+    """How a door has the predictor asked."""
+
+    as_lists: bool | None = None
+    """Whether rows are sent as lists; None: as the settings say."""
+    must_answer: bool = False
+    """Whether an answer that only our copy confirms is not given."""
+    is_asked: bool = True
+    """Whether it is asked at all: not for an answer that nobody is given."""
+
+    def lists(self, host: PredictorHost) -> bool:
+        return host.as_lists if self.as_lists is None else self.as_lists
+
+
+AS_SET = Confirming()
+ALONE = Confirming(is_asked=False)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the predictor says of one row."""
+
+    said: Any
+    """As it came."""
+    read: PredictorWord
+    ours: tuple[float, ...]
+    """What our copy says."""
+
+
+@dataclass(eq=False)
+class _Hearing:
+    """Rows that the checker asks about, and what the predictor and our copy say of them."""
+
+    model: ServedModel
+    host: PredictorHost
+    as_lists: bool
+    heard: dict[bytes, Heard] = field(default_factory=dict)
+    in_floats: bool = False
+    """Whether it says floats: then 1 is a number as well, for many servers write 1.0 so."""
+
+    def gather(self, told: list[Row], rows: Rows) -> Scores:
+        """Our copy's scores; the rows are kept, to be asked about together."""
+        told.extend(rows)
+        return self.model.deployed.predictor.score(rows)
+
+    def score(self, rows: Rows) -> Scores:
+        """The predictor's scores of ``rows``; our copy's, where it says the class alone and it is
+        the same.
+
+        Raises
+        ------
+        NotFinite
+            If it says a number that is none.
+        PredictorUnavailable, PredictorUnclear
+            If it does not answer, or not in a form that can be read.
+        Refusal
+            If it says otherwise than our copy.
+        """
+        self.ask(rows)
+        found = [self.of(row) for row in rows]
+        return np.array([heard.read.scores or heard.ours for heard in found])
+
+    def of(self, row: Row) -> Heard:
+        return self.heard[row.tobytes()]
+
+    def ask(self, rows: Rows) -> None:
+        """Have the predictor's word on those of ``rows`` of which it is not known yet."""
+        new = {row.tobytes(): row for row in rows if row.tobytes() not in self.heard}
+        if not new:
+            return
+        asked = np.array([*new.values()])
+        ours = self.model.deployed.predictor.score(asked)
+        words = self.host.predict(self.model.name, [self._written(row) for row in asked])
+        self.in_floats |= any(isinstance(_alone(said), float) for said in words)
+        if self.in_floats:
+            words = [_as_float(said) for said in words]
+        for key, row, said, scores in zip(new, asked, words, ours.tolist(), strict=True):
+            self.heard[key] = Heard(said, self._read(said, row), tuple(scores))
+        if len({heard.read.scores is None for heard in self.heard.values()}) > 1:
+            url = self.host.url(self.model.name)
+            raise PredictorUnclear(
+                f"{url} says classes of some rows and numbers of others", "one of both"
+            )
+
+    def _written(self, row: Row) -> Any:
+        named = self.model.schema.write(row)
+        return [*named.values()] if self.as_lists else named
+
+    def _read(self, said: Any, row: Row) -> PredictorWord:
+        decision = self.model.decision
+        read = read_said(said, decision)
+        if read is None:
+            came = f"{self.host.url(self.model.name)} said {json.dumps(said)[:200]} of a row"
+            raise PredictorUnclear(came, expected(decision))
+        if read.scores is not None:
+            multi = decision.task is Task.MULTICLASS
+            names = decision.class_names if multi else ()
+            finite(np.array([read.scores]), row[np.newaxis], PREDICTOR, names)
+        return read
+
+
+def _alone(said: Any) -> Any:
+    """A word that some servers put into a list of its own."""
+    return said[0] if isinstance(said, list) and len(said) == 1 else said
+
+
+def _as_float(said: Any) -> Any:
+    """A whole number as a float, so that whoever reads the record reads a number too."""
+    if type(_alone(said)) is not int:
+        return said
+    return [float(said[0])] if isinstance(said, list) else float(said)
+
+
+def confirm_instance(model: ServedModel, row: Row, how: Confirming) -> None:
+    """Whether the predictor says of an instance what our copy says, where that alone is told: that
+    there is nothing to change.
+
+    Raises
+    ------
+    As :func:`confirmed`.
+    """
+    if model.predictor is None or not how.is_asked:
+        return
+    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    try:
+        hearing.ask(row[np.newaxis])
+        _compare(hearing, {"the instance": row})
+    except (PredictorUnavailable, PredictorUnclear) as error:
+        if how.must_answer or _is_demanded(model):
+            raise
+        logger.warning("an instance is confirmed by our copy alone: %s", error.reason)
+
+
+def _is_demanded(model: ServedModel) -> bool:
+    return model.rulebook.policy.get("confirmed_by") == PREDICTOR
+
+
+def confirmed(
+    model: ServedModel,
+    request: requests.ExplanationRequest,
+    reply: replies.ExplanationReply,
+    how: Confirming,
+) -> replies.ExplanationReply:
+    """The reply, which says who confirmed it.
+
+    Raises
+    ------
+    Refusal
+        If the predictor denies what is claimed.
+    NotFinite
+        If it says a number that is none.
+    PredictorUnavailable, PredictorUnclear
+        If it does not say what is needed, and the policy or the door demands that it does.
+    """
+    if not how.is_asked:
+        return reply
+    demanded = _is_demanded(model)
+    if model.predictor is None:
+        if demanded:
+            raise PredictorUnavailable(
+                "the policy (policy.confirmed_by) demands that it confirms each answer, and none "
+                "is named (IFONLY_PREDICTOR_HOST)"
+            )
+        return reply
+    hearing = _Hearing(model, model.predictor, how.lists(model.predictor))
+    try:
+        found = _heard(hearing, request, reply)
+        if demanded and found.confirmation.says == "class" and _claims_more(reply):
+            url = model.predictor.url(model.name)
+            raise PredictorUnclear(
+                f"{url} says classes, and the answer claims a probability or a score",
+                expected(model.decision),
+            )
+    except (PredictorUnavailable, PredictorUnclear) as error:
+        if demanded or how.must_answer:
+            raise
+        # Given all the same: at a machine an answer of the copy that says so is worth more than
+        # none. Who may not have it says so in the policy.
+        logger.warning("an explanation is confirmed by our copy alone: %s", error.reason)
+        alone = replies.Confirmations(
+            predictor=model.predictor.url(model.name), why=str(error)[: replies.MOST_WHY]
+        )
+        return reply.model_copy(update={"confirmation": alone})
+    return found
+
+
+def _claims_more(reply: replies.ExplanationReply) -> bool:
+    """Whether more than a class is claimed of its rows."""
+    return reply.target.probability is not None or reply.target.score is not None
+
+
+def _heard(
+    hearing: _Hearing, request: requests.ExplanationRequest, reply: replies.ExplanationReply
+) -> replies.ExplanationReply:
+    model = hearing.model
+    answer = {key: told for key, told in reply.as_mapping().items() if key != "confirmation"}
+    asked = request.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    rows: list[Row] = []
+    # Once with our copy, to learn which rows are needed: the predictor is asked about all at once.
+    rounding = rounding_of(model.deployed.predictor)
+    own = check_answer(
+        answer, asked, model.rulebook, lambda some: hearing.gather(rows, some), rounding
+    )
+    named = dict(_named(model, request, reply))
+    hearing.ask(np.array([*named.values(), *rows]))
+    _compare(hearing, named)
+    if any(heard.read.scores is not None for heard in hearing.heard.values()):
+        # What does not hold by our own numbers is no word of the predictor's.
+        lost = {(s.title, c.name) for s in own for c in s.checks if not c.holds}
+        _check(hearing, answer, asked, lost)
+    return _with(reply, hearing, named)
+
+
+def _named(
+    model: ServedModel, request: requests.ExplanationRequest, reply: replies.ExplanationReply
+) -> Iterator[tuple[str, Row]]:
+    """The rows that the reply tells of, by what they are called."""
+    yield "the instance", model.schema.read(request.instance)
+    for found in reply.counterfactuals:
+        yield f"the answer of rank {found.rank}", _row(model.schema, found.instance)
+    if reply.relaxation is not None:
+        yield "the relaxation", _row(model.schema, reply.relaxation.counterfactual.instance)
+
+
+def _row(schema: Schema, instance: Mapping[str, Any]) -> Row:
+    """A written row; effects on whole numbers may be written as they are."""
+    read = [
+        f.read(v) if f.kind.is_categorical or v is None else float(v)
+        for f, v in ((f, instance[f.name]) for f in schema.features)
+    ]
+    return np.array(read)
+
+
+def _compare(hearing: _Hearing, named: dict[str, Row]) -> None:
+    """Whether both are one model: bounds and proofs of the copy say nothing of another one.
+
+    Raises
+    ------
+    Refusal
+        Of the first row of which they say something else.
+    """
+    names = {row.tobytes(): name for name, row in named.items()}
+    decision = hearing.model.decision
+    # What the reply tells of first: its name says more than that of a reading beside it.
+    for key in dict.fromkeys([*names, *hearing.heard]):
+        heard = hearing.heard[key]
+        decided = int(decision.decide(np.array([heard.ours]))[0])
+        # Numbers that are near may lie on either side of a threshold: then what is claimed of the
+        # row is the checker's to say.
+        is_same = heard.read.is_near(heard.ours)
+        if heard.read.scores is None:
+            is_same = heard.read.decided == decided
+        if not is_same:
+            what = names.get(key, "a row that the answer speaks of")
+            _deny(hearing, what, key, "they are not the same model")
+
+
+def _check(
+    hearing: _Hearing,
+    answer: dict[str, Any],
+    asked: dict[str, Any],
+    lost: Collection[tuple[str, str]],
+) -> None:
+    """Every check of the reply that holds by our copy's numbers (all but ``lost``), with the
+    predictor's.
+
+    Raises
+    ------
+    Refusal
+        If one does not hold.
+    """
+    for section in check_answer(answer, asked, hearing.model.rulebook, hearing.score):
+        for check in section.checks:
+            known = check.name in OURS or (section.title, check.name) in lost
+            if not (check.holds or known):
+                url = hearing.host.url(hearing.model.name)
+                raise Refusal(
+                    PREDICTOR_DISAGREES,
+                    f"the predictor {url} does not confirm {section.title}: {check.name}: "
+                    f"{check.says}",
+                    predictor={"url": url, "check": check.name},
+                )
+
+
+def _deny(hearing: _Hearing, what: str, key: bytes, why: str) -> None:
+    model, heard, url = hearing.model, hearing.heard[key], hearing.host.url(hearing.model.name)
+    ours: Sequence[float] = heard.ours
+    decided = int(model.decision.decide(np.array([ours]))[0])
+    name = model.decision.class_names[decided] if decided >= 0 else None
+    told = f"{name}, {list(ours)}" if name is not None else str(list(ours))
+    raise Refusal(
+        PREDICTOR_DISAGREES,
+        f"the predictor {url} says {json.dumps(heard.said)[:200]} of {what}, and {model.name} "
+        f"{model.version} of this service says {told}: {why}",
+        predictor={
+            "url": url,
+            "row": model.schema.write(np.frombuffer(key)),
+            "said": heard.said,
+            "copy": list(ours),
+        },
+    )
+
+
+def _with(
+    reply: replies.ExplanationReply, hearing: _Hearing, named: dict[str, Row]
+) -> replies.ExplanationReply:
+    """The reply with the predictor's word on each row that it tells of."""
+
+    def word(row: Row) -> dict[str, Any]:
+        heard = hearing.of(row)
+        says = "class" if heard.read.scores is None else "score"
+        return {"by": PREDICTOR, "says": says, "said": heard.said}
+
+    def told(found: replies.Counterfactual) -> replies.Counterfactual:
+        row = _row(hearing.model.schema, found.instance)
+        return found.model_copy(update={"confirmation": replies.Confirmation(**word(row))})
+
+    relaxation = reply.relaxation
+    if relaxation is not None:
+        relaxation = relaxation.model_copy(
+            update={"counterfactual": told(relaxation.counterfactual)}
+        )
+    return reply.model_copy(
+        update={
+            "confirmation": replies.Confirmations(
+                **word(named["the instance"]),
+                predictor=hearing.host.url(hearing.model.name),
+                rows=len(hearing.heard),
+            ),
+            "counterfactuals": [told(found) for found in reply.counterfactuals],
+            "relaxation": relaxation,
+        }
+    )

@@ -1,0 +1,74 @@
+"""A predictor's word on a row is read in whichever form it has, and in no other."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from models.said import PredictorWord, expected, read_said
+from models.schema import Category, Decision, Task
+
+BINARY = Decision(Task.BINARY, (Category("good"), Category("bad")), positive=1, threshold=0.4)
+SWAPPED = Decision(Task.BINARY, (Category("bad"), Category("good")), positive=0, threshold=0.4)
+MANY = Decision(Task.MULTICLASS, (Category("a"), Category("b"), Category("c")))
+VALUE = Decision(Task.REGRESSION)
+LIMITED = Decision(Task.REGRESSION, (Category("low"), Category("high")), 1, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("decision", "said", "decided", "scores"),
+    [
+        (BINARY, "bad", 1, None), (BINARY, "good", 0, None), (BINARY, 1, 1, None),
+        (BINARY, 0, 0, None), (BINARY, True, 1, None), (BINARY, [0.55, 0.45], 1, (0.45,)),
+        (BINARY, 0.45, 1, (0.45,)), (BINARY, 0.3, 0, (0.3,)), (BINARY, [0.5], 1, (0.5,)),
+        (BINARY, [1], 1, None), (BINARY, [1, 0], 0, (0.0,)), (SWAPPED, [0.45, 0.55], 0, (0.45,)),
+        (MANY, [0.1, 0.8, 0.1], 1, (0.1, 0.8, 0.1)), (MANY, "c", 2, None), (MANY, 2, 2, None),
+        (VALUE, 10.0000004, -1, (10.0000004,)), (VALUE, [10], -1, (10.0,)),
+        (VALUE, 10, -1, (10.0,)),
+        (LIMITED, "high", 1, None), (LIMITED, 9, 0, (9.0,)),
+        (VALUE, 10**400, -1, (math.inf,)),
+    ],
+)  # fmt: skip
+def test_a_word_is_read(
+    decision: Decision, said: Any, decided: int, scores: tuple[float, ...] | None
+) -> None:
+    assert read_said(said, decision) == PredictorWord(decided, scores)
+
+
+@pytest.mark.parametrize("said", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_none_are_left_to_be_refused(said: float) -> None:
+    for decision, word in ((BINARY, said), (BINARY, [0.5, said]), (VALUE, [said])):
+        found = read_said(word, decision)
+        assert found is not None
+        assert found.scores is not None
+        assert not math.isfinite(found.scores[0])
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (BINARY, None), (BINARY, "BAD"), (BINARY, 2), (BINARY, -1), (BINARY, []), (BINARY, {}),
+        (BINARY, [0.2, 0.3, 0.5]), (BINARY, ["good", "bad"]), (BINARY, [[0.5]]),
+        (BINARY, {"label": "bad"}), (BINARY, [True, False]), (MANY, 0.5), (MANY, [0.5, 0.5]),
+        (MANY, ["a", "b", "c"]), (MANY, 3), (VALUE, "10"), (VALUE, None), (VALUE, True),
+        (VALUE, [1.0, 2.0]), (LIMITED, [1.0, 2.0]),
+    ],
+)  # fmt: skip
+def test_what_is_in_no_form_is_not_guessed(decision: Decision, said: Any) -> None:
+    assert read_said(said, decision) is None
+
+
+def test_scores_of_one_model_are_near() -> None:
+    assert PredictorWord(1, (0.93,)).is_near((0.930005,))
+    assert not PredictorWord(1, (0.93,)).is_near((0.94,))
+    assert not PredictorWord(1, (0.1, 0.8, 0.1)).is_near((0.1, 0.7, 0.2))
+    assert not PredictorWord(-1, (10.1,)).is_near((10.0,))
+
+
+def test_the_forms_are_told() -> None:
+    assert "'good', 'bad'" in expected(BINARY)
+    assert "the probability of 'bad'" in expected(BINARY)
+    assert "3 probabilities" in expected(MANY)
+    assert expected(VALUE) == "a number"
