@@ -26,6 +26,7 @@ from ifonly.explanation import Explanation, Explanations, Writer
 from ifonly.sample import Sample, name_of
 from ifonly.scoring import Scored, scored
 from models.errors import DataError
+from models.onnx import OnnxPredictor
 from models.predictor import Predictor, Row, Rows, Scores
 from models.schema import Decision, Task
 
@@ -217,14 +218,14 @@ class _Made:
         )
         answer = self._asked(problem, self.model.predictor, self.engine)
         original = self.model.original
-        notes: tuple[str, ...] = ()
-        by = "predictor" if self.model.form is None and self.model.parity is None else "onnx"
+        notes = tuple(self.sample.beyond(row))
+        by = "onnx" if isinstance(self.model.predictor, OnnxPredictor) else "predictor"
         if original is not None:
             by = "estimator"
             if self.model.parity is not None and not _confirmed(problem, answer, original):
                 # Rows that the graph decides otherwise: the estimator is what was asked about.
                 answer = self._asked(problem, original, Blackbox())
-                notes = ("of this row the estimator and its graph differ: the estimator was asked",)
+                notes += ("of this row estimator and graph differ: the estimator was asked",)
         return question.writer.write(row, problem.target, answer, confirmed_by=by, notes=notes)
 
     def _asked(self, problem: Problem, predictor: Predictor, engine: Engine) -> Answer:

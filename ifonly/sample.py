@@ -75,19 +75,21 @@ class Sample:
 
     def reaching(self, rows: Rows) -> Sample:
         """The same, with features that reach as far as ``rows``, ``(n, n_features)``, do."""
-        features, told = list(self.schema.features), list(self.assumptions)
-        for j, feature in enumerate(self.schema.features):
+        features = list(self.schema.features)
+        for j, feature in enumerate(features):
             read = rows[:, j][np.isfinite(rows[:, j])]
-            if feature.kind.is_categorical or not read.size:
-                continue
-            lower, upper = min(feature.lower, read.min()), max(feature.upper, read.max())
-            if (lower, upper) != (feature.lower, feature.upper):
-                features[j] = replace(feature, lower=float(lower), upper=float(upper))
-                told.append(
-                    f"{feature.name}: a row to be explained reads beyond {_span(feature)}, which "
-                    f"is what data has; {_span(features[j])} is allowed"
-                )
-        return replace(self, schema=Schema(tuple(features)), assumptions=tuple(told))
+            if not feature.kind.is_categorical and read.size:
+                ends = min(feature.lower, *read.tolist()), max(feature.upper, *read.tolist())
+                features[j] = replace(feature, lower=ends[0], upper=ends[1])
+        return replace(self, schema=Schema(tuple(features)))
+
+    def beyond(self, row: Row) -> Iterator[str]:
+        """What of a row lies beyond all that the table has."""
+        for feature, number, seen in zip(self.schema.features, row, self.rows.T, strict=True):
+            low, high = np.nanmin(seen), np.nanmax(seen)
+            if not feature.kind.is_categorical and not low <= number <= high and number == number:
+                span = f"{plain(float(low))} to {plain(float(high))}"
+                yield f"{feature.name} is {plain(float(number))}: data has {span}"
 
     @cached_property
     def unbounded(self) -> Sample:

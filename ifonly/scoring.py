@@ -30,9 +30,9 @@ from models.onnx.export import Columns, export_onnx, to_bytes
 from models.onnx.parity import ParityReport, check_parity
 from models.onnx.reading import read_graph, tensor_inputs
 from models.onnx.surgery import class_names
-from models.predictor import Predictor, Rows, Scores
+from models.predictor import Predictor, Rows, Scores, finite
 from models.repository.folder import understood
-from models.schema import Decision, Feature, Schema
+from models.schema import Decision, Feature, Schema, Task
 from models.spec import OutputBinding, Spec
 
 PARITY_ROWS = 2_000
@@ -105,8 +105,8 @@ def _of_estimator(estimator: Any, data: Any, threshold: float | None) -> Scored:
         graph, report = _converted(estimator, original)
     except (ModelError, ImportError) as error:
         reason = str(error).splitlines()[0]
-        told = f"{name} is asked as it is, row by row, and nothing is proven (blackbox): {reason}"
-        return Scored(original, original.decision, sample, told=(told,))
+        told = f"{name} is asked as it is, and little is proven (blackbox): {reason}"
+        return Scored(original, original.decision, sample, original=original, told=(told,))
     told = (
         f"{name} was converted to ONNX: {report.rows:,} rows, {report.threshold_neighbours:,} of "
         f"them beside split thresholds, are decided alike, and scored within "
@@ -136,7 +136,7 @@ def _converted(estimator: Any, original: Native) -> tuple[OnnxPredictor, ParityR
     encodings = tuple(
         _encoding(f, sample, as_text=not isinstance(columns, int)) for f in sample.schema.features
     )
-    graph = _load(to_bytes(model), sample.unbounded.schema, original.decision, encodings)
+    graph = _exported(to_bytes(model), sample, original.decision, encodings)
     try:
         report = check_parity(
             original.score,
@@ -152,6 +152,17 @@ def _converted(estimator: Any, original: Native) -> tuple[OnnxPredictor, ParityR
     except Exception as error:
         raise ParityError(f"it cannot be compared with its graph: {error}") from error
     return graph, report
+
+
+def _exported(
+    content: bytes, sample: Sample, decision: Decision, encodings: tuple[FeatureEncoding, ...]
+) -> OnnxPredictor:
+    schema, column = sample.unbounded.schema, None
+    if decision.task is Task.REGRESSION and decision.classes:
+        # Of margins, some converters write both sides; the second class's is the last.
+        first = _load(content, schema, decision, encodings, column=0)
+        column = first.width(sample.rows[:1]) - 1
+    return _load(content, schema, decision, encodings, column=column)
 
 
 def _columns_of(estimator: Any, sample: Sample) -> Columns:
@@ -173,7 +184,13 @@ def _encoding(feature: Feature, sample: Sample, *, as_text: bool) -> FeatureEnco
 
 
 def _some_thresholds(graph: OnnxPredictor) -> dict[int, npt.NDArray[np.float32]]:
-    found = feature_thresholds(graph.model, graph.encoding.columns)
+    features = feature_thresholds(graph.model, graph.encoding.columns)
+    # Between codes of categories there is nothing that could be read.
+    found = {
+        j: v
+        for j, v in features.items()
+        if graph.encoding.inputs[0].encodings[j].form == Form.NUMBER
+    }
     total = sum(len(values) for values in found.values())
     step = max(-(-total // MOST_THRESHOLDS), 1)
     return {j: np.asarray(values[::step], dtype=np.float32) for j, values in found.items()}
@@ -283,7 +300,8 @@ def _of_function(
 ) -> Scored:
     """``taken`` says in which form rows are handed to ``ask``."""
     rows = sample.rows[:PROBED]
-    scores = matrix(np.asarray(ask(taken.table(rows)), dtype=np.float64), len(rows))
+    # Before anything is guessed of them: a score that is none would pass for a value.
+    scores = finite(matrix(np.asarray(ask(taken.table(rows)), dtype=np.float64), len(rows)), rows)
     decision, columns, told = _decided_by(scores, classes, threshold)
     predictor = Native(ask, taken, decision, columns)
     asked = "the model is a function: it is asked, and little is proven (blackbox)"

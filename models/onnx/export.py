@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import ModelProto
 
@@ -28,6 +29,7 @@ TARGET_OPSET = {"": 15, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
 _LONGEST_REASON = 300
+_CAST = "ifonly_cast"
 _TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
 
 Columns = int | Mapping[str, bool]
@@ -162,7 +164,18 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     from sklearn.base import is_classifier
 
     _teach(estimator)
-    tensor = FloatTensorType if _has_trees(estimator) else DoubleTensorType
+    trees, several = _has_trees(estimator), not isinstance(columns, int)
+    if trees and len(list(_steps(estimator))) > 1:
+        estimator, trees = _casting(estimator), False
+    # Behind inputs of several types, the converters of linear models know no float64.
+    is_single = trees or (several and not _casts(estimator))
+    tensor = FloatTensorType if is_single else DoubleTensorType
+    options: dict[Any, Any] | None = None
+    if is_classifier(estimator):
+        # A ZipMap yields dictionaries in place of one matrix.
+        has_shares = hasattr(estimator, "predict_proba")
+        last = [estimator, *_steps(estimator)][-1]
+        options = {"zipmap": False} if has_shares else {id(last): {"raw_scores": True}}
     if isinstance(columns, int):
         inputs = [(INPUT, tensor([None, columns]))]
     else:
@@ -175,10 +188,23 @@ def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
         name="model",
         initial_types=inputs,
         target_opset=TARGET_OPSET,
-        # A ZipMap yields dictionaries in place of one matrix.
-        options={"zipmap": False} if is_classifier(estimator) else None,
+        options=options,
     )
     return model
+
+
+def _casting(pipeline: Any) -> Any:
+    """The same pipeline, in which what its trees read is computed in float64 and then rounded, as
+    trees themselves round what they are given."""
+    from skl2onnx.sklapi import CastTransformer
+    from sklearn.pipeline import Pipeline
+
+    *before, last = pipeline.steps
+    return Pipeline([*before, (_CAST, CastTransformer(dtype=np.float32)), last])
+
+
+def _casts(pipeline: Any) -> bool:
+    return any(name == _CAST for name, _ in getattr(pipeline, "steps", []))
 
 
 def _teach(estimator: Any) -> None:
