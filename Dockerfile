@@ -13,6 +13,7 @@ COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY models models
 COPY explainers explainers
 COPY service service
+COPY ifonly ifonly
 # The search is compiled here, for any processor; the image below carries no compiler.
 RUN CXX="python -m ziglang c++" python -m pip wheel --no-build-isolation --no-deps --wheel-dir dist .
 

@@ -8,8 +8,12 @@ and networks are exported with float64 inputs. The ``train`` extra installs what
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import ModelProto
 
@@ -25,13 +29,20 @@ TARGET_OPSET = {"": 15, "ai.onnx.ml": 3}
 IR_VERSION = 8
 
 _LONGEST_REASON = 300
-_TREE_MODULES = ("sklearn.tree", "sklearn.ensemble")
+_CAST = "ifonly_cast"
+_TREE_MODULES = ("sklearn.tree", "sklearn.ensemble", "xgboost", "lightgbm")
+
+Columns = int | Mapping[str, bool]
+"""Their number, of numbers in one matrix; or of each column, an input of its own, whether it holds
+texts."""
 
 
-def export_onnx(estimator: Any, n_columns: int, *, name: str) -> ModelProto:
-    """``estimator`` (scikit-learn or XGBoost, fitted) as an ONNX graph called ``name``.
+def export_onnx(estimator: Any, columns: Columns, *, name: str) -> ModelProto:
+    """``estimator`` (scikit-learn, XGBoost, LightGBM or CatBoost, fitted) as an ONNX graph called
+    ``name``.
 
-    The graph has one matrix input, :data:`INPUT`, and for a classifier one output,
+    The graph has one matrix input, :data:`INPUT`, or an input ``(n_rows, 1)`` for each of
+    ``columns`` (a scikit-learn pipeline of a table), and for a classifier one output,
     :data:`SCORES`, ``(n_rows, n_classes)``: no ZipMap, and no label, for that would be cut at 0.5
     whatever the decision's threshold is. An early-stopped XGBoost is exported up to its best
     iteration. Equal models give equal bytes: no names, dates or tool versions vary.
@@ -42,10 +53,7 @@ def export_onnx(estimator: Any, n_columns: int, *, name: str) -> ModelProto:
         If the model cannot be converted; the message says which model and why.
     """
     try:
-        if type(estimator).__module__.startswith("xgboost"):
-            model = _convert_xgboost(estimator, n_columns)
-        else:
-            model = _convert_sklearn(estimator, n_columns)
+        model = _convert(estimator, columns)
     # Converters raise whatever they please.
     except Exception as error:
         kind = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
@@ -60,6 +68,42 @@ def export_onnx(estimator: Any, n_columns: int, *, name: str) -> ModelProto:
 def to_bytes(model: ModelProto) -> bytes:
     """``model`` as the bytes of a ``model.onnx``."""
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def _convert(estimator: Any, columns: Columns) -> ModelProto:
+    library = type(estimator).__module__.partition(".")[0]
+    if library in ("catboost", "lightgbm", "xgboost"):
+        if not isinstance(columns, int):
+            raise ValueError("its columns are not all numbers")
+        match library:
+            case "catboost":
+                return _convert_catboost(estimator)
+            case "lightgbm":
+                return _convert_lightgbm(estimator, columns)
+            case _:
+                return _convert_xgboost(estimator, columns)
+    return _convert_sklearn(estimator, columns)
+
+
+def _convert_catboost(estimator: Any) -> ModelProto:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        estimator.save_model(str(file), format="onnx")
+        return onnx.load(file)
+
+
+def _convert_lightgbm(estimator: Any, n_columns: int) -> ModelProto:
+    from onnxmltools import convert_lightgbm
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    model: ModelProto = convert_lightgbm(
+        estimator,
+        name="model",
+        initial_types=[(INPUT, FloatTensorType([None, n_columns]))],
+        target_opset=TARGET_OPSET[""],
+        zipmap=False,
+    )
+    return model
 
 
 def _convert_xgboost(estimator: Any, n_columns: int) -> ModelProto:
@@ -114,27 +158,96 @@ def _config(booster: Any) -> dict[str, Any]:
     return learner
 
 
-def _convert_sklearn(estimator: Any, n_columns: int) -> ModelProto:
+def _convert_sklearn(estimator: Any, columns: Columns) -> ModelProto:
     from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
     from sklearn.base import is_classifier
 
-    tensor = FloatTensorType if _has_trees(estimator) else DoubleTensorType
+    _teach(estimator)
+    trees, several = _has_trees(estimator), not isinstance(columns, int)
+    if trees and len(list(_steps(estimator))) > 1:
+        estimator, trees = _casting(estimator), False
+    # Behind inputs of several types, the converters of linear models know no float64.
+    is_single = trees or (several and not _casts(estimator))
+    tensor = FloatTensorType if is_single else DoubleTensorType
+    options: dict[Any, Any] | None = None
+    if is_classifier(estimator):
+        # A ZipMap yields dictionaries in place of one matrix.
+        has_shares = hasattr(estimator, "predict_proba")
+        last = [estimator, *_steps(estimator)][-1]
+        options = {"zipmap": False} if has_shares else {id(last): {"raw_scores": True}}
+    if isinstance(columns, int):
+        inputs = [(INPUT, tensor([None, columns]))]
+    else:
+        inputs = [
+            (name, (StringTensorType if is_text else tensor)([None, 1]))
+            for name, is_text in columns.items()
+        ]
     model: ModelProto = convert_sklearn(
         estimator,
         name="model",
-        initial_types=[(INPUT, tensor([None, n_columns]))],
+        initial_types=inputs,
         target_opset=TARGET_OPSET,
-        # A ZipMap yields dictionaries in place of one matrix.
-        options={"zipmap": False} if is_classifier(estimator) else None,
+        options=options,
     )
     return model
 
 
+def _casting(pipeline: Any) -> Any:
+    """The same pipeline, in which what its trees read is computed in float64 and then rounded, as
+    trees themselves round what they are given."""
+    from skl2onnx.sklapi import CastTransformer
+    from sklearn.pipeline import Pipeline
+
+    *before, last = pipeline.steps
+    return Pipeline([*before, (_CAST, CastTransformer(dtype=np.float32)), last])
+
+
+def _casts(pipeline: Any) -> bool:
+    return any(name == _CAST for name, _ in getattr(pipeline, "steps", []))
+
+
+def _teach(estimator: Any) -> None:
+    """Tell skl2onnx of steps of a pipeline that are other libraries'."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes,
+        calculate_linear_regressor_output_shapes,
+    )
+
+    for step in _steps(estimator):
+        library, kind = type(step).__module__.partition(".")[0], type(step)
+        if library == "xgboost":
+            from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
+
+            convert = convert_xgboost
+        elif library == "lightgbm":
+            from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
+
+            convert = convert_lightgbm
+        else:
+            continue
+        is_classifier = hasattr(step, "predict_proba")
+        update_registered_converter(
+            kind,
+            f"{library}{kind.__name__}",
+            calculate_linear_classifier_output_shapes
+            if is_classifier
+            else calculate_linear_regressor_output_shapes,
+            convert,
+            options={"nocl": [True, False], "zipmap": [True, False, "columns"]}
+            if is_classifier
+            else None,
+        )
+
+
+def _steps(estimator: Any) -> Iterator[Any]:
+    yield from (step for _, step in getattr(estimator, "steps", []))
+
+
 def _has_trees(estimator: Any) -> bool:
     # A pipeline compares in its last step, whatever its first is.
-    steps = [step for _, step in getattr(estimator, "steps", [])]
-    modules = [type(e).__module__ for e in (estimator, *steps)]
+    modules = [type(e).__module__ for e in (estimator, *_steps(estimator))]
     return any(m.startswith(_TREE_MODULES) for m in modules)
 
 

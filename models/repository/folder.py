@@ -25,6 +25,7 @@ from models.predictor import Rows
 from models.repository.deployed import DeployedModel, Example
 from models.repository.reference import read_examples, read_reference
 from models.rounding import Rounding
+from models.schema import Schema
 from models.spec import Spec, parse_spec
 from models.toml_bounds import MAX_BYTES as MAX_TOML
 
@@ -123,9 +124,7 @@ def load_folder(
     guard = Guard(f"{spec.name}/{spec.version}", limits)
     predictor = _graph(folder, MODEL, model_bytes, spec, threads, guard)
     reference = _reference(folder, spec)
-    form, form_refusal = _form(predictor, spec, reference)
-    # Last, as its bound needs the reading, and its measure the session.
-    predictor = predictor.knowing(_rounding(predictor, form, spec, reference))
+    predictor, form, form_refusal = understood(predictor, spec.schema, reference)
     causal = folder.read(CAUSAL)
     return DeployedModel(
         name=spec.name,
@@ -151,11 +150,20 @@ def load_folder(
     )
 
 
+def understood(
+    predictor: OnnxPredictor, schema: Schema, reference: Rows | None
+) -> tuple[OnnxPredictor, GraphForm | None, str]:
+    """A graph that was just loaded, with its rounding; as mathematics, or else why not."""
+    form, refusal = _form(predictor, schema, reference)
+    # Last, as its bound needs the reading, and its measure the session.
+    return predictor.knowing(_rounding(predictor, form, schema, reference)), form, refusal
+
+
 def _form(
-    predictor: OnnxPredictor, spec: Spec, reference: Rows | None
+    predictor: OnnxPredictor, schema: Schema, reference: Rows | None
 ) -> tuple[GraphForm | None, str]:
     """The graph as mathematics, tried against ONNX Runtime; or why there is none."""
-    rows = trial_rows(spec.schema) if reference is None else reference
+    rows = trial_rows(schema) if reference is None else reference
     try:
         form = read_graph(predictor.model, predictor.encoding, predictor.columns)
         check_reading(form, predictor, rows)
@@ -166,13 +174,13 @@ def _form(
 
 
 def _rounding(
-    predictor: OnnxPredictor, form: GraphForm | None, spec: Spec, reference: Rows | None
+    predictor: OnnxPredictor, form: GraphForm | None, schema: Schema, reference: Rows | None
 ) -> Rounding:
     """Proven of a graph that could be read, measured of any other."""
-    trial = trial_rows(spec.schema)  # with each feature's bounds and every category
+    trial = trial_rows(schema)  # with each feature's bounds and every category
     rows = trial if reference is None else np.concatenate([trial, reference])
     bounded = all(
-        f.kind.is_categorical or math.isfinite(f.upper - f.lower) for f in spec.schema.features
+        f.kind.is_categorical or math.isfinite(f.upper - f.lower) for f in schema.features
     )
     found = None if form is None else bound_rounding(form, rows, bounded=bounded)
     # What cannot be proven is measured, and says so.

@@ -13,9 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def with_examples() -> list[str]:
     """Names of the modules in whose text there is an example."""
-    files = [
-        file for top in ("explainers", "models", "service") for file in (ROOT / top).rglob("*.py")
-    ]
+    tops = ("explainers", "ifonly", "models", "service")
+    files = [file for top in tops for file in (ROOT / top).rglob("*.py")]
     given = sorted(file.relative_to(ROOT) for file in files if ">>> " in file.read_text("utf-8"))
     return [".".join(path.with_suffix("").parts) for path in given]
 

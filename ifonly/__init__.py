@@ -1,0 +1,38 @@
+"""The smallest change that would have flipped a model's decision.
+
+    import ifonly
+    ifonly.explain(model, row, data)
+
+Importing this imports nothing else: what is asked for is imported when it is.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ifonly.asking import explain
+    from ifonly.explanation import Change, Explanation, Explanations, Outcome
+    from ifonly.scoring import NotAModel
+
+__all__ = ["Change", "Explanation", "Explanations", "NotAModel", "Outcome", "explain"]
+
+_PLACES = {
+    "explain": "asking",
+    **dict.fromkeys(("Change", "Explanation", "Explanations", "Outcome"), "explanation"),
+    "NotAModel": "scoring",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"ifonly.{_PLACES[name]}"), name)
+    # Found by itself from now on.
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

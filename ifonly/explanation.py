@@ -1,0 +1,242 @@
+"""Answers as a notebook shows them and a program takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from explainers.answer import Answer, Prediction, Recourse
+from explainers.wording import Wording
+from ifonly.drawing import document, drawn
+from models.schema import Schema, Task
+
+if TYPE_CHECKING:
+    import pandas
+
+    from models.schema import Decision
+
+Value = float | int | str | None
+"""A reading, or the name of a category; None where it is missing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One feature that would have been otherwise."""
+
+    feature: str
+    before: Value
+    after: Value
+    unit: str = ""
+    sufficient_range: tuple[float, float] | None = None
+    """Where it could be, all else as in the answer; None: not known."""
+    follows: bool = False
+    """Whether nobody sets it: it follows from what is set, by the model's causal graph."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the model says of one row."""
+
+    decision: str | None
+    """The class; None where nothing decides."""
+    scores: Mapping[str, float]
+    """Probability of each class, or ``{"value": …}``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The smallest change that would have flipped the decision on one row, or why there is none."""
+
+    status: str
+    """``optimal`` (proven smallest), ``feasible``, ``infeasible`` (proven), ``unknown``,
+    ``already_target`` or ``abstained``."""
+    sentence: str
+    """The answer in words."""
+    instance: Mapping[str, Value]
+    """The row, by name."""
+    prediction: Outcome
+    """Of the row."""
+    changes: tuple[Change, ...] = ()
+    counterfactual: Mapping[str, Value] | None = None
+    """The row with the changes; None where there is no answer."""
+    reached: Outcome | None = None
+    """What the model says of that."""
+    cost: float | None = None
+    alternatives: tuple[tuple[Change, ...], ...] = ()
+    """Other answers, each with other features than those before it."""
+    engine: str = ""
+    """Who searched: ``blackbox`` proves only what it has enumerated."""
+    confirmed_by: str = ""
+    """Who scored the answer last: ``estimator`` itself, ``onnx`` or ``predictor``."""
+    notes: tuple[str, ...] = ()
+    """What is particular to this row."""
+    answer: Answer | None = None
+    """The whole answer, with bounds and work."""
+    schema: Schema | None = None
+    language: str = "en"
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {
+            "status": self.status,
+            "sentence": self.sentence,
+            "instance": dict(self.instance),
+            "prediction": _told(self.prediction),
+            "changes": [_plain(change) for change in self.changes],
+            "counterfactual": None if self.counterfactual is None else dict(self.counterfactual),
+            "reached": None if self.reached is None else _told(self.reached),
+            "cost": self.cost,
+            "alternatives": [[_plain(c) for c in other] for other in self.alternatives],
+            "engine": self.engine,
+            "confirmed_by": self.confirmed_by,
+            "notes": list(self.notes),
+        }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A line a change."""
+        import pandas
+
+        columns = list(Change.__dataclass_fields__)
+        return pandas.DataFrame([asdict(c) for c in self.changes], columns=columns)
+
+    def _repr_html_(self) -> str:
+        return document([drawn(self)], (), self.language)
+
+
+@dataclass(frozen=True, eq=False)
+class Explanations(Sequence[Explanation]):
+    """One explanation for each row that was asked about."""
+
+    each: tuple[Explanation, ...]
+    assumptions: tuple[str, ...] = ()
+    """What was taken from data or guessed, and how the model was read."""
+
+    def __len__(self) -> int:
+        return len(self.each)
+
+    @overload
+    def __getitem__(self, index: int) -> Explanation: ...
+    @overload
+    def __getitem__(self, index: slice) -> Explanations: ...
+    def __getitem__(self, index: int | slice) -> Explanation | Explanations:
+        if isinstance(index, slice):
+            return Explanations(self.each[index], self.assumptions)
+        return self.each[index]
+
+    def __iter__(self) -> Iterator[Explanation]:
+        return iter(self.each)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.each))
+
+    def __repr__(self) -> str:
+        return f"<Explanations: {len(self)}>\n{self}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold."""
+        return {
+            "assumptions": list(self.assumptions),
+            "explanations": [each.to_dict() for each in self.each],
+        }
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A line a row: its status and sentence, and the counterfactual's features, which are
+        missing where there is none."""
+        import pandas
+
+        found = [
+            {
+                "status": each.status,
+                "cost": each.cost,
+                "changed": ", ".join(change.feature for change in each.changes),
+                **(each.counterfactual or dict.fromkeys(each.instance)),
+                "sentence": each.sentence,
+            }
+            for each in self.each
+        ]
+        return pandas.DataFrame(found)
+
+    def _repr_html_(self) -> str:
+        language = self.each[0].language if self.each else "en"
+        return document([drawn(each) for each in self.each], self.assumptions, language)
+
+
+@dataclass(frozen=True, eq=False)
+class Writer:
+    """Writes answers about one model."""
+
+    schema: Schema
+    decision: Decision
+    wording: Wording
+    language: str
+
+    def outcome(self, prediction: Prediction) -> Outcome:
+        names, scores = self.decision.class_names, prediction.scores
+        decided = names[prediction.decided] if names and prediction.decided >= 0 else None
+        if self.decision.task is Task.MULTICLASS:
+            return Outcome(decided, dict(zip(names, scores, strict=True)))
+        if self.decision.task is Task.REGRESSION:
+            return Outcome(decided, {"value": scores[0]})
+        positive = self.decision.positive
+        of = {names[positive]: scores[0], names[1 - positive]: 1.0 - scores[0]}
+        return Outcome(decided, of)
+
+    def changes(self, found: Any) -> tuple[Change, ...]:
+        return tuple(
+            self._change(moved, follows)
+            for follows, moves in ((False, found.actions), (True, found.effects))
+            for moved in moves
+        )
+
+    def _change(self, moved: Any, follows: bool) -> Change:
+        feature = self.schema.features[moved.column]
+        span = getattr(moved, "sufficient_range", None)
+        return Change(
+            feature.name,
+            feature.write(moved.factual),
+            feature.write(moved.counterfactual),
+            feature.unit,
+            # Of ordered categories it is one of codes, which say nothing here.
+            None if feature.kind.is_categorical else span,
+            follows,
+        )
+
+    def write(self, row: Any, target: Any, answer: Answer, **more: Any) -> Explanation:
+        """``answer`` to the question about ``row``, which was asked with ``target``."""
+        shared = {
+            "status": str(answer.status),
+            "sentence": self.wording.sentence(answer, self.language, target=target),
+            "instance": self.schema.write(row),
+            "prediction": self.outcome(answer.prediction),
+            "engine": answer.work.engine,
+            "answer": answer,
+            "schema": self.schema,
+            "language": self.language,
+            **more,
+        }
+        if not isinstance(answer, Recourse):
+            return Explanation(**shared)
+        best, *others = answer.counterfactuals
+        return Explanation(
+            **shared,
+            changes=self.changes(best),
+            counterfactual=self.schema.write(np.array(best.row)),
+            reached=self.outcome(best.prediction),
+            cost=best.cost,
+            alternatives=tuple(map(self.changes, others)),
+        )
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {"decision": outcome.decision, "scores": dict(outcome.scores)}
+
+
+def _plain(change: Change) -> dict[str, Any]:
+    span = change.sufficient_range
+    return {**asdict(change), "sufficient_range": None if span is None else list(span)}

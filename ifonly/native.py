@@ -1,0 +1,177 @@
+"""Fitted estimators of scikit-learn, XGBoost, LightGBM and CatBoost, asked by themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ifonly.sample import Sample, name_of
+from models.errors import DataError
+from models.predictor import Rows, Scores, finite
+from models.schema import Category, Decision, Task
+
+OUTLIER = ("outlier", "inlier")
+"""What detectors decide, by the sign of their score."""
+
+
+@dataclass(frozen=True, eq=False)
+class Native:
+    """An estimator as rows to scores."""
+
+    ask: Callable[[Any], Any]
+    """A table as the estimator takes it to its scores, ``(n,)`` or ``(n, n_columns)``."""
+    sample: Sample
+    decision: Decision
+    columns: tuple[int, ...] | None = None
+    """Those of the scores that count; None: all."""
+
+    def score(self, rows: Rows) -> Scores:
+        """As :meth:`models.predictor.Predictor.score`."""
+        if not len(rows):
+            return np.empty((0, self.decision.n_outputs))
+        given = np.asarray(self.ask(self.sample.table(rows)), dtype=np.float64)
+        scores = matrix(given, len(rows))
+        if self.columns is not None:
+            scores = scores[:, list(self.columns)]
+        return finite(scores, rows)
+
+
+def matrix(scores: Any, n: int) -> Scores:
+    """Scores of ``n`` rows, ``(n,)`` or ``(n, n_columns)``, as ``(n, n_columns)``.
+
+    Raises
+    ------
+    DataError
+        If they have another shape.
+    """
+    if scores.ndim not in (1, 2) or len(scores) != n:
+        raise DataError("model", f"gives scores of shape {scores.shape} for {n} rows")
+    return np.asarray(scores.reshape(n, -1), dtype=np.float64)
+
+
+def is_estimator(model: Any) -> bool:
+    """Whether it is what these libraries call fitted."""
+    return callable(getattr(model, "predict", None))
+
+
+def names_read_by(estimator: Any) -> tuple[list[str] | None, int | None]:
+    """Names of the columns that it was fitted on, and their number, as far as it knows."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if names is None:  # CatBoost's; boosters' own; LightGBM's is a method
+        names = getattr(estimator, "feature_names_", None)
+        names = getattr(estimator, "feature_names", None) if names is None else names
+    if names is None and _library(estimator) == "lightgbm":
+        names = estimator.feature_name() if callable(estimator.feature_name) else None
+    width = getattr(estimator, "n_features_in_", None)
+    if names is None:
+        return None, None if width is None else int(width)
+    read = [str(name) for name in names]
+    # Names that were made up, where an array was fitted: columns count.
+    made_up = any(read == [f"{p}{j}" for j in range(len(read))] for p in ("", "Column_", "f"))
+    return (None, len(read)) if made_up else (read, len(read))
+
+
+def native(estimator: Any, sample: Sample, threshold: float | None = None) -> Native:
+    """``estimator`` as rows to scores, and what it decides.
+
+    Raises
+    ------
+    DataError
+        If it gives neither one score nor one a class.
+    """
+    if _library(estimator) == "xgboost" and not hasattr(estimator, "get_booster"):
+        return _of_xgboost_booster(estimator, sample, threshold)
+    if _library(estimator) == "lightgbm" and hasattr(estimator, "dump_model"):
+        return _of_lightgbm_booster(estimator, sample, threshold)
+    classes = [name_of(each) for each in getattr(estimator, "classes_", ())]
+    if classes and callable(getattr(estimator, "predict_proba", None)):
+        return _of_probabilities(estimator.predict_proba, sample, classes, threshold)
+    if classes:
+        return _of_margins(estimator, sample, classes, threshold)
+    if getattr(estimator, "_estimator_type", "") == "outlier_detector" or hasattr(
+        estimator, "score_samples"
+    ):
+        limited = Decision(Task.REGRESSION, _categories(OUTLIER), 1, threshold or 0.0)
+        return Native(estimator.decision_function, sample, limited)
+    return Native(estimator.predict, sample, value(threshold))
+
+
+def probabilities(classes: Sequence[str], threshold: float | None) -> Decision:
+    """A decision between classes of which each has a probability."""
+    if len(classes) == 2:
+        return Decision(
+            Task.BINARY, _categories(classes), 1, 0.5 if threshold is None else threshold
+        )
+    if threshold is not None:
+        raise DataError("threshold", f"is for two classes or a value; there are {len(classes)}")
+    return Decision(Task.MULTICLASS, _categories(classes))
+
+
+def value(threshold: float | None, classes: Sequence[str] = ("below", "above")) -> Decision:
+    """A number, and the limit that decides if there is one."""
+    if threshold is None:
+        return Decision(Task.REGRESSION)
+    return Decision(Task.REGRESSION, _categories(classes), 1, threshold)
+
+
+def _categories(names: Sequence[str]) -> tuple[Category, ...]:
+    return tuple(map(Category, names))
+
+
+def _of_probabilities(
+    ask: Callable[[Any], Any], sample: Sample, classes: Sequence[str], threshold: float | None
+) -> Native:
+    decision = probabilities(classes, threshold)
+    return Native(ask, sample, decision, (1,) if len(classes) == 2 else None)
+
+
+def _of_margins(
+    estimator: Any, sample: Sample, classes: Sequence[str], threshold: float | None
+) -> Native:
+    """Classifiers without probabilities: of two classes, which side of 0; of more, the largest."""
+    if not callable(getattr(estimator, "decision_function", None)):
+        raise DataError("model", f"{type(estimator).__name__} gives labels and no scores")
+    if len(classes) == 2:
+        return Native(estimator.decision_function, sample, value(threshold or 0.0, classes))
+    return Native(estimator.decision_function, sample, probabilities(classes, threshold))
+
+
+def _of_xgboost_booster(booster: Any, sample: Sample, threshold: float | None) -> Native:
+    import xgboost
+
+    learner = json.loads(booster.save_config())["learner"]
+    objective = learner["objective"]["name"]
+    best = booster.attr("best_iteration")
+    trees = (0, int(best) + 1) if best is not None else (0, 0)
+
+    def ask(table: Any) -> Any:
+        return booster.predict(
+            xgboost.DMatrix(table, feature_names=booster.feature_names), iteration_range=trees
+        )
+
+    if objective in ("binary:logistic", "multi:softprob"):
+        n = int(learner["learner_model_param"]["num_class"]) or 2
+        decision = probabilities([str(k) for k in range(n)], threshold)
+        return Native(ask, sample, decision)
+    if objective.startswith(("binary:", "multi:")):
+        raise DataError("model", f"its objective {objective} gives no probabilities")
+    return Native(ask, sample, value(threshold))
+
+
+def _of_lightgbm_booster(booster: Any, sample: Sample, threshold: float | None) -> Native:
+    objective, _, more = str(booster.dump_model(num_iteration=1)["objective"]).partition(" ")
+    if objective == "binary":
+        return Native(booster.predict, sample, probabilities(("0", "1"), threshold))
+    if objective in ("multiclass", "multiclassova"):
+        n = int(dict(part.split(":") for part in more.split() if ":" in part)["num_class"])
+        decision = probabilities([str(k) for k in range(n)], threshold)
+        return Native(booster.predict, sample, decision)
+    return Native(booster.predict, sample, value(threshold))
+
+
+def _library(estimator: Any) -> str:
+    return type(estimator).__module__.partition(".")[0]
