@@ -15,7 +15,7 @@ from explainers.causal.function import Function
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 from explainers.causal.model import CausalModel
 from explainers.causal.regressor import TreeRegressor
-from explainers.causal.spec import CausalSpec, MechanismSpec
+from explainers.causal.spec import Alternative, CausalSpec, MechanismSpec
 from explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
 from models.errors import SpecError
 
@@ -43,13 +43,19 @@ def build_model(
     GraphError
         If an ONNX graph cannot be used.
     """
-    builder = _Builder(spec, files or {}, file, load_graph)
-    names = spec.schema.names
-    return CausalModel(
-        names,
-        spec.graph,
-        tuple(builder.mechanism(name) for name in names),
-        tuple(builder.root(name) for name in names),
+    return _Builder(spec, files or {}, file, load_graph).model()
+
+
+def build_alternatives(
+    spec: CausalSpec,
+    files: Mapping[str, bytes] | None = None,
+    file: str = "causal.toml",
+    load_graph: LoadGraph | None = None,
+) -> tuple[CausalModel, ...]:
+    """The model of each of the spec's alternatives, in their order; as :func:`build_model`."""
+    return tuple(
+        _Builder(spec.under(other), files or {}, file, load_graph, other, i).model()
+        for i, other in enumerate(spec.alternatives)
     )
 
 
@@ -60,11 +66,24 @@ class _Builder:
         files: Mapping[str, bytes],
         file: str,
         load_graph: LoadGraph | None,
+        other: Alternative | None = None,
+        position: int = 0,
     ) -> None:
         self._spec = spec
+        self._other = other
+        self._position = position
         self._files = files
         self._file = file
         self._load_graph = load_graph
+
+    def model(self) -> CausalModel:
+        names = self._spec.schema.names
+        return CausalModel(
+            names,
+            self._spec.graph,
+            tuple(self.mechanism(name) for name in names),
+            tuple(self.root(name) for name in names),
+        )
 
     def root(self, name: str) -> Noise | None:
         given = self._spec.mechanisms.get(name)
@@ -102,7 +121,7 @@ class _Builder:
         if mechanism.form is not given.noise:
             raise SpecError(
                 self._file,
-                f"mechanisms.{name}.noise",
+                f"{self._key(name)}.noise",
                 f"is {given.noise.value!r}, but {given.file} has {mechanism.form.value} noise",
             )
         return mechanism
@@ -110,7 +129,7 @@ class _Builder:
     def _graph(self, name: str, given: MechanismSpec, parents: tuple[str, ...]) -> Function:
         if self._load_graph is None:
             raise SpecError(
-                self._file, f"mechanisms.{name}.kind", f"is {given.kind!r}: no graphs are read here"
+                self._file, f"{self._key(name)}.kind", f"is {given.kind!r}: no graphs are read here"
             )
         return self._load_graph(self._bytes(name, given), parents, given.kind == "trees")
 
@@ -118,11 +137,11 @@ class _Builder:
         try:
             return replace(trees, n_members=given.parameters["members"])
         except ValueError as error:
-            raise SpecError(self._file, f"mechanisms.{name}.members", str(error)) from error
+            raise SpecError(self._file, f"{self._key(name)}.members", str(error)) from error
 
     def _bytes(self, name: str, given: MechanismSpec) -> bytes:
         data = self._files.get(given.file)
-        key = f"mechanisms.{name}"
+        key = self._key(name)
         if data is None:
             raise SpecError(self._file, f"{key}.file", f"{given.file} is missing")
         digest = hashlib.sha256(data).hexdigest()
@@ -132,9 +151,14 @@ class _Builder:
             )
         return data
 
+    def _key(self, name: str) -> str:
+        """Where the file says how ``name`` follows."""
+        own = self._other is not None and name in self._other.mechanisms
+        return f"alternatives[{self._position}].mechanisms.{name}" if own else f"mechanisms.{name}"
+
     def _error(self, name: str, error: BadFile) -> SpecError:
         file = self._spec.mechanisms[name].file
-        return SpecError(self._file, f"mechanisms.{name}.file", f"{file} {error}")
+        return SpecError(self._file, f"{self._key(name)}.file", f"{file} {error}")
 
 
 def _declared_noise(given: MechanismSpec) -> Noise | None:
