@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from itertools import chain
 from typing import Literal
@@ -17,6 +17,7 @@ from explainers.answer import (
     Counterfactual,
     Effect,
     Infeasible,
+    OverGraphs,
     Prediction,
     Recourse,
     Unknown,
@@ -42,7 +43,7 @@ from service.settings import ifonly_version
 from service.wire import replies as wire
 from service.wire.causal import CausalGrounds
 from service.wire.causal import Doubt as CausalDoubt
-from service.words import assumptions
+from service.words import assumptions, graphs
 from service.words.catalogue import chosen
 from service.words.doubts import in_words as doubt_in_words
 from service.words.evidence import known_of
@@ -74,13 +75,13 @@ class ReplyWriter:
         def held(column: int) -> bool:
             """Whether what else is set would have moved it."""
             others = [j for j in asked.columns if j != column]
-            return causal is not None and column in causal.consequences.effects(others)
+            return causal is not None and column in causal.consequences.follows(others)
 
         # What is held where it is counts as set, if it would have moved otherwise.
         set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
         actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
         effects = [
-            Effect(j, float(before[j]), float(after[j]), causal.consequences.via(asked.columns, j))
+            Effect(j, float(before[j]), float(after[j]), causal.consequences.ways(asked.columns, j))
             for j in moved
             if causal is not None and j not in set_
         ]
@@ -126,6 +127,9 @@ class ReplyWriter:
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
         is_past = explanation.semantics is Semantics.BACKTRACKING
+        over = (
+            answer.graphs if isinstance(answer, Abstained) else found[0].graphs if found else None
+        )
         # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
         resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
@@ -148,6 +152,7 @@ class ReplyWriter:
                     wording.sentence(answer, tag, target=problem.target, best=first.get(tag, "")),
                     resting[0],
                     tag,
+                    *self._decided(causal, over, tag, is_abstained=isinstance(answer, Abstained)),
                 )
                 for tag in self._languages
             },
@@ -157,7 +162,9 @@ class ReplyWriter:
                 assumptions.PREDICTION_IS_EXACT,
                 *(self._survival(problem) if found else ()),
             ),
-            causal=self._grounds(causal, [e for c in found for e in c.effects], known),
+            causal=self._grounds(
+                causal, [e for c in found for e in c.effects], known, over, is_past=is_past
+            ),
             doubts=self._doubts(dict.fromkeys(chain.from_iterable(resting))),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
@@ -191,12 +198,20 @@ class ReplyWriter:
         return causal.history_wording if is_past else causal.wording
 
     def _grounds(
-        self, causal: ServedCausal | None, effects: Sequence[Effect], known: Sequence[Known]
+        self,
+        causal: ServedCausal | None,
+        effects: Sequence[Effect],
+        known: Sequence[Known],
+        over: OverGraphs | None = None,
+        *,
+        is_past: bool = False,
     ) -> CausalGrounds | None:
         if causal is None:
             return None
         moved = (e.column for e in effects)
-        return causal_parts.grounds(causal, moved, self._languages, _once(known))
+        return causal_parts.grounds(
+            causal, moved, self._languages, _once(known), over, is_past=is_past
+        )
 
     def _what_follows(
         self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True
@@ -327,7 +342,9 @@ class ReplyWriter:
             effects=[self._effect(e) for e in found.effects],
             assurance=None
             if found.assurance is None or found.chance is None
-            else causal_parts.assurance(found.chance, found.assurance, self._model.schema),
+            else causal_parts.assurance(
+                found.chance, found.assurance, self._model.schema, found.graphs
+            ),
             prediction=self.prediction(found.prediction),
             doubts=self._doubts(doubts),
             instance=self._model.schema.write(np.array(found.row)),
@@ -342,10 +359,27 @@ class ReplyWriter:
     def _doubts(self, found: Iterable[Doubt]) -> list[CausalDoubt]:
         return causal_parts.doubts(found, self._model.schema, self._languages)
 
-    def _in_doubt(self, said: str, doubts: Iterable[Doubt], tag: str) -> str:
-        """``said``, and what it rests on that had failed."""
+    def _in_doubt(self, said: str, doubts: Iterable[Doubt], tag: str, *also: str) -> str:
+        """``said``, what it rests on that had failed, and what is said ``also``."""
         told = (doubt_in_words(d.check, self._model.schema)[tag] for d in doubts)
-        return conventions(tag).between_sentences.join([said, *told])
+        return conventions(tag).between_sentences.join([said, *told, *also])
+
+    def _decided(
+        self, causal: ServedCausal | None, over: OverGraphs | None, tag: str, *, is_abstained: bool
+    ) -> Iterator[str]:
+        """What of the graph decides that nothing is answered, or that something dearer is, and
+        what would settle it."""
+        if causal is None or over is None:
+            return
+        each = {graph.name: graph for graph in over.each}
+        for other in causal.spec.alternatives:
+            if other.name != over.worst:
+                continue
+            if is_abstained:
+                chances = each[other.name].chance, over.each[0].chance
+                yield graphs.undecided(causal.spec, other, *chances)[tag]
+            elif over.cost_by_main is not None:
+                yield graphs.dearer(causal.spec, other, over.cost_by_main)[tag]
 
     def _effect(self, effect: Effect) -> wire.Effect:
         schema = self._model.schema
