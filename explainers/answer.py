@@ -77,8 +77,15 @@ class OverGraphs:
     """The main one first."""
     worst: str
     """The one under which its margin is least sure; of several alike the main one, or the first."""
-    cost_by_main: float | None = None
-    """Of the cheapest action that would do were the main graph certain, where that is cheaper."""
+
+
+@dataclass(frozen=True)
+class Cheaper:
+    """The cheapest action that would do were the main graph certain."""
+
+    cost: float
+    graphs: OverGraphs
+    """How sure it is over all of them: not enough."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,9 @@ class Counterfactual:
     enumerated: int = 0
     """No allowed row that changes at most so many features costs less: all were scored."""
     graphs: OverGraphs | None = None
-    """None where there is but one graph."""
+    """None where there is but one graph, or nothing follows by any."""
+    cheaper: Cheaper | None = None
+    """What the doubt about the graph makes it dearer than; None where it does not."""
     rests_on_rounding: bool = False
     """Whether another session of the same graph, which takes its sums in another order, may deny
     it: nothing that holds in all of them was found."""

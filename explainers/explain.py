@@ -16,6 +16,7 @@ from explainers.answer import (
     AlreadyTarget,
     Answer,
     Blocker,
+    Cheaper,
     Counterfactual,
     Effect,
     GraphChance,
@@ -332,14 +333,20 @@ class _Asking:
         """The answer, and what would do were the main graph certain, where that is cheaper."""
         graphs = () if problem.consequences is None else problem.consequences.graphs
         follows = checker.terms.what_follows
-        if found.graphs is None or follows is None or not graphs:
+        if follows is None or not graphs:
             return found
         alone = replace(problem, consequences=graphs[0].consequences, alternatives=1)
         terms = replace(checker.terms, what_follows=follows.by_main)
         other, _ = self.best(alone, checker.under(terms))
         if other is None or other.cost >= found.cost - slack(found.cost):
             return found
-        return replace(found, graphs=replace(found.graphs, cost_by_main=other.cost))
+        action = other.action_on(problem.factual).tolist()
+        report = checker.check(Proposal(action, other.row, other.cost))
+        over = _over_graphs(report)
+        # Sure enough after all: then it is not the graph that makes the answer dearer.
+        if over is None or report.holds:
+            return found
+        return replace(found, cheaper=Cheaper(other.cost, over))
 
     def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
         """The answer and how sure it is, where something follows from what is set."""

@@ -329,6 +329,9 @@ class _Answer:
         )
         names = [told["name"] for told in said]
         yield Check("graphs", fits, f"{names} told; {known} are declared")
+        decides = causal.get("deciding_graph")
+        if decides is not None:
+            yield Check("graphs", decides in names[1:], f"{decides} is told to decide")
         if first is None:
             return
         # Of an answer after which nothing follows by any graph no graph is asked.
@@ -342,14 +345,15 @@ class _Answer:
             yield Check("graphs", fits, f"{by_main} by the main graph alone, below {first['cost']}")
 
     def _decides(self, report: Report) -> Check:
-        """Whether the graph that is told to decide is one under which the margin is least sure."""
-        said, least = self._answer["causal"].get("deciding_graph"), {}
+        """Whether the graph that is told to be the worst is one under which the margin is least
+        sure."""
+        said, least = self._answer["causal"].get("worst_graph"), dict[str | None, float]()
         for graph in report.graphs:
             least[graph.name] = graph.lower
         fits = (
             (said is None) if not least else _scored(least.get(said, math.inf), min(least.values()))
         )
-        return Check("graphs", fits, f"{said} is told to decide, of {least}")
+        return Check("graphs", fits, f"{said} is told to be the worst, of {least}")
 
     def _follows(self, found: Json, report: Report) -> Iterator[Check]:
         """Check what leads to each effect, and how many plausible versions of the laws flip.

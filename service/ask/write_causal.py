@@ -49,11 +49,14 @@ def grounds(
     languages: Sequence[str],
     known: Sequence[Evidence] = (),
     over: OverGraphs | None = None,
+    deciding: str | None = None,
+    cost_by_main: float | None = None,
     *,
     is_past: bool = False,
 ) -> wire.CausalGrounds:
     """The graph, and what is assumed of ``effects``; of all that may follow if there are none.
-    ``known``: of the real outcome of what is answered; ``over``: how sure it is over all graphs.
+    ``known``: of the real outcome of what is answered; ``over``: how sure it is over all graphs;
+    ``deciding``: which decides, and ``cost_by_main`` of what would do were the main one certain.
     ``is_past``: another past is told, by the main graph alone."""
     spec = causal.spec
     others = () if is_past else spec.alternatives
@@ -76,8 +79,9 @@ def grounds(
             ),
         ],
         graphs=_graphs(causal, over, languages) if others else None,
-        deciding_graph=None if over is None else over.worst,
-        cost_by_main_graph=None if over is None else over.cost_by_main,
+        worst_graph=None if over is None else over.worst,
+        deciding_graph=deciding,
+        cost_by_main_graph=cost_by_main,
         evidence=list(evidence.written(known, spec.schema, languages)) or None,
     )
 

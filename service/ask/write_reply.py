@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from typing import Literal
@@ -13,6 +14,7 @@ import numpy as np
 from explainers.answer import (
     Abstained,
     Action,
+    Answer,
     Blocker,
     Counterfactual,
     Effect,
@@ -51,6 +53,32 @@ from service.words.labels import label_or
 
 Known = Sequence[Evidence]
 _ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
+
+
+@dataclass(frozen=True)
+class DecidedBy:
+    """The graph, other than the main one, that decides what is answered."""
+
+    graph: str
+    chance: float
+    """Share of its plausible mechanisms by which what is not sure enough flips."""
+    by_main: float
+    cost_by_main: float | None
+    """Of that, where something dearer is sure enough; None: nothing is."""
+
+    @classmethod
+    def of(cls, answer: Answer) -> DecidedBy | None:
+        over, cost = None, None
+        if isinstance(answer, Abstained):
+            over = answer.graphs
+        elif isinstance(answer, Recourse) and answer.counterfactuals[0].cheaper is not None:
+            cheaper = answer.counterfactuals[0].cheaper
+            over, cost = cheaper.graphs, cheaper.cost
+        # The main graph alone is in the way: no other decides.
+        if over is None or over.worst == over.each[0].name:
+            return None
+        worst = next(each for each in over.each if each.name == over.worst)
+        return cls(worst.name, worst.chance, over.each[0].chance, cost)
 
 
 class ReplyWriter:
@@ -130,6 +158,7 @@ class ReplyWriter:
         over = (
             answer.graphs if isinstance(answer, Abstained) else found[0].graphs if found else None
         )
+        decided = DecidedBy.of(answer)
         # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
         resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
@@ -152,7 +181,7 @@ class ReplyWriter:
                     wording.sentence(answer, tag, target=problem.target, best=first.get(tag, "")),
                     resting[0],
                     tag,
-                    *self._decided(causal, over, tag, is_abstained=isinstance(answer, Abstained)),
+                    *self._decided(causal, decided, tag),
                 )
                 for tag in self._languages
             },
@@ -163,7 +192,7 @@ class ReplyWriter:
                 *(self._survival(problem) if found else ()),
             ),
             causal=self._grounds(
-                causal, [e for c in found for e in c.effects], known, over, is_past=is_past
+                causal, [e for c in found for e in c.effects], known, over, decided, is_past=is_past
             ),
             doubts=self._doubts(dict.fromkeys(chain.from_iterable(resting))),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
@@ -203,14 +232,16 @@ class ReplyWriter:
         effects: Sequence[Effect],
         known: Sequence[Known],
         over: OverGraphs | None = None,
+        decided: DecidedBy | None = None,
         *,
         is_past: bool = False,
     ) -> CausalGrounds | None:
         if causal is None:
             return None
         moved = (e.column for e in effects)
+        by = (None, None) if decided is None else (decided.graph, decided.cost_by_main)
         return causal_parts.grounds(
-            causal, moved, self._languages, _once(known), over, is_past=is_past
+            causal, moved, self._languages, _once(known), over, *by, is_past=is_past
         )
 
     def _what_follows(
@@ -365,21 +396,19 @@ class ReplyWriter:
         return conventions(tag).between_sentences.join([said, *told, *also])
 
     def _decided(
-        self, causal: ServedCausal | None, over: OverGraphs | None, tag: str, *, is_abstained: bool
+        self, causal: ServedCausal | None, by: DecidedBy | None, tag: str
     ) -> Iterator[str]:
         """What of the graph decides that nothing is answered, or that something dearer is, and
         what would settle it."""
-        if causal is None or over is None:
+        if causal is None or by is None:
             return
-        each = {graph.name: graph for graph in over.each}
         for other in causal.spec.alternatives:
-            if other.name != over.worst:
+            if other.name != by.graph:
                 continue
-            if is_abstained:
-                chances = each[other.name].chance, over.each[0].chance
-                yield graphs.undecided(causal.spec, other, *chances)[tag]
-            elif over.cost_by_main is not None:
-                yield graphs.dearer(causal.spec, other, over.cost_by_main)[tag]
+            if by.cost_by_main is None:
+                yield graphs.undecided(causal.spec, other, by.chance, by.by_main)[tag]
+            else:
+                yield graphs.dearer(causal.spec, other, by.cost_by_main)[tag]
 
     def _effect(self, effect: Effect) -> wire.Effect:
         schema = self._model.schema

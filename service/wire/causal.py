@@ -136,11 +136,17 @@ class CausalGrounds(CausalReference):
         description="Every graph that may be the true one, `main` first; only where there are "
         "several. Counterfactual rows are those of `main`.",
     )
-    deciding_graph: str | None = Field(
+    worst_graph: str | None = Field(
         None,
         exclude_if=is_none,
         description="The one under which the first answer, or the surest change, is least sure; "
-        "only where there are several.",
+        "only where there are several and something follows.",
+    )
+    deciding_graph: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="The alternative for which the surest change is not sure enough (abstained), "
+        "or for which the answer is dearer than were `main` certain.",
     )
     cost_by_main_graph: float | None = Field(
         None,
