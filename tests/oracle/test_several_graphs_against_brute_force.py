@@ -24,7 +24,7 @@ from tests.support.generated import SCHEMA
 from tests.support.graphs import KINDS, LIGHT, cheapest_over_graphs, with_others
 
 PARTS, SEEDS, FEW = 8, range(800), 8
-"""All questions are asked of compiled code; every eighth of numpy and of the engine of any graph."""
+"""All are asked of compiled code; every eighth of numpy and of the engine of any graph."""
 AT_LEAST = {OPTIMAL: 300, INFEASIBLE: 120}
 TAKEN = {
     "asked": 500,
