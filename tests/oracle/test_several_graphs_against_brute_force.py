@@ -23,7 +23,7 @@ from tests.support.effects import Asked, ask
 from tests.support.generated import SCHEMA
 from tests.support.graphs import KINDS, LIGHT, cheapest_over_graphs, with_others
 
-PARTS, SEEDS, FEW = 8, range(800), 8
+PARTS, SEEDS, FEW = 8, range(760), 8
 """All are asked of compiled code; every eighth of numpy and of the engine of any graph."""
 AT_LEAST = {OPTIMAL: 300, INFEASIBLE: 120}
 TAKEN = {
@@ -144,6 +144,7 @@ def check_others(asked: Asked, best: float | None, doubted: bool, paths: Counter
 
 FAULTS = {
     "other graphs never matter": ("_matters", lambda self, other, columns: False),
+    "of other graphs nothing is demanded": ("trust", lambda self, *given: self._own_trust(*given)),
     "only what follows by the main graph moves": (
         "effects", lambda self, columns: self.follows(columns),
     ),
@@ -171,7 +172,10 @@ def is_wrong(seed: int) -> bool:
     if question is None:
         return False
     asked, _ = question
-    answer = told(asked, Trees(asked.deployed.form, SCHEMA))
+    try:
+        answer = told(asked, Trees(asked.deployed.form, SCHEMA))
+    except ValueError as error:  # compiled code sees that more follows than it is told
+        return "others follow by these laws" in str(error)
     if answer is None:
         return False
     best, doubted = cheapest_over_graphs(asked.firm, asked.predictor)

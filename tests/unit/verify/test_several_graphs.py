@@ -43,7 +43,7 @@ def replies(folder: Path, alarms: list[str]) -> dict[str, Answered]:
             body = {"instance": example(name, folder), "constraints": limits}
             own = answered(folder, body)
             kind = own.reply["status"]
-            first = next(iter(own.reply["counterfactuals"]), {})
+            first: Reply = next(iter(own.reply["counterfactuals"]), {})
             if "cost_by_main_graph" in own.reply["causal"]:
                 kind = "dearer"
             elif (first.get("assurance") or {}).get("graphs"):
