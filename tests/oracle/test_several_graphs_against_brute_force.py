@@ -17,7 +17,9 @@ from explainers.explain import explain
 from explainers.search.blackbox import Blackbox
 from explainers.search.engine import Engine
 from explainers.search.trees.engine import Trees
+from models.schema import Schema
 from tests.oracle.conftest import is_whole
+from tests.oracle.test_effects_in_the_kernel import GRIDS, check_ranges
 from tests.support.checks import INFEASIBLE, OPTIMAL, Tally
 from tests.support.effects import Asked, ask
 from tests.support.generated import SCHEMA
@@ -140,6 +142,23 @@ def check_others(asked: Asked, best: float | None, doubted: bool, paths: Counter
         assert (found.lower_bound or 0.0) <= best + 1e-9
     elif not isinstance(answer, Unknown):
         check(answer, best, doubted, Tally())
+
+
+def several(seed: int, schema: Schema) -> Asked:
+    """A question with other graphs, if an edge can be doubted."""
+    asked = ask(seed, schema)
+    alone = asked.problem.consequences
+    assert isinstance(alone, CausalConsequences)
+    consequences = with_others(alone, seed).consequences
+    return replace(asked, problem=replace(asked.problem, consequences=consequences))
+
+
+def test_ranges_are_those_found_by_asking() -> None:
+    found = Counter[str]()
+    for seed in range(40):
+        check_ranges(seed, GRIDS[seed % 3], found, several)
+    assert found["ranges"] > 60
+    assert found["axes of thousands"] > 10
 
 
 FAULTS = {
