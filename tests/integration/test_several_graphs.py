@@ -46,6 +46,9 @@ def test_every_door_tells_them_and_a_record_is_replayed(
             checked = client.post(f"/api/v1/audit/events/{reply['id']}/replay").json()
             assert checked["same"], checked
             assert checked["answer"]["holds"], checked
+        claims = [
+            client.get(f"/api/v1/audit/events/{r['id']}").json()["claim"] for r in (sure, unsure)
+        ]
         pages = {
             tag: client.get(f"/alarms/{sure['id']}", headers={"Accept-Language": tag}).text
             for tag in LANGUAGES
@@ -72,6 +75,9 @@ def test_every_door_tells_them_and_a_record_is_replayed(
     for tag, arrow in (("en", "acts on"), ("ko", "→"), ("ja", "→")):
         assert arrow in unsure["text"][tag]
         assert "{" not in unsure["text"][tag]
+    told = [[claim["en"] for claim in each] for each in claims]
+    assert any("mean over all graphs" in claim for claim in told[0])
+    assert any("rotational speed acts on torque" in claim for claim in told[1])
     # Another past is told by the accepted graph, and says so; alone nothing follows by any.
     assert "graphs" not in past["causal"]
     texts = [a["text"]["en"] for a in past["causal"]["assumptions"]]
