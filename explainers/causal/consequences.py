@@ -223,7 +223,7 @@ class CausalConsequences:
                 lower, holds = np.minimum(lower, found.lower), holds & found.holds
         if not all(other.is_held for other in self.others):
             holds = holds & (chance >= self.floor)
-        return Trust(lower, chance, holds)
+        return Trust(lower, chance, holds, own.holds)
 
     def _own_trust(
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin

@@ -65,7 +65,7 @@ class CompiledEffectSearch:
         held = own.held(asked.mode.set)
         question = asked.question.native
         return kernel.Following(
-            effects.native, own.laws, held, own.is_all, question, self.problem.factual
+            effects.native, own.laws, held, own.n_own, own.is_all, question, self.problem.factual
         )
 
     def settle(self, asked: ModeInstance, incumbents: Incumbents) -> float:
@@ -91,6 +91,7 @@ class CompiledEffectSearch:
             if a.ints[HAS_BEST]:
                 incumbents.keep(asked.actions(self.problem.factual, a.best[None, :]))
             self._note_surest(asked, incumbents, following)
+            incumbents.others_decide |= following.others_decide
 
     def held_around(
         self, asked: ModeInstance, at: Positions, column: int, outward: Positions

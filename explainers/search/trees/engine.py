@@ -269,7 +269,12 @@ class Trees:
             bound = 0.0
         bound = min(bound, incumbents.cost)
         return SearchOutcome(
-            incumbents.rows, bound, None, deadline.expired(), unsure=incumbents.unsure
+            incumbents.rows,
+            bound,
+            None,
+            deadline.expired(),
+            unsure=incumbents.unsure,
+            same_by_main=not incumbents.others_decide,
         )
 
     def _effect_search(
