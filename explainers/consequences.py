@@ -100,13 +100,19 @@ class Compiled:
     mechanisms is demanded of each. None: they are as they are."""
     others: tuple[CompiledGraph, ...] = ()
     """Those of other graphs, under which the same is demanded."""
-    is_all: bool = True
-    """Whether nothing else is demanded, so that an action that keeps all this is sure enough."""
+    unknown: tuple[Callable[[Sequence[int]], bool], ...] = ()
+    """Whether something follows otherwise, once some columns are set, by each graph of which more
+    is demanded than compiled code knows."""
 
     @property
     def n_own(self) -> int:
         """How many of those that are held, the first, are of the graph that is believed."""
         return max(1, len(self.tilted))
+
+    def is_all(self, columns: Sequence[int]) -> bool:
+        """Whether nothing else is demanded once some of ``columns`` are set, so that an action that
+        keeps all this is sure enough."""
+        return not any(matters(columns) for matters in self.unknown)
 
     def held(self, columns: Sequence[int]) -> tuple[kernel.Laws, ...]:
         """All laws under which something is demanded once some of ``columns`` are set; none: only

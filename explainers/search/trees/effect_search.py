@@ -61,11 +61,15 @@ class CompiledEffectSearch:
         effects = Effects.of(
             asked.mode, asked.lower, asked.upper, self.consequences, self.compiled, self.margin
         )
-        own = self.compiled
-        held = own.held(asked.mode.set)
-        question = asked.question.native
+        own, levers = self.compiled, asked.mode.set
         return kernel.Following(
-            effects.native, own.laws, held, own.n_own, own.is_all, question, self.problem.factual
+            effects.native,
+            own.laws,
+            own.held(levers),
+            own.n_own,
+            own.is_all(levers),
+            asked.question.native,
+            self.problem.factual,
         )
 
     def settle(self, asked: ModeInstance, incumbents: Incumbents) -> float:
