@@ -32,6 +32,8 @@ class Trust:
     """Share of plausible mechanisms by which the target is met: *under this model*."""
     holds: npt.NDArray[np.bool_]
     """Which actions may be answered with: those that keep the policy's demands on both."""
+    by_main: npt.NDArray[np.bool_] | None = None
+    """Which could be were the graph that is believed certain; None: the same."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,52 @@ class Compiled:
     tilted: tuple[kernel.Laws, ...]
     """The laws by each strength that a hidden common cause may have: what is demanded of plausible
     mechanisms is demanded of each. None: they are as they are."""
+    others: tuple[CompiledGraph, ...] = ()
+    """Those of other graphs, under which the same is demanded."""
+    unknown: tuple[Callable[[Sequence[int]], bool], ...] = ()
+    """Whether something follows otherwise, once some columns are set, by each graph of which more
+    is demanded than compiled code knows."""
+
+    @property
+    def n_own(self) -> int:
+        """How many of those that are held, the first, are of the graph that is believed."""
+        return max(1, len(self.tilted))
+
+    def is_all(self, columns: Sequence[int]) -> bool:
+        """Whether nothing else is demanded once some of ``columns`` are set, so that an action that
+        keeps all this is sure enough."""
+        return not any(matters(columns) for matters in self.unknown)
+
+    def held(self, columns: Sequence[int]) -> tuple[kernel.Laws, ...]:
+        """All laws under which something is demanded once some of ``columns`` are set; none: only
+        :attr:`laws`."""
+        others = [o.laws for o in self.others if o.matters(columns)]
+        own = self.tilted or ((self.laws,) if others else ())
+        return own + tuple(laws for each in others for laws in each)
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledGraph:
+    """What follows by another graph that may be the true one."""
+
+    matters: Callable[[Sequence[int]], bool]
+    """Whether something else follows by it once some columns are set."""
+    laws: tuple[kernel.Laws, ...]
+    """By each strength that hidden common causes may have in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PossibleGraph:
+    """A graph that may be the true one."""
+
+    name: str
+    weight: float
+    """Probability that it is."""
+    is_held: bool
+    """Whether what is demanded of an action is demanded under it by itself; else it counts only
+    in the mixture of all."""
+    consequences: Consequences
+    """What follows by it alone."""
 
 
 class NotAffine(Exception):
@@ -113,13 +161,19 @@ class Consequences(Protocol):
         ...
 
     @property
+    def graphs(self) -> tuple[PossibleGraph, ...]:
+        """Every graph that may be the true one, first that by which rows follow; empty where
+        there is but one."""
+        ...
+
+    @property
     def compiled(self) -> Compiled | None:
         """The same for compiled code; None where it cannot tell what follows, and these methods
         must be asked."""
         ...
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
-        """Columns that may move when ``columns`` are set; none of them."""
+        """Columns that may move when ``columns`` are set, by some graph; none of them."""
         ...
 
     def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
@@ -222,12 +276,14 @@ def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margi
     """How far ``actions``, ``(n, d)``, can be trusted that meet the target by what is believed."""
     n = len(actions)
     # Where nothing follows there are no mechanisms to doubt.
-    found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
+    sure, by_main = np.ones(n, dtype=np.bool_), np.ones(n, dtype=np.bool_)
+    found = Trust(np.full(n, np.inf), np.ones(n), sure, by_main)
     for columns, some in _by_columns(actions, factual):
         if consequences.effects(columns):
             own = consequences.trust(factual, columns, actions[some[:, None], columns], margin)
             found.lower[some], found.chance[some] = own.lower, own.chance
             found.holds[some] = own.holds
+            by_main[some] = own.holds if own.by_main is None else own.by_main
     return found
 
 

@@ -9,7 +9,7 @@ and consequences of which a caller's Python is the only document.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from explainers.problem import Problem
 from explainers.target import Target
 from explainers.verify import limits, rules
 from explainers.verify.goal import ScoreGoal
+from explainers.verify.laws import PossibleWorld
 from explainers.verify.limits import Limit
 from explainers.verify.price import FeaturePrice, Price
 from explainers.verify.reading import Reading, exact
@@ -183,27 +184,47 @@ class GivenConsequences:
         found: list[float] = self.consequences.rows(np.array(factual), columns, values)[0].tolist()
         return found
 
-    def plausible(
+    @property
+    def by_main(self) -> GivenConsequences:
+        graphs = self.consequences.graphs
+        return replace(self, consequences=graphs[0].consequences) if graphs else self
+
+    def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[list[list[float]]]:
-        """The rows whose margins are asked for together, and as many lost ones as are found
-        lost."""
-        asked: list[list[list[float]]] = []
+    ) -> list[PossibleWorld]:
+        if not self.consequences.effects(sorted(settings)):
+            return []
+        graphs = self.consequences.graphs
+        if not graphs:
+            return [PossibleWorld("", 1.0, True, _plausible(self.consequences, factual, settings))]
+        return [
+            PossibleWorld(
+                g.name, g.weight, g.is_held, _plausible(g.consequences, factual, settings)
+            )
+            for g in graphs
+        ]
 
-        def margin(rows: Rows) -> Rows:
-            asked.append(rows.tolist())
-            return np.zeros(len(rows))
 
-        columns, values = _arrays(settings)
-        # By a margin that is met everywhere the chance is the share that is not lost.
-        told = float(self.consequences.trust(np.array(factual), columns, values, margin).chance[0])
-        if told == 1.0:
-            return asked
-        # The worst of them tells: the fewest rows asked for are the share `told` of all; if all
-        # were lost, one lost row says so.
-        few = min(asked, key=len) if told else []
-        lost = round(len(few) / told) - len(few) if told else 1
-        return [[*few, *[[np.inf] * len(factual)] * lost], *(a for a in asked if a is not few)]
+def _plausible(
+    consequences: Consequences, factual: Sequence[float], settings: Mapping[int, float]
+) -> list[list[list[float]]]:
+    """The rows whose margins are asked for together, and as many lost ones as are found lost."""
+    asked: list[list[list[float]]] = []
+
+    def margin(rows: Rows) -> Rows:
+        asked.append(rows.tolist())
+        return np.zeros(len(rows))
+
+    columns, values = _arrays(settings)
+    # By a margin that is met everywhere the chance is the share that is not lost.
+    told = float(consequences.trust(np.array(factual), columns, values, margin).chance[0])
+    if told == 1.0:
+        return asked
+    # The worst of them tells: the fewest rows asked for are the share `told` of all; if all were
+    # lost, one lost row says so.
+    few = min(asked, key=len) if told else []
+    lost = round(len(few) / told) - len(few) if told else 1
+    return [[*few, *[[np.inf] * len(factual)] * lost], *(a for a in asked if a is not few)]
 
 
 def _arrays(settings: Mapping[int, float]) -> tuple[list[int], Rows]:

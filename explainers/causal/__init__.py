@@ -1,6 +1,6 @@
 """What else moves when a lever moves: a structural causal model over the columns of a row."""
 
-from explainers.causal.build import build_model
+from explainers.causal.build import build_alternatives, build_model
 from explainers.causal.graph import Graph
 from explainers.causal.members import CausalMembers, draw_members
 from explainers.causal.model import CausalModel
@@ -11,6 +11,7 @@ __all__ = [
     "CausalModel",
     "CausalSpec",
     "Graph",
+    "build_alternatives",
     "build_model",
     "draw_members",
     "parse_causal",

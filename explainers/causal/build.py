@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from explainers.causal.function import Function
 from explainers.causal.mechanism import Mechanism, Noise, NoiseForm
 from explainers.causal.model import CausalModel
 from explainers.causal.regressor import TreeRegressor
-from explainers.causal.spec import CausalSpec, MechanismSpec
+from explainers.causal.spec import Alternative, CausalSpec, MechanismSpec
 from explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
 from models.errors import SpecError
 
+Parts = tuple[Mechanism | None, Noise | None]
+"""How a feature follows, and, of a root, how it is distributed."""
 LoadGraph = Callable[[bytes, tuple[str, ...], bool], Function]
 """Makes a function of an ONNX graph: its bytes, the parents' names in the order of its columns,
 and whether it must be a tree ensemble. Raises GraphError if it cannot."""
@@ -43,14 +46,34 @@ def build_model(
     GraphError
         If an ONNX graph cannot be used.
     """
-    builder = _Builder(spec, files or {}, file, load_graph)
-    names = spec.schema.names
-    return CausalModel(
-        names,
-        spec.graph,
-        tuple(builder.mechanism(name) for name in names),
-        tuple(builder.root(name) for name in names),
-    )
+    return _Builder(spec, files or {}, file, load_graph).model()
+
+
+def build_alternatives(
+    spec: CausalSpec,
+    files: Mapping[str, bytes] | None = None,
+    file: str = "causal.toml",
+    load_graph: LoadGraph | None = None,
+    main: CausalModel | None = None,
+) -> tuple[CausalModel, ...]:
+    """The model of each of the spec's alternatives, in their order; as :func:`build_model`.
+
+    What follows in an alternative as in the main graph does so by the very mechanism of ``main``,
+    if that is given: the spec's own model.
+    """
+    found = []
+    for i, other in enumerate(spec.alternatives):
+        model = _Builder(spec.under(other), files or {}, file, load_graph, other, i).model(
+            {} if main is None else _kept(main, spec.changed(other))
+        )
+        found.append(model)
+    return tuple(found)
+
+
+def _kept(main: CausalModel, changed: frozenset[str]) -> dict[str, Parts]:
+    """The mechanisms of features that follow as they do in the main graph, by name."""
+    each = zip(main.names, main.mechanisms, main.roots, strict=True)
+    return {name: (mechanism, root) for name, mechanism, root in each if name not in changed}
 
 
 class _Builder:
@@ -60,11 +83,22 @@ class _Builder:
         files: Mapping[str, bytes],
         file: str,
         load_graph: LoadGraph | None,
+        other: Alternative | None = None,
+        position: int = 0,
     ) -> None:
         self._spec = spec
+        self._other = other
+        self._position = position
         self._files = files
         self._file = file
         self._load_graph = load_graph
+
+    def model(self, known: Mapping[str, Parts] = MappingProxyType({})) -> CausalModel:
+        """The model, with those parts that are ``known``, by name."""
+        names = self._spec.schema.names
+        parts = [known.get(name) or (self.mechanism(name), self.root(name)) for name in names]
+        mechanisms, roots = zip(*parts, strict=True)
+        return CausalModel(names, self._spec.graph, mechanisms, roots)
 
     def root(self, name: str) -> Noise | None:
         given = self._spec.mechanisms.get(name)
@@ -102,7 +136,7 @@ class _Builder:
         if mechanism.form is not given.noise:
             raise SpecError(
                 self._file,
-                f"mechanisms.{name}.noise",
+                f"{self._key(name)}.noise",
                 f"is {given.noise.value!r}, but {given.file} has {mechanism.form.value} noise",
             )
         return mechanism
@@ -110,7 +144,7 @@ class _Builder:
     def _graph(self, name: str, given: MechanismSpec, parents: tuple[str, ...]) -> Function:
         if self._load_graph is None:
             raise SpecError(
-                self._file, f"mechanisms.{name}.kind", f"is {given.kind!r}: no graphs are read here"
+                self._file, f"{self._key(name)}.kind", f"is {given.kind!r}: no graphs are read here"
             )
         return self._load_graph(self._bytes(name, given), parents, given.kind == "trees")
 
@@ -118,11 +152,11 @@ class _Builder:
         try:
             return replace(trees, n_members=given.parameters["members"])
         except ValueError as error:
-            raise SpecError(self._file, f"mechanisms.{name}.members", str(error)) from error
+            raise SpecError(self._file, f"{self._key(name)}.members", str(error)) from error
 
     def _bytes(self, name: str, given: MechanismSpec) -> bytes:
         data = self._files.get(given.file)
-        key = f"mechanisms.{name}"
+        key = self._key(name)
         if data is None:
             raise SpecError(self._file, f"{key}.file", f"{given.file} is missing")
         digest = hashlib.sha256(data).hexdigest()
@@ -132,9 +166,14 @@ class _Builder:
             )
         return data
 
+    def _key(self, name: str) -> str:
+        """Where the file says how ``name`` follows."""
+        own = self._other is not None and name in self._other.mechanisms
+        return f"alternatives[{self._position}].mechanisms.{name}" if own else f"mechanisms.{name}"
+
     def _error(self, name: str, error: BadFile) -> SpecError:
         file = self._spec.mechanisms[name].file
-        return SpecError(self._file, f"mechanisms.{name}.file", f"{file} {error}")
+        return SpecError(self._file, f"{self._key(name)}.file", f"{file} {error}")
 
 
 def _declared_noise(given: MechanismSpec) -> Noise | None:

@@ -27,6 +27,9 @@ _BY_KIND: Mapping[str, tuple[str, ...]] = {
 _FITTED = ("linear", "polynomial", "basis", "trees", "onnx", "root")
 """Kinds that may be in a file."""
 
+MAIN = "main"
+"""What the graph is called beside its alternatives."""
+
 
 def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
     """Every semantic problem of ``document`` for a model that reads ``schema``."""
@@ -42,6 +45,7 @@ def contradictions(document: Document, schema: Schema) -> Iterator[SpecProblem]:
     yield from _tested_parts(document, schema)
     yield from _confounders(document, schema)
     yield from _mechanisms(document, schema)
+    yield from _alternatives(document, schema)
 
 
 def _acceptance(document: Document) -> Iterator[SpecProblem]:
@@ -244,6 +248,69 @@ def _tested_parts(document: Document, schema: Schema) -> Iterator[SpecProblem]:
                 yield SpecProblem(f"doubts[{i}].{key}", _unknown(name, schema.names))
         if len({name for _, name in given}) < len(given):
             yield SpecProblem(f"doubts[{i}].between", "names one feature twice")
+
+
+# --- alternatives -------------------------------------------------------------------------
+
+
+def _alternatives(document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    tables = document.get("alternatives", ())
+    for i, table in enumerate(tables):
+        names = [MAIN, *(other["name"] for other in tables[:i])]
+        if table["name"] in names:
+            yield SpecProblem(f"alternatives[{i}].name", f"is {table['name']!r}, which is taken")
+        if not any(table.get(key) for key in ("remove", "add", "confounders")):
+            yield SpecProblem(f"alternatives[{i}]", "is the main graph: it changes nothing")
+        problems = list(_changes(table, document, schema))
+        # What follows reads the edges.
+        problems = problems or list(_other_graph(table, document, schema))
+        yield from (SpecProblem(f"alternatives[{i}].{p.key}", p.problem) for p in problems)
+    total = sum(table["weight"] for table in tables)
+    if total >= 1:
+        yield SpecProblem(
+            "alternatives", f"have weights that sum to {total}: the main graph must have some"
+        )
+
+
+def _changes(table: Document, document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    """Whether its edges can be removed and added."""
+    main = [(edge["from"], edge["to"]) for edge in document.get("edges", ())]
+    for key in ("remove", "add"):
+        pairs = [(a, b) for a, b in table.get(key, ())]
+        for k, (cause, effect) in enumerate(pairs):
+            if (cause, effect) in pairs[:k]:
+                yield SpecProblem(f"{key}[{k}]", f"{cause} -> {effect} is named before")
+            if ((cause, effect) in main) != (key == "remove"):
+                is_one = "is no edge" if key == "remove" else "is an edge"
+                yield SpecProblem(f"{key}[{k}]", f"{cause} -> {effect} {is_one} of the main graph")
+    yield from (
+        # Told of what was given, not of an edge that is called `edges`.
+        SpecProblem(p.key.replace("edges", "add", 1), p.problem)
+        for p in _edges({**document, "edges": _added(table)}, schema)
+    )
+
+
+def _added(table: Document) -> list[Document]:
+    return [{"from": cause, "to": effect} for cause, effect in table.get("add", ())]
+
+
+def _other_graph(table: Document, document: Document, schema: Schema) -> Iterator[SpecProblem]:
+    removed = [(a, b) for a, b in table.get("remove", ())]
+    edges = [e for e in document.get("edges", ()) if (e["from"], e["to"]) not in removed]
+    own = {**document, "edges": edges + _added(table)}
+    own["confounders"] = table.get("confounders", ())
+    own["mechanisms"] = table.get("mechanisms", {})
+    yield from _loops(own)
+    yield from _confounders(own, schema)
+    yield from _mechanisms(own, schema)
+    # What is not read is part of the noise, and changes no mechanism.
+    pairs = (*removed, *table.get("add", ()))
+    changed = {effect for cause, effect in pairs if cause in schema}
+    for name in own["mechanisms"]:
+        if name in schema and name not in changed:
+            yield SpecProblem(
+                f"mechanisms.{name}", "has the causes of the main graph, and so its mechanism"
+            )
 
 
 # --- mechanisms ---------------------------------------------------------------------------

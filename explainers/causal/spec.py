@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, cached_property
@@ -168,6 +168,25 @@ class GraphProvenance:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """Another graph that may be the true one."""
+
+    name: str
+    weight: float
+    """Probability that it is."""
+    source: str = ""
+    """``validation``, ``discovery`` or ``expert``; empty: nobody said."""
+    reason: str = ""
+    remove: tuple[tuple[str, str], ...] = ()
+    """Edges of the main graph, from cause to effect, that are none in it."""
+    add: tuple[tuple[str, str], ...] = ()
+    confounders: tuple[Confounder, ...] = ()
+    """Hidden common causes in it, beside those of the main graph or instead of them."""
+    mechanisms: Mapping[str, MechanismSpec] = field(default_factory=dict)
+    """Of features whose causes are others in it."""
+
+
+@dataclass(frozen=True)
 class CausalSpec:
     """Everything that ``causal.toml`` says."""
 
@@ -183,6 +202,8 @@ class CausalSpec:
     title: Labels = field(default_factory=dict)
     accepted_by: str = ""
     accepted_at: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+    """Other graphs that may be the true one instead of this, the main one."""
     doubts: tuple[ProvenanceCheck, ...] | None = None
     """Checks that had failed when it was accepted; None: nothing was tested, or nobody kept it."""
     step: Duration | None = None
@@ -203,6 +224,34 @@ class CausalSpec:
         them: that of the schema."""
         causes = self.graph.parents[self.schema.index(feature)]
         return tuple(self.schema.names[i] for i in causes)
+
+    @property
+    def weight(self) -> float:
+        """Probability that the main graph is the true one."""
+        return 1.0 - sum(other.weight for other in self.alternatives)
+
+    def changed(self, other: Alternative) -> frozenset[str]:
+        """Features whose causes, of those that are read, are others in ``other``."""
+        # What is not read is part of the noise, and changes no mechanism.
+        pairs = (*other.remove, *other.add)
+        return frozenset(effect for cause, effect in pairs if cause in self.schema)
+
+    def under(self, other: Alternative) -> CausalSpec:
+        """What the file would say were ``other`` the graph that is believed, and the only one."""
+        edges = [e for e in self.edges if (e.cause, e.effect) not in other.remove]
+        edges += [CausalEdge(*pair, source=other.source) for pair in other.add]
+        # What is declared in it says more of the same two features.
+        declared = {frozenset(c.between) for c in other.confounders}
+        kept = [c for c in self.confounders if frozenset(c.between) not in declared]
+        changed = self.changed(other)
+        mechanisms = {n: m for n, m in self.mechanisms.items() if n not in changed}
+        return replace(
+            self,
+            edges=tuple(edges),
+            confounders=(*kept, *other.confounders),
+            mechanisms={**mechanisms, **other.mechanisms},
+            alternatives=(),
+        )
 
     @cached_property
     def hidden(self) -> tuple[Confounder, ...]:
@@ -251,14 +300,13 @@ def parse_causal(text: bytes, file: str, schema: Schema) -> CausalSpec:
         nodes={name: _node(name, table) for name, table in document["nodes"].items()},
         edges=tuple(_edge(table) for table in document.get("edges", ())),
         confounders=tuple(_confounder(table) for table in document.get("confounders", ())),
-        mechanisms={
-            name: _mechanism(table) for name, table in document.get("mechanisms", {}).items()
-        },
+        mechanisms=_mechanisms(document),
         provenance=_provenance(document.get("provenance", {})),
         effects=tuple(EffectFile(**table) for table in document.get("effects", ())),
         title=dict(document.get("title", {})),
         accepted_by=document.get("accepted_by", ""),
         accepted_at=document.get("accepted_at", ""),
+        alternatives=tuple(_alternative(table) for table in document.get("alternatives", ())),
         doubts=_doubts(document.get("doubts")),
         step=_duration(document["time"]["step"]) if "time" in document else None,
         sha256=hashlib.sha256(text).hexdigest(),
@@ -313,7 +361,25 @@ def _confounder(table: Document) -> Confounder:
     return Confounder((a, b), limits, size, table.get("evidence", ""))
 
 
+def _alternative(table: Document) -> Alternative:
+    remove, add = (tuple((a, b) for a, b in table.get(key, ())) for key in ("remove", "add"))
+    return Alternative(
+        table["name"],
+        float(table["weight"]),
+        table.get("source", ""),
+        table.get("reason", ""),
+        remove,
+        add,
+        tuple(_confounder(each) for each in table.get("confounders", ())),
+        _mechanisms(table),
+    )
+
+
 _PARAMETERS = ("intercept", "coefficients", "terms", "expression", "log_scale", "members")
+
+
+def _mechanisms(document: Document) -> dict[str, MechanismSpec]:
+    return {name: _mechanism(table) for name, table in document.get("mechanisms", {}).items()}
 
 
 def _mechanism(table: Document) -> MechanismSpec:

@@ -8,9 +8,11 @@ from decimal import Decimal
 
 from explainers.causal.mechanism import NoiseForm
 from explainers.causal.spec import (
+    Alternative,
     CausalEdge,
     CausalNode,
     CausalSpec,
+    Confounder,
     GraphProvenance,
     MechanismSpec,
     NodeKind,
@@ -27,20 +29,9 @@ def write_causal(spec: CausalSpec, comment: str = "") -> bytes:
         list(_head(spec)),
         *(_table(f"nodes.{_key(name)}", _node(node)) for name, node in spec.nodes.items()),
         *(_table("edges", _edge(edge), repeated=True) for edge in spec.edges),
-        *(
-            _table(
-                "confounders",
-                {
-                    "between": list(c.between),
-                    "rho": c.rho and list(c.rho),
-                    "strength": c.strength,
-                    "evidence": c.evidence,
-                },
-                repeated=True,
-            )
-            for c in spec.confounders
-        ),
+        *(_table("confounders", _confounder(c), repeated=True) for c in spec.confounders),
         *(_table(f"mechanisms.{_key(name)}", _mechanism(m)) for name, m in spec.mechanisms.items()),
+        *(part for other in spec.alternatives for part in _alternative(other)),
         *(
             _table("doubts", {**_check(doubt), "passed": None, "result": None}, repeated=True)
             for doubt in spec.doubts or ()
@@ -101,6 +92,31 @@ def _delay(takes: Delay | None, words: Labels) -> Mapping[str, object]:
 
 def _duration(duration: Duration) -> Mapping[str, object]:
     return {duration.unit.value: duration.amount}
+
+
+def _confounder(confounder: Confounder) -> dict[str, object]:
+    return {
+        "between": list(confounder.between),
+        "rho": confounder.rho and list(confounder.rho),
+        "strength": confounder.strength,
+        "evidence": confounder.evidence,
+    }
+
+
+def _alternative(other: Alternative) -> Iterator[list[str]]:
+    head = {
+        "name": other.name,
+        "weight": other.weight,
+        "source": other.source,
+        "reason": other.reason,
+        "remove": [list(pair) for pair in other.remove] or None,
+        "add": [list(pair) for pair in other.add] or None,
+    }
+    yield _table("alternatives", head, repeated=True)
+    for c in other.confounders:
+        yield _table("alternatives.confounders", _confounder(c), repeated=True)
+    for name, m in other.mechanisms.items():
+        yield _table(f"alternatives.mechanisms.{_key(name)}", _mechanism(m))
 
 
 def _mechanism(m: MechanismSpec) -> dict[str, object]:

@@ -25,15 +25,15 @@ def predicted(said: Mapping[str, Any], scores: Sequence[float], decision: Decisi
         expected = scores[decided]
     elif decided != decision.positive:
         expected = 1.0 - scores[0]
-    fits = said.get("class") == name and number is not None and _scored(number, expected)
+    fits = said.get("class") == name and number is not None and scored(number, expected)
     if decision.task is Task.MULTICLASS:
         each = zip(decision.class_names, scores, strict=True)
         # Each class on its own: a reply could tell another's number.
-        fits = fits and all(_scored(said["probabilities"][k], score) for k, score in each)
+        fits = fits and all(scored(said["probabilities"][k], score) for k, score in each)
     told = f"{said.get('class')} {number} claimed, {name} {expected} by the deployed model"
     return Check("prediction", fits, told)
 
 
-def _scored(said: float, score: float) -> bool:
+def scored(said: float, score: float) -> bool:
     """The same word of a model, of another session too."""
     return abs(float(said) - score) <= SCORED * max(1.0, abs(score))
