@@ -194,6 +194,7 @@ def create_app(
     app.include_router(kserve.router)
     app.include_router(kserve.asking)
     app.include_router(uploading.router)
+    app.include_router(health.front)
     app.include_router(health.router)
     app.include_router(scraped.router)
     for router in ROUTERS:

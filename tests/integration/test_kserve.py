@@ -31,6 +31,21 @@ def explainer(repository: Path, host: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.parametrize("accept", ["*/*", "application/json", ""])
+def test_it_says_that_it_is_alive_to_whoever_is_no_browser(
+    client: httpx.Client, accept: str
+) -> None:
+    assert client.get("/", headers={"Accept": accept}).json() == {"status": "alive"}
+
+
+def test_a_browser_reaches_its_first_page_where_programs_hear_that_we_live(
+    client: httpx.Client,
+) -> None:
+    html = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+    reply = client.get("/", headers={"Accept": html})
+    assert (reply.status_code, reply.headers["location"]) == (303, "/alarms")
+
+
 def test_the_models_are_listed_and_ready(client: httpx.Client) -> None:
     assert NAME in client.get("/v1/models").json()["models"]
     assert client.get(f"/v1/models/{NAME}").json() == {"name": NAME, "ready": True}

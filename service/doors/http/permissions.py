@@ -18,6 +18,7 @@ _EVERYBODY = frozenset(Role)
 
 PUBLIC = frozenset(
     {
+        ("GET", "/"),  # to programs: a browser's page of that path is in `PAGES`
         ("GET", "/healthz/live"),
         ("GET", "/healthz/ready"),
         ("GET", "/openapi.json"),
