@@ -28,8 +28,11 @@ lock requirements/test.txt --constraint requirements/run.txt \
     --extra train --extra dice --extra parquet --extra effect --extra traces --extra dev pyproject.toml
 lock requirements/build.txt --constraint requirements/test.txt requirements/build.in
 lock requirements/compiler.txt requirements/compiler.in
+for client in requirements/clients/*.in; do
+    lock "${client%.in}.txt" "$client"
+done
 
-if grep -nE '://|file:|(^|[ =@])/' requirements/*.txt; then
+if grep -nE '://|file:|(^|[ =@])/' requirements/*.txt requirements/clients/*.txt; then
     echo "ifonly: an address or a path got into a lock" >&2
     exit 1
 fi

@@ -36,6 +36,7 @@ from service.doors.http.hosts import Hosts, KnownHosts
 from service.doors.http.limits import BodyLimit
 from service.doors.http.request_log import RequestLog
 from service.doors.http.shutdown import closing
+from service.doors.open_inference import routes as open_inference
 from service.doors.pages import request_path as pages
 from service.doors.pages.cookies import Cookies
 from service.doors.pages.failures import Failures
@@ -193,6 +194,10 @@ def create_app(
     app.include_router(witness.router)
     app.include_router(kserve.router)
     app.include_router(kserve.asking)
+    app.include_router(open_inference.public)
+    app.include_router(open_inference.router)
+    app.include_router(open_inference.asking)
+    app.include_router(open_inference.indexing)
     app.include_router(uploading.router)
     app.include_router(health.front)
     app.include_router(health.router)

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.doors.http.problems import CLIENTS
 from service.settings import Settings, shipped_models
 from tests.integration.conftest import serving
 from tests.support.replies import same_for_all
@@ -476,8 +477,9 @@ def test_every_example_of_the_openapi_document_is_answered(
 def test_every_operation_documents_its_problems(client: httpx.Client) -> None:
     document = client.get("/openapi.json").json()
     for path, operations in document["paths"].items():
-        # KServe's clients read plain JSON.
-        kind = "application/json" if path.startswith("/v1/") else "application/problem+json"
+        # Other services' clients read plain JSON.
+        theirs = any(path == p or path.startswith(f"{p}/") for p in CLIENTS)
+        kind = "application/json" if theirs else "application/problem+json"
         for operation in operations.values():
             assert operation["tags"]
             assert operation["summary"]

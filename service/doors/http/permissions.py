@@ -22,6 +22,9 @@ PUBLIC = frozenset(
         ("GET", "/healthz/live"),
         ("GET", "/healthz/ready"),
         ("GET", "/openapi.json"),
+        ("GET", "/v2"),
+        ("GET", "/v2/health/live"),
+        ("GET", "/v2/health/ready"),
         ("POST", "/api/v1/witness/add-checkpoint"),  # whom it answers, their signature says
     }
 )
@@ -41,6 +44,15 @@ ALLOWED = {
     ("GET", "/v1/models/{model}"): _EVERYBODY,
     ("POST", "/v1/models/{model}:predict"): _ASKS,
     ("POST", "/v1/models/{model}:explain"): _ASKS,
+    ("GET", "/v2/models/{model}"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/config"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/ready"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/versions/{version}"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/versions/{version}/config"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/versions/{version}/ready"): _EVERYBODY,
+    ("POST", "/v2/repository/index"): _EVERYBODY,
+    ("POST", "/v2/models/{model}/infer"): _ASKS,
+    ("POST", "/v2/models/{model}/versions/{version}/infer"): _ASKS,
     ("GET", "/api/v1/jobs/{id}"): _EVERYBODY,
     ("DELETE", "/api/v1/jobs/{id}"): _ASKS,
     ("GET", "/api/v1/jobs/{id}/events"): _EVERYBODY,

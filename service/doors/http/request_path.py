@@ -96,6 +96,12 @@ class TensorRoute(ApiRoute):
     manner = Manner(records_failures=True, names_parts=True, takes_bytes=True)
 
 
+class BytesRoute(ApiRoute):
+    """One that reads its body itself."""
+
+    manner = Manner(takes_bytes=True)
+
+
 class OnceRoute(ApiRoute):
     """One whose requests a client may name, to be answered once."""
 

@@ -1,0 +1,123 @@
+"""Client libraries as they are released, each run as itself against a running server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.integration.clients.conftest import calls
+
+pytestmark = pytest.mark.clients
+
+Rows = list[dict[str, Any]]
+
+
+def same(found: dict[str, Any], expected: Rows) -> bool:
+    """Labels, their probabilities, and those of all classes."""
+    assert [sum(scores) for scores in found["scores"]] == pytest.approx([1.0] * len(expected))
+    assert [max(s) for s in found["scores"]] == [p["probability"] for p in expected]
+    told = zip(found["label"], found["probability"], strict=True)
+    return [*told] == [(p["class"], p["probability"]) for p in expected]
+
+
+# --- Triton -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def triton(service_url: str, rows: Rows) -> dict[str, Any]:
+    return calls("tritonclient", service_url.removeprefix("http://"), json.dumps(rows))
+
+
+def test_triton_finds_the_server_and_its_models(triton: dict[str, Any]) -> None:
+    said = [triton[k] for k in ("live", "ready", "model_ready", "version_ready", "unknown_ready")]
+    assert said == [True, True, True, True, False]
+    assert triton["server"]["name"] == "ifonly"
+    entries = {(e["name"], e["version"]): e["state"] for e in triton["index"]}
+    assert entries["milling-machine", "1"] == "READY"
+    inputs = [tensor["name"] for tensor in triton["metadata"]["inputs"]]
+    assert [tensor["name"] for tensor in triton["config"]["input"]] == inputs
+    assert len(inputs) == 6
+
+
+@pytest.mark.parametrize("how", ["binary", "json", "version", "async"])
+def test_triton_is_told_what_the_native_api_tells(
+    triton: dict[str, Any], expected: Rows, how: str
+) -> None:
+    assert same(triton[how], expected)
+
+
+def test_triton_may_pack_both_ways(triton: dict[str, Any], expected: Rows) -> None:
+    labels = [p["class"] for p in expected] * 250
+    assert triton["packed"] == [labels] * 4
+
+
+def test_triton_sends_one_tensor_ids_and_keys(triton: dict[str, Any]) -> None:
+    assert triton["matrix"] == [22.0]
+    assert triton["id"] == "seven"
+    one, two = triton["once"]
+    assert one == two
+
+
+def test_triton_reads_what_is_wrong(triton: dict[str, Any]) -> None:
+    status, message = triton["wrong"]
+    assert status == "422"
+    assert "row 0: torque is 1000000000.0 Nm, outside" in message
+    assert triton["nobody"][0] == "404"
+    assert "no model 'nobody'" in triton["nobody"][1]
+    for asked in ("statistics", "unload"):  # what there is not
+        assert triton[asked][0] == "404"
+        assert "decoding" not in triton[asked][1]
+
+
+# --- KServe -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def kserve(service_url: str, rows: Rows) -> dict[str, Any]:
+    return calls("kserve", service_url, json.dumps(rows))
+
+
+def test_kserve_finds_the_server_and_its_models(kserve: dict[str, Any]) -> None:
+    asked = ["v1_live", "v1_model_ready", "v2_live", "v2_ready", "v2_model_ready"]
+    assert [kserve[k] for k in asked] == [True] * 5
+    assert kserve["v2_unknown_ready"] is False
+
+
+def test_kserve_infers_by_v1(kserve: dict[str, Any]) -> None:
+    both = {"predictions": ["failure", "normal"]}
+    assert kserve["v1_infer"] == kserve["v1_lists"] == both
+    assert kserve["v1_many"] == 200
+    one, wrong, three = kserve["v1_mixed"]["predictions"]
+    assert (one, three) == ("failure", "failure")
+    assert "torque" in wrong["error"]
+
+
+def test_kserve_explains(kserve: dict[str, Any]) -> None:
+    (found,), (by_list,) = kserve["explain"], kserve["explain_inputs"]
+    assert found["status"] == "optimal"
+    assert found["counterfactuals"][0]["verified"]
+    assert found["counterfactuals"] == by_list["counterfactuals"]
+    assert kserve["explain_mixed"] == ["optimal", 422, "optimal"]
+    assert kserve["explain_many"] == ["optimal"] * 80
+
+
+def test_kserve_is_answered_once_by_its_key(kserve: dict[str, Any]) -> None:
+    one, two = kserve["once"]
+    assert one == two
+
+
+@pytest.mark.parametrize("how", ["v2_json", "v2_binary"])
+def test_kserve_infers_by_v2(kserve: dict[str, Any], expected: Rows, how: str) -> None:
+    assert kserve[how]["id"] == "seven"
+    assert same(kserve[how], expected)
+
+
+def test_kserve_reads_what_is_wrong(kserve: dict[str, Any]) -> None:
+    for asked in ("v1_wrong", "v2_wrong"):
+        status, message = kserve[asked]
+        assert status == 422
+        assert "torque is 1000000000" in message
+    assert kserve["v1_nobody"][0] == 404
+    assert "no model 'nobody'" in kserve["v1_nobody"][1]
