@@ -134,6 +134,9 @@ class Settings(BaseSettings):
     predictor_host: str | None = None
     """``host[:port]`` of the predictor that this service explains (KServe, protocol V1): answers
     of ``/v1/models/NAME:explain`` are confirmed by it."""
+    mlflow_model: str | None = None
+    """Name of the model that MLflow's clients ask, who name none (``/invocations``). Default: the
+    only one that is served."""
     otlp_endpoint: str | None = None
     """Who collects traces (OpenTelemetry, OTLP over HTTP): ``http://collector:4318``."""
 

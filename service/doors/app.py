@@ -18,7 +18,7 @@ from service import logs
 from service.ask.warming import warm
 from service.audit.recent_accesses import RecentAccesses
 from service.audit.trust_root import sequencing, witness_of
-from service.doors import kserve
+from service.doors import kserve, mlflow
 from service.doors.http import (
     audit,
     health,
@@ -198,6 +198,8 @@ def create_app(
     app.include_router(open_inference.router)
     app.include_router(open_inference.asking)
     app.include_router(open_inference.indexing)
+    app.include_router(mlflow.public)
+    app.include_router(mlflow.asking)
     app.include_router(uploading.router)
     app.include_router(health.front)
     app.include_router(health.router)

@@ -8,7 +8,7 @@ from typing import Any
 from models.schema import Feature
 from service.errors import Fault, InvalidRequest, Path, RequestPart
 
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 def of_number(feature: Feature, value: Any, path: Path) -> Any:

@@ -84,6 +84,11 @@ def _named(row: Any, key: str, place: int, model: ServedModel) -> Instance:
     return dict(zip(names, row, strict=True))
 
 
+def in_a_word(prediction: replies.Prediction) -> str | float | None:
+    """The class, or the value of a regression that has none."""
+    return prediction.score if prediction.class_ is None else prediction.class_
+
+
 @dataclass(slots=True)
 class ClientQuestions:
     """Puts the rows of one request to the core, for whoever has sent it."""

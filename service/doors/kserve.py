@@ -17,7 +17,7 @@ from service.ask import answering
 from service.ask.budget import Budget
 from service.ask.problem_types import PREDICTOR_DISAGREES
 from service.ask.problems import Refusal
-from service.doors.client_rows import ClientQuestions
+from service.doors.client_rows import ClientQuestions, in_a_word
 from service.doors.http.context import AppState, Shared
 from service.doors.http.idempotency import PARAMETER
 from service.doors.http.request_path import ApiRoute, ClientRoute
@@ -65,7 +65,7 @@ async def predict(
     batch = await asker.read(rows, key)
     found = await asker.predictions(batch, request.attributes)
     refused = await asker.refused(batch)
-    said = {place: _in_a_word(prediction) for place, prediction in found.items()} | refused
+    said = {place: in_a_word(prediction) for place, prediction in found.items()} | refused
     return _json({"predictions": [said[place] for place in range(batch.size)]}, asker.headers)
 
 
@@ -97,10 +97,6 @@ async def explain(
     # Joined, not written anew: each answer is byte for byte the one that was recorded.
     content = b'{"explanations":[%b]}' % b",".join(found[place] for place in range(batch.size))
     return Response(content, headers=asker.headers, media_type=JSON)
-
-
-def _in_a_word(prediction: replies.Prediction) -> str | float | None:
-    return prediction.score if prediction.class_ is None else prediction.class_
 
 
 def _explained(

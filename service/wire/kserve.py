@@ -73,10 +73,8 @@ class KServePredictions(_HasRows):
     attributes: Attributes = Field(default={})
 
 
-class KServeExplanations(_HasRows):
-    """Rows, and for all of them what a question of the native API may say. Each is a search with
-    a deadline of its own, and the reply waits for all of them; a job (`explanations/bulk`) does
-    not."""
+class AskedOfAll(Wire):
+    """What a question of the native API may say of all rows."""
 
     target: Target | None = None
     constraints: Constraints = Constraints()
@@ -88,6 +86,12 @@ class KServeExplanations(_HasRows):
     semantics: Semantics
     attributes: Attributes = Field(default={})
     languages: Languages
+
+
+class KServeExplanations(AskedOfAll, _HasRows):
+    """Rows, and for all of them what a question of the native API may say. Each is a search with
+    a deadline of its own, and the reply waits for all of them; a job (`explanations/bulk`) does
+    not."""
 
 
 class KServeError(ProblemDetails):

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from service.ask.problem_types import PROBLEM_TYPES
 from service.doors.http import permissions
 from service.doors.http.problems import MEDIA_TYPE
-from service.wire import open_inference
+from service.wire import mlflow, open_inference
 from service.wire.problem import ProblemDetails
 
 REFERENCE = "#/components/schemas/"
@@ -31,6 +31,7 @@ TAGS = [
         "name": "open inference",
         "description": "The same for clients of the Open Inference Protocol.",
     },
+    {"name": "mlflow", "description": "The same for clients of MLflow's scoring server."},
     {"name": "jobs", "description": "Many questions at once, answered after the reply."},
     {"name": "reviews", "description": "What people say of an explanation."},
     {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},
@@ -64,6 +65,7 @@ READ_BY_ROUTES: dict[str, type[BaseModel]] = {
     "Problem": ProblemDetails,
     "InferRequest": open_inference.InferRequest,
     "IndexRequest": open_inference.IndexRequest,
+    "Invocation": mlflow.Invocation,
 }
 """What FastAPI does not read or write itself, by the name that routes refer to."""
 

@@ -90,7 +90,7 @@ class ClientRoute(ApiRoute):
     manner = Manner(records_failures=True, names_parts=True)
 
 
-class TensorRoute(ApiRoute):
+class ClientBytesRoute(ApiRoute):
     """The same, whose bodies are not only JSON."""
 
     manner = Manner(records_failures=True, names_parts=True, takes_bytes=True)
@@ -183,6 +183,8 @@ async def _recorded(
 
 def _model(request: Request, context: Context) -> ServedModel | None:
     """That the question is about, if they may see it."""
+    if "model" not in request.path_params:
+        return context.model
     # `find`, not `get`: a model that is out of service was asked all the same.
     try:
         version = request.path_params.get("version", request.query_params.get("version"))

@@ -19,7 +19,7 @@ from service.doors.http.context import AppState, Shared
 from service.doors.http.health import models_ready
 from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import REFERENCE
-from service.doors.http.request_path import ApiRoute, BytesRoute, TensorRoute
+from service.doors.http.request_path import ApiRoute, BytesRoute, ClientBytesRoute
 from service.doors.http.routes import ModelName
 from service.doors.http.written import JSON, written
 from service.doors.kserve import REFUSED
@@ -44,7 +44,7 @@ BINARY, AS_BINARY = "binary_data_output", "binary_data"
 OF_EACH: dict[str, Any] = {"prefix": "/v2", "tags": ["open inference"], "responses": REFUSED}
 public = APIRouter(**OF_EACH)
 router = APIRouter(route_class=ApiRoute, **OF_EACH)
-asking = APIRouter(route_class=TensorRoute, **OF_EACH)
+asking = APIRouter(route_class=ClientBytesRoute, **OF_EACH)
 indexing = APIRouter(route_class=BytesRoute, **OF_EACH)
 
 Version = Annotated[str, Path(max_length=LONGEST_NAME, description="A version of the model.")]

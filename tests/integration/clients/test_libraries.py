@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from service.settings import Settings
 from tests.integration.clients.conftest import calls
+from tests.integration.conftest import serving
 
 pytestmark = pytest.mark.clients
 
@@ -121,3 +124,30 @@ def test_kserve_reads_what_is_wrong(kserve: dict[str, Any]) -> None:
         assert "torque is 1000000000" in message
     assert kserve["v1_nobody"][0] == 404
     assert "no model 'nobody'" in kserve["v1_nobody"][1]
+
+
+# --- MLflow -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mlflow(repository: Path, rows: Rows) -> dict[str, Any]:
+    with serving(Settings(models=repository, mlflow_model="milling-machine")) as url:
+        return calls("mlflow", url, json.dumps(rows))
+
+
+@pytest.mark.parametrize("how", ["frame", "shuffled", "array", "list", "records", "csv"])
+def test_mlflow_predicts(mlflow: dict[str, Any], how: str) -> None:
+    assert mlflow[how] == {"predictions": ["failure", "normal"]}
+
+
+def test_mlflow_reads_what_it_is_told(mlflow: dict[str, Any]) -> None:
+    assert mlflow["as_frame"] == ["failure", "normal"]
+    assert mlflow["version"]
+    assert "error code 422" in mlflow["error"]
+    assert "torque is 1000000000" in mlflow["error"]
+
+
+def test_mlflow_explains(mlflow: dict[str, Any]) -> None:
+    assert mlflow["explained"]["predictions"] == ["failure"]
+    (found,) = mlflow["explained"]["explanations"]
+    assert (found["status"], found["counterfactuals"][0]["verified"]) == ("optimal", True)
