@@ -177,6 +177,9 @@ def create_app(
         summary="The smallest change that would have flipped a deployed model's decision.",
         description=openapi.DESCRIPTION,
         version=ifonly_version(),
+        # Short names: clients that are made from the document call their methods so.
+        generate_unique_id_function=lambda route: route.name,
+        servers=[{"url": settings.public_url or "/"}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=openapi.TAGS,
         # The stock pages fetch their scripts from a network that a plant does not have.

@@ -33,7 +33,12 @@ REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.KServeError}
     for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503)
 }
-OF_EACH: dict[str, Any] = {"prefix": "/v1/models", "tags": ["kserve"], "responses": REFUSED}
+OF_EACH: dict[str, Any] = {
+    "prefix": "/v1/models",
+    "tags": ["kserve"],
+    "responses": REFUSED,
+    "generate_unique_id_function": lambda route: f"v1_{route.name}",
+}
 router = APIRouter(route_class=ApiRoute, **OF_EACH)
 asking = APIRouter(route_class=ClientRoute, **OF_EACH)
 

@@ -21,7 +21,7 @@ from service.doors.http.health import models_ready
 from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import REFERENCE
 from service.doors.http.problems import TooManyRows, UnsupportedMediaType
-from service.doors.http.request_path import ClientBytesRoute
+from service.doors.http.request_path import ClientBytesRoute, PublicRoute
 from service.doors.http.written import JSON, written
 from service.errors import Fault, InvalidRequest, MalformedBody, RequestPart
 from service.served.registry import ServedModel
@@ -34,16 +34,19 @@ from service.wire.requests import MAX_INSTANCES
 from service.wire.strict_json import read_json
 
 CSV = "text/csv"
-TAGS: dict[str, Any] = {"tags": ["mlflow"]}
+TAGS: dict[str, Any] = {
+    "tags": ["mlflow"],
+    "generate_unique_id_function": lambda route: f"mlflow_{route.name}",
+}
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.MlflowError}
     for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503)
 }
-UNREADY: dict[int | str, dict[str, Any]] = {s: {"model": KServeError} for s in (500, 503)}
+UNREADY: dict[int | str, dict[str, Any]] = {s: {"model": KServeError} for s in (422, 500, 503)}
 
 NO_PARAMS = wire.MlflowParams.model_validate({})
 
-public = APIRouter(**TAGS)
+public = APIRouter(route_class=PublicRoute, **TAGS)
 asking = APIRouter(route_class=ClientBytesRoute, **TAGS)
 
 
@@ -64,7 +67,8 @@ async def health(state: Shared) -> Response:
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **{500: UNREADY[500]},
+        422: UNREADY[422],
+        500: UNREADY[500],
     },
 )
 async def version() -> Response:

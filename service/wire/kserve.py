@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from service.settings import MAX_DEADLINE_MS
+from service.wire import examples
 from service.wire.base import Wire, absent_or_not_null
 from service.wire.constraints import Constraints
 from service.wire.problem import ProblemDetails
@@ -25,7 +26,10 @@ Given = Annotated[
     Any,
     WithJsonSchema(
         {
-            "anyOf": [{"type": "object", "minProperties": 1}, {"type": "array", "minItems": 1}],
+            "anyOf": [
+                {"type": "object", "minProperties": 1},
+                {"type": "array", "minItems": 1, "items": {}},
+            ],
             "title": "Instance",
             "description": "By feature name, or a list in the order of the model's features.",
         }
@@ -39,14 +43,12 @@ Rows = Annotated[
 ]
 
 
-class _HasRows(Wire):
-    model_config = ConfigDict(
-        json_schema_extra={
-            # Said here too: the validator below is not seen by the OpenAPI document.
-            "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]
-        }
-    )
+def _rows_and(example: dict[str, Any]) -> dict[str, Any]:
+    """What the validator below says, which the OpenAPI document does not see; and an example."""
+    return {"not": {"required": ["instances", "inputs"]}, "examples": [example]}
 
+
+class _HasRows(Wire):
     instances: Rows = None
     inputs: Rows = Field(None, description="The same: some clients call them so.")
 
@@ -70,6 +72,8 @@ ROWS = {"instances", "inputs"}
 
 
 class KServePredictions(_HasRows):
+    model_config = ConfigDict(json_schema_extra=_rows_and({"instances": [examples.ROW]}))
+
     attributes: Attributes = Field(default={})
 
 
@@ -92,6 +96,8 @@ class KServeExplanations(AskedOfAll, _HasRows):
     """Rows, and for all of them what a question of the native API may say. Each is a search with
     a deadline of its own, and the reply waits for all of them; a job (`explanations/bulk`) does
     not."""
+
+    model_config = ConfigDict(json_schema_extra=_rows_and({"instances": [examples.ROW]}))
 
 
 class KServeError(ProblemDetails):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from service.wire import examples
 from service.wire.base import Wire, absent_or_not_null
 from service.wire.kserve import AskedOfAll, Given, KServeError
 from service.wire.replies import ExplanationReply
@@ -39,8 +40,7 @@ class MlflowParams(AskedOfAll):
 class Invocation(Wire):
     model_config = ConfigDict(
         json_schema_extra={
-            # Said here too: the validator below is not seen by the OpenAPI document.
-            "oneOf": [{"required": [key]} for key in FORMATS]
+            "examples": [{"dataframe_records": [examples.ROW], "params": {"explain": True}}],
         }
     )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from service.wire import examples
 from service.wire.base import Wire, absent_or_not_null, is_none
 from service.wire.kserve import KServeError
 
@@ -54,8 +55,12 @@ class InferWanted(Wire):
 
 
 class InferRequest(Wire):
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        json_schema_extra={"examples": [{"id": "1", "inputs": examples.TENSORS}]},
+    )
+
     # Keys of the protocol over gRPC that KServe's SDK sends here too.
-    model_config = ConfigDict(protected_namespaces=())
 
     model_name: Id
     model_version: Id

@@ -247,3 +247,10 @@ def test_the_server_says_how_it_is(client: httpx.Client) -> None:
     version = client.get("/version")
     assert version.text == client.get("/v2").json()["version"]
     assert version.headers["content-type"].startswith("text/plain")
+
+
+def test_the_example_of_the_document_is_answered(service: httpx.Client) -> None:
+    schemas = service.get("/openapi.json").json()["components"]["schemas"]
+    for example in schemas["Invocation"]["examples"]:
+        told = service.post(ASKED, json=example).raise_for_status().json()
+        assert len(told["explanations"]) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import Scope
@@ -13,9 +12,10 @@ from service.ask.problem_types import NOT_READY
 from service.ask.problems import Refusal
 from service.doors.http.context import AppState, Shared
 from service.doors.http.openapi import refusals
+from service.doors.http.request_path import PublicRoute
 from service.wire.models import Alive, Live, Ready
 
-router = APIRouter(prefix="/healthz", tags=["health"])
+router = APIRouter(prefix="/healthz", route_class=PublicRoute, tags=["health"])
 
 
 def asks_for_html(headers: Headers) -> bool:
@@ -23,7 +23,7 @@ def asks_for_html(headers: Headers) -> bool:
     return "text/html" in headers.get("accept", "")
 
 
-class ProgramsRoute(APIRoute):
+class ProgramsRoute(PublicRoute):
     """A route for programs: whoever asks for HTML is a browser, whose page of the same path is
     another route."""
 

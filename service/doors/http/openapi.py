@@ -49,7 +49,8 @@ def guarded(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """``responses`` of a route that may refuse with ``statuses``; 500 is always possible."""
+    """``responses`` of a route that may refuse with ``statuses``; 422 (a query that it does not
+    know) and 500 are always possible."""
     return {
         status: {
             "description": "; ".join(
@@ -57,7 +58,7 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
             ),
             "content": {MEDIA_TYPE: {"schema": {"$ref": f"{REFERENCE}Problem"}}},
         }
-        for status in (*statuses, 500)
+        for status in (*sorted({*statuses, 422}), 500)
     }
 
 

@@ -20,7 +20,7 @@ from service.access import Role
 from service.ask.problems import RequestProblem
 from service.doors.http import authentication, permissions
 from service.doors.http.access_records import record_look
-from service.doors.http.arguments import Endpoint, plain_first
+from service.doors.http.arguments import Endpoint, check_query, plain_first, query_of
 from service.doors.http.body import JsonRequest, check_media_type
 from service.doors.http.context import Context
 from service.doors.http.idempotency import answered_once, read_name
@@ -56,11 +56,27 @@ class RouteRules:
     is_whole: bool
     """Whether it tells of everything, and is for nobody who may see a part."""
     takes_json: bool
+    query: frozenset[str]
+    """Names of the parameters that it knows."""
 
     @property
     def question(self) -> str:
         """What records call it."""
         return self.template.rpartition("/")[2]
+
+
+class PublicRoute(APIRoute):
+    """A route for everybody: what its query may have is all that is looked at."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        known = query_of(self)
+        answer: Endpoint = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            check_query(request, known)
+            return await answer(request)
+
+        return checked
 
 
 class ApiRoute(APIRoute):
@@ -77,6 +93,7 @@ class ApiRoute(APIRoute):
             permissions.allowed(methods, self.path_format),
             permissions.tells_all(methods, self.path_format),
             takes_json=self.body_field is not None,
+            query=query_of(self),
         )
         answer: Endpoint = super().get_route_handler()
         if self.manner.has_plain_arguments and self.body_field is not None:
@@ -133,6 +150,7 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
         # Thread pools share by actor, and read it from this variable.
         worker_pools.asking.set(principal.actor)
         async with context.state.admission.entered(principal.actor):
+            check_query(request, rules.query)
             # The body is read within the turn: requests that wait cost the event loop nothing.
             if rules.takes_json or rules.manner.takes_bytes:
                 request = await _read(request, context, is_json=rules.takes_json)

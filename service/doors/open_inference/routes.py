@@ -19,7 +19,7 @@ from service.doors.http.context import AppState, Shared
 from service.doors.http.health import models_ready
 from service.doors.http.idempotency import PARAMETER
 from service.doors.http.openapi import REFERENCE
-from service.doors.http.request_path import ApiRoute, BytesRoute, ClientBytesRoute
+from service.doors.http.request_path import ApiRoute, BytesRoute, ClientBytesRoute, PublicRoute
 from service.doors.http.routes import ModelName
 from service.doors.http.written import JSON, written
 from service.doors.kserve import REFUSED
@@ -41,8 +41,13 @@ IGNORED = ("priority", "timeout", "content_type", "headers")
 """Parameters of Triton's queue and MLServer's decoders, which change no answer."""
 BINARY, AS_BINARY = "binary_data_output", "binary_data"
 
-OF_EACH: dict[str, Any] = {"prefix": "/v2", "tags": ["open inference"], "responses": REFUSED}
-public = APIRouter(**OF_EACH)
+OF_EACH: dict[str, Any] = {
+    "prefix": "/v2",
+    "tags": ["open inference"],
+    "responses": REFUSED,
+    "generate_unique_id_function": lambda route: f"v2_{route.name}",
+}
+public = APIRouter(route_class=PublicRoute, **OF_EACH)
 router = APIRouter(route_class=ApiRoute, **OF_EACH)
 asking = APIRouter(route_class=ClientBytesRoute, **OF_EACH)
 indexing = APIRouter(route_class=BytesRoute, **OF_EACH)
