@@ -33,6 +33,7 @@ ServiceError
 ├── JobNotFinished            its result is not there yet
 ├── FormatUnavailable         a format that this installation cannot write
 ├── PredictorUnavailable      the predictor that we explain does not answer
+├── GrpcUnavailable           gRPC is wanted, and cannot be answered: why
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
@@ -348,6 +349,10 @@ class TracingUnavailable(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("IFONLY_OTLP_ENDPOINT needs: pip install 'ifonly[traces]'")
+
+
+class GrpcUnavailable(ServiceError):
+    """gRPC is wanted, and cannot be answered; the message says why, and what to do."""
 
 
 class LostLease(ServiceError):

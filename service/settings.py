@@ -134,6 +134,8 @@ class Settings(BaseSettings):
     predictor_host: str | None = None
     """``host[:port]`` of the predictor that this service explains (KServe, protocol V1): answers
     of ``/v1/models/NAME:explain`` are confirmed by it."""
+    grpc_port: int | None = Field(None, ge=0, le=65_535)
+    """Where the Open Inference Protocol is answered over gRPC, at ``host``; none: nowhere."""
     mlflow_model: str | None = None
     """Name of the model that MLflow's clients ask, who name none (``/invocations``). Default: the
     only one that is served."""

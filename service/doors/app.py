@@ -44,7 +44,7 @@ from service.doors.pages.headers import SafeHeaders
 from service.doors.pages.routers import ROUTERS
 from service.doors.pages.strangers import Strangers
 from service.doors.pages.visit import Pages
-from service.errors import StoreUnavailable
+from service.errors import GrpcUnavailable, StoreUnavailable
 from service.jobs.workers import JobWorkers
 from service.metrics import Metrics
 from service.scheduling.admission import AdmissionQueue
@@ -161,7 +161,8 @@ def create_app(
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
             clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
-            async with _refreshing(models, settings.refresh_seconds), clean, ending:
+            remote = grpc_of(app, settings)
+            async with _refreshing(models, settings.refresh_seconds), clean, ending, remote:
                 job_workers.start()
                 try:
                     yield
@@ -274,6 +275,28 @@ def predictor_of(settings: Settings) -> Iterator[PredictorHost | None]:
 
     with contextlib.closing(PredictorHost(settings.predictor_host)) as predictor:
         yield predictor
+
+
+@contextlib.asynccontextmanager
+async def grpc_of(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
+    """The same routes over gRPC, if a setting says where.
+
+    Raises
+    ------
+    GrpcUnavailable
+        If that cannot be.
+    """
+    if settings.grpc_port is None:
+        yield
+        return
+    try:
+        from service.doors.open_inference import rpc
+    except ImportError:
+        raise GrpcUnavailable("IFONLY_GRPC_PORT needs: pip install 'ifonly[grpc]'") from None
+    async with rpc.serving(app, settings) as port:
+        app.state.grpc_port = port
+        logs.logger.info("gRPC is answered at %s:%s", settings.host, port)
+        yield
 
 
 def rate_of(settings: Settings) -> Rate | None:

@@ -25,11 +25,12 @@ def interpreter(name: str) -> Path:
     return python
 
 
-def calls(name: str, *arguments: str) -> dict[str, Any]:
-    """What the calls of a library came back with, made by its own interpreter."""
+def calls(name: str, *arguments: str, how: str = "") -> dict[str, Any]:
+    """What the calls of a library came back with, made by its own interpreter; ``how``: of another
+    script of the same library."""
     command = [str(interpreter(name)), "-W", "error::DeprecationWarning:__main__"]
     done = subprocess.run(
-        [*command, str(HERE / f"{name}_calls.py"), *arguments],
+        [*command, str(HERE / f"{name}{how}_calls.py"), *arguments],
         capture_output=True,
         text=True,
         timeout=600,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from service.settings import Settings
 from tests.integration.clients.conftest import calls
-from tests.integration.conftest import serving
+from tests.integration.conftest import free_port, serving
 
 pytestmark = pytest.mark.clients
 
@@ -168,3 +169,68 @@ def test_a_client_is_made_of_the_document_without_a_warning_and_asks(
     assert [p["class"] for p in told["predicted"]["predictions"]] == ["failure", "normal"]
     assert told["inferred"]["outputs"][0]["data"] == [22.0]
     assert told["wrong"][0] == 422
+
+
+# --- over gRPC ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def address(repository: Path) -> Iterator[str]:
+    pytest.importorskip("grpc", reason="grpcio is not installed (extra [grpc])")
+    port = free_port()
+    with serving(Settings(models=repository, grpc_port=port)):
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def triton_rpc(address: str, rows: Rows) -> dict[str, Any]:
+    return calls("tritonclient", address, json.dumps(rows), how="_rpc")
+
+
+def test_triton_finds_the_server_and_its_models_over_rpc(triton_rpc: dict[str, Any]) -> None:
+    asked = ["live", "ready", "model_ready", "version_ready", "unknown_ready"]
+    assert [triton_rpc[k] for k in asked] == [True] * 4 + [False]
+    assert triton_rpc["server"]["name"] == "ifonly"
+    entries = {(e["name"], e["version"]): e["state"] for e in triton_rpc["index"]}
+    assert entries["milling-machine", "1"] == "READY"
+    inputs = [tensor["name"] for tensor in triton_rpc["metadata"]["inputs"]]
+    assert [tensor["name"] for tensor in triton_rpc["config"]["input"]] == inputs
+
+
+@pytest.mark.parametrize("how", ["infer", "outputs", "packed"])
+def test_triton_is_told_over_rpc_what_the_native_api_tells(
+    triton_rpc: dict[str, Any], expected: Rows, how: str
+) -> None:
+    assert same(triton_rpc[how], expected)
+
+
+def test_triton_sends_ids_and_keys_over_rpc_and_reads_what_is_wrong(
+    triton_rpc: dict[str, Any],
+) -> None:
+    assert triton_rpc["id"] == "seven"
+    one, two = triton_rpc["once"]
+    assert one == two
+    assert triton_rpc["wrong"][0] == "StatusCode.INVALID_ARGUMENT"
+    assert "row 0: torque is 1000000000.0 Nm, outside" in triton_rpc["wrong"][1]
+    assert triton_rpc["nobody"][0] == "StatusCode.NOT_FOUND"
+    assert triton_rpc["statistics"][0] == "StatusCode.UNIMPLEMENTED"
+
+
+@pytest.fixture(scope="module")
+def kserve_rpc(address: str, rows: Rows) -> dict[str, Any]:
+    return calls("kserve", address, json.dumps(rows), how="_rpc")
+
+
+@pytest.mark.parametrize("how", ["raw", "contents"])
+def test_kserve_infers_over_rpc(kserve_rpc: dict[str, Any], expected: Rows, how: str) -> None:
+    assert kserve_rpc[how]["id"] == "seven"
+    assert same(kserve_rpc[how], expected)
+
+
+def test_kserve_finds_the_server_over_rpc_and_reads_what_is_wrong(
+    kserve_rpc: dict[str, Any],
+) -> None:
+    asked = ["live", "ready", "model_ready", "unknown_ready"]
+    assert [kserve_rpc[k] for k in asked] == [True] * 3 + [False]
+    code, message = kserve_rpc["error"]
+    assert (code, "row 0: torque" in message) == ("INVALID_ARGUMENT", True)
