@@ -22,7 +22,7 @@ from service.audit.recorder import Recorder
 from service.doors.http.context import AppState, Context, context_of
 from service.doors.http.idempotency import REPLAYED, earlier, once
 from service.doors.http.problems import in_their_words
-from service.errors import Fault, InvalidRequest, KeyReused, RequestPart
+from service.errors import CannotReplay, Fault, InvalidRequest, KeyReused, RequestPart
 from service.served.registry import ServedModel
 from service.store.idempotency import Named
 from service.store.kinds import RecordKind
@@ -130,6 +130,8 @@ class ClientQuestions:
         ------
         InvalidRequest
             If there is none.
+        CannotReplay
+            If it was answered before, by another version.
         """
         return (await self.predicted(batch, attributes))[0]
 
@@ -152,6 +154,12 @@ class ClientQuestions:
         written = await self._once(0, ask)
         reply = replies.PredictionsReply.model_validate_json(written)
         assert reply.audit is not None
+        if reply.provenance.spec_sha256 != self.model.deployed.spec_sha256:
+            # The same rows may be wrong by another spec, and its classes others.
+            raise CannotReplay(
+                f"this request was answered by version {reply.provenance.version} of the model, "
+                "which is another one now"
+            )
         found = zip(batch.instances, reply.predictions, strict=True)
         return dict(found), reply.audit.id
 

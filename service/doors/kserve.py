@@ -31,7 +31,7 @@ from service.wire import replies, requests
 
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.KServeError}
-    for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 502, 503)
+    for status in (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 502, 503)
 }
 OF_EACH: dict[str, Any] = {
     "prefix": "/v1/models",

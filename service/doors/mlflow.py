@@ -40,7 +40,7 @@ TAGS: dict[str, Any] = {
 }
 REFUSED: dict[int | str, dict[str, Any]] = {
     status: {"model": wire.MlflowError}
-    for status in (400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503)
+    for status in (400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 429, 500, 503)
 }
 UNREADY: dict[int | str, dict[str, Any]] = {s: {"model": KServeError} for s in (422, 500, 503)}
 

@@ -561,3 +561,29 @@ def test_attributes_are_parameters(client: httpx.Client) -> None:
     assert asked["attributes"] == {"line": "a"}
     wrong = client.post(PRESS, json=body | {"parameters": {"attribute.line": 1}})
     assert (wrong.status_code, "line" in wrong.json()["error"]) == (422, True)
+
+
+def test_what_another_version_has_answered_is_not_answered_again(
+    press: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(press / "press", tmp_path / "models" / "press")
+    settings = Settings(models=tmp_path / "models", data=tmp_path / "store")
+    spec = tmp_path / "models" / "press" / "1" / "spec.toml"
+    named = {"Idempotency-Key": "before"}
+    for status in (200, 409):
+        with serving(settings) as url, httpx.Client(base_url=url, trust_env=False) as client:
+            reply = client.post(PRESS, json={"inputs": [PRESSURE, SPEED]}, headers=named)
+        assert reply.status_code == status, reply.text
+        spec.write_text(spec.read_text("utf-8").replace("[0.0, 100.0]", "[0.0, 90.0]"), "utf-8")
+    assert "answered by version 1 of the model" in reply.json()["error"]
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "application/json"])
+def test_a_page_of_another_site_asks_nothing(client: httpx.Client, kind: str) -> None:
+    content = json.dumps({"inputs": [PRESSURE, SPEED]})
+    headers = {"Origin": "https://evil.example", "Content-Type": kind}
+    for path in (PRESS, "/v2/repository/index", "/invocations", "/v1/models/press:predict"):
+        assert client.post(path, content=content, headers=headers).status_code == 403
+    if kind == "text/plain":
+        typed = client.post(PRESS, content=content, headers={"Content-Type": kind})
+        assert (typed.status_code, bool(typed.json()["error"])) == (415, True)

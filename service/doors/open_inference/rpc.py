@@ -52,7 +52,7 @@ OVERHEAD = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """Of a request to this process's own routes."""
 
     status: int
@@ -177,7 +177,7 @@ class Calls:
         path: str,
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+    ) -> HttpReply:
         # A name that every service answers for: no browser speaks gRPC, so none can be misled.
         given = {"host": "localhost", "content-length": str(len(body)), **(headers or {})}
         for key, value in context.invocation_metadata() or ():
@@ -212,7 +212,7 @@ def _client(peer: str) -> tuple[str, int]:
     return address.strip("[]"), int(port) if port.isdecimal() else 0
 
 
-async def _request(app: ASGIApp, scope: dict[str, Any], body: bytes) -> Reply:
+async def _request(app: ASGIApp, scope: dict[str, Any], body: bytes) -> HttpReply:
     sent = False
     parts: list[bytes] = []
     start: dict[str, Any] = {}
@@ -232,10 +232,10 @@ async def _request(app: ASGIApp, scope: dict[str, Any], body: bytes) -> Reply:
 
     await app(scope, receive, send)
     headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in start["headers"]}
-    return Reply(start["status"], headers, b"".join(parts))
+    return HttpReply(start["status"], headers, b"".join(parts))
 
 
-async def _fail(context: Any, reply: Reply) -> None:
+async def _fail(context: Any, reply: HttpReply) -> None:
     """End the call with what the reply says is wrong."""
     code = CODES.get(reply.status, grpc.StatusCode.INTERNAL)
     try:
@@ -317,7 +317,7 @@ def _contents(tensor: Any) -> list[Any]:
     return [None if isinstance(v, float) and math.isnan(v) else v for v in values]
 
 
-def as_response(reply: Reply) -> Any:
+def as_response(reply: HttpReply) -> Any:
     """The message of a reply over REST."""
     length = int(reply.headers.get(HEADER_LENGTH.lower(), len(reply.body)))
     told, tail = json.loads(reply.body[:length]), reply.body[length:]
