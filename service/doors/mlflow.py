@@ -76,11 +76,10 @@ async def version() -> Response:
     return Response(ifonly_version(), media_type="text/plain")
 
 
-@asking.post(
-    "/invocations",
-    response_model=wire.MlflowPredicted,
-    responses=REFUSED,
-    openapi_extra={
+INVOCATION: dict[str, Any] = {
+    "response_model": wire.MlflowPredicted,
+    "responses": REFUSED,
+    "openapi_extra": {
         **PARAMETER,
         "requestBody": {
             "required": True,
@@ -90,22 +89,35 @@ async def version() -> Response:
             },
         },
     },
-)
+}
+
+
+@asking.post("/invocations", **INVOCATION)
 async def invoke(request: Request, state: Shared) -> Response:
     """What does the model say of these rows? With `params: {"explain": true}` also: which smallest
     allowed change would have put each prediction in the target?
 
     Of the only model that is served, or the one that `IFONLY_MLFLOW_MODEL` names.
     """
+    return await _invoked(request, state, explains=False)
+
+
+@asking.post("/invocations/explanations", **INVOCATION)
+async def invoke_explained(request: Request, state: Shared) -> Response:
+    """The same, explained whatever `params` says; so CSV can be explained too."""
+    return await _invoked(request, state, explains=True)
+
+
+async def _invoked(request: Request, state: AppState, *, explains: bool) -> Response:
     served = _model(state)
     context_of(request).model = served
     questions = ClientQuestions.of(request, served, "invocations")
     body = await request.body()
-    work = partial(_read, body, request.headers, served.schema)
+    work = partial(_read, body, request.headers, served.schema, explains)
     key, rows, params = work() if len(body) <= QUICK_BYTES else await state.parsers.run(work)
     batch = await questions.read(rows, key)
     places = range(batch.size)
-    if not params.explain:
+    if not (explains or params.explain):
         predicted = await questions.predictions(batch, params.attributes)
         refused = await questions.refused(batch)
         words = {place: in_a_word(p) for place, p in predicted.items()} | refused
@@ -150,7 +162,7 @@ def _prediction(explained: bytes) -> Any:
 
 
 def _read(
-    body: bytes, headers: Mapping[str, str], schema: Schema
+    body: bytes, headers: Mapping[str, str], schema: Schema, explains: bool
 ) -> tuple[str, list[Any], wire.MlflowParams]:
     """What the request calls its rows, they, and what is asked of all of them."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -164,7 +176,9 @@ def _read(
     # Data frames have NaN where a reading is missing, and MLflow's client writes it.
     asked = validation.read(wire.Invocation, read_json(body, nan_is_null=True))
     params = asked.params or NO_PARAMS
-    if not params.explain and (more := params.model_fields_set - {"explain", "attributes"}):
+    if not (explains or params.explain) and (
+        more := params.model_fields_set - {"explain", "attributes"}
+    ):
         key = min(more)
         fault = Fault(("params", key), f"{key} is asked of explanations: explain is not true")
         raise InvalidRequest(RequestPart.REQUEST, [fault])

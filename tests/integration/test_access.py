@@ -54,6 +54,7 @@ TABLE = {
     ("POST", "/api/v1/models/{model}/explanations"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations/bulk"): {O, P, ADMIN},
     ("POST", "/invocations"): {O, P, ADMIN},
+    ("POST", "/invocations/explanations"): {O, P, ADMIN},
     ("GET", "/v1/models"): {O, P, A, ADMIN},
     ("GET", "/v1/models/{model}"): {O, P, A, ADMIN},
     ("POST", "/v1/models/{model}:predict"): {O, P, ADMIN},

@@ -126,6 +126,21 @@ def test_params_ask_for_explanations(service: httpx.Client, alarm: dict[str, Any
     assert told["predictions"][1] == wrong
 
 
+def test_explanations_have_a_route_of_their_own(
+    service: httpx.Client, alarm: dict[str, Any]
+) -> None:
+    path = f"{ASKED}/explanations"
+    by_csv = service.post(path, content=as_csv([alarm]), headers=CSV).json()
+    body = {"dataframe_records": [alarm], "params": {"alternatives": 1}}
+    by_json = service.post(path, json=body).json()
+    assert by_csv["predictions"] == by_json["predictions"] == ["failure"]
+    found = [told["explanations"][0]["counterfactuals"] for told in (by_csv, by_json)]
+    assert found[0] == found[1]
+    assert found[0][0]["verified"]
+    wrong = service.post(path, content="a\n1\n", headers=CSV).json()
+    assert wrong["error_code"] == "INVALID_PARAMETER_VALUE"
+
+
 @pytest.mark.parametrize("explain", [False, True])
 def test_a_named_request_is_answered_once(
     service: httpx.Client, alarm: dict[str, Any], explain: bool

@@ -69,6 +69,7 @@ ROUTES = {
     ("POST", "/v2/models/{model}/infer"): ASK,
     ("POST", "/v2/models/{model}/versions/{version}/infer"): ASK,
     ("POST", "/invocations"): ONLY,  # the only model of whoever asks: see below
+    ("POST", "/invocations/explanations"): ONLY,
     ("GET", "/api/v1/jobs/{id}"): JOB,
     ("GET", "/api/v1/jobs/{id}/events"): JOB,
     ("GET", "/api/v1/jobs/{id}/result"): JOB,
@@ -360,14 +361,14 @@ def test_a_question_of_another_line_or_of_none_is_refused(asker: Asker) -> None:
 
 
 def test_a_client_that_names_no_model_asks_the_only_one_in_scope(asker: Asker, whole: str) -> None:
-    (route,) = routes(ONLY)
     of_a, of_b = ({"params": {"attributes": {"line": line}}} for line in "ab")
     asked = {"dataframe_records": [ROW]}
-    replies = [asker.api.post(route[1], json=asked | more) for more in (of_a, of_b, {})]
-    expected = [200, 403, 403] if may(asker.role, route) else [403] * 3
-    assert [reply.status_code for reply in replies] == expected
-    several = asker.api.post(route[1], json=asked, headers=bearer(whole))
-    assert (several.status_code, "2 models are served" in several.text) == (404, True)
+    for route in routes(ONLY):
+        replies = [asker.api.post(route[1], json=asked | more) for more in (of_a, of_b, {})]
+        expected = [200, 403, 403] if may(asker.role, route) else [403] * 3
+        assert [reply.status_code for reply in replies] == expected
+        several = asker.api.post(route[1], json=asked, headers=bearer(whole))
+        assert (several.status_code, "2 models are served" in several.text) == (404, True)
 
 
 def test_a_record_out_of_scope_is_not_there(asker: Asker, world: World) -> None:

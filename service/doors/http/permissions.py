@@ -44,6 +44,7 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
     ("POST", "/invocations"): _ASKS,
+    ("POST", "/invocations/explanations"): _ASKS,
     ("GET", "/v1/models"): _EVERYBODY,
     ("GET", "/v1/models/{model}"): _EVERYBODY,
     ("POST", "/v1/models/{model}:predict"): _ASKS,
