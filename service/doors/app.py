@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,7 @@ def create_app(
     metrics = Metrics()
     traces = tracing(settings, ifonly_version())
     watch = Stages(metrics, traces)
+    remote = grpc_of(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -161,8 +163,8 @@ def create_app(
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
             clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
-            remote = grpc_of(app, settings)
-            async with _refreshing(models, settings.refresh_seconds), clean, ending, remote:
+            refreshing = _refreshing(models, settings.refresh_seconds)
+            async with refreshing, clean, ending, remote(app, settings):
                 job_workers.start()
                 try:
                     yield
@@ -277,26 +279,24 @@ def predictor_of(settings: Settings) -> Iterator[PredictorHost | None]:
         yield predictor
 
 
-@contextlib.asynccontextmanager
-async def grpc_of(app: FastAPI, settings: Settings) -> AsyncIterator[None]:
-    """The same routes over gRPC, if a setting says where.
+Remote = Callable[[FastAPI, Settings], AbstractAsyncContextManager[object]]
+
+
+def grpc_of(settings: Settings) -> Remote:
+    """What answers the same routes over gRPC, if a setting says where.
 
     Raises
     ------
     GrpcUnavailable
-        If that cannot be.
+        If what it needs is not installed.
     """
     if settings.grpc_port is None:
-        yield
-        return
+        return lambda app, settings: contextlib.nullcontext()
     try:
         from service.doors.open_inference import rpc
     except ImportError:
         raise GrpcUnavailable("IFONLY_GRPC_PORT needs: pip install 'ifonly[grpc]'") from None
-    async with rpc.serving(app, settings) as port:
-        app.state.grpc_port = port
-        logs.logger.info("gRPC is answered at %s:%s", settings.host, port)
-        yield
+    return rpc.serving
 
 
 def rate_of(settings: Settings) -> Rate | None:

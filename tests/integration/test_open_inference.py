@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ import numpy as np
 import pytest
 
 from service.access import Role
+from service.doors.app import create_app
+from service.errors import GrpcUnavailable
 from service.settings import Settings
 from service.store import keys
 from service.store.journal import JournalOptions
@@ -587,3 +590,14 @@ def test_a_page_of_another_site_asks_nothing(client: httpx.Client, kind: str) ->
     if kind == "text/plain":
         typed = client.post(PRESS, content=content, headers={"Content-Type": kind})
         assert (typed.status_code, bool(typed.json()["error"])) == (415, True)
+
+
+def test_without_its_package_a_start_for_grpc_says_what_to_install(
+    press: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "service.doors.open_inference.rpc"
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.delattr(module, raising=False)
+    with pytest.raises(GrpcUnavailable, match=r"pip install 'ifonly\[grpc\]'"):
+        create_app(Settings(models=press, grpc_port=0))

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message
 from service.doors.open_inference.messages import MESSAGES, SERVICE
 from service.doors.open_inference.tensors import HEADER_LENGTH, SIZE
 from service.errors import GrpcUnavailable
+from service.logs import logger
 from service.settings import Settings
 
 PASSED_ON = ("authorization", "idempotency-key", "x-request-id", "traceparent")
@@ -64,8 +65,8 @@ class HttpReply:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
-    """Answer at ``settings.grpc_port`` meanwhile; the port, if the system chose.
+async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[None]:
+    """Answer at ``settings.grpc_port`` meanwhile.
 
     Raises
     ------
@@ -82,8 +83,9 @@ async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
     except RuntimeError as error:
         raise GrpcUnavailable(f"gRPC cannot listen at port {settings.grpc_port}: {error}") from None
     await server.start()
+    logger.info("gRPC is answered at %s:%s", host, port)
     try:
-        yield port
+        yield
     finally:
         await server.stop(settings.shutdown_seconds)
 
