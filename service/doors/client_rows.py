@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import Request
 
+from models.errors import NotFinite
 from service.ask import answering, read_request
 from service.ask.budget import Budget
 from service.ask.problem_types import FORBIDDEN, KEY_REUSED
@@ -89,6 +90,22 @@ def in_a_word(prediction: replies.Prediction) -> str | float | None:
     return prediction.score if prediction.class_ is None else prediction.class_
 
 
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a model says of rows, by their places."""
+
+    found: Mapping[int, replies.Prediction]
+    failed: Mapping[int, Exception]
+    """Rows of which it gives no finite score."""
+    record: str
+    """Id of the record; of the first one, where rows were asked alone."""
+
+
+def _record(reply: replies.PredictionsReply) -> str:
+    assert reply.audit is not None  # what a door is answered is recorded
+    return reply.audit.id
+
+
 @dataclass(slots=True)
 class ClientQuestions:
     """Puts the rows of one request to the core, for whoever has sent it."""
@@ -122,46 +139,64 @@ class ClientQuestions:
         return work() if len(rows) <= QUICK_ROWS else await self.state.parsers.run(work)
 
     async def predictions(
-        self, batch: ReadRows, attributes: Mapping[str, str]
-    ) -> dict[int, replies.Prediction]:
-        """What the model says of each row that can be read, by its place; one record for all.
+        self, batch: ReadRows, attributes: Mapping[str, str], *, each: bool = True
+    ) -> Predicted:
+        """What the model says of each row that can be read; one record for all. ``each``: rows of
+        which the model gives no finite score do not lose the others, which are then asked alone.
 
         Raises
         ------
         InvalidRequest
-            If there is none.
+            If no row can be read.
+        NotFinite
+            If none has a finite score, or one has not and the others are not asked alone.
         CannotReplay
             If it was answered before, by another version.
         """
-        return (await self.predicted(batch, attributes))[0]
-
-    async def predicted(
-        self, batch: ReadRows, attributes: Mapping[str, str]
-    ) -> tuple[dict[int, replies.Prediction], str]:
-        """As :meth:`predictions`, and the id of the record."""
         if not batch.instances:
             raise batch.refusal
-        body = {"instances": [*batch.instances.values()]}
+        rows = batch.instances
+        try:
+            reply = await self._predicted([*rows.values()], attributes, 0)
+            return Predicted(dict(zip(rows, reply.predictions, strict=True)), {}, _record(reply))
+        except NotFinite:
+            if not each or len(rows) == 1:
+                raise
+        found: dict[int, replies.Prediction] = {}
+        failed: dict[int, Exception] = {}
+        record = ""
+        for place, row in rows.items():
+            try:
+                reply = await self._predicted([row], attributes, place + 1)
+            except NotFinite as error:
+                failed[place] = error
+            else:
+                found[place], record = reply.predictions[0], record or _record(reply)
+        if not found:
+            raise next(iter(failed.values()))
+        return Predicted(found, failed, record)
+
+    async def _predicted(
+        self, rows: Sequence[Instance], attributes: Mapping[str, str], part: int
+    ) -> replies.PredictionsReply:
         # Left out if empty: the record is of what was asked.
         told = {"attributes": dict(attributes)} if attributes else {}
-        native = validation.read(requests.PredictionsRequest, body | told)
+        native = validation.read(requests.PredictionsRequest, {"instances": [*rows], **told})
         work = partial(answering.predictions, self.model, native)
 
         async def ask(recorder: Recorder) -> bytes:
             found = await recorder.answer(RecordKind.PREDICTION, self.model, native, work)
             return found.written()
 
-        written = await self._once(0, ask)
+        written = await self._once(part, ask)
         reply = replies.PredictionsReply.model_validate_json(written)
-        assert reply.audit is not None
         if reply.provenance.spec_sha256 != self.model.deployed.spec_sha256:
             # The same rows may be wrong by another spec, and its classes others.
             raise CannotReplay(
                 f"this request was answered by version {reply.provenance.version} of the model, "
                 "which is another one now"
             )
-        found = zip(batch.instances, reply.predictions, strict=True)
-        return dict(found), reply.audit.id
+        return reply
 
     async def explanations(
         self, batch: ReadRows, shared: Mapping[str, Any], explained: Explained | None = None

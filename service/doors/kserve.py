@@ -68,9 +68,9 @@ async def predict(
     asker = ClientQuestions.of(asked, served, "{model}:predict")
     key, rows = request.rows
     batch = await asker.read(rows, key)
-    found = await asker.predictions(batch, request.attributes)
-    refused = await asker.refused(batch)
-    said = {place: in_a_word(prediction) for place, prediction in found.items()} | refused
+    told = await asker.predictions(batch, request.attributes)
+    refused = await asker.refused(batch, told.failed)
+    said = {place: in_a_word(prediction) for place, prediction in told.found.items()} | refused
     return _json({"predictions": [said[place] for place in range(batch.size)]}, asker.headers)
 
 

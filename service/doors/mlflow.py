@@ -118,9 +118,9 @@ async def _invoked(request: Request, state: AppState, *, explains: bool) -> Resp
     batch = await questions.read(rows, key)
     places = range(batch.size)
     if not (explains or params.explain):
-        predicted = await questions.predictions(batch, params.attributes)
-        refused = await questions.refused(batch)
-        words = {place: in_a_word(p) for place, p in predicted.items()} | refused
+        told = await questions.predictions(batch, params.attributes)
+        refused = await questions.refused(batch, told.failed)
+        words = {place: in_a_word(p) for place, p in told.found.items()} | refused
         said = json.dumps({"predictions": [words[place] for place in places]}, ensure_ascii=False)
         return Response(said, headers=questions.headers, media_type=JSON)
     shared = params.model_dump(by_alias=True, exclude_unset=True, exclude={"explain"})

@@ -601,3 +601,34 @@ def test_without_its_package_a_start_for_grpc_says_what_to_install(
     monkeypatch.delattr(module, raising=False)
     with pytest.raises(GrpcUnavailable, match=r"pip install 'ifonly\[grpc\]'"):
         create_app(Settings(models=press, grpc_port=0))
+
+
+@pytest.mark.parametrize("path", ["/v1/models/brittle:predict", "/v2/models/brittle/infer"])
+def test_a_row_without_a_finite_score_does_not_lose_the_others(
+    client: httpx.Client, path: str
+) -> None:
+    """50 mm is where the model divides by zero."""
+    headers = {"Idempotency-Key": f"brittle-{path[:3]}", "X-Request-ID": f"brittle-{path[2]}"}
+    inputs = [tensor("level", "FP64", [40.0, 50.0, 200.0, 60.0])]
+    body: dict[str, Any] = {"inputs": inputs, "outputs": [{"name": "score"}, {"name": "error"}]}
+    if "v1" in path:
+        body = {"instances": [[40.0], [50.0], [200.0], [60.0]]}
+    one, two = (client.post(path, json=body, headers=headers) for _ in range(2))
+    assert one.status_code == 200, one.text
+    if "v1" in path:
+        said = one.json()["predictions"]
+        scores, errors = [said[0], said[3]], [said[1]["error"], said[2]["error"]]
+        assert two.json()["predictions"][0] == said[0]
+    else:
+        made = outputs(one)
+        assert made["score"][1:3] == [None, None]
+        scores, errors = made["score"][::3], made["error"][1:3]
+        assert one.json() == two.json()
+    assert scores == pytest.approx([-0.1, 0.1])
+    assert "column 0, is inf" in errors[0]
+    assert "outside [0, 100]" in errors[1]
+    asked = {"request_id": headers["X-Request-ID"], "kind": "prediction"}
+    found = client.get("/api/v1/audit/events", params=asked).json()["events"]
+    assert len(found) == 2, "each is answered once"
+    alone = client.post(path, json={"inputs": inputs} if "v2" in path else {"inputs": [[50.0]]})
+    assert alone.status_code in (422, 500)

@@ -253,13 +253,13 @@ async def _infer(model: ServedModel, request: Request, length: str | None) -> Re
     batch = _told_of_tensors(await questions.read(rows, "inputs"), asked)
     if batch.wrong and ERROR not in wanted:
         raise batch.refusal
-    found, record = await questions.predicted(batch, attributes)
-    told = await questions.refused(batch)
-    errors = {place: str(said["error"]) for place, said in told.items()}
-    made = results(model.decision, found, errors, batch.size)
+    predicted = await questions.predictions(batch, attributes, each=ERROR in wanted)
+    refused = await questions.refused(batch, predicted.failed)
+    errors = {place: str(told["error"]) for place, told in refused.items()}
+    made = results(model.decision, predicted.found, errors, batch.size)
     said: dict[str, Any] = {"model_name": model.name, "model_version": model.version}
     said |= {} if asked.id is None else {"id": asked.id}
-    said |= {"parameters": {"record": record}}
+    said |= {"parameters": {"record": predicted.record}}
     content, header = write(said, [(made[name], binary) for name, binary in wanted.items()])
     headers = dict(questions.headers)
     if header is not None:
