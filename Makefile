@@ -1,6 +1,7 @@
 # make run     start the service and print a first explanation (installs what it needs, once)
 # make test    the fast test suite                                   make test-all   every test
 # make test-browser   the pages in a real Chromium (Debian: chromium fonts-noto-cjk)
+# make test-clients   client libraries (KServe, Triton, MLflow, …), each in an environment of its own
 # make check   lint, format, types, import contracts, then the tests
 # make sanitize   the oracle's tests of trees, with the search compiled to watch its memory
 # make lock    rewrite requirements/*.txt (UPGRADE=1: newest versions)
@@ -14,6 +15,7 @@
 PYTHON ?=
 VENV ?= .venv
 PYTEST_ARGS ?=
+CLIENTS := kserve mlflow openapi tritonclient
 # A file's tests stay in one process: they share the services and databases that it starts.
 PYTEST := python -m pytest -n auto --dist loadfile
 
@@ -28,7 +30,7 @@ INSTALL_PROJECT = { $(BIN)/python hatch_build.py --compiler >/dev/null || \
     $(INSTALL) --no-build-isolation --no-deps --editable .
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-browser test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
+.PHONY: help run test test-browser test-clients test-all check lint format sanitize lock audit sbom clean docker-steps FORCE
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -46,6 +48,9 @@ test-browser: $(VENV)/.test
 test-all: $(VENV)/.test
 	$(BIN)/$(PYTEST) -m "not browser" $(PYTEST_ARGS)
 	$(BIN)/$(PYTEST) -m browser tests/browser $(PYTEST_ARGS)
+
+test-clients: $(VENV)/.test $(CLIENTS:%=$(VENV)-clients/%/.ready)
+	IFONLY_CLIENTS=$(VENV)-clients $(BIN)/python -m pytest -m clients tests/integration/clients $(PYTEST_ARGS)
 
 check: lint test
 
@@ -76,7 +81,7 @@ docker-steps:
 	python=$$(.ci/find-python.sh "$(PYTHON)") && "$$python" .ci/docker_steps.py
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit $(VENV)-sbom build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-sbom $(VENV)-clients build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # A stamp says: these locks are installed here. The run set is a part of the test set, the same
 # versions, so either may be installed on top of the other.
@@ -91,6 +96,14 @@ $(VENV)/.test: $(BIN)/python requirements/run.txt requirements/test.txt $(BUILD_
 	$(INSTALL) --require-hashes -r requirements/test.txt -r requirements/build.txt
 	$(INSTALL_PROJECT)
 	@touch $(VENV)/.run $@
+
+# Each client's own dependencies, which would hold ours back.
+$(VENV)-clients/%/.ready: requirements/clients/%.txt $(BIN)/python
+	@echo "ifonly: installing the client $* (once)"
+	$(BIN)/python -m venv --clear $(VENV)-clients/$*
+	$(VENV)-clients/$*/bin/python -m pip --disable-pip-version-check --no-input install --quiet \
+	    --require-hashes -r $<
+	@touch $@
 
 # Another PYTHON than the one the venv was made with: make it anew.
 ifneq ($(PYTHON),)

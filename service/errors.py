@@ -34,6 +34,7 @@ ServiceError
 ├── FormatUnavailable         a format that this installation cannot write
 ├── PredictorUnavailable      the predictor that we explain does not answer
 ├── PredictorUnclear          what it says cannot be read, or is too little to confirm an answer
+├── GrpcUnavailable           gRPC is wanted, and cannot be answered: why
 └── TracingUnavailable        spans are wanted, and what makes them is not installed
 
 What ``models`` and ``explainers`` raise passes through or becomes one of these; HTTP codes are
@@ -362,6 +363,10 @@ class TracingUnavailable(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("IFONLY_OTLP_ENDPOINT needs: pip install 'ifonly[traces]'")
+
+
+class GrpcUnavailable(ServiceError):
+    """gRPC is wanted, and cannot be answered; the message says why, and what to do."""
 
 
 class LostLease(ServiceError):

@@ -137,6 +137,11 @@ class Settings(BaseSettings):
     predictor_rows: Literal["objects", "lists"] = "objects"
     """How it reads rows: by name, or in the model's order. Rows of ``/v1/models/NAME:explain`` are
     sent as the client sent its own."""
+    grpc_port: int | None = Field(None, ge=0, le=65_535)
+    """Where the Open Inference Protocol is answered over gRPC, at ``host``; none: nowhere."""
+    mlflow_model: str | None = None
+    """Name of the model that MLflow's clients ask, who name none (``/invocations``). Default: the
+    only one that is served."""
     otlp_endpoint: str | None = None
     """Who collects traces (OpenTelemetry, OTLP over HTTP): ``http://collector:4318``."""
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from service import logs
 from service.ask.warming import warm
 from service.audit.recent_accesses import RecentAccesses
 from service.audit.trust_root import sequencing, witness_of
-from service.doors import kserve
+from service.doors import kserve, mlflow
 from service.doors.http import (
     audit,
     health,
@@ -36,6 +37,7 @@ from service.doors.http.hosts import Hosts, KnownHosts
 from service.doors.http.limits import BodyLimit
 from service.doors.http.request_log import RequestLog
 from service.doors.http.shutdown import closing
+from service.doors.open_inference import routes as open_inference
 from service.doors.pages import request_path as pages
 from service.doors.pages.cookies import Cookies
 from service.doors.pages.failures import Failures
@@ -43,7 +45,7 @@ from service.doors.pages.headers import SafeHeaders
 from service.doors.pages.routers import ROUTERS
 from service.doors.pages.strangers import Strangers
 from service.doors.pages.visit import Pages
-from service.errors import StoreUnavailable
+from service.errors import GrpcUnavailable, StoreUnavailable
 from service.jobs.workers import JobWorkers
 from service.metrics import Metrics
 from service.scheduling.admission import AdmissionQueue
@@ -101,6 +103,7 @@ def create_app(
     metrics = Metrics()
     traces = tracing(settings, ifonly_version())
     watch = Stages(metrics, traces)
+    remote = grpc_of(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -159,7 +162,8 @@ def create_app(
             kept = Kept(settings.keep_jobs_days, settings.keep_idempotency_days)
             clean = _beside(_forget(store, kept, models.root))
             ending = _ending(told, turns, settings.shutdown_seconds)
-            async with _refreshing(models, settings.refresh_seconds), clean, ending:
+            refreshing = _refreshing(models, settings.refresh_seconds)
+            async with refreshing, clean, ending, remote(app, settings):
                 job_workers.start()
                 try:
                     yield
@@ -175,6 +179,9 @@ def create_app(
         summary="The smallest change that would have flipped a deployed model's decision.",
         description=openapi.DESCRIPTION,
         version=ifonly_version(),
+        # Short names: clients that are made from the document call their methods so.
+        generate_unique_id_function=lambda route: route.name,
+        servers=[{"url": settings.public_url or "/"}],
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         openapi_tags=openapi.TAGS,
         # The stock pages fetch their scripts from a network that a plant does not have.
@@ -192,7 +199,14 @@ def create_app(
     app.include_router(witness.router)
     app.include_router(kserve.router)
     app.include_router(kserve.asking)
+    app.include_router(open_inference.public)
+    app.include_router(open_inference.router)
+    app.include_router(open_inference.asking)
+    app.include_router(open_inference.indexing)
+    app.include_router(mlflow.public)
+    app.include_router(mlflow.asking)
     app.include_router(uploading.router)
+    app.include_router(health.front)
     app.include_router(health.router)
     app.include_router(scraped.router)
     for router in ROUTERS:
@@ -250,6 +264,26 @@ def accounts_of(settings: Settings) -> Accounts | None:
     from service.doors.pages.accounts import Accounts
 
     return Accounts.of(settings)
+
+
+Remote = Callable[[FastAPI, Settings], AbstractAsyncContextManager[object]]
+
+
+def grpc_of(settings: Settings) -> Remote:
+    """What answers the same routes over gRPC, if a setting says where.
+
+    Raises
+    ------
+    GrpcUnavailable
+        If what it needs is not installed.
+    """
+    if settings.grpc_port is None:
+        return lambda app, settings: contextlib.nullcontext()
+    try:
+        from service.doors.open_inference import rpc
+    except ImportError:
+        raise GrpcUnavailable("IFONLY_GRPC_PORT needs: pip install 'ifonly[grpc]'") from None
+    return rpc.serving
 
 
 def rate_of(settings: Settings) -> Rate | None:

@@ -44,6 +44,12 @@ class Named:
             digest.update(hashlib.sha256(part).digest())
         return cls(actor, key, digest.hexdigest())
 
+    def part(self, place: int) -> Named:
+        """One of several questions of this request, each of which has a record."""
+        # A space: no client's own key has one. Hashed: the column holds no longer key than theirs.
+        key = f"{hashlib.sha256(self.key.encode()).hexdigest()} {place}"
+        return replace(self, key=key)
+
 
 def check(database: Database, named: Named) -> None:
     """Raises

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 
 from service.settings import MAX_DEADLINE_MS
-from service.wire.base import Wire
+from service.wire import examples
+from service.wire.base import Wire, absent_or_not_null
 from service.wire.constraints import Constraints
 from service.wire.problem import ProblemDetails
 from service.wire.replies import ExplanationReply
@@ -21,15 +22,14 @@ from service.wire.requests import (
     Target,
 )
 
-# Each is a search with a deadline of its own, and the reply waits for all of them.
-MAX_EXPLAINED = 64
-"""Instances of one request; more are a job's (`explanations/bulk`)."""
-
 Given = Annotated[
     Any,
     WithJsonSchema(
         {
-            "anyOf": [{"type": "object", "minProperties": 1}, {"type": "array", "minItems": 1}],
+            "anyOf": [
+                {"type": "object", "minProperties": 1},
+                {"type": "array", "minItems": 1, "items": {}},
+            ],
             "title": "Instance",
             "description": "By feature name, or a list in the order of the model's features.",
         }
@@ -37,15 +37,49 @@ Given = Annotated[
 ]
 
 
-class KServePredictions(Wire):
-    instances: Annotated[list[Given], Field(min_length=1, max_length=MAX_INSTANCES)]
+Rows = Annotated[
+    Annotated[list[Given], Field(min_length=1, max_length=MAX_INSTANCES)] | None,
+    Field(json_schema_extra=absent_or_not_null),
+]
+
+
+def _rows_and(example: dict[str, Any]) -> dict[str, Any]:
+    """What the validator below says, which the OpenAPI document does not see; and an example."""
+    return {"not": {"required": ["instances", "inputs"]}, "examples": [example]}
+
+
+class _HasRows(Wire):
+    instances: Rows = None
+    inputs: Rows = Field(None, description="The same: some clients call them so.")
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if (self.instances is None) == (self.inputs is None):
+            raise ValueError("the body needs either instances or inputs, and not both")
+        return self
+
+    @property
+    def rows(self) -> tuple[str, list[Any]]:
+        """What the request calls its rows, and they."""
+        if self.instances is not None:
+            return "instances", self.instances
+        assert self.inputs is not None  # the validator has seen to it
+        return "inputs", self.inputs
+
+
+ROWS = {"instances", "inputs"}
+"""Keys of the rows; the others are about all of them."""
+
+
+class KServePredictions(_HasRows):
+    model_config = ConfigDict(json_schema_extra=_rows_and({"instances": [examples.ROW]}))
+
     attributes: Attributes = Field(default={})
 
 
-class KServeExplanations(Wire):
-    """Instances, and for all of them what a question of the native API may say."""
+class AskedOfAll(Wire):
+    """What a question of the native API may say of all rows."""
 
-    instances: Annotated[list[Given], Field(min_length=1, max_length=MAX_EXPLAINED)]
     target: Target | None = None
     constraints: Constraints = Constraints()
     alternatives: int = Field(1, ge=1, le=MAX_ALTERNATIVES)
@@ -58,14 +92,32 @@ class KServeExplanations(Wire):
     languages: Languages
 
 
+class KServeExplanations(AskedOfAll, _HasRows):
+    """Rows, and for all of them what a question of the native API may say. Each is a search with
+    a deadline of its own, and the reply waits for all of them; a job (`explanations/bulk`) does
+    not."""
+
+    model_config = ConfigDict(json_schema_extra=_rows_and({"instances": [examples.ROW]}))
+
+
+class KServeError(ProblemDetails):
+    model_config = ConfigDict(title="KServeError")
+
+    # The key that KServe's clients read; the rest is as in the native API.
+    error: str
+
+
 class KServePredicted(Wire):
-    predictions: list[Any] = Field(
-        description="The class's name; of a regression without classes the value."
+    predictions: list[str | float | KServeError] = Field(
+        description="The class's name; of a regression without classes the value; in the place of "
+        "a row that is wrong, what is wrong with it."
     )
 
 
 class KServeExplained(Wire):
-    explanations: list[ExplanationReply] = Field(description="As the native API has them.")
+    explanations: list[ExplanationReply | KServeError] = Field(
+        description="As the native API has them; in the place of a row without an answer, why."
+    )
 
 
 class KServeModels(Wire):
@@ -75,10 +127,3 @@ class KServeModels(Wire):
 class KServeModel(Wire):
     name: str
     ready: bool
-
-
-class KServeError(ProblemDetails):
-    model_config = ConfigDict(title="KServeError")
-
-    # The key that KServe's clients read; the rest is as in the native API.
-    error: str

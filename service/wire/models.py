@@ -104,6 +104,10 @@ class UploadReply(Wire):
     audit: Audit
 
 
+class Alive(Wire):
+    status: Literal["alive"] = "alive"
+
+
 class Live(Wire):
     status: Literal["live"] = "live"
 

@@ -86,7 +86,8 @@ class PredictionsRequest(Wire):
         json_schema_extra={
             "examples": [examples.PREDICTIONS.request],
             # Said here too: the validator below is not seen by the OpenAPI document.
-            "oneOf": [{"required": ["instance"]}, {"required": ["instances"]}],
+            # Not as oneOf, of which generators of clients make no type.
+            "not": {"required": ["instance", "instances"]},
         }
     )
 

@@ -57,8 +57,8 @@ class _Enough(Exception):
         self.fault = fault
 
 
-def read_json(body: bytes) -> Any:
-    """The value that ``body`` spells.
+def read_json(body: bytes, *, nan_is_null: bool = False) -> Any:
+    """The value that ``body`` spells. ``nan_is_null``: of clients that write so what is missing.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def read_json(body: bytes) -> Any:
         ) from None
     if not text.strip():
         raise MalformedBody("the body is empty; a JSON object is needed")
-    reader = _Reader()
+    reader = _Reader(nan_is_null)
     try:
         value = reader.read(text)
         faults = reader.faults(text, value)
@@ -99,7 +99,8 @@ def read_json(body: bytes) -> Any:
 class _Reader:
     """What is asked of each number and each object while one text is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, nan_is_null: bool) -> None:
+        self._nan_is_null = nan_is_null
         self._is_suspect = False
         """Whether something was read that stands for a fault: a walk then finds its place."""
         self._wrong = 0
@@ -136,7 +137,9 @@ class _Reader:
                 problem = f"reading the body takes more than {MAX_SECONDS:g} s of a processor"
                 raise _Enough(Fault((), problem, unit="s", limit=MAX_SECONDS))
 
-    def _no_number(self, text: str) -> _NotANumber:
+    def _no_number(self, text: str) -> _NotANumber | None:
+        if text == "NaN" and self._nan_is_null:
+            return None
         self._is_suspect = True
         self._wrong += 1
         if self._wrong > MAX_FAULTS:
@@ -144,13 +147,13 @@ class _Reader:
             raise _Enough(Fault((), f"{problem}: {_brief(text)}", limit=MAX_FAULTS))
         return _NotANumber(text)
 
-    def _float(self, text: str) -> float | _NotANumber:
+    def _float(self, text: str) -> float | _NotANumber | None:
         self.glance()
         number = float(text)
         # 1e400 is JSON in form, and infinite as float64.
         return number if math.isfinite(number) else self._no_number(text)
 
-    def _int(self, text: str) -> int | _NotANumber:
+    def _int(self, text: str) -> int | _NotANumber | None:
         self.glance()
         # The length first: int() of many digits takes a time that grows with their square.
         return int(text) if len(text) <= _MAX_DIGITS else self._no_number(text)

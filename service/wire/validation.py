@@ -111,20 +111,20 @@ def _sentence(kind: str, value: object, limit: object, message: str) -> str:
         case "too_short" | "string_too_short":
             return f"has length {_length(value)}, the least is {limit}"
         case "literal_error":
-            return f"is {_shown(value)}, not one of {limit}"
+            return f"is {shown(value)}, not one of {limit}"
         case "value_error":
             return message.removeprefix("Value error, ")
     wanted = _EXPECTED.get(kind.removesuffix("_type"))
     if wanted is not None:
-        return f"is {_shown(value)}, not {wanted}"
-    return f"is {_shown(value)}: {message[:1].lower()}{message[1:]}"
+        return f"is {shown(value)}, not {wanted}"
+    return f"is {shown(value)}: {message[:1].lower()}{message[1:]}"
 
 
 def _length(value: object) -> object:
     return len(value) if isinstance(value, str | list | dict) else "unknown"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A scalar as JSON would show it, with its kind; a container by its kind alone."""
     kind = _JSON_NAMES.get(type(value), type(value).__name__)
     if value is None or isinstance(value, dict | list):

@@ -41,6 +41,13 @@ def serving(settings: Settings, *, no_auth: bool = True) -> Iterator[str]:
             yield url
 
 
+def free_port() -> int:
+    """Of what listens at a port that it is told."""
+    with listen("127.0.0.1", 0) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
 @contextlib.contextmanager
 def _served(settings: Settings) -> Iterator[str]:
     config = uvicorn.Config(

@@ -53,10 +53,21 @@ TABLE = {
     ("POST", "/api/v1/models/{model}/what-if"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations"): {O, P, ADMIN},
     ("POST", "/api/v1/models/{model}/explanations/bulk"): {O, P, ADMIN},
+    ("POST", "/invocations"): {O, P, ADMIN},
+    ("POST", "/invocations/explanations"): {O, P, ADMIN},
     ("GET", "/v1/models"): {O, P, A, ADMIN},
     ("GET", "/v1/models/{model}"): {O, P, A, ADMIN},
     ("POST", "/v1/models/{model}:predict"): {O, P, ADMIN},
     ("POST", "/v1/models/{model}:explain"): {O, P, ADMIN},
+    ("GET", "/v2/models/{model}"): {O, P, A, ADMIN},
+    ("GET", "/v2/models/{model}/config"): {O, P, A, ADMIN},
+    ("GET", "/v2/models/{model}/ready"): {O, P, A, ADMIN},
+    ("GET", "/v2/models/{model}/versions/{version}"): {O, P, A, ADMIN},
+    ("GET", "/v2/models/{model}/versions/{version}/config"): {O, P, A, ADMIN},
+    ("GET", "/v2/models/{model}/versions/{version}/ready"): {O, P, A, ADMIN},
+    ("POST", "/v2/repository/index"): {O, P, A, ADMIN},
+    ("POST", "/v2/models/{model}/infer"): {O, P, ADMIN},
+    ("POST", "/v2/models/{model}/versions/{version}/infer"): {O, P, ADMIN},
     ("GET", "/api/v1/jobs/{id}"): {O, P, A, ADMIN},
     ("DELETE", "/api/v1/jobs/{id}"): {O, P, ADMIN},
     ("GET", "/api/v1/jobs/{id}/events"): {O, P, A, ADMIN},
@@ -196,7 +207,7 @@ def bearer(token: str) -> dict[str, str]:
 
 def ask(client: httpx.Client, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
     """A request that is as wrong as can be: whoever may not is refused before it is read."""
-    filled = path.format(model="press", id="nothing")
+    filled = path.format(model="press", id="nothing", version="1")
     return client.request(
         method, filled, headers=headers, content=b"{" if method == "POST" else b""
     )

@@ -41,9 +41,9 @@ WITHIN, OTHER_MODEL, OTHER_LINE = "within", "of the other model", "of the other 
 MODEL_OF = {WITHIN: HERE, OTHER_MODEL: ELSEWHERE, OTHER_LINE: HERE}
 LINE_OF = {WITHIN: "a", OTHER_MODEL: "a", OTHER_LINE: "b"}
 
-ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN = (
+ASK, MODEL, RECORD, JOB, LIST, ALL, SEND, OWN, ONLY = (
     *("ask", "model", "record", "job"),
-    *("list", "all", "send", "own"),
+    *("list", "all", "send", "own", "only"),
 )
 ROUTES = {
     ("GET", "/metrics"): ALL,
@@ -59,6 +59,17 @@ ROUTES = {
     ("GET", "/v1/models/{model}"): MODEL,
     ("POST", "/v1/models/{model}:predict"): ASK,
     ("POST", "/v1/models/{model}:explain"): ASK,
+    ("GET", "/v2/models/{model}"): MODEL,
+    ("GET", "/v2/models/{model}/config"): MODEL,
+    ("GET", "/v2/models/{model}/ready"): MODEL,
+    ("GET", "/v2/models/{model}/versions/{version}"): MODEL,
+    ("GET", "/v2/models/{model}/versions/{version}/config"): MODEL,
+    ("GET", "/v2/models/{model}/versions/{version}/ready"): MODEL,
+    ("POST", "/v2/repository/index"): LIST,
+    ("POST", "/v2/models/{model}/infer"): ASK,
+    ("POST", "/v2/models/{model}/versions/{version}/infer"): ASK,
+    ("POST", "/invocations"): ONLY,  # the only model of whoever asks: see below
+    ("POST", "/invocations/explanations"): ONLY,
     ("GET", "/api/v1/jobs/{id}"): JOB,
     ("GET", "/api/v1/jobs/{id}/events"): JOB,
     ("GET", "/api/v1/jobs/{id}/result"): JOB,
@@ -111,6 +122,17 @@ QUESTIONS: dict[str, Any] = {
     "explanations": {"instance": ROW},
     ":predict": {"instances": [ROW]},
     ":explain": {"instances": [ROW]},
+    "infer": {
+        "inputs": [
+            {
+                "name": name,
+                "datatype": "BYTES" if isinstance(value, str) else "FP64",
+                "shape": [1],
+                "data": [value],
+            }
+            for name, value in ROW.items()
+        ]
+    },
 }
 
 
@@ -223,7 +245,7 @@ class Asker:
         self, method: str, path: str, model: str, identity: str, line: str = "a"
     ) -> httpx.Response:
         is_page = (method, path) in PAGES
-        filled = path.format(model=model, id=identity)
+        filled = path.format(model=model, id=identity, version="1")
         headers = {"X-CSRF-Token": self.csrf, "HX-Request": "true"} if is_page else {}
         client = self.pages if is_page else self.api
         asked = _body(path, line, self.role, is_page=is_page) if method == "POST" else {}
@@ -243,6 +265,8 @@ def _body(path: str, line: str, role: Role, *, is_page: bool) -> dict[str, Any]:
             "content": json.dumps({"instance": ROW, "attributes": {"line": line}}),
             "headers": {"Content-Type": "application/jsonl"},
         }
+    if last == "infer":
+        return {"json": QUESTIONS[last] | {"parameters": {"attribute.line": line}}}
     if last in QUESTIONS and "{model}" in path:
         return {"json": QUESTIONS[last] | {"attributes": {"line": line}}}
     if last == "reviews":
@@ -307,13 +331,17 @@ def test_a_wrong_question_does_not_tell_what_is_out_of_scope(asker: Asker) -> No
         if may(asker.role, (method, path)):
             names = (ELSEWHERE, "line-c-sorter")
             told = [
-                plain(asker.api.request(method, path.format(model=name), json={"x": 1}), name)
+                plain(asker.api.request(method, filled(path, name), json={"x": 1}), name)
                 for name in names
             ]
             assert told[0] == told[1], path
             assert '"audit"' not in told[0]
-            here = asker.api.request(method, path.format(model=HERE), json={"x": 1})
+            here = asker.api.request(method, filled(path, HERE), json={"x": 1})
             assert '"audit"' in here.text or path.startswith("/v1/"), path
+
+
+def filled(path: str, model: str) -> str:
+    return path.format(model=model, version="1")
 
 
 def plain(reply: httpx.Response, name: str) -> str:
@@ -327,9 +355,20 @@ def test_a_question_of_another_line_or_of_none_is_refused(asker: Asker) -> None:
             other = asker.ask(method, path, HERE, "", line="b")
             assert other.status_code == 403, path
             assert "attributes say line = a" in other.text
-            filled = path.format(model=HERE)
-            silent = asker.api.post(filled, json=QUESTIONS[re.split(r"(?=:)|/", path)[-1]])
+            question = QUESTIONS[re.split(r"(?=:)|/", path)[-1]]
+            silent = asker.api.post(filled(path, HERE), json=question)
             assert silent.status_code == 403, path
+
+
+def test_a_client_that_names_no_model_asks_the_only_one_in_scope(asker: Asker, whole: str) -> None:
+    of_a, of_b = ({"params": {"attributes": {"line": line}}} for line in "ab")
+    asked = {"dataframe_records": [ROW]}
+    for route in routes(ONLY):
+        replies = [asker.api.post(route[1], json=asked | more) for more in (of_a, of_b, {})]
+        expected = [200, 403, 403] if may(asker.role, route) else [403] * 3
+        assert [reply.status_code for reply in replies] == expected
+        several = asker.api.post(route[1], json=asked, headers=bearer(whole))
+        assert (several.status_code, "2 models are served" in several.text) == (404, True)
 
 
 def test_a_record_out_of_scope_is_not_there(asker: Asker, world: World) -> None:

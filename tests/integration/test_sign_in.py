@@ -20,6 +20,9 @@ from service.store.kinds import RecordKind
 from service.store.opened import opened
 from tests.integration.conftest import serving
 
+HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+"""What a browser asks for: to whoever does not, the first page is a sign of life."""
+
 
 @pytest.fixture(scope="module")
 def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -71,16 +74,16 @@ def test_a_key_begins_a_session_that_ends_with_the_key(
     browser: httpx.Client, store_url: str
 ) -> None:
     key = new_key(store_url, Role.ADMIN)
-    assert browser.get("/").status_code == 401
+    assert browser.get("/", headers=HTML).status_code == 401
     reply = sign_in(browser, key)
     assert (reply.status_code, reply.headers["location"]) == (303, "/")
     cookie = reply.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert key not in cookie
-    assert browser.get("/").status_code in (200, 303)
+    assert browser.get("/", headers=HTML).status_code in (200, 303)
     revoke(store_url, key)
-    assert browser.get("/").status_code == 401
+    assert browser.get("/", headers=HTML).status_code == 401
 
 
 def test_signing_out_ends_the_session_for_a_stolen_cookie_too(
@@ -89,11 +92,11 @@ def test_signing_out_ends_the_session_for_a_stolen_cookie_too(
     sign_in(browser, new_key(store_url, Role.ADMIN))
     stolen = {SESSION: browser.cookies[SESSION]}
     with httpx.Client(base_url=service, cookies=stolen, timeout=300, trust_env=False) as thief:
-        assert thief.get("/").status_code in (200, 303)
+        assert thief.get("/", headers=HTML).status_code in (200, 303)
         missing = browser.get("/not-there", headers={"accept": "text/html"})
         left = browser.post("/sign-out", data={"csrf": form_token(missing)})
         assert left.headers["location"] == "/sign-in"
-        assert thief.get("/").status_code == 401
+        assert thief.get("/", headers=HTML).status_code == 401
 
 
 def test_who_signed_in_and_out_is_in_the_chain_and_never_what_was_typed(
@@ -158,12 +161,12 @@ def test_no_other_key_lets_anybody_in(browser: httpx.Client, key: str) -> None:
     reply = sign_in(browser, key)
     assert reply.status_code == 401
     assert "not accepted" in reply.text
-    assert browser.get("/").status_code == 401
+    assert browser.get("/", headers=HTML).status_code == 401
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "token.signature", "a" * 5_000, "ÿ"])
 def test_a_forged_cookie_is_nobodys(service: str, cookie: str) -> None:
-    headers = [(b"cookie", f"{SESSION}={cookie}".encode())]
+    headers = [(b"cookie", f"{SESSION}={cookie}".encode()), (b"accept", b"text/html")]
     assert (
         httpx.get(f"{service}/", headers=headers, timeout=300, trust_env=False).status_code == 401
     )
@@ -183,7 +186,7 @@ def test_a_form_that_no_page_of_ours_sent_changes_nothing(
             "/sign-in", data={"csrf": token, "key": key}, headers={"sec-fetch-site": site}
         )
         assert reply.status_code == 403
-    assert browser.get("/").status_code == 401
+    assert browser.get("/", headers=HTML).status_code == 401
 
 
 def test_the_token_of_another_browser_is_none(

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from service.doors.http.context import context_of
+from service.errors import MAX_FAULTS, Fault, InvalidRequest, RequestPart
 from service.wire.base import Wire
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -33,6 +35,37 @@ class QuestionSelection(Selection):
         description="Wait for the next signed head of the log (about a commit), and reply with "
         "the proof that the record is in it.",
     )
+
+
+def query_of(route: APIRoute) -> frozenset[str]:
+    """Names of the query parameters that a route knows."""
+    names: set[str] = set()
+    for field in route.dependant.query_params:
+        kind = field.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            names |= {f.alias or name for name, f in kind.model_fields.items()}
+        else:
+            names.add(field.alias)
+    return frozenset(names)
+
+
+def check_query(request: Request, known: frozenset[str]) -> None:
+    """Raises
+    ------
+    InvalidRequest
+        If the query has a parameter that is not ``known``: ignored, it would be one that somebody
+        relies on.
+    """
+    if not request.scope["query_string"]:
+        return
+    told = f"known are {', '.join(sorted(known))}" if known else "there is none"
+    faults = [
+        Fault((name,), f"{name} is no query parameter here; {told}", value, parameter=name)
+        for name, value in request.query_params.items()
+        if name not in known
+    ]
+    if faults:
+        raise InvalidRequest(RequestPart.REQUEST, faults[: MAX_FAULTS + 1])
 
 
 def plain_first(

@@ -105,7 +105,7 @@ def _read_media_type(declared: str) -> str:
 
 
 def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
-    """``body`` without its content encoding, which is gzip or none.
+    """``body`` without its content encoding, which is gzip, deflate or none.
 
     Raises
     ------
@@ -119,10 +119,22 @@ def plain(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
     coding = headers.get("content-encoding", "identity").strip().lower()
     if coding == "identity":
         return body
-    if coding not in ("gzip", "x-gzip"):
-        raise UnsupportedMediaType(f"the content encoding is {coding}; this takes gzip or none")
     # A memoryview: slicing bytes would copy the rest at every member.
-    return _unpacked(memoryview(body), limit)
+    if coding in ("gzip", "x-gzip"):
+        return _unpacked(memoryview(body), limit)
+    if coding == "deflate":
+        return _inflated(memoryview(body), limit)
+    raise UnsupportedMediaType(
+        f"the content encoding is {coding}; this takes gzip, deflate or none"
+    )
+
+
+def _inflated(body: memoryview, limit: int) -> bytes:
+    """What ``deflate`` says, which is zlib's format (RFC 9110, 8.4.1.2)."""
+    found = bytearray()
+    if _member(body, 0, found, limit, "deflate", zlib.MAX_WBITS) != len(body):
+        raise MalformedBody("the body is deflate with something behind its end")
+    return bytes(found)
 
 
 def _unpacked(body: memoryview, limit: int) -> bytes:
@@ -132,24 +144,26 @@ def _unpacked(body: memoryview, limit: int) -> bytes:
         members += 1
         if members > MAX_MEMBERS:
             raise MalformedBody(f"the body is gzip of more than {MAX_MEMBERS:,} members")
-        place = _member(body, place, found, limit)
+        # 16: the gzip format alone, neither zlib's nor raw deflate.
+        place = _member(body, place, found, limit, "gzip", zlib.MAX_WBITS | 16)
     return bytes(found)
 
 
-def _member(body: memoryview, place: int, found: bytearray, limit: int) -> int:
+def _member(
+    body: memoryview, place: int, found: bytearray, limit: int, coding: str, wbits: int
+) -> int:
     """Unpack the member that begins at ``place`` into ``found``; where the next one begins."""
-    # 16: the gzip format alone, neither zlib's nor raw deflate.
-    member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    member = zlib.decompressobj(wbits=wbits)
     while not member.eof:
         piece = body[place : place + _PIECE]
         if not piece:
-            raise MalformedBody("the body is gzip that is cut short")
+            raise MalformedBody(f"the body is {coding} that is cut short")
         place += len(piece)
         try:
             # One byte more than the limit is enough to know that it is exceeded; a bomb ends there.
             found += member.decompress(piece, limit + 1 - len(found))
         except zlib.error:
-            raise MalformedBody("the body is not gzip, and says that it is") from None
+            raise MalformedBody(f"the body is not {coding}, and says that it is") from None
         if len(found) > limit:
             raise BodyTooLarge(None, limit)
     return place - len(member.unused_data)

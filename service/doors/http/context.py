@@ -17,6 +17,7 @@ from service.audit.runtime import Runtime
 from service.scheduling.admission import AdmissionQueue
 from service.scheduling.rate_limit import Rates
 from service.scheduling.worker_pools import Workers
+from service.served.registry import ServedModel
 from service.store.idempotency import Named
 from service.transparency.signing import Signer
 from service.transparency.verifier import VerifierKey
@@ -64,6 +65,8 @@ class Context:
     """As it was sent, unpacked."""
     named: Named | None = None
     """What its client calls it."""
+    model: ServedModel | None = None
+    """That it is about, where its path names none."""
 
     @classmethod
     def begun(cls, request: Request) -> Context:

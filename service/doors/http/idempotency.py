@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
@@ -24,6 +24,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = {"Idempotency-Replayed": "true"}
 _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
+R = TypeVar("R")
 Answer = Callable[[], Awaitable[Response]]
 PARAMETER: dict[str, Any] = {
     "parameters": [
@@ -40,23 +41,60 @@ PARAMETER: dict[str, Any] = {
 """``openapi_extra`` of these routes."""
 
 
+async def read_name(request: Request, context: Context) -> None:
+    """Keep in ``context`` what the client calls this request, if it does.
+
+    Raises
+    ------
+    InvalidRequest
+        If that is no key.
+    """
+    key = request.headers.get(HEADER)
+    if key is None or request.method != "POST":
+        return
+    principal = context.principal
+    assert principal is not None  # routes whose requests have names are not for everybody
+    # The digest covers method, path, query and body: a key sent to another route is refused.
+    context.named = Named.of(principal.actor, _checked(key), await _parts(request))
+
+
 async def answered_once(request: Request, context: Context, answer: Answer) -> Response:
     """The earlier reply, if the client has named this request and it was answered before; else
     its ``answer``."""
-    key = request.headers.get(HEADER)
-    if key is None or request.method != "POST":
+    await read_name(request, context)
+    if context.named is None:
         return await answer()
-    state, principal = context.state, context.principal
-    assert principal is not None  # routes whose requests have names are not for everybody
-    # The digest covers method, path, query and body: a key sent to another route is refused.
-    named = Named.of(principal.actor, _checked(key), await _parts(request))
-    context.named = named
+    return await once(context.state, context.named, answer, _replay)
+
+
+async def once(
+    state: AppState,
+    named: Named,
+    answer: Callable[[], Awaitable[R]],
+    replay: Callable[[AppState, Named, str], R],
+) -> R:
+    """``answer``, or what ``replay`` makes of the record (by its id) that answered it before."""
     try:
-        # Two at once may both pass here: `once` looks again in the transaction that records.
+        # Two at once may both pass here: the journal looks again in the transaction that records.
         await state.readers.run(partial(idempotency.check, state.store.database, named))
         return await answer()
     except AlreadyAnswered as found:
-        return await state.readers.run(partial(_replay, state, named, found.record))
+        return await state.readers.run(partial(replay, state, named, found.record))
+
+
+def earlier(state: AppState, named: Named, identity: str) -> bytes:
+    """The answer to a question, as its record has it.
+
+    Raises
+    ------
+    ErasedRecord
+        If it was erased.
+    NotAsSealed
+        If the record does not hold, or tells of another request.
+    """
+    record, payload = archive.get(state.store.database, identity)
+    idempotency.require(named, record, payload)
+    return _answer(record, payload)
 
 
 def _checked(key: str) -> str:

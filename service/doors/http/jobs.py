@@ -20,7 +20,7 @@ from service.doors.http.authentication import Admitted
 from service.doors.http.body import LINES, read_lines
 from service.doors.http.context import AppState, Recording, Shared
 from service.doors.http.idempotency import PARAMETER
-from service.doors.http.openapi import guarded
+from service.doors.http.openapi import REFERENCE, guarded
 from service.doors.http.request_path import ApiRoute, QuestionRoute
 from service.doors.http.routes import ModelName, Selected
 from service.doors.http.streams import STILL_THERE, changes, streamed
@@ -30,6 +30,7 @@ from service.jobs import submission
 from service.store import jobs
 from service.store.jobs import JobResult, StoredJob
 from service.store.kinds import RecordKind
+from service.wire import examples
 from service.wire import jobs as wire
 
 router = APIRouter(prefix="/api/v1/jobs", route_class=ApiRoute, tags=["jobs"])
@@ -49,11 +50,21 @@ LOOK_SECONDS = 0.5
         **PARAMETER,
         "requestBody": {
             "required": True,
-            "content": {LINES: {}},
+            "content": {
+                LINES: {
+                    "schema": {
+                        "type": "string",
+                        "description": "Lines of JSON, each a question as `explanations` takes it.",
+                        "contentMediaType": LINES,
+                        "contentSchema": {"$ref": f"{REFERENCE}ExplanationRequest"},
+                    },
+                    "example": examples.LINES,
+                }
+            },
         },
     },
 )
-async def explain_all(
+async def submit_job(
     model: ModelName, selected: Selected, request: Request, state: Shared, recording: Recording
 ) -> Response:
     """One line of JSON a row, each as the body of `explanations`; answered one after the other.

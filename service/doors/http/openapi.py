@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 from service.ask.problem_types import PROBLEM_TYPES
 from service.doors.http import permissions
 from service.doors.http.problems import MEDIA_TYPE
+from service.wire import mlflow, open_inference
 from service.wire.problem import ProblemDetails
 
 REFERENCE = "#/components/schemas/"
@@ -25,6 +27,11 @@ TAGS = [
     {"name": "models", "description": "What is deployed, and what it reads and decides."},
     {"name": "questions", "description": "Predict, what-if, explain."},
     {"name": "kserve", "description": "The same for KServe's clients (its protocol V1)."},
+    {
+        "name": "open inference",
+        "description": "The same for clients of the Open Inference Protocol.",
+    },
+    {"name": "mlflow", "description": "The same for clients of MLflow's scoring server."},
     {"name": "jobs", "description": "Many questions at once, answered after the reply."},
     {"name": "reviews", "description": "What people say of an explanation."},
     {"name": "audit", "description": "Who asked what, what was answered, and that it still holds."},
@@ -42,7 +49,8 @@ def guarded(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """``responses`` of a route that may refuse with ``statuses``; 500 is always possible."""
+    """``responses`` of a route that may refuse with ``statuses``; 422 (a query that it does not
+    know) and 500 are always possible."""
     return {
         status: {
             "description": "; ".join(
@@ -50,9 +58,17 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
             ),
             "content": {MEDIA_TYPE: {"schema": {"$ref": f"{REFERENCE}Problem"}}},
         }
-        for status in (*statuses, 500)
+        for status in (*sorted({*statuses, 422}), 500)
     }
 
+
+READ_BY_ROUTES: dict[str, type[BaseModel]] = {
+    "Problem": ProblemDetails,
+    "InferRequest": open_inference.InferRequest,
+    "IndexRequest": open_inference.IndexRequest,
+    "Invocation": mlflow.Invocation,
+}
+"""What FastAPI does not read or write itself, by the name that routes refer to."""
 
 BEARER = {
     "type": "http",
@@ -73,12 +89,13 @@ class Service(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
-            problem = ProblemDetails.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
-            # Pydantic nests definitions; OpenAPI has one place for all.
-            for name, schema in problem.pop("$defs", {}).items():
-                # setdefault: what the routes themselves refer to stays.
-                schemas.setdefault(name, schema)
-            schemas["Problem"] = problem
+            for name, kind in READ_BY_ROUTES.items():
+                made = kind.model_json_schema(ref_template=f"{REFERENCE}{{model}}")
+                # Pydantic nests definitions; OpenAPI has one place for all.
+                for part, schema in made.pop("$defs", {}).items():
+                    # setdefault: what the routes themselves refer to stays.
+                    schemas.setdefault(part, schema)
+                schemas[name] = made
             if self._with_accounts:
                 _guard(document)
             self.openapi_schema = document

@@ -18,9 +18,16 @@ _EVERYBODY = frozenset(Role)
 
 PUBLIC = frozenset(
     {
+        ("GET", "/"),  # to programs: a browser's page of that path is in `PAGES`
         ("GET", "/healthz/live"),
         ("GET", "/healthz/ready"),
         ("GET", "/openapi.json"),
+        ("GET", "/ping"),
+        ("GET", "/health"),
+        ("GET", "/version"),
+        ("GET", "/v2"),
+        ("GET", "/v2/health/live"),
+        ("GET", "/v2/health/ready"),
         ("POST", "/api/v1/witness/add-checkpoint"),  # whom it answers, their signature says
     }
 )
@@ -36,10 +43,21 @@ ALLOWED = {
     ("POST", "/api/v1/models/{model}/what-if"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations"): _ASKS,
     ("POST", "/api/v1/models/{model}/explanations/bulk"): _ASKS,
+    ("POST", "/invocations"): _ASKS,
+    ("POST", "/invocations/explanations"): _ASKS,
     ("GET", "/v1/models"): _EVERYBODY,
     ("GET", "/v1/models/{model}"): _EVERYBODY,
     ("POST", "/v1/models/{model}:predict"): _ASKS,
     ("POST", "/v1/models/{model}:explain"): _ASKS,
+    ("GET", "/v2/models/{model}"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/config"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/ready"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/versions/{version}"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/versions/{version}/config"): _EVERYBODY,
+    ("GET", "/v2/models/{model}/versions/{version}/ready"): _EVERYBODY,
+    ("POST", "/v2/repository/index"): _EVERYBODY,
+    ("POST", "/v2/models/{model}/infer"): _ASKS,
+    ("POST", "/v2/models/{model}/versions/{version}/infer"): _ASKS,
     ("GET", "/api/v1/jobs/{id}"): _EVERYBODY,
     ("DELETE", "/api/v1/jobs/{id}"): _ASKS,
     ("GET", "/api/v1/jobs/{id}/events"): _EVERYBODY,

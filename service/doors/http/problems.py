@@ -7,6 +7,7 @@ at each wrong part of the request by JSON pointer (RFC 6901).
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +29,8 @@ from service.errors import Fault, Unauthenticated
 from service.wire import validation
 
 MEDIA_TYPE = "application/problem+json"
+CLIENTS = ("/v1", "/v2", "/invocations", "/ping", "/health", "/version")
+"""Paths of other services' clients (KServe, Open Inference Protocol, MLflow), and what is below."""
 
 
 class UnsupportedMediaType(Refusal):
@@ -72,9 +75,38 @@ def answered(
 ) -> Response:
     """``problem`` of ``path`` as a reply, with ``members`` of its own at the end; ``error``: what
     it was, where HTTP has a header for that."""
-    said = problem.said(path) | members
     headers = headers_of(problem, path, error)
-    return Response(as_json(said), problem.kind.status, headers, MEDIA_TYPE)
+    # By the path, not the route: what no route has, or nobody has read, is told them as well.
+    is_theirs = any(path == p or path.startswith(f"{p}/") for p in CLIENTS)
+    said = (in_their_words if is_theirs else RequestProblem.said)(problem, path) | members
+    media_type = "application/json" if is_theirs else MEDIA_TYPE
+    return Response(as_json(said), problem.kind.status, headers, media_type)
+
+
+def in_their_words(problem: RequestProblem, path: str) -> dict[str, Any]:
+    """As problem details, with the keys that other services' clients read: ``error``; of MLflow's
+    ``error_code`` and ``message``."""
+    said = problem.said(path)
+    detail = said["detail"]
+    theirs = {"error": detail}
+    if path.startswith("/invocations"):
+        theirs |= {"error_code": _MLFLOW.get(problem.kind.status, "INTERNAL_ERROR")}
+        theirs |= {"message": detail}
+    return said | theirs
+
+
+_MLFLOW = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST",
+    413: "BAD_REQUEST",
+    415: "BAD_REQUEST",
+    422: "INVALID_PARAMETER_VALUE",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+"""MLflow's names (``mlflow.protos.databricks_pb2.ErrorCode``)."""
 
 
 def headers_of(

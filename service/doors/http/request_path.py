@@ -20,26 +20,14 @@ from service.access import Role
 from service.ask.problems import RequestProblem
 from service.doors.http import authentication, permissions
 from service.doors.http.access_records import record_look
-from service.doors.http.arguments import Endpoint, plain_first
+from service.doors.http.arguments import Endpoint, check_query, plain_first, query_of
 from service.doors.http.body import JsonRequest, check_media_type
 from service.doors.http.context import Context
-from service.doors.http.idempotency import answered_once
+from service.doors.http.idempotency import answered_once, read_name
 from service.doors.http.problems import answered, problem_in
 from service.scheduling import worker_pools
 from service.served.registry import ServedModel
 from service.wire.replies import Audit
-
-Refuse = Callable[[RequestProblem, str, Exception, Audit | None], Response]
-"""Writes a problem of a path: what it was, and where that is recorded."""
-
-
-def as_problem(
-    problem: RequestProblem, path: str, error: Exception, audit: Audit | None
-) -> Response:
-    """As problem details; of one that was recorded, with its place."""
-    if audit is None:
-        return answered(problem, path, error)
-    return answered(problem, path, error, audit=audit.model_dump(mode="json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +38,12 @@ class Manner:
     """Whether what is refused, and what fails, is recorded: of questions about a model."""
     takes_names: bool = False
     """Whether clients may name a request, to be answered once."""
+    names_parts: bool = False
+    """Whether they may name one that asks several questions, each to be answered once."""
     has_plain_arguments: bool = False
     """Whether :func:`plain_first` can find what its endpoints take."""
-    refuse: Refuse = as_problem
+    takes_bytes: bool = False
+    """Whether its endpoints read the body themselves, once it is unpacked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +56,27 @@ class RouteRules:
     is_whole: bool
     """Whether it tells of everything, and is for nobody who may see a part."""
     takes_json: bool
+    query: frozenset[str]
+    """Names of the parameters that it knows."""
 
     @property
     def question(self) -> str:
         """What records call it."""
         return self.template.rpartition("/")[2]
+
+
+class PublicRoute(APIRoute):
+    """A route for everybody: what its query may have is all that is looked at."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        known = query_of(self)
+        answer: Endpoint = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            check_query(request, known)
+            return await answer(request)
+
+        return checked
 
 
 class ApiRoute(APIRoute):
@@ -86,11 +93,30 @@ class ApiRoute(APIRoute):
             permissions.allowed(methods, self.path_format),
             permissions.tells_all(methods, self.path_format),
             takes_json=self.body_field is not None,
+            query=query_of(self),
         )
         answer: Endpoint = super().get_route_handler()
         if self.manner.has_plain_arguments and self.body_field is not None:
             answer = plain_first(self.endpoint, self.body_field.field_info.annotation, answer)
         return partial(handle, rules, answer)
+
+
+class ClientRoute(ApiRoute):
+    """Questions in a form of other services' clients, several in one request."""
+
+    manner = Manner(records_failures=True, names_parts=True)
+
+
+class ClientBytesRoute(ApiRoute):
+    """The same, whose bodies are not only JSON."""
+
+    manner = Manner(records_failures=True, names_parts=True, takes_bytes=True)
+
+
+class BytesRoute(ApiRoute):
+    """One that reads its body itself."""
+
+    manner = Manner(takes_bytes=True)
 
 
 class OnceRoute(ApiRoute):
@@ -124,12 +150,15 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
         # Thread pools share by actor, and read it from this variable.
         worker_pools.asking.set(principal.actor)
         async with context.state.admission.entered(principal.actor):
+            check_query(request, rules.query)
             # The body is read within the turn: requests that wait cost the event loop nothing.
-            if rules.takes_json:
-                request = await _read(request, context)
+            if rules.takes_json or rules.manner.takes_bytes:
+                request = await _read(request, context, is_json=rules.takes_json)
             if rules.manner.takes_names:
                 response = await answered_once(request, context, partial(endpoint, request))
             else:
+                if rules.manner.names_parts:
+                    await read_name(request, context)
                 response = await endpoint(request)
             # Recorded before the reply leaves: a look that cannot be recorded shows nothing.
             await record_look(request, context, rules.template, response)
@@ -143,15 +172,19 @@ async def handle(rules: RouteRules, endpoint: Endpoint, request: Request) -> Res
         audit = await _recorded(rules, request, context, problem)
         if problem is None:
             raise
-        return rules.manner.refuse(problem, request.url.path, error, audit)
+        # Of one that was recorded, with its place.
+        told = {} if audit is None else {"audit": audit.model_dump(mode="json")}
+        return answered(problem, request.url.path, error, **told)
 
 
-async def _read(request: Request, context: Context) -> Request:
-    """The same with its body, which is strict JSON."""
-    check_media_type(request.headers)
+async def _read(request: Request, context: Context, *, is_json: bool) -> Request:
+    """The same with its body, unpacked, which is perhaps strict JSON."""
+    if is_json:
+        check_media_type(request.headers)
     strict = JsonRequest(request.scope, request.receive)
     context.body = await strict.body()
-    await strict.json()
+    if is_json:
+        await strict.json()
     return strict
 
 
@@ -168,9 +201,11 @@ async def _recorded(
 
 def _model(request: Request, context: Context) -> ServedModel | None:
     """That the question is about, if they may see it."""
+    if "model" not in request.path_params:
+        return context.model
     # `find`, not `get`: a model that is out of service was asked all the same.
     try:
-        version = request.query_params.get("version")
+        version = request.path_params.get("version", request.query_params.get("version"))
         return context.state.registry.find(request.path_params["model"], version)
     except UnknownModel:
         return None

@@ -36,7 +36,7 @@ MEDIA_TYPES = (ZIP, "application/x-zip-compressed", OCTETS)
         }
     },
 )
-async def upload(request: Request, recording: Recording) -> Response:
+async def upload_model(request: Request, recording: Recording) -> Response:
     """A new version of a model, as a zip of its folder: served at once, if it can be."""
     # Refused by its type first: a form would be read as a broken zip.
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

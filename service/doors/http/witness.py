@@ -16,6 +16,7 @@ from service.ask.problems import Refusal
 from service.doors.http.context import Shared
 from service.doors.http.openapi import refusals
 from service.doors.http.problems import BodyTooLarge
+from service.doors.http.request_path import PublicRoute
 from service.store.chain import now_us
 from service.store.witness import take
 from service.transparency.signing import cosign
@@ -28,7 +29,7 @@ from service.transparency.witnessing import (
     trusted,
 )
 
-router = APIRouter(prefix="/api/v1/witness", tags=["audit"])
+router = APIRouter(prefix="/api/v1/witness", route_class=PublicRoute, tags=["audit"])
 
 TEXT, SIZE = "text/plain", "text/x.tlog.size"
 KINDS = {

@@ -20,6 +20,7 @@ from service.ask.problems import RequestProblem, failed
 from service.doors.http import authentication, permissions
 from service.doors.http.access_records import record_look
 from service.doors.http.context import Context
+from service.doors.http.health import asks_for_html
 from service.doors.http.problems import headers_of, problem_in
 from service.doors.pages.rendering import is_part, page, title_of
 from service.doors.pages.visit import Visit, check_form, pages_of, read_visit, visit_of
@@ -155,7 +156,7 @@ def install(app: FastAPI) -> None:
     otherwise = app.exception_handlers[HTTPException]
 
     async def handle(request: Request, error: Exception) -> Response:
-        is_page = "text/html" in request.headers.get("accept", "")
+        is_page = asks_for_html(request.headers)
         if not is_page or request.url.path.startswith("/api/"):
             return await otherwise(request, error)  # type: ignore[misc, no-any-return]
         await read_visit(request)

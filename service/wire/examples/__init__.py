@@ -34,3 +34,16 @@ PREDICTIONS = read("predictions")
 WHAT_IF = read("what_if")
 EXPLANATION = read("explanation")
 PROBLEM = read("problem")
+
+ROW: dict[str, Any] = EXPLANATION.request["instance"]
+LINES = "".join(f"{json.dumps(EXPLANATION.request)}\n" for _ in range(2))
+"""A job's."""
+TENSORS: list[Any] = [
+    {
+        "name": name,
+        "datatype": "BYTES" if isinstance(value, str) else "FP64",
+        "shape": [1],
+        "data": [value],
+    }
+    for name, value in ROW.items()
+]
