@@ -178,6 +178,11 @@ class Alternative:
     mechanisms: Mapping[str, MechanismSpec] = field(default_factory=dict)
     """Of features whose causes are others in it."""
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Features whose causes are others in it."""
+        return tuple(dict.fromkeys(effect for _, effect in (*self.remove, *self.add)))
+
 
 @dataclass(frozen=True)
 class CausalSpec:
@@ -228,8 +233,7 @@ class CausalSpec:
         # What is declared in it says more of the same two features.
         declared = {frozenset(c.between) for c in other.confounders}
         kept = [c for c in self.confounders if frozenset(c.between) not in declared]
-        changed = {effect for _, effect in (*other.remove, *other.add)}
-        mechanisms = {n: m for n, m in self.mechanisms.items() if n not in changed}
+        mechanisms = {n: m for n, m in self.mechanisms.items() if n not in other.changed}
         return replace(
             self,
             edges=tuple(edges),
