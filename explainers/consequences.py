@@ -96,6 +96,41 @@ class Compiled:
     tilted: tuple[kernel.Laws, ...]
     """The laws by each strength that a hidden common cause may have: what is demanded of plausible
     mechanisms is demanded of each. None: they are as they are."""
+    others: tuple[OtherLaws, ...] = ()
+    """Those of other graphs, under which the same is demanded."""
+    is_all: bool = True
+    """Whether nothing else is demanded, so that an action that keeps all this is sure enough."""
+
+    def held(self, columns: Sequence[int]) -> tuple[kernel.Laws, ...]:
+        """All laws under which something is demanded once some of ``columns`` are set; none: only
+        :attr:`laws`."""
+        others = [o.laws for o in self.others if o.matters(columns)]
+        own = self.tilted or ((self.laws,) if others else ())
+        return own + tuple(laws for each in others for laws in each)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherLaws:
+    """What follows by another graph that may be the true one."""
+
+    matters: Callable[[Sequence[int]], bool]
+    """Whether something else follows by it once some columns are set."""
+    laws: tuple[kernel.Laws, ...]
+    """By each strength that hidden common causes may have in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class PossibleGraph:
+    """A graph that may be the true one."""
+
+    name: str
+    weight: float
+    """Probability that it is."""
+    is_held: bool
+    """Whether what is demanded of an action is demanded under it by itself; else it counts only
+    in the mixture of all."""
+    consequences: Consequences
+    """What follows by it alone."""
 
 
 class NotAffine(Exception):
@@ -113,13 +148,19 @@ class Consequences(Protocol):
         ...
 
     @property
+    def graphs(self) -> tuple[PossibleGraph, ...]:
+        """Every graph that may be the true one, first that by which rows follow; empty where
+        there is but one."""
+        ...
+
+    @property
     def compiled(self) -> Compiled | None:
         """The same for compiled code; None where it cannot tell what follows, and these methods
         must be asked."""
         ...
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
-        """Columns that may move when ``columns`` are set; none of them."""
+        """Columns that may move when ``columns`` are set, by some graph; none of them."""
         ...
 
     def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:

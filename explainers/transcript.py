@@ -39,6 +39,7 @@ from explainers.problem import Problem
 from explainers.target import Target
 from explainers.verify import limits, rules
 from explainers.verify.goal import ScoreGoal
+from explainers.verify.laws import World
 from explainers.verify.limits import Limit
 from explainers.verify.price import FeaturePrice, Price
 from explainers.verify.reading import Reading, exact
@@ -183,27 +184,40 @@ class GivenConsequences:
         found: list[float] = self.consequences.rows(np.array(factual), columns, values)[0].tolist()
         return found
 
-    def plausible(
+    def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[list[list[float]]]:
-        """The rows whose margins are asked for together, and as many lost ones as are found
-        lost."""
-        asked: list[list[list[float]]] = []
+    ) -> list[World]:
+        if not self.consequences.effects(sorted(settings)):
+            return []
+        graphs = self.consequences.graphs
+        if not graphs:
+            return [World("", 1.0, True, _plausible(self.consequences, factual, settings))]
+        return [
+            World(g.name, g.weight, g.is_held, _plausible(g.consequences, factual, settings))
+            for g in graphs
+        ]
 
-        def margin(rows: Rows) -> Rows:
-            asked.append(rows.tolist())
-            return np.zeros(len(rows))
 
-        columns, values = _arrays(settings)
-        # By a margin that is met everywhere the chance is the share that is not lost.
-        told = float(self.consequences.trust(np.array(factual), columns, values, margin).chance[0])
-        if told == 1.0:
-            return asked
-        # The worst of them tells: the fewest rows asked for are the share `told` of all; if all
-        # were lost, one lost row says so.
-        few = min(asked, key=len) if told else []
-        lost = round(len(few) / told) - len(few) if told else 1
-        return [[*few, *[[np.inf] * len(factual)] * lost], *(a for a in asked if a is not few)]
+def _plausible(
+    consequences: Consequences, factual: Sequence[float], settings: Mapping[int, float]
+) -> list[list[list[float]]]:
+    """The rows whose margins are asked for together, and as many lost ones as are found lost."""
+    asked: list[list[list[float]]] = []
+
+    def margin(rows: Rows) -> Rows:
+        asked.append(rows.tolist())
+        return np.zeros(len(rows))
+
+    columns, values = _arrays(settings)
+    # By a margin that is met everywhere the chance is the share that is not lost.
+    told = float(consequences.trust(np.array(factual), columns, values, margin).chance[0])
+    if told == 1.0:
+        return asked
+    # The worst of them tells: the fewest rows asked for are the share `told` of all; if all were
+    # lost, one lost row says so.
+    few = min(asked, key=len) if told else []
+    lost = round(len(few) / told) - len(few) if told else 1
+    return [[*few, *[[np.inf] * len(factual)] * lost], *(a for a in asked if a is not few)]
 
 
 def _arrays(settings: Mapping[int, float]) -> tuple[list[int], Rows]:

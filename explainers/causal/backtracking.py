@@ -19,7 +19,7 @@ import numpy as np
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.errors import CausalError
 from explainers.causal.function import Array
-from explainers.consequences import Assurance, Flows, Margin, NotAffine, Trust
+from explainers.consequences import Assurance, Flows, Margin, NotAffine, PossibleGraph, Trust
 from models.predictor import Row, Rows
 
 
@@ -28,6 +28,11 @@ class BacktrackingConsequences:
     """An :class:`~explainers.consequences.Consequences` whose actions move backgrounds."""
 
     causal: CausalConsequences
+
+    @property
+    def graphs(self) -> tuple[PossibleGraph, ...]:
+        # Another past explains and advises nothing: it is told by the graph that is believed.
+        return ()
 
     @property
     def severs(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from explainers.causal.spec import Alternative, CausalSpec, MechanismSpec
 from explainers.causal.storage import BadFile, mechanism_from_json, root_from_json
 from models.errors import SpecError
 
+Parts = tuple[Mechanism | None, Noise | None]
+"""How a feature follows, and, of a root, how it is distributed."""
 LoadGraph = Callable[[bytes, tuple[str, ...], bool], Function]
 """Makes a function of an ONNX graph: its bytes, the parents' names in the order of its columns,
 and whether it must be a tree ensemble. Raises GraphError if it cannot."""
@@ -51,12 +54,26 @@ def build_alternatives(
     files: Mapping[str, bytes] | None = None,
     file: str = "causal.toml",
     load_graph: LoadGraph | None = None,
+    main: CausalModel | None = None,
 ) -> tuple[CausalModel, ...]:
-    """The model of each of the spec's alternatives, in their order; as :func:`build_model`."""
-    return tuple(
-        _Builder(spec.under(other), files or {}, file, load_graph, other, i).model()
-        for i, other in enumerate(spec.alternatives)
-    )
+    """The model of each of the spec's alternatives, in their order; as :func:`build_model`.
+
+    What follows in an alternative as in the main graph does so by the very mechanism of ``main``,
+    if that is given: the spec's own model.
+    """
+    found = []
+    for i, other in enumerate(spec.alternatives):
+        model = _Builder(spec.under(other), files or {}, file, load_graph, other, i).model(
+            {} if main is None else _kept(main, spec.changed(other))
+        )
+        found.append(model)
+    return tuple(found)
+
+
+def _kept(main: CausalModel, changed: frozenset[str]) -> dict[str, Parts]:
+    """The mechanisms of features that follow as they do in the main graph, by name."""
+    each = zip(main.names, main.mechanisms, main.roots, strict=True)
+    return {name: (mechanism, root) for name, mechanism, root in each if name not in changed}
 
 
 class _Builder:
@@ -76,14 +93,12 @@ class _Builder:
         self._file = file
         self._load_graph = load_graph
 
-    def model(self) -> CausalModel:
+    def model(self, known: Mapping[str, Parts] = MappingProxyType({})) -> CausalModel:
+        """The model, with those parts that are ``known``, by name."""
         names = self._spec.schema.names
-        return CausalModel(
-            names,
-            self._spec.graph,
-            tuple(self.mechanism(name) for name in names),
-            tuple(self.root(name) for name in names),
-        )
+        parts = [known.get(name) or (self.mechanism(name), self.root(name)) for name in names]
+        mechanisms, roots = zip(*parts, strict=True)
+        return CausalModel(names, self._spec.graph, mechanisms, roots)
 
     def root(self, name: str) -> Noise | None:
         given = self._spec.mechanisms.get(name)

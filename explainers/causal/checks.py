@@ -237,7 +237,9 @@ def _other_graph(table: Document, document: Document, schema: Schema) -> Iterato
     yield from _loops(own)
     yield from _confounders(own, schema)
     yield from _mechanisms(own, schema)
-    changed = {effect for _, effect in (*removed, *table.get("add", ()))}
+    # What is not read is part of the noise, and changes no mechanism.
+    pairs = (*removed, *table.get("add", ()))
+    changed = {effect for cause, effect in pairs if cause in schema}
     for name in own["mechanisms"]:
         if name in schema and name not in changed:
             yield SpecProblem(

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from explainers.causal.certainty import certainty, extrapolation, sensor_survival, tipping
+from explainers.causal.checks import MAIN
 from explainers.causal.errors import CausalError, NoMechanism
 from explainers.causal.flattening import NotFlat, flatten
 from explainers.causal.function import Array
+from explainers.causal.graph import MOST_REMEMBERED
 from explainers.causal.hidden import NO_TILTS, HiddenCause, HiddenCauses, Tilts, TooManyHidden
 from explainers.causal.members import CausalMembers
 from explainers.causal.model import NONE, CausalModel
-from explainers.consequences import Assurance, Compiled, Flow, Flows, Margin, NotAffine, Tie, Trust
+from explainers.consequences import (
+    Assurance,
+    Compiled,
+    Flow,
+    Flows,
+    Margin,
+    NotAffine,
+    OtherLaws,
+    PossibleGraph,
+    Tie,
+    Trust,
+)
 from models.predictor import Row, Rows
 
 if TYPE_CHECKING:
@@ -44,6 +57,42 @@ class CausalConsequences:
     correlations that were declared."""
     whole: tuple[int, ...] = ()
     """Columns that read whole numbers: what follows is rounded once, when it is read."""
+    others: tuple[OtherGraph, ...] = ()
+    """Other graphs that may be the true one: rows follow by this one, and answers hold over all."""
+
+    @cached_property
+    def graphs(self) -> tuple[PossibleGraph, ...]:
+        if not self.others:
+            return ()
+        own, weight = replace(self, others=()), 1.0 - sum(other.weight for other in self.others)
+        return (
+            PossibleGraph(MAIN, weight, True, own),
+            *(PossibleGraph(o.name, o.weight, o.is_held, o.consequences) for o in self.others),
+        )
+
+    def _matters(self, other: OtherGraph, columns: Sequence[int]) -> bool:
+        """Whether something else follows by ``other``, or may, once ``columns`` are set."""
+        key = other.name, tuple(columns)
+        if key not in self._known_to_matter:
+            if len(self._known_to_matter) >= MOST_REMEMBERED:
+                self._known_to_matter.clear()
+            self._known_to_matter[key] = self._differs(other.consequences, columns)
+        return self._known_to_matter[key]
+
+    @cached_property
+    def _known_to_matter(self) -> dict[tuple[str, tuple[int, ...]], bool]:
+        return {}
+
+    def _differs(self, other: CausalConsequences, columns: Sequence[int]) -> bool:
+        follows = self.model.graph.affected(columns)
+        if frozenset(follows) != frozenset(other.model.graph.affected(columns)):
+            return True
+        ties = self._ties.mattering(columns)
+        if frozenset(ties) != frozenset(other._ties.mattering(columns)):
+            return True
+        # Of what follows, and of whose noises hidden causes correlate with it, the very same laws.
+        asked = (*follows, *(tie.cause for tie in ties))
+        return not all(_is_same(self.model, other.model, j) for j in asked)
 
     @property
     def severs(self) -> bool:
@@ -63,7 +112,16 @@ class CausalConsequences:
             tilted = self._tilted_laws(laws, ties[0]) if ties else ()
         except NotFlat:
             return None
-        return Compiled(laws, self.gamma, self.floor, tilted)
+        held = [other for other in self.others if other.is_held]
+        theirs = [other.consequences.compiled for other in held]
+        others = tuple(
+            OtherLaws(partial(self._matters, other), each.tilted or (each.laws,))
+            for other, each in zip(held, theirs, strict=True)
+            if each is not None
+        )
+        # What compiled code does not know of, it cannot say that an action is sure enough by.
+        is_all = len(others) == len(self.others)
+        return Compiled(laws, self.gamma, self.floor, tilted, others, is_all)
 
     def _tilted_laws(self, laws: kernel.Laws, tie: HiddenCause) -> tuple[kernel.Laws, ...]:
         """The laws at each strength of the only hidden cause. Where it does not matter what
@@ -78,10 +136,18 @@ class CausalConsequences:
         return HiddenCauses(self.model, self.hidden)
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
-        return self.model.graph.affected(columns)
+        follows = self.model.graph.affected(columns)
+        if not self.others:
+            return follows
+        # What follows by any graph may move, if only by that one.
+        by_others = (o.consequences.effects(columns) for o in self.others)
+        return tuple(dict.fromkeys((*follows, *(j for each in by_others for j in each))))
 
     def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
-        return self.model.graph.sources(columns, effect)
+        ways = frozenset(self.model.graph.sources(columns, effect))
+        return tuple(
+            sorted(ways.union(*(o.consequences.via(columns, effect) for o in self.others)))
+        )
 
     def rows(self, factual: Row, columns: Sequence[int], values: Array) -> Rows:
         try:
@@ -90,7 +156,7 @@ class CausalConsequences:
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
             # Infinite and not NaN: a missing reading would look as if it stayed.
-            rows[:, list(self.effects(columns))] = np.inf
+            rows[:, list(self.model.graph.affected(columns))] = np.inf
         return self.read(rows)
 
     def read(self, rows: Rows) -> Rows:
@@ -107,7 +173,7 @@ class CausalConsequences:
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
     ) -> tuple[Rows, Rows]:
-        moved = list(self.effects(columns))
+        moved = list(self.model.graph.affected(columns))
         try:
             low, high = self.model.bounds(factual, columns, lower, upper)
         except CausalError:  # as in `rows`
@@ -137,12 +203,33 @@ class CausalConsequences:
         return {}
 
     def trust(self, factual: Row, columns: Sequence[int], values: Array, margin: Margin) -> Trust:
+        own = self._own_trust(factual, columns, values, margin)
+        if not self.others:
+            return own
+        lower, chance, holds = own.lower, own.chance, own.holds
+        for other in self.others:
+            # Where nothing else follows it is as sure as this one.
+            if not self._matters(other, columns):
+                continue
+            found = other.consequences.trust(factual, columns, values, margin)
+            chance = chance + other.weight * (found.chance - own.chance)
+            if other.is_held:
+                lower, holds = np.minimum(lower, found.lower), holds & found.holds
+        if not all(other.is_held for other in self.others):
+            holds = holds & (chance >= self.floor)
+        return Trust(lower, chance, holds)
+
+    def _own_trust(
+        self, factual: Row, columns: Sequence[int], values: Array, margin: Margin
+    ) -> Trust:
+        """The same by this graph alone."""
         try:
             each = [
                 self.trusted(factual, columns, values, margin, tilts=tilts)
                 for tilts in self._ties.tilts(columns)
             ]
-        except TooManyHidden:  # nobody can tell whether it holds whatever they are
+        # Nobody can tell whether it holds whatever they are, or what follows at all.
+        except (TooManyHidden, CausalError):
             n = len(values)
             return Trust(np.full(n, -np.inf), np.zeros(n), np.zeros(n, dtype=np.bool_))
         # It must hold whatever the hidden causes are: the worst of them counts.
@@ -169,6 +256,9 @@ class CausalConsequences:
         return Trust(found.lower, found.chance, found.holds & (found.chance >= self.floor))
 
     def flows(self, columns: Sequence[int]) -> Flows:
+        for other in self.others:
+            if self._matters(other, columns):
+                raise NotAffine(f"something else follows by the graph {other.name!r}")
         moving = frozenset[int]().union(*(self.model.graph.descendants[j] for j in columns))
         for tie in self._ties.counting:
             if tie.effect in moving and tie.cause in moving | {*columns}:
@@ -192,7 +282,7 @@ class CausalConsequences:
     ) -> Assurance:
         one = values[None, :]
         found = self.assured(factual, columns, one, self.rows(factual, columns, one), margin)
-        moved = {*columns, *self.effects(columns)}
+        moved = {*columns, *self.model.graph.affected(columns)}
         ties = tuple(
             tie
             for hidden in self.hidden
@@ -236,3 +326,25 @@ class CausalConsequences:
             return ()
         held = (hidden.low, hidden.high)
         return (Tie((hidden.cause, hidden.effect), held, None if np.isnan(rho) else rho),)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherGraph:
+    """Another graph that may be the true one."""
+
+    name: str
+    weight: float
+    is_held: bool
+    """Whether its weight is such that answers must hold under it by itself."""
+    consequences: CausalConsequences
+    """What follows by it alone."""
+
+
+def _is_same(a: CausalModel, b: CausalModel, j: int) -> bool:
+    """Whether a column follows by the very same law in two models."""
+    roots = [model.roots[j] if model.roots else None for model in (a, b)]
+    return (
+        a.graph.parents[j] == b.graph.parents[j]
+        and a.mechanisms[j] is b.mechanisms[j]
+        and roots[0] is roots[1]
+    )

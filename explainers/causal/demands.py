@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from explainers.causal.consequences import CausalConsequences
+from explainers.causal.consequences import CausalConsequences, OtherGraph
 from explainers.causal.hidden import HiddenCause
 from explainers.causal.members import draw_members
 from explainers.causal.model import CausalModel
@@ -28,29 +28,56 @@ class Demands:
     """Standard deviations of the margin, over plausible mechanisms, that it keeps from the edge."""
     floor: float = 0.9
     """Least share of plausible mechanisms by which it flips the decision."""
+    graph_weight: float = 0.05
+    """Least weight of another graph under which both are demanded by itself, and not only of the
+    mixture of all graphs."""
 
     @classmethod
     def read(cls, policy: Mapping[str, Any]) -> Demands:
         """The demands of a spec's ``[policy]`` table, which is known to be well formed."""
         table = policy.get("causal", {})
-        return cls(*(float(table.get(key, getattr(cls, key))) for key in ("gamma", "floor")))
+        keys = ("gamma", "floor", "graph_weight")
+        return cls(*(float(table.get(key, getattr(cls, key))) for key in keys))
 
 
 def consequences_of(
-    spec: CausalSpec, model: CausalModel, policy: Mapping[str, Any]
+    spec: CausalSpec,
+    model: CausalModel,
+    policy: Mapping[str, Any],
+    others: Sequence[CausalModel] = (),
 ) -> CausalConsequences:
-    """The consequences of actions by ``model``, as ``spec`` and the ``[policy]`` table want it."""
+    """The consequences of actions by ``model``, as ``spec`` and the ``[policy]`` table want it;
+    ``others`` are the models of the spec's alternatives."""
     demands, features = Demands.read(policy), spec.schema.features
     own = policy.get("features", {})
-    return CausalConsequences(
+    # Seed 0 and not the question's: all answers are held against the same versions.
+    members = draw_members(model, np.random.default_rng(0), MEMBERS)
+    main = CausalConsequences(
         model,
-        # Seed 0 and not the question's: all answers are held against the same versions.
-        draw_members(model, np.random.default_rng(0), MEMBERS),
+        members,
         demands.gamma,
         demands.floor,
         np.array([_error_sd(f, own.get(f.name, {})) for f in features]),
         hidden=_hidden_causes(spec),
         whole=tuple(j for j, f in enumerate(features) if f.kind is Kind.INTEGER),
+    )
+    return replace(
+        main,
+        others=tuple(
+            OtherGraph(
+                other.name,
+                other.weight,
+                other.weight >= demands.graph_weight,
+                replace(
+                    main,
+                    model=its,
+                    # What follows as in the main graph does so in the same versions.
+                    members=draw_members(its, np.random.default_rng(0), MEMBERS, members),
+                    hidden=_hidden_causes(spec.under(other)),
+                ),
+            )
+            for other, its in zip(spec.alternatives, others, strict=True)
+        ),
     )
 
 

@@ -134,7 +134,7 @@ def fit_alternatives(
         )
         kept = {name: m for name, m in other.mechanisms.items() if _is_declared(m)}
         declared = build_model(replace(under, mechanisms=kept), files, load_graph=load_graph)
-        for name in other.changed:
+        for name in sorted(spec.changed(other), key=spec.schema.index):
             fitter.node(name, kept.get(name), declared)
         found |= {m.file: (files or {})[m.file] for m in kept.values() if m.file}
         found |= fitter.files

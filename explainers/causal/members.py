@@ -153,10 +153,16 @@ def _moves(was: Array, now: Array) -> Array:
     return np.where(np.isnan(was) & np.isnan(now), 0.0, now - was)
 
 
-def draw_members(model: CausalModel, rng: np.random.Generator, k: int) -> CausalMembers:
-    """``k`` draws of all mechanisms, each node's independent of the others'."""
+def draw_members(
+    model: CausalModel, rng: np.random.Generator, k: int, known: CausalMembers | None = None
+) -> CausalMembers:
+    """``k`` draws of all mechanisms, each node's independent of the others'; of a mechanism that
+    is that of ``known``, too, those that are known."""
     drawn: list[MemberMechanism | None] = []
-    for mechanism in model.mechanisms:
+    for j, mechanism in enumerate(model.mechanisms):
+        if known is not None and mechanism is known.model.mechanisms[j]:
+            drawn.append(known.mechanisms[j])
+            continue
         if mechanism is None:
             # In schema order, location before scale: the checker draws the very same ones.
             drawn.append(None)

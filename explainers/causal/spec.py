@@ -178,11 +178,6 @@ class Alternative:
     mechanisms: Mapping[str, MechanismSpec] = field(default_factory=dict)
     """Of features whose causes are others in it."""
 
-    @property
-    def changed(self) -> tuple[str, ...]:
-        """Features whose causes are others in it."""
-        return tuple(dict.fromkeys(effect for _, effect in (*self.remove, *self.add)))
-
 
 @dataclass(frozen=True)
 class CausalSpec:
@@ -226,6 +221,12 @@ class CausalSpec:
         """Probability that the main graph is the true one."""
         return 1.0 - sum(other.weight for other in self.alternatives)
 
+    def changed(self, other: Alternative) -> frozenset[str]:
+        """Features whose causes, of those that are read, are others in ``other``."""
+        # What is not read is part of the noise, and changes no mechanism.
+        pairs = (*other.remove, *other.add)
+        return frozenset(effect for cause, effect in pairs if cause in self.schema)
+
     def under(self, other: Alternative) -> CausalSpec:
         """What the file would say were ``other`` the graph that is believed, and the only one."""
         edges = [e for e in self.edges if (e.cause, e.effect) not in other.remove]
@@ -233,7 +234,8 @@ class CausalSpec:
         # What is declared in it says more of the same two features.
         declared = {frozenset(c.between) for c in other.confounders}
         kept = [c for c in self.confounders if frozenset(c.between) not in declared]
-        mechanisms = {n: m for n, m in self.mechanisms.items() if n not in other.changed}
+        changed = self.changed(other)
+        mechanisms = {n: m for n, m in self.mechanisms.items() if n not in changed}
         return replace(
             self,
             edges=tuple(edges),

@@ -19,12 +19,12 @@ namespace ifonly {
 class HeldFollowing {
 public:
     HeldFollowing(
-        nb::object effects, nb::object laws, std::vector<nb::object> tilted, nb::object asked,
+        nb::object effects, nb::object laws, std::vector<nb::object> held, bool is_all, nb::object asked,
         Given<const double> factual
     )
         : effects_(std::move(effects)),
           laws_(std::move(laws)),
-          tilted_(std::move(tilted)),
+          held_(std::move(held)),
           question_(std::move(asked)) {
         const auto& e = nb::cast<const Held<Effects>&>(effects_).fields;
         const auto& model = nb::cast<const causal::Laws&>(laws_);
@@ -33,15 +33,15 @@ public:
         require(row.size() == q.n_features(), "factual: one of another model");
         require(model.n_columns() == row.size(), "laws: those of another model");
         require(model.n_members() > 0, "laws: there are no plausible mechanisms");
-        std::vector<const causal::Laws*> strengths;
-        for (const auto& each : tilted_) {
+        std::vector<const causal::Laws*> under;
+        for (const auto& each : held_) {
             const auto& own = nb::cast<const causal::Laws&>(each);
             require(own.n_columns() == model.n_columns() && own.n_members() == model.n_members(),
-                    "tilted: laws of another model");
-            strengths.push_back(&own);
+                    "held: laws of another model");
+            under.push_back(&own);
         }
         check_fits(q, e);
-        following = std::make_unique<Following>(e, model, strengths, q, row);
+        following = std::make_unique<Following>(e, model, under, is_all, q, row);
         require(following->is_agreed(), "followers: others follow by these laws");
     }
 
@@ -50,7 +50,7 @@ public:
 
 private:
     nb::object effects_, laws_;
-    std::vector<nb::object> tilted_;
+    std::vector<nb::object> held_;
     nb::object question_;
 };
 
@@ -108,8 +108,8 @@ inline std::optional<std::pair<double, std::vector<Whole>>> surest_of(const Held
 inline void bind_effects(nb::module_& m) {
     nb::class_<Held<Effects>>(m, Effects::name).def(nb::init<nb::handle>(), "given"_a);
     nb::class_<HeldFollowing>(m, "Following", "What follows on one machine in one mode; one thread's.")
-        .def(nb::init<nb::object, nb::object, std::vector<nb::object>, nb::object, Given<const double>>(), "effects"_a,
-             "laws"_a, "tilted"_a, "question"_a, "factual"_a.noconvert())
+        .def(nb::init<nb::object, nb::object, std::vector<nb::object>, bool, nb::object, Given<const double>>(), "effects"_a,
+             "laws"_a, "held"_a, "is_all"_a, "question"_a, "factual"_a.noconvert())
         .def_prop_ro("is_bounded", [](const HeldFollowing& f) { return f.following->is_bounded(); })
         .def_prop_ro("surest", &surest_of);
     const auto tables = "tables"_a, arena = "arena"_a, following = "following"_a;

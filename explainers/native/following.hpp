@@ -33,30 +33,28 @@ struct Ends {
 // The effects of one mode on one machine: scratch of one search, in one thread.
 class Following {
 public:
-    // ``tilted``: the laws as hidden common causes make them, by each strength under which what is in
-    // the target must be trusted; none: as they are. Of these, only the plausible ones count.
-    Following(const Effects& effects, const causal::Laws& laws, std::span<const causal::Laws* const> tilted,
+    // ``held``: the laws under each of which what is in the target must be trusted: as hidden common
+    // causes make them, by each strength, and those of other graphs; none: as they are. Of these, only
+    // the plausible ones count. ``is_all``: nothing else is demanded.
+    Following(const Effects& effects, const causal::Laws& laws, std::span<const causal::Laws* const> held, bool is_all,
               const Question& question, Reals factual)
         : e(effects),
           q(question),
+          is_all_(is_all),
+          factual_(factual.begin(), factual.end()),
           believed_(laws, factual, columns(effects.set)),
           low_(factual.begin(), factual.end()),
           high_(low_),
           spans_(static_cast<std::size_t>(e.followers.size())) {
-        for (const causal::Laws* each : tilted) {
+        for (const causal::Laws* each : held) {
             if (each == &laws) {
-                strengths_.push_back(&believed_);
+                held_.push_back(&believed_);
             } else {
-                strengths_.push_back(&tilted_.emplace_back(*each, factual, columns(effects.set)));
+                held_.push_back(&others_.emplace_back(*each, factual, columns(effects.set)));
             }
         }
-        if (strengths_.empty()) strengths_.push_back(&believed_);
+        if (held_.empty()) held_.push_back(&believed_);
         for (const Whole j : e.followers) follows_ |= bit(j);
-        // Sums in float32 jump where float64 hardly moves.
-        for (const auto j : believed_.paths.affected) {
-            const auto f = laws.t.location[j];
-            jumps_ = jumps_ || (f >= 0 && laws.t.kind[f] == causal::TREES);
-        }
         const auto k = static_cast<std::size_t>(laws.n_members());
         const auto n = static_cast<std::size_t>(e.followers.size());
         rows_.resize(k * low_.size());
@@ -79,17 +77,15 @@ public:
     double surest = -INFINITE;
     std::vector<Whole> surest_at;
 
-    // Whether what follows by the laws, by those of every strength, is what is said to follow.
+    // Whether what is said to follow is what does by some of the laws.
     bool is_agreed() const {
-        const auto agrees = [this](const Versions* v) {
-            const auto& by_laws = v->paths.affected;
-            const auto is_affected = [&](Whole j) {
-                return std::find(by_laws.begin(), by_laws.end(), j) != by_laws.end();
-            };
-            return static_cast<std::size_t>(e.followers.size()) == by_laws.size() &&
-                   std::all_of(e.followers.begin(), e.followers.end(), is_affected);
-        };
-        return agrees(&believed_) && std::all_of(strengths_.begin(), strengths_.end(), agrees);
+        Whole by_laws = 0;
+        for (const auto j : believed_.paths.affected) by_laws |= bit(j);
+        for (const Versions* v : held_) {
+            for (const auto j : v->paths.affected) by_laws |= bit(j);
+        }
+        // Of graphs that are not among these more may follow.
+        return is_all_ ? by_laws == follows_ : (by_laws & ~follows_) == 0;
     }
 
     // Whether anything is known of what follows.
@@ -191,8 +187,9 @@ public:
         if (!settle_levers(t, at, at)) forget();
         double least = INFINITE;
         bool fails = false, in_doubt = false;
-        // Whatever hidden causes there are: the worst of them counts.
-        for (Versions* v : strengths_) {
+        // Whatever hidden causes there are, whichever graph is the true one: the worst counts.
+        for (Versions* v : held_) {
+            if (v->paths.are_rows_unknown) return Trust::in_doubt;
             lead_members(*v);
             for (std::size_t m = 0; m < margins_.size(); ++m) {
                 if (!lead(*v, static_cast<Whole>(m))) return Trust::in_doubt;
@@ -209,8 +206,7 @@ public:
                 in_doubt = true;
             }
         }
-        if (in_doubt) return Trust::in_doubt;
-        if (!fails) return Trust::holds;
+        if (!fails) return in_doubt || !is_all_ ? Trust::in_doubt : Trust::holds;
         note_surest(least, at);
         return Trust::fails;
     }
@@ -220,7 +216,8 @@ public:
         if (e.link == NO_LINK || !is_bounded() || !bound(lo, hi)) return true;
         settle_levers(t, lo, hi);
         forget();
-        for (Versions* v : strengths_) {
+        for (Versions* v : held_) {
+            if (v->paths.are_boxes_unknown) continue;
             bound_members(*v, t);
             if (!(greatest_bound() >= -slack() && share_of_ends() >= e.demands[1])) return false;
         }
@@ -351,8 +348,17 @@ private:
         causal::Machine machine;
         causal::Paths paths;
 
+        bool jumps = false;   // sums in float32 jump where float64 hardly moves
+        Whole follows = 0;    // features that follow, as bits
+
         Versions(const causal::Laws& of, Reals factual, const std::vector<std::int32_t>& set)
-            : laws(&of), machine(of, std::span<const double>(factual.begin(), factual.end())), paths(machine, set) {}
+            : laws(&of), machine(of, std::span<const double>(factual.begin(), factual.end())), paths(machine, set) {
+            for (const auto j : paths.affected) {
+                const auto f = of.t.location[j];
+                jumps = jumps || (f >= 0 && of.t.kind[f] == causal::TREES);
+                follows |= bit(j);
+            }
+        }
     };
 
     struct Span {
@@ -374,13 +380,25 @@ private:
             high_[j] = value_at(q, j, hi[j]);
             if (std::isnan(low_[j]) || std::isnan(high_[j])) return false;
         }
+        rest(believed_);
         causal::follow_box(*believed_.laws, believed_.machine, believed_.paths, low_.data(), high_.data());
         return true;
+    }
+
+    // What follows by some laws, and not by these, reads as it was read.
+    void rest(const Versions& v) {
+        for (const Whole j : e.followers) {
+            if ((v.follows & bit(j)) != 0) continue;
+            const double was = factual_[static_cast<std::size_t>(j)];
+            low_[j] = high_[j] = v.laws->t.whole[j] != 0 ? std::nearbyint(was) : was;
+        }
     }
 
     // Ends of each plausible mechanism's margin over a box, which was bounded and whose levers were
     // settled.
     void bound_members(Versions& v, const Tables& t) {
+        // What follows by other laws is left over from them.
+        rest(v);
         set_lo_ = low_;
         set_hi_ = high_;
         for (std::size_t m = 0; m < ends_.size(); ++m) {
@@ -395,11 +413,12 @@ private:
     bool must_be_trusted(const Tables& t, Wholes lo, Wholes hi) {
         settle_levers(t, lo, hi);
         forget();
-        for (Versions* v : strengths_) {
+        for (Versions* v : held_) {
+            if (v->paths.are_boxes_unknown) return false;
             bound_members(*v, t);
             if (!ends_are_trusted()) return false;
         }
-        return true;
+        return is_all_;
     }
 
     // The same, of margins between their ends.
@@ -526,6 +545,7 @@ private:
     // The rows that all plausible mechanisms lead to from what is set in `low_`.
     void lead_members(Versions& v) {
         const std::size_t d = low_.size();
+        rest(v);
         for (std::size_t at = 0; at < rows_.size(); at += d) std::copy(low_.begin(), low_.end(), rows_.begin() + at);
         causal::follow_members(*v.laws, v.machine, v.paths, rows_.data());
     }
@@ -533,11 +553,12 @@ private:
     // Put what follows by plausible mechanism ``m`` between `low_` and `high_`; false if it leaves the
     // axes: beyond them cells are not told apart, and what is no number is in none.
     bool lead(Versions& v, Whole m) {
-        if (jumps_) {
+        if (v.jumps) {
             causal::follow_member_box(*v.laws, v.machine, v.paths, static_cast<int>(m), low_.data(), high_.data());
         } else {
             const double* row = rows_.data() + static_cast<std::size_t>(m) * low_.size();
             for (const Whole j : e.followers) {
+                if ((v.follows & bit(j)) == 0) continue;
                 // Where its level and its noise cancel, it is rounded as its level is.
                 const double level = v.machine.members(static_cast<int>(j))[m];
                 const double now = level + row[j] - v.machine.factual[static_cast<std::size_t>(j)];
@@ -692,10 +713,11 @@ private:
         surest_at.assign(at.begin(), at.end());
     }
 
+    bool is_all_;
+    std::vector<double> factual_;
     Versions believed_;
-    std::deque<Versions> tilted_;  // a deque: pointers to what it holds stay
-    std::vector<Versions*> strengths_;
-    bool jumps_ = false;
+    std::deque<Versions> others_;  // a deque: pointers to what it holds stay
+    std::vector<Versions*> held_;
     Whole follows_ = 0;  // features that follow, as bits
     // Ends of a box in the features' units; between them, what follows.
     std::vector<double> low_, high_, set_lo_, set_hi_;

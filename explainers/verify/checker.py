@@ -19,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from explainers.verify.laws import World
 from explainers.verify.limits import Limit
 from explainers.verify.reading import Reading, differing, exact, moved, slack
-from explainers.verify.report import Check, Report
+from explainers.verify.report import Check, GraphMargins, Report, mixture
 from explainers.verify.rulebook import Terms
 from models.predictor import Rows, Scores
 from models.rounding import UNKNOWN, Rounding
@@ -59,6 +60,21 @@ class VersionCount(NamedTuple):
     """Cannot be told."""
 
 
+class WorldCount(NamedTuple):
+    """Of one graph that may be the true one: how many of its rows the model is asked about."""
+
+    world: World
+    counts: tuple[VersionCount, ...]
+    """Of each group of plausible versions."""
+    is_asked: bool
+    """Whether they are asked about: what follows as by the main graph is not asked again."""
+
+    @property
+    def lost(self) -> int:
+        """The most plausible versions of a group that cannot be told."""
+        return max((count.lost for count in self.counts), default=0)
+
+
 @dataclass(eq=False)
 class CheckDraft:
     """A proposal of which the model has not been asked yet."""
@@ -69,14 +85,19 @@ class CheckDraft:
     cost: float = 0.0
     to_score: list[list[float]] = field(default_factory=list)
     """The row itself, then plausible versions of it, then readings of it."""
-    versions: list[VersionCount] = field(default_factory=list)
-    """Of each group of plausible versions: how many are among the rows, how many lost."""
+    worlds: list[WorldCount] = field(default_factory=list)
+    """The main graph's first; none: nothing follows."""
     via: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def is_open(self) -> bool:
         """Whether nothing is broken so far."""
         return not self.checks or all(check.holds for check in self.checks)
+
+    @property
+    def lost(self) -> int:
+        """The most plausible versions that cannot be told, of those by which it must do."""
+        return max((w.lost for w in self.worlds if w.world.is_held), default=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,17 +170,20 @@ class Checker:
         """The rows of which the model's word is needed."""
         draft.to_score.append(draft.row)
         # In this order: `_judged` takes the scores apart again by these counts.
-        for group in self._versions(action, columns):
-            told = [row for row in group if not self._is_lost(row)]
-            draft.to_score += told
-            draft.versions.append(VersionCount(len(told), len(group) - len(told)))
+        for world in self._worlds(action, columns):
+            asked = not draft.worlds or world.groups is not draft.worlds[0].world.groups
+            counts = []
+            for group in world.groups:
+                told = [row for row in group if not self._is_lost(row)]
+                draft.to_score += told if asked else []
+                counts.append(VersionCount(len(told), len(group) - len(told)))
+            draft.worlds.append(WorldCount(world, tuple(counts), asked))
         draft.to_score += self._readings(draft.row)
         if self.terms.what_follows is not None:
             draft.via = self.terms.what_follows.via(columns)
         # A law without a value for this action is no law by which it surely flips.
-        lost = max((count.lost for count in draft.versions), default=0)
-        if lost:
-            says = f"{lost} plausible versions cannot be told"
+        if draft.lost:
+            says = f"{draft.lost} plausible versions cannot be told"
             draft.checks.append(Check("certainty", False, says))
 
     def _row(self, action: Reading, columns: Sequence[int]) -> list[float]:
@@ -241,15 +265,13 @@ class Checker:
         size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
         return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
 
-    def _versions(self, action: Reading, columns: Sequence[int]) -> list[list[list[float]]]:
-        """What the action leads to by each plausible version of the laws, once for each strength
-        that hidden common causes may have."""
+    def _worlds(self, action: Reading, columns: Sequence[int]) -> list[World]:
+        """What the action leads to by each plausible version of the laws of each graph."""
         terms = self.terms
-        follows = terms.what_follows
-        if follows is None or not follows.effects(columns, terms.is_history):
+        if terms.what_follows is None:
             return []
         settings = {j: action[j] for j in columns}
-        return follows.plausible(self.factual, settings, terms.is_history)
+        return terms.what_follows.worlds(self.factual, settings, terms.is_history)
 
     def _readings(self, row: Sequence[float]) -> list[list[float]]:
         """Readings within the sensors' tolerances: corners first, then points inside."""
@@ -287,52 +309,71 @@ class Checker:
         return reports
 
     def _judged(self, draft: CheckDraft, scores: Sequence[Sequence[float]]) -> Report:
-        checks, groups = list(draft.checks), self._margins(draft, scores)
+        checks, graphs = list(draft.checks), self._margins(draft, scores)
         if scores:
             goal = self.terms.goal
             met = goal.met(scores[0], self.rounding)
             if not met or self.tells_all:
                 checks.append(Check("target", met, f"the deployed model scores it {scores[0]}"))
             # With versions lost, the check above has said so already.
-            if draft.versions and not any(count.lost for count in draft.versions):
-                checks.append(self._certain(groups))
-            readings = scores[1 + sum(count.told for count in draft.versions) :]
+            if draft.worlds and not draft.lost:
+                checks.append(self._certain(draft.worlds, graphs))
+            asked = (world.counts for world in draft.worlds if world.is_asked)
+            readings = scores[1 + sum(count.told for counts in asked for count in counts) :]
             if readings:
                 lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
         # Whatever hidden causes there are: the worst of them tells how sure the action is.
-        worst = min(groups, key=_chance, default=())
+        worst = [tuple(min(groups, key=_chance)) for groups in graphs]
+        several = zip(draft.worlds, worst, strict=True) if len(worst) > 1 else ()
+        said = (GraphMargins(w.world.name, w.world.weight, margins) for w, margins in several)
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
-            tuple(scores[0]) if scores else (), tuple(worst), draft.via,
+            tuple(scores[0]) if scores else (), worst[0] if worst else (), draft.via, tuple(said),
         )  # fmt: skip
 
     def _margins(
         self, draft: CheckDraft, scores: Sequence[Sequence[float]]
-    ) -> list[Sequence[float]]:
-        """See :attr:`Report.margins`; of each group of plausible versions."""
+    ) -> list[list[Sequence[float]]]:
+        """See :attr:`Report.margins`; of each graph, and each group of its plausible versions."""
         if self.terms.what_follows is None or not scores:
             return []
         known = [self.terms.goal.margin(scored, self.rounding) for scored in scores]
         # Nothing follows from this action: its only version is the row itself.
-        if not draft.versions:
-            return [known[:1]]
-        groups, at = list[Sequence[float]](), 1
-        for count in draft.versions:
-            groups.append([*known[at : at + count.told], *[-math.inf] * count.lost])
-            at += count.told
-        return groups
+        if not draft.worlds:
+            return [[known[:1]]]
+        graphs, at = list[list[Sequence[float]]](), 1
+        for world in draft.worlds:
+            if not world.is_asked:
+                graphs.append(graphs[0])
+                continue
+            groups = list[Sequence[float]]()
+            for count in world.counts:
+                groups.append([*known[at : at + count.told], *[-math.inf] * count.lost])
+                at += count.told
+            graphs.append(groups)
+        return graphs
 
-    def _certain(self, groups: Sequence[Sequence[float]]) -> Check:
+    def _certain(
+        self, worlds: Sequence[WorldCount], graphs: Sequence[Sequence[Sequence[float]]]
+    ) -> Check:
         """Mean less ``gamma`` standard deviations of the margin over plausible versions, and the
-        share of them that flips (Karimi et al. 2020, eq. 8): the least of all groups."""
+        share of them that flips (Karimi et al. 2020, eq. 8): the least of all groups, and of all
+        graphs that are held; where some are not, the share over all by weight, too."""
         follows = self.terms.what_follows
         assert follows is not None
-        chance = min(map(_chance, groups))
-        lower = min(_lower(margins, follows.gamma) for margins in groups)
+        held = [g for w, g in zip(worlds, graphs, strict=True) if w.world.is_held]
+        chance = min(_chance(margins) for groups in held for margins in groups)
+        lower = min(_lower(margins, follows.gamma) for groups in held for margins in groups)
         # The engines add in another order, and must not be refused for that.
         holds = lower >= -NEAR and chance >= follows.floor
-        return Check("certainty", holds, f"margin {lower:.6g} at least 0, chance {chance:.4g}")
+        says = f"margin {lower:.6g} at least 0, chance {chance:.4g}"
+        if len(held) < len(worlds):
+            each = [min(map(_chance, groups)) for groups in graphs]
+            mixed = mixture(each, [w.world.weight for w in worlds])
+            holds = holds and mixed >= follows.floor
+            says += f", over all graphs {mixed:.4g}"
+        return Check("certainty", holds, says)
 
     def _is_lost(self, row: Sequence[float]) -> bool:
         """Whether a mechanism has no value; a missing *reading* stays missing."""

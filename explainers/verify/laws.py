@@ -12,12 +12,12 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from graphlib import TopologicalSorter
 from itertools import combinations, product
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,6 +33,19 @@ N_VERSIONS = 64
 
 OpenGraph = Callable[[bytes, tuple[str, ...], bool], tuple[Predictor, GraphForm | None]]
 """Opens an ONNX graph over named parents: a session of its own, and, if asked for, its trees."""
+
+
+class World(NamedTuple):
+    """What an action leads to if one graph is the true one."""
+
+    name: str
+    weight: float
+    """Probability that it is."""
+    is_held: bool
+    """Whether the action must do in it; else it counts in the mixture of all alone."""
+    groups: list[list[list[float]]]
+    """Rows by each plausible version of its laws: once for each strength that hidden common causes
+    may have, under all of which the action must do."""
 
 
 class WhatFollows(Protocol):
@@ -66,11 +79,11 @@ class WhatFollows(Protocol):
         In another past (``is_history``) a setting is a background that moves by as much."""
         ...
 
-    def plausible(
+    def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[list[list[float]]]:
-        """The same by each plausible version of the laws: once for each strength that hidden
-        common causes may have, under all of which the action must do."""
+    ) -> list[World]:
+        """The same by each plausible version of the laws, of each graph that may be the true one;
+        none: nothing follows by any."""
         ...
 
 
@@ -128,6 +141,19 @@ class Shared:
         return sorted({step or 0.0 for step in steps})
 
 
+@dataclass(frozen=True, eq=False)
+class OtherLaws:
+    """Laws of another graph that may be the true one."""
+
+    name: str
+    weight: float
+    is_held: bool
+    laws: Laws
+
+
+MAIN = "main"
+LEAST_WEIGHT = 0.05
+"""Of a graph in which an action must do by itself."""
 STRONGEST = 0.99
 HALF = 0.5
 """Strength of a hidden cause of which the file says nothing."""
@@ -155,6 +181,11 @@ class Laws:
     """Hidden common causes of edges."""
     failed: tuple[FailedPart, ...] = ()
     """What had failed a check when the file was accepted."""
+    others: tuple[OtherLaws, ...] = ()
+    """Those of other graphs that may be the true one."""
+    known: tuple[tuple[int, ...], Laws] | None = None
+    """Columns that follow by other laws, of which versions are drawn: of all else those of these
+    laws are known."""
 
     def rested_on(self, columns: Iterable[int], is_history: bool = False) -> list[FailedPart]:
         """Which of that an action on ``columns`` rests on."""
@@ -198,10 +229,29 @@ class Laws:
         found = self._walk(self.laws, factual, settings, is_history)
         return [self._read(j, float(value)) for j, value in enumerate(found)]
 
+    def worlds(
+        self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
+    ) -> list[World]:
+        """See :meth:`WhatFollows.worlds`."""
+        # Another past is told by the main graph: nothing is advised of it.
+        others = () if is_history else self.others
+        if not any(
+            laws.effects(settings, is_history) for laws in [self, *(o.laws for o in others)]
+        ):
+            return []
+        own = self.plausible(factual, settings, is_history)
+        found = [World(MAIN, 1.0 - sum(other.weight for other in others), True, own)]
+        for other in others:
+            groups = other.laws.plausible(factual, settings)
+            # The same object where nothing else follows, so that it is not scored again.
+            groups = own if groups == own else groups
+            found.append(World(other.name, other.weight, other.is_held, groups))
+        return found
+
     def plausible(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
     ) -> list[list[list[float]]]:
-        """See :meth:`WhatFollows.plausible`."""
+        """Rows by each plausible version of these laws; see :attr:`World.groups`."""
         # In another past hidden causes are part of what is otherwise.
         ties = () if is_history else self._ties_of(settings)
         if not ties:
@@ -254,7 +304,13 @@ class Laws:
         # The order of draws is part of docs/causal.md: the engines'
         # versions must be these very ones.
         rng = np.random.default_rng(0)
-        return tuple(None if a is None else a.versions(rng, self.n_versions) for a in self.laws)
+        found = [] if self.known is None else list(self.known[1]._versions)
+        drawn = range(len(self.laws)) if self.known is None else self.known[0]
+        found = found or [None] * len(self.laws)
+        for j in drawn:
+            law = self.laws[j]
+            found[j] = None if law is None else law.versions(rng, self.n_versions)
+        return tuple(found)
 
     def _walk(
         self,
@@ -408,16 +464,10 @@ def read_laws(
     if document["status"] != "accepted":
         return None
     parents, failed = _parents(document, schema), read_failed(document, schema)
-    mechanisms = document.get("mechanisms", {})
     demands = policy.get("causal", {})
-    return Laws(
+    main = Laws(
         parents,
-        tuple(
-            _law(
-                mechanisms.get(name), tuple(schema.names[i] for i in parents[j]), files, open_graph
-            )
-            for j, name in enumerate(schema.names)
-        ),
+        tuple(_laws(document, schema, parents, files, open_graph)),
         frozenset(j for j, f in enumerate(schema.features) if f.kind is Kind.INTEGER),
         tuple(n for n in schema.names if document["nodes"][n]["role"] != "actionable"),
         float(demands.get("gamma", Laws.gamma)),
@@ -425,6 +475,64 @@ def read_laws(
         shared=tuple(_shared(document, files, schema, parents)),
         failed=failed or (),
     )
+    least = float(demands.get("graph_weight", LEAST_WEIGHT))
+    others = []
+    for table in document.get("alternatives", ()):
+        weight = float(table["weight"])
+        laws = _other_laws(document, table, schema, files, open_graph, main)
+        others.append(OtherLaws(table["name"], weight, weight >= least, laws))
+    return replace(main, others=tuple(others))
+
+
+def _other_laws(
+    document: Mapping[str, Any],
+    table: Mapping[str, Any],
+    schema: Schema,
+    files: Mapping[str, bytes],
+    open_graph: OpenGraph | None,
+    main: Laws,
+) -> Laws:
+    """The laws of an alternative, by the document that it would be."""
+    gone, new = ([tuple(pair) for pair in table.get(key, ())] for key in ("remove", "add"))
+    mechanisms, own = dict(document.get("mechanisms", {})), set[int]()
+    for cause, effect in (*gone, *new):
+        # What nobody reads is part of the noise, whatever it acts on.
+        if cause in schema:
+            own.add(schema.index(effect))
+            mechanisms.pop(effect, None)
+    edges = [e for e in document.get("edges", ()) if (e["from"], e["to"]) not in gone]
+    edges += [{"from": cause, "to": effect} for cause, effect in new]
+    # The last that is said of two features counts.
+    hidden = (*document.get("confounders", ()), *table.get("confounders", ()))
+    mechanisms.update(table.get("mechanisms", {}))
+    other = {**document, "edges": edges, "mechanisms": mechanisms, "confounders": hidden}
+    parents = _parents(other, schema)
+    each = _laws(other, schema, parents, files, open_graph, tuple(sorted(own)))
+    laws = [found if j in own else main.laws[j] for j, found in enumerate(each)]
+    return replace(
+        main,
+        parents=parents,
+        laws=tuple(laws),
+        shared=tuple(_shared(other, files, schema, parents)),
+        failed=(),
+        known=(tuple(sorted(own)), main),
+    )
+
+
+def _laws(
+    document: Mapping[str, Any],
+    schema: Schema,
+    parents: Sequence[Sequence[int]],
+    files: Mapping[str, bytes],
+    open_graph: OpenGraph | None,
+    only: Sequence[int] | None = None,
+) -> Iterator[Law | None]:
+    """The law of each column, or of some ``only``; None where there is none."""
+    mechanisms = document.get("mechanisms", {})
+    for j, name in enumerate(schema.names):
+        causes = tuple(schema.names[i] for i in parents[j])
+        wanted = only is None or j in only
+        yield _law(mechanisms.get(name), causes, files, open_graph) if wanted else None
 
 
 def _shared(

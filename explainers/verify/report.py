@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -18,6 +18,20 @@ class Check(NamedTuple):
     """The numbers."""
 
 
+class GraphMargins(NamedTuple):
+    """One of several graphs that may be the true one, and what an action leads to under it."""
+
+    name: str
+    weight: float
+    margins: tuple[float, ...]
+    """As :attr:`Report.margins`."""
+
+    @property
+    def chance(self) -> float:
+        """Share of plausible versions of its laws by which the action is in the target."""
+        return _share(self.margins)
+
+
 class Report(NamedTuple):
     """Everything that was checked of one proposed answer."""
 
@@ -29,12 +43,14 @@ class Report(NamedTuple):
     scores: tuple[float, ...] = ()
     """The deployed model's word on that row; empty if it was not asked."""
     margins: tuple[float, ...] = ()
-    """How far inside the target it is by each plausible version of the laws, -inf where one cannot
+    """How far inside the target it is by each plausible version of the main graph's laws, -inf where one cannot
     be told; of the row itself where nothing follows; empty where features move alone, or the
     model was not asked. Where hidden common causes may be of several strengths, by the strength
     under which it is least sure."""
     via: Mapping[int, tuple[int, ...]] = MappingProxyType({})
     """For each column that may follow: what is set and leads there."""
+    graphs: tuple[GraphMargins, ...] = ()
+    """Where several graphs may be the true one: each of them, the main one first."""
 
     @property
     def holds(self) -> bool:
@@ -48,12 +64,28 @@ class Report(NamedTuple):
 
     @property
     def chance(self) -> float | None:
-        """Share of plausible versions of the laws by which it is in the target."""
+        """Share of plausible versions of the laws by which it is in the target; of several graphs,
+        by their weights."""
         if not self.margins:
             return None
-        return sum(margin >= 0.0 for margin in self.margins) / len(self.margins)
+        if not self.graphs:
+            return _share(self.margins)
+        return mixture([g.chance for g in self.graphs], [g.weight for g in self.graphs])
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why it does not hold."""
         return tuple(f"{c.name}: {c.says}" for c in self.checks if not c.holds)
+
+
+def mixture(chances: Sequence[float], weights: Sequence[float]) -> float:
+    """What several graphs say together, by their weights, which sum to 1; the main one's first."""
+    found = main = chances[0]
+    # From the main one's, so that graphs that agree say the very same together.
+    for chance, weight in zip(chances[1:], weights[1:], strict=True):
+        found += weight * (chance - main)
+    return found
+
+
+def _share(margins: Sequence[float]) -> float:
+    return sum(margin >= 0.0 for margin in margins) / len(margins)

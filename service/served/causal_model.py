@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
 from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.demands import consequences_of
@@ -92,7 +92,8 @@ def prepare_causal(
     # Mechanisms that are graphs are strangers' programs, too, and run under the same guard.
     load = graph_loader(spec.schema, deployed.guard)
     model = build_model(spec, deployed.causal_files, file, load)
-    consequences = consequences_of(spec, model, deployed.spec.policy)
+    others = build_alternatives(spec, deployed.causal_files, file, load, model)
+    consequences = consequences_of(spec, model, deployed.spec.policy, others)
     doubts = doubts_of(spec)
     severed = tuple(_severed(spec, doubts, file)) if are_forbidden(deployed.spec.policy) else ()
     return ServedCausal(

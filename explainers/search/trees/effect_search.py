@@ -61,9 +61,11 @@ class CompiledEffectSearch:
         effects = Effects.of(
             asked.mode, asked.lower, asked.upper, self.consequences, self.compiled, self.margin
         )
-        laws, tilted = self.compiled.laws, self.compiled.tilted
+        own = self.compiled
+        held = own.held(asked.mode.set)
+        question = asked.question.native
         return kernel.Following(
-            effects.native, laws, tilted, asked.question.native, self.problem.factual
+            effects.native, own.laws, held, own.is_all, question, self.problem.factual
         )
 
     def settle(self, asked: ModeInstance, incumbents: Incumbents) -> float:

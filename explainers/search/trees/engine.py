@@ -282,8 +282,10 @@ class Trees:
     ) -> CompiledEffectSearch | EffectSearch:
         """By compiled code, where it can tell what follows."""
         compiled = consequences.compiled
-        # What hidden causes make of what nobody has read is more than compiled code knows.
-        if compiled is None or (compiled.tilted and np.isnan(problem.factual).any()):
+        # What hidden causes and other graphs make of what nobody has read is more than compiled
+        # code knows.
+        doubted = compiled is not None and (compiled.tilted or compiled.others)
+        if compiled is None or (doubted and np.isnan(problem.factual).any()):
             return EffectSearch(problem, consequences, own.tables, arena, deadline)
         margin = margin_of(
             problem.target, self._form, own.goals, self._targets.base, own.limits.band

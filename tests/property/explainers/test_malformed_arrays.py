@@ -288,7 +288,7 @@ def test_what_follows_is_an_error_and_never_a_crash(part: int) -> None:
             a = Arena.of(x.tables, stack=int(draw.choice([2, 4, 64])))
             laws, given = kernel.Laws(x.laws), (x.tables.native, a.native)
             tilted = [laws] * int(draw.integers(3))
-            f = kernel.Following(x.effects.native, laws, tilted, x.question.native, x.factual)
+            f = kernel.Following(x.effects.native, laws, tilted, True, x.question.native, x.factual)
         except (*REFUSED, IndexError):
             assert not fits
             found["refused"] += 1
