@@ -60,6 +60,35 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class GraphChance:
+    """How sure an action is if one graph is the true one."""
+
+    name: str
+    weight: float
+    chance: float
+    """Share of its plausible mechanisms by which the action flips."""
+
+
+@dataclass(frozen=True)
+class OverGraphs:
+    """How sure an action is over all graphs that may be the true one."""
+
+    each: tuple[GraphChance, ...]
+    """The main one first."""
+    worst: str
+    """The one under which its margin is least sure; of several alike the main one, or the first."""
+
+
+@dataclass(frozen=True)
+class Cheaper:
+    """The cheapest action that would do were the main graph certain."""
+
+    cost: float
+    graphs: OverGraphs
+    """How sure it is over all of them: not enough."""
+
+
+@dataclass(frozen=True)
 class Counterfactual:
     """A row that was verified: allowed, on the grid, and in the target by the deployed model."""
 
@@ -77,6 +106,10 @@ class Counterfactual:
     """How sure it is besides; None where features move alone, and of a relaxation."""
     enumerated: int = 0
     """No allowed row that changes at most so many features costs less: all were scored."""
+    graphs: OverGraphs | None = None
+    """None where there is but one graph, or nothing follows by any."""
+    cheaper: Cheaper | None = None
+    """What the doubt about the graph makes it dearer than; None where it does not."""
     rests_on_rounding: bool = False
     """Whether another session of the same graph, which takes its sums in another order, may deny
     it: nothing that holds in all of them was found."""
@@ -195,6 +228,8 @@ class Abstained:
     chance: float
     """Share of plausible mechanisms by which the surest action that was found flips."""
     work: Work
+    graphs: OverGraphs | None = None
+    """Of that action; None where there is but one graph."""
 
     @property
     def status(self) -> Status:

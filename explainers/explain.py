@@ -16,9 +16,12 @@ from explainers.answer import (
     AlreadyTarget,
     Answer,
     Blocker,
+    Cheaper,
     Counterfactual,
     Effect,
+    GraphChance,
     Infeasible,
+    OverGraphs,
     Prediction,
     Recourse,
     Relaxation,
@@ -138,6 +141,8 @@ def explain(
         found.append(further)
     # A cheaper answer of a later rank shows that the bound of the first was wrong.
     found[0] = asking.uncontradicted(first, found[1:])
+    if not deadline_hit:
+        found[0] = asking.beside_main(problem, checker, found[0])
     with watch("complete"):
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
     return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
@@ -322,6 +327,27 @@ class _Asking:
                 bound = self._bound(other.row, other.cost, bound)
         return first if bound == first.lower_bound else replace(first, lower_bound=bound)
 
+    def beside_main(
+        self, problem: Problem, checker: Checker, found: Counterfactual
+    ) -> Counterfactual:
+        """The answer, and what would do were the main graph certain, where that is cheaper."""
+        graphs = () if problem.consequences is None else problem.consequences.graphs
+        follows = checker.terms.what_follows
+        if follows is None or not graphs:
+            return found
+        alone = replace(problem, consequences=graphs[0].consequences, alternatives=1)
+        terms = replace(checker.terms, what_follows=follows.by_main)
+        other, _ = self.best(alone, checker.under(terms))
+        if other is None or other.cost >= found.cost - slack(found.cost):
+            return found
+        action = other.action_on(problem.factual).tolist()
+        report = checker.check(Proposal(action, other.row, other.cost))
+        over = _over_graphs(report)
+        # Sure enough after all: then it is not the graph that makes the answer dearer.
+        if over is None or report.holds:
+            return found
+        return replace(found, cheaper=Cheaper(other.cost, over))
+
     def assured(self, problem: Problem, counterfactual: Counterfactual) -> Counterfactual:
         """The answer and how sure it is, where something follows from what is set."""
         # Margins are measured against the target that the answer was found for.
@@ -379,7 +405,8 @@ class _Asking:
                     prediction, (self.assured(problem, found),), self.work(outcome, False)
                 )
             if report.chance is not None and report.broken == {"certainty"}:
-                return Abstained(prediction, report.chance, self.work(outcome, False))
+                work = self.work(outcome, False)
+                return Abstained(prediction, report.chance, work, _over_graphs(report))
         self._reject(action, report.reasons, "abstained: ")
         return None
 
@@ -509,7 +536,15 @@ def _counterfactual(
         lower_bound=lower_bound,
         effects=tuple(_effects(before, proposal.action, report)),
         chance=report.chance,
+        graphs=_over_graphs(report),
     )
+
+
+def _over_graphs(report: Report) -> OverGraphs | None:
+    if not report.graphs:
+        return None
+    each = tuple(GraphChance(g.name, g.weight, g.chance) for g in report.graphs)
+    return OverGraphs(each, min(report.graphs, key=lambda g: g.lower).name)
 
 
 def _effects(before: Sequence[float], action: Sequence[float], report: Report) -> Iterator[Effect]:

@@ -9,7 +9,7 @@ and consequences of which a caller's Python is the only document.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -183,6 +183,11 @@ class GivenConsequences:
         columns, values = _arrays(settings)
         found: list[float] = self.consequences.rows(np.array(factual), columns, values)[0].tolist()
         return found
+
+    @property
+    def by_main(self) -> GivenConsequences:
+        graphs = self.consequences.graphs
+        return replace(self, consequences=graphs[0].consequences) if graphs else self
 
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool

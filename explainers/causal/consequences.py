@@ -84,8 +84,8 @@ class CausalConsequences:
         return {}
 
     def _differs(self, other: CausalConsequences, columns: Sequence[int]) -> bool:
-        follows = self.model.graph.affected(columns)
-        if frozenset(follows) != frozenset(other.model.graph.affected(columns)):
+        follows = self.follows(columns)
+        if frozenset(follows) != frozenset(other.follows(columns)):
             return True
         ties = self._ties.mattering(columns)
         if frozenset(ties) != frozenset(other._ties.mattering(columns)):
@@ -136,18 +136,24 @@ class CausalConsequences:
         return HiddenCauses(self.model, self.hidden)
 
     def effects(self, columns: Sequence[int]) -> tuple[int, ...]:
-        follows = self.model.graph.affected(columns)
         if not self.others:
-            return follows
+            return self.follows(columns)
         # What follows by any graph may move, if only by that one.
-        by_others = (o.consequences.effects(columns) for o in self.others)
-        return tuple(dict.fromkeys((*follows, *(j for each in by_others for j in each))))
+        by_others = (other.consequences.follows(columns) for other in self.others)
+        every = (*self.follows(columns), *(j for each in by_others for j in each))
+        return tuple(dict.fromkeys(every))
+
+    def follows(self, columns: Sequence[int]) -> tuple[int, ...]:
+        """Columns that may move by this graph, by which rows follow."""
+        return self.model.graph.affected(columns)
 
     def via(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
-        ways = frozenset(self.model.graph.sources(columns, effect))
-        return tuple(
-            sorted(ways.union(*(o.consequences.via(columns, effect) for o in self.others)))
-        )
+        graphs = (self, *(other.consequences for other in self.others))
+        return tuple(sorted({j for graph in graphs for j in graph.ways(columns, effect)}))
+
+    def ways(self, columns: Sequence[int], effect: int) -> tuple[int, ...]:
+        """As :meth:`via`, by this graph."""
+        return self.model.graph.sources(columns, effect)
 
     def rows(self, factual: Row, columns: Sequence[int], values: Array) -> Rows:
         try:
@@ -156,7 +162,7 @@ class CausalConsequences:
             rows = np.repeat(factual[None, :], len(values), axis=0)
             rows[:, list(columns)] = values
             # Infinite and not NaN: a missing reading would look as if it stayed.
-            rows[:, list(self.model.graph.affected(columns))] = np.inf
+            rows[:, list(self.follows(columns))] = np.inf
         return self.read(rows)
 
     def read(self, rows: Rows) -> Rows:
@@ -173,7 +179,7 @@ class CausalConsequences:
     def bounds(
         self, factual: Row, columns: Sequence[int], lower: Array, upper: Array
     ) -> tuple[Rows, Rows]:
-        moved = list(self.model.graph.affected(columns))
+        moved = list(self.follows(columns))
         try:
             low, high = self.model.bounds(factual, columns, lower, upper)
         except CausalError:  # as in `rows`
@@ -282,7 +288,7 @@ class CausalConsequences:
     ) -> Assurance:
         one = values[None, :]
         found = self.assured(factual, columns, one, self.rows(factual, columns, one), margin)
-        moved = {*columns, *self.model.graph.affected(columns)}
+        moved = {*columns, *self.follows(columns)}
         ties = tuple(
             tie
             for hidden in self.hidden

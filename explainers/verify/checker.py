@@ -11,7 +11,7 @@ proof. It sees where such a claim contradicts itself (:meth:`Checker.contradicte
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from functools import cached_property
@@ -324,13 +324,24 @@ class Checker:
                 lost = sum(not goal.met(own, self.rounding) for own in readings)
                 checks.append(Check("robust", not lost, f"{lost} of {len(readings)} readings lost"))
         # Whatever hidden causes there are: the worst of them tells how sure the action is.
-        worst = [tuple(min(groups, key=_chance)) for groups in graphs]
-        several = zip(draft.worlds, worst, strict=True) if len(worst) > 1 else ()
-        said = (GraphMargins(w.world.name, w.world.weight, margins) for w, margins in several)
+        worst = [_worst(groups) for groups in graphs]
         return Report(
             tuple(checks), tuple(draft.action), tuple(draft.row), draft.cost,
-            tuple(scores[0]) if scores else (), worst[0] if worst else (), draft.via, tuple(said),
+            tuple(scores[0]) if scores else (), worst[0] if worst else (), draft.via,
+            tuple(self._by_graph(draft.worlds, graphs, worst)) if len(worst) > 1 else (),
         )  # fmt: skip
+
+    def _by_graph(
+        self,
+        worlds: Sequence[WorldCount],
+        graphs: Sequence[Sequence[Sequence[float]]],
+        worst: Sequence[tuple[float, ...]],
+    ) -> Iterator[GraphMargins]:
+        follows = self.terms.what_follows
+        assert follows is not None
+        for found, groups, margins in zip(worlds, graphs, worst, strict=True):
+            lower = min(_lower(each, follows.gamma) for each in groups)
+            yield GraphMargins(found.world.name, found.world.weight, margins, lower)
 
     def _margins(
         self, draft: CheckDraft, scores: Sequence[Sequence[float]]
@@ -422,7 +433,14 @@ def _chance(margins: Sequence[float]) -> float:
     return sum(m >= 0.0 for m in margins) / len(margins)
 
 
+def _worst(groups: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """Of groups of plausible versions the one by which fewest flip."""
+    return tuple(groups[min(range(len(groups)), key=lambda k: _chance(groups[k]))])
+
+
 def _lower(margins: Sequence[float], gamma: float) -> float:
+    if -math.inf in margins:
+        return -math.inf
     # `fsum` is exact but for one rounding, so the order of versions does not matter.
     mean = math.fsum(margins) / len(margins)
     deviation = math.fsum((m - mean) * (m - mean) for m in margins) / max(1, len(margins) - 1)

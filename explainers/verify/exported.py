@@ -19,7 +19,7 @@ from explainers.verify.checker import Checker, Proposal, Score, near, same
 from explainers.verify.failed import FailedPart
 from explainers.verify.limits import leaves_one
 from explainers.verify.reading import exact
-from explainers.verify.report import Check, Report
+from explainers.verify.report import Check, GraphMargins, Report, mixture
 from explainers.verify.rulebook import BACKTRACKING, INDEPENDENT, INTERVENTIONAL, Asked, Rulebook
 from models.errors import InvalidInstance
 from models.rounding import UNKNOWN, Rounding
@@ -143,7 +143,7 @@ class _Answer:
             )
             checks = (lifted, _ranked(found, 0), *self._counterfactual(found, under))
             yield Section("relaxation", checks)
-        yield Section("claim", (*self._claim(), *self._all_doubts()))
+        yield Section("claim", (*self._claim(), *self._all_doubts(), *self._all_graphs()))
 
     # --- the question ---------------------------------------------------------------------
 
@@ -232,6 +232,8 @@ class _Answer:
         if report.scores:
             yield self._predicted(found["prediction"], report.scores)
             yield from self._follows(found, report)
+            if found["rank"] == 1 and checker.terms.what_follows is not None:
+                yield self._decides(report)
         if found.get("lower_bound") is not None:
             yield checker.bounded(found["cost"], found["lower_bound"])
         yield self._gap(found)
@@ -310,6 +312,49 @@ class _Answer:
         fits = said == own if told else said <= known
         yield Check("doubts", fits, f"{sorted(said)} told; {sorted(own or known)} are")
 
+    def _all_graphs(self) -> Iterator[Check]:
+        """Check that every graph that the documents hold possible is told, as its weight is and
+        whether answers must hold under it, and which decides."""
+        laws, terms = self._book.laws, self._checker.terms
+        if laws is None or terms.what_follows is None:
+            return
+        asked = () if terms.is_history else laws.others
+        causal, first = self._answer["causal"], next(iter(self._answer["counterfactuals"]), None)
+        main = ("main", 1.0 - sum(o.weight for o in asked), True)
+        known = [main, *((o.name, o.weight, o.is_held) for o in asked)] if asked else []
+        said = causal.get("graphs") or []
+        fits = len(said) == len(known) and all(
+            (told["name"], told["held"]) == (name, held) and near(told["weight"], weight)
+            for told, (name, weight, held) in zip(said, known, strict=True)
+        )
+        names = [told["name"] for told in said]
+        yield Check("graphs", fits, f"{names} told; {known} are declared")
+        decides = causal.get("deciding_graph")
+        if decides is not None:
+            yield Check("graphs", decides in names[1:], f"{decides} is told to decide")
+        if first is None:
+            return
+        # Of an answer after which nothing follows by any graph no graph is asked.
+        own = (first.get("assurance") or {}).get("graphs") or []
+        chances = [told["chance"] for told in own] or [None] * len(said)
+        fits = [told["chance"] for told in said] == chances
+        yield Check("graphs", fits, f"{[told['chance'] for told in said]}; the first: {chances}")
+        by_main = causal.get("cost_by_main_graph")
+        if by_main is not None:
+            fits = 0.0 <= by_main < first["cost"]
+            yield Check("graphs", fits, f"{by_main} by the main graph alone, below {first['cost']}")
+
+    def _decides(self, report: Report) -> Check:
+        """Whether the graph that is told to be the worst is one under which the margin is least
+        sure."""
+        said, least = self._answer["causal"].get("worst_graph"), dict[str | None, float]()
+        for graph in report.graphs:
+            least[graph.name] = graph.lower
+        fits = (
+            (said is None) if not least else _scored(least.get(said, math.inf), min(least.values()))
+        )
+        return Check("graphs", fits, f"{said} is told to be the worst, of {least}")
+
     def _follows(self, found: Json, report: Report) -> Iterator[Check]:
         """Check what leads to each effect, and how many plausible versions of the laws flip.
 
@@ -322,11 +367,24 @@ class _Answer:
             yield Check("via", part["via"] == ways, told)
         if found.get("assurance") is not None and report.margins:
             chance = found["assurance"]["chance_under_this_model"]
-            # The count may differ by the versions that are within rounding of the edge.
-            ends = [sum(m >= end for m in report.margins) for end in (SCORED, -SCORED)]
-            low, high = (n / len(report.margins) for n in ends)
+            low, high = _over_all(report)
             told = f"{chance} of {len(report.margins)} versions claimed, {low} to {high} do"
-            yield Check("chance", low <= chance <= high, told)
+            yield Check("chance", _between(low, chance, high), told)
+            yield self._graphs(found["assurance"].get("graphs"), report.graphs)
+
+    def _graphs(self, said: Sequence[Json] | None, known: Sequence[GraphMargins]) -> Check:
+        """Whether every graph that may be the true one is told, and how sure the answer is under
+        each."""
+        ends = [(g.name, g.weight, *_shares(g.margins)) for g in known]
+        fits = len(said or ()) == len(ends) and all(
+            told["name"] == name
+            and near(told["weight"], weight)
+            and _between(low, told["chance"], high)
+            for told, (name, weight, low, high) in zip(said or (), ends, strict=True)
+        )
+        return Check(
+            "graphs", fits, f"{said} told; name, weight, least and greatest chance: {ends}"
+        )
 
     def _gap(self, found: Json) -> Check:
         if found["lower_bound"] is None:
@@ -432,6 +490,26 @@ def _asked(answer: Json, request: Json | None) -> Asked:
     if said["source"] == "request" and "probability" not in target and "class" in target:
         target["probability"] = {}  # the decision alone was asked for
     return Asked(target, {}, semantics, int(answer["provenance"]["seed"]))
+
+
+def _shares(margins: Sequence[float]) -> tuple[float, float]:
+    """Least and greatest share of versions that flip: those within rounding of the edge may."""
+    low, high = (sum(m >= end for m in margins) / len(margins) for end in (SCORED, -SCORED))
+    return low, high
+
+
+def _over_all(report: Report) -> tuple[float, float]:
+    """The same over all graphs, by their weights."""
+    if not report.graphs:
+        return _shares(report.margins)
+    each, weights = [_shares(g.margins) for g in report.graphs], [g.weight for g in report.graphs]
+    low, high = (mixture(ends, weights) for ends in zip(*each, strict=True))
+    return low, high
+
+
+def _between(low: float, said: float, high: float) -> bool:
+    """Up to the rounding of sums."""
+    return low <= said <= high or near(said, low) or near(said, high)
 
 
 def _ranked(found: Json, place: int) -> Check:

@@ -79,6 +79,11 @@ class WhatFollows(Protocol):
         In another past (``is_history``) a setting is a background that moves by as much."""
         ...
 
+    @property
+    def by_main(self) -> WhatFollows:
+        """The same if the main graph alone could be the true one."""
+        ...
+
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
     ) -> list[World]:
@@ -228,6 +233,10 @@ class Laws:
         """What is read once ``settings`` are made; see :meth:`WhatFollows.row`."""
         found = self._walk(self.laws, factual, settings, is_history)
         return [self._read(j, float(value)) for j, value in enumerate(found)]
+
+    @cached_property
+    def by_main(self) -> Laws:
+        return replace(self, others=())
 
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False

@@ -25,6 +25,8 @@ class GraphMargins(NamedTuple):
     weight: float
     margins: tuple[float, ...]
     """As :attr:`Report.margins`."""
+    lower: float
+    """The least lower bound of the margin."""
 
     @property
     def chance(self) -> float:
@@ -43,10 +45,10 @@ class Report(NamedTuple):
     scores: tuple[float, ...] = ()
     """The deployed model's word on that row; empty if it was not asked."""
     margins: tuple[float, ...] = ()
-    """How far inside the target it is by each plausible version of the main graph's laws, -inf where one cannot
-    be told; of the row itself where nothing follows; empty where features move alone, or the
-    model was not asked. Where hidden common causes may be of several strengths, by the strength
-    under which it is least sure."""
+    """How far inside the target it is by each plausible version of the main graph's laws, -inf
+    where one cannot be told; of the row itself where nothing follows; empty where features move
+    alone, or the model was not asked. Where hidden common causes may be of several strengths, by
+    the strength under which it is least sure."""
     via: Mapping[int, tuple[int, ...]] = MappingProxyType({})
     """For each column that may follow: what is set and leads there."""
     graphs: tuple[GraphMargins, ...] = ()

@@ -125,7 +125,7 @@ def _followed(
     rows = consequences.read(
         consequences.model.counterfactual(factual, columns, action[np.newaxis, columns])
     )
-    read = [j for j in consequences.effects(columns) if not np.isnan(factual[j])]
+    read = [j for j in consequences.follows(columns) if not np.isnan(factual[j])]
     consequences.model.check_told(factual, read, rows)
     return np.asarray(rows[0])
 
@@ -135,7 +135,7 @@ def _drawn(model: ServedModel, factual: Row, action: Row, columns: tuple[int, ..
     consequences = model.causal.consequences
     rng = np.random.default_rng(0)  # the same question, the same answer
     rows = consequences.model.interventional(rng, DRAWS, columns, action[list(columns)], factual)
-    effects = consequences.effects(columns)
+    effects = consequences.follows(columns)
     stays = sorted({*range(len(action))} - {*effects})
     rows[:, stays] = action[stays]  # computed from its noise, a reading changes its last digit
     consequences.model.check_told(factual, effects, rows)

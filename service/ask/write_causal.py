@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from explainers.answer import OverGraphs
 from explainers.causal import CausalSpec
+from explainers.causal.checks import MAIN
 from explainers.causal.doubts import Doubt
 from explainers.causal.evidence import Evidence
 from explainers.causal.spec import CheckResult, ProvenanceCheck
@@ -17,7 +19,7 @@ from models.schema import Decision, Labels, Schema, Task
 from service.ask.what_if import Draws
 from service.served.causal_model import ServedCausal
 from service.wire import causal as wire
-from service.words import assumptions, evidence
+from service.words import assumptions, evidence, graphs
 from service.words import doubts as words
 from service.words.catalogue import chosen
 
@@ -46,19 +48,77 @@ def grounds(
     effects: Iterable[int],
     languages: Sequence[str],
     known: Sequence[Evidence] = (),
+    over: OverGraphs | None = None,
+    deciding: str | None = None,
+    cost_by_main: float | None = None,
+    *,
+    is_past: bool = False,
 ) -> wire.CausalGrounds:
     """The graph, and what is assumed of ``effects``; of all that may follow if there are none.
-    ``known``: of the real outcome of what is answered."""
+    ``known``: of the real outcome of what is answered; ``over``: how sure it is over all graphs;
+    ``deciding``: which decides, and ``cost_by_main`` of what would do were the main one certain.
+    ``is_past``: another past is told, by the main graph alone."""
     spec = causal.spec
+    others = () if is_past else spec.alternatives
     # Without effects all that could follow is named: that nothing followed rests on it too.
     moved = sorted(set(effects)) or [j for j, p in enumerate(spec.graph.parents) if p]
     return wire.CausalGrounds(
         **reference(spec).model_dump(),
         gamma=causal.consequences.gamma,
         floor=causal.consequences.floor,
-        assumptions=list(_assumed(spec, moved, languages)),
+        assumptions=[
+            *_assumed(spec, moved, languages),
+            *(
+                _assumption(graphs.assumed(spec, o, held), [], languages)
+                for o, held in zip(others, _held(causal), strict=False)
+            ),
+            *(
+                [_assumption(graphs.MAIN_ALONE, [], languages)]
+                if is_past and spec.alternatives
+                else []
+            ),
+        ],
+        graphs=_graphs(causal, over, languages) if others else None,
+        worst_graph=None if over is None else over.worst,
+        deciding_graph=deciding,
+        cost_by_main_graph=cost_by_main,
         evidence=list(evidence.written(known, spec.schema, languages)) or None,
     )
+
+
+def _held(causal: ServedCausal) -> list[bool]:
+    return [other.is_held for other in causal.consequences.others]
+
+
+def _graphs(
+    causal: ServedCausal, over: OverGraphs | None, languages: Sequence[str]
+) -> list[wire.PossibleGraph]:
+    spec = causal.spec
+    chances = {} if over is None else {each.name: each.chance for each in over.each}
+    main = wire.PossibleGraph(
+        name=MAIN,
+        weight=spec.weight,
+        held=True,
+        chance=chances.get(MAIN),
+        text=chosen(graphs.MAIN_GRAPH, languages),
+        settled_by={},
+        reason="",
+    )
+    return [
+        main,
+        *(
+            wire.PossibleGraph(
+                name=other.name,
+                weight=other.weight,
+                held=held,
+                chance=chances.get(other.name),
+                text=chosen(graphs.differs(spec, other), languages),
+                settled_by=chosen(graphs.settled_by(spec, other), languages),
+                reason=other.reason,
+            )
+            for other, held in zip(spec.alternatives, _held(causal), strict=True)
+        ),
+    ]
 
 
 def _assumed(
@@ -117,7 +177,9 @@ def doubts(found: Iterable[Doubt], schema: Schema, languages: Sequence[str]) -> 
     ]
 
 
-def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance:
+def assurance(
+    chance: float, found: Assurance, schema: Schema, over: OverGraphs | None = None
+) -> wire.Assurance:
     names = schema.names
     return wire.Assurance(
         chance_under_this_model=chance,
@@ -129,6 +191,9 @@ def assurance(chance: float, found: Assurance, schema: Schema) -> wire.Assurance
             )
             for t in found.ties
         ],
+        graphs=None
+        if over is None
+        else [wire.GraphChance(name=g.name, weight=g.weight, chance=g.chance) for g in over.each],
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 from typing import Literal
@@ -13,10 +14,12 @@ import numpy as np
 from explainers.answer import (
     Abstained,
     Action,
+    Answer,
     Blocker,
     Counterfactual,
     Effect,
     Infeasible,
+    OverGraphs,
     Prediction,
     Recourse,
     Unknown,
@@ -42,7 +45,7 @@ from service.settings import ifonly_version
 from service.wire import replies as wire
 from service.wire.causal import CausalGrounds
 from service.wire.causal import Doubt as CausalDoubt
-from service.words import assumptions
+from service.words import assumptions, graphs
 from service.words.catalogue import chosen
 from service.words.doubts import in_words as doubt_in_words
 from service.words.evidence import known_of
@@ -50,6 +53,32 @@ from service.words.labels import label_or
 
 Known = Sequence[Evidence]
 _ANOTHER_PAST = (assumptions.ANOTHER_PAST, assumptions.DECISION_NOT_OUTCOME)
+
+
+@dataclass(frozen=True)
+class DecidedBy:
+    """The graph, other than the main one, that decides what is answered."""
+
+    graph: str
+    chance: float
+    """Share of its plausible mechanisms by which what is not sure enough flips."""
+    by_main: float
+    cost_by_main: float | None
+    """Of that, where something dearer is sure enough; None: nothing is."""
+
+    @classmethod
+    def of(cls, answer: Answer) -> DecidedBy | None:
+        over, cost = None, None
+        if isinstance(answer, Abstained):
+            over = answer.graphs
+        elif isinstance(answer, Recourse) and answer.counterfactuals[0].cheaper is not None:
+            cheaper = answer.counterfactuals[0].cheaper
+            over, cost = cheaper.graphs, cheaper.cost
+        # The main graph alone is in the way: no other decides.
+        if over is None or over.worst == over.each[0].name:
+            return None
+        worst = next(each for each in over.each if each.name == over.worst)
+        return cls(worst.name, worst.chance, over.each[0].chance, cost)
 
 
 class ReplyWriter:
@@ -74,13 +103,13 @@ class ReplyWriter:
         def held(column: int) -> bool:
             """Whether what else is set would have moved it."""
             others = [j for j in asked.columns if j != column]
-            return causal is not None and column in causal.consequences.effects(others)
+            return causal is not None and column in causal.consequences.follows(others)
 
         # What is held where it is counts as set, if it would have moved otherwise.
         set_ = moved if causal is None else [j for j in asked.columns if j in moved or held(j)]
         actions = [Action(j, float(before[j]), float(after[j])) for j in set_]
         effects = [
-            Effect(j, float(before[j]), float(after[j]), causal.consequences.via(asked.columns, j))
+            Effect(j, float(before[j]), float(after[j]), causal.consequences.ways(asked.columns, j))
             for j in moved
             if causal is not None and j not in set_
         ]
@@ -126,6 +155,10 @@ class ReplyWriter:
         blocking = answer.blocked_by if isinstance(answer, Infeasible) else ()
         best = answer.best if isinstance(answer, Infeasible | Unknown) else None
         is_past = explanation.semantics is Semantics.BACKTRACKING
+        over = (
+            answer.graphs if isinstance(answer, Abstained) else found[0].graphs if found else None
+        )
+        decided = DecidedBy.of(answer)
         # Another past is not something that was done: no effect was measured of it.
         known = [known_of(None if is_past else causal, c.actions) for c in found]
         resting = [explanation.doubts_of(c) for c in found] or [explanation.doubts_of_none]
@@ -148,6 +181,7 @@ class ReplyWriter:
                     wording.sentence(answer, tag, target=problem.target, best=first.get(tag, "")),
                     resting[0],
                     tag,
+                    *self._decided(causal, decided, tag),
                 )
                 for tag in self._languages
             },
@@ -157,7 +191,9 @@ class ReplyWriter:
                 assumptions.PREDICTION_IS_EXACT,
                 *(self._survival(problem) if found else ()),
             ),
-            causal=self._grounds(causal, [e for c in found for e in c.effects], known),
+            causal=self._grounds(
+                causal, [e for c in found for e in c.effects], known, over, decided, is_past=is_past
+            ),
             doubts=self._doubts(dict.fromkeys(chain.from_iterable(resting))),
             chance_under_this_model=answer.chance if isinstance(answer, Abstained) else None,
             blocked_by=[self.constraint(c) for c in blocking],
@@ -191,12 +227,22 @@ class ReplyWriter:
         return causal.history_wording if is_past else causal.wording
 
     def _grounds(
-        self, causal: ServedCausal | None, effects: Sequence[Effect], known: Sequence[Known]
+        self,
+        causal: ServedCausal | None,
+        effects: Sequence[Effect],
+        known: Sequence[Known],
+        over: OverGraphs | None = None,
+        decided: DecidedBy | None = None,
+        *,
+        is_past: bool = False,
     ) -> CausalGrounds | None:
         if causal is None:
             return None
         moved = (e.column for e in effects)
-        return causal_parts.grounds(causal, moved, self._languages, _once(known))
+        by = (None, None) if decided is None else (decided.graph, decided.cost_by_main)
+        return causal_parts.grounds(
+            causal, moved, self._languages, _once(known), over, *by, is_past=is_past
+        )
 
     def _what_follows(
         self, causal: ServedCausal | None, known: Sequence[Known], *, this_machine: bool = True
@@ -327,7 +373,9 @@ class ReplyWriter:
             effects=[self._effect(e) for e in found.effects],
             assurance=None
             if found.assurance is None or found.chance is None
-            else causal_parts.assurance(found.chance, found.assurance, self._model.schema),
+            else causal_parts.assurance(
+                found.chance, found.assurance, self._model.schema, found.graphs
+            ),
             prediction=self.prediction(found.prediction),
             doubts=self._doubts(doubts),
             instance=self._model.schema.write(np.array(found.row)),
@@ -342,10 +390,25 @@ class ReplyWriter:
     def _doubts(self, found: Iterable[Doubt]) -> list[CausalDoubt]:
         return causal_parts.doubts(found, self._model.schema, self._languages)
 
-    def _in_doubt(self, said: str, doubts: Iterable[Doubt], tag: str) -> str:
-        """``said``, and what it rests on that had failed."""
+    def _in_doubt(self, said: str, doubts: Iterable[Doubt], tag: str, *also: str) -> str:
+        """``said``, what it rests on that had failed, and what is said ``also``."""
         told = (doubt_in_words(d.check, self._model.schema)[tag] for d in doubts)
-        return conventions(tag).between_sentences.join([said, *told])
+        return conventions(tag).between_sentences.join([said, *told, *also])
+
+    def _decided(
+        self, causal: ServedCausal | None, by: DecidedBy | None, tag: str
+    ) -> Iterator[str]:
+        """What of the graph decides that nothing is answered, or that something dearer is, and
+        what would settle it."""
+        if causal is None or by is None:
+            return
+        for other in causal.spec.alternatives:
+            if other.name != by.graph:
+                continue
+            if by.cost_by_main is None:
+                yield graphs.undecided(causal.spec, other, by.chance, by.by_main)[tag]
+            else:
+                yield graphs.dearer(causal.spec, other, by.cost_by_main)[tag]
 
     def _effect(self, effect: Effect) -> wire.Effect:
         schema = self._model.schema

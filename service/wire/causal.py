@@ -103,6 +103,24 @@ class EffectEvidence(Wire):
     attached_by: str
 
 
+class PossibleGraph(Wire):
+    """A graph that may be the true one."""
+
+    name: str = Field(description="`main`, or that of an alternative in `causal.toml`.")
+    weight: float = Field(description="Probability that it is the true one, as declared.")
+    held: bool = Field(
+        description="Whether an answer must be sure under it by itself; else it counts in the "
+        "chance over all graphs alone."
+    )
+    chance: float | None = Field(
+        description="Share of its plausible mechanisms by which the first answer flips, or, where "
+        "it is abstained, the surest change that was found; null: there is neither."
+    )
+    text: Text = Field(description="What is otherwise in it.")
+    settled_by: Text = Field(description="What would show whether it is so; empty for `main`.")
+    reason: str = Field(description="Why it cannot be excluded, as declared; may be empty.")
+
+
 class CausalGrounds(CausalReference):
     """The causal model that an answer rests on."""
 
@@ -112,6 +130,30 @@ class CausalGrounds(CausalReference):
     )
     floor: float = Field(description="Least share of plausible mechanisms by which it flips.")
     assumptions: list[Assumption]
+    graphs: list[PossibleGraph] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Every graph that may be the true one, `main` first; only where there are "
+        "several. Counterfactual rows are those of `main`.",
+    )
+    worst_graph: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="The one under which the first answer, or the surest change, is least sure; "
+        "only where there are several and something follows.",
+    )
+    deciding_graph: str | None = Field(
+        None,
+        exclude_if=is_none,
+        description="The alternative for which the surest change is not sure enough (abstained), "
+        "or for which the answer is dearer than were `main` certain.",
+    )
+    cost_by_main_graph: float | None = Field(
+        None,
+        exclude_if=is_none,
+        description="Cost of the cheapest change that would do were `main` certain, where the "
+        "answer is dearer.",
+    )
     evidence: list[EffectEvidence] | None = Field(
         None,
         exclude_if=is_none,
@@ -140,6 +182,14 @@ class Tie(Wire):
     )
 
 
+class GraphChance(Wire):
+    """How sure an answer is if one graph is the true one."""
+
+    name: str
+    weight: float = Field(description="Probability that it is the true one, as declared.")
+    chance: float = Field(description="Share of its plausible mechanisms by which it flips.")
+
+
 class Assurance(Wire):
     """How sure an answer is, beyond the deployed model's word."""
 
@@ -147,7 +197,8 @@ class Assurance(Wire):
     chance_under_this_model: float = Field(
         description="Share of plausible mechanisms by which it flips, whatever correlation of the "
         "noises the declared hidden causes may make. All of them share the graph and the data, so "
-        "this is too sure of itself."
+        "this is too sure of itself. Where several graphs may be the true one: the mean of their "
+        "shares by weight."
     )
     survives_sensor_errors: float = Field(
         description="Share of draws of the sensors' errors under which it flips."
@@ -156,6 +207,11 @@ class Assurance(Wire):
         description="Effects that rest on causes unlike those that were seen."
     )
     hidden_causes: list[Tie]
+    graphs: list[GraphChance] | None = Field(
+        None,
+        exclude_if=is_none,
+        description="By graph, `main` first; only where several may be the true one.",
+    )
 
 
 class Quantiles(Wire):

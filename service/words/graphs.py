@@ -1,0 +1,96 @@
+"""Graphs that may be the true one instead of the accepted one, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from explainers.causal import CausalSpec
+from explainers.causal.spec import Alternative
+from explainers.wording import Language
+from explainers.wording.numerals import figure, percentage
+from models.schema import Labels
+from service.words.catalogue import in_each, say, say_all
+from service.words.labels import label
+
+MAIN_GRAPH = say_all("graph.main")
+MAIN_ALONE = say_all("graph.main_alone")
+
+
+def differs(spec: CausalSpec, other: Alternative) -> Labels:
+    """What is otherwise in it."""
+    return in_each(lambda tag: say("graph.may_be", tag, what=_what(spec, other, tag)))
+
+
+def settled_by(spec: CausalSpec, other: Alternative) -> Labels:
+    """What would show whether it is the true one."""
+    return in_each(lambda tag: _settled(spec, other, tag))
+
+
+def assumed(spec: CausalSpec, other: Alternative, is_held: bool) -> Labels:
+    """That it may be the true one, and what that means for an answer."""
+    return _told("graph.held" if is_held else "graph.light", spec, other)
+
+
+def undecided(spec: CausalSpec, other: Alternative, chance: float, by_main: float) -> Labels:
+    """That it decides that nothing is answered."""
+    return _told(
+        "graph.undecided", spec, other, chance=percentage(chance), main=percentage(by_main)
+    )
+
+
+def dearer(spec: CausalSpec, other: Alternative, cost: float) -> Labels:
+    """That without it something cheaper would do."""
+    return _told("graph.dearer", spec, other, cost=figure(cost))
+
+
+def _told(key: str, spec: CausalSpec, other: Alternative, **values: str) -> Labels:
+    return in_each(
+        lambda tag: say(
+            key,
+            tag,
+            weight=percentage(other.weight),
+            what=_what(spec, other, tag),
+            settle=_settled(spec, other, tag),
+            **values,
+        )
+    )
+
+
+def _what(spec: CausalSpec, other: Alternative, tag: Language) -> str:
+    said = (
+        say(f"graph.{kind}", tag, a=_called(spec, a, tag), b=_called(spec, b, tag))
+        for kind, a, b in _changes(other)
+    )
+    return say("graph.and", tag).join(said)
+
+
+def _settled(spec: CausalSpec, other: Alternative, tag: Language) -> str:
+    said = (
+        say(f"graph.settle_{kind}", tag, a=_called(spec, a, tag), b=_called(spec, b, tag))
+        for kind, a, b in _changes(other)
+    )
+    return " ".join(dict.fromkeys(said))
+
+
+def _called(spec: CausalSpec, node: str, tag: Language) -> str:
+    # A node that is no feature has no label.
+    own = label(spec.schema[node], tag) if node in spec.schema else node
+    return say("assumption.cause", tag, label=own)
+
+
+def _changes(other: Alternative) -> Iterator[tuple[str, str, str]]:
+    """Each difference: its kind, and the two nodes, first the cause by the main graph."""
+    added = list(other.add)
+    hidden = {frozenset(c.between): c.between for c in other.confounders}
+    for cause, effect in other.remove:
+        if (effect, cause) in added:
+            added.remove((effect, cause))
+            yield "reversed", cause, effect
+        elif hidden.pop(frozenset((cause, effect)), None):
+            yield "hidden", cause, effect
+        else:
+            yield "absent", cause, effect
+    for cause, effect in added:
+        yield "added", cause, effect
+    for a, b in hidden.values():
+        yield "shared", a, b
