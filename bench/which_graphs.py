@@ -230,12 +230,13 @@ def _random_actions(
 ) -> None:
     """Anywhere within the ranges that were seen, by any levers."""
     lower, upper, d = scene.rows.min(axis=0), scene.rows.max(axis=0), scene.rows.shape[1]
-    for i in np.repeat(np.arange(people), 2):
-        columns = np.sort(rng.choice(d, size=rng.integers(1, d + 1), replace=False))
+    for i in (i for i in range(people) for _ in range(2)):
+        size = int(rng.integers(1, d + 1))
+        columns = sorted(int(j) for j in rng.choice(d, size=size, replace=False))
         values = rng.uniform(lower[columns], upper[columns], (15, len(columns)))
         right = _truly(setting, scene, i, columns, values)
         for name, each in asked.items():
-            trust = each.trust(scene.people[i], columns.tolist(), values, scene.margin)
+            trust = each.trust(scene.people[i], columns, values, scene.margin)
             lines[name].chances += trust.chance.tolist()
             lines[name].right += right.tolist()
 
