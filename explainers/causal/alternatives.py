@@ -15,6 +15,7 @@ from explainers.causal.which_graphs import (
     ChangeKind,
     Edge,
     GraphChange,
+    Levers,
     WeighedChange,
     changes,
     weigh,
@@ -81,14 +82,17 @@ def find_alternatives(
     -------
     tuple of GraphDoubt
         Likeliest first, those left out as well.
+
+    Raises
+    ------
+    ValueError
+        If too few rows have no missing readings.
     """
-    features, index = spec.schema.features, spec.schema.index
-    numeric = [not f.kind.is_categorical for f in features]
-    fixed = frozenset(index(f.name) for f in features if _is_fixed(spec, f.name))
+    features = spec.schema.features
     given = given_by_persons(spec)
     known = {(frozenset(a.remove), frozenset(a.add), _pairs(a.confounders)) for a in given}
     asked = dict[GraphChange, float]()
-    for change in changes(spec.graph, numeric, fixed):
+    for change in changes(spec.graph, _levers(spec)):
         odds = _odds(spec, change, doubt_all, runs)
         as_told = alternative(spec, WeighedChange(change, 0.0, False), "")
         told = frozenset(as_told.remove), frozenset(as_told.add), _pairs(as_told.confounders)
@@ -106,8 +110,13 @@ def given_by_persons(spec: CausalSpec) -> tuple[Alternative, ...]:
     return tuple(a for a in spec.alternatives if a.source not in FOUND)
 
 
-def _is_fixed(spec: CausalSpec, name: str) -> bool:
-    return spec.nodes[name].role is NodeRole.FIXED
+def _levers(spec: CausalSpec) -> Levers:
+    roles = [spec.nodes[name].role for name in spec.schema.names]
+    return Levers(
+        tuple(not f.kind.is_categorical for f in spec.schema.features),
+        frozenset(j for j, role in enumerate(roles) if role is NodeRole.ACTIONABLE),
+        frozenset(j for j, role in enumerate(roles) if role is NodeRole.FIXED),
+    )
 
 
 def _pairs(confounders: Sequence[Confounder]) -> frozenset[frozenset[str]]:

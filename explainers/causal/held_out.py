@@ -23,6 +23,11 @@ from models.predictor import Rows
 MOST_ROWS = 2000
 """Rows that count; of more, some are drawn. Shapes of laws and of noise are never quite right, and
 logged rows are not independent: what more rows would add is certainty about that."""
+LEAST_ROWS = 50
+"""Fewer say nothing of a direction."""
+WIDTHS = (1.0, 0.5, 0.25, 0.125)
+"""Of kernels, by that which is right for a normal shape."""
+MOST_POINTS, ROUNDS = 4000, 30
 LEAST_SPREAD = 1e-3
 """Part of a column's spread below which noise is rounding: of that, direction tells nothing."""
 
@@ -37,8 +42,16 @@ class HeldOutDensity:
     """Log density of each row, by what was fitted without the row; kept once computed."""
 
     def __init__(self, rows: Rows, nominal: Sequence[bool], rng: np.random.Generator) -> None:
-        """``rows`` ``(n, d)``; those with missing readings are left out."""
+        """``rows`` ``(n, d)``; those with missing readings are left out.
+
+        Raises
+        ------
+        ValueError
+            If too few are left.
+        """
         rows = rows[np.isfinite(rows).all(axis=1)]
+        if len(rows) < LEAST_ROWS:
+            raise ValueError(f"{len(rows)} rows are complete, the least is {LEAST_ROWS}")
         self._rows = rows[rng.permutation(len(rows))[:MOST_ROWS]]
         self._nominal = nominal
         # The same folds for all nodes and graphs, so that densities are compared row by row.
@@ -100,24 +113,54 @@ class HeldOutDensity:
     def _shaped(self, gap: Array, spread: Array) -> _NodeFit:
         """Noise ``gap`` of size ``spread``, the density's shape that of the other folds."""
         spread = np.maximum(spread, LEAST_SPREAD)
-        noise, density = gap / spread, np.empty(len(gap))
+        noise = gap / spread
+        each = np.empty((len(gap), 1 + len(WIDTHS)))
         for k in range(FOLDS):
             out = self._fold == k
-            density[out] = _density(noise[~out], noise[out])
+            each[out] = _densities(noise[~out], noise[out])
+        density = np.empty(len(gap))
+        for k in range(FOLDS):
+            out = self._fold == k
+            density[out] = each[out] @ _shares(each[~out])
         return _NodeFit(noise, np.log(density) - np.log(spread))
 
 
-def _density(seen: Array, noise: Array) -> Array:
-    """Half a normal and half a kernel density of what was ``seen``: few rows tell no shape, and
-    beyond all that were seen the kernels vanish."""
+def _densities(seen: Array, noise: Array) -> Array:
+    """A normal density of what was ``seen``, and one of kernels for each of :data:`WIDTHS`: ``(n,
+    k)``. The normal one, as few rows tell no shape, and as kernels vanish beyond all that was seen;
+    several widths, as one that is right for a peak is wrong for an edge."""
     sd = max(float(seen.std()), LEAST_SPREAD)
     quartiles = np.quantile(seen, [0.25, 0.75])
-    # Silverman's rule; the quartiles, as several peaks or outliers blow the deviation up.
+    # The quartiles, as several peaks or outliers blow the deviation up.
     size = min(sd, float(quartiles[1] - quartiles[0]) / 1.349) or sd
-    width = max(0.9 * size * len(seen) ** -0.2, LEAST_SPREAD)
-    kernels = _normal((noise[:, None] - seen) / width).mean(axis=1) / width
-    normal = _normal((noise - seen.mean()) / sd) / sd
-    return np.asarray(np.maximum(0.5 * kernels + 0.5 * normal, np.finfo(float).tiny))
+    # Silverman's rule for a normal shape.
+    widest = 0.9 * size * len(seen) ** -0.2
+    each = [_normal((noise - seen.mean()) / sd) / sd]
+    each += [_kernels(seen, noise, max(share * widest, LEAST_SPREAD)) for share in WIDTHS]
+    return np.maximum(np.stack(each, axis=1), np.finfo(float).tiny)
+
+
+def _kernels(seen: Array, noise: Array, width: float) -> Array:
+    """Mean of normal kernels about what was ``seen``, on a grid."""
+    low, high = seen.min() - 4.0 * width, seen.max() + 4.0 * width
+    n = int(np.clip(4.0 * (high - low) / width, 64, MOST_POINTS))
+    edges = np.linspace(low, high, n + 1)
+    step = edges[1] - edges[0]
+    middles = edges[:-1] + 0.5 * step
+    counts = np.histogram(seen, edges)[0] / len(seen)
+    reach = min(int(np.ceil(4.0 * width / step)), n - 1)
+    kernel = _normal(np.arange(-reach, reach + 1) * step / width)
+    density = np.convolve(counts, kernel / (kernel.sum() * step), mode="full")[reach : reach + n]
+    return np.asarray(np.interp(noise, middles, density, left=0.0, right=0.0))
+
+
+def _shares(each: Array) -> Array:
+    """Of each density in the likeliest mixture, ``(k,)``, by expectation maximisation."""
+    shares = np.full(each.shape[1], 1.0 / each.shape[1])
+    for _ in range(ROUNDS):
+        parts = each * shares
+        shares = (parts / parts.sum(axis=1, keepdims=True)).mean(axis=0)
+    return np.asarray(shares)
 
 
 def _normal(z: Array) -> Array:

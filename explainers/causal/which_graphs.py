@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 
 import numpy as np
 
@@ -68,6 +69,22 @@ class GraphChange:
 
 
 @dataclass(frozen=True)
+class Levers:
+    """What is known of the columns beforehand."""
+
+    numeric: tuple[bool, ...]
+    """Which can follow from something; a category has no law."""
+    settable: frozenset[int]
+    fixed: frozenset[int]
+    """Which nobody can set, and nothing moves that can be set."""
+
+    def may_turn(self, edge: Edge) -> bool:
+        cause, effect = edge
+        is_law = self.numeric[cause] and self.numeric[effect]
+        return is_law and not (cause in self.fixed and effect not in self.fixed)
+
+
+@dataclass(frozen=True)
 class PriorOdds:
     """How likely a change is before any row is seen, by the graph as it is declared: whoever
     declares an edge is taken to be right four times of five."""
@@ -109,31 +126,19 @@ class WeighedChange:
     correlation; see :func:`~explainers.causal.normal_part.normal_share`."""
 
 
-def changes(graph: Graph, numeric: Sequence[bool], fixed: frozenset[int]) -> Iterator[GraphChange]:
-    """Every graph that differs by one edge, and by two where one turned round closes a loop.
-
-    Parameters
-    ----------
-    graph : Graph
-    numeric : sequence of bool, length d
-        Columns that can follow from something; a category has no law.
-    fixed : frozenset of int
-        Columns that nobody can set, and that nothing moves which can be set.
-    """
+def changes(graph: Graph, columns: Levers) -> Iterator[GraphChange]:
+    """Every graph that differs by one edge, and by two where one turned round closes a loop; of
+    edges along which no action goes nothing is changed."""
+    moves = columns.settable.union(*(graph.descendants[j] for j in columns.settable))
     for edge in graph.edges:
-        if not numeric[edge[1]]:
+        if not columns.numeric[edge[1]]:
             continue
-        yield GraphChange(ChangeKind.ABSENT, edge)
-        yield GraphChange(ChangeKind.HIDDEN, edge)
-        for turned in _openings(graph, edge):
-            if all(_may_turn(turn, numeric, fixed) for turn in turned):
+        if edge[0] in moves:
+            yield GraphChange(ChangeKind.ABSENT, edge)
+            yield GraphChange(ChangeKind.HIDDEN, edge)
+        for turned in _openings(graph, edge) if moves & {*edge} else ():
+            if all(columns.may_turn(turn) for turn in turned):
                 yield GraphChange(ChangeKind.REVERSED, edge, turned)
-
-
-def _may_turn(edge: Edge, numeric: Sequence[bool], fixed: frozenset[int]) -> bool:
-    cause, effect = edge
-    # A column that nothing moves, as is declared, is no effect of one that moves.
-    return numeric[cause] and numeric[effect] and not (cause in fixed and effect not in fixed)
 
 
 def _openings(graph: Graph, edge: Edge) -> Iterator[tuple[Edge, ...]]:
@@ -202,17 +207,18 @@ def weigh(
     gained = {c: _gain(gap) for c, gap in zip(told, gaps[1:], strict=True)}
     ordered = sorted(by_change, key=lambda c: -by_change[c])
     found = _kept(float(shares[0]) / odds, ordered, by_change, gained, room)
+
+    @cache
+    def part(j: int) -> float:
+        # Of a normal cause of both noises: no more of either than can be a normal part of it.
+        return normal_share(density.noise(j, frozenset(graph.parents[j])))
+
     return tuple(
-        replace(w, strength=_strength(graph, w.change.edge, density))
+        replace(w, strength=min(part(j) for j in w.change.edge))
         if w.change.kind is ChangeKind.HIDDEN
         else w
         for w in found
     )
-
-
-def _strength(graph: Graph, edge: Edge, density: HeldOutDensity) -> float:
-    """Of a normal cause of both noises: no more of either than can be a normal part of it."""
-    return min(normal_share(density.noise(j, frozenset(graph.parents[j]))) for j in edge)
 
 
 def _gain(gap: Array) -> tuple[float, float]:

@@ -16,7 +16,6 @@ from rich.table import Table
 from rich.text import Text
 
 from explainers.causal import CausalSpec, build_model, parse_causal
-from explainers.causal.alternatives import find_alternatives
 from explainers.causal.doubts import failed_parts
 from explainers.causal.fit import Fitted, Grow, fit, fit_alternatives
 from explainers.causal.spec import ApprovalStatus, CheckResult, ProvenanceCheck
@@ -28,8 +27,8 @@ from models.repository import DeployedModel, load_folder
 from models.repository.folder import CAUSAL, MECHANISMS
 from models.repository.reference import read_reference
 from models.schema import Kind, Schema
+from service.doors.cli import graph_doubts
 from service.doors.cli.console import Failure, out
-from service.doors.cli.graph_doubts import show_alternatives, with_alternatives
 from service.doors.cli.languages import languages_of
 from service.served.causal_graphs import graph_loader
 
@@ -171,11 +170,11 @@ def _alternatives(
 ) -> tuple[CausalSpec, Mapping[str, bytes]]:
     """``spec`` with alternatives whose mechanisms are fitted, and their files: those that it has,
     or, to ``find`` them, those that the rows cannot exclude."""
-    rng = np.random.default_rng(seed)
     if find:
-        found = find_alternatives(spec, rows, rng)
-        show_alternatives(spec, found, languages_of(None))
-        spec = with_alternatives(spec, found)
+        found = graph_doubts.find(spec, rows, seed)
+        graph_doubts.show_alternatives(spec, found, languages_of(None))
+        spec = graph_doubts.with_alternatives(spec, found)
+    rng = np.random.default_rng(seed)
     load = graph_loader(spec.schema)
     return fit_alternatives(
         spec, earlier_rows(rows), rng, files=model.causal_files, load_graph=load

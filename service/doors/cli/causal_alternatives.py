@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from explainers.causal import CausalSpec
-from explainers.causal.alternatives import EdgeRuns, GraphDoubt, find_alternatives
+from explainers.causal.alternatives import EdgeRuns, GraphDoubt
 from explainers.causal.discovery import arc_shares
 from explainers.causal.fit import fit_alternatives
 from explainers.causal.which_graphs import Edge
@@ -26,7 +26,7 @@ from service.doors.cli.causal import (
     write_mechanisms,
 )
 from service.doors.cli.console import AsJson, Failure, out, print_json
-from service.doors.cli.graph_doubts import show_alternatives, with_alternatives
+from service.doors.cli.graph_doubts import find, show_alternatives, with_alternatives
 from service.doors.cli.languages import Languages, languages_of
 from service.offline.discovery import ALGORITHMS, DiscoveryFailed, discover
 from service.offline.discovery.knowledge import BadKnowledge, Knowledge
@@ -75,9 +75,7 @@ def alternatives_command(
         if algorithm not in ALGORITHMS:
             raise Failure(f"--algorithm is {algorithm!r}, not one of {', '.join(ALGORITHMS)}")
         runs = _runs(spec, rows, algorithm, bootstrap, seconds, seed, python)
-    found = find_alternatives(
-        spec, rows, np.random.default_rng(seed), doubt_all=doubt_all, runs=runs
-    )
+    found = find(spec, rows, seed, doubt_all, runs)
     if as_json:
         print_json({"alternatives": [_told(spec, doubt) for doubt in found]})
     else:

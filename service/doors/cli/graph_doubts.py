@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from explainers.causal import CausalSpec
-from explainers.causal.alternatives import GraphDoubt, given_by_persons
-from explainers.causal.which_graphs import LEAST_WEIGHT
+from explainers.causal.alternatives import EdgeRuns, GraphDoubt, find_alternatives, given_by_persons
+from explainers.causal.which_graphs import LEAST_WEIGHT, Edge
 from explainers.wording import Language
 from explainers.wording.numerals import figure, percentage
-from service.doors.cli.console import out
+from models.predictor import Rows
+from service.doors.cli.console import Failure, out
 from service.words import graphs as words
+
+
+def find(
+    spec: CausalSpec,
+    rows: Rows,
+    seed: int,
+    doubt_all: bool = False,
+    runs: Mapping[Edge, EdgeRuns] | None = None,
+) -> tuple[GraphDoubt, ...]:
+    """What rows cannot exclude; see :func:`~explainers.causal.alternatives.find_alternatives`."""
+    rng = np.random.default_rng(seed)
+    try:
+        return find_alternatives(spec, rows, rng, doubt_all=doubt_all, runs=runs)
+    except ValueError as error:  # too few rows
+        raise Failure(str(error)) from error
 
 
 def with_alternatives(spec: CausalSpec, found: Sequence[GraphDoubt]) -> CausalSpec:
