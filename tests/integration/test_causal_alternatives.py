@@ -108,13 +108,13 @@ def test_graphs_found_in_rows_drawn_again_weigh_directions(folder, monkeypatch):
 
     def discovered(algorithm, rows, forbidden, **options) -> Discovered:
         asked.update(options, shape=rows.shape)
-        # Torque and speed by place among the columns that take part: all but the quality.
+        # Torque and speed by place among the columns that take part: every one.
         so, turned = (((3, 2),), ((2, 3),))
         return Discovered(algorithm, "by hand", (so, so, so, turned), 4)
 
     monkeypatch.setattr(causal_alternatives, "discover", discovered)
     found = found_in(folder, "--bootstrap", "4")
-    assert (asked["runs"], asked["shape"][1]) == (4, 5)
+    assert (asked["runs"], asked["shape"][1]) == (4, 6)
     # One of four, with half a run more each: odds of 1.5 to 3.5.
     assert found[TURNED]["source"] == "discovery"
     assert found[TURNED]["kept"]
