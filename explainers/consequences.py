@@ -96,7 +96,7 @@ class Compiled:
     tilted: tuple[kernel.Laws, ...]
     """The laws by each strength that a hidden common cause may have: what is demanded of plausible
     mechanisms is demanded of each. None: they are as they are."""
-    others: tuple[OtherLaws, ...] = ()
+    others: tuple[CompiledGraph, ...] = ()
     """Those of other graphs, under which the same is demanded."""
     is_all: bool = True
     """Whether nothing else is demanded, so that an action that keeps all this is sure enough."""
@@ -110,7 +110,7 @@ class Compiled:
 
 
 @dataclass(frozen=True, eq=False)
-class OtherLaws:
+class CompiledGraph:
     """What follows by another graph that may be the true one."""
 
     matters: Callable[[Sequence[int]], bool]

@@ -39,7 +39,7 @@ from explainers.problem import Problem
 from explainers.target import Target
 from explainers.verify import limits, rules
 from explainers.verify.goal import ScoreGoal
-from explainers.verify.laws import World
+from explainers.verify.laws import PossibleWorld
 from explainers.verify.limits import Limit
 from explainers.verify.price import FeaturePrice, Price
 from explainers.verify.reading import Reading, exact
@@ -191,14 +191,16 @@ class GivenConsequences:
 
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[World]:
+    ) -> list[PossibleWorld]:
         if not self.consequences.effects(sorted(settings)):
             return []
         graphs = self.consequences.graphs
         if not graphs:
-            return [World("", 1.0, True, _plausible(self.consequences, factual, settings))]
+            return [PossibleWorld("", 1.0, True, _plausible(self.consequences, factual, settings))]
         return [
-            World(g.name, g.weight, g.is_held, _plausible(g.consequences, factual, settings))
+            PossibleWorld(
+                g.name, g.weight, g.is_held, _plausible(g.consequences, factual, settings)
+            )
             for g in graphs
         ]
 

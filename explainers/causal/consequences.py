@@ -21,11 +21,11 @@ from explainers.causal.model import NONE, CausalModel
 from explainers.consequences import (
     Assurance,
     Compiled,
+    CompiledGraph,
     Flow,
     Flows,
     Margin,
     NotAffine,
-    OtherLaws,
     PossibleGraph,
     Tie,
     Trust,
@@ -115,7 +115,7 @@ class CausalConsequences:
         held = [other for other in self.others if other.is_held]
         theirs = [other.consequences.compiled for other in held]
         others = tuple(
-            OtherLaws(partial(self._matters, other), each.tilted or (each.laws,))
+            CompiledGraph(partial(self._matters, other), each.tilted or (each.laws,))
             for other, each in zip(held, theirs, strict=True)
             if each is not None
         )

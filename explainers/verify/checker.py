@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from explainers.verify.laws import World
+from explainers.verify.laws import PossibleWorld
 from explainers.verify.limits import Limit
 from explainers.verify.reading import Reading, differing, exact, moved, slack
 from explainers.verify.report import Check, GraphMargins, Report, mixture
@@ -63,7 +63,7 @@ class VersionCount(NamedTuple):
 class WorldCount(NamedTuple):
     """Of one graph that may be the true one: how many of its rows the model is asked about."""
 
-    world: World
+    world: PossibleWorld
     counts: tuple[VersionCount, ...]
     """Of each group of plausible versions."""
     is_asked: bool
@@ -265,7 +265,7 @@ class Checker:
         size = {j: min(1.0, features[j].upper - features[j].lower) for j in loose}
         return [j for j in apart if j not in loose or not near(claimed[j], row[j], size[j])]
 
-    def _worlds(self, action: Reading, columns: Sequence[int]) -> list[World]:
+    def _worlds(self, action: Reading, columns: Sequence[int]) -> list[PossibleWorld]:
         """What the action leads to by each plausible version of the laws of each graph."""
         terms = self.terms
         if terms.what_follows is None:

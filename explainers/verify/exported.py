@@ -232,7 +232,9 @@ class _Answer:
         if report.scores:
             yield self._predicted(found["prediction"], report.scores)
             yield from self._follows(found, report)
-            if found["rank"] == 1 and checker.terms.what_follows is not None:
+            # The graph that is told to be the worst is that of the first; a relaxation has none.
+            first = next(iter(self._answer["counterfactuals"]), None)
+            if found is first and checker.terms.what_follows is not None:
                 yield self._decides(report)
         if found.get("lower_bound") is not None:
             yield checker.bounded(found["cost"], found["lower_bound"])

@@ -35,7 +35,7 @@ OpenGraph = Callable[[bytes, tuple[str, ...], bool], tuple[Predictor, GraphForm 
 """Opens an ONNX graph over named parents: a session of its own, and, if asked for, its trees."""
 
 
-class World(NamedTuple):
+class PossibleWorld(NamedTuple):
     """What an action leads to if one graph is the true one."""
 
     name: str
@@ -86,7 +86,7 @@ class WhatFollows(Protocol):
 
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool
-    ) -> list[World]:
+    ) -> list[PossibleWorld]:
         """The same by each plausible version of the laws, of each graph that may be the true one;
         none: nothing follows by any."""
         ...
@@ -240,7 +240,7 @@ class Laws:
 
     def worlds(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
-    ) -> list[World]:
+    ) -> list[PossibleWorld]:
         """See :meth:`WhatFollows.worlds`."""
         # Another past is told by the main graph: nothing is advised of it.
         others = () if is_history else self.others
@@ -249,18 +249,18 @@ class Laws:
         ):
             return []
         own = self.plausible(factual, settings, is_history)
-        found = [World(MAIN, 1.0 - sum(other.weight for other in others), True, own)]
+        found = [PossibleWorld(MAIN, 1.0 - sum(other.weight for other in others), True, own)]
         for other in others:
             groups = other.laws.plausible(factual, settings)
             # The same object where nothing else follows, so that it is not scored again.
             groups = own if groups == own else groups
-            found.append(World(other.name, other.weight, other.is_held, groups))
+            found.append(PossibleWorld(other.name, other.weight, other.is_held, groups))
         return found
 
     def plausible(
         self, factual: Sequence[float], settings: Mapping[int, float], is_history: bool = False
     ) -> list[list[list[float]]]:
-        """Rows by each plausible version of these laws; see :attr:`World.groups`."""
+        """Rows by each plausible version of these laws; see :attr:`PossibleWorld.groups`."""
         # In another past hidden causes are part of what is otherwise.
         ties = () if is_history else self._ties_of(settings)
         if not ties:

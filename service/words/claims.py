@@ -33,6 +33,7 @@ def _sentences(answer: Answer) -> Iterator[Labels]:
             yield _too_unsure(answer.get("chance_under_this_model"))
         case _:
             yield say_all("claimed.nothing_found")
+    yield from _decided(answer.get("causal") or {})
     for doubt in answer.get("doubts") or ():
         yield _as_recorded(doubt["text"])
     yield _effort(answer)
@@ -53,6 +54,8 @@ def _found(found: list[Answer]) -> Iterator[Labels]:
             # Records of before answers were held against them do not say how strong they may be.
             if any("held" in tie for tie in counterfactual["assurance"]["hidden_causes"]):
                 yield say_all("claimed.assurance_hidden")
+            if counterfactual["assurance"].get("graphs"):
+                yield say_all("claimed.assurance_graphs")
 
 
 def _cost(found: Answer, *, several: bool) -> Iterator[Labels]:
@@ -91,6 +94,15 @@ def _assurance(said: Answer) -> Labels:
         chance=percentage(said["chance_under_this_model"]),
         errors=percentage(said["survives_sensor_errors"]),
     )
+
+
+def _decided(causal: Answer) -> Iterator[Labels]:
+    """What of the graph decides that nothing is answered, or something dearer."""
+    for graph in causal.get("graphs") or ():
+        if graph["name"] == causal.get("deciding_graph"):
+            yield say_all("claimed.decided")
+            yield _as_recorded(graph["text"])
+            yield _as_recorded(graph["settled_by"])
 
 
 def _too_unsure(chance: float | None) -> Labels:

@@ -14,13 +14,13 @@ from models.schema import Labels
 from service.words.catalogue import in_each, say, say_all
 from service.words.labels import label
 
-MAIN_GRAPH = say_all("graph.main")
-MAIN_ALONE = say_all("graph.main_alone")
+MAIN_GRAPH = say_all("possible.main")
+MAIN_ALONE = say_all("possible.main_alone")
 
 
 def differs(spec: CausalSpec, other: Alternative) -> Labels:
     """What is otherwise in it."""
-    return in_each(lambda tag: say("graph.may_be", tag, what=_what(spec, other, tag)))
+    return in_each(lambda tag: say("possible.may_be", tag, what=_what(spec, other, tag)))
 
 
 def settled_by(spec: CausalSpec, other: Alternative) -> Labels:
@@ -44,19 +44,19 @@ def reason(doubt: GraphDoubt) -> Labels:
 
 def assumed(spec: CausalSpec, other: Alternative, is_held: bool) -> Labels:
     """That it may be the true one, and what that means for an answer."""
-    return _told("graph.held" if is_held else "graph.light", spec, other)
+    return _told("possible.held" if is_held else "possible.light", spec, other)
 
 
 def undecided(spec: CausalSpec, other: Alternative, chance: float, by_main: float) -> Labels:
     """That it decides that nothing is answered."""
     return _told(
-        "graph.undecided", spec, other, chance=percentage(chance), main=percentage(by_main)
+        "possible.undecided", spec, other, chance=percentage(chance), main=percentage(by_main)
     )
 
 
 def dearer(spec: CausalSpec, other: Alternative, cost: float) -> Labels:
     """That without it something cheaper would do."""
-    return _told("graph.dearer", spec, other, cost=figure(cost))
+    return _told("possible.dearer", spec, other, cost=figure(cost))
 
 
 def _told(key: str, spec: CausalSpec, other: Alternative, **values: str) -> Labels:
@@ -74,15 +74,15 @@ def _told(key: str, spec: CausalSpec, other: Alternative, **values: str) -> Labe
 
 def _what(spec: CausalSpec, other: Alternative, tag: Language) -> str:
     said = (
-        say(f"graph.{kind}", tag, a=_called(spec, a, tag), b=_called(spec, b, tag))
+        say(f"possible.{kind}", tag, a=_called(spec, a, tag), b=_called(spec, b, tag))
         for kind, a, b in _changes(other)
     )
-    return say("graph.and", tag).join(said)
+    return say("possible.and", tag).join(said)
 
 
 def _settled(spec: CausalSpec, other: Alternative, tag: Language) -> str:
     said = (
-        say(f"graph.settle_{kind}", tag, a=_called(spec, a, tag), b=_called(spec, b, tag))
+        say(f"possible.settle_{kind}", tag, a=_called(spec, a, tag), b=_called(spec, b, tag))
         for kind, a, b in _changes(other)
     )
     return " ".join(dict.fromkeys(said))

@@ -4,7 +4,7 @@ all actions does: for every kind of mechanism, rule, target and demand."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -170,9 +170,14 @@ def some_answers(asked: Asked, trees: Trees, meter: Meter) -> list[Row]:
     return list(actions[does])[:8]
 
 
-def check_ranges(seed: int, schema: Schema, paths: Counter[str]) -> None:
+def check_ranges(
+    seed: int,
+    schema: Schema,
+    paths: Counter[str],
+    asked_of: Callable[[int, Schema], Asked] = ask,
+) -> None:
     """Both ends of every range, by the tables and by asking value by value."""
-    asked = ask(seed, schema)
+    asked = asked_of(seed, schema)
     # Along an edge there are as many rows as the grid is fine: survival is asked of each.
     if schema is FINE and asked.problem.survives is not None:
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
@@ -85,6 +87,50 @@ def draw_documents(
             # Fitted mechanisms have theirs in their files.
             lines += ["sd = 0.7"] if spread and "basis" not in drawn[name] else []
     return Documents("\n".join(lines).encode(), files, drawn)
+
+
+WEIGHTS = (0.03, 0.1, 0.3)
+"""Of other graphs: of the first an answer need not be sure by itself."""
+
+
+def with_others(documents: Documents, seed: int, kinds: Sequence[str] = KINDS) -> Documents:
+    """The same, with two other graphs: an edge less or the other way round, one more, a hidden
+    cause."""
+    draw, files, lines = np.random.default_rng([seed, 3]), dict(documents.files), list[str]()
+    document = tomllib.loads(documents.text.decode())
+    edges = [(e["from"], e["to"]) for e in document["edges"] if e["from"] in SCHEMA]
+    for k in range(2):
+        cause, effect = edges[int(draw.integers(len(edges)))]
+        removed, added, hidden = [(cause, effect)], list[tuple[str, str]](), ""
+        match int(draw.integers(4)):
+            case 0 if cause not in ("grade",):
+                added = [(effect, cause)]
+            case 1:
+                missing = [(p, q) for q in "bcde" for p in "abcd" if p < q and (p, q) not in edges]
+                removed, added = ([], missing[:1]) if missing else (removed, [])
+            case 2:
+                hidden = f"confounders = [{{between = ['{cause}', '{effect}']}}]"
+        theirs = [edge for edge in edges if edge not in removed] + added
+        order = {n: {p for p, q in theirs if q == n} for n in SCHEMA.names}
+        try:
+            tuple(TopologicalSorter(order).static_order())
+        except CycleError:
+            added, theirs = [], [edge for edge in edges if edge not in removed]
+        lines += [f"[[alternatives]]\nname = 'other-{k}'\nweight = {draw.choice(WEIGHTS)}"]
+        lines += [f"{key} = {[list(p) for p in pairs]}" for key, pairs in
+                  (("remove", removed), ("add", added)) if pairs]  # fmt: skip
+        lines += [hidden] if hidden else []
+        for name in sorted({q for _, q in removed + added}):
+            parents = [n for n in SCHEMA.names if n in {p for p, q in theirs if q == name}]
+            able = [k for k in kinds if k not in ("none", "onnx")]
+            own = dict[str, bytes]()
+            if parents:
+                said = _mechanism(draw, name, parents, str(draw.choice(able)), own)
+                for file, data in own.items():
+                    other = file.replace("mechanisms/", f"mechanisms/other-{k}.")
+                    said, files[other] = [t.replace(file, other) for t in said], data
+                lines += [f"[alternatives.mechanisms.{name}]", *said]
+    return Documents(b"\n".join([documents.text, *map(str.encode, lines)]), files, documents.kinds)
 
 
 def _mechanism(

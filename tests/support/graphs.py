@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from explainers.causal import CausalModel, Graph, draw_members
 from explainers.causal.consequences import CausalConsequences, OtherGraph
@@ -107,37 +106,36 @@ def _of(
 
 def cheapest_over_graphs(problem: Problem, predictor: Predictor) -> tuple[float | None, bool]:
     """By asking about every action there is: the least cost of one that holds over all graphs, and
-    whether one leads into the target that does not."""
+    and, where there is none, whether one leads into the target."""
     axes = [settable(f, float(v)) for f, v in zip(SCHEMA.features, problem.factual, strict=True)]
     actions = np.array(list(itertools.product(*axes)))
     rows = problem.rows_of(actions)
     actions = actions[problem.allowed(actions, rows)]
     hit = actions[problem.target.met(predictor.score(problem.rows_of(actions)))]
-    sure = are_sure(problem, predictor, hit)
-    costs = [price(action, problem.factual.tolist()) for action in hit[sure].tolist()]
-    return min(costs, default=None), bool(len(hit) and not sure.all())
+    costs = np.array([price(action, problem.factual.tolist()) for action in hit.tolist()])
+    # The cheapest first: what is dearer than one that holds need not be looked at.
+    for n in np.argsort(costs, kind="stable"):
+        if is_sure(problem, predictor, hit[n]):
+            return float(costs[n]), False
+    return None, bool(len(hit))
 
 
-def are_sure(problem: Problem, predictor: Predictor, actions: Rows) -> npt.NDArray[np.bool_]:
-    """Which actions that lead into the target hold over all graphs, by the words of
+def is_sure(problem: Problem, predictor: Predictor, action: Row) -> bool:
+    """Whether an action that leads into the target holds over all graphs, by the words of
     docs/causal.md."""
     main = problem.consequences
     assert isinstance(main, CausalConsequences)
     weights = [1.0 - sum(o.weight for o in main.others), *(o.weight for o in main.others)]
     graphs = [main, *(o.consequences for o in main.others)]
     held = [weight >= LIGHT or k == 0 for k, weight in enumerate(weights)]
-    moved = changed(actions, problem.factual)
-    found = np.ones(len(actions), dtype=np.bool_)
-    for n, action in enumerate(actions):
-        columns = np.flatnonzero(moved[n]).tolist()
-        if not any(g.model.graph.affected(columns) for g in graphs):
-            continue
-        each = [_chance(problem, predictor, g, columns, action) for g in graphs]
-        found[n] = all(ok for (_, ok), asked in zip(each, held, strict=True) if asked)
-        if not all(held):
-            mixed = sum(w * chance for w, (chance, _) in zip(weights, each, strict=True))
-            found[n] &= mixed >= main.floor - 1e-12
-    return found
+    columns = np.flatnonzero(changed(action[None], problem.factual)[0]).tolist()
+    if not any(g.model.graph.affected(columns) for g in graphs):
+        return True
+    each = [_chance(problem, predictor, g, columns, action) for g in graphs]
+    if not all(ok for (_, ok), asked in zip(each, held, strict=True) if asked):
+        return False
+    mixed = sum(w * chance for w, (chance, _) in zip(weights, each, strict=True))
+    return all(held) or mixed >= main.floor - 1e-12
 
 
 def _chance(

@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from explainers.causal import CausalSpec, build_model, parse_causal
+from explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
 from explainers.causal.doubts import failed_parts
 from explainers.causal.fit import Fitted, Grow, fit, fit_alternatives
 from explainers.causal.spec import ApprovalStatus, CheckResult, ProvenanceCheck
@@ -139,7 +139,9 @@ def accept_command(
     if not by.strip():
         raise Failure("--by is empty: a person answers for a graph")
     # A graph that cannot be built cannot be accepted.
-    build_model(spec, model.causal_files, CAUSAL, graph_loader(spec.schema))
+    load = graph_loader(spec.schema)
+    built = build_model(spec, model.causal_files, CAUSAL, load)
+    build_alternatives(spec, model.causal_files, CAUSAL, load, built)
     checks = spec.provenance.checks if data is None else _checked(model, spec, data, seed)
     accepted = replace(
         spec,

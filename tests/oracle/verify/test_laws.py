@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explainers.causal import build_model, parse_causal
+from explainers.causal import build_alternatives, build_model, parse_causal
 from explainers.causal.backtracking import BacktrackingConsequences
 from explainers.causal.consequences import CausalConsequences
 from explainers.causal.demands import consequences_of
@@ -24,7 +24,16 @@ from models.predictor import Row, Rows, Scores
 from models.schema import Task
 from service.served.causal_graphs import graph_loader
 from service.served.checking import graph_opener
-from tests.support.causal_files import GRADE, KINDS, SCHEMA, B, D, Documents, draw_documents
+from tests.support.causal_files import (
+    GRADE,
+    KINDS,
+    SCHEMA,
+    B,
+    D,
+    Documents,
+    draw_documents,
+    with_others,
+)
 from tests.support.generated import decision
 
 N_MODELS = 60
@@ -38,7 +47,8 @@ def both(documents: Documents, policy: dict | None = None) -> tuple[CausalConseq
     model = build_model(spec, documents.files, load_graph=graph_loader(SCHEMA))
     laws = read_laws(documents.text, documents.files, SCHEMA, policy or {}, graph_opener(SCHEMA))
     assert laws is not None
-    return consequences_of(spec, model, policy or {}), laws
+    others = build_alternatives(spec, documents.files, "c", graph_loader(SCHEMA), model)
+    return consequences_of(spec, model, policy or {}, others), laws
 
 
 def factual_of(draw: np.random.Generator) -> Row:
@@ -198,8 +208,7 @@ class Sum:
         return np.asarray(1.0 / (1.0 + np.exp(-total)))[:, None]
 
 
-def questions(seed: int, is_history: bool) -> tuple[Problem, Checker, Sum]:
-
+def questions(seed: int, is_history: bool, several: bool = False) -> tuple[Problem, Checker, Sum]:
     draw = np.random.default_rng(seed)
     table = {
         "features": {
@@ -209,7 +218,8 @@ def questions(seed: int, is_history: bool) -> tuple[Problem, Checker, Sum]:
         "causal": {"gamma": float(draw.choice([0.0, 1.0, 2.5])), "floor": 0.8},
         "rules": ["c - d <= 40"],
     }  # fmt: skip
-    causal, laws = both(draw_documents(seed), table)
+    documents = draw_documents(seed)
+    causal, laws = both(with_others(documents, seed) if several else documents, table)
     chosen, factual, model = decision(Task.BINARY), factual_of(draw), Sum(draw)
     policy = Policy.read(table, SCHEMA, chosen)
     problem = replace(
@@ -222,11 +232,16 @@ def questions(seed: int, is_history: bool) -> tuple[Problem, Checker, Sum]:
     return problem, Checker(terms, tuple(factual.tolist()), model.score), model
 
 
-@pytest.mark.parametrize("is_history", [False, True])
-def test_the_checker_is_as_sure_of_an_action_as_the_engines_are(is_history: bool) -> None:
+@pytest.mark.parametrize(
+    ("is_history", "several"), [(False, False), (True, False), (False, True), (True, True)]
+)
+def test_the_checker_is_as_sure_of_an_action_as_the_engines_are(
+    is_history: bool, several: bool
+) -> None:
     found: Counter[tuple[bool, bool]] = Counter()
-    for seed in range(40):
-        problem, checker, model = questions(seed, is_history)
+    graphs: Counter[str] = Counter()
+    for seed in range(80 if several and not is_history else 40):
+        problem, checker, model = questions(seed, is_history, several)
         draw = np.random.default_rng(seed + 1_000)
         actions = np.array([problem.factual] * N_ACTIONS)
         for action in actions:
@@ -237,7 +252,17 @@ def test_the_checker_is_as_sure_of_an_action_as_the_engines_are(is_history: bool
         met = may.copy()
         met[may] = problem.target.met(model.score(rows[may]))
         sure = met.copy()
-        sure[met] = problem.trust(actions[met], model.score).holds
+        trust = problem.trust(actions[met], model.score)
+        sure[met] = trust.holds
+        for k, action in zip(np.flatnonzero(met), actions[met], strict=True):
+            (report,) = checker.check_all([Proposal(action.tolist())])
+            if report.graphs:
+                graphs[f"{len(report.graphs)} graphs"] += 1
+                chances = [graph.chance for graph in report.graphs]
+                graphs["differ"] += len(set(chances)) > 1
+                graphs["decide"] += not report.holds and chances[0] == 1.0
+                told = trust.chance[int(met[:k].sum())]
+                assert report.chance == pytest.approx(told, abs=1.1 / N_VERSIONS)
         reports = checker.check_all([Proposal(a.tolist()) for a in actions])
         for j, report in enumerate(reports):
             assert report.holds == bool(sure[j]), (seed, j, report.reasons)
@@ -245,6 +270,11 @@ def test_the_checker_is_as_sure_of_an_action_as_the_engines_are(is_history: bool
     assert found[True, True] > 30, found
     assert found[True, False] > 10, found
     assert found[False, False] > 30, found
+    if several and not is_history:
+        assert graphs["3 graphs"] > 100, graphs
+        assert min(graphs["differ"], graphs["decide"]) > 10, graphs
+    else:  # another past is told by the main graph alone
+        assert not graphs
 
 
 # --- closed forms ------------------------------------------------------------------------------

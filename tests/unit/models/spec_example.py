@@ -68,7 +68,7 @@ encoding = "thermometer"
 max_changes = 3
 robust = true
 change_penalty = 0.1
-causal = {gamma = 3, floor = 0.95, failed_checks = "forbid"}
+causal = {gamma = 3, floor = 0.95, graph_weight = 0.1, failed_checks = "forbid"}
 target = {probability = {min = 0.9}}
 
 [policy.features.torque]

@@ -12,7 +12,7 @@ from typing import Any
 from explainers.causal import CausalSpec
 from explainers.causal.spec import ProvenanceCheck
 from explainers.wording import Language
-from explainers.wording.numerals import count, exact_percentage
+from explainers.wording.numerals import count, exact_percentage, percentage
 from models.encoding import Form
 from models.errors import UnknownModel
 from models.graph.ensemble import TreeEnsemble
@@ -23,6 +23,7 @@ from service.doors.pages.auditor.naming import rounded, said_in
 from service.doors.pages.causal_graph import Drawing, drawn
 from service.served.registry import Registry, ServedModel
 from service.words.catalogue import say
+from service.words.graphs import differs, settled_by
 from service.words.labels import label
 
 
@@ -69,6 +70,19 @@ class CheckLine:
 
 
 @dataclass(frozen=True)
+class OtherLine:
+    """Another graph that may be the true one."""
+
+    name: str
+    weight: str
+    says: str
+    """What is otherwise in it."""
+    settled_by: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Causes:
     """What ``causal.toml`` says, and who answers for it."""
 
@@ -81,6 +95,7 @@ class Causes:
     drawing: Drawing
     edges: tuple[EdgeLine, ...]
     hidden: tuple[tuple[str, str], ...]
+    others: tuple[OtherLine, ...]
     mechanisms: tuple[tuple[str, str], ...]
     checks: tuple[CheckLine, ...]
     provenance: tuple[tuple[str, str], ...]
@@ -307,6 +322,17 @@ def _causes(spec: CausalSpec, model: ServedModel, tag: Language) -> Causes:
         ),
         tuple(
             (" ↔ ".join(called(name) for name in tie.between), tie.evidence) for tie in spec.hidden
+        ),
+        tuple(
+            OtherLine(
+                other.name,
+                percentage(other.weight),
+                differs(spec, other)[tag],
+                settled_by(spec, other)[tag],
+                say(f"steward.graph_by_{other.source or 'none'}", tag),
+                other.reason,
+            )
+            for other in spec.alternatives
         ),
         tuple((called(name), mechanism.kind) for name, mechanism in spec.mechanisms.items()),
         tuple(
