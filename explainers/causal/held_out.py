@@ -28,6 +28,9 @@ LEAST_ROWS = 50
 WIDTHS = (1.0, 0.5, 0.25, 0.125)
 """Of kernels, by that which is right for a normal shape."""
 MOST_POINTS, ROUNDS = 4000, 30
+COARSE = 0.05
+"""Share of rows with one value from which on a column is coarse: of what is counted, cut off or
+switched the shape is no noise's, and says nothing of who acts on whom."""
 LEAST_SPREAD = 1e-3
 """Part of a column's spread below which noise is rounding: of that, direction tells nothing."""
 
@@ -54,6 +57,10 @@ class HeldOutDensity:
             raise ValueError(f"{len(rows)} rows are complete, the least is {LEAST_ROWS}")
         self._rows = rows[rng.permutation(len(rows))[:MOST_ROWS]]
         self._nominal = nominal
+        self.coarse = frozenset(j for j, x in enumerate(self._rows.T) if _commonest(x) >= COARSE)
+        """Columns whose density is a normal one, whatever its shape."""
+        # Rounded values stand on a grid, which kernels would take for the shape of a root's noise.
+        self._read = np.stack([_between(x, rng) for x in self._rows.T], axis=1)
         # The same folds for all nodes and graphs, so that densities are compared row by row.
         self._fold = np.arange(len(self._rows)) % FOLDS
         self._known: dict[tuple[int, frozenset[int]], _NodeFit] = {}
@@ -80,15 +87,18 @@ class HeldOutDensity:
         return np.asarray(np.sum(each, axis=0))
 
     def _likelier(self, j: int, causes: list[int]) -> _NodeFit:
-        y = self._rows[:, j]
+        y, is_coarse = self._read[:, j], j in self.coarse
         target = (y - y.mean()) / (float(y.std()) or 1.0)
         if not causes:
-            return self._shaped(target, np.ones(len(target)))
-        plain, scaled = (self._given(target, causes, form) for form in NoiseForm)
+            return self._shaped(target, np.ones(len(target)), is_coarse)
+        plain, scaled = (
+            self._shaped(*self._given(target, causes, form), is_coarse) for form in NoiseForm
+        )
         # Noise that scales must surely be likelier, as where mechanisms are learned.
         return scaled if gain(plain.density, scaled.density)[0] > LEAST_GAIN else plain
 
-    def _given(self, target: Array, causes: list[int], form: NoiseForm) -> _NodeFit:
+    def _given(self, target: Array, causes: list[int], form: NoiseForm) -> tuple[Array, Array]:
+        """What the law misses each value by, and how far that is expected, both ``(n,)``."""
         x = self._rows[:, causes]
         coordinates = standardised(x, [self._nominal[i] for i in causes])
         z = coordinates(x)
@@ -108,9 +118,9 @@ class HeldOutDensity:
             gap[out] = target[out] - features[out] @ location.mean
             # What the law is unsure of counts as noise.
             spread[out] = np.sqrt(scale**2 + location.variance(features[out]))
-        return self._shaped(gap, spread)
+        return gap, spread
 
-    def _shaped(self, gap: Array, spread: Array) -> _NodeFit:
+    def _shaped(self, gap: Array, spread: Array, is_coarse: bool) -> _NodeFit:
         """Noise ``gap`` of size ``spread``, the density's shape that of the other folds."""
         spread = np.maximum(spread, LEAST_SPREAD)
         noise = gap / spread
@@ -121,8 +131,23 @@ class HeldOutDensity:
         density = np.empty(len(gap))
         for k in range(FOLDS):
             out = self._fold == k
-            density[out] = each[out] @ _shares(each[~out])
+            density[out] = each[out, 0] if is_coarse else each[out] @ _shares(each[~out])
         return _NodeFit(noise, np.log(density) - np.log(spread))
+
+
+def _commonest(values: Array) -> float:
+    """Share of the value that is there most often."""
+    return float(np.unique(values, return_counts=True)[1].max()) / len(values)
+
+
+def _between(values: Array, rng: np.random.Generator) -> Array:
+    """Values that were rounded, each anywhere within the step that it was rounded to."""
+    distinct = np.unique(values)
+    # Where hardly any value is there twice nothing was rounded; a constant has no step.
+    if len(distinct) < 2 or len(distinct) > 0.9 * len(values):
+        return values
+    step = float(np.median(np.diff(distinct)))
+    return np.asarray(values + rng.uniform(-0.5 * step, 0.5 * step, len(values)))
 
 
 def _densities(seen: Array, noise: Array) -> Array:

@@ -20,7 +20,7 @@ from explainers.causal.function import Array
 from explainers.causal.graph import Graph, find_loop
 from explainers.causal.held_out import HeldOutDensity
 from explainers.causal.normal_part import normal_share
-from explainers.causal.pooling import resampled_shares
+from explainers.causal.pooling import LEAST_GAIN, resampled_shares
 
 LEAST_WEIGHT = 0.05
 """A graph of less weight is none that answers must hold under."""
@@ -61,6 +61,10 @@ class GraphChange:
     @property
     def added(self) -> tuple[Edge, ...]:
         return tuple((j, i) for i, j in self.turned)
+
+    @property
+    def ends(self) -> frozenset[int]:
+        return frozenset(j for edge in (self.edge, *self.turned) for j in edge)
 
     def of(self, graph: Graph) -> Graph:
         """``graph`` so changed."""
@@ -193,7 +197,7 @@ def weigh(
     told = [c for c in given if c.kind is not ChangeKind.HIDDEN]
     untold = [c for c in given if c.kind is ChangeKind.HIDDEN]
     main = density.graph(graph.parents)
-    gaps = [np.zeros(len(main)), *(density.graph(c.of(graph).parents) - main for c in told)]
+    gaps = [np.zeros(len(main)), *(_gap(graph, c, density, main) for c in told)]
     seen = np.stack(gaps, axis=1) if by_rows else np.zeros((1, len(gaps)))
     shares = resampled_shares(seen, np.array([1.0, *(given[c] for c in told)]), rng)
     by_change = dict(zip(told, shares[1:].tolist(), strict=True))
@@ -219,6 +223,18 @@ def weigh(
         else w
         for w in found
     )
+
+
+def _gap(graph: Graph, change: GraphChange, density: HeldOutDensity, main: Array) -> Array:
+    """By how much each row is likelier under a change, as far as that says something of it."""
+    gap = density.graph(change.of(graph).parents) - main
+    if change.kind is ChangeKind.ABSENT:
+        return gap
+    if density.coarse & change.ends:
+        return np.zeros(len(gap))
+    # Direction shows in shapes that are not quite right: what is of no use where mechanisms are
+    # learned decides nothing here, however many rows show it.
+    return np.asarray(gap - np.clip(gap.mean(), -LEAST_GAIN, LEAST_GAIN))
 
 
 def _gain(gap: Array) -> tuple[float, float]:
