@@ -32,14 +32,14 @@ def reason(doubt: GraphDoubt) -> Labels:
     """Why rows cannot exclude it, or do."""
     weighed, runs = doubt.weighed, doubt.runs
     if doubt.change.kind is ChangeKind.HIDDEN:
-        return say_all("graph.reason_hidden", strength=percentage(weighed.strength))
+        return say_all("possible.reason_hidden", strength=percentage(weighed.strength))
     if runs is not None:
         shares = {"so": percentage(runs.so), "turned": percentage(runs.turned)}
-        return say_all("graph.reason_runs", runs=count(runs.runs), **shares)
+        return say_all("possible.reason_runs", runs=count(runs.runs), **shares)
     low, high = (weighed.gain + sign * 2.0 * weighed.error for sign in (-1.0, 1.0))
     key = "likelier" if low > 0.0 else "open" if weighed.kept else "excluded"
     numbers = {"gain": weighed.gain, "low": low, "high": high}
-    return say_all(f"graph.reason_{key}", **{k: figure(v) for k, v in numbers.items()})
+    return say_all(f"possible.reason_{key}", **{k: figure(v) for k, v in numbers.items()})
 
 
 def assumed(spec: CausalSpec, other: Alternative, is_held: bool) -> Labels:
