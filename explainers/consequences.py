@@ -32,6 +32,8 @@ class Trust:
     """Share of plausible mechanisms by which the target is met: *under this model*."""
     holds: npt.NDArray[np.bool_]
     """Which actions may be answered with: those that keep the policy's demands on both."""
+    by_main: npt.NDArray[np.bool_] | None = None
+    """Which could be were the graph that is believed certain; None: the same."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,19 @@ class Compiled:
     mechanisms is demanded of each. None: they are as they are."""
     others: tuple[CompiledGraph, ...] = ()
     """Those of other graphs, under which the same is demanded."""
-    is_all: bool = True
-    """Whether nothing else is demanded, so that an action that keeps all this is sure enough."""
+    unknown: tuple[Callable[[Sequence[int]], bool], ...] = ()
+    """Whether something follows otherwise, once some columns are set, by each graph of which more
+    is demanded than compiled code knows."""
+
+    @property
+    def n_own(self) -> int:
+        """How many of those that are held, the first, are of the graph that is believed."""
+        return max(1, len(self.tilted))
+
+    def is_all(self, columns: Sequence[int]) -> bool:
+        """Whether nothing else is demanded once some of ``columns`` are set, so that an action that
+        keeps all this is sure enough."""
+        return not any(matters(columns) for matters in self.unknown)
 
     def held(self, columns: Sequence[int]) -> tuple[kernel.Laws, ...]:
         """All laws under which something is demanded once some of ``columns`` are set; none: only
@@ -263,12 +276,14 @@ def trust(consequences: Consequences, factual: Row, actions: Rows, margin: Margi
     """How far ``actions``, ``(n, d)``, can be trusted that meet the target by what is believed."""
     n = len(actions)
     # Where nothing follows there are no mechanisms to doubt.
-    found = Trust(np.full(n, np.inf), np.ones(n), np.ones(n, dtype=np.bool_))
+    sure, by_main = np.ones(n, dtype=np.bool_), np.ones(n, dtype=np.bool_)
+    found = Trust(np.full(n, np.inf), np.ones(n), sure, by_main)
     for columns, some in _by_columns(actions, factual):
         if consequences.effects(columns):
             own = consequences.trust(factual, columns, actions[some[:, None], columns], margin)
             found.lower[some], found.chance[some] = own.lower, own.chance
             found.holds[some] = own.holds
+            by_main[some] = own.holds if own.by_main is None else own.by_main
     return found
 
 

@@ -142,7 +142,7 @@ def explain(
     # A cheaper answer of a later rank shows that the bound of the first was wrong.
     found[0] = asking.uncontradicted(first, found[1:])
     if not deadline_hit:
-        found[0] = asking.beside_main(problem, checker, found[0])
+        found[0] = asking.beside_main(problem, checker, found[0], outcome)
     with watch("complete"):
         assured = tuple(asking.assured(problem, counterfactual) for counterfactual in found)
     return Recourse(prediction, assured, asking.work(outcome, deadline_hit))
@@ -328,9 +328,16 @@ class _Asking:
         return first if bound == first.lower_bound else replace(first, lower_bound=bound)
 
     def beside_main(
-        self, problem: Problem, checker: Checker, found: Counterfactual
+        self,
+        problem: Problem,
+        checker: Checker,
+        found: Counterfactual,
+        outcome: SearchOutcome,
     ) -> Counterfactual:
         """The answer, and what would do were the main graph certain, where that is cheaper."""
+        # Nothing was refused for another graph, so the search would find the same.
+        if outcome.same_by_main and found.gap == 0.0 and not found.rests_on_rounding:
+            return found
         graphs = () if problem.consequences is None else problem.consequences.graphs
         follows = checker.terms.what_follows
         if follows is None or not graphs:

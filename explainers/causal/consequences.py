@@ -112,16 +112,16 @@ class CausalConsequences:
             tilted = self._tilted_laws(laws, ties[0]) if ties else ()
         except NotFlat:
             return None
-        held = [other for other in self.others if other.is_held]
-        theirs = [other.consequences.compiled for other in held]
-        others = tuple(
-            CompiledGraph(partial(self._matters, other), each.tilted or (each.laws,))
-            for other, each in zip(held, theirs, strict=True)
-            if each is not None
-        )
-        # What compiled code does not know of, it cannot say that an action is sure enough by.
-        is_all = len(others) == len(self.others)
-        return Compiled(laws, self.gamma, self.floor, tilted, others, is_all)
+        others, unknown = list[CompiledGraph](), []
+        for other in self.others:
+            matters, theirs = partial(self._matters, other), other.consequences.compiled
+            # A graph that counts in the mixture alone is no demand by itself.
+            if theirs is None or not other.is_held:
+                unknown.append(matters)
+            else:
+                others.append(CompiledGraph(matters, theirs.tilted or (theirs.laws,)))
+        own = (laws, self.gamma, self.floor, tilted)
+        return Compiled(*own, tuple(others), tuple(unknown))
 
     def _tilted_laws(self, laws: kernel.Laws, tie: HiddenCause) -> tuple[kernel.Laws, ...]:
         """The laws at each strength of the only hidden cause. Where it does not matter what
@@ -223,7 +223,7 @@ class CausalConsequences:
                 lower, holds = np.minimum(lower, found.lower), holds & found.holds
         if not all(other.is_held for other in self.others):
             holds = holds & (chance >= self.floor)
-        return Trust(lower, chance, holds)
+        return Trust(lower, chance, holds, own.holds)
 
     def _own_trust(
         self, factual: Row, columns: Sequence[int], values: Array, margin: Margin

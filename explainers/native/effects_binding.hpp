@@ -19,7 +19,7 @@ namespace ifonly {
 class HeldFollowing {
 public:
     HeldFollowing(
-        nb::object effects, nb::object laws, std::vector<nb::object> held, bool is_all, nb::object asked,
+        nb::object effects, nb::object laws, std::vector<nb::object> held, std::size_t n_own, bool is_all, nb::object asked,
         Given<const double> factual
     )
         : effects_(std::move(effects)),
@@ -41,7 +41,7 @@ public:
             under.push_back(&own);
         }
         check_fits(q, e);
-        following = std::make_unique<Following>(e, model, under, is_all, q, row);
+        following = std::make_unique<Following>(e, model, under, n_own, is_all, q, row);
         require(following->is_agreed(), "followers: others follow by these laws");
     }
 
@@ -108,10 +108,11 @@ inline std::optional<std::pair<double, std::vector<Whole>>> surest_of(const Held
 inline void bind_effects(nb::module_& m) {
     nb::class_<Held<Effects>>(m, Effects::name).def(nb::init<nb::handle>(), "given"_a);
     nb::class_<HeldFollowing>(m, "Following", "What follows on one machine in one mode; one thread's.")
-        .def(nb::init<nb::object, nb::object, std::vector<nb::object>, bool, nb::object, Given<const double>>(), "effects"_a,
-             "laws"_a, "held"_a, "is_all"_a, "question"_a, "factual"_a.noconvert())
+        .def(nb::init<nb::object, nb::object, std::vector<nb::object>, std::size_t, bool, nb::object, Given<const double>>(), "effects"_a,
+             "laws"_a, "held"_a, "n_own"_a, "is_all"_a, "question"_a, "factual"_a.noconvert())
         .def_prop_ro("is_bounded", [](const HeldFollowing& f) { return f.following->is_bounded(); })
-        .def_prop_ro("surest", &surest_of);
+        .def_prop_ro("surest", &surest_of)
+        .def_prop_ro("others_decide", [](const HeldFollowing& f) { return f.following->others_decide; });
     const auto tables = "tables"_a, arena = "arena"_a, following = "following"_a;
     const auto at = "at"_a.noconvert(), lo = "lo"_a.noconvert(), hi = "hi"_a.noconvert();
     const auto positions = "positions"_a.noconvert(), out = "out"_a.noconvert();

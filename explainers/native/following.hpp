@@ -35,11 +35,13 @@ class Following {
 public:
     // ``held``: the laws under each of which what is in the target must be trusted: as hidden common
     // causes make them, by each strength, and those of other graphs; none: as they are. Of these, only
-    // the plausible ones count. ``is_all``: nothing else is demanded.
-    Following(const Effects& effects, const causal::Laws& laws, std::span<const causal::Laws* const> held, bool is_all,
-              const Question& question, Reals factual)
+    // the plausible ones count. ``n_own``: how many of them, the first, are of the graph that is
+    // believed. ``is_all``: nothing else is demanded.
+    Following(const Effects& effects, const causal::Laws& laws, std::span<const causal::Laws* const> held,
+              std::size_t n_own, bool is_all, const Question& question, Reals factual)
         : e(effects),
           q(question),
+          n_own_(n_own),
           is_all_(is_all),
           factual_(factual.begin(), factual.end()),
           believed_(laws, factual, columns(effects.set)),
@@ -76,6 +78,9 @@ public:
     // The surest action that was in the target and not sure enough, by its lower bound.
     double surest = -INFINITE;
     std::vector<Whole> surest_at;
+
+    // Whether a row or a box was refused for another graph than that which is believed.
+    bool others_decide = false;
 
     // Whether what is said to follow is what does by some of the laws.
     bool is_agreed() const {
@@ -186,9 +191,10 @@ public:
         if (e.link == NO_LINK || !is_bounded() || !bound(at, at)) return Trust::in_doubt;
         if (!settle_levers(t, at, at)) forget();
         double least = INFINITE;
-        bool fails = false, in_doubt = false;
+        bool fails = false, in_doubt = false, own_fails = false;
         // Whatever hidden causes there are, whichever graph is the true one: the worst counts.
-        for (Versions* v : held_) {
+        for (std::size_t k = 0; k < held_.size(); ++k) {
+            Versions* v = held_[k];
             if (v->paths.are_rows_unknown) return Trust::in_doubt;
             lead_members(*v);
             for (std::size_t m = 0; m < margins_.size(); ++m) {
@@ -202,12 +208,14 @@ public:
             least = std::min(least, lower);
             if (lower < -slack() || share(-near) < floor) {
                 fails = true;
+                own_fails = own_fails || k < n_own_;
             } else if (!(lower > slack() && share(near) >= floor)) {
                 in_doubt = true;
             }
         }
         if (!fails) return in_doubt || !is_all_ ? Trust::in_doubt : Trust::holds;
         note_surest(least, at);
+        others_decide = others_decide || !own_fails;
         return Trust::fails;
     }
 
@@ -216,10 +224,13 @@ public:
         if (e.link == NO_LINK || !is_bounded() || !bound(lo, hi)) return true;
         settle_levers(t, lo, hi);
         forget();
-        for (Versions* v : held_) {
-            if (v->paths.are_boxes_unknown) continue;
-            bound_members(*v, t);
-            if (!(greatest_bound() >= -slack() && share_of_ends() >= e.demands[1])) return false;
+        for (std::size_t k = 0; k < held_.size(); ++k) {
+            if (held_[k]->paths.are_boxes_unknown) continue;
+            bound_members(*held_[k], t);
+            if (!(greatest_bound() >= -slack() && share_of_ends() >= e.demands[1])) {
+                others_decide = others_decide || k >= n_own_;
+                return false;
+            }
         }
         return true;
     }
@@ -713,6 +724,7 @@ private:
         surest_at.assign(at.begin(), at.end());
     }
 
+    std::size_t n_own_;
     bool is_all_;
     std::vector<double> factual_;
     Versions believed_;

@@ -52,6 +52,8 @@ class SearchOutcome:
     unsure: Row | None = None
     """Where there is no candidate: the action that leads into the target most surely, which is not
     so surely as the policy demands."""
+    same_by_main: bool = False
+    """Whether it is known that the same was found were the graph that is believed certain."""
 
     @classmethod
     def none(cls, problem: Problem) -> SearchOutcome:

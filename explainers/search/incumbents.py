@@ -80,6 +80,8 @@ class Incumbents:
         self.unsure: Row | None = None
         """The surest of the actions that were not sure enough."""
         self._surest = -math.inf
+        self.others_decide = False
+        """Whether something was refused for another graph than that which is believed."""
 
     def opened(self, nodes: int) -> None:
         """So many nodes of the search were opened."""
@@ -201,6 +203,8 @@ class Incumbents:
             self._last_row += self._meter.rows - before  # a budget of its own
             self._checked += len(some)
             sure[start : start + block] = found.holds
+            if found.by_main is not None:
+                self.others_decide |= bool((found.by_main & ~found.holds).any())
             self.note_unsure(some[~found.holds], found.lower[~found.holds])
             start, block = start + block, 2 * block
         return sure

@@ -147,6 +147,7 @@ def _better(problem: Problem, one: SearchOutcome, other: SearchOutcome) -> Searc
         unsure=cheaper.unsure if cheaper.unsure is not None else dearer.unsure,
         deadline_hit=one.deadline_hit or other.deadline_hit,
         enumerated=max(one.enumerated, other.enumerated),
+        same_by_main=False,
     )
 
 

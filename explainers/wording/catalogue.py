@@ -68,8 +68,9 @@ class Grammar(Protocol):
         """``rows`` scored, or None where the time ran out."""
         ...
 
-    def abstained(self, outcome: Outcome, percent: int) -> str:
-        """``percent`` of the mechanisms that fit the data, for the surest change."""
+    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+        """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
+        the weights of graphs that may be the true one."""
         ...
 
     def already(self, outcome: Outcome) -> str:

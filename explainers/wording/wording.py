@@ -107,10 +107,11 @@ class Wording:
                 rows = None if work.deadline_hit else work.rows
                 said = voice.grammar.unknown(outcome, rows)
                 return voice.joined([said, *voice.closest(nearest, target)])
-            case Abstained(chance=chance):
+            case Abstained(chance=chance, graphs=graphs):
                 outcome = voice.aim(target, answer.prediction)
                 # Rounded down: 99.6 % must not be told as certainty.
-                return voice.grammar.abstained(outcome, math.floor(100.0 * chance))
+                percent = math.floor(100.0 * chance)
+                return voice.grammar.abstained(outcome, percent, several=graphs is not None)
             case AlreadyTarget(prediction=prediction):
                 return voice.joined(voice.already(target, prediction))
 

@@ -200,6 +200,13 @@ def alive(page: Any) -> None:
     page.wait_for_selector("[data-htmx-powered]", state="attached")
 
 
+def send(page: Any, button: str) -> None:
+    """Click what leads to another page, and wait until that is read whole. A click alone returns
+    once the page is on its way, and what is then counted may be of half a page."""
+    with page.expect_navigation():
+        page.click(button)
+
+
 def watch(page: Any, url: str, watched: Watched) -> None:
     host = urlsplit(url).netloc
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from service.access import Role
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, send
 
 axe_api = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
 
@@ -126,7 +126,7 @@ def test_a_page_works_without_its_scripts_as_far_as_it_can(
 ) -> None:
     page = visit(f"/alarms/{alarm}", java_script_enabled=False)
     assert page.locator(".verdict .said").count() == 1
-    page.click("button[value=ko]")
+    send(page, "button[value=ko]")
     assert page.locator("html").get_attribute("lang") == "ko"
 
 

@@ -61,11 +61,15 @@ class CompiledEffectSearch:
         effects = Effects.of(
             asked.mode, asked.lower, asked.upper, self.consequences, self.compiled, self.margin
         )
-        own = self.compiled
-        held = own.held(asked.mode.set)
-        question = asked.question.native
+        own, levers = self.compiled, asked.mode.set
         return kernel.Following(
-            effects.native, own.laws, held, own.is_all, question, self.problem.factual
+            effects.native,
+            own.laws,
+            own.held(levers),
+            own.n_own,
+            own.is_all(levers),
+            asked.question.native,
+            self.problem.factual,
         )
 
     def settle(self, asked: ModeInstance, incumbents: Incumbents) -> float:
@@ -91,6 +95,7 @@ class CompiledEffectSearch:
             if a.ints[HAS_BEST]:
                 incumbents.keep(asked.actions(self.problem.factual, a.best[None, :]))
             self._note_surest(asked, incumbents, following)
+            incumbents.others_decide |= following.others_decide
 
     def held_around(
         self, asked: ModeInstance, at: Positions, column: int, outward: Positions

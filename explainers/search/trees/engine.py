@@ -269,7 +269,12 @@ class Trees:
             bound = 0.0
         bound = min(bound, incumbents.cost)
         return SearchOutcome(
-            incumbents.rows, bound, None, deadline.expired(), unsure=incumbents.unsure
+            incumbents.rows,
+            bound,
+            None,
+            deadline.expired(),
+            unsure=incumbents.unsure,
+            same_by_main=not incumbents.others_decide,
         )
 
     def _effect_search(
@@ -284,7 +289,7 @@ class Trees:
         compiled = consequences.compiled
         # What hidden causes and other graphs make of what nobody has read is more than compiled
         # code knows.
-        doubted = compiled is not None and (compiled.tilted or compiled.others)
+        doubted = compiled is not None and (compiled.tilted or compiled.others or compiled.unknown)
         if compiled is None or (doubted and np.isnan(problem.factual).any()):
             return EffectSearch(problem, consequences, own.tables, arena, deadline)
         margin = margin_of(

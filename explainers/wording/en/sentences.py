@@ -139,13 +139,15 @@ class English:
             "It is not proven that there is none."
         )
 
-    def abstained(self, outcome: Outcome, percent: int) -> str:
-        """``percent`` of the mechanisms that fit the data, for the surest change."""
+    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+        """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
+        the weights of graphs that may be the true one."""
+        over = ", by the weights of the graphs that may be the true one" if several else ""
         said = self._said(outcome)
         return (
             "No change is sure enough to be answered with. The surest one found, after which "
             f"{said.subject} {said.would()}, does so for {percent} % of the causal mechanisms "
-            "that fit the data, and not by the margin that the policy asks for."
+            f"that fit the data{over}, and not by the margin that the policy asks for."
         )
 
     def already(self, outcome: Outcome) -> str:

@@ -134,11 +134,13 @@ class Japanese:
             "そのような変更がないと証明されたわけではありません。"
         )
 
-    def abstained(self, outcome: Outcome, percent: int) -> str:
-        """``percent`` of the mechanisms that fit the data, for the surest change."""
+    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+        """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
+        the weights of graphs that may be the true one."""
+        over = "正しいかもしれないグラフの重みで見て" if several else ""
         return (
             "答えとして示せるほど確実な変更はありません。見つかった中で最も確実な変更でも、"
-            f"{self._said(outcome).with_particle('が')}はずなのは、データに合う因果関係の"
+            f"{self._said(outcome).with_particle('が')}はずなのは、{over}データに合う因果関係の"
             f"{percent} %であり、ポリシーが求める余裕には届きません。"
         )
 

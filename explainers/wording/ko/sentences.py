@@ -143,11 +143,14 @@ class Korean:
         that = f"{self._said(outcome).with_particle(SUBJECT)}을 변경"
         return f"{spent} {that}을 찾지 못했습니다. 그런 변경이 없다고 증명된 것은 아닙니다."
 
-    def abstained(self, outcome: Outcome, percent: int) -> str:
-        """``percent`` of the mechanisms that fit the data, for the surest change."""
+    def abstained(self, outcome: Outcome, percent: int, *, several: bool) -> str:
+        """``percent`` of the mechanisms that fit the data, for the surest change; ``several``: by
+        the weights of graphs that may be the true one."""
+        over = "맞을 수 있는 그래프의 가중치로 보아 " if several else ""
         return (
-            "답이 될 만큼 확실한 변경이 없습니다. 찾은 것 가운데 가장 확실한 변경도 데이터에 맞는 "
-            f"인과 관계의 {percent} %에서 {self._said(outcome).with_particle(SUBJECT)}을 것이며, "
+            "답이 될 만큼 확실한 변경이 없습니다. 찾은 것 가운데 가장 확실한 변경도 "
+            f"{over}데이터에 맞는 인과 관계의 {percent} %에서 "
+            f"{self._said(outcome).with_particle(SUBJECT)}을 것이며, "
             "정책이 요구하는 여유에는 미치지 못합니다."
         )
 

@@ -287,8 +287,16 @@ def test_what_follows_is_an_error_and_never_a_crash(part: int) -> None:
         try:
             a = Arena.of(x.tables, stack=int(draw.choice([2, 4, 64])))
             laws, given = kernel.Laws(x.laws), (x.tables.native, a.native)
-            tilted = [laws] * int(draw.integers(3))
-            f = kernel.Following(x.effects.native, laws, tilted, True, x.question.native, x.factual)
+            held = [laws] * int(draw.integers(3))
+            # Laws of another graph, by which others may follow.
+            other = parts(int(draw.choice(EFFECTS)))
+            if other is not None and draw.random() < 0.3:
+                held.append(kernel.Laws(other.laws))
+                fits = fits and other.laws is x.laws
+            n_own, is_all = int(draw.integers(5)), bool(draw.integers(2))
+            f = kernel.Following(
+                x.effects.native, laws, held, n_own, is_all, x.question.native, x.factual
+            )
         except (*REFUSED, IndexError):
             assert not fits
             found["refused"] += 1

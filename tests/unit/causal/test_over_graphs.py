@@ -137,7 +137,8 @@ def test_compiled_code_is_told_of_graphs_that_are_held_and_asks_where_that_is_no
     assert compiled is not None
     assert len(compiled.held([0])) == 2
     assert compiled.held([2]) == ()
-    assert not compiled.is_all
+    assert not compiled.is_all([0])
+    assert compiled.is_all([2])
     alone = over((REVERSED, 0.3)).compiled
     assert alone is not None
-    assert alone.is_all
+    assert alone.is_all([0])
