@@ -258,6 +258,8 @@ def pooled(results: dict[GraphSetting, dict[str, GraphLine]]) -> None:
             chosen = [lines[name] for s, lines in results.items() if s.is_true in wanted]
             chances = [c for line in chosen for c in line.chances]
             right = [r for line in chosen for r in line.right]
+            if not chances:
+                continue
             error = calibration_error(chances, right)
             print(f"calibration error, {group} graphs, {name}: {error:.4f} of {len(chances)}")
 
