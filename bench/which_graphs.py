@@ -69,7 +69,7 @@ class GraphSetting:
 
     @property
     def is_true(self) -> bool:
-        """Whether nothing is but what is declared."""
+        """Whether all edges are true, and nothing hidden acts."""
         return self.parents == self.truth.parents and "hidden" not in self.name
 
 
