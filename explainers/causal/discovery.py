@@ -50,8 +50,7 @@ def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) ->
     What is forbidden is turned round where it is joined: algorithms that take no knowledge are
     told afterwards.
     """
-    d = len(forbidden)
-    votes = np.mean([_votes(arcs, forbidden) for arcs in graphs], axis=0)
+    d, votes = len(forbidden), arc_shares(graphs, forbidden)
     joined = votes + votes.T
     pairs = [(i, j) for i in range(d) for j in range(d) if i < j and joined[i, j] >= least]
     edges: list[ProposedEdge] = []
@@ -69,6 +68,12 @@ def propose(graphs: Sequence[Arcs], forbidden: Forbidden, least: float = 0.5) ->
         share = float(joined[i, j])
         edges.append(ProposedEdge(cause, effect, share, float(votes[cause, effect]) / share))
     return GraphProposal(tuple(edges), tuple(undecided))
+
+
+def arc_shares(graphs: Sequence[Arcs], forbidden: Forbidden) -> npt.NDArray[np.float64]:
+    """``(d, d)``: ``[i, j]``: share of ``graphs`` in which ``i`` acts on ``j``; an open edge counts
+    half for each direction, and what is forbidden is turned round."""
+    return np.asarray(np.mean([_votes(arcs, forbidden) for arcs in graphs], axis=0))
 
 
 def _votes(arcs: Arcs, forbidden: Forbidden) -> npt.NDArray[np.float64]:

@@ -101,21 +101,45 @@ def fit(
     kept = {name: m for name, m in spec.mechanisms.items() if _is_declared(m)}
     # First the declared ones alone, so that a wrong formula is said before anything is learned.
     declared = build_model(replace(spec, mechanisms=kept), files, load_graph=load_graph)
-    for j, name in enumerate(spec.schema.names):
-        mechanism = declared.mechanisms[j]
-        if mechanism is not None:
-            fitter.measure(name, kept[name], mechanism.noise_of)
-        elif not spec.parents(name):
-            fitter.root(name)
-        # A category with causes gets no law: it can be read, and never moves.
-        elif not spec.schema[name].kind.is_categorical:
-            fitter.learn(name)
+    for name in spec.schema.names:
+        fitter.node(name, kept.get(name), declared)
     known = {m.file: (files or {})[m.file] for m in kept.values() if m.file}
     found = {**known, **fitter.files}
     fitted = replace(spec, mechanisms=fitter.mechanisms)
     return Fitted(
         fitted, found, build_model(fitted, found, load_graph=load_graph), tuple(fitter.nodes)
     )
+
+
+def fit_alternatives(
+    spec: CausalSpec,
+    rows: Rows,
+    rng: np.random.Generator,
+    *,
+    kinds: Sequence[str] = KINDS,
+    forms: Sequence[NoiseForm] = tuple(NoiseForm),
+    files: Mapping[str, bytes] | None = None,
+    load_graph: LoadGraph | None = None,
+) -> tuple[CausalSpec, dict[str, bytes]]:
+    """``spec`` with the mechanisms of its alternatives learned from rows, and their files.
+
+    Of each alternative only features whose causes are others in it are learned; what was declared
+    is kept, and only the spread of its noise is measured. Parameters and errors as :func:`fit`.
+    """
+    fitted, found = [], dict[str, bytes]()
+    for other in spec.alternatives:
+        under = spec.under(other)
+        fitter = _Fitter(
+            under, rows, rng, kinds, forms, load_graph, None, f"alternative.{other.name}."
+        )
+        kept = {name: m for name, m in other.mechanisms.items() if _is_declared(m)}
+        declared = build_model(replace(under, mechanisms=kept), files, load_graph=load_graph)
+        for name in sorted(spec.changed(other), key=spec.schema.index):
+            fitter.node(name, kept.get(name), declared)
+        found |= {m.file: (files or {})[m.file] for m in kept.values() if m.file}
+        found |= fitter.files
+        fitted.append(replace(other, mechanisms=fitter.mechanisms))
+    return replace(spec, alternatives=tuple(fitted)), found
 
 
 def _is_declared(mechanism: MechanismSpec) -> bool:
@@ -132,7 +156,9 @@ class _Fitter:
         forms: Sequence[NoiseForm],
         load_graph: LoadGraph | None,
         grow: Grow | None,
+        prefix: str = "",
     ) -> None:
+        self._prefix = prefix
         self._spec = spec
         self._rows = rows
         self._rng = rng
@@ -143,6 +169,17 @@ class _Fitter:
         self.mechanisms: dict[str, MechanismSpec] = {}
         self.files: dict[str, bytes] = {}
         self.nodes: list[FittedNode] = []
+
+    def node(self, name: str, given: MechanismSpec | None, declared: CausalModel) -> None:
+        """How ``name`` follows: as ``given``, which is part of ``declared``, or learned."""
+        mechanism = declared.mechanisms[self._spec.schema.index(name)]
+        if given is not None and mechanism is not None:
+            self.measure(name, given, mechanism.noise_of)
+        elif not self._spec.parents(name):
+            self.root(name)
+        # A category with causes gets no law: it can be read, and never moves.
+        elif not self._spec.schema[name].kind.is_categorical:
+            self.learn(name)
 
     def root(self, name: str) -> None:
         _, values = self._complete(name)
@@ -224,7 +261,7 @@ class _Fitter:
         return self._rows[there][:, causes], self._rows[there, j]
 
     def _keep(self, name: str, mechanism: MechanismSpec, data: bytes, suffix: str = "json") -> None:
-        path = f"mechanisms/{self._file_name(name)}.{suffix}"
+        path = f"mechanisms/{self._prefix}{self._file_name(name)}.{suffix}"
         digest = hashlib.sha256(data).hexdigest()
         self.files[path] = data
         self.mechanisms[name] = replace(mechanism, file=path, sha256=digest)

@@ -54,15 +54,21 @@ def gain(density: Array, other: Array) -> tuple[float, float]:
 
 
 def _resampled(densities: Array, rng: np.random.Generator) -> Array:
+    weights = resampled_shares(densities, np.ones(densities.shape[1]), rng)
+    kept = np.where(weights >= LEAST_WEIGHT, weights, 0.0)
+    return np.asarray(kept / kept.sum())
+
+
+def resampled_shares(densities: Array, odds: Array, rng: np.random.Generator) -> Array:
+    """How far each is believed that has ``odds``, ``(k,)``, before its log ``densities`` of rows
+    held out, ``(n, k)``, are seen: mean over rows drawn again; ``(k,)``, they add up to 1."""
     n = len(densities)
     # The Bayesian bootstrap: rows weighted at random in place of drawn again.
     shares = rng.dirichlet(np.ones(n), size=_RESAMPLES)
     totals = n * shares @ densities
     # The greatest taken off, or the exponential overflows; it cancels in the ratio.
-    odds = np.exp(totals - totals.max(axis=1, keepdims=True))
-    weights = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
-    kept = np.where(weights >= LEAST_WEIGHT, weights, 0.0)
-    return np.asarray(kept / kept.sum())
+    weights = odds * np.exp(totals - totals.max(axis=1, keepdims=True))
+    return np.asarray((weights / weights.sum(axis=1, keepdims=True)).mean(axis=0))
 
 
 def pooled_density(densities: Array, weights: Array) -> Array:

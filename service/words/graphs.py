@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from explainers.causal import CausalSpec
+from explainers.causal.alternatives import GraphDoubt
 from explainers.causal.spec import Alternative
+from explainers.causal.which_graphs import ChangeKind
 from explainers.wording import Language
-from explainers.wording.numerals import figure, percentage
+from explainers.wording.numerals import count, figure, percentage
 from models.schema import Labels
 from service.words.catalogue import in_each, say, say_all
 from service.words.labels import label
@@ -24,6 +26,20 @@ def differs(spec: CausalSpec, other: Alternative) -> Labels:
 def settled_by(spec: CausalSpec, other: Alternative) -> Labels:
     """What would show whether it is the true one."""
     return in_each(lambda tag: _settled(spec, other, tag))
+
+
+def reason(doubt: GraphDoubt) -> Labels:
+    """Why rows cannot exclude it, or do."""
+    weighed, runs = doubt.weighed, doubt.runs
+    if doubt.change.kind is ChangeKind.HIDDEN:
+        return say_all("possible.reason_hidden", strength=percentage(weighed.strength))
+    if runs is not None:
+        shares = {"so": percentage(runs.so), "turned": percentage(runs.turned)}
+        return say_all("possible.reason_runs", runs=count(runs.runs), **shares)
+    low, high = (weighed.gain + sign * 2.0 * weighed.error for sign in (-1.0, 1.0))
+    key = "likelier" if low > 0.0 else "open" if weighed.kept else "excluded"
+    numbers = {"gain": weighed.gain, "low": low, "high": high}
+    return say_all(f"possible.reason_{key}", **{k: figure(v) for k, v in numbers.items()})
 
 
 def assumed(spec: CausalSpec, other: Alternative, is_held: bool) -> Labels:

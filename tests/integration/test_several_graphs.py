@@ -92,6 +92,10 @@ def test_with_none_declared_a_reply_is_as_it_was(
     reply = explained(client, alarm)
     assert not {"graphs", "worst_graph", "deciding_graph"} & set(reply["causal"])
     assert "graphs" not in reply["counterfactuals"][0]["assurance"]
+    page = client.get(f"/alarms/{reply['id']}", headers={"Accept-Language": "en"})
+    assert page.status_code == 200
+    assert "Proven smallest" in page.text
+    assert "By graph" not in page.text
 
 
 @pytest.mark.parametrize(

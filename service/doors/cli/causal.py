@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from explainers.causal import CausalSpec, build_alternatives, build_model, parse_causal
 from explainers.causal.doubts import failed_parts
-from explainers.causal.fit import Fitted, Grow, fit
+from explainers.causal.fit import Fitted, Grow, fit, fit_alternatives
 from explainers.causal.spec import ApprovalStatus, CheckResult, ProvenanceCheck
 from explainers.causal.validate import validate
 from explainers.causal.writing import write_causal
@@ -27,7 +27,9 @@ from models.repository import DeployedModel, load_folder
 from models.repository.folder import CAUSAL, MECHANISMS
 from models.repository.reference import read_reference
 from models.schema import Kind, Schema
+from service.doors.cli import graph_doubts
 from service.doors.cli.console import Failure, out
+from service.doors.cli.languages import languages_of
 from service.served.causal_graphs import graph_loader
 
 Folder = Annotated[Path, typer.Argument(help="A version's folder: <name>/<version>.")]
@@ -38,6 +40,14 @@ Data = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option("--seed")]
+
+Alternatives = Annotated[
+    bool,
+    typer.Option(
+        "--alternatives",
+        help="Find the other graphs that the rows cannot exclude, too, and write them.",
+    ),
+]
 
 SIMULATED_ROWS = 20_000
 HELD_OUT = 0.3
@@ -56,6 +66,7 @@ def fit_command(
     trees: Annotated[
         bool, typer.Option("--trees", help="Try boosted trees too (extra `train`).")
     ] = False,
+    alternatives: Alternatives = False,
     seed: Seed = 0,
     today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
 ) -> None:
@@ -63,9 +74,7 @@ def fit_command(
     model = load_folder(folder.resolve())
     spec = graph_of(model, graph)
     rows = rows_for(model, data, seed)
-    # The earlier rows: machines change, so a test on later ones is the honest one.
-    first = rows[: round(len(rows) * (1 - HELD_OUT))]
-    rng = np.random.default_rng(seed)
+    first, rng = earlier_rows(rows), np.random.default_rng(seed)
     files, load = model.causal_files, graph_loader(spec.schema)
     grow = _grower() if trees else None
     fitted = fit(spec, first, rng, files=files, load_graph=load, grow=grow)
@@ -85,7 +94,10 @@ def fit_command(
     # Whoever accepted the graph answers for these mechanisms from now on, and for what failed.
     if spec.status is ApprovalStatus.ACCEPTED:
         doubts = failed_parts(provenance.checks)
-    _write(folder, fitted, replace(fitted.spec, provenance=provenance, doubts=doubts))
+    spec = replace(fitted.spec, provenance=provenance, doubts=doubts)
+    spec, others = _alternatives(model, spec, rows, seed, alternatives)
+    comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
+    write_mechanisms(folder, {**fitted.files, **others}, spec, comment)
     _show_fit(fitted)
     _show_checks(provenance.checks)
 
@@ -113,6 +125,7 @@ def accept_command(
         Path | None,
         typer.Option("--data", help="CSV to test it on first. Default: the checks in the file."),
     ] = None,
+    alternatives: Alternatives = False,
     seed: Seed = 0,
 ) -> None:
     """Accept a proposed causal model: from then on it is used, in that person's name. What had
@@ -138,7 +151,13 @@ def accept_command(
         accepted_by=by.strip(),
         accepted_at=today or datetime.date.today().isoformat(),
     )
-    write_graph(folder, accepted, "Accepted by `ifonly causal accept`.")
+    files: Mapping[str, bytes] = {}
+    if alternatives:
+        if data is None:
+            raise Failure("--alternatives needs rows: give them with --data")
+        rows = rows_for(model, data, seed)
+        accepted, files = _alternatives(model, accepted, rows, seed, True)
+    write_mechanisms(folder, files, accepted, "Accepted by `ifonly causal accept`.")
     _show_checks(checks)
     out.print(f"accepted by {accepted.accepted_by}: version {spec.version} is used from now on")
     if accepted.doubts is None:
@@ -146,6 +165,27 @@ def accept_command(
     elif accepted.doubts:
         failed = len(accepted.doubts)
         out.print(f"{failed} parts failed: answers whose effects rest on one of them say so")
+
+
+def _alternatives(
+    model: DeployedModel, spec: CausalSpec, rows: Rows, seed: int, find: bool
+) -> tuple[CausalSpec, Mapping[str, bytes]]:
+    """``spec`` with alternatives whose mechanisms are fitted, and their files: those that it has,
+    or, to ``find`` them, those that the rows cannot exclude."""
+    if find:
+        found = graph_doubts.find(spec, rows, seed)
+        graph_doubts.show_alternatives(spec, found, languages_of(None))
+        spec = graph_doubts.with_alternatives(spec, found)
+    rng = np.random.default_rng(seed)
+    load = graph_loader(spec.schema)
+    return fit_alternatives(
+        spec, earlier_rows(rows), rng, files=model.causal_files, load_graph=load
+    )
+
+
+def earlier_rows(rows: Rows) -> Rows:
+    """Those that mechanisms are fitted to: machines change, so a test on later ones is honest."""
+    return rows[: round(len(rows) * (1 - HELD_OUT))]
 
 
 def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:
@@ -180,13 +220,14 @@ def nominal_of(schema: Schema) -> list[bool]:
     return [feature.kind is Kind.NOMINAL for feature in schema.features]
 
 
-def _write(folder: Path, fitted: Fitted, spec: CausalSpec) -> None:
+def write_mechanisms(
+    folder: Path, files: Mapping[str, bytes], spec: CausalSpec, comment: str
+) -> None:
     """Mechanisms first: until causal.toml names them, nobody reads them."""
     (folder / MECHANISMS).mkdir(exist_ok=True)
-    for name, data in fitted.files.items():
+    for name, data in files.items():
         # Mechanisms before the graph that names them, as digests there must fit.
         (folder / name).write_bytes(data)
-    comment = "Written by `ifonly causal fit`: the graph as given, the mechanisms as fitted."
     write_graph(folder, spec, comment)
 
 

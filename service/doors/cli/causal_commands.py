@@ -29,6 +29,12 @@ class CausalCommands(LazyGroup):
             "Accept a proposed causal model: from then on it is used, in that person's name. What "
             "had failed by then is kept, part by part: answers that rest on it say so.",
         ),
+        "alternatives": LazyCommand(
+            "causal_alternatives",
+            "alternatives_command",
+            "Find the other graphs that rows cannot exclude: an edge turned round, none at all, a "
+            "hidden cause. What people gave is kept.",
+        ),
         "drift": LazyCommand(
             "causal_drift",
             "drift_command",
