@@ -45,7 +45,7 @@ class GaussianProcess:
 
     @property
     def n_parents(self) -> int:
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
     def __call__(self, parents: Array) -> Array:
         return self._in_unit(self._near(parents) @ self._solved(self.values))
@@ -64,14 +64,16 @@ class GaussianProcess:
         seen += rng.normal(size=seen.shape) * np.sqrt(self.noise)
         updates = self._solved(self.values[:, None] - seen)
 
+        def of(parents: Array, own: Array, update: Array) -> Array:
+            waves = np.cos(self._standard(parents) @ frequencies + phases)
+            return np.asarray(waves @ own + self._near(parents) @ update)
+
         def drawn(parents: Array) -> Array:
-            versions = []
             # Where all members are asked of the same causes, kernels are worked out once.
-            for version, own in enumerate([slice(None)] if len(parents) == 1 else range(k)):
-                waves = np.cos(self._standard(parents[version]) @ frequencies + phases)
-                sums = waves @ weights[:, own] + self._near(parents[version]) @ updates[:, own]
-                versions.append(sums.T)
-            return self._in_unit(versions[0] if len(parents) == 1 else np.stack(versions))
+            if len(parents) == 1:
+                return self._in_unit(of(parents[0], weights, updates).T)
+            each = zip(parents, weights.T, updates.T, strict=True)
+            return self._in_unit(np.stack([of(*one) for one in each]))
 
         return drawn
 
