@@ -21,7 +21,7 @@ from explainers.causal import CausalModel, Graph
 from explainers.causal.function import Members
 from explainers.causal.mechanism import Mechanism, Noise
 
-WAVES = 300
+WAVES = 200
 """Random Fourier features (Rahimi and Recht 2007) of a draw of the prior."""
 
 
