@@ -74,7 +74,7 @@ def fit_location(
     fits = [evidence.least_informative()]
     for limit in _LIMITS:
         fits.append(evidence.greatest(fits[-1], limit))
-        # No group wants a narrower prior, so higher limits change nothing.
+        # No group wants a narrower prior: higher limits give the same fit, which counts once.
         if (fits[-1].alpha < limit).all():
             break
     posterior = _mixed(fits[1:])
