@@ -1,14 +1,17 @@
 """Bayesian regression on basis functions: weights, their posterior, and how much noise there is.
 
 Weights of one group share a normal prior; its precision and that of the noise maximise the
-evidence (MacKay 1992; Bishop 2006, 3.5). The scale of location-scale noise is fitted by Newton
-steps on its likelihood, which is convex in the weights of the log scale, in turn with the
-location (weighted least squares).
+evidence (MacKay 1992; Bishop 2006, 3.5) under a limit to how narrow a prior may be. Several limits
+are taken together, each by its evidence: from few rows the one best precision is too sure that a
+bend is not there, and a prior that is never narrow pays for bends that are not. The scale of
+location-scale noise is fitted by Newton steps on its likelihood, which is convex in the weights of
+the log scale, in turn with the location (weighted least squares).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +22,12 @@ Groups = npt.NDArray[np.int64]
 """``(m,)``: the group of each weight; -1: no prior to speak of (the intercept)."""
 
 _FLAT = 1e-6
-_PRECISIONS = 1e-8, 100.0
-"""Least and greatest precision of a group's prior: no weight is believed nearer to 0 than a tenth
-of the spread of what is fitted, or the evidence of a few rows rules shapes out that are there."""
+_LEAST_PRECISION = 1e-8
+_LIMITS = (1.0, 10.0, 100.0, 1e3, 1e4)
+"""Greatest precisions of a group's prior. In units of the spread of what is fitted no weight is
+believed nearer to 0 than 1, 0.3, 0.1, 0.03 or 0.01."""
+_SCALE_LIMIT = 100.0
+"""The same of the log of a scale, of which a few rows say less still."""
 _ROUNDS = 40
 _NEWTON = 30
 _ALTERNATIONS = 3
@@ -64,36 +70,89 @@ def fit_location(
     if scale is not None:
         # Weighted least squares: in units of its own noise each row counts alike.
         features, target = features / scale[:, None], target / scale
-    n, gram, moment = len(target), features.T @ features, features.T @ target
-    names = np.unique(groups[groups >= 0])
-    alpha, beta = np.ones(len(names)), 1.0 / max(float(target.var()), _LEAST_NOISE**2)
-    # MacKay's fixed point: the precisions that make the evidence greatest.
-    for _ in range(_ROUNDS):
-        prior = _by_weight(groups, names, alpha)
-        mean, covariance, _ = _solve(gram, moment, prior, beta)
-        residual = float(((target - features @ mean) ** 2).sum())
-        used, alpha_new = _renewed(groups, names, alpha, mean, np.diag(covariance))
-        flat = float((groups < 0).sum())
-        # Rows less the weights that they pay for; never fewer than one.
-        beta_new = max(n - used - flat, 1.0) / max(residual, n * _LEAST_NOISE**2)
-        settled = np.allclose(alpha_new, alpha, rtol=1e-2) and np.isclose(beta_new, beta, 1e-3)
-        alpha, beta = alpha_new, beta_new
-        if settled:
+    evidence = _Evidence(features, target, groups)
+    fits = [evidence.least_informative()]
+    for limit in _LIMITS:
+        fits.append(evidence.greatest(fits[-1], limit))
+        # No group wants a narrower prior: higher limits give the same fit, which counts once.
+        if (fits[-1].alpha < limit).all():
             break
-    prior = _by_weight(groups, names, alpha)
-    mean, covariance, log_determinant = _solve(gram, moment, prior, beta)
-    residual = float(((target - features @ mean) ** 2).sum())
-    evidence = 0.5 * (
-        np.log(prior).sum()
-        + n * np.log(beta / (2.0 * np.pi))
-        - beta * residual
-        - (prior * mean**2).sum()
-        - log_determinant
-    )
+    posterior = _mixed(fits[1:])
     if scale is not None:
         # The density of the target itself, not of the target in units of its noise.
-        evidence -= float(np.log(scale).sum())
-    return Posterior(mean, _root(covariance), float(beta**-0.5), float(evidence))
+        return replace(posterior, evidence=posterior.evidence - float(np.log(scale).sum()))
+    return posterior
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """The posterior of weights given the precisions of the priors, ``alpha``, and of the noise."""
+
+    alpha: Array
+    beta: float
+    mean: Array
+    covariance: Array
+    evidence: float
+
+
+class _Evidence:
+    """The precisions that make what was fitted most likely (MacKay's fixed point)."""
+
+    def __init__(self, features: Array, target: Array, groups: Groups) -> None:
+        self._features, self._target, self._groups = features, target, groups
+        self._gram, self._moment = features.T @ features, features.T @ target
+        self._names = np.unique(groups[groups >= 0])
+
+    def least_informative(self) -> _Fit:
+        """Where to start from."""
+        beta = 1.0 / max(float(self._target.var()), _LEAST_NOISE**2)
+        return self._at(np.ones(len(self._names)), beta)
+
+    def greatest(self, fit: _Fit, limit: float) -> _Fit:
+        """From ``fit`` on, with no precision of a prior above ``limit``."""
+        n, flat = len(self._target), float((self._groups < 0).sum())
+        for _ in range(_ROUNDS):
+            used, alpha = _renewed(
+                self._groups, self._names, fit.alpha, fit.mean, np.diag(fit.covariance), limit
+            )
+            # Rows less the weights that they pay for; never fewer than one.
+            beta = max(n - used - flat, 1.0) / max(self._residual(fit.mean), n * _LEAST_NOISE**2)
+            settled = np.allclose(alpha, fit.alpha, rtol=1e-2) and np.isclose(beta, fit.beta, 1e-3)
+            fit = self._at(alpha, beta)
+            if settled:
+                break
+        return fit
+
+    def _at(self, alpha: Array, beta: float) -> _Fit:
+        n, prior = len(self._target), _by_weight(self._groups, self._names, alpha)
+        mean, covariance, log_determinant = _solve(self._gram, self._moment, prior, beta)
+        evidence = 0.5 * (
+            np.log(prior).sum()
+            + n * np.log(beta / (2.0 * np.pi))
+            - beta * self._residual(mean)
+            - (prior * mean**2).sum()
+            - log_determinant
+        )
+        return _Fit(alpha, beta, mean, covariance, float(evidence))
+
+    def _residual(self, mean: Array) -> float:
+        return float(((self._target - self._features @ mean) ** 2).sum())
+
+
+def _mixed(fits: Sequence[_Fit]) -> Posterior:
+    """The normal with the mean and the covariance of the mixture of ``fits``, each by its
+    evidence; the noise has the mean of their variances."""
+    evidence = np.array([fit.evidence for fit in fits])
+    total = float(np.logaddexp.reduce(evidence))
+    shares = np.exp(evidence - total)
+    means = np.stack([fit.mean for fit in fits])
+    mean = shares @ means
+    apart = np.sqrt(shares)[:, None] * (means - mean)
+    covariance = sum(
+        (w * fit.covariance for w, fit in zip(shares, fits, strict=True)), apart.T @ apart
+    )
+    noise = float(np.sqrt(shares @ [1.0 / fit.beta for fit in fits]))
+    return Posterior(mean, _root(covariance), noise, total - float(np.log(len(fits))))
 
 
 def fit_log_scale(features: Array, squares: Array, groups: Groups) -> Posterior:
@@ -117,7 +176,7 @@ def fit_log_scale(features: Array, squares: Array, groups: Groups) -> Posterior:
     for _ in range(6):
         prior = _by_weight(groups, names, alpha)
         weights, covariance = _newton(features, squares, prior, weights)
-        _, alpha = _renewed(groups, names, alpha, weights, np.diag(covariance))
+        _, alpha = _renewed(groups, names, alpha, weights, np.diag(covariance), _SCALE_LIMIT)
     return Posterior(weights, _root(covariance), 1.0, 0.0)
 
 
@@ -179,16 +238,17 @@ def _safe(matrix: Array) -> Array:
 
 
 def _renewed(
-    groups: Groups, names: Groups, alpha: Array, mean: Array, variance: Array
+    groups: Groups, names: Groups, alpha: Array, mean: Array, variance: Array, limit: float
 ) -> tuple[float, Array]:
-    """How many weights the data decide, and the precisions that make them most likely."""
+    """How many weights the data decide, and the precisions that make them most likely, none above
+    ``limit``."""
     used, renewed = 0.0, alpha.copy()
     for g, name in enumerate(names):
         here = groups == name
         decided = float(here.sum() - alpha[g] * variance[here].sum())
         decided = max(decided, 1e-6)
         size = float((mean[here] ** 2).sum())
-        renewed[g] = np.clip(decided / max(size, 1e-12), *_PRECISIONS)
+        renewed[g] = np.clip(decided / max(size, 1e-12), _LEAST_PRECISION, limit)
         used += decided
     return used, renewed
 

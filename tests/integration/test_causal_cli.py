@@ -16,6 +16,7 @@ from explainers.causal import CausalSpec, build_model, parse_causal
 from explainers.causal.spec import ApprovalStatus, CheckResult
 from models.onnx import run_graph
 from models.repository import load_folder
+from models.repository.reference import read_reference
 from service.doors.cli.commands import app
 from service.settings import shipped_models
 
@@ -51,9 +52,17 @@ def test_fit_writes_what_it_found_and_the_folder_loads(folder):
     assert after.causal is not None
     assert after.causal_sha256 != before.causal_sha256
     spec = parse_causal(after.causal, "causal.toml", after.spec.schema)
-    assert (spec.provenance.rows, spec.provenance.fitted_at) == (350, "2026-02-03")
+    assert (spec.provenance.rows, spec.provenance.fitted_at) == (500, "2026-02-03")
+    assert spec.provenance.data == (
+        "reference.csv: 500 rows; the first 350 tested on the 150 after them, then all fitted"
+    )
     assert spec.mechanisms["process_temperature"].kind == "linear"
-    assert spec.mechanisms["process_temperature"].sd == pytest.approx(1.0, rel=0.15)
+    # Of all rows, and not of those before the ones that it was tested on.
+    rows = read_reference((folder / "reference.csv").read_bytes(), after.spec.schema, "rows")
+    air, process = (
+        rows[:, after.spec.schema.index(f"{x}_temperature")] for x in ("air", "process")
+    )
+    assert spec.mechanisms["process_temperature"].sd == pytest.approx((process - air).std())
     assert spec.provenance.checks
     build_model(spec, after.causal_files)
 

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -51,7 +52,7 @@ Alternatives = Annotated[
 
 SIMULATED_ROWS = 20_000
 HELD_OUT = 0.3
-"""Share of the rows, the latest, that mechanisms are tested on and not fitted to."""
+"""Share of the rows, the latest, that mechanisms of the rows before are tested on."""
 
 
 def fit_command(
@@ -70,22 +71,26 @@ def fit_command(
     seed: Seed = 0,
     today: Annotated[str, typer.Option("--date", help="Default: today.")] = "",
 ) -> None:
-    """Learn the mechanisms of causal.toml, test them on later rows, write both."""
+    """Learn the mechanisms of causal.toml, test them on later rows, learn them from all, write."""
     model = load_folder(folder.resolve())
     spec = graph_of(model, graph)
     rows = rows_for(model, data, seed)
-    first, rng = earlier_rows(rows), np.random.default_rng(seed)
+    # The earlier rows: machines change, so a test on later ones is the honest one.
+    first = rows[: round(len(rows) * (1 - HELD_OUT))]
     files, load = model.causal_files, graph_loader(spec.schema)
     grow = _grower() if trees else None
-    fitted = fit(spec, first, rng, files=files, load_graph=load, grow=grow)
-    found = validate(fitted.model, rows[len(first) :], nominal_of(spec.schema), rng)
+    fit_to = partial(fit, spec, files=files, load_graph=load, grow=grow)
+    rng = np.random.default_rng(seed)
+    found = validate(fit_to(first, rng).model, rows[len(first) :], nominal_of(spec.schema), rng)
+    # Once tested, from all rows: 30 % fewer leave effects a fifth less sure.
+    fitted = fit_to(rows, np.random.default_rng(seed))
     provenance = replace(
         spec.provenance,
-        data=f"{data.name if data else 'simulated'}: {len(first):,} rows fitted, the "
-        f"{len(rows) - len(first):,} after them tested",
+        data=f"{data.name if data else 'simulated'}: {len(rows):,} rows; the first {len(first):,} "
+        f"tested on the {len(rows) - len(first):,} after them, then all fitted",
         # Digest of the numbers, little-endian: it does not depend on how the file spells them.
         data_sha256=hashlib.sha256(np.ascontiguousarray(rows, "<f8").tobytes()).hexdigest(),
-        rows=len(first),
+        rows=len(rows),
         fitted_at=today or datetime.date.today().isoformat(),
         seed=seed,
         checks=found.checks(spec.schema.names),
@@ -178,14 +183,7 @@ def _alternatives(
         spec = graph_doubts.with_alternatives(spec, found)
     rng = np.random.default_rng(seed)
     load = graph_loader(spec.schema)
-    return fit_alternatives(
-        spec, earlier_rows(rows), rng, files=model.causal_files, load_graph=load
-    )
-
-
-def earlier_rows(rows: Rows) -> Rows:
-    """Those that mechanisms are fitted to: machines change, so a test on later ones is honest."""
-    return rows[: round(len(rows) * (1 - HELD_OUT))]
+    return fit_alternatives(spec, rows, rng, files=model.causal_files, load_graph=load)
 
 
 def graph_of(model: DeployedModel, given: Path | None) -> CausalSpec:

@@ -20,7 +20,6 @@ from service.doors.cli.causal import (
     Data,
     Folder,
     Seed,
-    earlier_rows,
     graph_of,
     rows_for,
     write_mechanisms,
@@ -83,7 +82,7 @@ def alternatives_command(
     if write:
         spec, files = fit_alternatives(
             with_alternatives(spec, found),
-            earlier_rows(rows),
+            rows,
             np.random.default_rng(seed),
             files=model.causal_files,
             load_graph=graph_loader(spec.schema),
